@@ -1,0 +1,1 @@
+"""What every service stands on and no service's business."""

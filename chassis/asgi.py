@@ -1,0 +1,168 @@
+"""A service as a Litestar app: the same context, access rules, errors and probes for all of them.
+
+    app = service_app("catalog", wiring, routes=[...], lifespan=lifespan, ready=ready)
+
+Routes carry their public path (`/api/v1/shows`), so the gateway forwards without rewriting. What
+other services call lives under `/internal/`, which the gateway never forwards.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from litestar import Litestar, Request, Response, get
+from litestar.di import Provide
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.types import ASGIApp, Receive, Send
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from chassis import logs
+from chassis.access import INTERNAL, access, authorize, provide_principal
+from chassis.context import CURRENT, current, from_headers
+from chassis.openapi import describe
+from chassis.problems import (
+    CONTENT_TYPE,
+    FieldError,
+    Forbidden,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    Problem,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from chassis.upstream import send_problem
+from chassis.wiring import Wiring
+
+BODY_MAX_BYTES = 1_048_576
+BY_STATUS: dict[int, type[Problem]] = {
+    401: Unauthenticated,
+    403: Forbidden,
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+}
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+Ready = Callable[[Litestar], Awaitable[dict[str, bool]]]
+
+
+def service_app(
+    name: str, wiring: Wiring, *, routes: Sequence[Any], lifespan: Lifespan, ready: Ready
+) -> Litestar:
+    """The app of one service. `ready(app)` names each dependency and whether it answers."""
+    return Litestar(
+        route_handlers=[*routes, *_operations(name, ready)],
+        lifespan=[lifespan],
+        guards=[authorize(wiring.verifier)],
+        dependencies={"principal": Provide(provide_principal)},
+        middleware=[_context_middleware],
+        exception_handlers={
+            Problem: _render,
+            HTTPException: _render_litestar,
+            Exception: _render_bug,
+        },
+        openapi_config=OpenAPIConfig(
+            title=name, version="1", render_plugins=[], path="/internal/schema"
+        ),
+        request_max_body_size=BODY_MAX_BYTES,
+        logging_config=None,
+        opt={"service": name},
+    )
+
+
+def _operations(name: str, ready: Ready) -> list[Any]:
+    @get("/healthz", opt=access(INTERNAL), include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok", "service": name}
+
+    @get("/readyz", opt=access(INTERNAL), include_in_schema=False)
+    async def readyz(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        dependencies = await ready(request.app)
+        if not all(dependencies.values()):
+            raise Unavailable(dependencies=dependencies)
+        return {"status": "ready", "service": name, "dependencies": dependencies}
+
+    @get("/metrics", opt=access(INTERNAL), include_in_schema=False)
+    async def metrics() -> Response[bytes]:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @get("/internal/openapi.json", opt=access(INTERNAL), include_in_schema=False)
+    async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        return describe(request.app)
+
+    return [healthz, readyz, metrics, openapi]
+
+
+def _context_middleware(app: ASGIApp) -> ASGIApp:
+    """Outermost in every service: the request's context, and the body's content type."""
+
+    async def in_context(scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        token = CURRENT.set(from_headers(scope["headers"]))
+        try:
+            if scope["method"] in {"POST", "PUT", "PATCH"} and not _json_or_empty(scope):
+                await send_problem(scope, send, UnsupportedMediaType())  # type: ignore[arg-type]
+                return
+            await app(scope, receive, send)
+        finally:
+            CURRENT.reset(token)
+
+    return in_context
+
+
+def _json_or_empty(scope: Any) -> bool:
+    kind, length = b"", b"0"
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            kind = value.split(b";", 1)[0].strip().lower()
+        elif name == b"content-length":
+            length = value
+        elif name == b"transfer-encoding":
+            length = b"1"
+    return length == b"0" or kind == b"application/json" or kind.endswith(b"+json")
+
+
+def _answer(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    return Response(
+        problem.render(request.url.path, current().request_id),
+        status_code=problem.status,
+        media_type=CONTENT_TYPE,
+        headers=problem.headers,
+    )
+
+
+def _render(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    return _answer(request, problem)
+
+
+def _render_litestar(request: Request[Any, Any, Any], refused: HTTPException) -> Response[bytes]:
+    kind = BY_STATUS.get(refused.status_code)
+    if kind is not None:
+        return _answer(request, kind(headers=refused.headers))
+    if refused.status_code >= 500:
+        return _render_bug(request, refused)
+    return _answer(request, validation_problem(refused))
+
+
+def _render_bug(request: Request[Any, Any, Any], bug: Exception) -> Response[bytes]:
+    name = request.app.opt.get("service", "service")
+    logs.get(name).error("unexpected_error", path=request.url.path, exc_info=bug)
+    return _answer(request, InternalError())
+
+
+def validation_problem(refused: HTTPException) -> ValidationFailed:
+    """Litestar's findings about query and path parameters as field errors."""
+    errors: list[FieldError] = []
+    if isinstance(refused, ValidationException) and isinstance(refused.extra, list):
+        for finding in refused.extra:
+            message = str(finding.get("message", "is not valid"))
+            errors.append(FieldError(field=str(finding.get("key") or ""), message=message))
+    return ValidationFailed("" if errors else refused.detail, errors=errors)

@@ -1,0 +1,29 @@
+"""How long to wait before trying again, and waiting that a stop cuts short."""
+
+import asyncio
+import random
+
+import msgspec
+
+
+class Backoff(msgspec.Struct, frozen=True):
+    """Twice as long after each failure, from `first_s` to `most_s`, less up to half of it at random,
+    so that many who failed together do not come back together."""
+
+    first_s: float
+    most_s: float
+
+    def delay_s(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row (1 or more)."""
+        whole: float = self.first_s * 2 ** min(failures - 1, 30)
+        return min(whole, self.most_s) * random.uniform(0.5, 1.0)
+
+
+async def pause(stop: asyncio.Event, delay_s: float) -> bool:
+    """Waits so long, or until `stop`. True when it is time to stop."""
+    try:
+        async with asyncio.timeout(delay_s):
+            await stop.wait()
+    except TimeoutError:
+        return stop.is_set()
+    return True

@@ -1,0 +1,54 @@
+"""Fetch once for all who wait, and remember for a moment."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class FetchOnce(Generic[Key, Value]):
+    """`await cache.get(key)`: the value, at most `ttl_s` old; one fetch a key is under way at a time.
+
+    A failed fetch is raised to all who waited for it and is not remembered. At most `entries_max`
+    values are kept; the least recently fetched goes first.
+    """
+
+    def __init__(
+        self, fetch: Callable[[Key], Awaitable[Value]], *, ttl_s: float, entries_max: int
+    ) -> None:
+        self._fetch = fetch
+        self._ttl_s = ttl_s
+        self._entries_max = entries_max
+        self._values: OrderedDict[Key, tuple[float, Value]] = OrderedDict()
+        self._under_way: dict[Key, asyncio.Task[Value]] = {}
+
+    async def get(self, key: Key) -> Value:
+        entry = self._values.get(key)
+        if entry is not None and entry[0] > time.monotonic():
+            return entry[1]
+        task = self._under_way.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._fetch_and_keep(key))
+            self._under_way[key] = task
+            task.add_done_callback(lambda done: self._ended(key, done))
+        return await asyncio.shield(task)  # one waiter's cancellation is not everybody's
+
+    def forget(self, key: Key) -> None:
+        self._values.pop(key, None)
+
+    async def _fetch_and_keep(self, key: Key) -> Value:
+        value = await self._fetch(key)
+        self._values[key] = (time.monotonic() + self._ttl_s, value)
+        self._values.move_to_end(key)
+        while len(self._values) > self._entries_max:
+            self._values.popitem(last=False)
+        return value
+
+    def _ended(self, key: Key, task: "asyncio.Task[Value]") -> None:
+        self._under_way.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # marked as seen: every waiter has it already

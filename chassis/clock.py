@@ -1,0 +1,44 @@
+"""Time as this process may know it. Nothing is decided by it: PostgreSQL's now() decides.
+
+A process asks the database for its time now and then and counts on with the monotonic clock, so a
+wrong wall clock on one machine changes no early refusal by more than the last question's round trip.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What use cases ask for the time; tests pass one that they set."""
+
+    def now(self) -> datetime:
+        """The time in UTC, with its zone."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock, for services without a database question to ask."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class DatabaseClock:
+    """PostgreSQL's time, carried on by the monotonic clock since it was last set."""
+
+    def __init__(self) -> None:
+        self._then = datetime.now(UTC)
+        self._at = time.monotonic()
+
+    def set(self, database_now: datetime) -> None:
+        self._then = database_now
+        self._at = time.monotonic()
+
+    def now(self) -> datetime:
+        return self._then + timedelta(seconds=time.monotonic() - self._at)
+
+
+def rfc3339(moment: datetime) -> str:
+    """`2026-08-15T11:30:00Z`: UTC, whole seconds (API.md)."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,30 @@
+"""What the platform's machinery counts for Prometheus. Labels are names of services, never of people
+or things, so their number is bounded by the code."""
+
+from prometheus_client import Counter, Gauge
+
+OUTBOX_DEPTH = Gauge(
+    "stampede_outbox_depth_rows",
+    "Events written but not yet taken by every subscriber (counting stops at 10,000).",
+    ["source"],
+)
+OUTBOX_AGE = Gauge(
+    "stampede_outbox_age_seconds", "Age of the oldest undelivered event.", ["source"]
+)
+EVENTS_RELAYED = Counter(
+    "stampede_events_relayed_total", "Events that every subscriber has taken.", ["source"]
+)
+RELAY_FAILURES = Counter(
+    "stampede_relay_failures_total", "Rounds in which a subscriber did not take all.", ["source"]
+)
+EVENTS_TAKEN = Counter(
+    "stampede_events_taken_total", "Events whose effect has been committed.", ["consumer"]
+)
+EVENTS_SET_ASIDE = Counter(
+    "stampede_events_set_aside_total", "Failed tries of an event, first or later.", ["consumer"]
+)
+DEAD_LETTERS = Gauge(
+    "stampede_dead_letters_rows",
+    "Events set aside: waiting for another try, or dead (given up).",
+    ["consumer", "state"],
+)

@@ -1,0 +1,111 @@
+"""What a service tells of itself: OpenAPI 3.1 with every problem that a route may answer with."""
+
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+
+from chassis.access import INTERNAL, LOGGED_IN, PUBLIC, TOKEN_IGNORED
+from chassis.problems import (
+    CONTENT_TYPE,
+    Forbidden,
+    InternalError,
+    NotFound,
+    Overloaded,
+    PayloadTooLarge,
+    Problem,
+    RateLimited,
+    Unauthenticated,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "application/problem+json (RFC 9457)",
+    "required": ["type", "title", "status", "detail", "instance", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "code": {"type": "string", "description": "Stable; branch on this."},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def describe(app: Litestar) -> dict[str, Any]:
+    """The document of one service: its public routes only, problems and bearer scheme filled in."""
+    document: dict[str, Any] = app.openapi_schema.to_schema()
+    rules = {
+        handler.operation_id: handler.opt
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", [])
+        if hasattr(handler, "operation_id")
+    }
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    paths = {}
+    for path, item in document.get("paths", {}).items():
+        if path.startswith("/internal"):
+            continue
+        for method in METHODS:
+            if method in item:
+                opt = rules[item[method]["operationId"]]
+                _describe_body(item[method], opt.get("body"), schemas)
+                _describe_operation(path, item[method], opt)
+        paths[path] = item
+    document["paths"] = paths
+    schemas["Problem"] = PROBLEM_SCHEMA
+    components["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
+    return document
+
+
+def _describe_body(operation: dict[str, Any], kind: Any, schemas: dict[str, Any]) -> None:
+    if kind is None:
+        return
+    (schema,), found = msgspec.json.schema_components(
+        [kind], ref_template="#/components/schemas/{name}"
+    )
+    schemas.update(found)
+    operation["requestBody"] = {
+        "required": True,
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _describe_operation(path: str, operation: dict[str, Any], opt: dict[str, Any]) -> None:
+    allowed: frozenset[str] = opt.get("access", frozenset())
+    problems: list[type[Problem]] = [ValidationFailed, RateLimited, InternalError, Overloaded]
+    problems += opt.get("problems", ())
+    if not allowed & {PUBLIC, INTERNAL}:
+        operation["security"] = [{"bearer": []}]
+    problems.append(Unauthenticated)  # a bad token is refused on public routes too
+    if allowed - {PUBLIC, TOKEN_IGNORED, LOGGED_IN, INTERNAL}:
+        problems.append(Forbidden)
+    if "{" in path:
+        problems.append(NotFound)
+    if "requestBody" in operation:
+        problems += [PayloadTooLarge, UnsupportedMediaType]
+    by_status: dict[int, list[type[Problem]]] = {}
+    for problem in problems:
+        by_status.setdefault(problem.status, []).append(problem)
+    for status, kinds in sorted(by_status.items()):
+        codes = sorted({kind.code for kind in kinds})
+        operation["responses"][str(status)] = {
+            "description": ", ".join(f"`{code}`" for code in codes),
+            "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }

@@ -1,0 +1,86 @@
+"""PostgreSQL for one service: its pool, its schema, its named queries, its errors as Problems.
+
+A service has one schema and its connections see no other (`search_path`), so its SQL names tables
+without a schema and cannot name somebody else's. Queries live in `.sql` files (aiosql) beside their
+store. Times are timestamptz, money bigint in minor units, ids uuid.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiosql
+import asyncpg
+
+from chassis.problems import Overloaded, Unavailable
+
+if TYPE_CHECKING:  # generic for the type checker only
+    Connection = (
+        asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
+    )
+    Pool = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+    Pool = asyncpg.Pool
+
+STATEMENT_TIMEOUT_MS = 10_000  # no request may keep a lock for longer than it is waited for
+ACQUIRE_TIMEOUT_S = 5.0
+UNAVAILABLE = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+async def open_pool(database_url: str, schema: str, *, size: int) -> Pool:
+    """A pool whose connections see `schema` only. Opens one connection now, up to `size` later."""
+    return await asyncpg.create_pool(
+        database_url,
+        min_size=1,
+        max_size=size,
+        max_inactive_connection_lifetime=300,
+        command_timeout=STATEMENT_TIMEOUT_MS / 1000 + 1,
+        server_settings={
+            "search_path": schema,
+            "timezone": "UTC",
+            "application_name": f"stampede-{schema}",
+            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            "idle_in_transaction_session_timeout": "30000",
+        },
+    )
+
+
+@contextlib.asynccontextmanager
+async def connection(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection for a moment. No free one in time is Overloaded; no database is Unavailable."""
+    try:
+        acquired = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+    except TimeoutError as late:
+        raise Overloaded("The database has no connection to spare.") from late
+    except UNAVAILABLE as down:
+        raise Unavailable("The database does not answer.") from down
+    try:
+        yield acquired
+    except UNAVAILABLE as down:
+        if isinstance(down, ValueError):
+            raise  # asyncpg's DataError: an argument that no column takes, which is our mistake
+        raise Unavailable("The database does not answer.") from down
+    finally:
+        await pool.release(acquired)
+
+
+@contextlib.asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection inside a transaction. Never await anything but this database within it."""
+    async with connection(pool) as acquired, acquired.transaction():
+        yield acquired
+
+
+def load_queries(directory: Path) -> Any:
+    """The named queries of a folder of .sql files, as aiosql's `queries.name(connection, arg=…)`."""
+    return aiosql.from_path(directory, "asyncpg", mandatory_parameters=False)

@@ -1,0 +1,209 @@
+"""The only reader of the environment. Every key is STAMPEDE_<FIELD>, every wrong one is named at once."""
+
+import os
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+PREFIX = "STAMPEDE_"
+OURS_BETWEEN_PROCESSES = {"STAMPEDE_PARENT_FD"}  # set by the supervisor for its children
+
+Network = IPv4Network | IPv6Network
+
+
+class SettingsError(Exception):
+    """The environment is wrong. `problems` has one sentence a key."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("Wrong settings: " + " ".join(problems))
+        self.problems = problems
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything an operator may set, with its default. Units are the last word of a name."""
+
+    database_url: str | None = None  # absent: embedded PostgreSQL in data_dir
+    redis_url: str | None = None  # absent: embedded Valkey in data_dir
+    nats_url: str | None = None  # absent: in-memory broker
+    data_dir: Path = Path(".stampede")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 2  # web processes
+    public_url: str = ""  # how clients reach us; links in mails start with it
+    demo: bool = True  # demo data, and /dev/mailbox
+    log_format: str = "text"
+    trusted_proxies: tuple[Network, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    rate_limit_per_ip: float = 10.0  # requests a second
+    rate_limit_per_ip_burst: int = 40
+    rate_limit_per_user: float = 10.0
+    rate_limit_per_user_burst: int = 40
+    rate_limit_login: float = 0.5  # login and register attempts a second and address
+    rate_limit_login_burst: int = 10
+    concurrency_max: int = 256  # requests under way in one web process
+    queue_max: int = 512  # requests waiting for one of those places
+    hold_ttl_s: int = 900
+    require_idempotency_key: bool = False
+    access_token_ttl_s: int = 900
+    identity_url: str | None = None
+    catalog_url: str | None = None
+    booking_url: str | None = None
+    notification_url: str | None = None
+    database_pool_size: int = 8  # connections of one service in one process
+    smtp_url: str | None = None  # absent: the local mailbox
+    mail_from: str = "Stampede <tickets@stampede.example>"
+    payment_provider: str = "sandbox"
+    webhook_secret: tuple[str, ...] = ("whsec_c3RhbXBlZGUtc2FuZGJveC1vbmx5",)
+
+    @property
+    def base_url(self) -> str:
+        """The public address without a trailing slash."""
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment. Raises SettingsError naming every wrong and every unknown key."""
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for key, text in sorted(environ.items()):
+        if not key.startswith(PREFIX) or key in OURS_BETWEEN_PROCESSES:
+            continue
+        name = key.removeprefix(PREFIX).lower()
+        parse = PARSERS.get(name)
+        if parse is None:
+            problems.append(f"{key} is not a setting of Stampede.")
+            continue
+        if text.strip() == "":
+            continue
+        try:
+            values[name] = parse(text.strip())
+        except ValueError as wrong:
+            problems.append(f"{key} {wrong}.")
+    if problems:
+        raise SettingsError(problems)
+    return Settings(**values)
+
+
+def to_environ(settings: Settings) -> dict[str, str]:
+    """The environment that makes a child process load the same settings."""
+    environ = {}
+    for field in msgspec.structs.fields(Settings):
+        value = getattr(settings, field.name)
+        if value is None or value in (field.default, ()):
+            continue
+        if isinstance(value, tuple):
+            value = ",".join(str(part) for part in value)
+        environ[PREFIX + field.name.upper()] = str(value)
+    return environ
+
+
+def inherited_environ() -> dict[str, str]:
+    """What a child process gets of this one's environment: everything but our own keys."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _rate(text: str) -> float:
+    number, _, unit = text.partition("/")
+    seconds = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}.get(unit)
+    try:
+        rate = float(number)
+    except ValueError:
+        rate = 0.0
+    if seconds is None or not 0 < rate < 1e9:
+        raise ValueError("must be a rate such as 10/s or 30/m")
+    return rate / seconds
+
+
+def _flag(text: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True}
+    known |= {"0": False, "false": False, "no": False, "off": False}
+    if text.lower() not in known:
+        raise ValueError("must be true or false")
+    return known[text.lower()]
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return text
+
+    return parse
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        try:
+            parts = urlsplit(text)
+            _ = parts.port
+        except ValueError:
+            raise ValueError("is not a URL") from None
+        if parts.scheme not in schemes or not (parts.netloc or parts.path or parts.query):
+            raise ValueError(
+                f"must be a URL beginning with {' or '.join(s + '://' for s in schemes)}"
+            )
+        return text
+
+    return parse
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(part.strip(), strict=False) for part in text.split(","))
+    except ValueError:
+        raise ValueError("must be CIDRs separated by commas, such as 10.0.0.0/8") from None
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+_HTTP = _url("http", "https")
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "database_url": _url("postgresql", "postgres"),
+    "redis_url": _url("redis", "rediss", "unix"),
+    "nats_url": _url("nats", "tls"),
+    "data_dir": Path,
+    "host": str,
+    "port": _whole(1, 65535),
+    "workers": _whole(1, 64),
+    "public_url": _HTTP,
+    "demo": _flag,
+    "log_format": _one_of("text", "json"),
+    "trusted_proxies": _networks,
+    "cors_origins": _words,
+    "rate_limit_per_ip": _rate,
+    "rate_limit_per_ip_burst": _whole(1, 1_000_000),
+    "rate_limit_per_user": _rate,
+    "rate_limit_per_user_burst": _whole(1, 1_000_000),
+    "rate_limit_login": _rate,
+    "rate_limit_login_burst": _whole(1, 1_000_000),
+    "concurrency_max": _whole(1, 100_000),
+    "queue_max": _whole(0, 1_000_000),
+    "hold_ttl_s": _whole(1, 86_400),
+    "require_idempotency_key": _flag,
+    "access_token_ttl_s": _whole(1, 86_400),
+    "identity_url": _HTTP,
+    "catalog_url": _HTTP,
+    "booking_url": _HTTP,
+    "notification_url": _HTTP,
+    "database_pool_size": _whole(1, 100),
+    "smtp_url": _url("smtp", "smtps"),
+    "mail_from": str,
+    "payment_provider": _one_of("sandbox"),
+    "webhook_secret": _words,
+}

@@ -1,0 +1,37 @@
+"""What a service is given when it is built: the same in one process, over HTTP, and in tests."""
+
+import msgspec
+
+from chassis.broker import Broker
+from chassis.client import ServiceClient
+from chassis.settings import Settings
+from chassis.tokens import Verifier
+from chassis.upstream import Upstreams
+
+
+class Wiring(msgspec.Struct, frozen=True, kw_only=True):
+    """`create_app(wiring)` of every service takes this and nothing else."""
+
+    settings: Settings
+    upstreams: Upstreams
+    verifier: Verifier
+    broker: Broker
+
+    @property
+    def database_url(self) -> str:
+        if self.settings.database_url is None:
+            raise ValueError("the composition root fills in the embedded server's URL")
+        return self.settings.database_url
+
+    @property
+    def redis_url(self) -> str:
+        if self.settings.redis_url is None:
+            raise ValueError("the composition root fills in the embedded server's URL")
+        return self.settings.redis_url
+
+
+def wire(settings: Settings, upstreams: Upstreams, broker: Broker) -> Wiring:
+    """A wiring whose verifier asks identity for its keys through the seam."""
+    identity = ServiceClient(upstreams.identity)
+    verifier = Verifier(lambda: identity.request("GET", "/.well-known/jwks.json"))
+    return Wiring(settings=settings, upstreams=upstreams, verifier=verifier, broker=broker)

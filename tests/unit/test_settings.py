@@ -1,0 +1,67 @@
+"""Settings: defaults, parsing, and a start that names every wrong key at once."""
+
+from ipaddress import ip_network
+
+import msgspec
+import pytest
+
+from chassis.settings import PARSERS, Settings, SettingsError, load, to_environ
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert load({}) == Settings()
+
+
+def test_other_programs_variables_are_not_ours() -> None:
+    assert load({"PATH": "/bin", "DATABASE_URL": "x"}) == Settings()
+
+
+def test_every_wrong_and_every_unknown_key_is_named() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(
+            {
+                "STAMPEDE_PORT": "eighty",
+                "STAMPEDE_HOLD_TTL_S": "-1",
+                "STAMPEDE_TRUSTED_PROXIES": "10.0.0.0/8,nonsense",
+                "STAMPEDE_LOG_FORMAT": "xml",
+                "STAMPEDE_RATE_LIMT_PER_IP": "10/s",
+                "STAMPEDE_DATABASE_URL": "mysql://x",
+            }
+        )
+    text = str(caught.value)
+    for key in ("PORT", "HOLD_TTL_S", "TRUSTED_PROXIES", "LOG_FORMAT", "RATE_LIMT_PER_IP"):
+        assert f"STAMPEDE_{key} " in text
+    assert "STAMPEDE_DATABASE_URL must be a URL beginning with postgresql://" in text
+    assert len(caught.value.problems) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("10", 10.0), ("10/s", 10.0), ("30/m", 0.5), ("3600/h", 1.0), ("0.5", 0.5)]
+)
+def test_rates_read_as_written(text: str, rate: float) -> None:
+    assert load({"STAMPEDE_RATE_LIMIT_PER_IP": text}).rate_limit_per_ip == rate
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "ten", "10/d", "nan", "inf"])
+def test_a_rate_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError):
+        load({"STAMPEDE_RATE_LIMIT_PER_IP": text})
+
+
+def test_every_field_has_a_parser_and_every_parser_a_field() -> None:
+    assert {field.name for field in msgspec.structs.fields(Settings)} == set(PARSERS)
+
+
+def test_a_child_process_loads_the_same_settings() -> None:
+    mine = load(
+        {
+            "STAMPEDE_PORT": "9000",
+            "STAMPEDE_TRUSTED_PROXIES": "10.0.0.0/8, ::1/128",
+            "STAMPEDE_DEMO": "no",
+            "STAMPEDE_WEBHOOK_SECRET": "whsec_a,whsec_b",
+            "STAMPEDE_DATABASE_URL": "postgresql://postgres@/stampede?host=/tmp/a%20b",
+            "STAMPEDE_RATE_LIMIT_LOGIN": "30/m",
+        }
+    )
+    assert mine.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
+    assert load(to_environ(mine)) == mine
