@@ -64,6 +64,11 @@ class Coalescer(Generic[Item, Outcome]):
             loop.call_soon(self._depart)
         return future
 
+    async def drain(self) -> None:
+        """Returns when nothing is under way or waits: before what the batches use is closed."""
+        while self._tasks or self._scheduled:
+            await (asyncio.wait(self._tasks) if self._tasks else asyncio.sleep(0))
+
     def _depart(self) -> None:
         self._scheduled = False
         while self._free:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -45,6 +46,9 @@ SECRET_FIELDS = frozenset(
 _TOKEN_OR_ADDRESS = re.compile(r"eyJ[\w-]{8,}|[^\s@\"']+@[^\s@\"']+\.[^\s@\"']+|whsec_\w+")
 _PLAIN = re.compile(r"[^\s\"'=\x00-\x1f\x7f-\x9f\u2028\u2029\x1b]+")
 _WRITER_BATCH_MAX = 1000
+_GATHER_S = (
+    0.02  # the writer sleeps so long after it was woken, so that it does not fight for the GIL
+)
 _QUEUE_MAX = 100_000  # lines; beyond it lines are counted and dropped rather than memory filled
 
 EventDict = dict[str, Any]
@@ -56,7 +60,9 @@ class LogWriter:
     def __init__(self, directory: Path | None, console: TextIO | None) -> None:
         self._directory = directory
         self._console = console
-        self._lines: queue.SimpleQueue[tuple[str, str] | threading.Event] = queue.SimpleQueue()
+        self._lines: deque[tuple[str, str]] = deque()
+        self._wake, self._hurry = threading.Event(), threading.Event()
+        self._flushing: queue.SimpleQueue[threading.Event] = queue.SimpleQueue()
         self._files: dict[str, TextIO] = {}
         self.dropped = 0
         if directory is not None:
@@ -65,29 +71,33 @@ class LogWriter:
         self._thread.start()
 
     def write(self, service: str, line: str) -> None:
-        if self._lines.qsize() > _QUEUE_MAX:
+        if len(self._lines) > _QUEUE_MAX:
             self.dropped += 1
             return
-        self._lines.put((service, line))
+        self._lines.append((service, line))
+        if not self._wake.is_set():  # waking a thread costs more than the line: once a batch
+            self._wake.set()
 
     def flush(self) -> None:
         """Returns when every line given so far has been written."""
         written = threading.Event()
-        self._lines.put(written)
+        self._flushing.put(written)
+        self._hurry.set()
+        self._wake.set()
         written.wait(timeout=5)
 
     def _run(self) -> None:
         while True:
-            batch = [self._lines.get()]
-            while len(batch) < _WRITER_BATCH_MAX:
-                try:
-                    batch.append(self._lines.get_nowait())
-                except queue.Empty:
-                    break
-            self._write_out([entry for entry in batch if isinstance(entry, tuple)])
-            for entry in batch:
-                if isinstance(entry, threading.Event):
-                    entry.set()
+            self._wake.wait()
+            self._hurry.wait(_GATHER_S)
+            self._hurry.clear()
+            self._wake.clear()  # before looking: what comes from now on wakes us again
+            waiting = [self._flushing.get() for _ in range(self._flushing.qsize())]
+            while self._lines:
+                most = min(len(self._lines), _WRITER_BATCH_MAX)
+                self._write_out([self._lines.popleft() for _ in range(most)])
+            for written in waiting:
+                written.set()
 
     def _write_out(self, lines: list[tuple[str, str]]) -> None:
         by_service: dict[str, list[str]] = {}

@@ -100,6 +100,8 @@ def _describe_operation(path: str, operation: dict[str, Any], opt: dict[str, Any
         problems.append(NotFound)
     if "requestBody" in operation:
         problems += [PayloadTooLarge, UnsupportedMediaType]
+    if "204" in operation["responses"]:
+        operation["responses"]["204"].pop("content", None)  # Litestar documents a body of null
     by_status: dict[int, list[type[Problem]]] = {}
     for problem in problems:
         by_status.setdefault(problem.status, []).append(problem)

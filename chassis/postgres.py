@@ -67,8 +67,6 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
     try:
         yield acquired
     except UNAVAILABLE as down:
-        if isinstance(down, ValueError):
-            raise  # asyncpg's DataError: an argument that no column takes, which is our mistake
         raise Unavailable("The database does not answer.") from down
     finally:
         await pool.release(acquired)

@@ -120,6 +120,11 @@ class RedisCalls:
             self._round_trip, batch_max=PIPELINE_MAX, queue_max=WAITING_MAX, concurrency=2
         )
 
+    async def close(self) -> None:
+        """After the round trips under way: one cut off would leave its connection open."""
+        await self._calls.drain()
+        await self.client.aclose()
+
     async def command(self, *call: Any) -> Any:
         """One command, in the next pipeline."""
         return await self._calls.call(call)

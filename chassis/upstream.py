@@ -108,9 +108,9 @@ class HttpUpstream:
                 await _unless_the_client_goes(work, receive)
             else:
                 await work
-        except _FAILURES:
-            if answer.started:
-                raise  # half an answer is out: the connection must be cut, not completed
+        except _FAILURES as failure:
+            if answer.started:  # half of it is out: the client's connection must be cut as well
+                raise ConnectionAbortedError(f"{self._name} cut its answer short") from failure
             await send_problem(scope, send, Unavailable())
 
     async def _forward(self, scope: Scope, body: bytes, answer: "_Answer") -> None:

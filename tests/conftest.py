@@ -1,0 +1,143 @@
+"""Real servers for every test: one PostgreSQL and one Valkey a run, a fresh database a test.
+
+STAMPEDE_TEST_DATABASE_URL and STAMPEDE_TEST_REDIS_URL name servers to use instead of embedded ones;
+the tests make and drop databases of their own there, and flush the Redis databases 1 to 14.
+"""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+import redis.asyncio
+
+from stampede.compose import SERVICES, migrate_all
+from stampede.embedded import EmbeddedServers, ServerUrls
+from tests.support.platform import RunningPlatform, all_in_one, one_process_each
+from tests.support.servers import ROOT, with_database, with_redis_db
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[ServerUrls]:
+    """The PostgreSQL and Valkey that this run's tests share."""
+    database_url = os.environ.pop("STAMPEDE_TEST_DATABASE_URL", None)
+    redis_url = os.environ.pop("STAMPEDE_TEST_REDIS_URL", None)
+    if database_url and redis_url:
+        yield ServerUrls(database_url=database_url, redis_url=redis_url)
+        return
+    directory = Path(tempfile.mkdtemp(prefix="stampede-test-"))
+    embedded = EmbeddedServers(directory)
+    try:
+        yield embedded.start()
+    finally:
+        embedded.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def template(servers: ServerUrls) -> AsyncIterator[str]:
+    """The name of a migrated database, copied for each test."""
+    name = f"stampede_template_{os.getpid()}"
+    admin = await asyncpg.connect(with_database(servers.database_url, "postgres"))
+    try:
+        await admin.execute(f"CREATE DATABASE {name}")
+        present = [one for one in SERVICES if (ROOT / one / "migrations").is_dir()]
+        await migrate_all(with_database(servers.database_url, name), present)
+        yield name
+        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def database_url(servers: ServerUrls, template: str) -> AsyncIterator[str]:
+    """A migrated, empty database for this test alone."""
+    name = f"stampede_test_{os.getpid()}_{next(_numbers)}"
+    admin = await asyncpg.connect(with_database(servers.database_url, "postgres"))
+    try:
+        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield with_database(servers.database_url, name)
+        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def redis_url(servers: ServerUrls) -> str:
+    """An empty Redis database for this test alone."""
+    url = with_redis_db(servers.redis_url, 1 + next(_numbers) % 12)
+    client = redis.asyncio.from_url(url)
+    try:
+        await client.flushdb()
+    finally:
+        await client.aclose()
+    return url
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A directory for this run, with a space and a Chinese letter in its path."""
+    directory = Path(tempfile.mkdtemp(prefix="stampede run 票-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def run_database(servers: ServerUrls) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
+    """Makes empty databases that live as long as the run."""
+    admin = await asyncpg.connect(with_database(servers.database_url, "postgres"))
+    made = []
+
+    async def make(purpose: str) -> str:
+        name = f"stampede_run_{os.getpid()}_{purpose}"
+        await admin.execute(f"CREATE DATABASE {name}")
+        made.append(name)
+        return with_database(servers.database_url, name)
+
+    yield make
+    for name in made:
+        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    await admin.close()
+
+
+@pytest.fixture(scope="session")
+async def together(
+    servers: ServerUrls, scratch: Path, run_database: Callable[[str], Awaitable[str]]
+) -> AsyncIterator[RunningPlatform]:
+    """`stampede up` with the demo, two web processes and a worker, for the whole run."""
+    directory = scratch / "together"
+    directory.mkdir()
+    with all_in_one(
+        directory,
+        STAMPEDE_DATABASE_URL=await run_database("together"),
+        STAMPEDE_REDIS_URL=with_redis_db(servers.redis_url, 13),
+    ) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="session")
+async def apart(
+    servers: ServerUrls, scratch: Path, run_database: Callable[[str], Awaitable[str]]
+) -> AsyncIterator[RunningPlatform]:
+    """The same as five services and a worker that know each other by HTTP only."""
+    directory = scratch / "apart"
+    directory.mkdir()
+    with one_process_each(
+        directory,
+        STAMPEDE_DATABASE_URL=await run_database("apart"),
+        STAMPEDE_REDIS_URL=with_redis_db(servers.redis_url, 14),
+    ) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="session")
+def platform_url(together: RunningPlatform) -> str:
+    """Where the browser finds the demo."""
+    return together.base_url
