@@ -1,0 +1,1 @@
+"""Accounts, passwords, logins, tokens, public keys."""

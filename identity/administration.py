@@ -1,0 +1,139 @@
+"""What operators and load tests do with accounts and keys; each on a connection of its own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal, get_args
+from uuid import UUID, uuid4
+
+from chassis import logs
+from chassis.clock import rfc3339
+from chassis.ids import uuid7
+from chassis.postgres import Pool, connection, open_pool, transaction
+from identity import keys
+from identity.domain.passwords import acceptable_password
+from identity.domain.people import clean_name, normalise_email, refused
+from identity.hashing import UNUSABLE, hash_parameters
+from identity.registration import EVERYBODY
+from identity.services import SCHEMA
+from identity.store import NewAccount, Store
+from identity.tokens import sign_access_token
+
+Role = Literal["customer", "organizer", "staff", "admin"]
+DEFAULT_ACCESS_TOKEN_TTL_S = 900  # chassis.settings' own default
+BUYER_LOGIN_TTL_S = 86_400.0
+BUYER_DOMAIN = "buyers.invalid"  # RFC 2606: nobody can have it, no mail gets out
+BUYER_PREFIX = "buyer"
+
+log = logs.get("identity")
+
+
+class AccountExists(Exception):
+    """There is an account with this address and role; nothing was changed."""
+
+
+async def create_account(
+    database_url: str, *, email: str, password: str, role: str = EVERYBODY, full_name: str = ""
+) -> UUID:
+    """An account with `role` beside customer; one that is there already is given the role.
+
+    It keeps its password and name then. Returns the user id. Raises AccountExists when it has the
+    role already, ValidationFailed on bad data.
+    """
+    if role not in get_args(Role):
+        raise refused("role", f"must be one of {', '.join(get_args(Role))}")
+    email = normalise_email(email)
+    name = clean_name(full_name or email.partition("@")[0])
+    password = acceptable_password(password, email=email)
+    store = Store()
+    async with _pool(database_url) as pool, connection(pool) as acquired:
+        if not await store.email_is_taken(acquired, email):
+            account = NewAccount(
+                user_id=uuid7(),
+                email=email,
+                password_hash=hash_parameters().hash(password),
+                full_name=name,
+                locale="zh",
+                roles=sorted({EVERYBODY, role}),
+            )
+            if await store.insert_account(acquired, account):
+                log.info("account_created", user=account.user_id, role=role)
+                return account.user_id
+        user_id = await store.add_role(acquired, email, role)
+    if user_id is None:
+        raise AccountExists(f"There is an account {email} with the role {role} already.")
+    log.info("role_added", user=user_id, role=role)
+    return user_id
+
+
+async def rotate_keys(
+    database_url: str,
+    *,
+    access_token_ttl_s: int = DEFAULT_ACCESS_TOKEN_TTL_S,
+    lead_s: float = keys.KEY_LEAD_S,
+) -> str:
+    """Publishes a new signing key, which signs `lead_s` later; nobody is logged out. Its kid.
+
+    access_token_ttl_s: what the web processes run with, so that the old key outlives its tokens.
+    """
+    async with _pool(database_url) as pool:
+        rotation = await keys.rotate(
+            pool, Store(), access_token_ttl_s=access_token_ttl_s, lead_s=lead_s
+        )
+    log.info("keys_rotated", kid=rotation.kid, signs_from=rfc3339(rotation.signs_from))
+    return rotation.kid
+
+
+async def make_buyers(
+    database_url: str,
+    count: int,
+    *,
+    prefix: str = BUYER_PREFIX,
+    access_token_ttl_s: int = DEFAULT_ACCESS_TOKEN_TTL_S,
+) -> list[tuple[UUID, str]]:
+    """`count` customers, logged in: (user id, access token). About 10,000 in two seconds.
+
+    No password fits them, so nothing is hashed. Their addresses begin with `prefix` for
+    `remove_buyers`. Their tokens are as good as anybody's: for load tests and demos only.
+    """
+    store, run = Store(), uuid4().hex[:12]
+    async with _pool(database_url) as pool:
+        await keys.make_first_key(pool, store)
+        async with transaction(pool) as acquired:
+            key = keys.signing_key((await store.list_keys(acquired))[0])
+            buyers = [(uuid7(), uuid7()) for _ in range(count)]
+            now_s = await store.copy_accounts_with_logins(
+                acquired,
+                buyers,
+                email_of=lambda number: f"{prefix}-{run}-{number}@{BUYER_DOMAIN}",
+                password_hash=UNUSABLE,
+                login_ttl_s=BUYER_LOGIN_TTL_S,
+            )
+    return [
+        (
+            user_id,
+            sign_access_token(
+                key,
+                user_id=user_id,
+                login_id=login_id,
+                roles=[EVERYBODY],
+                now_s=now_s,
+                ttl_s=access_token_ttl_s,
+            ),
+        )
+        for user_id, login_id in buyers
+    ]
+
+
+async def remove_buyers(database_url: str, *, prefix: str = BUYER_PREFIX) -> int:
+    """Deletes the buyers whose addresses begin with `prefix`; returns how many there were."""
+    async with _pool(database_url) as pool, connection(pool) as acquired:
+        return await Store().delete_accounts_named(acquired, f"{prefix}-")
+
+
+@asynccontextmanager
+async def _pool(database_url: str) -> AsyncIterator[Pool]:
+    pool = await open_pool(database_url, SCHEMA, size=1)
+    try:
+        yield pool
+    finally:
+        await pool.close()

@@ -1,0 +1,36 @@
+"""The identity service as an app."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+
+from chassis.asgi import service_app
+from chassis.postgres import connection
+from chassis.problems import Overloaded
+from chassis.wiring import Wiring
+from identity.hashing import HashingPool
+from identity.routes import ROUTES
+from identity.services import UseCases, opened
+
+
+def create_app(wiring: Wiring, *, passwords: HashingPool | None = None) -> Litestar:
+    """`passwords`: a hashing pool of another size than this process's share of the cores."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with opened(wiring, passwords) as use_cases:
+            app.state.use_cases = use_cases
+            yield
+
+    return service_app("identity", wiring, routes=ROUTES, lifespan=lifespan, ready=_ready)
+
+
+async def _ready(app: Litestar) -> dict[str, bool]:
+    use_cases: UseCases = app.state.use_cases
+    try:
+        async with connection(use_cases.pool) as acquired:
+            answered = await use_cases.store.answers(acquired)
+    except Overloaded:  # Unavailable is one
+        answered = False
+    return {"postgresql": answered}

@@ -1,0 +1,1 @@
+"""What an account's data must be like. Imports the standard library, msgspec and chassis.problems."""

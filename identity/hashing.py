@@ -1,0 +1,116 @@
+"""argon2id in a few threads with a short queue: the only costly thing that a stranger can ask for.
+
+A hash takes about 25 ms and 19 MiB. So as many at once as this process may have cores, so many
+waiting, and whoever comes then is told at once to come back (503). The event loop never hashes.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from chassis.problems import Overloaded
+
+# OWASP Password Storage Cheat Sheet, the least that it calls enough; PROMISES.md asks for no less.
+MEMORY_COST_KIB = 19 * 1024
+TIME_COST = 2
+PARALLELISM = 1
+
+WAITING_PER_THREAD_MAX = 64  # 1.6 s of work: whoever waits for longer has gone
+THREAD_NICENESS = 10  # hashing yields to the sale that runs on the same cores
+UNUSABLE = "!"  # a password hash that no password verifies against
+
+Result = TypeVar("Result")
+
+
+def hash_parameters() -> PasswordHasher:
+    return PasswordHasher(
+        time_cost=TIME_COST,
+        memory_cost=MEMORY_COST_KIB,
+        parallelism=PARALLELISM,
+        type=Type.ID,
+    )
+
+
+class HashingPool:
+    """Hashes and verifies passwords (normalised ones) off the event loop. Close it after use.
+
+    threads: hashes at once.  waiting_max: hashes waiting; beyond it callers get Overloaded (503).
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int,
+        waiting_max: int | None = None,
+        hasher: PasswordHasher | None = None,
+    ) -> None:
+        self._hasher = hasher or hash_parameters()
+        if waiting_max is None:
+            waiting_max = threads * WAITING_PER_THREAD_MAX
+        self._places = threads + waiting_max
+        self._taken = 0
+        self._lock = threading.Lock()
+        self._executor = ThreadPoolExecutor(
+            threads, thread_name_prefix="argon2", initializer=_yield_to_others
+        )
+        # Verified when there is no account, so that its absence takes as long as its presence.
+        self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe())
+
+    async def hash(self, password: str) -> str:
+        """The hash in PHC form, its parameters and salt within."""
+        return await self._run(lambda: self._hasher.hash(password))
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether `password` made `stored`. None and UNUSABLE take as long, and are never verified."""
+        usable = stored is not None and stored.startswith("$argon2")
+        target = stored if usable and stored is not None else self._nobodys_hash
+
+        def verified() -> bool:
+            try:
+                return self._hasher.verify(target, password)
+            except (VerificationError, InvalidHashError):
+                return False
+
+        return await self._run(verified) and usable
+
+    def is_outdated(self, stored: str) -> bool:
+        """Whether it was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        with self._lock:
+            if self._taken >= self._places:
+                raise Overloaded("Too many people log in right now; try again in a moment.")
+            self._taken += 1
+        future = self._executor.submit(work)
+        future.add_done_callback(self._leave)
+        return await asyncio.wrap_future(future)
+
+    def _leave(self, _: "Future[Result]") -> None:
+        """Also after a caller has gone: the place is free when the thread is, not before."""
+        with self._lock:
+            self._taken -= 1
+
+
+def threads_for(web_processes: int) -> int:
+    """This process's share of the cores; one at least."""
+    return max(1, (os.cpu_count() or 1) // max(1, web_processes))
+
+
+def _yield_to_others() -> None:
+    """Linux schedules threads one by one; elsewhere the number would name another process."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD_NICENESS)

@@ -1,0 +1,87 @@
+"""Giving out tokens: a new login's first pair, a refreshed login's next one."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from chassis.ids import uuid7
+from chassis.postgres import Connection
+from identity.keys import Keys, SigningKey
+from identity.store import Store
+from identity.tokens import hash_of, new_refresh_token, sign_access_token
+from identity.wire import TokenPair
+
+DAY_S = 86_400
+LOGIN_TTL_S = 30 * DAY_S  # absolute: after it the password is asked again, however busy the login
+LOGIN_IDLE_TTL_S = 14 * DAY_S  # a login that nobody refreshed for so long has been left
+
+
+class IssuedLogin(msgspec.Struct, frozen=True):
+    login_id: UUID
+    tokens: TokenPair
+
+
+class Issuer:
+    """Issues tokens inside the caller's transaction: no token is out before its row is."""
+
+    def __init__(self, store: Store, keys: Keys, *, access_token_ttl_s: int) -> None:
+        self._store = store
+        self._keys = keys
+        self.access_token_ttl_s = access_token_ttl_s
+
+    async def signing_key(self) -> SigningKey:
+        """Ask before a transaction begins: it may need a connection of its own."""
+        return await self._keys.signing_key()
+
+    async def open_login(
+        self, connection: Connection, key: SigningKey, user_id: UUID, roles: Sequence[str]
+    ) -> IssuedLogin:
+        login_id, refresh_token = uuid7(), new_refresh_token()
+        now_s = await self._store.insert_login(
+            connection,
+            login_id=login_id,
+            user_id=user_id,
+            token_hash=hash_of(refresh_token),
+            family_ttl_s=LOGIN_TTL_S,
+            idle_ttl_s=LOGIN_IDLE_TTL_S,
+        )
+        access_token = self._signed(key, user_id, login_id, roles, now_s)
+        return self._issued(login_id, user_id, access_token, refresh_token)
+
+    async def continue_login(
+        self,
+        connection: Connection,
+        key: SigningKey,
+        user_id: UUID,
+        login_id: UUID,
+        roles: Sequence[str],
+    ) -> IssuedLogin:
+        """The next pair of a login; its roles are read anew each time."""
+        refresh_token = new_refresh_token()
+        now_s = await self._store.insert_refresh_token(
+            connection,
+            login_id=login_id,
+            token_hash=hash_of(refresh_token),
+            idle_ttl_s=LOGIN_IDLE_TTL_S,
+        )
+        access_token = self._signed(key, user_id, login_id, roles, now_s)
+        return self._issued(login_id, user_id, access_token, refresh_token)
+
+    def _signed(
+        self, key: SigningKey, user_id: UUID, login_id: UUID, roles: Sequence[str], now_s: float
+    ) -> str:
+        return sign_access_token(
+            key,
+            user_id=user_id,
+            login_id=login_id,
+            roles=roles,
+            now_s=now_s,
+            ttl_s=self.access_token_ttl_s,
+        )
+
+    def _issued(
+        self, login_id: UUID, user_id: UUID, access_token: str, refresh_token: str
+    ) -> IssuedLogin:
+        pair = TokenPair(user_id, access_token, refresh_token, self.access_token_ttl_s)
+        return IssuedLogin(login_id, pair)

@@ -1,0 +1,101 @@
+"""Logging in, staying logged in, logging out.
+
+A login is a family of refresh tokens, each used once. A second use of one means that two hold it and
+nobody can tell who is the thief: the family ends (RFC 9700, 4.14.2). That is meant strictly: of two
+refreshes at once with one token the first gets a pair, the second ends the login, pair and all. A
+client must refresh one at a time.
+"""
+
+from uuid import UUID
+
+from chassis import logs
+from chassis.postgres import Connection, Pool, transaction
+from chassis.problems import Problem
+from identity.attempts import Attempts
+from identity.domain.people import normalise_email
+from identity.issuing import IssuedLogin, Issuer
+from identity.keys import SigningKey
+from identity.problems import InvalidCredentials, InvalidRefreshToken, RefreshTokenReused
+from identity.store import LoginOfToken, Store
+from identity.tokens import hash_of
+from identity.wire import LogIn, TokenPair
+
+REVOCATION_MARGIN_S = 60  # verifiers' clocks may lag: a revocation outlives the tokens it ends
+
+log = logs.get("identity")
+
+
+class Logins:
+    """The life of a login. PostgreSQL's clock decides every deadline in it."""
+
+    def __init__(self, pool: Pool, store: Store, issuer: Issuer, attempts: Attempts) -> None:
+        self._pool = pool
+        self._store = store
+        self._issuer = issuer
+        self._attempts = attempts
+        self._revoked_for_s = issuer.access_token_ttl_s + REVOCATION_MARGIN_S
+
+    async def log_in(self, body: LogIn) -> TokenPair:
+        """Raises InvalidCredentials whatever is wrong, RateLimited, Overloaded."""
+        email = normalise_email(body.email)
+        verified = await self._attempts.verified(email, body.password)
+        if verified is None:
+            raise InvalidCredentials()
+        key = await self._issuer.signing_key()
+        async with transaction(self._pool) as acquired:
+            await self._attempts.settle(acquired, email)
+            issued = await self._issuer.open_login(acquired, key, verified.user_id, verified.roles)
+        log.info("logged_in", user=verified.user_id, login=issued.login_id)
+        return issued.tokens
+
+    async def refresh(self, refresh_token: str) -> TokenPair:
+        """A new pair for an unused token. Raises InvalidRefreshToken, RefreshTokenReused."""
+        key = await self._issuer.signing_key()
+        async with transaction(self._pool) as acquired:
+            outcome = await self._rotate(acquired, hash_of(refresh_token), key)
+        if isinstance(outcome, Problem):  # raised out here: the revocation is to be committed
+            raise outcome
+        log.info("refreshed", user=outcome.tokens.user_id, login=outcome.login_id)
+        return outcome.tokens
+
+    async def log_out(self, user_id: UUID, login_id: UUID) -> None:
+        """Ends the login: its refresh tokens now, its access tokens where the gateway is told."""
+        async with transaction(self._pool) as acquired:
+            await self._revoke(acquired, user_id, login_id, "logout")
+        log.info("logged_out", user=user_id, login=login_id)
+
+    async def _rotate(
+        self, acquired: Connection, token_hash: bytes, key: SigningKey
+    ) -> IssuedLogin | Problem:
+        login = await self._store.lock_login_of_token(acquired, token_hash)
+        if login is None:
+            return InvalidRefreshToken()
+        if login.revoked_for == "reuse":  # so that the rightful owner learns why it ended
+            return RefreshTokenReused(login.login_id)
+        if login.revoked_for is not None or login.expired or not login.active:
+            return InvalidRefreshToken()
+        if not await self._store.spend_refresh_token(acquired, token_hash):
+            return await self._refuse_spent(acquired, token_hash, login)
+        return await self._issuer.continue_login(
+            acquired, key, login.user_id, login.login_id, login.roles
+        )
+
+    async def _refuse_spent(
+        self, acquired: Connection, token_hash: bytes, login: LoginOfToken
+    ) -> Problem:
+        if not await self._store.refresh_token_was_used(acquired, token_hash):
+            return InvalidRefreshToken()  # unused, but too old
+        await self._revoke(acquired, login.user_id, login.login_id, "reuse")
+        log.warning("refresh_token_reused", user=login.user_id, login=login.login_id)
+        return RefreshTokenReused(login.login_id)
+
+    async def _revoke(
+        self, acquired: Connection, user_id: UUID, login_id: UUID, reason: str
+    ) -> None:
+        await self._store.revoke_login(
+            acquired,
+            login_id=login_id,
+            user_id=user_id,
+            reason=reason,
+            until_s=self._revoked_for_s,
+        )

@@ -1,0 +1,32 @@
+"""What identity refuses with, beyond what every service may."""
+
+from chassis.problems import Problem, Unauthenticated
+from identity.contract import REVOKED_LOGIN_HEADER
+
+
+class EmailTaken(Problem):
+    """An account with this e-mail address exists."""
+
+    code, status = "email-taken", 409
+
+
+class InvalidCredentials(Unauthenticated):
+    """E-mail address or password is wrong."""
+
+    code, status = "invalid-credentials", 401
+
+
+class InvalidRefreshToken(Unauthenticated):
+    """The refresh token is unknown, has expired, or its login has ended."""
+
+    code, status = "invalid-refresh-token", 401
+
+
+class RefreshTokenReused(Unauthenticated):
+    """The refresh token was used twice, so its login has been ended. Log in again."""
+
+    code, status = "refresh-token-reused", 401
+
+    def __init__(self, login_id: object, detail: str = "") -> None:
+        super().__init__(detail)
+        self.headers[REVOKED_LOGIN_HEADER.decode()] = str(login_id)

@@ -1,0 +1,70 @@
+"""Reading and changing profiles, by their owners and for other services."""
+
+import time
+from uuid import UUID
+
+from msgspec import UNSET
+
+from chassis import logs
+from chassis.postgres import Pool, connection
+from chassis.problems import InvalidToken, NotFound
+from identity.contract import Account
+from identity.domain.people import clean_name, clean_phone
+from identity.store import Store
+from identity.wire import ChangeProfile
+
+log = logs.get("identity")
+
+
+class Profiles:
+    """Accounts without their secrets."""
+
+    def __init__(self, pool: Pool, store: Store) -> None:
+        self._pool = pool
+        self._store = store
+
+    async def read_own(self, user_id: UUID, login_id: UUID) -> Account:
+        """Raises InvalidToken when that login has ended, though its token has not expired."""
+        started = time.perf_counter()
+        async with connection(self._pool) as acquired:
+            account = await self._store.get_own_account(acquired, user_id, login_id)
+        if account is None:
+            raise InvalidToken("This login has ended.")
+        _log_read(user_id, started)
+        return account
+
+    async def read(self, user_id: UUID) -> Account:
+        """For other services. Raises NotFound."""
+        started = time.perf_counter()
+        async with connection(self._pool) as acquired:
+            account = await self._store.get_account(acquired, user_id)
+        if account is None:
+            raise NotFound()
+        _log_read(user_id, started)
+        return account
+
+    async def change_own(self, user_id: UUID, login_id: UUID, change: ChangeProfile) -> Account:
+        """The profile as it is then. Raises ValidationFailed, or InvalidToken as `read_own` does."""
+        full_name = None if change.full_name is UNSET else clean_name(change.full_name)
+        locale = None if change.locale is UNSET else change.locale
+        set_phone = change.phone is not UNSET
+        phone = None if change.phone is UNSET else clean_phone(change.phone)
+        async with connection(self._pool) as acquired:
+            account = await self._store.change_account(
+                acquired,
+                user_id,
+                login_id,
+                full_name=full_name,
+                locale=locale,
+                set_phone=set_phone,
+                phone=phone,
+            )
+        if account is None:
+            raise InvalidToken("This login has ended.")
+        log.info("profile_changed", user=user_id)
+        return account
+
+
+def _log_read(user_id: UUID, started: float) -> None:
+    milliseconds = round((time.perf_counter() - started) * 1000)
+    log.info("profile_read", user=user_id, duration=f"{milliseconds}ms")

@@ -1,0 +1,72 @@
+-- name: insert_account$
+-- No row back means that the address is taken: of two registrations at once one comes away empty.
+INSERT INTO accounts (user_id, email, password_hash, full_name, locale, roles)
+VALUES (:user_id, :email, :password_hash, :full_name, :locale, :roles)
+ON CONFLICT (email) DO NOTHING
+RETURNING user_id;
+
+-- name: email_is_taken$
+-- Asked before hashing, so that a taken address costs nobody a hash; the insert decides.
+SELECT EXISTS (SELECT FROM accounts WHERE email = :email);
+
+-- name: get_account^
+-- One lookup by primary key: booking asks it for every order (and keeps it for a moment).
+SELECT user_id, email, full_name, phone, locale, roles, active
+FROM accounts
+WHERE user_id = :user_id;
+
+-- name: get_own_account^
+-- The profile as its owner may read it: not with the token of a login that has been ended.
+SELECT a.user_id, a.email, a.full_name, a.phone, a.locale, a.roles, a.active
+FROM accounts a
+JOIN logins l ON l.user_id = a.user_id
+WHERE a.user_id = :user_id
+  AND l.login_id = :login_id
+  AND l.revoked_at IS NULL
+  AND a.active;
+
+-- name: change_account^
+-- NULL leaves a column as it is, but a phone number can be taken away: hence the flag beside it.
+UPDATE accounts a
+SET full_name = COALESCE(CAST(:full_name AS text), a.full_name),
+    locale = COALESCE(CAST(:locale AS text), a.locale),
+    phone = CASE WHEN CAST(:set_phone AS boolean) THEN CAST(:phone AS text) ELSE a.phone END
+FROM logins l
+WHERE a.user_id = :user_id
+  AND l.login_id = :login_id
+  AND l.user_id = a.user_id
+  AND l.revoked_at IS NULL
+  AND a.active
+RETURNING a.user_id, a.email, a.full_name, a.phone, a.locale, a.roles, a.active;
+
+-- name: replace_password_hash!
+-- Compare-and-set: a hash made with old parameters gives way, a password changed meanwhile does not.
+UPDATE accounts SET password_hash = :new_hash
+WHERE user_id = :user_id AND password_hash = :old_hash;
+
+-- name: add_role$
+-- No row back means that there is no such account or it has the role already.
+UPDATE accounts SET roles = array_append(roles, CAST(:role AS text))
+WHERE email = :email AND NOT roles @> ARRAY[CAST(:role AS text)]
+RETURNING user_id;
+
+-- name: delete_accounts_named!
+-- Buyers of load tests: their addresses begin with a prefix and end with a domain nobody can have.
+DELETE FROM accounts
+WHERE starts_with(email, :prefix) AND email LIKE '%@buyers.invalid';
+
+-- name: lock_registration_key$
+-- Held until the transaction ends, by a living process only: a dying one leaves nothing behind.
+SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 7383));
+
+-- name: find_registration^
+-- What an Idempotency-Key was used for.
+SELECT user_id, body_hash FROM registrations WHERE key = :key;
+
+-- name: insert_registration!
+INSERT INTO registrations (key, body_hash, user_id)
+VALUES (:key, :body_hash, :user_id);
+
+-- name: prune_registrations!
+-- Twice as long as API.md promises (24 h).
+DELETE FROM registrations WHERE created_at < now() - interval '48 hours';

@@ -1,0 +1,339 @@
+"""Identity's SQL: accounts and registrations, failed attempts, logins, keys. Nothing else runs any."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from chassis.postgres import Connection, load_queries
+from identity.contract import Account, RevokedLogin
+
+QUERIES = Path(__file__).with_name("sql")
+
+
+class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
+    user_id: UUID
+    email: str
+    password_hash: str
+    full_name: str
+    locale: str
+    roles: list[str]
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What is known of an address that somebody logs in with; no user_id: no such account."""
+
+    user_id: UUID | None
+    password_hash: str | None
+    roles: list[str]
+    active: bool
+    refused_for_s: float
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """What an Idempotency-Key was used for, and the account that came of it."""
+
+    user_id: UUID
+    body_hash: bytes
+
+
+class LoginOfToken(msgspec.Struct, frozen=True):
+    """The family that a refresh token belongs to. `revoked_for`: logout, reuse or None."""
+
+    login_id: UUID
+    user_id: UUID
+    revoked_for: str | None
+    expired: bool
+    roles: list[str]
+    active: bool
+
+
+class StoredKey(msgspec.Struct, frozen=True):
+    kid: str
+    private_key: bytes
+    public_key: bytes
+    signs_now: bool
+
+
+class FailureLimit(msgspec.Struct, frozen=True):
+    """So many failed logins per address in so many seconds."""
+
+    failures: int
+    window_s: float
+
+    @property
+    def spacing_s(self) -> float:
+        return self.window_s / self.failures
+
+
+class Store:
+    """One method a query, on a connection or in the transaction that the caller holds."""
+
+    def __init__(self) -> None:
+        self._sql = load_queries(QUERIES)
+
+    async def answers(self, connection: Connection) -> bool:
+        return bool(await self._sql.answer(connection))
+
+    # accounts
+
+    async def insert_account(self, connection: Connection, account: NewAccount) -> bool:
+        """False when the address is taken."""
+        made = await self._sql.insert_account(connection, **msgspec.structs.asdict(account))
+        return made is not None
+
+    async def email_is_taken(self, connection: Connection, email: str) -> bool:
+        return bool(await self._sql.email_is_taken(connection, email=email))
+
+    async def get_account(self, connection: Connection, user_id: UUID) -> Account | None:
+        return _account(await self._sql.get_account(connection, user_id=user_id))
+
+    async def get_own_account(
+        self, connection: Connection, user_id: UUID, login_id: UUID
+    ) -> Account | None:
+        """None as well when that login has been ended."""
+        row = await self._sql.get_own_account(connection, user_id=user_id, login_id=login_id)
+        return _account(row)
+
+    async def change_account(
+        self,
+        connection: Connection,
+        user_id: UUID,
+        login_id: UUID,
+        *,
+        full_name: str | None,
+        locale: str | None,
+        set_phone: bool,
+        phone: str | None,
+    ) -> Account | None:
+        row = await self._sql.change_account(
+            connection,
+            user_id=user_id,
+            login_id=login_id,
+            full_name=full_name,
+            locale=locale,
+            set_phone=set_phone,
+            phone=phone,
+        )
+        return _account(row)
+
+    async def replace_password_hash(
+        self, connection: Connection, user_id: UUID, old_hash: str, new_hash: str
+    ) -> None:
+        await self._sql.replace_password_hash(
+            connection, user_id=user_id, old_hash=old_hash, new_hash=new_hash
+        )
+
+    async def add_role(self, connection: Connection, email: str, role: str) -> UUID | None:
+        user_id: UUID | None = await self._sql.add_role(connection, email=email, role=role)
+        return user_id
+
+    async def delete_accounts_named(self, connection: Connection, prefix: str) -> int:
+        return _count(await self._sql.delete_accounts_named(connection, prefix=prefix))
+
+    async def copy_accounts_with_logins(
+        self,
+        connection: Connection,
+        buyers: Sequence[tuple[UUID, UUID]],
+        *,
+        email_of: Callable[[int], str],
+        password_hash: str,
+        login_ttl_s: float,
+    ) -> float:
+        """Customers and one login each by COPY: (user_id, login_id). PostgreSQL's now, Unix seconds."""
+        now: datetime = await connection.fetchval("SELECT now()")
+        ends = now + timedelta(seconds=login_ttl_s)
+        await connection.copy_records_to_table(
+            "accounts",
+            columns=["user_id", "email", "password_hash", "full_name", "locale", "roles"],
+            records=[
+                (user_id, email_of(number), password_hash, f"Buyer {number}", "zh", ["customer"])
+                for number, (user_id, _) in enumerate(buyers, 1)
+            ],
+        )
+        await connection.copy_records_to_table(
+            "logins",
+            columns=["login_id", "user_id", "expires_at"],
+            records=[(login_id, user_id, ends) for user_id, login_id in buyers],
+        )
+        return now.timestamp()
+
+    # registrations
+
+    async def lock_registration_key(self, connection: Connection, key: str) -> bool:
+        return bool(await self._sql.lock_registration_key(connection, key=key))
+
+    async def find_registration(self, connection: Connection, key: str) -> Registration | None:
+        row = await self._sql.find_registration(connection, key=key)
+        return None if row is None else Registration(**row)
+
+    async def insert_registration(
+        self, connection: Connection, key: str, body_hash: bytes, user_id: UUID
+    ) -> None:
+        await self._sql.insert_registration(
+            connection, key=key, body_hash=body_hash, user_id=user_id
+        )
+
+    # failed attempts
+
+    async def find_credentials(
+        self, connection: Connection, email: str, email_hash: bytes, limit: FailureLimit
+    ) -> Credentials:
+        row = await self._sql.find_credentials(
+            connection,
+            email=email,
+            email_hash=email_hash,
+            window_s=limit.window_s,
+            spacing_s=limit.spacing_s,
+        )
+        return Credentials(
+            row["user_id"],
+            row["password_hash"],
+            row["roles"] or [],
+            bool(row["active"]),
+            row["refused_for_s"],
+        )
+
+    async def count_failure(
+        self, connection: Connection, email_hash: bytes, limit: FailureLimit
+    ) -> None:
+        await self._sql.count_failure(
+            connection,
+            email_hash=email_hash,
+            window_s=limit.window_s,
+            spacing_s=limit.spacing_s,
+        )
+
+    async def refused_for_s(
+        self, connection: Connection, email_hash: bytes, limit: FailureLimit
+    ) -> float | None:
+        """None when no failure is remembered; seconds to wait when above zero."""
+        seconds: float | None = await self._sql.refused_for_s(
+            connection,
+            email_hash=email_hash,
+            window_s=limit.window_s,
+            spacing_s=limit.spacing_s,
+        )
+        return seconds
+
+    async def forget_failures(self, connection: Connection, email_hash: bytes) -> None:
+        await self._sql.forget_failures(connection, email_hash=email_hash)
+
+    # logins
+
+    async def insert_login(
+        self,
+        connection: Connection,
+        *,
+        login_id: UUID,
+        user_id: UUID,
+        token_hash: bytes,
+        family_ttl_s: float,
+        idle_ttl_s: float,
+    ) -> float:
+        """PostgreSQL's now, in Unix seconds: when the login's tokens are issued."""
+        row = await self._sql.insert_login(
+            connection,
+            login_id=login_id,
+            user_id=user_id,
+            token_hash=token_hash,
+            family_ttl_s=family_ttl_s,
+            idle_ttl_s=idle_ttl_s,
+        )
+        return float(row["now_s"])
+
+    async def lock_login_of_token(
+        self, connection: Connection, token_hash: bytes
+    ) -> LoginOfToken | None:
+        row = await self._sql.lock_login_of_token(connection, token_hash=token_hash)
+        return None if row is None else LoginOfToken(**row)
+
+    async def spend_refresh_token(self, connection: Connection, token_hash: bytes) -> bool:
+        """Whether it was unused and in time, and now is used."""
+        spent = await self._sql.spend_refresh_token(connection, token_hash=token_hash)
+        return spent is not None
+
+    async def refresh_token_was_used(self, connection: Connection, token_hash: bytes) -> bool:
+        return bool(await self._sql.refresh_token_was_used(connection, token_hash=token_hash))
+
+    async def insert_refresh_token(
+        self, connection: Connection, *, login_id: UUID, token_hash: bytes, idle_ttl_s: float
+    ) -> float:
+        """PostgreSQL's now, in Unix seconds."""
+        row = await self._sql.insert_refresh_token(
+            connection, login_id=login_id, token_hash=token_hash, idle_ttl_s=idle_ttl_s
+        )
+        return float(row["now_s"])
+
+    async def revoke_login(
+        self, connection: Connection, *, login_id: UUID, user_id: UUID, reason: str, until_s: float
+    ) -> bool:
+        """False when there is no such login (any more)."""
+        found = await self._sql.revoke_login(
+            connection, login_id=login_id, user_id=user_id, reason=reason, until_s=until_s
+        )
+        return found is not None
+
+    async def list_revoked_logins(self, connection: Connection) -> list[RevokedLogin]:
+        rows = self._sql.list_revoked_logins(connection)
+        return [RevokedLogin(row["login_id"], row["revoked_until"]) async for row in rows]
+
+    # keys
+
+    async def lock_keys(self, connection: Connection) -> None:
+        await self._sql.lock_keys(connection)
+
+    async def list_keys(self, connection: Connection) -> list[StoredKey]:
+        return [StoredKey(**row) async for row in self._sql.list_keys(connection)]
+
+    async def insert_key(
+        self,
+        connection: Connection,
+        *,
+        kid: str,
+        private_key: bytes,
+        public_key: bytes,
+        lead_s: float,
+    ) -> datetime:
+        """When it begins to sign."""
+        signs_from: datetime = await self._sql.insert_key(
+            connection, kid=kid, private_key=private_key, public_key=public_key, lead_s=lead_s
+        )
+        return signs_from
+
+    async def retire_keys_before(
+        self, connection: Connection, *, successor: str, signs_from: datetime, token_ttl_s: float
+    ) -> None:
+        await self._sql.retire_keys_before(
+            connection,
+            successor=successor,
+            successor_signs_from=signs_from,
+            token_ttl_s=token_ttl_s,
+        )
+
+    # what has run out
+
+    async def prune_logins(self, connection: Connection, portion: int) -> int:
+        return _count(await self._sql.prune_logins(connection, portion=portion))
+
+    async def prune_small_things(self, connection: Connection) -> int:
+        """Retired keys, forgotten failures, old idempotency keys; how many rows went."""
+        prunes: Sequence[Any] = (
+            self._sql.prune_keys,
+            self._sql.prune_failures,
+            self._sql.prune_registrations,
+        )
+        return sum([_count(await prune(connection)) for prune in prunes])
+
+
+def _account(row: asyncpg.Record | None) -> Account | None:
+    return None if row is None else Account(**row)
+
+
+def _count(command_tag: str) -> int:
+    """PostgreSQL's `DELETE 5` as 5."""
+    return int(command_tag.rsplit(" ", 1)[-1])

@@ -1,0 +1,60 @@
+"""Bodies as clients send and get them. In-structs refuse unknown fields; out-structs stand apart."""
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from identity.domain.passwords import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
+from identity.domain.people import EMAIL_LENGTH_MAX, NAME_LENGTH_MAX, PHONE_LENGTH_MAX, Locale
+
+TYPED_EMAIL_LENGTH_MAX = EMAIL_LENGTH_MAX + 66  # blanks round it are stripped before it is measured
+
+Email = Annotated[
+    str,
+    Meta(min_length=3, max_length=TYPED_EMAIL_LENGTH_MAX, extra_json_schema={"format": "email"}),
+]
+FullName = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
+
+
+class Register(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    email: Email
+    password: Annotated[str, Meta(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)]
+    full_name: FullName
+
+
+class LogIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    email: Email
+    password: Annotated[str, Meta(min_length=1, max_length=PASSWORD_LENGTH_MAX)]
+
+
+class Refresh(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    refresh_token: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class ChangeProfile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What is left out stays as it is; `phone: null` removes the number."""
+
+    full_name: FullName | UnsetType = UNSET
+    phone: Annotated[str, Meta(max_length=PHONE_LENGTH_MAX)] | UnsetType | None = UNSET
+    locale: Locale | UnsetType = UNSET
+
+
+class TokenPair(msgspec.Struct, frozen=True):
+    """`expires_in`: seconds until the access token expires."""
+
+    user_id: UUID
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    token_type: str = "Bearer"
+
+
+class Profile(msgspec.Struct, frozen=True):
+    user_id: UUID
+    email: str
+    full_name: str
+    phone: str | None
+    locale: Locale
+    roles: list[str]

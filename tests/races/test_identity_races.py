@@ -1,0 +1,237 @@
+"""Two at once: one account an address, one use a refresh token, one first key, ten guesses."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from identity.hashing import HashingPool
+from identity.keys import make_first_key
+from identity.services import SCHEMA
+from identity.store import Store
+from tests.support.identity import (
+    EMAIL,
+    PASSWORD,
+    Answer,
+    Identity,
+    identity_tables,
+    running_identity,
+)
+from tests.unit.test_identity_passwords import HeldHasher
+
+CLIENTS = 6  # below the pool's 8 connections, so that all of them get to the lock
+
+
+@pytest.fixture
+async def identity(database_url: str) -> AsyncIterator[Identity]:
+    async with running_identity(database_url) as running:
+        yield running
+
+
+async def held_up(
+    tables: "asyncpg.Connection[asyncpg.Record]",
+    lock: str,
+    calls: list[Callable[[], Awaitable[Answer]]],
+) -> list[Answer]:
+    """Runs all calls against a lock held by the test and lets them go once all wait for it."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with tables.transaction(), asyncio.timeout(20):
+        await tables.execute(lock)
+        tasks = [asyncio.ensure_future(call()) for call in calls]
+        watcher = await asyncpg.connect(**connect_arguments(tables))
+        try:
+            while await watcher.fetchval(waiting) < len(calls):  # noqa: ASYNC110  it has no signal
+                await asyncio.sleep(0.005)
+        finally:
+            await watcher.close()
+    return list(await asyncio.gather(*tasks))
+
+
+def connect_arguments(tables: "asyncpg.Connection[asyncpg.Record]") -> dict[str, object]:
+    parameters = tables._params
+    return {
+        "host": tables._addr if isinstance(tables._addr, str) else tables._addr[0],
+        "user": parameters.user,
+        "database": parameters.database,
+    }
+
+
+async def refresh_all_at_once(identity: Identity, database_url: str, token: str) -> list[Answer]:
+    async with identity_tables(database_url) as tables:
+        return await held_up(
+            tables,
+            "SELECT FROM logins FOR UPDATE",
+            [lambda: identity.refresh(token) for _ in range(CLIENTS)],
+        )
+
+
+async def test_of_refreshes_at_once_one_wins_and_the_family_ends(
+    identity: Identity, database_url: str
+) -> None:
+    made = await identity.register()
+    answers = await refresh_all_at_once(identity, database_url, made["refresh_token"])
+    assert Counter(answer.status for answer in answers) == {200: 1, 401: CLIENTS - 1}
+    assert {a.code for a in answers if a.status == 401} == {"refresh-token-reused"}
+    (winner,) = (answer.json for answer in answers if answer.status == 200)
+    heir = await identity.refresh(winner["refresh_token"])
+    assert (heir.status, heir.code) == (401, "refresh-token-reused")
+    assert (await identity.get("me", token=winner["access_token"])).status == 401
+
+
+async def test_control_without_the_compare_and_set_every_refresh_wins(
+    identity: Identity, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mutation control of the test above: the race is real."""
+
+    async def spend_without_looking(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(Store, "spend_refresh_token", spend_without_looking)
+    made = await identity.register()
+    answers = await refresh_all_at_once(identity, database_url, made["refresh_token"])
+    assert Counter(answer.status for answer in answers) == {200: CLIENTS}
+
+
+async def test_a_refresh_that_races_a_logout_leaves_nothing_alive(
+    identity: Identity, database_url: str
+) -> None:
+    made = await identity.register()
+    token = made["access_token"]
+    async with identity_tables(database_url) as tables:
+        refreshed, ended = await held_up(
+            tables,
+            "SELECT FROM logins FOR UPDATE",
+            [
+                lambda: identity.refresh(made["refresh_token"]),
+                lambda: identity.post("logout", token=token),
+            ],
+        )
+    assert ended.status == 204
+    assert refreshed.status in {200, 401}
+    if refreshed.status == 200:
+        heir = await identity.refresh(refreshed.json["refresh_token"])
+        assert (heir.status, heir.code) == (401, "invalid-refresh-token")
+        token = refreshed.json["access_token"]
+    assert (await identity.get("me", token=token)).status == 401
+
+
+async def test_of_two_registrations_of_one_address_one_is_made(
+    identity: Identity, database_url: str
+) -> None:
+    bodies = [
+        {"email": EMAIL, "password": PASSWORD, "full_name": f"Ann {n}"} for n in range(CLIENTS)
+    ]
+    async with identity_tables(database_url) as tables:
+        answers = await held_up(
+            tables,
+            "LOCK TABLE accounts IN SHARE MODE",  # reading goes on, inserting waits
+            [lambda body=body: identity.post("register", body) for body in bodies],
+        )
+        assert await tables.fetchval("SELECT count(*) FROM accounts") == 1
+        assert await tables.fetchval("SELECT count(*) FROM logins") == 1
+    assert Counter(answer.status for answer in answers) == {201: 1, 409: CLIENTS - 1}
+    assert {a.code for a in answers if a.status == 409} == {"email-taken"}
+
+
+async def test_of_registrations_with_one_key_one_is_made_and_the_others_learn_of_it(
+    identity: Identity, database_url: str
+) -> None:
+    body = {"email": EMAIL, "password": PASSWORD, "full_name": "Ann"}
+    answers = await asyncio.gather(
+        *(
+            identity.post("register", body, headers={"idempotency-key": "one"})
+            for _ in range(CLIENTS)
+        )
+    )
+    kinds = Counter((a.status, "idempotency-replayed" in a.headers) for a in answers)
+    assert kinds[(201, False)] == 1
+    assert {a.code for a in answers if a.status != 201} <= {"idempotency-in-flight"}
+    assert len({a.json["user_id"] for a in answers if a.status == 201}) == 1
+    async with identity_tables(database_url) as tables:
+        assert await tables.fetchval("SELECT count(*) FROM accounts") == 1
+
+
+async def test_processes_that_start_at_once_make_one_key(database_url: str) -> None:
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(start_and_stop(database_url))
+    async with identity_tables(database_url) as tables:
+        assert await tables.fetchval("SELECT count(*) FROM signing_keys") == 1
+
+
+async def test_control_without_the_lock_each_start_makes_a_key_of_its_own(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mutation control of the test above: both look before either has written."""
+    both_have_looked = asyncio.Barrier(2)
+    list_keys = Store.list_keys
+
+    async def look_together(self: Store, connection: object) -> object:
+        found = await list_keys(self, connection)  # type: ignore[arg-type]
+        await both_have_looked.wait()
+        return found
+
+    async def no_lock(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(Store, "list_keys", look_together)
+    monkeypatch.setattr(Store, "lock_keys", no_lock)
+    pools = [await asyncpg_pool(database_url) for _ in range(2)]
+    try:
+        await asyncio.gather(*(make_first_key(pool, Store()) for pool in pools))
+        assert await pools[0].fetchval("SELECT count(*) FROM signing_keys") == 2
+    finally:
+        for pool in pools:
+            await pool.close()
+
+
+async def test_guesses_at_once_get_no_further_than_one_by_one(
+    identity: Identity, database_url: str
+) -> None:
+    """The right one comes last and is too late."""
+    await identity.register()
+    guesses = [f"guess number {n}" for n in range(30)] + [PASSWORD]
+    answers = await asyncio.gather(*(identity.log_in(EMAIL, guess) for guess in guesses))
+    assert [answer.status for answer in answers] == [401] * 10 + [429] * 21
+    assert (await identity.log_in()).status == 429
+
+
+async def test_a_right_password_is_too_late_when_another_process_filled_up_the_limit(
+    database_url: str,
+) -> None:
+    """It was let in by the count, and the count is full when its hash is done."""
+    hasher = HeldHasher()
+    passwords = HashingPool(threads=1, hasher=hasher)
+    async with (
+        running_identity(database_url) as other,
+        running_identity(database_url, passwords=passwords) as identity,
+    ):
+        await other.register()
+        for _ in range(9):
+            assert (await other.log_in(EMAIL, "a wrong guess")).status == 401
+        hasher.go_on.clear()
+        held = asyncio.ensure_future(passwords.hash("before it in the queue"))
+        late = asyncio.ensure_future(identity.log_in())
+        async with asyncio.timeout(10):
+            while passwords._taken < 2:  # noqa: ASYNC110  it has asked the database and waits
+                await asyncio.sleep(0.001)
+        assert (await other.log_in(EMAIL, "a wrong guess")).status == 401
+        hasher.go_on.set()
+        await held
+        assert (await late).status == 429
+
+
+async def start_and_stop(database_url: str) -> None:
+    async with running_identity(database_url):
+        return
+
+
+async def asyncpg_pool(database_url: str) -> "asyncpg.Pool[asyncpg.Record]":
+    return await asyncpg.create_pool(
+        database_url, min_size=1, max_size=1, server_settings={"search_path": SCHEMA}
+    )
