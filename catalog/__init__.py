@@ -1,0 +1,1 @@
+"""Venues, shows, sessions, seat plans, prices, search; availability as booking tells it."""

@@ -1,0 +1,48 @@
+"""What is left in each area, as booking's events move it.
+
+Deltas add up, so their order does not matter; that each counts once is the inbox's work, in whose
+transaction this runs. A batch is one statement, whatever its size.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from booking.contract import (
+    SEATS_BLOCKED,
+    SEATS_HELD,
+    SEATS_RELEASED,
+    SEATS_UNBLOCKED,
+    SeatsChanged,
+)
+from catalog import store
+from chassis import logs
+from chassis.events import Event
+from chassis.postgres import Connection
+
+log = logs.get("catalog")
+
+TAKES = {SEATS_HELD: 1, SEATS_BLOCKED: 1, SEATS_RELEASED: -1, SEATS_UNBLOCKED: -1}
+
+_decoder = msgspec.json.Decoder(SeatsChanged)
+
+
+async def consume(connection: Connection, events: Sequence[Event]) -> None:
+    """Applies new events. Other types and unknown areas are passed over; bad data raises."""
+    deltas: dict[tuple[UUID, UUID], int] = defaultdict(int)
+    for event in events:
+        sign = TAKES.get(event.type)
+        if sign is None:
+            continue
+        moved = _decoder.decode(event.data)
+        for area_id, seats in moved.areas.items():
+            deltas[moved.session_id, UUID(area_id)] += sign * seats
+    deltas = {area: delta for area, delta in deltas.items() if delta}
+    if deltas:
+        known = await store.move_availability(connection, deltas)
+        for session, area in deltas:
+            if area not in known:
+                log.warning("unknown_area_passed_over", session=session, area=area)
+    log.info("availability_moved", events=len(events), areas=len(deltas))

@@ -1,0 +1,125 @@
+"""The rules between the fields of what organizers send. Each finding names its field."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import available_timezones
+
+from babel.core import get_global
+
+from catalog.domain.plan import Row
+from catalog.domain.searching import YEAR_MAX, YEAR_MIN
+from catalog.requests import SEATS_A_SESSION_MAX, AreaOfSeats, CreateSession, RowOfSeats
+from chassis.problems import FieldError, ValidationFailed
+
+ERRORS_MAX = 100  # findings in one answer
+# An exhibition is sold while it is open; a sale that ends years later is a typing error.
+SALE_AFTER_START_MAX = timedelta(days=366)
+
+Findings = Iterator[FieldError]
+
+
+def refuse(*findings: Findings) -> None:
+    """Raises ValidationFailed with what was found, if anything."""
+    errors = [error for several in findings for error in several][:ERRORS_MAX]
+    if errors:
+        raise ValidationFailed(errors=errors)
+
+
+@lru_cache(maxsize=1)
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+@lru_cache(maxsize=1)
+def _currencies() -> frozenset[str]:
+    """ISO 4217 codes that are legal tender somewhere today, by CLDR."""
+    territories: Any = get_global("territory_currencies")
+    return frozenset(
+        code
+        for currencies in territories.values()
+        for code, _, until, tender in currencies
+        if until is None and tender
+    )
+
+
+def time_zone(name: str) -> Findings:
+    if name not in _time_zones():
+        yield FieldError("time_zone", "must be an IANA time zone such as Asia/Shanghai")
+
+
+def sale_window(starts_at: datetime, opens_at: datetime, closes_at: datetime) -> Findings:
+    """Of a session, whatever its state."""
+    times = {"starts_at": starts_at, "sale_opens_at": opens_at, "sale_closes_at": closes_at}
+    impossible = [name for name, at in times.items() if not YEAR_MIN <= at.year < YEAR_MAX]
+    for name in impossible:
+        yield FieldError(name, f"must be in the years {YEAR_MIN} to {YEAR_MAX - 1}")
+    if impossible:
+        return
+    if opens_at >= closes_at:
+        yield FieldError("sale_closes_at", "must be after sale_opens_at")
+    if closes_at > starts_at + SALE_AFTER_START_MAX:
+        days = SALE_AFTER_START_MAX.days
+        yield FieldError("sale_closes_at", f"must be at most {days} days after starts_at")
+
+
+def session(body: CreateSession) -> Findings:
+    """Everything about a session that types cannot say."""
+    yield from sale_window(body.starts_at, body.sale_opens_at, body.sale_closes_at)
+    if body.currency not in _currencies():
+        yield FieldError("currency", "must be an ISO 4217 code such as CNY")
+    for index, area in enumerate(body.areas):
+        yield from _area(f"areas.{index}", area)
+    yield from _unique("areas", body.areas, "name", lambda area: area.name)
+    seats = sum(row.seats for area in body.areas for row in area.rows or ())
+    seats += sum(area.capacity or 0 for area in body.areas)
+    if seats > SEATS_A_SESSION_MAX:
+        yield FieldError(
+            "areas", f"have {seats} seats; a session has at most {SEATS_A_SESSION_MAX}"
+        )
+
+
+def _area(path: str, area: AreaOfSeats) -> Findings:
+    if area.kind == "standing":
+        if area.rows is not None:
+            yield FieldError(f"{path}.rows", "must not be given for a standing area")
+        if area.capacity is None:
+            yield FieldError(f"{path}.capacity", "is needed for a standing area")
+        return
+    if area.capacity is not None:
+        yield FieldError(f"{path}.capacity", "must not be given for a seated area")
+    if not area.rows:
+        yield FieldError(f"{path}.rows", "must hold at least one row for a seated area")
+        return
+    for index, row in enumerate(area.rows):
+        yield from _row(f"{path}.rows.{index}", row)
+    yield from _unique(f"{path}.rows", area.rows, "label", lambda row: row.label)
+
+
+def _row(path: str, row: RowOfSeats) -> Findings:
+    for name, numbers, most in (
+        ("aisles", row.aisles, row.seats - 1),
+        ("accessible", row.accessible, row.seats),
+    ):
+        for index, number in enumerate(numbers):
+            if number > most:
+                yield FieldError(f"{path}.{name}.{index}", f"must be at most {most} in this row")
+        if len(set(numbers)) < len(numbers):
+            yield FieldError(f"{path}.{name}", "must not name a seat twice")
+
+
+def _unique(path: str, items: Any, name: str, key: Callable[[Any], str]) -> Findings:
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        if key(item) in seen:
+            yield FieldError(f"{path}.{index}.{name}", "is there already")
+        seen.add(key(item))
+
+
+def rows_of(area: AreaOfSeats) -> list[Row]:
+    """The rows of a checked seated area as the domain has them."""
+    return [
+        Row(row.label, row.seats, tuple(sorted(row.aisles)), tuple(sorted(row.accessible)))
+        for row in area.rows or ()
+    ]

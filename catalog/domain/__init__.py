@@ -1,0 +1,1 @@
+"""What the catalog knows without asking anybody: numbering, drawing, checking, folding."""

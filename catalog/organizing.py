@@ -1,0 +1,210 @@
+"""What organizers do: venues, shows, sessions, publishing.
+
+Each function works within the transaction it is given and returns the answer; all that can be said
+about a request without the database has been checked before. Somebody else's show is NotFound.
+"""
+
+from datetime import UTC
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from msgspec import UNSET
+
+from catalog import checks, store
+from catalog.answers import Session, Show, Venue
+from catalog.domain.ownership import Viewer
+from catalog.domain.plan import place_areas, standing_row
+from catalog.domain.searching import fold, search_text
+from catalog.problems import PlanFrozen, SessionCancelled, VenueInUse
+from catalog.reading import read_session, read_show
+from catalog.requests import ChangeSession, ChangeShow, CreateSession, CreateShow, CreateVenue
+from catalog.store import AreaRow, Record, SessionRow, ShowRow
+from chassis import logs
+from chassis.ids import uuid7
+from chassis.postgres import Connection
+from chassis.problems import FieldError, NotFound, ValidationFailed
+
+log = logs.get("catalog")
+
+
+async def create_venue(connection: Connection, viewer: Viewer, body: CreateVenue) -> Venue:
+    venue = Venue(
+        venue_id=uuid7(),
+        name=body.name,
+        city=body.city,
+        address=body.address,
+        time_zone=body.time_zone,
+    )
+    await store.insert_venue(
+        connection,
+        venue_id=venue.venue_id,
+        name=venue.name,
+        city=venue.city,
+        address=venue.address,
+        time_zone=venue.time_zone,
+        created_by=viewer.user_id,
+    )
+    log.info("venue_created", venue=venue.venue_id)
+    return venue
+
+
+async def create_show(connection: Connection, viewer: Viewer, body: CreateShow) -> Show:
+    """Raises ValidationFailed when there is no such venue."""
+    show_id = uuid7()
+    row = _show_row(
+        show_id,
+        await _venue(connection, body.venue_id),
+        title=body.title,
+        category=body.category,
+        description=body.description,
+        poster_url=body.poster_url,
+    )
+    await store.insert_show(connection, row, viewer.user_id)
+    log.info("show_created", show=show_id)
+    return await read_show(connection, show_id, viewer)
+
+
+async def change_show(
+    connection: Connection, viewer: Viewer, show_id: UUID, body: ChangeShow
+) -> Show:
+    """Raises NotFound, VenueInUse, ValidationFailed when there is no such venue."""
+    current = await store.lock_show(connection, show_id)
+    if current is None or not viewer.owns(current["organizer_id"]):
+        raise NotFound()
+    wanted = {
+        name: current[name] if getattr(body, name) is UNSET else getattr(body, name)
+        for name in ("title", "category", "description", "poster_url", "venue_id")
+    }
+    if wanted["venue_id"] != current["venue_id"] and await store.sessions_of_show(
+        connection, show_id
+    ):
+        raise VenueInUse()
+    venue = await _venue(connection, wanted.pop("venue_id"))
+    await store.update_show(connection, _show_row(show_id, venue, **wanted))
+    log.info("show_changed", show=show_id)
+    return await read_show(connection, show_id, viewer)
+
+
+async def create_session(
+    connection: Connection, viewer: Viewer, show_id: UUID, body: CreateSession
+) -> Session:
+    """A draft, its seats numbered. `body` has passed checks.session. Raises NotFound."""
+    show = await store.lock_show(connection, show_id)
+    if show is None or not viewer.owns(show["organizer_id"]):
+        raise NotFound()
+    venue = await _venue(connection, show["venue_id"])
+    session = SessionRow(
+        session_id=uuid7(),
+        show_id=show_id,
+        starts_at=body.starts_at.astimezone(UTC),
+        local_date=body.starts_at.astimezone(ZoneInfo(venue["time_zone"])).date(),
+        sale_opens_at=body.sale_opens_at.astimezone(UTC),
+        sale_closes_at=body.sale_closes_at.astimezone(UTC),
+        currency=body.currency,
+        max_tickets_per_user=body.max_tickets_per_user,
+    )
+    areas = number_areas(body)
+    await store.insert_session(connection, session, areas)
+    seats = sum(area.capacity for area in areas)
+    log.info("session_created", session=session.session_id, show=show_id, seats=seats)
+    return await read_session(connection, session.session_id, viewer)
+
+
+def number_areas(body: CreateSession) -> list[AreaRow]:
+    """The areas as they are stored, each with its range of positions."""
+    rows = [checks.rows_of(area) for area in body.areas]
+    ranges = place_areas(
+        [
+            some or [standing_row(area.capacity or 0)]
+            for area, some in zip(body.areas, rows, strict=True)
+        ]
+    )
+    return [
+        AreaRow(
+            area_id=uuid7(),
+            name=area.name,
+            kind=area.kind,
+            price=area.price,
+            capacity=room.capacity,
+            first_seat_id=room.first,
+            last_seat_id=room.last,
+            rows=some or None,
+        )
+        for area, some, room in zip(body.areas, rows, ranges, strict=True)
+    ]
+
+
+async def change_session(
+    connection: Connection, viewer: Viewer, session_id: UUID, body: ChangeSession
+) -> Session:
+    """Raises NotFound, PlanFrozen for what may not change once published, ValidationFailed."""
+    current = await _own_session(connection, viewer, session_id)
+    wanted: dict[str, Any] = {
+        name: current[name] if getattr(body, name) is UNSET else getattr(body, name)
+        for name in ("sale_opens_at", "sale_closes_at", "max_tickets_per_user")
+    }
+    if current["status"] == "cancelled":
+        raise SessionCancelled()
+    frozen = ("sale_opens_at", "max_tickets_per_user")
+    if current["status"] != "draft" and any(wanted[name] != current[name] for name in frozen):
+        raise PlanFrozen("Once published, only sale_closes_at may change.")
+    checks.refuse(
+        checks.sale_window(current["starts_at"], wanted["sale_opens_at"], wanted["sale_closes_at"])
+    )
+    await store.update_session(connection, session_id, **wanted)
+    log.info("session_changed", session=session_id)
+    return await read_session(connection, session_id, viewer)
+
+
+async def publish_session(connection: Connection, viewer: Viewer, session_id: UUID) -> Session:
+    """Freezes the plan; from sale_opens_at on it sells. Publishing again changes nothing.
+
+    Raises NotFound, SessionCancelled.
+    """
+    current = await _own_session(connection, viewer, session_id)
+    if current["status"] == "cancelled":
+        raise SessionCancelled()
+    if current["status"] == "draft":
+        await store.publish_session(connection, session_id)
+    session = await read_session(connection, session_id, viewer)
+    if current["status"] == "draft":
+        seats = sum(area.capacity for area in session.seat_areas)
+        log.info("session_published", session=session_id, seats=seats)
+    return session
+
+
+async def _own_session(connection: Connection, viewer: Viewer, session_id: UUID) -> Record:
+    row = await store.lock_session(connection, session_id)
+    if row is None or not viewer.owns(row["organizer_id"]):
+        raise NotFound()
+    return row
+
+
+async def _venue(connection: Connection, venue_id: UUID) -> Record:
+    venue = await store.venue(connection, venue_id)
+    if venue is None:
+        raise ValidationFailed(errors=[FieldError("venue_id", "names no venue")])
+    return venue
+
+
+def _show_row(
+    show_id: UUID,
+    venue: Record,
+    *,
+    title: str,
+    category: str,
+    description: str,
+    poster_url: str | None,
+) -> ShowRow:
+    return ShowRow(
+        show_id=show_id,
+        venue_id=venue["venue_id"],
+        title=title,
+        category=category,
+        description=description,
+        poster_url=poster_url,
+        city_key=fold(venue["city"]),
+        category_key=fold(category),
+        search_text=search_text(title, venue["city"], venue["name"], description),
+    )

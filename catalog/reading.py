@@ -1,0 +1,178 @@
+"""What the public reads: searches, shows, sessions. Encoded once and kept for a moment.
+
+Buyers are answered from memory, at most FRESH_S old, one query at a time for each thing asked.
+Organizers and admins also see drafts, and must see at once what they have just changed: they are few,
+and are answered from the database.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from catalog import store
+from catalog.answers import SeatArea, Session, SessionList, Show, ShowList, ShowSummary
+from catalog.domain.ownership import Viewer, may_see
+from catalog.domain.searching import Search
+from catalog.encoded import Encoded, encode
+from catalog.store import Record
+from chassis.cache import FetchOnce
+from chassis.postgres import Connection, Pool, connection
+from chassis.problems import NotFound
+
+FRESH_S = 0.5  # `available` may lag by a second in all; events take a part of it
+ENTRIES_MAX = 5000
+
+
+class Listing(Encoded, frozen=True):
+    """An encoded list and how much it holds."""
+
+    total: int
+
+
+class Reading:
+    """The reads of the public API."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._searches = FetchOnce(self._search, ttl_s=FRESH_S, entries_max=ENTRIES_MAX)
+        self._shows = FetchOnce(self._show, ttl_s=FRESH_S, entries_max=ENTRIES_MAX)
+        self._runs = FetchOnce(self._sessions, ttl_s=FRESH_S, entries_max=ENTRIES_MAX)
+        self._sessions_alone = FetchOnce(self._session, ttl_s=FRESH_S, entries_max=ENTRIES_MAX)
+
+    async def shows(self, search: Search) -> Listing:
+        """Published shows that match."""
+        return await self._searches.get(search)
+
+    async def own_shows(self, search: Search, organizer_id: UUID) -> Listing:
+        """The organizer's shows that match, drafts too."""
+        return await self._search(search, organizer_id)
+
+    async def show(self, show_id: UUID, viewer: Viewer | None) -> Encoded:
+        """Raises NotFound, also where all is still a draft of somebody else's."""
+        if viewer is not None:
+            return await self._show(show_id, viewer)
+        return await self._shows.get(show_id)
+
+    async def sessions(self, show_id: UUID, viewer: Viewer | None) -> Encoded:
+        if viewer is not None:
+            return await self._sessions(show_id, viewer)
+        return await self._runs.get(show_id)
+
+    async def session(self, session_id: UUID, viewer: Viewer | None) -> Encoded:
+        if viewer is not None:
+            return await self._session(session_id, viewer)
+        return await self._sessions_alone.get(session_id)
+
+    def forget(self, show_id: UUID, session_id: UUID | None = None) -> None:
+        """After a change in this process: the next reader here sees it at once."""
+        self._shows.forget(show_id)
+        self._runs.forget(show_id)
+        if session_id is not None:
+            self._sessions_alone.forget(session_id)
+
+    async def _search(self, search: Search, organizer_id: UUID | None = None) -> Listing:
+        async with connection(self._pool) as lent:
+            rows, total = await store.search_shows(lent, search, organizer_id)
+        shows = [ShowSummary(**_summary(row)) for row in rows]
+        found = encode(ShowList(shows, search.page, search.page_size, total))
+        return Listing(found.body, found.etag, total)
+
+    async def _show(self, show_id: UUID, viewer: Viewer | None = None) -> Encoded:
+        async with connection(self._pool) as lent:
+            return encode(await read_show(lent, show_id, viewer))
+
+    async def _sessions(self, show_id: UUID, viewer: Viewer | None = None) -> Encoded:
+        async with connection(self._pool) as lent:
+            return encode(SessionList((await read_show(lent, show_id, viewer)).sessions))
+
+    async def _session(self, session_id: UUID, viewer: Viewer | None = None) -> Encoded:
+        async with connection(self._pool) as lent:
+            return encode(await read_session(lent, session_id, viewer))
+
+
+async def read_session(connection: Connection, session_id: UUID, viewer: Viewer | None) -> Session:
+    """Raises NotFound for none, and for somebody else's draft."""
+    row = await store.session(connection, session_id)
+    if row is None or not may_see(viewer, row["organizer_id"], row["status"]):
+        raise NotFound()
+    areas = await store.areas_of_sessions(connection, [session_id])
+    return _session_answer(row, areas[session_id])
+
+
+async def read_show(connection: Connection, show_id: UUID, viewer: Viewer | None) -> Show:
+    """Raises NotFound for none, and for one of somebody else's with nothing but drafts."""
+    row = await store.show(connection, show_id)
+    if row is None:
+        raise NotFound()
+    organizer_id = row["organizer_id"]
+    rows = [
+        session
+        for session in await store.sessions_of_show(connection, show_id)
+        if may_see(viewer, organizer_id, session["status"])
+    ]
+    if not rows and (viewer is None or not viewer.owns(organizer_id)):
+        raise NotFound()
+    areas = await store.areas_of_sessions(connection, [session["session_id"] for session in rows])
+    return Show(
+        **_summary({**row, **_standing(rows)}),
+        description=row["description"],
+        address=row["address"],
+        time_zone=row["time_zone"],
+        venue_id=row["venue_id"],
+        sessions=[_session_answer(session, areas[session["session_id"]]) for session in rows],
+    )
+
+
+def _standing(sessions: Sequence[Record]) -> dict[str, Any]:
+    """What a search tells of a show, from its sessions (see the query search_shows)."""
+    published = [session for session in sessions if session["status"] == "published"]
+    ahead = [session["starts_at"] for session in published if session["ahead"]]
+    cheapest = min(published, key=lambda one: (one["price_from"], one["session_id"]), default=None)
+    return {
+        "next_date": min(ahead, default=None),
+        "price_from": None if cheapest is None else cheapest["price_from"],
+        "currency": None if cheapest is None else cheapest["currency"],
+        "on_sale": any(session["sale_status"] == "on_sale" for session in published),
+    }
+
+
+def _summary(row: Any) -> dict[str, Any]:
+    date = row["next_date"]
+    return {
+        "show_id": row["show_id"],
+        "title": row["title"],
+        "category": row["category"],
+        "city": row["city"],
+        "venue": row["venue"],
+        "date": None if date is None else date.replace(microsecond=0),
+        "price_from": row["price_from"],
+        "currency": row["currency"],
+        "on_sale": row["on_sale"],
+        "poster_url": row["poster_url"],
+    }
+
+
+def _session_answer(row: Record, areas: Sequence[Record]) -> Session:
+    return Session(
+        session_id=row["session_id"],
+        show_id=row["show_id"],
+        date=row["starts_at"].replace(microsecond=0),
+        time_zone=row["time_zone"],
+        sale_opens_at=row["sale_opens_at"].replace(microsecond=0),
+        sale_closes_at=row["sale_closes_at"].replace(microsecond=0),
+        status=row["sale_status"],
+        currency=row["currency"],
+        max_tickets_per_user=row["max_tickets_per_user"],
+        seat_areas=[
+            SeatArea(
+                area_id=area["area_id"],
+                name=area["name"],
+                kind=area["kind"],
+                price=area["price"],
+                currency=row["currency"],
+                capacity=area["capacity"],
+                available=area["available"],
+            )
+            for area in areas
+        ],
+    )

@@ -1,0 +1,7 @@
+"""Catalog's routes. Thin: they read the request, call one use case, and send its answer."""
+
+from catalog.routes.internal import INTERNAL_ROUTES
+from catalog.routes.organizer import ORGANIZER_ROUTES
+from catalog.routes.public import PUBLIC_ROUTES
+
+ROUTES = [*PUBLIC_ROUTES, *ORGANIZER_ROUTES, *INTERNAL_ROUTES]

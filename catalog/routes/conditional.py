@@ -1,0 +1,63 @@
+"""Conditional reads (RFC 9110, 13.1.2): an entity tag on every answer, 304 for who has it already."""
+
+import re
+from typing import Any
+
+from litestar import Request, Response
+from litestar.openapi.datastructures import ResponseSpec
+
+from catalog.domain.ownership import Viewer
+from catalog.encoded import SECONDS_OF_BROWSER_CACHE, Encoded
+from chassis.access import PRINCIPAL
+from chassis.tokens import Principal
+
+# `must-revalidate` and no longer: what is left of the seats must not be shown much older than it is.
+BRIEFLY = f"public, max-age={SECONDS_OF_BROWSER_CACHE}, must-revalidate"
+FOREVER = "public, max-age=31536000, immutable"
+PRIVATELY = "private, no-cache"  # drafts, and whoever may see them
+_TAG = re.compile(r'"[^"]*"')
+
+TAGS = ("Catalog",)
+ORGANIZERS = frozenset({"organizer", "admin"})
+
+
+def viewer_of(request: Request[Any, Any, Any]) -> Viewer | None:
+    """Who asks, when that is somebody who may have drafts; buyers and strangers are None."""
+    principal: Principal | None = request.scope.get(PRINCIPAL)  # type: ignore[assignment]
+    if principal is None or not principal.roles & ORGANIZERS:
+        return None
+    return Viewer(principal.user_id, "admin" in principal.roles)
+
+
+def has_already(request: Request[Any, Any, Any], etag: str) -> bool:
+    """Whether If-None-Match names the tag. Weak comparison: `W/` makes no difference."""
+    fields = request.headers.getall("if-none-match", [])
+    if not fields:
+        return False
+    sent = ", ".join(fields).strip()
+    return sent == "*" or etag in _TAG.findall(sent)
+
+
+def answer(
+    request: Request[Any, Any, Any], encoded: Encoded, cache_control: str, **headers: str
+) -> Response[bytes]:
+    """200 with the body, or 304 without one; the same headers on both."""
+    sent = {
+        "ETag": encoded.etag,
+        "Cache-Control": cache_control,
+        "Vary": "Authorization",
+        **{name.replace("_", "-").title(): value for name, value in headers.items()},
+    }
+    if has_already(request, encoded.etag):
+        return Response(b"", status_code=304, headers=sent, media_type="application/json")
+    return Response(encoded.body, headers=sent, media_type="application/json")
+
+
+def documented(kind: Any, status: int = 200, *, conditional: bool = False) -> dict[int, Any]:
+    """`responses=` of a handler that sends bytes: what they are, for the OpenAPI document."""
+    described = {status: ResponseSpec(data_container=kind, generate_examples=False, description="")}
+    if conditional:
+        described[304] = ResponseSpec(
+            data_container=None, generate_examples=False, description="You have it already."
+        )
+    return described

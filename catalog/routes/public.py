@@ -1,0 +1,209 @@
+"""What everybody may read. With an organizer's token, the organizer's drafts too."""
+
+import time
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Response, get
+from litestar.params import FromPath, QueryParameter
+
+from catalog.answers import SeatMap, Session, SessionList, Show, ShowList
+from catalog.domain.ownership import Viewer
+from catalog.domain.searching import (
+    Search,
+    check_order,
+    fold,
+    parse_moment,
+    storable,
+    words_of,
+)
+from catalog.reading import Reading
+from catalog.routes.conditional import (
+    BRIEFLY,
+    FOREVER,
+    PRIVATELY,
+    TAGS,
+    answer,
+    documented,
+    viewer_of,
+)
+from catalog.seat_maps import SeatMaps
+from chassis import logs
+from chassis.access import PRINCIPAL, PUBLIC, access
+from chassis.pages import PageNumber, PageSize
+from chassis.problems import Unauthenticated
+
+log = logs.get("catalog")
+
+QUERY_LENGTH_MAX = 200
+
+Text = Annotated[str | None, QueryParameter(description="Exact, whatever its case and width.")]
+Words = Annotated[
+    str | None,
+    QueryParameter(description="Words in title, description, venue or city; all must be there."),
+]
+From = Annotated[
+    str | None,
+    QueryParameter(name="from", description="A day at the venue (2026-12-24) or an RFC 3339 time."),
+]
+To = Annotated[str | None, QueryParameter(name="to", description="Like `from`; included.")]
+Mine = Annotated[bool, QueryParameter(description="The organizer's own shows, drafts too.")]
+
+
+@get(
+    "/api/v1/shows",
+    operation_id="search_shows",
+    summary="Find shows",
+    tags=TAGS,
+    opt=access(PUBLIC),
+    responses=documented(ShowList, conditional=True),
+)
+async def search_shows(
+    request: Request[Any, Any, Any],
+    *,
+    page: PageNumber = 1,
+    page_size: PageSize = 20,
+    city: Text = None,
+    category: Text = None,
+    q: Words = None,
+    from_: From = None,
+    to: To = None,
+    mine: Mine = False,
+) -> Response[bytes]:
+    """Shows with a published session, by next date, then title."""
+    started = time.perf_counter()
+    search = _search(
+        page=page, page_size=page_size, city=city, category=category, q=q, from_=from_, to=to
+    )
+    reading: Reading = request.app.state.reading
+    if mine:
+        principal = request.scope.get(PRINCIPAL)
+        if principal is None:
+            raise Unauthenticated()
+        found = await reading.own_shows(search, principal.user_id)  # type: ignore[attr-defined]
+    else:
+        found = await reading.shows(search)
+    log.info("shows_searched", results=found.total, duration=_since(started))
+    return answer(request, found, PRIVATELY if mine else BRIEFLY)
+
+
+def _search(
+    *,
+    page: int,
+    page_size: int,
+    city: str | None,
+    category: str | None,
+    q: str | None,
+    from_: str | None,
+    to: str | None,
+) -> Search:
+    """The search asked for; empty parameters ask nothing. Raises ValidationFailed."""
+    start, end = parse_moment("from", from_), parse_moment("to", to)
+    check_order(start, end)
+    return Search.between(
+        start,
+        end,
+        city=fold(storable("city", city, QUERY_LENGTH_MAX)) or None,
+        category=fold(storable("category", category, QUERY_LENGTH_MAX)) or None,
+        words=words_of(storable("q", q, QUERY_LENGTH_MAX)),
+        page=page,
+        page_size=page_size,
+    )
+
+
+@get(
+    "/api/v1/shows/{show_id:uuid}",
+    operation_id="get_show",
+    summary="One show",
+    tags=TAGS,
+    opt=access(PUBLIC),
+    responses=documented(Show, conditional=True),
+)
+async def get_show(request: Request[Any, Any, Any], show_id: FromPath[UUID]) -> Response[bytes]:
+    """One show with its venue and sessions."""
+    started, viewer = time.perf_counter(), viewer_of(request)
+    reading: Reading = request.app.state.reading
+    show = await reading.show(show_id, viewer)
+    log.info("show_read", show=show_id, duration=_since(started))
+    return answer(request, show, _freshness(viewer))
+
+
+@get(
+    "/api/v1/shows/{show_id:uuid}/sessions",
+    operation_id="list_sessions",
+    summary="The sessions of a show",
+    tags=TAGS,
+    opt=access(PUBLIC),
+    responses=documented(SessionList, conditional=True),
+)
+async def list_sessions(
+    request: Request[Any, Any, Any], show_id: FromPath[UUID]
+) -> Response[bytes]:
+    """The sessions of a show, by date."""
+    started, viewer = time.perf_counter(), viewer_of(request)
+    reading: Reading = request.app.state.reading
+    sessions = await reading.sessions(show_id, viewer)
+    log.info("sessions_read", show=show_id, duration=_since(started))
+    return answer(request, sessions, _freshness(viewer))
+
+
+@get(
+    "/api/v1/sessions/{session_id:uuid}",
+    operation_id="get_session",
+    summary="One session",
+    tags=TAGS,
+    opt=access(PUBLIC),
+    responses=documented(Session, conditional=True),
+)
+async def get_session(
+    request: Request[Any, Any, Any], session_id: FromPath[UUID]
+) -> Response[bytes]:
+    """One session."""
+    started, viewer = time.perf_counter(), viewer_of(request)
+    reading: Reading = request.app.state.reading
+    session = await reading.session(session_id, viewer)
+    log.info("session_read", session=session_id, duration=_since(started))
+    return answer(request, session, _freshness(viewer))
+
+
+@get(
+    "/api/v1/sessions/{session_id:uuid}/seat-map",
+    operation_id="get_seat_map",
+    summary="The seat map of a session",
+    tags=TAGS,
+    opt=access(PUBLIC),
+    responses=documented(SeatMap, conditional=True),
+)
+async def get_seat_map(
+    request: Request[Any, Any, Any], session_id: FromPath[UUID]
+) -> Response[bytes]:
+    """The plan of a session, to draw it; never changes once the session is published."""
+    started, viewer = time.perf_counter(), viewer_of(request)
+    maps: SeatMaps = request.app.state.seat_maps
+    drawn = await maps.seat_map(session_id, viewer)
+    log.info("seat_map_read", session=session_id, duration=_since(started))
+    cache_control = FOREVER if drawn.frozen else PRIVATELY
+    vary = "Authorization, Accept-Encoding"
+    if drawn.gzip is not None and _takes_gzip(request.headers.get("accept-encoding", "")):
+        return answer(request, drawn.gzip, cache_control, vary=vary, content_encoding="gzip")
+    return answer(request, drawn.plain, cache_control, vary=vary)
+
+
+def _freshness(viewer: Viewer | None) -> str:
+    return BRIEFLY if viewer is None else PRIVATELY
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether Accept-Encoding names gzip and does not weigh it nothing (RFC 9110, 12.5.3)."""
+    for part in accepted.lower().split(","):
+        coding, _, weight = part.replace(" ", "").partition(";q=")
+        if coding == "gzip":
+            return weight.rstrip("0").rstrip(".") not in {"0", ""} or weight == ""
+    return False
+
+
+def _since(started: float) -> str:
+    return f"{round((time.perf_counter() - started) * 1000)}ms"
+
+
+PUBLIC_ROUTES = [search_shows, get_show, list_sessions, get_session, get_seat_map]

@@ -1,0 +1,80 @@
+-- Sessions, their areas, and what is left in them.
+
+-- name: insert_session!
+INSERT INTO sessions (session_id, show_id, starts_at, local_date, sale_opens_at, sale_closes_at,
+                      currency, max_tickets_per_user)
+VALUES (:session_id, :show_id, :starts_at, :local_date, :sale_opens_at, :sale_closes_at,
+        :currency, :max_tickets_per_user);
+
+-- name: insert_areas!
+-- All areas of a session in one statement, in their order.
+INSERT INTO areas (area_id, session_id, place, name, kind, price, capacity, first_seat_id,
+                   last_seat_id, plan)
+SELECT area_id, :session_id, place - 1, name, kind, price, capacity, first_seat_id, last_seat_id,
+       plan
+FROM unnest(:area_ids::uuid[], :names::text[], :kinds::text[], :prices::bigint[],
+            :capacities::int[], :first_seat_ids::int[], :last_seat_ids::int[], :plans::jsonb[])
+     WITH ORDINALITY AS given (area_id, name, kind, price, capacity, first_seat_id, last_seat_id,
+                               plan, place);
+
+-- name: session^
+-- One session with what belongs to its show. `sale_status` is by this database's clock.
+SELECT st.session_id, st.show_id, st.starts_at, st.sale_opens_at, st.sale_closes_at, st.currency,
+       st.max_tickets_per_user, st.status, st.sale_status,
+       sh.organizer_id, sh.title, v.name AS venue, v.city, v.time_zone
+FROM session_states st JOIN shows sh USING (show_id) JOIN venues v USING (venue_id)
+WHERE st.session_id = :session_id;
+
+-- name: sessions_of_show
+SELECT st.session_id, st.show_id, st.starts_at, st.sale_opens_at, st.sale_closes_at, st.currency,
+       st.max_tickets_per_user, st.status, st.sale_status, st.price_from, v.time_zone,
+       st.starts_at > now() AS ahead
+FROM session_states st JOIN shows sh USING (show_id) JOIN venues v USING (venue_id)
+WHERE st.show_id = :show_id
+ORDER BY st.starts_at, st.session_id;
+
+-- name: areas_of_sessions
+-- Without the plans, which may be large.
+SELECT session_id, area_id, name, kind, price, capacity, first_seat_id, last_seat_id,
+       greatest(0, least(capacity, capacity - taken)) AS available
+FROM areas WHERE session_id = ANY(:session_ids::uuid[])
+ORDER BY session_id, place;
+
+-- name: plans_of_session
+SELECT area_id, name, kind, price, capacity, first_seat_id, last_seat_id, plan
+FROM areas WHERE session_id = :session_id
+ORDER BY place;
+
+-- name: lock_session^
+-- Held until the end of the transaction, so that two changes of a session do not cross.
+SELECT s.session_id, s.show_id, s.starts_at, s.sale_opens_at, s.sale_closes_at,
+       s.max_tickets_per_user, s.status, sh.organizer_id
+FROM sessions s JOIN shows sh USING (show_id)
+WHERE s.session_id = :session_id FOR UPDATE OF s;
+
+-- name: publish_session!
+-- From draft only. The trigger on areas waits for this row, so the plan is whole when it freezes.
+UPDATE sessions SET status = 'published', published_at = now()
+WHERE session_id = :session_id AND status = 'draft';
+
+-- name: update_session!
+UPDATE sessions
+SET sale_opens_at = :sale_opens_at, sale_closes_at = :sale_closes_at,
+    max_tickets_per_user = :max_tickets_per_user
+WHERE session_id = :session_id;
+
+-- name: move_availability
+-- Adds booking's deltas, one an area. Rows are locked in ascending order first, since two deliveries
+-- may run at once and a join promises no order.
+WITH moves AS (
+    SELECT area_id, session_id, delta
+    FROM unnest(:area_ids::uuid[], :session_ids::uuid[], :deltas::bigint[])
+        AS given (area_id, session_id, delta)
+), locked AS MATERIALIZED (
+    SELECT a.area_id FROM areas a JOIN moves m USING (area_id, session_id)
+    ORDER BY a.area_id FOR NO KEY UPDATE OF a
+)
+UPDATE areas a SET taken = a.taken + m.delta
+FROM moves m JOIN locked USING (area_id)
+WHERE a.area_id = m.area_id
+RETURNING a.area_id;

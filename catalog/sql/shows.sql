@@ -1,0 +1,92 @@
+-- Shows and venues.
+
+-- name: insert_venue!
+INSERT INTO venues (venue_id, name, city, address, time_zone, created_by)
+VALUES (:venue_id, :name, :city, :address, :time_zone, :created_by);
+
+-- name: venue^
+-- Venues never change, so whoever read one may go on with it.
+SELECT venue_id, name, city, address, time_zone FROM venues WHERE venue_id = :venue_id;
+
+-- name: venues
+-- A page of venues; every row also tells how many there are.
+SELECT venue_id, name, city, address, time_zone
+FROM venues ORDER BY name, venue_id LIMIT :limit OFFSET :offset;
+
+-- name: count_venues$
+SELECT count(*) FROM venues;
+
+-- name: insert_show!
+INSERT INTO shows (show_id, organizer_id, venue_id, title, category, description, poster_url,
+                   city_key, category_key, search_text)
+VALUES (:show_id, :organizer_id, :venue_id, :title, :category, :description, :poster_url,
+        :city_key, :category_key, :search_text);
+
+-- name: lock_show^
+-- Whose show it is, held until the end of the transaction: what is decided by its sessions (may the
+-- venue change?) stays true while it is written. FOR UPDATE waits for a session just being added,
+-- whose foreign key holds the row FOR KEY SHARE.
+SELECT show_id, organizer_id, venue_id, title, category, description, poster_url
+FROM shows WHERE show_id = :show_id FOR UPDATE;
+
+-- name: update_show!
+UPDATE shows
+SET title = :title, category = :category, description = :description, poster_url = :poster_url,
+    venue_id = :venue_id, city_key = :city_key, category_key = :category_key,
+    search_text = :search_text, changed_at = now()
+WHERE show_id = :show_id;
+
+-- name: show^
+-- One show with its venue. Who may see it is for the caller to decide by its sessions.
+SELECT sh.show_id, sh.organizer_id, sh.title, sh.category, sh.description, sh.poster_url,
+       v.venue_id, v.name AS venue, v.city, v.address, v.time_zone
+FROM shows sh JOIN venues v USING (venue_id)
+WHERE sh.show_id = :show_id;
+
+-- name: search_shows
+-- Published shows (or, with an organizer, all of his) that match, and how many match in all. The
+-- total comes on a row of its own making, so a page behind the last one still has it.
+-- position() and not LIKE, so that % and _ are letters like others.
+WITH found AS MATERIALIZED (
+    SELECT sh.show_id, sh.title, run.next_date
+    FROM shows sh
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE s.status = 'published') AS published,
+               min(s.starts_at) FILTER (WHERE s.status = 'published' AND s.starts_at > now())
+                   AS next_date,
+               count(*) FILTER (
+                   WHERE (s.status = 'published' OR :organizer_id::uuid IS NOT NULL)
+                   AND (:from_time::timestamptz IS NULL OR s.starts_at >= :from_time)
+                   AND (:to_time::timestamptz IS NULL OR s.starts_at <= :to_time)
+                   AND (:from_day::date IS NULL OR s.local_date >= :from_day)
+                   AND (:to_day::date IS NULL OR s.local_date <= :to_day)) AS in_time
+        FROM sessions s WHERE s.show_id = sh.show_id
+    ) AS run
+    WHERE CASE WHEN :organizer_id IS NULL THEN run.published > 0
+               ELSE sh.organizer_id = :organizer_id END
+      AND (run.in_time > 0 OR NOT :timed::boolean)
+      AND (:city_key::text IS NULL OR sh.city_key = :city_key)
+      AND (:category_key::text IS NULL OR sh.category_key = :category_key)
+      AND NOT EXISTS (
+          SELECT FROM unnest(:words::text[]) AS word WHERE position(word IN sh.search_text) = 0)
+)
+SELECT whole.total, page.*
+FROM (SELECT count(*) AS total FROM found) AS whole
+LEFT JOIN LATERAL (
+    SELECT sh.show_id, sh.title, sh.category, sh.poster_url, v.city, v.name AS venue,
+           few.next_date, cheapest.price_from, cheapest.currency, sale.open AS on_sale
+    FROM (SELECT * FROM found
+          ORDER BY next_date NULLS LAST, title, show_id LIMIT :limit OFFSET :offset) AS few
+    JOIN shows sh USING (show_id)
+    JOIN venues v USING (venue_id)
+    LEFT JOIN LATERAL (
+        SELECT st.price_from, st.currency FROM session_states st
+        WHERE st.show_id = sh.show_id AND st.status = 'published'
+        ORDER BY st.price_from, st.session_id LIMIT 1
+    ) AS cheapest ON true
+    CROSS JOIN LATERAL (
+        SELECT EXISTS (SELECT FROM session_states st
+                       WHERE st.show_id = sh.show_id AND st.sale_status = 'on_sale') AS open
+    ) AS sale
+) AS page ON true
+ORDER BY page.next_date NULLS LAST, page.title, page.show_id;

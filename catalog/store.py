@@ -1,0 +1,209 @@
+"""The only place in catalog that runs SQL. Functions bear their query's name; see sql/*.sql."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from catalog.domain.plan import Row
+from catalog.domain.searching import Search
+from chassis import idempotency
+from chassis.pages import offset
+from chassis.postgres import Connection, load_queries
+
+_sql = load_queries(Path(__file__).parent / "sql")
+
+Record = asyncpg.Record
+
+
+class AreaRow(msgspec.Struct, frozen=True):
+    """An area as stored. `rows` is None for a standing area."""
+
+    area_id: UUID
+    name: str
+    kind: str
+    price: int
+    capacity: int
+    first_seat_id: int
+    last_seat_id: int
+    rows: list[Row] | None
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """A session to be stored; it begins as a draft."""
+
+    session_id: UUID
+    show_id: UUID
+    starts_at: datetime
+    local_date: date
+    sale_opens_at: datetime
+    sale_closes_at: datetime
+    currency: str
+    max_tickets_per_user: int
+
+
+class ShowRow(msgspec.Struct, frozen=True):
+    """A show to be stored; the keys are folded texts (catalog.domain.searching)."""
+
+    show_id: UUID
+    venue_id: UUID
+    title: str
+    category: str
+    description: str
+    poster_url: str | None
+    city_key: str
+    category_key: str
+    search_text: str
+
+
+async def insert_venue(connection: Connection, **values: Any) -> None:
+    await _sql.insert_venue(connection, **values)
+
+
+async def venue(connection: Connection, venue_id: UUID) -> Record | None:
+    found: Record | None = await _sql.venue(connection, venue_id=venue_id)
+    return found
+
+
+async def venues(connection: Connection, page: int, page_size: int) -> tuple[list[Record], int]:
+    """A page of venues by name, and how many there are."""
+    rows = await _all(_sql.venues(connection, limit=page_size, offset=offset(page, page_size)))
+    return rows, await _sql.count_venues(connection)
+
+
+async def insert_show(connection: Connection, show: ShowRow, organizer_id: UUID) -> None:
+    values = msgspec.structs.asdict(show)
+    await _sql.insert_show(connection, **values, organizer_id=organizer_id)
+
+
+async def lock_show(connection: Connection, show_id: UUID) -> Record | None:
+    found: Record | None = await _sql.lock_show(connection, show_id=show_id)
+    return found
+
+
+async def update_show(connection: Connection, show: ShowRow) -> None:
+    await _sql.update_show(connection, **msgspec.structs.asdict(show))
+
+
+async def show(connection: Connection, show_id: UUID) -> Record | None:
+    found: Record | None = await _sql.show(connection, show_id=show_id)
+    return found
+
+
+async def search_shows(
+    connection: Connection, search: Search, organizer_id: UUID | None
+) -> tuple[list[Record], int]:
+    """A page of what is found, and how many are found in all."""
+    rows = await _all(
+        _sql.search_shows(
+            connection,
+            organizer_id=organizer_id,
+            city_key=search.city,
+            category_key=search.category,
+            words=list(search.words),
+            from_day=search.from_day,
+            from_time=search.from_time,
+            to_day=search.to_day,
+            to_time=search.to_time,
+            timed=any((search.from_day, search.from_time, search.to_day, search.to_time)),
+            limit=search.page_size,
+            offset=offset(search.page, search.page_size),
+        )
+    )
+    return [row for row in rows if row["show_id"] is not None], rows[0]["total"]
+
+
+async def insert_session(
+    connection: Connection, session: SessionRow, areas: Sequence[AreaRow]
+) -> None:
+    await _sql.insert_session(connection, **msgspec.structs.asdict(session))
+    await _sql.insert_areas(
+        connection,
+        session_id=session.session_id,
+        area_ids=[area.area_id for area in areas],
+        names=[area.name for area in areas],
+        kinds=[area.kind for area in areas],
+        prices=[area.price for area in areas],
+        capacities=[area.capacity for area in areas],
+        first_seat_ids=[area.first_seat_id for area in areas],
+        last_seat_ids=[area.last_seat_id for area in areas],
+        plans=[
+            None if area.rows is None else msgspec.json.encode(area.rows).decode() for area in areas
+        ],
+    )
+
+
+async def session(connection: Connection, session_id: UUID) -> Record | None:
+    found: Record | None = await _sql.session(connection, session_id=session_id)
+    return found
+
+
+async def sessions_of_show(connection: Connection, show_id: UUID) -> list[Record]:
+    return await _all(_sql.sessions_of_show(connection, show_id=show_id))
+
+
+async def areas_of_sessions(
+    connection: Connection, session_ids: Sequence[UUID]
+) -> dict[UUID, list[Record]]:
+    """The areas of each of these sessions, in their order."""
+    found: dict[UUID, list[Record]] = {session_id: [] for session_id in session_ids}
+    async for row in _sql.areas_of_sessions(connection, session_ids=list(session_ids)):
+        found[row["session_id"]].append(row)
+    return found
+
+
+async def plans_of_session(connection: Connection, session_id: UUID) -> list[AreaRow]:
+    """The areas of a session with their rows, in their order."""
+    rows = await _all(_sql.plans_of_session(connection, session_id=session_id))
+    return [
+        AreaRow(
+            **{key: value for key, value in row.items() if key != "plan"},
+            rows=None if row["plan"] is None else msgspec.json.decode(row["plan"], type=list[Row]),
+        )
+        for row in rows
+    ]
+
+
+async def lock_session(connection: Connection, session_id: UUID) -> Record | None:
+    found: Record | None = await _sql.lock_session(connection, session_id=session_id)
+    return found
+
+
+async def publish_session(connection: Connection, session_id: UUID) -> None:
+    await _sql.publish_session(connection, session_id=session_id)
+
+
+async def update_session(connection: Connection, session_id: UUID, **values: Any) -> None:
+    await _sql.update_session(connection, session_id=session_id, **values)
+
+
+async def move_availability(
+    connection: Connection, deltas: Mapping[tuple[UUID, UUID], int]
+) -> set[UUID]:
+    """Adds seats taken (negative: given back) by session and area; returns the areas that exist."""
+    ordered = sorted(deltas.items(), key=lambda item: item[0][1])
+    rows = await _all(
+        _sql.move_availability(
+            connection,
+            session_ids=[session_id for (session_id, _), _ in ordered],
+            area_ids=[area_id for (_, area_id), _ in ordered],
+            deltas=[delta for _, delta in ordered],
+        )
+    )
+    return {row["area_id"] for row in rows}
+
+
+async def prune_idempotency_keys(connection: Connection) -> None:
+    await connection.execute(idempotency.PRUNE)
+
+
+async def ping(connection: Connection) -> None:
+    await connection.execute("SELECT 1")
+
+
+async def _all(rows: Any) -> list[Record]:
+    return [row async for row in rows]

@@ -1,0 +1,113 @@
+"""What booking asks: on what terms a session sells, and where its seats are."""
+
+from uuid import UUID
+
+from catalog import store
+from catalog.contract import AreaPlan, AreaTerms, RowPlan, SeatPlan, Segment, SessionTerms
+from catalog.domain.plan import number_rows
+from catalog.encoded import Encoded, encode
+from catalog.reading import FRESH_S
+from catalog.seat_maps import KEEP_S, rows_of
+from catalog.store import AreaRow
+from chassis.cache import FetchOnce
+from chassis.postgres import Pool, connection
+from chassis.problems import NotFound
+
+SESSIONS_MAX = 5000
+PLANS_MAX = 200  # a plan is one line a row of seats: a few 100 kB for the largest hall
+
+
+class _StillDraft(Exception):
+    """The plan may yet change, so it must not be kept."""
+
+
+class Terms:
+    """The internal reads."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._terms = FetchOnce(self._read_terms, ttl_s=FRESH_S, entries_max=SESSIONS_MAX)
+        self._plans = FetchOnce(self._read_frozen_plan, ttl_s=KEEP_S, entries_max=PLANS_MAX)
+
+    async def terms(self, session_id: UUID) -> Encoded:
+        """A SessionTerms at most FRESH_S old. Raises NotFound."""
+        return await self._terms.get(session_id)
+
+    async def plan(self, session_id: UUID) -> Encoded:
+        """A SeatPlan. Raises NotFound."""
+        try:
+            return await self._plans.get(session_id)
+        except _StillDraft:
+            return (await self._read_plan(session_id))[0]
+
+    def forget(self, session_id: UUID) -> None:
+        """After a change in this process."""
+        self._terms.forget(session_id)
+
+    async def _read_terms(self, session_id: UUID) -> Encoded:
+        async with connection(self._pool) as lent:
+            row = await store.session(lent, session_id)
+            if row is None:
+                raise NotFound()
+            areas = await store.areas_of_sessions(lent, [session_id])
+        terms = SessionTerms(
+            session_id=session_id,
+            show_id=row["show_id"],
+            organizer_id=row["organizer_id"],
+            title=row["title"],
+            venue=row["venue"],
+            city=row["city"],
+            starts_at=row["starts_at"],
+            time_zone=row["time_zone"],
+            currency=row["currency"],
+            status=row["status"],
+            sale_opens_at=row["sale_opens_at"],
+            sale_closes_at=row["sale_closes_at"],
+            max_tickets_per_user=row["max_tickets_per_user"],
+            areas=[
+                AreaTerms(
+                    area_id=area["area_id"],
+                    name=area["name"],
+                    kind=area["kind"],
+                    price=area["price"],
+                    first_seat_id=area["first_seat_id"],
+                    last_seat_id=area["last_seat_id"],
+                    capacity=area["capacity"],
+                )
+                for area in areas[session_id]
+            ],
+        )
+        return encode(terms)
+
+    async def _read_frozen_plan(self, session_id: UUID) -> Encoded:
+        plan, draft = await self._read_plan(session_id)
+        if draft:
+            raise _StillDraft
+        return plan
+
+    async def _read_plan(self, session_id: UUID) -> tuple[Encoded, bool]:
+        """The plan, and whether its session was still a draft when it was read."""
+        async with connection(self._pool) as lent:
+            row = await store.session(lent, session_id)
+            if row is None:
+                raise NotFound()
+            areas = await store.plans_of_session(lent, session_id)
+        plan = SeatPlan(
+            session_id=session_id,
+            length=max(area.last_seat_id for area in areas),
+            areas=[_area_plan(area) for area in areas],
+        )
+        return encode(plan), row["status"] == "draft"
+
+
+def _area_plan(area: AreaRow) -> AreaPlan:
+    rows = [
+        RowPlan(
+            label=numbered.row.label,
+            segments=[
+                Segment(run.first_position, run.first_number, run.count) for run in numbered.runs
+            ],
+        )
+        for numbered in number_rows(rows_of(area), area.first_seat_id)
+    ]
+    return AreaPlan(area.area_id, area.name, rows)

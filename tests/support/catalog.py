@@ -1,0 +1,267 @@
+"""The catalog alone over a real database: its app, tokens signed by a key of the test's own."""
+
+import asyncio
+import base64
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from multidict import CIMultiDict
+
+from booking.contract import SeatsChanged
+from catalog.asgi import create_app
+from chassis.broker import MemoryBroker
+from chassis.events import Event, EventBatch
+from chassis.ids import uuid7
+from chassis.settings import Settings
+from chassis.tokens import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE, Verifier
+from chassis.upstream import Upstreams
+from chassis.wiring import Wiring
+from stampede.compose import LocalUpstream
+from tests.support.api import Answer
+
+KEY_ID = "test-key"
+
+
+class Signer:
+    """Makes access tokens, and the JWKS that they are verified by."""
+
+    def __init__(self) -> None:
+        self._key = Ed25519PrivateKey.generate()
+
+    def token(self, *roles: str, user_id: UUID | None = None) -> str:
+        now = int(time.time())
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": str(user_id or uuid4()),
+            "iat": now,
+            "exp": now + 900,
+            "jti": str(uuid4()),
+            "sid": str(uuid4()),
+            "roles": ["customer", *roles],
+        }
+        headers = {"kid": KEY_ID, "typ": TOKEN_TYPE}
+        return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers=headers)
+
+    async def jwks(self) -> bytes:
+        raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        x = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+        key = {"kty": "OKP", "crv": "Ed25519", "kid": KEY_ID, "x": x, "alg": ALGORITHM}
+        return msgspec.json.encode({"keys": [key]})
+
+
+class Catalog:
+    """One catalog app; paths below /api/v1 unless they begin with /internal."""
+
+    def __init__(self, app: Any, signer: Signer) -> None:
+        self.app, self.signer = app, signer
+        self.organizer = signer.token("organizer")
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        data = b"" if body is None else msgspec.json.encode(body)
+        sent = {"host": "catalog", **(headers or {})}
+        if data:
+            sent |= {"content-type": "application/json", "content-length": str(len(data))}
+        if token:
+            sent["authorization"] = f"Bearer {token}"
+        path = path if path.startswith("/internal") else f"/api/v1{path}"
+        return await exchange(self.app, method, path, sent, data)
+
+    async def get(self, path: str, **how: Any) -> Answer:
+        return await self.call("GET", path, **how)
+
+    async def post(self, path: str, body: Any = None, **how: Any) -> Answer:
+        return await self.call("POST", path, body, **{"token": self.organizer} | how)
+
+    async def patch(self, path: str, body: Any = None, **how: Any) -> Answer:
+        return await self.call("PATCH", path, body, **{"token": self.organizer} | how)
+
+    async def venue(self, **changes: str) -> str:
+        """A venue's id."""
+        body = {"name": "上海体育场", "city": "上海", "address": "天钥桥路666号"}
+        made = await self.post("/venues", body | {"time_zone": "Asia/Shanghai"} | changes)
+        assert made.status == 201, made
+        return str(made.json["venue_id"])
+
+    async def show(self, **changes: Any) -> str:
+        """A show's id; without `venue_id` at a venue of its own."""
+        if "venue_id" not in changes:
+            changes["venue_id"] = await self.venue()
+        made = await self.post("/shows", {"title": "测试演出", "category": "演唱会"} | changes)
+        assert made.status == 201, made
+        return str(made.json["show_id"])
+
+    async def session(self, show_id: str, *, publish: bool = True, **changes: Any) -> Any:
+        """A session as answered when it was made, or published."""
+        made = await self.post(f"/shows/{show_id}/sessions", session_body(**changes))
+        assert made.status == 201, made
+        if not publish:
+            return made.json
+        published = await self.post(f"/sessions/{made.json['session_id']}/publish")
+        assert published.status == 200, published
+        return published.json
+
+    async def deliver(self, events: Sequence[Event]) -> Answer:
+        return await self.call("POST", "/internal/events", EventBatch(list(events)))
+
+
+async def exchange(
+    app: Any, method: str, target: str, headers: dict[str, str], data: bytes
+) -> Answer:
+    """One request to an ASGI app; `target` is a percent-encoded path and query."""
+    status, parts = 0, []
+    found: CIMultiDict[str] = CIMultiDict()
+    path, _, query = target.partition("?")
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": data, "more_body": False}
+
+    async def send(message: Any) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            found.extend((k.decode(), v.decode()) for k, v in message["headers"])
+        else:
+            parts.append(message.get("body", b""))
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode("ascii"),
+        "query_string": query.encode("ascii"),
+        "root_path": "",
+        "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()],
+        "client": ("127.0.0.1", 0),
+        "server": ("catalog", 80),
+        "state": {},
+        "extensions": {},
+    }
+    await app(scope, receive, send)
+    return Answer(status, found, b"".join(parts))
+
+
+AREAS = [
+    {
+        "name": "VIP A区",
+        "kind": "seated",
+        "price": 128_000,
+        "rows": [
+            {"label": "1", "seats": 6, "aisles": [2], "accessible": [1, 6]},
+            {"label": "2", "seats": 4},
+        ],
+    },
+    {"name": "内场站席", "kind": "standing", "price": 68_000, "capacity": 5},
+]
+
+
+def in_days(days: float) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+
+
+def session_body(**changes: Any) -> Any:
+    """On sale since yesterday, for a month."""
+    return {
+        "starts_at": in_days(31),
+        "sale_opens_at": in_days(-1),
+        "sale_closes_at": in_days(30),
+        "currency": "CNY",
+        "max_tickets_per_user": 4,
+        "areas": AREAS,
+    } | changes
+
+
+def seats_changed(type_: str, session_id: str, areas: dict[str, int]) -> Event:
+    """An event of booking's: so many seats of each area, by area id."""
+    data = SeatsChanged(session_id=UUID(session_id), seats=[1], areas=areas)
+    return Event(
+        id=uuid7(),
+        type=type_,
+        source="booking",
+        subject=session_id,
+        time=datetime.now(UTC),
+        requestid="req-1",
+        data=msgspec.Raw(msgspec.json.encode(data)),
+    )
+
+
+@asynccontextmanager
+async def running_catalog(database_url: str) -> AsyncIterator[Catalog]:
+    """The app within its lifespan; it calls no other service."""
+    signer, itself = Signer(), LocalUpstream()
+    wiring = Wiring(
+        settings=Settings(database_url=database_url),
+        upstreams=Upstreams(identity=itself, catalog=itself, booking=itself, notification=itself),
+        verifier=Verifier(signer.jwks),
+        broker=MemoryBroker([]),
+    )
+    itself.app = app = create_app(wiring)
+    async with in_a_task_of_its_own(app.lifespan):
+        yield Catalog(app, signer)
+
+
+@asynccontextmanager
+async def in_a_task_of_its_own(open_context: Any) -> AsyncIterator[None]:
+    """Enters and leaves a context in one task, as anyio wants; fixtures begin and end in two."""
+    opened, leave = asyncio.Event(), asyncio.Event()
+
+    async def host() -> None:
+        async with open_context():
+            opened.set()
+            await leave.wait()
+
+    task = asyncio.create_task(host())
+    opening = asyncio.create_task(opened.wait())
+    await asyncio.wait({task, opening}, return_when=asyncio.FIRST_COMPLETED)
+    opening.cancel()
+    if task.done():
+        task.result()
+    try:
+        yield
+    finally:
+        leave.set()
+        await task
+
+
+@asynccontextmanager
+async def catalog_tables(database_url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A connection that sees catalog's tables as the service does."""
+    connection = await asyncpg.connect(
+        database_url, server_settings={"search_path": "catalog", "timezone": "UTC"}
+    )
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def waiting(connection: "asyncpg.Connection[Any]") -> int:
+    """How many others in this database wait for a lock: what a race is staged by."""
+    await connection.execute(
+        "SELECT pg_stat_clear_snapshot()"
+    )  # else a transaction sees one moment
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return count
