@@ -1,0 +1,1 @@
+"""E-mail and SMS from events; templates; inbox; dead letters."""

@@ -1,0 +1,49 @@
+"""Notification as an app: it takes events, and in demo mode shows the local mailbox."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+
+from chassis import logs
+from chassis.asgi import service_app
+from chassis.inbox import Inbox
+from chassis.postgres import open_pool
+from chassis.problems import Unavailable
+from chassis.wiring import Wiring
+from notification import store
+from notification.planning import plan_messages
+from notification.routes.events import take_events
+from notification.routes.mailbox import MailboxPages, mailbox_routes
+
+NAME = "notification"
+
+
+def create_app(wiring: Wiring) -> Litestar:
+    """Everything that notification's web side is made of, put together by hand."""
+    pages = MailboxPages(wiring.settings)
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        pool = await open_pool(wiring.database_url, NAME, size=wiring.settings.database_pool_size)
+        try:
+            app.state.pool = pages.pool = pool
+            app.state.inbox = Inbox(pool, NAME, plan_messages, logs.get(NAME))
+            yield
+        finally:
+            await pool.close()
+
+    return service_app(
+        NAME,
+        wiring,
+        routes=[take_events, *mailbox_routes(pages)],
+        lifespan=lifespan,
+        ready=_ready,
+    )
+
+
+async def _ready(app: Litestar) -> dict[str, bool]:
+    try:
+        return {"postgres": await store.is_up(app.state.pool)}
+    except Unavailable:
+        return {"postgres": False}

@@ -1,0 +1,71 @@
+"""The local mailbox as one reads it: what is stored as MIME, taken apart."""
+
+from datetime import datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default as default_policy
+from uuid import UUID
+
+import msgspec
+
+from chassis.postgres import Pool
+from chassis.problems import NotFound
+from notification import store
+from notification.store import StoredMail
+
+LISTED_MAX = 100
+
+
+class Mail(msgspec.Struct, frozen=True):
+    """A mail or SMS. `to` is an address or a phone number; `html` is None for an SMS."""
+
+    mail_id: UUID
+    channel: str
+    to: str
+    subject: str
+    delivered_at: datetime
+    headers: dict[str, str]
+    text: str
+    html: str | None
+
+
+class MailList(msgspec.Struct, frozen=True):
+    """Newest first."""
+
+    mails: list[Mail]
+
+
+async def list_mails(pool: Pool, recipient: str | None) -> list[Mail]:
+    """The newest LISTED_MAX, of one recipient or of all."""
+    stored = await store.list_mails(pool, recipient=recipient, limit=LISTED_MAX)
+    return [_read(one) for one in stored]
+
+
+async def find_mail(pool: Pool, mail_id: UUID) -> Mail:
+    """Raises NotFound."""
+    stored = await store.find_mail(pool, mail_id)
+    if stored is None:
+        raise NotFound()
+    return _read(stored)
+
+
+def _read(stored: StoredMail) -> Mail:
+    mime = message_from_bytes(stored.mime, policy=default_policy)
+    return Mail(
+        mail_id=stored.mail_id,
+        channel=stored.channel,
+        to=stored.recipient,
+        subject=stored.subject,
+        delivered_at=stored.delivered_at.replace(microsecond=0),
+        headers={name: str(value) for name, value in mime.items()},
+        text=_part(mime, "plain") or "",
+        html=_part(mime, "html"),
+    )
+
+
+def _part(mime: EmailMessage, kind: str) -> str | None:
+    part = mime.get_body((kind,))
+    if part is None:
+        return None
+    content: str = part.get_content()
+    return content

@@ -1,0 +1,111 @@
+"""Messages from templates: whole texts a language, numbers and times as its readers write them."""
+
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import msgspec
+from babel.dates import format_datetime, get_timezone, get_timezone_name
+from babel.numbers import format_currency, get_currency_precision
+
+from notification.planning import Order
+
+LANGUAGES = ("zh", "en")
+DEFAULT_LANGUAGE = "en"
+LOCALES = {"zh": "zh_CN", "en": "en_US"}
+WHEN = {"zh": "y年M月d日 EEEE HH:mm", "en": "EEEE, d MMMM y, HH:mm"}
+SUBJECT_LENGTH_MAX = 200
+ORDER_PAGE = "{base_url}/#/orders/{order_id}"  # the storefront's page of an order
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    subject: str
+    text: str
+    html: str | None = None
+
+
+def language_of(locale: str) -> str:
+    """The language of our templates for an account's locale: `zh-Hans-CN` → `zh`."""
+    language = locale.replace("_", "-").split("-", 1)[0].lower()
+    return language if language in LANGUAGES else DEFAULT_LANGUAGE
+
+
+class Renderer:
+    """`base_url`: where links lead, without a trailing slash. Raises jinja2's errors on a template
+    that names what is not there, so a test that renders each finds every slip."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=jinja2.select_autoescape(["html"]),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def mail(self, template: str, language: str, order: Order, name: str) -> Rendered:
+        """`name` is how the account's owner is called."""
+        write = self._writer(template, language, order, name)
+        return Rendered(
+            subject=_one_line(write("subject.txt")), text=write("txt"), html=write("html")
+        )
+
+    def sms(self, template: str, language: str, order: Order, name: str) -> Rendered:
+        """A text of one paragraph; its subject is only what the mailbox lists it by."""
+        write = self._writer(template, language, order, name)
+        return Rendered(
+            subject=_one_line(write("subject.txt")), text=_one_line(write("sms.txt"), 1000)
+        )
+
+    def _writer(
+        self, template: str, language: str, order: Order, name: str
+    ) -> Callable[[str], str]:
+        zone = _zone(getattr(order, "time_zone", "UTC"))
+        values: dict[str, Any] = {
+            "order": order,
+            "name": _one_line(name),
+            "order_url": ORDER_PAGE.format(base_url=self._base_url, order_id=order.order_id),
+            "home_url": self._base_url,
+            "prices": {item.seat_id: item.price for item in getattr(order, "items", ())},
+            "money": lambda amount: money(amount, getattr(order, "currency", "CNY"), language),
+            "when": lambda moment: when(moment, zone, language),
+        }
+
+        def write(ending: str) -> str:
+            return self._templates.get_template(f"{language}/{template}.{ending}").render(values)
+
+        return write
+
+
+def money(amount: int, currency: str, language: str) -> str:
+    """Minor units as people write them: 128000, CNY → `¥1,280.00`."""
+    whole = Decimal(amount).scaleb(-get_currency_precision(currency))
+    return format_currency(whole, currency, locale=LOCALES[language])
+
+
+def when(moment: datetime, zone: tzinfo, language: str) -> str:
+    """The moment on the venue's clock, with the name of its zone."""
+    locale = LOCALES[language]
+    text = format_datetime(moment, WHEN[language], tzinfo=zone, locale=locale)
+    zone_name = get_timezone_name(moment.astimezone(zone), width="long", locale=locale)
+    return f"{text}（{zone_name}）" if language == "zh" else f"{text} ({zone_name})"
+
+
+def _zone(name: str) -> tzinfo:
+    """A zone that this machine does not know is shown as UTC, and says so, rather than not at all."""
+    try:
+        return get_timezone(name)
+    except LookupError:
+        return UTC
+
+
+def _one_line(text: str, length_max: int = SUBJECT_LENGTH_MAX) -> str:
+    """For headers and greetings: one line without characters that print nothing."""
+    line = " ".join(text.split())
+    kept = "".join(char for char in line if unicodedata.category(char) not in {"Cc", "Cf", "Cs"})
+    return kept[:length_max]

@@ -1,0 +1,193 @@
+"""Sending what is due: claim, look up the account, render, send, mark.
+
+At least once: a sender that dies between sending and marking leaves its message to the next one when
+the lease ends, and that one sends it again with the same Message-ID, by which mail programs and the
+local mailbox know it. Exactly once cannot be had from SMTP.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+from booking.contract import OrderCreated
+from chassis.backoff import Backoff, pause
+from chassis.cache import FetchOnce
+from chassis.client import ServiceClient
+from chassis.context import CURRENT, RequestContext
+from chassis.postgres import Pool
+from chassis.problems import Problem
+from identity.contract import USER_PATH, Account
+from notification import store
+from notification.channels import Channel, Outgoing, SendFailed, Undeliverable
+from notification.planning import SMS, order_of
+from notification.rendering import Renderer, language_of
+from notification.store import ClaimedMessage
+
+AT_ONCE = 8  # messages claimed together and sent side by side
+LEASE_S = 120.0  # longer than the account's deadline and the channel's together
+ATTEMPTS_MAX = 12
+RETRY = Backoff(first_s=5.0, most_s=1800.0)  # all attempts together: about two hours
+POLL_S = 0.25
+ACCOUNT_TTL_S = 5.0
+ACCOUNTS_MAX = 2000
+SPAN = "2"  # what came of a request after its answer; the request itself is span 1
+PRUNE_EVERY_S = 3600.0
+KEEP_MESSAGES_DAYS = 90
+KEEP_MAILBOX_DAYS = 7
+
+FetchAccount = Callable[[UUID], Awaitable[Account | None]]
+
+
+class Skipped(Exception):
+    """There is nobody, or no longer a reason, to send it to."""
+
+
+class Sender:
+    """`header_domain`: what Message-IDs end with."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        channels: dict[str, Channel],
+        renderer: Renderer,
+        account: FetchAccount,
+        log: Any,
+        *,
+        header_domain: str,
+    ) -> None:
+        self._pool = pool
+        self._channels = channels
+        self._renderer = renderer
+        self._account = account
+        self._log = log
+        self._header_domain = header_domain
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sends until `stop`. A round that fails is tried again; nothing ends this but `stop`."""
+        failures = 0
+        pruned_at = float("-inf")
+        while not stop.is_set():
+            sent = 0
+            try:
+                sent = await self.round()
+                if time.monotonic() - pruned_at > PRUNE_EVERY_S:
+                    pruned_at = time.monotonic()
+                    await store.prune(
+                        self._pool, messages_days=KEEP_MESSAGES_DAYS, mailbox_days=KEEP_MAILBOX_DAYS
+                    )
+                failures = 0
+            except Exception as failure:
+                failures += 1
+                self._log.warning("sender_interrupted", reason=repr(failure))
+            if failures:
+                await pause(stop, RETRY.delay_s(min(failures, 3)))
+            elif sent < AT_ONCE:
+                await pause(stop, POLL_S)
+
+    async def round(self) -> int:
+        """Works off up to AT_ONCE messages that are due; how many."""
+        claimed = await store.claim_messages(self._pool, limit=AT_ONCE, lease_s=LEASE_S)
+        works = [self._work_off(message) for message in claimed]
+        outcomes = await asyncio.gather(*works, return_exceptions=True)
+        for outcome in outcomes:  # only now: one that could not be marked interrupts no neighbour
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return len(claimed)
+
+    async def _work_off(self, message: ClaimedMessage) -> None:
+        token = CURRENT.set(RequestContext(message.event.requestid, SPAN))
+        try:
+            await self._try(message)
+        finally:
+            CURRENT.reset(token)
+
+    async def _try(self, message: ClaimedMessage) -> None:
+        began = time.monotonic()
+        if message.attempt > ATTEMPTS_MAX:  # its last sender died with it in hand
+            await self._give_up(message, "its sender died while sending it")
+            return
+        try:
+            outgoing = await self._write(message)
+            await self._channels[message.channel].send(outgoing)
+        except Skipped as skipped:
+            await store.end_message(self._pool, message, "skipped", str(skipped))
+            self._say(message, "skipped", reason=str(skipped))
+        except Undeliverable as never:
+            await self._give_up(message, str(never))
+        except Exception as failure:
+            await self._failed(message, failure)
+        else:
+            await store.end_message(self._pool, message, "sent")
+            self._say(message, "sent", duration=f"{round((time.monotonic() - began) * 1000)}ms")
+
+    async def _write(self, message: ClaimedMessage) -> Outgoing:
+        """The message as its account is to read it. Raises Skipped when it should not go at all."""
+        if message.channel not in self._channels:
+            raise Skipped(f"there is no channel for {message.channel}")
+        order = order_of(message.event)
+        if isinstance(order, OrderCreated) and order.expires_at <= message.claimed_at:
+            raise Skipped("the time to pay is over")
+        account = await self._account(message.user_id)
+        if account is None:
+            raise Skipped("there is no such account")
+        recipient = account.phone if message.channel == SMS else account.email
+        if not recipient:
+            raise Skipped("the account has no phone number")
+        language = language_of(account.locale)
+        render = self._renderer.sms if message.channel == SMS else self._renderer.mail
+        rendered = render(message.template, language, order, account.full_name)
+        return Outgoing(
+            header_id=f"<{message.event.id}.{message.template}.{message.channel}@{self._header_domain}>",
+            recipient=recipient,
+            language=language,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+        )
+
+    async def _failed(self, message: ClaimedMessage, failure: Exception) -> None:
+        reason = _reason(failure)
+        if message.attempt >= ATTEMPTS_MAX:
+            await self._give_up(message, reason)
+            return
+        delay_s = RETRY.delay_s(message.attempt)
+        await store.put_off(self._pool, message, reason, delay_s=delay_s)
+        expected = isinstance(failure, SendFailed | Problem)
+        self._say(
+            message,
+            "failed",
+            reason=reason,
+            again_in=f"{round(delay_s)}s",
+            **({} if expected else {"exc_info": failure}),
+        )
+
+    async def _give_up(self, message: ClaimedMessage, reason: str) -> None:
+        await store.give_up(self._pool, message, reason)
+        self._say(message, "dead", reason=reason)
+
+    def _say(self, message: ClaimedMessage, outcome: str, **fields: Any) -> None:
+        """`email_sent template=order_confirmation`, in the context of the request behind it."""
+        write = self._log.info if outcome in {"sent", "skipped"} else self._log.warning
+        if message.attempt > 1:
+            fields["attempt"] = message.attempt
+        write(f"{message.channel}_{outcome}", template=message.template, **fields)
+
+
+def accounts(identity: ServiceClient) -> FetchAccount:
+    """Accounts as identity knows them now or knew them a moment ago; kept nowhere else."""
+
+    async def fetch(user_id: UUID) -> Account | None:
+        return await identity.get(USER_PATH.format(user_id=user_id), Account)
+
+    return FetchOnce(fetch, ttl_s=ACCOUNT_TTL_S, entries_max=ACCOUNTS_MAX).get
+
+
+def _reason(failure: Exception) -> str:
+    """For the table and the log. Other failures than ours may quote an address: their kind only."""
+    if isinstance(failure, SendFailed):
+        return str(failure)
+    if isinstance(failure, Problem):
+        return failure.detail or failure.title()
+    return type(failure).__name__

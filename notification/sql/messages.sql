@@ -1,0 +1,54 @@
+-- Messages: planned by events, claimed by senders.
+
+-- name: plan_messages!
+-- The effect of events. A message that was given up and whose event is sent back by an operator
+-- (`stampede dlq retry`) is due again; any other that is there already stays as it is.
+INSERT INTO messages (message_id, event_id, template, channel, user_id, event)
+SELECT * FROM unnest(:message_ids::uuid[], :event_ids::uuid[], :templates::text[],
+                     :channels::text[], :user_ids::uuid[], :events::jsonb[])
+ON CONFLICT ON CONSTRAINT messages_one_by_event DO UPDATE
+SET state = 'due', attempts = 0, next_attempt = now(), reason = '', ended_at = NULL
+WHERE messages.state = 'dead';
+
+-- name: claim_messages
+-- A lease, not a lock: nothing is open while the mail is on its way, and a sender that dies leaves
+-- only a message whose lease runs out. `attempts` is the fence of whoever claimed it.
+UPDATE messages
+SET attempts = attempts + 1, next_attempt = now() + make_interval(secs => :lease_s::float8)
+WHERE message_id IN (
+    SELECT message_id FROM messages
+    WHERE state = 'due' AND next_attempt <= now()
+    ORDER BY next_attempt
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED)
+RETURNING message_id, template, channel, user_id, event, attempts, now() AS claimed_at;
+
+-- name: end_message!
+-- Sent or skipped, by the attempt that claimed it and no other.
+UPDATE messages
+SET state = :state, next_attempt = NULL, reason = :reason, ended_at = now()
+WHERE message_id = :message_id AND state = 'due' AND attempts = :attempt;
+
+-- name: put_off!
+-- Failed, to be tried again later.
+UPDATE messages
+SET next_attempt = now() + make_interval(secs => :delay_s::float8), reason = :reason
+WHERE message_id = :message_id AND state = 'due' AND attempts = :attempt;
+
+-- name: give_up!
+-- Failed for good: its event becomes a dead letter in the same statement, so `stampede dlq` shows it
+-- and `stampede dlq retry` makes the message due again (see plan_messages).
+WITH given_up AS (
+    UPDATE messages
+    SET state = 'dead', next_attempt = NULL, reason = :reason, ended_at = now()
+    WHERE message_id = :message_id AND state = 'due' AND attempts = :attempt
+    RETURNING event_id, event, channel || ' ' || template || ': ' || reason AS why, attempts)
+INSERT INTO dead_letters (event_id, event, reason, attempts, next_attempt)
+SELECT event_id, event, why, attempts, NULL FROM given_up
+ON CONFLICT (event_id) DO UPDATE
+SET reason = excluded.reason, attempts = excluded.attempts, last_failed = now(), next_attempt = NULL;
+
+-- name: prune_messages!
+-- Long after the inbox forgot their events.
+DELETE FROM messages
+WHERE state <> 'due' AND created_at < now() - make_interval(days => :days::int);

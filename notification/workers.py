@@ -1,0 +1,37 @@
+"""What notification does in the background: sends what is due, and tries failed events again."""
+
+import asyncio
+
+from chassis import logs
+from chassis.client import ServiceClient
+from chassis.inbox import Inbox
+from chassis.postgres import open_pool
+from chassis.wiring import Wiring
+from notification.channels import open_channels, sender_domain
+from notification.planning import plan_messages
+from notification.rendering import Renderer
+from notification.sender import Sender, accounts
+
+NAME = "notification"
+POOL_SIZE = 6  # a batch of messages marks its ends side by side
+
+
+async def run(wiring: Wiring, stop: asyncio.Event) -> None:
+    """Until `stop`. Any number of processes may run this; each message has one sender at a time."""
+    log = logs.get(NAME)
+    pool = await open_pool(wiring.database_url, NAME, size=POOL_SIZE)
+    try:
+        sender = Sender(
+            pool,
+            open_channels(wiring.settings, pool),
+            Renderer(wiring.settings.base_url),
+            accounts(ServiceClient(wiring.upstreams.identity)),
+            log,
+            header_domain=sender_domain(wiring.settings.mail_from),
+        )
+        inbox = Inbox(pool, NAME, plan_messages, log)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(sender.run(stop))
+            group.create_task(inbox.run(stop))
+    finally:
+        await pool.close()

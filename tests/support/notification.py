@@ -1,0 +1,167 @@
+"""Notification on a real database, with an identity that knows the accounts it is told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from chassis import logs
+from chassis.broker import EVENTS_PATH, MemoryBroker
+from chassis.client import ServiceClient
+from chassis.context import current
+from chassis.events import Event, EventBatch
+from chassis.postgres import Pool, open_pool
+from chassis.settings import Settings
+from chassis.upstream import Upstreams
+from chassis.wiring import Wiring, wire
+from identity.contract import Account
+from notification.asgi import create_app
+from notification.channels import Channel, open_channels
+from notification.rendering import Renderer
+from notification.sender import Sender, accounts
+from tests.support.orders import USER_ID
+
+
+class FakeIdentity:
+    """GET /internal/users/{user_id} for the accounts in `accounts`; 503 while it is `down`."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[UUID, Account] = {}
+        self.down = False
+        self.request_ids: list[str] = []
+        self.add(USER_ID)
+
+    def add(self, user_id: UUID, **fields: Any) -> None:
+        known: dict[str, Any] = {
+            "user_id": user_id,
+            "email": "lilei@example.com",
+            "full_name": "李雷",
+            "phone": None,
+            "locale": "zh",
+            "roles": ["customer"],
+            "active": True,
+        }
+        self.accounts[user_id] = Account(**{**known, **fields})
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = dict(scope["headers"])
+        self.request_ids.append(headers[b"x-request-id"].decode())
+        account = self.accounts.get(UUID(scope["path"].rsplit("/", 1)[1]))
+        status = 503 if self.down else 200 if account else 404
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": msgspec.json.encode(account or {})})
+
+
+class Notification:
+    """The running service: `deliver` events to it, let its `sender` work, look at its tables."""
+
+    def __init__(self, app: Any, wiring: Wiring, pool: Pool, identity: FakeIdentity) -> None:
+        self.app, self.wiring, self.pool, self.identity = app, wiring, pool, identity
+        self.client = ServiceClient(app)
+
+    async def deliver(self, *events: Event) -> None:
+        await self.client.request("POST", EVENTS_PATH, msgspec.json.encode(EventBatch([*events])))
+
+    def sender(self, channels: dict[str, Channel] | None = None) -> Sender:
+        """A sender as workers.run makes it, with an account cache of its own."""
+        return Sender(
+            self.pool,
+            channels or open_channels(self.wiring.settings, self.pool),
+            Renderer(self.wiring.settings.base_url),
+            accounts(ServiceClient(self.identity)),
+            logs.get("notification"),
+            header_domain="stampede.example",
+        )
+
+    async def states(self) -> list[tuple[str, str, str]]:
+        rows = await self.pool.fetch(
+            "SELECT template, channel, state FROM messages ORDER BY template, channel"
+        )
+        return [tuple(row) for row in rows]
+
+    async def make_due(self) -> None:
+        """Time passes: every waiting message may be tried again."""
+        await self.pool.execute("UPDATE messages SET next_attempt = now() WHERE state = 'due'")
+
+    async def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        """A browser's GET: status, headers, body."""
+        answer: dict[str, Any] = {"body": b""}
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                answer["status"] = message["status"]
+                answer["headers"] = {k.decode(): v.decode() for k, v in message["headers"]}
+            else:
+                answer["body"] += message.get("body", b"")
+
+        where, _, query = path.partition("?")
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
+            "scheme": "http", "path": where, "raw_path": where.encode(), "root_path": "",
+            "query_string": query.encode(), "headers": [(b"host", b"localhost")],
+            "client": ("127.0.0.1", 1), "server": ("localhost", 80), "state": {}, "extensions": {},
+        }  # fmt: skip
+        await self.app(scope, receive, send)
+        return answer["status"], answer["headers"], answer["body"]
+
+
+@asynccontextmanager
+async def running_notification(database_url: str, **settings: Any) -> AsyncIterator[Notification]:
+    identity = FakeIdentity()
+    upstreams = Upstreams(identity=identity, catalog=_nobody, booking=_nobody, notification=_nobody)
+    wiring = wire(Settings(database_url=database_url, **settings), upstreams, MemoryBroker([]))
+    app = create_app(wiring)
+    pool = await open_pool(database_url, "notification", size=10)
+    try:
+        async with _alive(app):
+            yield Notification(app, wiring, pool, identity)
+    finally:
+        pool.terminate()
+
+
+@asynccontextmanager
+async def _alive(app: Any) -> AsyncIterator[None]:
+    """The app's lifespan in one task of its own: a fixture may end in another than it began in."""
+    started, over = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        async with app.lifespan():
+            started.set()
+            await over.wait()
+
+    task = asyncio.create_task(live())
+    waiting = asyncio.create_task(started.wait())
+    await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if started.is_set():
+            yield
+    finally:
+        waiting.cancel()
+        over.set()
+        await task
+
+
+class RecordedLines:
+    """A logger that keeps its events, each with the request id it was written under."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, Any]]] = []
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.lines.append((current().request_id, event, fields))
+
+    warning = error = info
+
+
+def names(lines: Sequence[tuple[str, str, dict[str, Any]]]) -> list[str]:
+    return [event for _, event, _ in lines]
+
+
+async def _nobody(scope: Any, receive: Any, send: Any) -> None:
+    raise ConnectionRefusedError("this service is not part of the test")

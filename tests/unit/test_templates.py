@@ -1,0 +1,147 @@
+"""Every mail in both languages: it says what it must, in its reader's way, and runs nothing."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from notification.rendering import LANGUAGES, Renderer, language_of, money, when
+from tests.support.orders import order_cancelled, order_created, order_paid
+
+RENDERER = Renderer("https://tickets.example")
+MAILS: dict[str, Any] = {
+    "order_confirmation": order_created,
+    "payment_receipt": order_paid,
+    "order_cancellation": order_cancelled,
+}
+EXPIRES_AT = datetime(2026, 7, 1, 4, 15, tzinfo=UTC)
+EVIL = '<script>alert(1)</script> & "><img src=x onerror=alert(2)>'
+
+every_mail = pytest.mark.parametrize("template", MAILS)
+both_languages = pytest.mark.parametrize("language", LANGUAGES)
+
+
+@every_mail
+@both_languages
+def test_a_mail_has_subject_text_and_html_that_name_the_order(template: str, language: str) -> None:
+    mail = RENDERER.mail(template, language, MAILS[template](), "李雷")
+    assert mail.html is not None
+    for part in (mail.subject, mail.text, mail.html):
+        assert "周杰伦 2026 世界巡回演唱会" in part
+        assert "ST-20260815-7K3M" in part or part is mail.subject
+        assert "{{" not in part
+        assert "{%" not in part
+    assert "李雷" in mail.text
+    assert "李雷" in mail.html
+    assert "\n" not in mail.subject
+    assert "https://tickets.example" in mail.text
+    assert "https://tickets.example" in mail.html
+
+
+@every_mail
+@both_languages
+def test_what_others_wrote_stays_text(template: str, language: str) -> None:
+    order = MAILS[template](title=EVIL)
+    mail = RENDERER.mail(template, language, order, EVIL)
+    assert mail.html is not None
+    assert "<script" not in mail.html
+    assert "<img src=x" not in mail.html
+    assert "&lt;script&gt;" in mail.html
+    assert "<script>alert(1)</script>" in mail.text  # plain text shows it as it was written
+
+
+@both_languages
+def test_area_names_and_rows_are_escaped_too(language: str) -> None:
+    created = order_created()
+    items = [type(created.items[0])(1, created.items[0].area_id, EVIL, EVIL, 3, 100)]
+    for mail in (
+        RENDERER.mail("order_confirmation", language, order_created(items=items), "A"),
+        RENDERER.mail("payment_receipt", language, order_paid(items=items, tickets=[]), "A"),
+    ):
+        assert mail.html is not None
+        assert "<script" not in mail.html
+        assert "&lt;script&gt;" in mail.html
+
+
+def test_the_confirmation_tells_the_deadline_on_the_venues_clock_in_chinese() -> None:
+    mail = RENDERER.mail("order_confirmation", "zh", order_created(expires_at=EXPIRES_AT), "李雷")
+    assert mail.subject == "订单待付款：周杰伦 2026 世界巡回演唱会（ST-20260815-7K3M）"
+    for part in (mail.text, mail.html or ""):
+        assert "2026年7月1日 星期三 12:15（中国标准时间）" in part
+        assert "2026年8月15日 星期六 19:30（中国标准时间）" in part
+        assert "¥1,860.00" in part
+        assert "VIP A区 3排12座" in part
+        assert "内场站席 7号" in part
+
+
+def test_the_confirmation_tells_the_deadline_on_the_venues_clock_in_english() -> None:
+    order = order_created(expires_at=EXPIRES_AT, time_zone="Europe/London", currency="GBP")
+    mail = RENDERER.mail("order_confirmation", "en", order, "Han Meimei")
+    for part in (mail.text, mail.html or ""):
+        assert "Wednesday, 1 July 2026, 05:15 (British Summer Time)" in part
+        assert "£1,860.00" in part
+        assert "VIP A区, row 3, seat 12" in part
+        assert "内场站席, no. 7" in part
+
+
+@both_languages
+def test_the_receipt_shows_each_ticket_as_picture_and_as_link(language: str) -> None:
+    order = order_paid()
+    mail = RENDERER.mail("payment_receipt", language, order, "李雷")
+    assert mail.html is not None
+    for ticket in order.tickets:
+        assert f'<img src="{ticket.qr_code}"' in mail.html
+        assert f'<a href="{ticket.qr_code}"' in mail.html
+        assert ticket.qr_code in mail.text
+
+
+@both_languages
+def test_a_cancellation_says_why(language: str) -> None:
+    unpaid = RENDERER.mail("order_cancellation", language, order_cancelled(), "A").text
+    asked = RENDERER.mail("order_cancellation", language, order_cancelled(reason="user"), "A").text
+    assert unpaid != asked
+    assert ("没有在规定时间内" if language == "zh" else "not paid in time") in unpaid
+    assert ("按您的要求" if language == "zh" else "as you asked") in asked
+
+
+@both_languages
+def test_an_sms_is_one_paragraph_with_the_way_to_the_tickets(language: str) -> None:
+    sms = RENDERER.sms("payment_receipt", language, order_paid(), "A")
+    assert sms.html is None
+    assert "\n" not in sms.text
+    assert "https://tickets.example/#/orders/" in sms.text
+    assert "ST-20260815-7K3M" in sms.text
+
+
+def test_a_subject_cannot_grow_another_header() -> None:
+    order = order_created(title="Show\r\nBcc: all@example.com\x00\u202e")
+    subject = RENDERER.mail("order_confirmation", "en", order, "A").subject
+    assert "Show Bcc: all@example.com" in subject
+    assert not set(subject) & {"\r", "\n", "\x00", "\u202e"}
+
+
+def test_money_follows_its_currency() -> None:
+    assert money(128000, "CNY", "zh") == "¥1,280.00"
+    assert money(128000, "CNY", "en") == "CN¥1,280.00"
+    assert money(1280, "JPY", "en") == "¥1,280"
+    assert money(1234, "BHD", "en").endswith("1.234")
+
+
+def test_a_zone_that_this_machine_does_not_know_is_shown_as_utc() -> None:
+    order = order_created(time_zone="Mars/Olympus_Mons")
+    text = RENDERER.mail("order_confirmation", "en", order, "A").text
+    assert "Saturday, 15 August 2026, 11:30 (Coordinated Universal Time)" in text
+    assert when(EXPIRES_AT, UTC, "zh").startswith("2026年7月1日 星期三 04:15")
+
+
+def test_an_account_reads_its_own_language() -> None:
+    assert language_of("zh") == language_of("zh-Hans-CN") == language_of("zh_TW") == "zh"
+    assert language_of("en-GB") == language_of("fr") == language_of("") == "en"
+
+
+def test_both_languages_have_the_same_templates() -> None:
+    root = Path(__file__).parents[2] / "notification" / "templates"
+    zh, en = ({file.name for file in (root / language).iterdir()} for language in LANGUAGES)
+    assert zh == en
+    assert len(zh) >= 3 * len(MAILS)
