@@ -4,11 +4,13 @@ STAMPEDE_TEST_DATABASE_URL and STAMPEDE_TEST_REDIS_URL name servers to use inste
 the tests make and drop databases of their own there, and flush the Redis databases 1 to 14.
 """
 
+import asyncio
 import itertools
 import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -34,10 +36,25 @@ def servers() -> Iterator[ServerUrls]:
     directory = Path(tempfile.mkdtemp(prefix="stampede-test-"))
     embedded = EmbeddedServers(directory)
     try:
-        yield embedded.start()
+        urls = embedded.start()
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, forget_durability(urls.database_url)).result()
+        yield urls
     finally:
         embedded.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+async def forget_durability(database_url: str) -> None:
+    """This server's data die with the run: making a database a test costs a tenth without fsync.
+
+    Tests that kill servers start their own, which keep it.
+    """
+    admin = await asyncpg.connect(database_url)
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        await admin.execute(f"ALTER SYSTEM SET {setting} = off")
+    await admin.execute("SELECT pg_reload_conf()")
+    await admin.close()
 
 
 @pytest.fixture(scope="session")

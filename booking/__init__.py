@@ -1,0 +1,1 @@
+"""Seat holds, orders, payments, tickets."""

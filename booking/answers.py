@@ -1,0 +1,122 @@
+"""What booking's routes answer with (API.md), and how records become that."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from booking.contract import IssuedTicket, OrderItem
+from booking.domain.order import OrderStatus
+from booking.store.records import Order, whole_second
+
+
+class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An order. Amounts in minor units of `currency`; `tickets` when it has been paid."""
+
+    order_id: UUID
+    order_no: str
+    session_id: UUID
+    status: str
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    items: list[OrderItem]
+    total_amount: int
+    currency: str
+    created_at: datetime
+    expires_at: datetime
+    paid_at: datetime | None = None
+    cancel_reason: str | None = None
+    tickets: list[IssuedTicket] = []
+
+
+class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
+    """`next_cursor` goes on where this page ends; null after the last one."""
+
+    orders: list[OrderAnswer]
+    page: int
+    page_size: int
+    total: int
+    next_cursor: str | None
+
+
+class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):
+    event_id: UUID
+    type: str
+    time: datetime
+    request_id: str
+    data: dict[str, Any]
+
+
+class OrderHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """Oldest first. `next_cursor` goes on where this page ends; null after the last one."""
+
+    events: list[OrderEvent]
+    next_cursor: str | None
+
+
+class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    payment_id: UUID
+    status: str
+
+
+class PayAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`paid` with tickets, or `pending_payment` while the provider has yet to answer."""
+
+    order_id: UUID
+    status: Literal["paid", "pending_payment"]
+    tickets: list[IssuedTicket]
+    payment: PaymentAnswer
+
+
+class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`code` is what the QR picture holds; `qr_code` a URL of it that opens without logging in."""
+
+    ticket_id: UUID
+    order_id: UUID
+    session_id: UUID
+    status: str
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    seat_id: int
+    area: str
+    row: str
+    number: int
+    code: str
+    qr_code: str
+
+
+class SeatsBlocked(msgspec.Struct, frozen=True, kw_only=True):
+    """`seats` as asked; `changed`: how many of them were not so before."""
+
+    session_id: UUID
+    seats: list[int]
+    changed: int
+
+
+def order_answer(
+    order: Order, *, tickets: list[IssuedTicket] | None = None, as_created: bool = False
+) -> OrderAnswer:
+    """The order as it reads now, or as it was answered when it was created."""
+    return OrderAnswer(
+        order_id=order.order_id,
+        order_no=order.order_no,
+        session_id=order.session_id,
+        status=(OrderStatus.PENDING_PAYMENT if as_created else order.status).value,
+        title=order.title,
+        venue=order.venue,
+        starts_at=whole_second(order.starts_at),
+        time_zone=order.time_zone,
+        items=order.items,
+        total_amount=order.total_amount,
+        currency=order.currency,
+        created_at=whole_second(order.created_at),
+        expires_at=whole_second(order.expires_at),
+        paid_at=None if as_created or order.paid_at is None else whole_second(order.paid_at),
+        cancel_reason=None if as_created else order.cancel_reason,
+        tickets=tickets or [],
+    )

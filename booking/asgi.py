@@ -1,0 +1,56 @@
+"""Booking as an app."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+
+from booking.routes import ROUTES
+from booking.seats.live import LiveSeats
+from booking.services import Booking, opened
+from booking.store.truth import database_now
+from chassis.asgi import service_app
+from chassis.problems import Problem
+from chassis.wiring import Wiring
+
+CLOCK_SET_EVERY_S = 10.0  # a machine's monotonic clock drifts by less than a millisecond meanwhile
+
+
+def create_app(wiring: Wiring) -> Litestar:
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with opened(wiring) as booking:
+            app.state.booking = booking
+            app.state.live_seats = LiveSeats(booking.holds)
+            setting = asyncio.create_task(_keep_clock(booking))
+            try:
+                yield
+            finally:
+                setting.cancel()
+                await asyncio.gather(setting, return_exceptions=True)
+                await app.state.live_seats.close()
+
+    return service_app("booking", wiring, routes=ROUTES, lifespan=lifespan, ready=_ready)
+
+
+async def _keep_clock(booking: Booking) -> None:
+    while True:
+        await asyncio.sleep(CLOCK_SET_EVERY_S)
+        with contextlib.suppress(Problem, TimeoutError):
+            booking.clock.set(await database_now(booking.pool))
+
+
+async def _ready(app: Litestar) -> dict[str, bool]:
+    booking: Booking = app.state.booking
+    answers = {"postgresql": True, "redis": True}
+    try:
+        await database_now(booking.pool)
+    except Problem:
+        answers["postgresql"] = False
+    try:
+        await booking.holds.calls.command("PING")
+    except Problem:
+        answers["redis"] = False
+    return answers

@@ -1,0 +1,203 @@
+"""Placing orders: hold in Redis, decide in PostgreSQL, answer 201 only for what is committed.
+
+    parsed → terms, buyer → sale window → one hold script → one coalesced statement → answer
+
+What PostgreSQL refuses gives its hold back. What nobody can know the outcome of (the database went
+away in the middle) keeps it: the sweeper asks PostgreSQL within HOLD_INTENT_MS and puts things right.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+from uuid import UUID
+
+from booking.answers import OrderAnswer, order_answer
+from booking.domain.problems import SeatsTaken, SoldOut, TicketLimitReached
+from booking.drafts import Attempt, created_answer, new_order
+from booking.requests import CreateOrder, area_of, check_shape, refuse_unknown
+from booking.seats.answers import Held, LimitReached, Repeated, Taken
+from booking.seats.answers import SoldOut as NoneLeft
+from booking.seats.holds import SeatHolds
+from booking.sessions import Buyers, Sessions, refuse_outside_sale
+from booking.store import orders as stored
+from booking.store.placing import place_orders, true_claims
+from booking.store.records import NewOrder, PlacedOrder
+from booking.store.refusals import KeyTaken, SeatsRefused
+from chassis import logs
+from chassis.clock import Clock
+from chassis.coalescer import Coalescer
+from chassis.idempotency import body_hash
+from chassis.ids import uuid7
+from chassis.postgres import Pool, connection
+from chassis.problems import (
+    Forbidden,
+    IdempotencyInFlight,
+    IdempotencyKeyReused,
+    Overloaded,
+    Problem,
+    Unauthenticated,
+    Unavailable,
+)
+
+log = logs.get("booking")
+
+BATCH_MAX = 64  # orders a statement; DESIGN measured no more gain beyond 50
+WAITING_MAX = 5_000  # orders waiting for one: two seconds' worth at the rated load
+STATEMENTS_AT_ONCE = 2  # while one waits for the disk the next one works
+ATTEMPTS_MAX = 3  # holds tried when PostgreSQL knows more of the seats than Redis does
+
+
+class OrderPlacing:
+    """`await place(user_id, wanted, key)` → (answer, whether it is a replay)."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        holds: SeatHolds,
+        sessions: Sessions,
+        buyers: Buyers,
+        clock: Clock,
+        hold_ttl_s: int,
+    ) -> None:
+        self._pool = pool
+        self._holds = holds
+        self._sessions = sessions
+        self._buyers = buyers
+        self._clock = clock
+        self._hold_ttl_s = hold_ttl_s
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self._commits: Coalescer[NewOrder, PlacedOrder] = Coalescer(
+            self._commit_batch,
+            batch_max=BATCH_MAX,
+            queue_max=WAITING_MAX,
+            concurrency=STATEMENTS_AT_ONCE,
+        )
+
+    async def place(
+        self, user_id: UUID, wanted: CreateOrder, key: str | None
+    ) -> tuple[OrderAnswer, bool]:
+        """Raises the problems of the route. A refusal of a key that has an order replays that."""
+        check_shape(wanted)
+        hashed = body_hash(wanted) if key is not None else None
+        try:
+            return await self._place_new(user_id, wanted, key, hashed), False
+        except (Problem, KeyTaken) as refused:
+            if key is None or isinstance(refused, Overloaded | Unauthenticated | Forbidden):
+                raise
+            return await self._replay(user_id, key, hashed, refused), True
+
+    async def _place_new(
+        self, user_id: UUID, wanted: CreateOrder, key: str | None, hashed: bytes | None
+    ) -> OrderAnswer:
+        terms = await self._sessions.published(wanted.session_id)
+        await self._buyers.require(user_id)
+        refuse_outside_sale(terms, self._clock)
+        seating = await self._sessions.seating(wanted.session_id)
+        refuse_unknown(wanted, terms, seating)
+        attempt = Attempt(wanted, user_id, key, hashed, terms, seating, uuid7())
+        # A client that goes away must not leave a hold without its order, nor the other way round.
+        return await self._to_the_end(self._hold_and_commit(attempt))
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, OrderAnswer]) -> OrderAnswer:
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, should the client have gone before it came
+
+    async def _hold_and_commit(self, attempt: Attempt) -> OrderAnswer:
+        for _ in range(ATTEMPTS_MAX):
+            seats = await self._hold(attempt)
+            order = new_order(attempt, seats)
+            try:
+                placed = await self._commits.call(order)
+            except SeatsRefused:
+                await self._correct_redis(attempt, seats)
+                if attempt.wanted.seats is not None:
+                    raise SeatsTaken(await self._taken(attempt, seats)) from None
+                continue
+            except (Problem, KeyTaken) as refused:
+                if not isinstance(refused, Unavailable):  # then it may have been committed
+                    await self._release(attempt)
+                raise
+            log.info(
+                "order_created", user=attempt.user_id, session=attempt.terms.session_id,
+                seats=len(seats), order=order.order_id,
+            )  # fmt: skip
+            return created_answer(order, placed)
+        raise Overloaded("The seats of this session are being sorted out.")
+
+    async def _hold(self, attempt: Attempt) -> list[int]:
+        wanted, terms = attempt.wanted, attempt.terms
+        outcome: Held | Taken | NoneLeft | LimitReached | Repeated
+        if wanted.seats is not None:
+            outcome = await self._holds.hold_exact(
+                terms.session_id,
+                order_id=attempt.order_id,
+                user_id=attempt.user_id,
+                tickets_max=terms.max_tickets_per_user,
+                seats=sorted(wanted.seats),
+                idempotency_key=attempt.key,
+            )
+        else:
+            area = area_of(terms, wanted.seat_area_id)
+            outcome = await self._holds.hold_best(
+                terms.session_id,
+                order_id=attempt.order_id,
+                user_id=attempt.user_id,
+                tickets_max=terms.max_tickets_per_user,
+                area=(area.first_seat_id, area.last_seat_id),
+                quantity=wanted.quantity or 0,
+                standing=area.kind == "standing",
+                idempotency_key=attempt.key,
+            )
+        match outcome:
+            case Held(seats=seats):
+                return sorted(seats)
+            case Taken(seats=seats):
+                raise SeatsTaken(seats)
+            case NoneLeft():
+                raise SoldOut()
+            case LimitReached(tickets=tickets):
+                raise TicketLimitReached(f"You have {tickets} for this session already.")
+            case Repeated():
+                raise IdempotencyInFlight()
+
+    async def _correct_redis(self, attempt: Attempt, seats: Sequence[int]) -> None:
+        """Redis learns whose the seats are, and gives back what it let this order have."""
+        session_id = attempt.terms.session_id
+        claims = await true_claims(self._pool, session_id, seats)
+        log.warning("seats_refused", session=session_id, order=attempt.order_id, seats=len(claims))
+        await self._holds.correct(session_id, claims)
+        await self._release(attempt)
+
+    async def _taken(self, attempt: Attempt, seats: Sequence[int]) -> list[int]:
+        claims = await true_claims(self._pool, attempt.terms.session_id, seats)
+        return [claim.seat_id for claim in claims] or list(seats)
+
+    async def _release(self, attempt: Attempt) -> None:
+        try:
+            await self._holds.release(attempt.terms.session_id, attempt.order_id)
+        except Problem:  # Redis is away; the intent ends by itself
+            return
+        log.info("hold_released", order=attempt.order_id, session=attempt.terms.session_id)
+
+    async def _commit_batch(self, orders: Sequence[NewOrder]) -> list[PlacedOrder | BaseException]:
+        return await place_orders(self._pool, orders, self._hold_ttl_s)
+
+    async def _replay(
+        self, user_id: UUID, key: str, hashed: bytes | None, refused: Exception
+    ) -> OrderAnswer:
+        """The answer that the key's first request got; `refused` again when there was no such one."""
+        async with connection(self._pool) as one:
+            order = await stored.get_order_by_key(one, user_id, key)
+        if order is None:
+            raise IdempotencyInFlight() if isinstance(refused, KeyTaken) else refused
+        if order.body_hash != hashed:
+            raise IdempotencyKeyReused()
+        return order_answer(order, as_created=True)

@@ -1,0 +1,89 @@
+"""What booking's routes take, and the checks that types cannot express. All of them are 400."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from booking.domain.order import SEATS_PER_ORDER_MAX
+from booking.domain.seating import Seating
+from catalog.contract import AreaTerms, SessionTerms
+from chassis.problems import FieldError, ValidationFailed
+
+SEAT_ID_MAX = 2**31 - 1
+
+SeatId = Annotated[int, msgspec.Meta(ge=1, le=SEAT_ID_MAX)]
+
+
+class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Either `seat_area_id` and `quantity` (the best available), or exactly these `seats`."""
+
+    session_id: UUID
+    seat_area_id: UUID | None = None
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=SEATS_PER_ORDER_MAX)] | None = None
+    seats: (
+        Annotated[list[SeatId], msgspec.Meta(min_length=1, max_length=SEATS_PER_ORDER_MAX)] | None
+    ) = None
+
+
+def check_shape(wanted: CreateOrder) -> None:
+    """One of the two forms, and no seat twice. Raises ValidationFailed."""
+    best = wanted.seat_area_id is not None and wanted.quantity is not None
+    partly = wanted.seat_area_id is not None or wanted.quantity is not None
+    if wanted.seats is None and not best:
+        missing = "quantity" if wanted.seat_area_id is not None else "seat_area_id"
+        text = "give seat_area_id and quantity, or seats"
+        raise ValidationFailed(errors=[FieldError(missing, text)])
+    if wanted.seats is not None:
+        if partly:
+            text = "give either seats, or seat_area_id and quantity"
+            raise ValidationFailed(errors=[FieldError("seats", text)])
+        refuse_repeated(wanted.seats)
+
+
+class PayOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How to pay (`card`, `alipay`, …) and the provider's token for it."""
+
+    payment_method: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+    payment_token: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,255}$")]
+
+
+SEATS_PER_BLOCK_MAX = 2_000  # a call; a big block is several calls
+
+
+class SeatList(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The seats to block or to unblock."""
+
+    seats: Annotated[list[SeatId], msgspec.Meta(min_length=1, max_length=SEATS_PER_BLOCK_MAX)]
+
+
+def refuse_repeated(seats: Sequence[int]) -> None:
+    if len(set(seats)) < len(seats):
+        raise ValidationFailed(errors=[FieldError("seats", "names a seat twice")])
+
+
+def refuse_unknown(wanted: CreateOrder, terms: SessionTerms, seating: Seating) -> None:
+    """Seats and areas that this session does not have are the caller's mistake: 400."""
+    if wanted.seats is not None:
+        refuse_unknown_seats(wanted.seats, seating)
+    else:
+        area_of(terms, wanted.seat_area_id)
+
+
+def refuse_unknown_seats(seats: Sequence[int], seating: Seating) -> None:
+    unknown = set(seating.unknown(seats))
+    errors = [
+        FieldError(f"seats.{place}", "is no seat of this session")
+        for place, seat_id in enumerate(seats)
+        if seat_id in unknown
+    ]
+    if errors:
+        raise ValidationFailed(errors=errors)
+
+
+def area_of(terms: SessionTerms, area_id: UUID | None) -> AreaTerms:
+    for area in terms.areas:
+        if area.area_id == area_id:
+            return area
+    raise ValidationFailed(errors=[FieldError("seat_area_id", "is no area of this session")])

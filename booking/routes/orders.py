@@ -1,0 +1,209 @@
+"""Orders: placed, read, paid, cancelled; and seats kept from sale by their organizer."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, QueryParameter, RawBody
+
+from booking import reading
+from booking.answers import OrderAnswer, OrderHistory, OrderPage, PayAnswer, SeatsBlocked
+from booking.cancellation import cancel_order
+from booking.domain.order import OrderStatus
+from booking.domain.problems import (
+    OrderExpired,
+    OrderNotCancellable,
+    OrderNotPayable,
+    PaymentDeclined,
+    PaymentInProgress,
+    SaleClosed,
+    SaleNotOpen,
+    SeatsTaken,
+    SessionNotPublished,
+    SoldOut,
+    TicketLimitReached,
+)
+from booking.requests import CreateOrder, PayOrder, SeatList
+from booking.routes.parameters import REPLAYED, Asker, IdempotencyKey, booking_of, key_of
+from chassis.access import LOGGED_IN, access
+from chassis.body import decode
+from chassis.pages import PageNumber, PageSize
+from chassis.problems import (
+    Forbidden,
+    IdempotencyInFlight,
+    IdempotencyKeyReused,
+    NotFound,
+    Unavailable,
+)
+
+Status = Annotated[
+    OrderStatus | None, QueryParameter(name="status", description="Only orders that are so now.")
+]
+Cursor = Annotated[
+    str | None,
+    QueryParameter(name="cursor", max_length=128, description="A `next_cursor` of this list."),
+]
+ONCE = (IdempotencyInFlight, IdempotencyKeyReused)
+
+
+@post(
+    "/api/v1/orders",
+    operation_id="place_order",
+    status_code=201,
+    opt=access(
+        LOGGED_IN,
+        body=CreateOrder,
+        problems=(
+            *(SoldOut, SeatsTaken, TicketLimitReached, SaleNotOpen, SaleClosed),
+            *(NotFound, Forbidden, Unavailable, *ONCE),
+        ),
+    ),
+)
+async def place_order(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[OrderAnswer]:
+    """Holds seats until `expires_at`: the best of an area, or exactly those named."""
+    booking = booking_of(request)
+    key = key_of(booking, idempotency_key)
+    wanted = decode(CreateOrder, body)
+    order, replayed = await booking.placing.place(principal.user_id, wanted, key)
+    return Response(order, status_code=201, headers=REPLAYED if replayed else {})
+
+
+@get("/api/v1/orders", operation_id="list_orders", opt=access(LOGGED_IN, problems=(Unavailable,)))
+async def list_orders(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    *,
+    status: Status = None,
+    page: PageNumber = 1,
+    page_size: PageSize = 20,
+    cursor: Cursor = None,
+) -> OrderPage:
+    """Your own orders, newest first."""
+    return await reading.list_orders(
+        booking_of(request).pool,
+        principal.user_id,
+        status=status,
+        page=page,
+        page_size=page_size,
+        cursor=cursor,
+    )
+
+
+@get(
+    "/api/v1/orders/{order_id:uuid}",
+    operation_id="read_order",
+    opt=access(LOGGED_IN, problems=(Unavailable,)),
+)
+async def read_order(
+    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+) -> OrderAnswer:
+    """One of your own orders, with its tickets once it has been paid."""
+    booking = booking_of(request)
+    return await reading.read_order(booking.pool, booking.tickets, principal.user_id, order_id)
+
+
+@get(
+    "/api/v1/orders/{order_id:uuid}/events",
+    operation_id="read_order_history",
+    opt=access(LOGGED_IN, problems=(Unavailable,)),
+)
+async def read_order_history(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    order_id: FromPath[UUID],
+    cursor: Cursor = None,
+) -> OrderHistory:
+    """Everything that happened to one of your orders, oldest first."""
+    pool = booking_of(request).pool
+    return await reading.read_history(pool, principal.user_id, order_id, cursor=cursor)
+
+
+@post(
+    "/api/v1/orders/{order_id:uuid}/pay",
+    operation_id="pay_order",
+    status_code=200,
+    opt=access(
+        LOGGED_IN,
+        body=PayOrder,
+        problems=(
+            *(PaymentDeclined, OrderExpired, OrderNotPayable, PaymentInProgress),
+            *(Unavailable, *ONCE),
+        ),
+    ),
+    responses={
+        202: ResponseSpec(
+            PayAnswer, generate_examples=False, description="The provider answers later."
+        )
+    },
+)
+async def pay_order(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    order_id: FromPath[UUID],
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[PayAnswer]:
+    """Charges the order's whole amount, once, and issues its tickets."""
+    booking = booking_of(request)
+    key = key_of(booking, idempotency_key)
+    wanted = decode(PayOrder, body)
+    answer, replayed = await booking.payments.pay(principal.user_id, order_id, wanted, key)
+    status_code = 200 if answer.status == "paid" else 202
+    return Response(answer, status_code=status_code, headers=REPLAYED if replayed else {})
+
+
+@post(
+    "/api/v1/orders/{order_id:uuid}/cancel",
+    operation_id="cancel_order",
+    status_code=200,
+    opt=access(LOGGED_IN, problems=(OrderNotCancellable, PaymentInProgress, Unavailable)),
+)
+async def cancel(
+    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+) -> OrderAnswer:
+    """Gives the seats of an unpaid order back. Cancelling again changes nothing and says the same."""
+    booking = booking_of(request)
+    return await cancel_order(booking.pool, booking.holds, principal.user_id, order_id)
+
+
+BLOCKING = (SeatsTaken, SessionNotPublished, Unavailable)
+
+
+@post(
+    "/api/v1/sessions/{session_id:uuid}/block",
+    operation_id="block_seats",
+    status_code=200,
+    opt=access("organizer", "admin", body=SeatList, problems=BLOCKING),
+)
+async def block_seats(
+    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
+) -> SeatsBlocked:
+    """Keeps free seats of your own session from sale; all of them or none."""
+    wanted = decode(SeatList, body)
+    return await booking_of(request).blocking.block(principal, session_id, wanted.seats)
+
+
+@post(
+    "/api/v1/sessions/{session_id:uuid}/unblock",
+    operation_id="unblock_seats",
+    status_code=200,
+    opt=access("organizer", "admin", body=SeatList, problems=BLOCKING),
+)
+async def unblock_seats(
+    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
+) -> SeatsBlocked:
+    """Puts blocked seats of your own session on sale."""
+    wanted = decode(SeatList, body)
+    return await booking_of(request).blocking.unblock(principal, session_id, wanted.seats)
+
+
+ORDER_ROUTES = [
+    *(place_order, list_orders, read_order, read_order_history, pay_order, cancel),
+    *(block_seats, unblock_seats),
+]

@@ -1,0 +1,32 @@
+"""What payment providers tell us."""
+
+from typing import Any
+
+from litestar import Request, post
+from litestar.params import FromPath, RawBody
+
+from booking.domain.problems import BadSignature, PaymentMismatch, StaleTimestamp
+from booking.routes.parameters import booking_of
+from chassis.access import PUBLIC, TOKEN_IGNORED, access
+from chassis.problems import Unavailable
+
+
+@post(
+    "/api/v1/payments/webhooks/{provider:str}",
+    operation_id="take_webhook",
+    status_code=200,
+    opt=access(
+        PUBLIC,
+        TOKEN_IGNORED,
+        problems=(BadSignature, StaleTimestamp, PaymentMismatch, Unavailable),
+    ),
+)
+async def take_webhook(
+    request: Request[Any, Any, Any], provider: FromPath[str], body: RawBody
+) -> dict[str, str]:
+    """A provider's message, signed as Standard Webhooks says; 200 when taken, now or before."""
+    await booking_of(request).webhooks.take(provider, request.headers, body)
+    return {"status": "taken"}
+
+
+PAYMENT_ROUTES = [take_webhook]

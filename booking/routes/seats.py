@@ -1,0 +1,94 @@
+"""The live state of a session's seats, once or as a stream.
+
+The app's state has `live_seats: booking.seats.live.LiveSeats`.
+"""
+
+import re
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from booking.seats.channel import Event
+from booking.seats.live import LiveSeats
+from chassis.access import PUBLIC, access
+from chassis.problems import Unavailable
+
+KEEP_ALIVE = b": keep-alive\n\n"
+_TAG = re.compile(r'(?:W/)?"([^"]*)"')
+_VERSION = re.compile(r"[0-9]{1,16}")
+
+
+class SeatsNow(msgspec.Struct):
+    """`seats`: one character a seat, in seat_id order: `.` free, `h` held, `s` sold, `b` blocked."""
+
+    version: int
+    seats: str
+
+
+@get(
+    "/api/v1/sessions/{session_id:uuid}/seats",
+    operation_id="read_seats",
+    opt=access(PUBLIC, problems=(Unavailable,)),
+    responses={
+        200: ResponseSpec(
+            SeatsNow, generate_examples=False, description="Every seat as it is now."
+        ),
+        304: ResponseSpec(None, generate_examples=False, description="You have it already."),
+    },
+)
+async def read_seats(
+    request: Request[Any, Any, Any], session_id: FromPath[UUID]
+) -> Response[bytes]:
+    """The seats at one version; the version is the entity tag."""
+    live: LiveSeats = request.app.state.live_seats
+    state = await live.read(session_id)
+    headers = {"ETag": f'"{state.version}"', "Cache-Control": "no-cache"}
+    if _has_already(request, str(state.version)):
+        return Response(b"", status_code=304, headers=headers, media_type="application/json")
+    return Response(state.body, headers=headers, media_type="application/json")
+
+
+@get(
+    "/api/v1/sessions/{session_id:uuid}/seats/stream",
+    operation_id="follow_seats",
+    opt=access(PUBLIC, problems=(Unavailable,)),
+    responses={
+        200: ResponseSpec(
+            str,
+            generate_examples=False,
+            media_type="text/event-stream",
+            description="Server-sent events `snapshot` and `delta`; the id is the version.",
+        )
+    },
+)
+async def follow_seats(request: Request[Any, Any, Any], session_id: FromPath[UUID]) -> Stream:
+    """A snapshot, then what changes; `Last-Event-ID` goes on from that version if it can."""
+    live: LiveSeats = request.app.state.live_seats
+    sent = request.headers.get("last-event-id", "").strip()
+    last_version = int(sent) if _VERSION.fullmatch(sent) else None  # an unreadable one is none
+    events = await live.follow(session_id, last_version)
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # proxies must pass it on
+    return Stream(_wire(events), media_type="text/event-stream", headers=headers)
+
+
+async def _wire(events: AsyncGenerator[Event | None, None]) -> AsyncGenerator[bytes, None]:
+    try:
+        yield b"retry: 1000\n\n"
+        async for event in events:
+            yield KEEP_ALIVE if event is None else event.wire
+    finally:
+        await events.aclose()
+
+
+def _has_already(request: Request[Any, Any, Any], version: str) -> bool:
+    sent = ", ".join(request.headers.getall("if-none-match", [])).strip()
+    return sent == "*" or version in _TAG.findall(sent)
+
+
+ROUTES = [read_seats, follow_seats]

@@ -1,0 +1,80 @@
+"""Tickets, and the QR codes that open doors."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Response, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, QueryParameter
+
+from booking.answers import TicketAnswer
+from booking.routes.parameters import Asker, booking_of
+from booking.tickets import Format
+from chassis.access import LOGGED_IN, PRINCIPAL, PUBLIC, access
+from chassis.problems import Unavailable
+from chassis.tokens import Principal
+
+PICTURE_HEADERS = {"Cache-Control": "private, max-age=300", "X-Content-Type-Options": "nosniff"}
+TYPES: dict[Format, str] = {"svg": "image/svg+xml", "png": "image/png"}
+Link = Annotated[
+    str | None,
+    QueryParameter(name="t", max_length=64, description="Of the link that was given out."),
+]
+
+
+def _picture(kind: Format) -> dict[int, ResponseSpec]:
+    described = ResponseSpec(
+        bytes, generate_examples=False, media_type=TYPES[kind], description="The QR code."
+    )
+    return {200: described}
+
+
+@get(
+    "/api/v1/tickets/{ticket_id:uuid}",
+    operation_id="read_ticket",
+    opt=access(LOGGED_IN, problems=(Unavailable,)),
+)
+async def read_ticket(
+    request: Request[Any, Any, Any], principal: Asker, ticket_id: FromPath[UUID]
+) -> TicketAnswer:
+    """One of your own tickets."""
+    return await booking_of(request).tickets.get(ticket_id, principal.user_id)
+
+
+@get(
+    "/api/v1/tickets/{ticket_id:uuid}/qr.svg",
+    operation_id="read_ticket_svg",
+    opt=access(PUBLIC, problems=(Unavailable,)),
+    responses=_picture("svg"),
+)
+async def read_svg(
+    request: Request[Any, Any, Any], ticket_id: FromPath[UUID], link: Link = None
+) -> Response[bytes]:
+    """The ticket's QR code: for its owner, or for whoever has the link."""
+    return await _draw(request, ticket_id, "svg", link)
+
+
+@get(
+    "/api/v1/tickets/{ticket_id:uuid}/qr.png",
+    operation_id="read_ticket_png",
+    opt=access(PUBLIC, problems=(Unavailable,)),
+    responses=_picture("png"),
+)
+async def read_png(
+    request: Request[Any, Any, Any], ticket_id: FromPath[UUID], link: Link = None
+) -> Response[bytes]:
+    """The ticket's QR code: for its owner, or for whoever has the link."""
+    return await _draw(request, ticket_id, "png", link)
+
+
+async def _draw(
+    request: Request[Any, Any, Any], ticket_id: UUID, kind: Format, link: str | None
+) -> Response[bytes]:
+    principal: Principal | None = request.scope.get(PRINCIPAL)  # type: ignore[assignment]
+    picture = await booking_of(request).tickets.picture(
+        ticket_id, kind, link=link, user_id=principal.user_id if principal else None
+    )
+    return Response(picture, media_type=TYPES[kind], headers=PICTURE_HEADERS)
+
+
+TICKET_ROUTES = [read_ticket, read_svg, read_png]

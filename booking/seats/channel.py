@@ -1,0 +1,158 @@
+"""One session's changes for all who follow it.
+
+While somebody follows, one task asks Redis for the version and, when that has moved, for the seats,
+and compares them with the last ones. The deltas of the last moments are kept, so that whoever
+reconnects with the version they had goes on from there. A listener has no queue: it keeps the version
+it is at, and one too slow for the kept deltas is given a snapshot.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from uuid import UUID
+
+import msgspec
+
+from booking.seats.holds import SeatHolds, public_form
+from booking.seats.keys import session_keys
+from chassis import logs
+from chassis.problems import NotFound, Problem
+
+POLL_S = 0.2
+POLL_POSITIONS_PER_S = 2_000_000  # a session of a million is read at most twice a second
+RETRY_S = 1.0  # when Redis or PostgreSQL is away
+DELTAS_MAX = 256  # kept for those who reconnect
+CHANGES_MAX = 2_000  # of one delta; beyond it a snapshot is shorter to read
+COMPARED_AT_ONCE = 1024  # bytes
+
+log = logs.get("booking")
+
+
+class LiveState(msgspec.Struct, frozen=True):
+    """The seats at one version, and the JSON that says so: `{"version": …, "seats": "…"}`."""
+
+    version: int
+    positions: bytes
+    body: bytes
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A server-sent event; `version` is what it brings the listener to. wire: as it is sent."""
+
+    name: str
+    version: int
+    wire: bytes
+
+
+class _Delta(msgspec.Struct, frozen=True):
+    since: int
+    event: Event
+
+
+def live_state(version: int, positions: bytes) -> LiveState:
+    seats = public_form(positions).decode("ascii")
+    return LiveState(version, positions, msgspec.json.encode({"version": version, "seats": seats}))
+
+
+def changes_between(before: bytes, after: bytes) -> list[tuple[int, str]]:
+    """Seat ids and new states; of two strings of one length."""
+    changes = []
+    for start in range(0, len(before), COMPARED_AT_ONCE):
+        old, new = before[start : start + COMPARED_AT_ONCE], after[start : start + COMPARED_AT_ONCE]
+        if old != new:
+            changes += [
+                (start + at + 1, chr(new[at])) for at in range(len(new)) if old[at] != new[at]
+            ]
+    return changes
+
+
+def _event(name: str, version: int, data: bytes) -> Event:
+    return Event(name, version, b"event: %b\nid: %d\ndata: %b\n\n" % (name.encode(), version, data))
+
+
+class Channel:
+    """Polls while it has listeners; whoever made it stops it when the last one has gone."""
+
+    def __init__(self, holds: SeatHolds, session_id: UUID, first: LiveState) -> None:
+        self.listeners = 0
+        self._holds = holds
+        self._session_id = session_id
+        self._state = first
+        self._snapshot: Event | None = None  # of the present version, made when first asked for
+        self._deltas: deque[_Delta] = deque(maxlen=DELTAS_MAX)
+        self._changed = asyncio.Event()
+        self._stopped = False
+        self._poller = asyncio.get_running_loop().create_task(self._poll())
+
+    @property
+    def polling(self) -> bool:
+        return not self._poller.done()
+
+    def stop(self) -> None:
+        """Ends the polling and every listener's stream."""
+        self._stopped = True
+        self._poller.cancel()
+        self._changed.set()
+
+    async def events(
+        self, last_version: int | None, keep_alive_s: float
+    ) -> AsyncGenerator[Event | None, None]:
+        """What brings a listener at `last_version` up to date, for ever; None is a keep-alive."""
+        version = last_version
+        while not self._stopped:
+            if version == self._state.version:
+                changed = self._changed
+                try:
+                    async with asyncio.timeout(keep_alive_s):
+                        await changed.wait()
+                except TimeoutError:
+                    yield None
+                continue
+            event = self._next_event(version)
+            version = event.version
+            yield event
+
+    def _next_event(self, version: int | None) -> Event:
+        for delta in reversed(self._deltas):
+            if delta.since == version:
+                return delta.event
+        if self._snapshot is None:
+            self._snapshot = _event("snapshot", self._state.version, self._state.body)
+        return self._snapshot
+
+    async def _poll(self) -> None:
+        while True:
+            wait_s = max(POLL_S, len(self._state.positions) / POLL_POSITIONS_PER_S)
+            try:
+                await self._look()
+            except NotFound:
+                self.stop()
+            except Problem:  # Redis or PostgreSQL is away: listeners keep what they have
+                wait_s = RETRY_S
+            except Exception as bug:
+                log.error("live_seats_failed", session=self._session_id, exc_info=bug)
+                wait_s = RETRY_S
+            await asyncio.sleep(wait_s)
+
+    async def _look(self) -> None:
+        meta = session_keys(self._session_id)[1]
+        version = await self._holds.calls.command("HGET", meta, "version")
+        if version is None or int(version) != self._state.version:
+            self._advance(live_state(*await self._holds.positions(self._session_id)))
+
+    def _advance(self, state: LiveState) -> None:
+        before, self._state = self._state, state
+        if state.version == before.version:
+            return
+        self._snapshot = None
+        changes = None
+        if len(state.positions) == len(before.positions) and state.version > before.version:
+            changes = changes_between(before.positions, state.positions)
+        if changes is None or len(changes) > CHANGES_MAX:
+            self._deltas.clear()  # everybody is given a snapshot
+        else:
+            data = msgspec.json.encode({"version": state.version, "changes": changes})
+            event = _event("delta", state.version, data)
+            self._deltas.append(_Delta(before.version, event))
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

@@ -1,0 +1,178 @@
+"""The seats of every session as use cases see them: one method an operation, one script each."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from booking.seats.answers import Held, LimitReached, Repeated, SoldOut, Taken
+from booking.seats.keys import (
+    HOLD_INTENT_MS,
+    POSITIONS_MAX,
+    QUANTITY_MAX,
+    repeat_field,
+    session_keys,
+)
+from booking.seats.rebuild import Rebuilder
+from booking.seats.staging import BYTES
+from booking.seats.truth import Claim, Truth
+from chassis.problems import Unavailable
+from chassis.redis import RedisCalls, load_scripts
+
+LUA = Path(__file__).parent / "lua"
+ATTEMPTS_MAX = 3  # a session may be lost again while its loading is waited for
+SEATS_A_CALL_MAX = 500  # of correct, block and unblock; more are several calls
+
+Args = Sequence[str | bytes | int]
+
+
+class SeatHolds:
+    """Every method raises Unavailable or Overloaded when Redis, or a rebuild, does not answer in time,
+    and NotFound for a session that is not published.
+    """
+
+    def __init__(self, calls: RedisCalls, truth: Truth) -> None:
+        self.calls = calls
+        self.truth = truth
+        self.scripts = load_scripts(LUA)
+        self.rebuilder = Rebuilder(calls, self.scripts, truth)
+
+    async def hold_best(
+        self,
+        session_id: UUID,
+        *,
+        order_id: UUID,
+        user_id: UUID,
+        tickets_max: int,
+        area: tuple[int, int],
+        quantity: int,
+        standing: bool,
+        idempotency_key: str | None,
+    ) -> Held | SoldOut | LimitReached | Repeated:
+        """Holds the best free seats of an area (its first and last position) for HOLD_INTENT_MS."""
+        first, last = area
+        if not 1 <= quantity <= QUANTITY_MAX or not 1 <= first <= last <= POSITIONS_MAX:
+            raise ValueError(f"no hold of {quantity} in {area}")
+        field = repeat_field(user_id, idempotency_key)
+        args: Args = [
+            *(str(order_id), str(user_id), tickets_max, HOLD_INTENT_MS, field),
+            *(first, last, quantity, int(standing)),
+        ]
+        match await self.run(session_id, "hold_best", args):
+            case "held", [version, *seats]:
+                return Held(version, seats)
+            case "sold_out", _:
+                return SoldOut()
+            case "limit_reached", [tickets]:
+                return LimitReached(tickets)
+            case "repeated", [earlier]:
+                return Repeated(UUID(earlier.decode()))
+            case answer:
+                raise LookupError(f"hold_best answered {answer}")
+
+    async def hold_exact(
+        self,
+        session_id: UUID,
+        *,
+        order_id: UUID,
+        user_id: UUID,
+        tickets_max: int,
+        seats: Sequence[int],
+        idempotency_key: str | None,
+    ) -> Held | Taken | LimitReached | Repeated:
+        """Holds exactly these seats, or none, for HOLD_INTENT_MS. A position without a seat is taken."""
+        wanted = sorted(set(seats))
+        if not 1 <= len(wanted) == len(seats) <= QUANTITY_MAX:
+            raise ValueError(f"a hold has 1 to {QUANTITY_MAX} different seats")
+        outside = [seat for seat in wanted if not 1 <= seat <= POSITIONS_MAX]
+        if outside:
+            return Taken(outside)
+        field = repeat_field(user_id, idempotency_key)
+        args: Args = [str(order_id), str(user_id), tickets_max, HOLD_INTENT_MS, field, *wanted]
+        match await self.run(session_id, "hold_exact", args):
+            case "held", [version, *held]:
+                return Held(version, held)
+            case "taken", taken:
+                return Taken(taken)
+            case "limit_reached", [tickets]:
+                return LimitReached(tickets)
+            case "repeated", [earlier]:
+                return Repeated(UUID(earlier.decode()))
+            case answer:
+                raise LookupError(f"hold_exact answered {answer}")
+
+    async def release(self, session_id: UUID, order_id: UUID) -> None:
+        """Frees what the order still holds. Idempotent; a late one frees nobody else's seat."""
+        await self.run(session_id, "release", [str(order_id)])
+
+    async def sell(self, session_id: UUID, order_id: UUID) -> None:
+        """What the order holds is sold; call it after PostgreSQL has committed the sale. Idempotent."""
+        await self.run(session_id, "sell", [str(order_id)])
+
+    async def keep(self, session_id: UUID, order_id: UUID, expires_in_ms: int) -> None:
+        """The order is in PostgreSQL: its hold is due when the order is. Idempotent."""
+        await self.run(session_id, "keep", [str(order_id), expires_in_ms])
+
+    async def correct(self, session_id: UUID, claims: Sequence[Claim]) -> None:
+        """Writes down what PostgreSQL says is taken; for seats that it refused though free here.
+
+        Other orders' holds are due within HOLD_INTENT_MS, when the sweeper asks about them: they may
+        have ended since the claims were read.
+        """
+        ordered = sorted(claims, key=lambda claim: claim.seat_id)
+        for start in range(0, len(ordered), SEATS_A_CALL_MAX):
+            args: list[str | bytes | int] = []
+            for claim in ordered[start : start + SEATS_A_CALL_MAX]:
+                due_in_ms = max(0, min(claim.expires_in_ms or 0, HOLD_INTENT_MS))
+                owner = (str(claim.order_id or ""), str(claim.user_id or ""))
+                args += (claim.seat_id, chr(BYTES[claim.state]), *owner, due_in_ms)
+            await self.run(session_id, "correct", args)
+
+    async def block(self, session_id: UUID, seats: Sequence[int]) -> None:
+        """These seats are blocked in PostgreSQL; whoever was about to hold one is refused there."""
+        await self.correct(session_id, [Claim(seat, "blocked", None, None, None) for seat in seats])
+
+    async def unblock(self, session_id: UUID, seats: Sequence[int]) -> None:
+        """These seats are no longer blocked; one that is not blocked here stays as it is."""
+        await self.free(session_id, ((seat, "b", "") for seat in sorted(seats)))
+
+    async def free(self, session_id: UUID, looked_at: Iterable[tuple[int, str, str]]) -> None:
+        """Frees seats that still have this state and this owner (an order id, or empty)."""
+        seats = list(looked_at)
+        for start in range(0, len(seats), SEATS_A_CALL_MAX):
+            piece = seats[start : start + SEATS_A_CALL_MAX]
+            await self.run(session_id, "free", [value for seat in piece for value in seat])
+
+    async def due(self, session_id: UUID, orders_max: int) -> list[UUID]:
+        """Orders that PostgreSQL must be asked about now; they stay due until something is done."""
+        _, orders = await self.run(session_id, "due", [orders_max])
+        return [UUID(order.decode()) for order in orders]
+
+    async def positions(self, session_id: UUID) -> tuple[int, bytes]:
+        """The version and a byte a position, gaps (`|`) included: seat_id is the index plus one."""
+        _, (version, seats) = await self.run(session_id, "state", [])
+        return version, seats
+
+    async def state(self, session_id: UUID) -> tuple[int, bytes]:
+        """The version and a byte a seat in seat_id order (API.md)."""
+        version, seats = await self.positions(session_id)
+        return version, public_form(seats)
+
+    async def rebuild(self, session_id: UUID) -> None:
+        """Replaces what Redis has by what PostgreSQL says."""
+        await self.rebuilder.rebuild(session_id)
+
+    async def run(self, session_id: UUID, name: str, args: Args) -> tuple[str, list[Any]]:
+        """A script on a session, which is loaded first when it is not."""
+        script, keys = self.scripts[name], session_keys(session_id)
+        for _ in range(ATTEMPTS_MAX):
+            word, rest = await self.calls.run(script, keys, args)
+            if word != "not_loaded":
+                return word, rest
+            await self.rebuilder.ensure_loaded(session_id)
+        raise Unavailable("The seats of this session are lost again and again.")
+
+
+def public_form(positions: bytes) -> bytes:
+    """Without the gaps."""
+    return positions.translate(None, b"|")

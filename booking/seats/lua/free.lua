@@ -1,0 +1,32 @@
+-- Free seats that PostgreSQL says are nobody's, each only if it still is as it was looked at.
+-- KEYS      seats, meta, tallies, holds, repeats, expiry
+-- ARGV      seat_id, state (h, s or b), owner (an order_id or empty), and so on for each seat
+-- RETURNS   {'freed', version, seat_id…} | {'not_loaded'}
+-- INCLUDES  loaded, runs, cursors, orders
+if not loaded() then
+  return {'not_loaded'}
+end
+
+local freed = {}
+for n = 1, #ARGV, 3 do
+  local seat, state, looked_at = tonumber(ARGV[n]), ARGV[n + 1], ARGV[n + 2]
+  local owner = redis.call('HGET', KEYS[4], seat) or ''
+  if seat >= 1 and owner == looked_at
+    and redis.call('GETRANGE', KEYS[1], seat - 1, seat - 1) == state then
+    freed[#freed + 1] = seat
+    if owner ~= '' then
+      redis.call('HDEL', KEYS[4], seat)
+      local user_id = read_hold(owner)
+      if user_id then
+        fewer_tickets(user_id, 1)
+      end
+    end
+  end
+end
+if #freed == 0 then
+  return {'freed', tonumber(redis.call('HGET', KEYS[2], 'version'))}
+end
+local runs = runs_of(freed)
+write_runs(runs, '.')
+runs_changed(runs, run_freed)
+return {'freed', redis.call('HINCRBY', KEYS[2], 'version', 1), unpack(freed)}

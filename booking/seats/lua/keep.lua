@@ -1,0 +1,17 @@
+-- PostgreSQL has the order: its hold is no longer an intent and is due at the order's deadline.
+-- KEYS      seats, meta, tallies, holds, repeats, expiry
+-- ARGV      order_id, expires_in_ms
+-- RETURNS   {'kept'} | {'gone'} | {'not_loaded'}
+-- INCLUDES  loaded, orders
+if not loaded() then
+  return {'not_loaded'}
+end
+local user_id, repeat_field = read_hold(ARGV[1])
+if not user_id then
+  redis.call('ZREM', KEYS[6], ARGV[1])
+  return {'gone'}
+end
+
+redis.call('ZADD', KEYS[6], digits(now_ms() + tonumber(ARGV[2])), ARGV[1])
+forget_repeat(ARGV[1], repeat_field)
+return {'kept'}

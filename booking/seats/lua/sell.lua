@@ -1,0 +1,15 @@
+-- What an order holds is sold: the seats for good, and nothing is due any more.
+-- KEYS      seats, meta, tallies, holds, repeats, expiry
+-- ARGV      order_id
+-- RETURNS   {'sold', version, seat_id…} | {'gone'} | {'not_loaded'}
+-- INCLUDES  loaded, runs, orders
+if not loaded() then
+  return {'not_loaded'}
+end
+
+local seats = end_hold(ARGV[1])
+if not seats then
+  return {'gone'}
+end
+write_runs(runs_of(seats), 's')
+return {'sold', redis.call('HINCRBY', KEYS[2], 'version', 1), unpack(seats)}

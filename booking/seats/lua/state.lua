@@ -1,0 +1,9 @@
+-- Every seat as it is now, a byte a position, and the version that this is.
+-- KEYS      seats, meta, tallies, holds, repeats, expiry
+-- ARGV
+-- RETURNS   {'state', version, seats} | {'not_loaded'}
+-- INCLUDES  loaded
+if not loaded() then
+  return {'not_loaded'}
+end
+return {'state', tonumber(redis.call('HGET', KEYS[2], 'version')), redis.call('GET', KEYS[1])}

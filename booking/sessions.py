@@ -1,0 +1,109 @@
+"""What booking knows of a session and of a buyer: asked of catalog and identity, kept for a moment."""
+
+from uuid import UUID
+
+from booking.domain.problems import SaleClosed, SaleNotOpen
+from booking.domain.seating import Seating, Stretch
+from catalog.contract import PLAN_PATH, SESSION_PATH, SeatPlan, SessionTerms
+from chassis.cache import FetchOnce
+from chassis.client import ServiceClient
+from chassis.clock import Clock
+from chassis.problems import Forbidden, NotFound, Unauthenticated
+from identity.contract import USER_PATH, Account
+
+TERMS_TTL_S = 1.0  # how long a cancelled session may still sell in one process
+SEATING_TTL_S = 3600.0  # a published plan is immutable; this only bounds memory
+ACCOUNT_TTL_S = 2.0  # how long a deactivated account may still buy in one process
+SESSIONS_MAX = 512
+SEATINGS_MAX = 64  # a plan of 100,000 seats in rows of 30 is about 1 MB
+ACCOUNTS_MAX = 50_000
+EDGE_S = 0.5  # this close to the sale's edges only PostgreSQL's own clock is asked
+
+
+class Sessions:
+    """A session's terms and seating. Raises NotFound for drafts and for what does not exist."""
+
+    def __init__(self, catalog: ServiceClient) -> None:
+        self._catalog = catalog
+        self._terms: FetchOnce[UUID, SessionTerms | None] = FetchOnce(
+            self._fetch_terms, ttl_s=TERMS_TTL_S, entries_max=SESSIONS_MAX
+        )
+        self._seating: FetchOnce[UUID, Seating] = FetchOnce(
+            self._fetch_seating, ttl_s=SEATING_TTL_S, entries_max=SEATINGS_MAX
+        )
+
+    async def terms(self, session_id: UUID) -> SessionTerms:
+        """Also those of a draft, for its organizer."""
+        terms = await self._terms.get(session_id)
+        if terms is None:
+            raise NotFound()
+        return terms
+
+    async def published(self, session_id: UUID) -> SessionTerms:
+        terms = await self.terms(session_id)
+        if terms.status == "draft":
+            raise NotFound()
+        return terms
+
+    async def seating(self, session_id: UUID) -> Seating:
+        """Of a session that has been published, since only then its plan is final."""
+        await self.published(session_id)
+        return await self._seating.get(session_id)
+
+    async def layout(self, session_id: UUID) -> bytes:
+        return (await self.seating(session_id)).layout
+
+    async def _fetch_terms(self, session_id: UUID) -> SessionTerms | None:
+        return await self._catalog.get(SESSION_PATH.format(session_id=session_id), SessionTerms)
+
+    async def _fetch_seating(self, session_id: UUID) -> Seating:
+        plan = await self._catalog.get(PLAN_PATH.format(session_id=session_id), SeatPlan)
+        if plan is None:
+            raise NotFound()
+        return seating_of(plan)
+
+
+def seating_of(plan: SeatPlan) -> Seating:
+    return Seating(
+        plan.length,
+        (
+            Stretch(part.first_seat_id, part.count, area.area_id, area.name, row.label,
+                    part.first_number)
+            for area in plan.areas
+            for row in area.rows
+            for part in row.segments
+        ),
+    )  # fmt: skip
+
+
+class Buyers:
+    """Accounts that may buy."""
+
+    def __init__(self, identity: ServiceClient) -> None:
+        self._identity = identity
+        self._accounts: FetchOnce[UUID, Account | None] = FetchOnce(
+            self._fetch, ttl_s=ACCOUNT_TTL_S, entries_max=ACCOUNTS_MAX
+        )
+
+    async def require(self, user_id: UUID) -> Account:
+        """Raises Unauthenticated when the account is gone, Forbidden when it is not active."""
+        account = await self._accounts.get(user_id)
+        if account is None:
+            raise Unauthenticated("This account does not exist any more.")
+        if not account.active:
+            raise Forbidden("This account is not active.")
+        return account
+
+    async def _fetch(self, user_id: UUID) -> Account | None:
+        return await self._identity.get(USER_PATH.format(user_id=user_id), Account)
+
+
+def refuse_outside_sale(terms: SessionTerms, clock: Clock) -> None:
+    """Spares PostgreSQL those who come too early or too late; near the edges it is let decide."""
+    if terms.status == "cancelled":
+        raise SaleClosed("The session was cancelled.")
+    now = clock.now()
+    if (terms.sale_opens_at - now).total_seconds() > EDGE_S:
+        raise SaleNotOpen()
+    if (now - terms.sale_closes_at).total_seconds() > EDGE_S:
+        raise SaleClosed()

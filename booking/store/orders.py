@@ -1,0 +1,80 @@
+"""Orders read by their owners, and locked before a step."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from booking.domain.order import OrderStatus
+from booking.store.queries import queries
+from booking.store.records import HistoryEntry, LockedOrder, Order, fields, items_of
+from chassis.postgres import Connection
+
+
+def _order(row: "asyncpg.Record") -> Order:
+    columns = fields(row, Order)
+    columns["items"] = items_of(row)
+    columns["status"] = OrderStatus(row["status"])
+    return Order(**columns)
+
+
+async def get_order(one: Connection, order_id: UUID, user_id: UUID) -> Order | None:
+    row = await queries.get_order(one, order_id=order_id, user_id=user_id)
+    return _order(row) if row is not None else None
+
+
+async def get_order_by_key(one: Connection, user_id: UUID, key: str) -> Order | None:
+    row = await queries.get_order_by_key(one, user_id=user_id, key=key)
+    return _order(row) if row is not None else None
+
+
+async def list_orders(
+    one: Connection,
+    user_id: UUID,
+    *,
+    status: OrderStatus | None,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+    offset: int,
+) -> list[Order]:
+    """Newest first; `before` is the last one seen."""
+    found = queries.list_orders(
+        one,
+        user_id=user_id,
+        status=status.value if status else None,
+        before=before[0] if before else None,
+        before_id=before[1] if before else None,
+        limit=limit,
+        offset=offset,
+    )
+    return [_order(row) async for row in found]
+
+
+async def count_orders(one: Connection, user_id: UUID, status: OrderStatus | None) -> int:
+    status_word = status.value if status else None
+    return int(await queries.count_orders(one, user_id=user_id, status=status_word))
+
+
+async def owns_order(one: Connection, order_id: UUID, user_id: UUID) -> bool:
+    return bool(await queries.owns_order(one, order_id=order_id, user_id=user_id))
+
+
+async def list_order_events(
+    one: Connection, order_id: UUID, *, after: int, limit: int
+) -> Sequence[HistoryEntry]:
+    """Oldest first, from behind position `after`."""
+    found = queries.list_order_events(one, order_id=order_id, after=after, limit=limit)
+    return [
+        HistoryEntry(**{**fields(row, HistoryEntry), "data": msgspec.Raw(row["data"].encode())})
+        async for row in found
+    ]
+
+
+async def lock_order(one: Connection, order_id: UUID, user_id: UUID) -> LockedOrder | None:
+    """The user's order, locked until the transaction ends."""
+    row = await queries.lock_order(one, order_id=order_id, user_id=user_id)
+    if row is None:
+        return None
+    return LockedOrder(**{**fields(row, LockedOrder), "status": OrderStatus(row["status"])})

@@ -1,0 +1,42 @@
+"""Constraint name → what it means to a caller. One table; a test holds it against the schema."""
+
+from collections.abc import Callable
+
+import asyncpg
+
+from booking.domain.problems import (
+    PaymentInProgress,
+    SaleClosed,
+    SaleNotOpen,
+    TicketLimitReached,
+)
+from chassis.problems import IdempotencyInFlight
+
+REFUSED = "ST001"  # SQLSTATE of refuse() in the migration
+
+
+class SeatsRefused(Exception):
+    """PostgreSQL says that somebody has one of the seats, whatever Redis thought."""
+
+
+class KeyTaken(Exception):
+    """An order with this user's idempotency key is there already."""
+
+
+RULES: dict[str, Callable[[], Exception]] = {
+    "seat_claims_all_or_none": SeatsRefused,
+    "seat_claims_one_owner_per_seat": SeatsRefused,
+    "tickets_one_valid_per_seat": SeatsRefused,
+    "orders_not_before_sale": SaleNotOpen,
+    "orders_not_after_sale": SaleClosed,
+    "orders_one_per_idempotency_key": KeyTaken,
+    "user_tallies_within_cap": TicketLimitReached,
+    "payments_one_live_per_order": PaymentInProgress,
+    "payments_one_per_idempotency_key": IdempotencyInFlight,
+}
+
+
+def refusal(error: asyncpg.PostgresError) -> Exception | None:
+    """What the violated rule means; None when it is a bug or trouble rather than a refusal."""
+    rule = RULES.get(getattr(error, "constraint_name", None) or "")
+    return rule() if rule is not None else None

@@ -1,0 +1,102 @@
+-- The invariants of PROMISES, stated once. Each query returns what breaks one, in words; no row is good.
+-- Each reads one snapshot, and every step is one transaction, so none is ever broken for a moment.
+
+-- name: audit_seats_sold_once
+-- P1, over what was sold rather than over the table whose key prevents it.
+SELECT format('session %s seat %s is sold by %s orders', o.session_id, i.seat_id, count(*)) AS broken
+FROM orders o JOIN order_items i USING (order_id) WHERE o.status IN ('paid', 'completed')
+GROUP BY o.session_id, i.seat_id HAVING count(*) > 1
+UNION ALL
+SELECT format('session %s seat %s has %s tickets', session_id, seat_id, count(*))
+FROM tickets WHERE status <> 'void' GROUP BY session_id, seat_id HAVING count(*) > 1
+LIMIT :limit;
+
+-- name: audit_claims_and_orders_agree
+SELECT format('session %s seat %s is %s for order %s, which is %s', c.session_id, c.seat_id, c.state,
+              c.order_id, coalesce(o.status, 'not there')) AS broken
+FROM seat_claims c LEFT JOIN orders o ON o.order_id = c.order_id AND o.session_id = c.session_id
+LEFT JOIN order_items i ON i.order_id = c.order_id AND i.seat_id = c.seat_id
+WHERE c.state <> 'blocked' AND (i.order_id IS NULL OR o.status IS NULL OR NOT CASE c.state
+    WHEN 'held' THEN o.status = 'pending_payment' ELSE o.status IN ('paid', 'completed') END)
+UNION ALL
+SELECT format('order %s is %s without its seat %s', o.order_id, o.status, i.seat_id)
+FROM orders o JOIN order_items i USING (order_id)
+LEFT JOIN seat_claims c ON c.session_id = o.session_id AND c.seat_id = i.seat_id
+    AND c.order_id = o.order_id
+    AND c.state = CASE WHEN o.status = 'pending_payment' THEN 'held' ELSE 'sold' END
+WHERE c.order_id IS NULL AND (o.status IN ('paid', 'completed')
+    OR o.status = 'pending_payment' AND o.expires_at > now())
+LIMIT :limit;
+
+-- name: audit_orders_add_up
+SELECT format('order %s asks %s for items of %s', o.order_id, o.total_amount, sum(i.price)) AS broken
+FROM orders o LEFT JOIN order_items i USING (order_id)
+GROUP BY o.order_id, o.total_amount
+HAVING count(i.seat_id) = 0 OR sum(i.price) IS DISTINCT FROM o.total_amount
+LIMIT :limit;
+
+-- name: audit_tickets_and_orders_agree
+SELECT format('order %s is %s and seat %s has no ticket', o.order_id, o.status, i.seat_id) AS broken
+FROM orders o JOIN order_items i USING (order_id)
+LEFT JOIN tickets t ON t.order_id = o.order_id AND t.seat_id = i.seat_id AND t.status <> 'void'
+WHERE o.status IN ('paid', 'completed') AND t.ticket_id IS NULL
+UNION ALL
+SELECT format('ticket %s is %s and its order %s is %s', t.ticket_id, t.status, o.order_id, o.status)
+FROM tickets t JOIN orders o USING (order_id)
+WHERE t.status <> 'void' AND o.status NOT IN ('paid', 'completed')
+LIMIT :limit;
+
+-- name: audit_money_is_ticketed_or_goes_back
+-- P6, P7. What was captured and not given back paid for an order, whole and once.
+SELECT format('order %s is %s with %s payments of %s, and costs %s', o.order_id, o.status,
+              count(p.payment_id), coalesce(sum(p.amount), 0), o.total_amount) AS broken
+FROM orders o LEFT JOIN payments p ON p.order_id = o.order_id AND p.state = 'succeeded'
+    AND p.currency = o.currency
+GROUP BY o.order_id, o.status, o.total_amount
+HAVING (o.status IN ('paid', 'completed')
+        AND (count(p.payment_id) <> 1 OR sum(p.amount) <> o.total_amount))
+    OR (o.status NOT IN ('paid', 'completed') AND count(p.payment_id) > 0)
+LIMIT :limit;
+
+-- name: audit_payments_are_answered
+SELECT format('payment %s of order %s is %s since %s', payment_id, order_id, state, updated_at) AS broken
+FROM payments
+WHERE state IN ('created', 'processing', 'refund_due') AND created_at < now() - :patience::interval
+LIMIT :limit;
+
+-- name: audit_tallies_are_right
+WITH counted AS (
+    SELECT o.session_id, o.user_id, count(*) AS tickets
+    FROM orders o JOIN order_items i USING (order_id)
+    WHERE o.status IN ('pending_payment', 'paid', 'completed') GROUP BY o.session_id, o.user_id
+)
+SELECT format('session %s user %s has %s tickets and a tally of %s under a cap of %s', session_id,
+              user_id, coalesce(c.tickets, 0), coalesce(t.tickets, 0), t.cap) AS broken
+FROM counted c FULL JOIN user_tallies t USING (session_id, user_id)
+WHERE coalesce(c.tickets, 0) <> coalesce(t.tickets, 0) OR t.tickets > t.cap
+LIMIT :limit;
+
+-- name: audit_no_hold_past_its_end
+-- P4.
+SELECT format('order %s should have ended at %s', order_id, expires_at) AS broken
+FROM orders WHERE status = 'pending_payment' AND expires_at < now() - :grace::interval
+UNION ALL
+SELECT format('session %s seat %s should have ended at %s', session_id, seat_id, expires_at)
+FROM seat_claims WHERE state = 'held' AND expires_at < now() - :grace::interval
+LIMIT :limit;
+
+-- name: audit_history_tells_the_status
+SELECT format('order %s is %s and its history ends with %s', o.order_id, o.status, last.types) AS broken
+FROM orders o LEFT JOIN LATERAL (
+    SELECT array_agg(e.type ORDER BY e.position) AS types FROM order_events e
+    WHERE e.order_id = o.order_id) AS last ON true
+WHERE NOT coalesce(last.types, '{}'::text[]) @> (ARRAY['stampede.order.created.v1']
+    || CASE o.status
+        WHEN 'pending_payment' THEN '{}'::text[]
+        WHEN 'completed' THEN ARRAY['stampede.order.paid.v1', 'stampede.order.completed.v1']
+        ELSE ARRAY[format('stampede.order.%s.v1', o.status)] END)
+LIMIT :limit;
+
+-- name: audit_outbox_is_drained_or_moving
+SELECT format('%s events wait, the oldest since %s', count(*), min(created_at)) AS broken
+FROM outbox HAVING min(created_at) < now() - :patience::interval;

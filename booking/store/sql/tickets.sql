@@ -1,0 +1,25 @@
+-- Tickets and the keys that sign them.
+
+-- name: tickets_of_order
+SELECT t.ticket_id, t.seat_id, i.area, i.row, i.number
+FROM tickets t JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+WHERE t.order_id = :order_id AND t.status <> 'void' ORDER BY t.seat_id;
+
+-- name: get_ticket^
+-- Whoever may see it is decided by the caller: its owner, or who has the link that was mailed.
+SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.code,
+       i.area, i.row, i.number, o.title, o.venue, o.starts_at, o.time_zone
+FROM tickets t
+JOIN orders o ON o.order_id = t.order_id
+JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+WHERE t.ticket_id = :ticket_id;
+
+-- name: lock_signing_keys!
+-- Many processes start at once; one of them makes the keys.
+SELECT pg_advisory_xact_lock(7382101);
+
+-- name: list_signing_keys
+SELECT kid, purpose, secret FROM signing_keys ORDER BY created_at, kid;
+
+-- name: insert_signing_key!
+INSERT INTO signing_keys (kid, purpose, secret) VALUES (:kid, :purpose, :secret);

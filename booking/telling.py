@@ -1,0 +1,51 @@
+"""How steps of an order are told: an entry in its history, events in the outbox."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from booking.contract import (
+    ORDER_CANCELLED,
+    SEATS_RELEASED,
+    OrderCancelled,
+    SeatsChanged,
+)
+from booking.store.ending import Remembered
+from booking.store.records import CancelledOrder
+from chassis.context import current
+from chassis.events import PendingEvent, pending
+from chassis.ids import uuid7
+
+
+def remembered(order_id: UUID, type_: str, data: Any) -> Remembered:
+    """A history entry caused by the running request."""
+    return Remembered(order_id, uuid7(), type_, current().request_id, msgspec.json.encode(data))
+
+
+def seats_changed(
+    session_id: UUID, seats: Sequence[int], areas: Sequence[UUID], order_id: UUID | None
+) -> SeatsChanged:
+    """`areas[n]` is the area of `seats[n]`."""
+    return SeatsChanged(session_id, list(seats), dict(Counter(map(str, areas))), order_id)
+
+
+def cancellation_told(order: CancelledOrder, reason: str) -> tuple[Remembered, list[PendingEvent]]:
+    """What is told of an order that was cancelled, for `reason` `user` or `unpaid`."""
+    cancelled = OrderCancelled(
+        order_id=order.order_id,
+        order_no=order.order_no,
+        user_id=order.user_id,
+        session_id=order.session_id,
+        title=order.title,
+        reason="user" if reason == "user" else "unpaid",
+    )
+    released = seats_changed(order.session_id, order.seats, order.areas, order.order_id)
+    subject = str(order.order_id)
+    entry = remembered(order.order_id, ORDER_CANCELLED, {"reason": reason})
+    return entry, [
+        pending(ORDER_CANCELLED, subject, cancelled),
+        pending(SEATS_RELEASED, subject, released),
+    ]

@@ -1,0 +1,106 @@
+"""What a ticket's QR picture holds, and the links that show it without logging in.
+
+    ST1.<kid>.<base64url of ticket id + session id>.<base64url of the Ed25519 signature (RFC 8032)>
+
+The signature covers everything before it. No personal data; whether a ticket still counts is asked
+of PostgreSQL at the door. A link's `t` is an HMAC-SHA256 of the ticket's id, cut to 128 bits.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from booking.store.records import SigningKey
+
+VERSION = "ST1"
+CODE_LENGTH_MAX = 256
+LINK_BYTES = 16
+_IDS_BYTES = 32
+
+
+class TicketCode(msgspec.Struct, frozen=True):
+    """What a genuine code says."""
+
+    ticket_id: UUID
+    session_id: UUID
+
+
+class ForgedCode(Exception):
+    """No key of ours signed this."""
+
+
+def make_keys() -> list[SigningKey]:
+    """The first keys of an installation: one that signs tickets, one for links."""
+    ticket = Ed25519PrivateKey.generate().private_bytes_raw()
+    return [
+        SigningKey(secrets.token_hex(4), "ticket", ticket),
+        SigningKey(secrets.token_hex(4), "link", secrets.token_bytes(32)),
+    ]
+
+
+class TicketCodes:
+    """Makes and reads codes and links. `keys`: oldest first; the newest of a purpose signs."""
+
+    def __init__(self, keys: Sequence[SigningKey], base_url: str) -> None:
+        self._signers = {
+            key.kid: Ed25519PrivateKey.from_private_bytes(key.secret)
+            for key in keys
+            if key.purpose == "ticket"
+        }
+        self._kid = list(self._signers)[-1]
+        self._link_keys = [key.secret for key in keys if key.purpose == "link"]
+        self._base_url = base_url
+
+    def code(self, ticket_id: UUID, session_id: UUID) -> str:
+        signed = f"{VERSION}.{self._kid}.{_encode(ticket_id.bytes + session_id.bytes)}"
+        return f"{signed}.{_encode(self._signers[self._kid].sign(signed.encode('ascii')))}"
+
+    def read(self, code: str) -> TicketCode:
+        """Raises ForgedCode."""
+        try:
+            version, kid, ids, signature = code[: CODE_LENGTH_MAX + 1].split(".")
+            key = self._signers[kid].public_key()
+            key.verify(_decode(signature), f"{version}.{kid}.{ids}".encode("ascii"))
+            raw = _decode(ids)
+        except (ValueError, KeyError, InvalidSignature, binascii.Error):
+            raise ForgedCode() from None
+        if version != VERSION or len(raw) != _IDS_BYTES:
+            raise ForgedCode()
+        return TicketCode(UUID(bytes=raw[:16]), UUID(bytes=raw[16:]))
+
+    def qr_url(self, ticket_id: UUID) -> str:
+        """A picture that an e-mail client can open."""
+        link = _link(self._link_keys[-1], ticket_id)
+        return f"{self._base_url}/api/v1/tickets/{ticket_id}/qr.png?t={link}"
+
+    def opens(self, ticket_id: UUID, link: str) -> bool:
+        """Whether `t` is this ticket's, in constant time."""
+        sent = link.encode("utf-8", "replace")
+        return any(
+            hmac.compare_digest(_link(key, ticket_id).encode("ascii"), sent)
+            for key in self._link_keys
+        )
+
+
+def _link(key: bytes, ticket_id: UUID) -> str:
+    return _encode(hmac.digest(key, b"ticket-link:" + ticket_id.bytes, hashlib.sha256)[:LINK_BYTES])
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def _decode(text: str) -> bytes:
+    """Raises ValueError unless `text` is exactly what _encode makes, so no code has a second form."""
+    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if _encode(raw) != text:
+        raise ValueError("not the canonical form")
+    return raw

@@ -1,0 +1,122 @@
+"""Tickets: who may see one, and its QR code as a picture."""
+
+import asyncio
+import io
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Literal
+from uuid import UUID
+
+import segno
+
+from booking.answers import TicketAnswer
+from booking.contract import IssuedTicket
+from booking.store import tickets as stored
+from booking.store.payments import NewTicket
+from booking.store.records import Ticket, whole_second
+from booking.store.tickets import TicketOfOrder
+from booking.ticket_codes import TicketCodes
+from chassis.ids import uuid7
+from chassis.postgres import Connection, Pool, connection
+from chassis.problems import NotFound, Unauthenticated
+
+Format = Literal["svg", "png"]
+PICTURES_MAX = 512  # remembered; an SVG is about 20 KB, a PNG 2 KB
+PICTURES_AT_ONCE = 1  # drawing one takes some 10 ms of a core that others want too
+PNG_SCALE = 8  # pixels a module: readable from a phone held at a gate
+BORDER = 4  # modules of quiet zone; ISO/IEC 18004 asks for four
+
+
+class Tickets:
+    """Reads tickets for their owners and for who holds the mailed link."""
+
+    def __init__(self, pool: Pool, codes: TicketCodes) -> None:
+        self._pool = pool
+        self._codes = codes
+        self._pictures: OrderedDict[tuple[str, Format], bytes] = OrderedDict()
+        self._drawing = asyncio.Semaphore(PICTURES_AT_ONCE)
+
+    async def get(self, ticket_id: UUID, user_id: UUID) -> TicketAnswer:
+        """Raises NotFound unless it is the user's own."""
+        ticket = await self._own(ticket_id, user_id)
+        return TicketAnswer(
+            ticket_id=ticket.ticket_id,
+            order_id=ticket.order_id,
+            session_id=ticket.session_id,
+            status=ticket.status,
+            title=ticket.title,
+            venue=ticket.venue,
+            starts_at=whole_second(ticket.starts_at),
+            time_zone=ticket.time_zone,
+            seat_id=ticket.seat_id,
+            area=ticket.area,
+            row=ticket.row,
+            number=ticket.number,
+            code=ticket.code,
+            qr_code=self._codes.qr_url(ticket.ticket_id),
+        )
+
+    async def picture(
+        self, ticket_id: UUID, kind: Format, *, link: str | None, user_id: UUID | None
+    ) -> bytes:
+        """The QR code. A good link opens it for anybody; else the ticket must be the user's own."""
+        if link is not None and self._codes.opens(ticket_id, link):
+            async with connection(self._pool) as one:
+                ticket = await stored.get_ticket(one, ticket_id)
+            if ticket is None:
+                raise NotFound()
+        elif user_id is None:
+            raise Unauthenticated()
+        else:
+            ticket = await self._own(ticket_id, user_id)
+        return await self._drawn(ticket.code, kind)
+
+    async def of_order(self, one: Connection, order_id: UUID) -> list[IssuedTicket]:
+        return [self._issued(ticket) for ticket in await stored.tickets_of_order(one, order_id)]
+
+    def draw_up(self, session_id: UUID, seats: Sequence[int]) -> list[NewTicket]:
+        """New tickets with their codes, for settlement to write."""
+        ids = [uuid7() for _ in seats]
+        return [
+            NewTicket(ticket_id, seat_id, self._codes.code(ticket_id, session_id))
+            for ticket_id, seat_id in zip(ids, seats, strict=True)
+        ]
+
+    def _issued(self, ticket: TicketOfOrder) -> IssuedTicket:
+        return IssuedTicket(
+            ticket.ticket_id,
+            ticket.seat_id,
+            ticket.area,
+            ticket.row,
+            ticket.number,
+            self._codes.qr_url(ticket.ticket_id),
+        )
+
+    async def _own(self, ticket_id: UUID, user_id: UUID) -> Ticket:
+        async with connection(self._pool) as one:
+            ticket = await stored.get_ticket(one, ticket_id)
+        if ticket is None or ticket.user_id != user_id:
+            raise NotFound()
+        return ticket
+
+    async def _drawn(self, code: str, kind: Format) -> bytes:
+        known = self._pictures.get((code, kind))
+        if known is not None:
+            return known
+        async with self._drawing:
+            picture = await asyncio.to_thread(draw_qr, code, kind)
+        self._pictures[code, kind] = picture
+        while len(self._pictures) > PICTURES_MAX:
+            self._pictures.popitem(last=False)
+        return picture
+
+
+def draw_qr(code: str, kind: Format) -> bytes:
+    """The code as a QR symbol with error correction M: 15% of it may be creased or smudged."""
+    out = io.BytesIO()
+    symbol = segno.make(code, error="m", micro=False)
+    if kind == "svg":
+        symbol.save(out, kind="svg", scale=PNG_SCALE, border=BORDER)
+    else:
+        symbol.save(out, kind="png", scale=PNG_SCALE, border=BORDER)
+    return out.getvalue()

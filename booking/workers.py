@@ -1,0 +1,84 @@
+"""What booking does in the background. Any number of processes may run all of it at once.
+
+Each loop does one round after the other; a round that fails is logged and tried again, later each
+time, and never ends the loop. Every round has a request id of its own, so that what it causes can be
+traced.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from booking.cancellation import complete_orders, sweep_orders
+from booking.seats.keys import LOADED_SESSIONS
+from booking.seats.reconcile import Reconciler
+from booking.seats.sweeper import Sweeper
+from booking.services import Booking, opened
+from chassis import logs
+from chassis.backoff import Backoff, pause
+from chassis.context import CURRENT, RequestContext, new_request_id
+from chassis.problems import NotFound
+from chassis.relay import Relay
+from chassis.wiring import Wiring
+
+log = logs.get("booking")
+
+EXPIRE_EVERY_S = 0.5
+SWEEP_EVERY_S = 0.5
+HEAL_EVERY_S = 15.0  # a look at every session in Redis costs PostgreSQL all of its claims
+PAYMENTS_EVERY_S = 2.0
+COMPLETE_EVERY_S = 60.0
+RETRY = Backoff(first_s=0.5, most_s=5.0)
+
+Round = Callable[[], Awaitable[object]]
+
+
+async def run(wiring: Wiring, stop: asyncio.Event) -> None:
+    """Until `stop`: relay, expiry, the seats' sweeper and reconciler, payments, completion."""
+    async with opened(wiring) as booking:
+        relay = Relay(booking.pool, wiring.broker, source="booking", log=log)
+        sweeper = Sweeper(booking.holds)
+        healing = _Healing(booking)
+        await asyncio.gather(
+            relay.run(stop),
+            _repeat(
+                "expire", EXPIRE_EVERY_S, lambda: sweep_orders(booking.pool, booking.holds), stop
+            ),
+            _repeat("sweep", SWEEP_EVERY_S, sweeper.sweep_once, stop),
+            _repeat("heal", HEAL_EVERY_S, healing.round, stop),
+            _repeat("payments", PAYMENTS_EVERY_S, lambda: _settle_payments(booking), stop),
+            _repeat("complete", COMPLETE_EVERY_S, lambda: complete_orders(booking.pool), stop),
+        )
+
+
+async def _settle_payments(booking: Booking) -> None:
+    await booking.payments.reconcile()
+    await booking.payments.refund_what_is_due()
+
+
+class _Healing:
+    """Redis against PostgreSQL, session by session."""
+
+    def __init__(self, booking: Booking) -> None:
+        self._holds = booking.holds
+        self._reconciler = Reconciler(booking.holds)
+
+    async def round(self) -> None:
+        members = await self._holds.calls.command("SMEMBERS", LOADED_SESSIONS)
+        for session_id in sorted(UUID(member.decode()) for member in members):
+            with contextlib.suppress(NotFound):  # not published any more; the sweeper drops it
+                await self._reconciler.reconcile_once(session_id)
+
+
+async def _repeat(name: str, every_s: float, one_round: Round, stop: asyncio.Event) -> None:
+    failures = 0
+    while not stop.is_set():
+        CURRENT.set(RequestContext(f"{name}-{new_request_id()}"))
+        try:
+            await one_round()
+            failures = 0
+        except Exception as failure:
+            failures += 1
+            log.warning("round_failed", loop=name, failures=failures, reason=repr(failure))
+        await pause(stop, RETRY.delay_s(failures) if failures else every_s)

@@ -1,0 +1,191 @@
+"""Webhooks of a payment provider, as Standard Webhooks has them."""
+
+import base64
+import hashlib
+import hmac
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from booking.audit import audit_booking
+from booking.providers.protocol import Charge, Verdict
+from chassis.problems import Unavailable
+from tests.integration.test_payments import Disturbed
+from tests.support.api import Answer
+from tests.support.booking import BookingApp, booking_tables, running_booking
+
+USER = uuid4()
+OLD, NEW = "whsec_" + base64.b64encode(b"old" * 8).decode(), "whsec_bmV3bmV3bmV3bmV3"
+
+
+@pytest.fixture
+async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
+    async with running_booking(database_url, redis_url, webhook_secret=(OLD, NEW)) as running:
+        yield running
+
+
+class Waiting:
+    """An order whose payment the provider has not answered yet."""
+
+    def __init__(self, app: BookingApp, order_id: str, payment_id: str) -> None:
+        self.app, self.order_id, self.payment_id = app, order_id, payment_id
+
+    def event(self, type_: str = "payment.succeeded", **changes: Any) -> bytes:
+        state = type_.removeprefix("payment.")
+        charge = {"key": self.payment_id, "amount": 256_000, "currency": "CNY", "state": state}
+        data = charge | {"reason": None} | changes
+        return msgspec.json.encode({"type": type_, "data": data})
+
+    async def status(self) -> str:
+        read = await self.app.get(f"/orders/{self.order_id}", user=USER)
+        return str(read.json["status"])
+
+
+@pytest.fixture
+async def waiting(app: BookingApp) -> Waiting:
+    async def silent(_: Any, charge: Charge) -> Verdict:
+        raise Unavailable()
+
+    Disturbed(app, silent)
+    order_id = (await app.order(USER, app.neighbours.publish())).json["order_id"]
+    answer = await app.pay(USER, order_id)
+    return Waiting(app, order_id, answer.json["payment"]["payment_id"])
+
+
+def signature(secret: str, id_: str, at: int, body: bytes) -> str:
+    """As the specification words it, written anew so that it checks ours."""
+    key = base64.b64decode(secret.split("_", 1)[1])
+    digest = hmac.new(key, f"{id_}.{at}.".encode() + body, hashlib.sha256).digest()
+    return "v1," + base64.b64encode(digest).decode()
+
+
+async def send(
+    app: BookingApp,
+    body: bytes,
+    *,
+    id_: str = "msg_1",
+    age_s: int = 0,
+    secret: str = OLD,
+    path: str = "sandbox",
+    **headers: str,
+) -> Answer:
+    at = int(time.time()) - age_s
+    sent = {
+        "webhook-id": id_,
+        "webhook-timestamp": str(at),
+        "webhook-signature": signature(secret, id_, at, body),
+    }
+    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    return await app.post(f"/payments/webhooks/{path}", raw=body, headers=sent)
+
+
+async def test_a_signed_message_settles_the_payment_once(
+    app: BookingApp, waiting: Waiting, database_url: str
+) -> None:
+    for _ in range(3):
+        assert (await send(app, waiting.event())).status == 200
+    assert (await send(app, waiting.event(), id_="msg_2")).status == 200
+    assert await waiting.status() == "paid"
+    async with booking_tables(database_url) as tables:
+        assert await tables.fetchval("SELECT count(*) FROM provider_events") == 2
+        assert await tables.fetchval("SELECT count(*) FROM tickets") == 2
+        paid = "SELECT count(*) FROM outbox WHERE type LIKE '%order.paid%'"
+        assert await tables.fetchval(paid) == 1
+    findings = await audit_booking(app.services, looks_max=1)
+    assert [finding for finding in findings if not finding.ok] == []
+
+
+async def test_a_message_of_failure_leaves_the_order_payable(
+    app: BookingApp, waiting: Waiting
+) -> None:
+    failed = waiting.event("payment.failed", reason="card_declined")
+    assert (await send(app, failed)).status == 200
+    assert await waiting.status() == "pending_payment"
+    # It was taken after all, says the provider later: the provider's word counts.
+    assert (await send(app, waiting.event(), id_="msg_2")).status == 200
+    assert await waiting.status() == "paid"
+    # And now an old message comes late.
+    assert (await send(app, failed, id_="msg_3")).status == 200
+    assert await waiting.status() == "paid"
+
+
+async def test_any_of_the_secrets_may_have_signed(app: BookingApp, waiting: Waiting) -> None:
+    assert (await send(app, waiting.event(), secret=NEW)).status == 200
+    assert await waiting.status() == "paid"
+
+
+async def test_one_good_signature_among_several_is_enough(
+    app: BookingApp, waiting: Waiting
+) -> None:
+    body, at = waiting.event(), int(time.time())
+    both = f"v1,AAAA v2,what {signature(OLD, 'msg_1', at, body)}"
+    answer = await send(app, body, webhook_signature=both, webhook_timestamp=str(at))
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"secret": "whsec_ZXZpbA=="}, 401, "bad-signature"),
+        ({"webhook_signature": "v1,"}, 401, "bad-signature"),
+        ({"webhook_signature": "ÿ"}, 401, "bad-signature"),
+        ({"webhook_id": "msg_other"}, 401, "bad-signature"),
+        ({"webhook_timestamp": "1"}, 401, "bad-signature"),
+        ({"webhook_timestamp": "now"}, 401, "bad-signature"),
+        ({"age_s": 301}, 400, "stale-timestamp"),
+        ({"age_s": -305}, 400, "stale-timestamp"),
+        ({"age_s": 295}, 200, ""),
+        ({"path": "nobody"}, 404, "not-found"),
+    ],
+)
+async def test_a_message_is_only_as_good_as_its_signature(
+    app: BookingApp, waiting: Waiting, changes: Any, status: int, code: str
+) -> None:
+    answer = await send(app, waiting.event(), **changes)
+    assert answer.status == status, answer
+    if code:
+        assert answer.code == code
+    assert await waiting.status() == ("paid" if status == 200 else "pending_payment")
+
+
+async def test_a_body_written_anew_is_not_the_body_that_was_signed(
+    app: BookingApp, waiting: Waiting
+) -> None:
+    body, at = waiting.event(), int(time.time())
+    signed = signature(OLD, "msg_1", at, body)
+    anew = msgspec.json.format(body)
+    answer = await send(app, anew, webhook_signature=signed, webhook_timestamp=str(at))
+    assert (answer.status, answer.code) == (401, "bad-signature")
+
+
+async def test_without_its_headers_a_message_is_refused(app: BookingApp) -> None:
+    answer = await app.post("/payments/webhooks/sandbox", {"type": "payment.succeeded"})
+    assert (answer.status, answer.code) == (401, "bad-signature")
+
+
+@pytest.mark.parametrize("changes", [{"amount": 1}, {"currency": "USD"}])
+async def test_another_amount_or_currency_settles_nothing(
+    app: BookingApp, waiting: Waiting, changes: Any, database_url: str
+) -> None:
+    answer = await send(app, waiting.event(**changes))
+    assert (answer.status, answer.code) == (400, "payment-mismatch")
+    assert await waiting.status() == "pending_payment"
+    async with booking_tables(database_url) as tables:  # so that the right one may still come
+        assert await tables.fetchval("SELECT count(*) FROM provider_events") == 0
+    assert (await send(app, waiting.event())).status == 200
+
+
+async def test_what_is_of_no_interest_is_taken_and_nonsense_is_refused(
+    app: BookingApp, waiting: Waiting
+) -> None:
+    other = msgspec.json.encode({"type": "payout.created", "data": {}})
+    assert (await send(app, other)).status == 200
+    for nonsense in (b"{}", b'{"type": "payment.succeeded", "data": {}}', b"[1]"):
+        answer = await send(app, nonsense, id_="msg_4")
+        assert (answer.status, answer.code) == (400, "validation-failed")
+    unknown = await send(app, waiting.event(key=str(uuid4())), id_="msg_5")
+    assert (unknown.status, unknown.code) == (404, "not-found")

@@ -1,0 +1,102 @@
+"""Tickets over real stores: who sees them, and what their pictures hold."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from booking.store.tickets import load_signing_keys
+from booking.ticket_codes import TicketCodes, make_keys
+from tests.support.booking import BookingApp, at_once, booking_tables, running_booking
+
+USER, OTHER = uuid4(), uuid4()
+
+
+@pytest.fixture
+async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
+    async with running_booking(database_url, redis_url) as running:
+        yield running
+
+
+@pytest.fixture
+async def ticket(app: BookingApp) -> Any:
+    order_id = (await app.order(USER, app.neighbours.publish(), seats=[1])).json["order_id"]
+    return (await app.pay(USER, order_id)).json["tickets"][0]
+
+
+async def test_a_ticket_says_where_and_when_and_nothing_of_the_person(
+    app: BookingApp, ticket: Any
+) -> None:
+    whole = (await app.get(f"/tickets/{ticket['ticket_id']}", user=USER)).json
+    assert (whole["title"], whole["venue"]) == ("周杰伦 2026 世界巡回演唱会", "上海体育场")
+    assert (whole["area"], whole["row"], whole["number"], whole["status"]) == (
+        "VIP A区",
+        "1",
+        1,
+        "valid",
+    )
+    said = app.services.tickets._codes.read(whole["code"])
+    assert str(said.ticket_id) == whole["ticket_id"]
+    assert str(said.session_id) == whole["session_id"]
+
+
+async def test_the_link_opens_the_picture_without_logging_in(app: BookingApp, ticket: Any) -> None:
+    link = urlsplit(ticket["qr_code"])
+    path = link.path.removeprefix("/api/v1")
+    png = await app.get(f"{path}?{link.query}")
+    assert (png.status, png.headers["content-type"]) == (200, "image/png")
+    assert png.body.startswith(b"\x89PNG\r\n\x1a\n")
+    assert png.headers["cache-control"].startswith("private")
+    svg = await app.get(f"{path.replace('.png', '.svg')}?{link.query}")
+    assert svg.headers["content-type"].startswith("image/svg+xml")
+    assert b"<svg" in svg.body
+    other = f"/tickets/{uuid4()}/qr.png?{link.query}"
+    for closed in (path, f"{path}?t=", f"{path}?t={'A' * 22}", f"{path}?t=%C3%BF", other):
+        assert (await app.get(closed)).status == 401, closed
+
+
+async def test_a_ticket_is_its_owners(app: BookingApp, ticket: Any) -> None:
+    path = f"/tickets/{ticket['ticket_id']}"
+    for below in ("", "/qr.svg", "/qr.png"):
+        assert (await app.get(path + below, user=USER)).status == 200
+        foreign = await app.get(path + below, user=OTHER)
+        assert (foreign.status, foreign.code) == (404, "not-found")
+    assert (await app.get(path)).status == 401
+
+
+async def test_many_processes_starting_at_once_make_one_set_of_keys(
+    app: BookingApp, database_url: str
+) -> None:
+    async with booking_tables(database_url) as tables:
+        await tables.execute("DELETE FROM signing_keys")
+        pool = app.services.pool
+        found = await at_once([load_signing_keys(pool, make_keys) for _ in range(5)])
+        assert all(keys == found[0] for keys in found)
+        assert await tables.fetchval("SELECT count(*) FROM signing_keys") == 2
+
+
+async def test_codes_of_an_older_key_are_still_read(app: BookingApp, ticket: Any) -> None:
+    code = (await app.get(f"/tickets/{ticket['ticket_id']}", user=USER)).json["code"]
+    old = await load_signing_keys(app.services.pool, make_keys)
+    codes = TicketCodes([*old, *make_keys()], "http://x")
+    assert codes.read(code).ticket_id == UUID(ticket["ticket_id"])
+    assert codes.code(uuid4(), uuid4()).split(".")[1] != code.split(".")[1]
+
+
+async def test_a_seat_has_one_valid_ticket_whatever_the_code_does(
+    app: BookingApp, ticket: Any, database_url: str
+) -> None:
+    again = (
+        "INSERT INTO tickets (ticket_id, order_id, session_id, seat_id, user_id, code)"
+        " SELECT $1, order_id, session_id, seat_id, user_id, 'x' FROM tickets"
+    )
+    async with booking_tables(database_url) as tables:
+        with pytest.raises(asyncpg.UniqueViolationError) as refused:
+            await tables.execute(again, uuid4())
+        assert refused.value.constraint_name == "tickets_one_valid_per_seat"
+        await tables.execute("UPDATE tickets SET status = 'void'")
+        await tables.execute(again, uuid4())
+        assert await tables.fetchval("SELECT count(*) FROM tickets") == 2

@@ -1,0 +1,235 @@
+"""The seats in Redis against a plain dict, step by step, through losses of Redis.
+
+What is in PostgreSQL is the Truth's dict; what is only in Redis (an intent) may be lost by a flush
+and is then gone from the model too. Everything else must be exactly as the dicts say, always.
+"""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from booking.seats.answers import Held, LimitReached, Repeated, SoldOut, Taken
+from booking.seats.differences import look
+from booking.seats.holds import LUA, SeatHolds
+from booking.seats.keys import session_keys
+from booking.seats.sweeper import Sweeper
+from booking.seats.truth import Claim, Fate, HoldFate
+from chassis.ids import uuid7
+from chassis.redis import RedisCalls, load_scripts, open_redis
+from tests.support.seat_model import best_seats, with_letters
+from tests.support.seats import FOREVER_MS, DictTruth, best, exact
+
+TICKETS_MAX = 9
+USERS = 4
+LAYOUT = "......|.....|........||...|.......|...."
+AREAS = [(1, 12), (14, 39)]
+
+
+class SeatsMachine(RuleBasedStateMachine):
+    """Rules are what use cases and failures do; invariants compare Redis with the model."""
+
+    redis_url: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.truth = DictTruth()
+        self.client = open_redis(self.redis_url)
+        self.runner.run(self.client.ping())
+        self.holds = SeatHolds(RedisCalls(self.client, load_scripts(LUA)), self.truth)
+        self.users = [uuid7() for _ in range(USERS)]
+        self.seats = LAYOUT
+        self.intents: dict[UUID, tuple[UUID, list[int]]] = {}  # order → user, seats: Redis alone
+        self.orders: dict[UUID, tuple[UUID, list[int]]] = {}  # committed, not paid
+        self.tickets = dict.fromkeys(self.users, 0)
+        self.session_id = self.truth.publish(LAYOUT)
+
+    def run(self, step: Any) -> Any:
+        return self.runner.run(step)
+
+    def teardown(self) -> None:
+        self.run(self.client.aclose())
+        self.runner.close()
+
+    @initialize(blocked=st.sets(st.sampled_from([2, 9, 20, 30]), max_size=2))
+    def blocks(self, blocked: set[int]) -> None:
+        self.truth.claim(self.session_id, sorted(blocked), "blocked")
+        self.seats = with_letters(self.seats, sorted(blocked), "b")
+
+    @rule(user=st.integers(0, USERS - 1), area=st.sampled_from(AREAS), quantity=st.integers(1, 6))
+    def hold_best(self, user: int, area: tuple[int, int], quantity: int) -> None:
+        order_id, user_id = uuid7(), self.users[user]
+        answer = self.run(
+            best(
+                self.holds,
+                self.session_id,
+                area,
+                quantity,
+                order_id=order_id,
+                user_id=user_id,
+                tickets_max=TICKETS_MAX,
+            )
+        )
+        expected = best_seats(self.seats, area, quantity)
+        if self.tickets[user_id] + quantity > TICKETS_MAX:
+            assert answer == LimitReached(self.tickets[user_id])
+        elif expected is None:
+            assert answer == SoldOut()
+        else:
+            assert isinstance(answer, Held)
+            assert answer.seats == expected
+            self._intend(order_id, user_id, expected)
+
+    @rule(user=st.integers(0, USERS - 1), seats=st.sets(st.integers(1, 40), min_size=1, max_size=4))
+    def hold_exact(self, user: int, seats: set[int]) -> None:
+        order_id, user_id, wanted = uuid7(), self.users[user], sorted(seats)
+        answer = self.run(
+            exact(
+                self.holds,
+                self.session_id,
+                wanted,
+                order_id=order_id,
+                user_id=user_id,
+                tickets_max=TICKETS_MAX,
+            )
+        )
+        taken = [seat for seat in wanted if self.seats[seat - 1 : seat] != "."]
+        if taken:
+            assert answer == Taken(taken)
+        elif self.tickets[user_id] + len(wanted) > TICKETS_MAX:
+            assert answer == LimitReached(self.tickets[user_id])
+        else:
+            assert isinstance(answer, Held)
+            self._intend(order_id, user_id, wanted)
+
+    @precondition(lambda self: self.intents)
+    @rule(choice=st.randoms(use_true_random=False))
+    def the_same_order_again(self, choice: Any) -> None:
+        order_id = choice.choice(sorted(self.intents))
+        answer = self.run(exact(self.holds, self.session_id, [1], order_id=order_id))
+        assert answer == Repeated(order_id)
+
+    @precondition(lambda self: self.intents)
+    @rule(choice=st.randoms(use_true_random=False))
+    def commit(self, choice: Any) -> None:
+        order_id = choice.choice(sorted(self.intents))
+        user_id, seats = self.orders[order_id] = self.intents.pop(order_id)
+        self.truth.claim(self.session_id, seats, "held", order_id, user_id, FOREVER_MS)
+        self.truth.fates_of[order_id] = HoldFate(Fate.ALIVE, FOREVER_MS)
+
+    @precondition(lambda self: self.intents or self.orders)
+    @rule(choice=st.randoms(use_true_random=False), heard=st.booleans())
+    def release(self, choice: Any, heard: bool) -> None:
+        """Cancelled; `heard`: Redis is told now, else by the sweeper."""
+        order_id = choice.choice(sorted([*self.intents, *self.orders]))
+        user_id, seats = self.intents.pop(order_id, None) or self.orders.pop(order_id)
+        for seat in seats:
+            self.truth.claims[self.session_id].pop(seat, None)
+        self.truth.fates_of[order_id] = HoldFate(Fate.CANCELLED)
+        self._tell(heard, order_id, self.holds.release)
+        self.seats = with_letters(self.seats, seats, ".")
+        self.tickets[user_id] -= len(seats)
+
+    @precondition(lambda self: self.orders)
+    @rule(choice=st.randoms(use_true_random=False), heard=st.booleans())
+    def sell(self, choice: Any, heard: bool) -> None:
+        order_id = choice.choice(sorted(self.orders))
+        user_id, seats = self.orders.pop(order_id)
+        self.truth.claim(self.session_id, seats, "sold", order_id, user_id)
+        self.truth.fates_of[order_id] = HoldFate(Fate.PAID)
+        self._tell(heard, order_id, self.holds.sell)
+        self.seats = with_letters(self.seats, seats, "s")
+
+    @precondition(lambda self: self.intents)
+    @rule(choice=st.randoms(use_true_random=False))
+    def refuse(self, choice: Any) -> None:
+        """PostgreSQL has one of the seats for another order, of which Redis knew nothing."""
+        order_id = choice.choice(sorted(self.intents))
+        user_id, seats = self.intents.pop(order_id)
+        other, rival = uuid7(), self.users[0]
+        [claim] = self.truth.claim(self.session_id, seats[:1], "held", other, rival, FOREVER_MS)
+        self.truth.fates_of[other] = HoldFate(Fate.ALIVE, FOREVER_MS)
+        self.run(self.holds.correct(self.session_id, [claim, _nowhere(claim)]))
+        self.run(self.holds.release(self.session_id, order_id))
+        self.seats = with_letters(self.seats, seats[1:], ".")
+        self.tickets[user_id] -= len(seats)
+        self.tickets[rival] += 1
+        self.orders[other] = (rival, seats[:1])
+
+    @rule()
+    def sweep_everything_due(self) -> None:
+        """Every hold comes due: intents never committed are freed, orders are put back."""
+        for order_id in [*self.intents, *self.orders]:
+            self._make_due(order_id)
+        self.run(Sweeper(self.holds).sweep_once())
+        for user_id, seats in self.intents.values():
+            self.seats = with_letters(self.seats, seats, ".")
+            self.tickets[user_id] -= len(seats)
+        self.intents.clear()
+
+    @rule(number=st.integers(0, 6))
+    def lose(self, number: int) -> None:
+        """All of Redis, or one key: what PostgreSQL has not heard of is forgotten."""
+        keys = session_keys(self.session_id)
+        lost = ["FLUSHDB"] if number == len(keys) else ["DEL", keys[number]]
+        self.run(self.holds.calls.command(*lost))
+        for user_id, seats in self.intents.values():
+            self.seats = with_letters(self.seats, seats, ".")
+            self.tickets[user_id] -= len(seats)
+        self.intents.clear()
+
+    @invariant()
+    def seats_are_as_the_model_says(self) -> None:
+        _, positions = self.run(self.holds.positions(self.session_id))
+        assert positions.decode() == self.seats
+
+    @invariant()
+    def tallies_are_as_the_model_says(self) -> None:
+        key = session_keys(self.session_id)[2]
+        counted = self.run(self.holds.calls.command("HMGET", key, *map(str, self.users)))
+        assert [int(one or 0) for one in counted] == list(self.tickets.values())
+
+    @invariant()
+    def only_intents_differ_from_postgresql(self) -> None:
+        found = self.run(look(self.holds, self.session_id)).differences
+        intended = {str(seat) for _, seats in self.intents.values() for seat in seats}
+        assert {one.what for one in found if one.kind == "seat"} == intended
+
+    def _intend(self, order_id: UUID, user_id: UUID, seats: list[int]) -> None:
+        self.intents[order_id] = (user_id, seats)
+        self.seats = with_letters(self.seats, seats, "h")
+        self.tickets[user_id] += len(seats)
+
+    def _tell(self, heard: bool, order_id: UUID, told: Any) -> None:
+        if heard:
+            self.run(told(self.session_id, order_id))
+        else:
+            self._make_due(order_id)
+            self.run(Sweeper(self.holds).sweep_once())
+
+    def _make_due(self, order_id: UUID) -> None:
+        key = session_keys(self.session_id)[5]
+        self.run(self.holds.calls.command("ZADD", key, "XX", 1, str(order_id)))
+
+
+def _nowhere(claim: Claim) -> Claim:
+    """The same claim on a gap, which changes nothing."""
+    return Claim(7, claim.state, claim.order_id, claim.user_id, claim.expires_in_ms)
+
+
+@pytest.mark.timeout(300)
+def test_redis_is_the_plain_dict(redis_url: str) -> None:
+    machine = type("Machine", (SeatsMachine,), {"redis_url": redis_url})
+    case = machine.TestCase
+    case.settings = settings(
+        max_examples=60,
+        stateful_step_count=40,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    case("runTest").runTest()

@@ -1,0 +1,294 @@
+"""Many at once: one owner a seat, the cap, one charge; and the same with the mechanism taken out."""
+
+import asyncio
+import random
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import aiosql
+import pytest
+
+from booking.audit import audit_booking
+from booking.cancellation import sweep_orders
+from booking.store import placing
+from tests.support.booking import (
+    SEATED,
+    BookingApp,
+    at_once,
+    booking_tables,
+    let_time_pass,
+    running_booking,
+    without_redis,
+)
+
+BUYERS = 200
+
+
+@pytest.fixture
+async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
+    async with running_booking(database_url, redis_url) as running:
+        yield running
+
+
+async def is_sound(app: BookingApp) -> None:
+    findings = await audit_booking(app.services, looks_max=1)
+    assert [finding for finding in findings if not finding.ok] == []
+
+
+def owners(answers: list[Any]) -> Counter[int]:
+    """How many orders each seat was given to."""
+    made = [answer.json for answer in answers if answer.status == 201]
+    return Counter(item["seat_id"] for order in made for item in order["items"])
+
+
+@pytest.mark.parametrize("redis_helps", [True, False], ids=["with redis", "past redis"])
+async def test_two_hundred_for_one_seat_and_one_gets_it(app: BookingApp, redis_helps: bool) -> None:
+    session_id = app.neighbours.publish()
+    if not redis_helps:
+        without_redis(app)
+    answers = await at_once([app.order(uuid4(), session_id, seats=[7]) for _ in range(BUYERS)])
+    assert owners(answers) == {7: 1}
+    refused = [answer for answer in answers if answer.status != 201]
+    assert {(a.status, a.code, tuple(a.json["seats"])) for a in refused} == {
+        (409, "seats-taken", (7,))
+    }
+    if redis_helps:
+        await is_sound(app)
+
+
+@pytest.mark.parametrize("redis_helps", [True, False], ids=["with redis", "past redis"])
+async def test_overlapping_sets_each_seat_has_one_owner(app: BookingApp, redis_helps: bool) -> None:
+    session_id = app.neighbours.publish(rows=2)
+    if not redis_helps:
+        without_redis(app)
+    dice = random.Random(7)
+    ids = [*range(1, 11), *range(12, 22)]
+    wanted = [dice.sample(ids, dice.randint(1, 4)) for _ in range(BUYERS)]
+    answers = await at_once([app.order(uuid4(), session_id, seats=seats) for seats in wanted])
+    assert {answer.status for answer in answers} == {201, 409}
+    assert max(owners(answers).values()) == 1
+    for answer, seats in zip(answers, wanted, strict=True):
+        if answer.status == 201:
+            assert [item["seat_id"] for item in answer.json["items"]] == sorted(seats)
+    if redis_helps:
+        await is_sound(app)
+
+
+async def without_the_key(app: BookingApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes the mechanism out: no primary key of claims, and an INSERT that knows of none."""
+    sql = Path("booking/store/sql/placing.sql").read_text(encoding="utf-8")
+    sql, cut = re.subn(
+        r"ON CONFLICT \(session_id, seat_id\).*?RETURNING", "RETURNING", sql, flags=re.S
+    )
+    assert cut == 1
+    async with booking_tables(app.wiring.database_url) as tables:
+        await tables.execute(
+            "ALTER TABLE seat_claims DROP CONSTRAINT seat_claims_one_owner_per_seat"
+        )
+    monkeypatch.setattr(
+        placing, "queries", aiosql.from_str(sql, "asyncpg", mandatory_parameters=False)
+    )
+
+
+async def test_control_without_the_claims_key_a_seat_is_sold_twice(
+    app: BookingApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this one fails, the races above prove nothing."""
+    session_id = app.neighbours.publish()
+    await without_the_key(app, monkeypatch)
+    without_redis(app)
+    users = [uuid4() for _ in range(20)]
+    answers = await at_once([app.order(user, session_id, seats=[7]) for user in users])
+    assert owners(answers)[7] > 1
+    # The tickets' own key is a second net: whoever pays later gets the money back.
+    buyers = [
+        (u, a.json["order_id"]) for u, a in zip(users, answers, strict=True) if a.status == 201
+    ]
+    assert (await app.pay(*buyers[0])).status == 200
+    assert (await app.pay(*buyers[1])).code == "order-expired"
+    assert await app.services.payments.refund_what_is_due() == 1
+    async with booking_tables(app.wiring.database_url) as tables:
+        await tables.execute("DROP INDEX tickets_one_valid_per_seat")
+    assert (await app.pay(*buyers[2])).status == 200
+    findings = {one.name: one.ok for one in await audit_booking(app.services, looks_max=1)}
+    assert not findings["seats_sold_once"]
+
+
+async def test_control_losing_redis_alone_would_sell_a_seat_twice(
+    app: BookingApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With Redis flushed between two buyers it is PostgreSQL's key and nothing else that refuses."""
+    session_id = app.neighbours.publish()
+    monkeypatch.setattr(app.services.holds.truth, "snapshot", forgetful(app))
+    first = await app.order(uuid4(), session_id, seats=[7])
+    await app.services.holds.calls.client.flushdb()
+    refused = await app.order(uuid4(), session_id, seats=[7])
+    assert (first.status, refused.code) == (201, "seats-taken")
+    await without_the_key(app, monkeypatch)
+    await app.services.holds.calls.client.flushdb()
+    assert (await app.order(uuid4(), session_id, seats=[7])).status == 201
+
+
+def forgetful(app: BookingApp) -> Any:
+    """A rebuild that finds every seat free: what loading an old snapshot would be."""
+    real = app.services.holds.truth.snapshot
+
+    async def snapshot(session_id: UUID) -> Any:
+        found = await real(session_id)
+        return type(found)(found.layout, [], {})
+
+    return snapshot
+
+
+async def test_one_person_asking_at_once_stays_within_the_cap(app: BookingApp) -> None:
+    session_id = app.neighbours.publish(rows=10, max_tickets_per_user=4)
+    without_redis(app)
+    user = uuid4()
+    ids = [1 + 11 * row + n for row in range(10) for n in range(10)]
+    answers = await at_once([app.order(user, session_id, seats=[seat]) for seat in ids])
+    assert Counter(answer.status for answer in answers) == {201: 4, 409: 96}
+    assert {a.code for a in answers if a.status == 409} == {"ticket-limit-reached"}
+
+
+async def test_control_without_the_cap_one_person_takes_all(
+    app: BookingApp, database_url: str
+) -> None:
+    session_id = app.neighbours.publish(rows=1, max_tickets_per_user=4)
+    without_redis(app)
+    async with booking_tables(database_url) as tables:
+        await tables.execute("ALTER TABLE user_tallies DROP CONSTRAINT user_tallies_within_cap")
+    user = uuid4()
+    answers = await at_once([app.order(user, session_id, seats=[n]) for n in range(1, 11)])
+    assert {answer.status for answer in answers} == {201}
+    findings = {
+        finding.name: finding.ok for finding in await audit_booking(app.services, looks_max=1)
+    }
+    assert not findings["tallies_are_right"]
+
+
+async def test_a_bad_order_in_a_batch_fails_none_of_its_neighbours(app: BookingApp) -> None:
+    session_id = app.neighbours.publish(rows=5)
+    late = app.neighbours.publish(rows=5)
+    without_redis(app)
+    await app.order(uuid4(), session_id, seats=[1])
+    good = [app.order(uuid4(), session_id, seats=[n]) for n in range(2, 11)]
+    taken = app.order(uuid4(), session_id, seats=[12, 1])
+    greedy = app.order(uuid4(), late, seats=[1, 2, 3, 4, 5, 6, 7])
+    answers = await at_once([*good, taken, greedy])
+    assert [answer.status for answer in answers[:9]] == [201] * 9
+    assert [answer.code for answer in answers[9:]] == ["seats-taken", "ticket-limit-reached"]
+    assert (await app.order(uuid4(), session_id, seats=[12])).status == 201  # nothing half-done
+
+
+async def test_two_processes_sell_one_session_out_exactly(
+    app: BookingApp, database_url: str
+) -> None:
+    session_id = app.neighbours.publish(rows=5, places=1)
+    async with running_booking(database_url, app.wiring.redis_url, app.neighbours) as other:
+        calls = [
+            [app, other][n % 2].order(uuid4(), session_id, area=SEATED, quantity=1)
+            for n in range(BUYERS)
+        ]
+        answers = await at_once(calls)
+    assert Counter(answer.status for answer in answers) == {201: 50, 409: 150}
+    assert {a.code for a in answers if a.status == 409} == {"sold-out"}
+    assert set(owners(answers).values()) == {1}
+    await is_sound(app)
+
+
+async def test_a_sale_with_redis_flushed_again_and_again_sells_nothing_twice(
+    app: BookingApp,
+) -> None:
+    session_id = app.neighbours.publish(rows=10, places=1)
+    over = asyncio.Event()
+
+    async def vandal() -> int:
+        flushes = 0
+        while not over.is_set():
+            await app.services.holds.calls.client.flushdb()
+            flushes += 1
+            await asyncio.sleep(0.02)  # the fault's own rhythm; nothing waits for it
+        return flushes
+
+    async def buyer() -> Any:
+        answer = await app.order(user := uuid4(), session_id, quantity=1)
+        if answer.status == 201:
+            await app.pay(user, answer.json["order_id"])
+        return answer
+
+    vandalism = asyncio.create_task(vandal())
+    answers = await at_once([buyer() for _ in range(BUYERS)])
+    over.set()
+    assert await vandalism > 1
+    assert {answer.status for answer in answers} <= {201, 409, 503}
+    assert max(owners(answers).values()) == 1
+    rest = [await buyer() for _ in range(100)]  # and the sale goes on by itself
+    assert sum((owners(answers) + owners(rest)).values()) == 100
+    await is_sound(app)
+
+
+async def test_fifty_pay_one_order_at_once_and_it_is_charged_once(
+    app: BookingApp, database_url: str
+) -> None:
+    for keys in (["same"] * 50, [None] * 50, [f"key-{n}" for n in range(50)]):
+        user = uuid4()
+        order_id = (await app.order(user, app.neighbours.publish())).json["order_id"]
+        answers = await at_once([app.pay(user, order_id, key=key) for key in keys])
+        paid = [answer for answer in answers if answer.status == 200]
+        assert paid
+        assert len({answer.body for answer in paid}) == 1
+        assert keys[0] == "same" or len(paid) == 1
+        codes = {answer.code for answer in answers if answer.status != 200}
+        assert codes <= {"idempotency-in-flight", "payment-in-progress", "order-not-payable"}
+        async with booking_tables(database_url) as tables:
+            charges = "SELECT count(*) FROM sandbox.charges WHERE reference = $1"
+            assert await tables.fetchval(charges, order_id) == 1
+    await is_sound(app)
+
+
+async def test_cancelling_and_paying_at_once_does_one_of_them(app: BookingApp) -> None:
+    outcomes: Counter[str] = Counter()
+    session_id = app.neighbours.publish(rows=10, max_tickets_per_user=100)
+    for turn in range(20):
+        user = uuid4()
+        order_id = (await app.order(user, session_id)).json["order_id"]
+        calls = [app.pay(user, order_id), app.cancel(user, order_id)]
+        first, second = await at_once(calls if turn % 2 else calls[::-1])
+        pay, cancel = (first, second) if turn % 2 else (second, first)
+        status = (await app.get(f"/orders/{order_id}", user=user)).json["status"]
+        outcomes[status] += 1
+        assert (pay.status == 200) == (status == "paid"), (pay, cancel)
+        assert (cancel.status == 200) == (status == "cancelled"), (pay, cancel)
+        assert status in {"paid", "cancelled"}
+    assert sum(outcomes.values()) == 20
+    await is_sound(app)
+
+
+async def test_expiring_paying_and_taking_over_at_once_agree_on_one_end(
+    app: BookingApp, database_url: str
+) -> None:
+    session_id = app.neighbours.publish(rows=10, max_tickets_per_user=100)
+    async with booking_tables(database_url) as tables:
+        for _ in range(10):
+            user = uuid4()
+            made = (await app.order(user, session_id)).json
+            seats = [item["seat_id"] for item in made["items"]]
+            await let_time_pass(tables, made["order_id"])
+            pay, _, _, other = await at_once(
+                [
+                    app.pay(user, made["order_id"]),
+                    sweep_orders(app.services.pool, app.services.holds),
+                    sweep_orders(app.services.pool, app.services.holds),
+                    app.order(uuid4(), session_id, seats=seats),
+                ]
+            )
+            assert pay.code == "order-expired"
+            assert other.status in {201, 409}
+            await sweep_orders(app.services.pool, app.services.holds)
+            claims = "SELECT count(*) FROM seat_claims WHERE order_id = $1"
+            assert await tables.fetchval(claims, made["order_id"]) == 0
+    await is_sound(app)

@@ -1,0 +1,264 @@
+"""Booking alone over real stores. Catalog and identity are a few lines that answer their contracts:
+they are no stores, and a test says there what sells and who may buy."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+
+from booking.asgi import create_app
+from booking.seats.answers import Held
+from booking.seats.truth import Claim
+from booking.services import Booking
+from catalog.contract import AreaPlan, AreaTerms, RowPlan, SeatPlan, Segment, SessionTerms
+from chassis.broker import MemoryBroker
+from chassis.settings import Settings
+from chassis.tokens import Verifier
+from chassis.upstream import Upstreams
+from chassis.wiring import Wiring
+from identity.contract import Account
+from tests.support.api import Answer
+from tests.support.catalog import Signer, exchange, in_a_task_of_its_own
+
+SEATED, STANDING = UUID(int=1), UUID(int=2)
+ROW_SEATS = 10
+
+
+class Neighbours:
+    """Catalog and identity as booking sees them."""
+
+    def __init__(self) -> None:
+        self.terms: dict[UUID, SessionTerms] = {}
+        self.plans: dict[UUID, SeatPlan] = {}
+        self.inactive: set[UUID] = set()
+        self.unknown: set[UUID] = set()
+
+    def publish(self, *, rows: int = 2, places: int = 5, **changes: Any) -> UUID:
+        """A session on sale: `rows` of ten seats (ids 1…10, 12…21, …), then standing places."""
+        session_id = uuid4()
+        firsts = [1 + n * (ROW_SEATS + 1) for n in range(rows)]
+        floor = rows * (ROW_SEATS + 1) + 1
+        now = datetime.now(UTC)
+        seated = AreaTerms(SEATED, "VIP A区", "seated", 128_000, 1, floor - 2, rows * ROW_SEATS)
+        standing = AreaTerms(
+            STANDING, "内场站席", "standing", 68_000, floor, floor + places - 1, places
+        )
+        terms: dict[str, Any] = {
+            "session_id": session_id,
+            "show_id": uuid4(),
+            "organizer_id": uuid4(),
+            "title": "周杰伦 2026 世界巡回演唱会",
+            "venue": "上海体育场",
+            "city": "上海",
+            "starts_at": now + timedelta(days=30),
+            "time_zone": "Asia/Shanghai",
+            "currency": "CNY",
+            "status": "published",
+            "sale_opens_at": now - timedelta(days=1),
+            "sale_closes_at": now + timedelta(days=29),
+            "max_tickets_per_user": 6,
+            "areas": [seated, standing],
+        }
+        self.terms[session_id] = SessionTerms(**terms | changes)
+        labels = [
+            RowPlan(str(n + 1), [Segment(first, 1, ROW_SEATS)]) for n, first in enumerate(firsts)
+        ]
+        floor_plan = AreaPlan(STANDING, "内场站席", [RowPlan("", [Segment(floor, 1, places)])])
+        areas = [AreaPlan(SEATED, "VIP A区", labels), floor_plan]
+        self.plans[session_id] = SeatPlan(session_id, floor + places - 1, areas)
+        return session_id
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        parts = scope["path"].strip("/").split("/")
+        found = self._find(parts[1], UUID(parts[2]), parts[3:])
+        status = 200 if found is not None else 404
+        body = msgspec.json.encode(found if found is not None else {"code": "not-found"})
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    def _find(self, kind: str, key: UUID, rest: list[str]) -> Any:
+        if kind == "sessions":
+            return (self.plans if rest == ["plan"] else self.terms).get(key)
+        if key in self.unknown:
+            return None
+        return Account(
+            key, "a@example.com", "王小明", None, "zh", ["customer"], key not in self.inactive
+        )
+
+
+class BookingApp:
+    """One booking process: its app, its services, and the neighbours."""
+
+    def __init__(self, app: Any, wiring: Wiring, neighbours: Neighbours, signer: Signer) -> None:
+        self.app, self.wiring, self.neighbours, self.signer = app, wiring, neighbours, signer
+        self._tokens: dict[UUID, str] = {}
+
+    @property
+    def services(self) -> Booking:
+        booking: Booking = self.app.state.booking
+        return booking
+
+    def token(self, user_id: UUID, *roles: str) -> str:
+        if user_id not in self._tokens:
+            self._tokens[user_id] = self.signer.token(*roles, user_id=user_id)
+        return self._tokens[user_id]
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        user: UUID | None = None,
+        headers: dict[str, str] | None = None,
+        raw: bytes | None = None,
+    ) -> Answer:
+        data = raw if raw is not None else b"" if body is None else msgspec.json.encode(body)
+        sent = {"host": "booking"}
+        if data:
+            sent |= {"content-type": "application/json", "content-length": str(len(data))}
+        if user is not None:
+            sent["authorization"] = f"Bearer {self.token(user)}"
+        sent |= headers or {}
+        return await exchange(self.app, method, f"/api/v1{path}", sent, data)
+
+    async def get(self, path: str, **how: Any) -> Answer:
+        return await self.call("GET", path, **how)
+
+    async def post(self, path: str, body: Any = None, **how: Any) -> Answer:
+        return await self.call("POST", path, body, **how)
+
+    async def order(
+        self,
+        user: UUID,
+        session_id: UUID,
+        *,
+        seats: Sequence[int] | None = None,
+        quantity: int = 2,
+        area: UUID = SEATED,
+        key: str | None = None,
+    ) -> Answer:
+        """POST /orders: exactly `seats`, else the best `quantity` of an area."""
+        body: dict[str, Any] = {"session_id": session_id}
+        body |= {"seats": seats} if seats else {"seat_area_id": area, "quantity": quantity}
+        headers = {"Idempotency-Key": key} if key else None
+        return await self.post("/orders", body, user=user, headers=headers)
+
+    async def pay(
+        self, user: UUID, order_id: str, token: str = "tok_ok", key: str | None = None
+    ) -> Answer:
+        body = {"payment_method": "alipay", "payment_token": token}
+        headers = {"Idempotency-Key": key} if key else None
+        return await self.post(f"/orders/{order_id}/pay", body, user=user, headers=headers)
+
+    async def cancel(self, user: UUID, order_id: str) -> Answer:
+        return await self.post(f"/orders/{order_id}/cancel", user=user)
+
+
+@asynccontextmanager
+async def running_booking(
+    database_url: str, redis_url: str, neighbours: Neighbours | None = None, **settings: Any
+) -> AsyncIterator[BookingApp]:
+    """The app within its lifespan, as one process of perhaps several over the same stores."""
+    house, signer = neighbours or Neighbours(), Signer()
+    wiring = Wiring(
+        settings=Settings(database_url=database_url, redis_url=redis_url, **settings),
+        upstreams=Upstreams(identity=house, catalog=house, booking=house, notification=house),
+        verifier=Verifier(signer.jwks),
+        broker=MemoryBroker([]),
+    )
+    app = create_app(wiring)
+    async with in_a_task_of_its_own(app.lifespan):
+        yield BookingApp(app, wiring, house, signer)
+
+
+@asynccontextmanager
+async def booking_tables(database_url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A connection that sees booking's tables as the service does."""
+    connection = await asyncpg.connect(
+        database_url, server_settings={"search_path": "booking", "timezone": "UTC"}
+    )
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def let_time_pass(
+    tables: "asyncpg.Connection[Any]", order_id: str, past_s: float = 1.0
+) -> None:
+    """The order's end, and that of its claims, was `past_s` ago: tests set the clock this way."""
+    ended = timedelta(seconds=past_s)
+    await tables.execute(
+        "UPDATE orders SET expires_at = now() - $2::interval WHERE order_id = $1", order_id, ended
+    )
+    await tables.execute(
+        "UPDATE seat_claims SET expires_at = now() - $2::interval"
+        " WHERE order_id = $1 AND state = 'held'",
+        order_id,
+        ended,
+    )
+
+
+async def until_one_waits(database_url: str) -> None:
+    """Returns when a statement waits for a lock: PostgreSQL has no signal for that but its views."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with booking_tables(database_url) as watcher:
+        while not await watcher.fetchval(waiting):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def at_once(calls: Sequence[Any]) -> list[Any]:
+    """All of them from behind one barrier."""
+    barrier = asyncio.Barrier(len(calls))
+
+    async def one(call: Any) -> Any:
+        await barrier.wait()
+        return await call
+
+    return list(await asyncio.gather(*(one(call) for call in calls)))
+
+
+class LyingRedis:
+    """Holds of a Redis that has lost everything and remembers nothing: every seat is free, nobody has
+    reached a cap, no key was ever seen. Whatever order goes through it, PostgreSQL alone decides.
+
+    It stands in for no store: PostgreSQL, which the tests are about, is real.
+    """
+
+    def __init__(self) -> None:
+        self.released: list[UUID] = []
+        self.corrected: list[Claim] = []
+
+    async def hold_exact(self, session_id: UUID, *, seats: Sequence[int], **_: Any) -> Held:
+        return Held(0, sorted(seats))
+
+    async def hold_best(
+        self, session_id: UUID, *, area: tuple[int, int], quantity: int, **_: Any
+    ) -> Held:
+        """Always the same first seats, as everybody would be told who asks an empty session."""
+        taken = {claim.seat_id for claim in self.corrected}
+        free = [seat for seat in range(area[0], area[1] + 1) if seat not in taken]
+        return Held(0, free[:quantity])
+
+    async def release(self, session_id: UUID, order_id: UUID) -> None:
+        self.released.append(order_id)
+
+    async def correct(self, session_id: UUID, claims: Sequence[Claim]) -> None:
+        self.corrected += claims
+
+
+def without_redis(app: BookingApp) -> LyingRedis:
+    """From now on this app places orders past Redis."""
+    lying: Any = LyingRedis()
+    app.services.placing._holds = lying
+    found: LyingRedis = lying
+    return found

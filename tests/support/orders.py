@@ -1,0 +1,98 @@
+"""Orders as booking's events tell of them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from booking.contract import (
+    ORDER_CANCELLED,
+    ORDER_CREATED,
+    ORDER_PAID,
+    IssuedTicket,
+    OrderCancelled,
+    OrderCreated,
+    OrderItem,
+    OrderPaid,
+)
+from chassis.events import Event
+from chassis.ids import uuid7
+
+ORDER_ID = UUID("01890000-0000-7000-8000-000000000001")
+USER_ID = UUID("01890000-0000-7000-8000-000000000002")
+SESSION_ID = UUID("01890000-0000-7000-8000-000000000003")
+AREA_ID = UUID("01890000-0000-7000-8000-000000000004")
+STARTS_AT = datetime(2026, 8, 15, 11, 30, tzinfo=UTC)
+SHOW = "周杰伦 2026 世界巡回演唱会"
+ITEMS = [
+    OrderItem(seat_id=11, area_id=AREA_ID, area="VIP A区", row="3", number=12, price=128000),
+    OrderItem(seat_id=90, area_id=AREA_ID, area="内场站席", row="", number=7, price=58000),
+]
+
+
+def order_created(**changes: Any) -> OrderCreated:
+    fields: dict[str, Any] = {
+        **_order(),
+        "venue": "上海体育场",
+        "starts_at": STARTS_AT,
+        "time_zone": "Asia/Shanghai",
+        "items": ITEMS,
+        "total_amount": 186000,
+        "currency": "CNY",
+        "expires_at": datetime.now(UTC) + timedelta(minutes=15),
+    }
+    return OrderCreated(**{**fields, **changes})
+
+
+def order_paid(**changes: Any) -> OrderPaid:
+    tickets = [
+        IssuedTicket(
+            ticket_id=uuid7(),
+            seat_id=item.seat_id,
+            area=item.area,
+            row=item.row,
+            number=item.number,
+            qr_code=f"http://localhost:8000/api/v1/tickets/{item.seat_id}/qr.png?code=abc",
+        )
+        for item in ITEMS
+    ]
+    fields: dict[str, Any] = {
+        **_order(),
+        "venue": "上海体育场",
+        "starts_at": STARTS_AT,
+        "time_zone": "Asia/Shanghai",
+        "items": ITEMS,
+        "total_amount": 186000,
+        "currency": "CNY",
+        "payment_id": uuid7(),
+        "tickets": tickets,
+    }
+    return OrderPaid(**{**fields, **changes})
+
+
+def order_cancelled(**changes: Any) -> OrderCancelled:
+    return OrderCancelled(**{**_order(), "reason": "unpaid", **changes})
+
+
+def event_of(order: OrderCreated | OrderPaid | OrderCancelled, request_id: str = "req-1") -> Event:
+    types = {OrderCreated: ORDER_CREATED, OrderPaid: ORDER_PAID, OrderCancelled: ORDER_CANCELLED}
+    return Event(
+        id=uuid7(),
+        type=types[type(order)],
+        source="booking",
+        subject=str(order.order_id),
+        time=datetime.now(UTC),
+        requestid=request_id,
+        data=msgspec.Raw(msgspec.json.encode(order)),
+    )
+
+
+def _order() -> dict[str, Any]:
+    return {
+        "order_id": ORDER_ID,
+        "order_no": "ST-20260815-7K3M",
+        "user_id": USER_ID,
+        "session_id": SESSION_ID,
+        "title": SHOW,
+    }

@@ -1,0 +1,89 @@
+"""The machines of orders and payments: every state with every step."""
+
+import itertools
+import re
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from booking.domain import order, payment
+from booking.domain.order import IllegalTransition, OrderStatus, OrderStep
+from booking.domain.payment import PaymentState, PaymentStep
+from booking.domain.seating import Seating, Stretch
+from booking.store.refusals import RULES
+
+MIGRATION = Path("booking/migrations/0001_initial.sql").read_text(encoding="utf-8")
+LEGAL_ORDER_STEPS = {
+    ("created", "submit"): "pending_payment",
+    ("pending_payment", "pay"): "paid",
+    ("pending_payment", "cancel"): "cancelled",
+    ("pending_payment", "expire"): "cancelled",
+    ("paid", "complete"): "completed",
+    ("paid", "refund"): "refunded",
+}
+
+
+@pytest.mark.parametrize(("status", "step"), list(itertools.product(OrderStatus, OrderStep)))
+def test_every_status_with_every_step_of_an_order(status: OrderStatus, step: OrderStep) -> None:
+    expected = LEGAL_ORDER_STEPS.get((status.value, step.value))
+    if expected is None:
+        with pytest.raises(IllegalTransition):
+            order.advance(status, step)
+    else:
+        assert order.advance(status, step).value == expected
+
+
+@pytest.mark.parametrize(("state", "step"), list(itertools.product(PaymentState, PaymentStep)))
+def test_every_state_with_every_step_of_a_payment(state: PaymentState, step: PaymentStep) -> None:
+    words = {"succeed": "succeeded", "fail": "failed", "owe": "refund_due"}
+    expected = None
+    if state in {"created", "processing"}:
+        expected = words.get(step.value)
+    if (state, step) == ("created", "accept"):
+        expected = "processing"
+    if state == "failed" and step in {"succeed", "owe"}:
+        expected = words[step.value]
+    if (state, step) == ("succeeded", "owe"):
+        expected = "refund_due"
+    if (state, step) == ("refund_due", "refund"):
+        expected = "refunded"
+    if expected is None:
+        with pytest.raises(IllegalTransition):
+            payment.advance(state, step)
+    else:
+        assert payment.advance(state, step).value == expected
+
+
+def words_of_check(name: str) -> set[str]:
+    found = re.search(rf"CONSTRAINT {name} CHECK\s*\(\w+ IN \(([^)]*)\)\)", MIGRATION)
+    assert found, name
+    return set(re.findall(r"'([a-z_]+)'", found[1]))
+
+
+def test_the_databases_words_are_the_machines() -> None:
+    assert words_of_check("orders_status_known") == set(OrderStatus)
+    assert words_of_check("payments_state_known") == set(PaymentState)
+    live = re.search(
+        r"payments_one_live_per_order ON payments \(order_id\)\s+WHERE state IN \(([^)]*)\)",
+        MIGRATION,
+    )
+    assert live
+    assert set(re.findall(r"'([a-z_]+)'", live[1])) == payment.LIVE
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_that_means_something_is_in_the_schema_or_its_statement(rule: str) -> None:
+    statement = Path("booking/store/sql/placing.sql").read_text(encoding="utf-8")
+    named = rf"(CONSTRAINT|UNIQUE INDEX) {rule}\b"
+    assert re.search(named, MIGRATION) or f"refuse('{rule}')" in statement
+
+
+def test_a_seat_is_found_by_its_position_and_gaps_are_none() -> None:
+    area = uuid4()
+    seating = Seating(12, [Stretch(8, 3, area, "B", "2", 1), Stretch(2, 4, area, "A", "1", 11)])
+    assert seating.layout == b"|....||...||"
+    found = seating.seat(5)
+    assert found is not None
+    assert (found.area, found.row, found.number) == ("A", "1", 14)
+    assert seating.unknown([0, 1, 2, 5, 6, 7, 8, 10, 11, 99]) == [0, 1, 6, 7, 11, 99]
