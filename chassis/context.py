@@ -1,9 +1,10 @@
 """Which request the running code works for; it travels by context, never by argument.
 
 The request id comes from the caller when it matches REQUEST_ID (API.md), else it is made here.
-The span is a path of numbers (`1.2.1`: the first call of the second call of the gateway), so that
-`stampede trace` can draw a tree from log lines alone. Between services the two travel as
-`X-Request-ID` and as the `stampede` member of `tracestate` beside `traceparent` (W3C Trace Context).
+The span is a path (`8c1f02aa.2.1`: the first call of the second call of that request), so that
+`stampede trace` can draw a tree from log lines alone; work behind a request has a root of one digit.
+Between services the two travel as `X-Request-ID` and as the `stampede` member of `tracestate` beside
+`traceparent` (W3C Trace Context).
 """
 
 import random
@@ -53,6 +54,11 @@ def current() -> RequestContext:
 def new_request_id() -> str:
     """Names a request, guards nothing: no system call for it."""
     return f"{random.getrandbits(64):016x}"
+
+
+def new_root_span() -> str:
+    """Tells two requests apart to which the caller gave one id."""
+    return f"{random.getrandbits(32):08x}"
 
 
 def accept_request_id(header: bytes | None) -> str:

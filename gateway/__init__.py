@@ -1,0 +1,1 @@
+"""The edge: request id, limits, admission, tokens, routing, the storefront."""

@@ -1,0 +1,145 @@
+"""Places for requests under way, a bounded queue for those who wait, 503 for the rest within 100 ms.
+
+A share of the places, and of the queue, is payment's alone: a crowd that browses cannot keep anybody
+from paying for what is held. No one service may take all the other places, so that one that stalls
+does not silence those that answer. Event streams have places of their own, since they stay.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chassis.problems import Overloaded
+from gateway.metrics import SHED, STREAMS, UNDER_WAY, WAITING
+
+WAIT_S = 0.08  # API.md: overload is told within 100 ms
+PAY = "pay"
+PAY_SHARE = 8  # one place in so many is for payment alone
+SERVICE_PERCENT = 75  # of the places that are not payment's
+STREAMS_MAX = 4_000  # event streams of one process
+STREAMS_PER_ADDRESS_MAX = 200  # a whole office behind one address may watch
+
+_Waiting = dict["asyncio.Future[None]", None]  # a queue that is left from its middle as cheaply
+
+
+class Admission:
+    """`await enter(lane)`, later `leave(lane)`. A lane is `pay` or a service's name.
+
+    Raises Overloaded when the queue is full or no place came free in WAIT_S.
+    """
+
+    def __init__(self, places: int, waiting_max: int, *, wait_s: float = WAIT_S) -> None:
+        reserved = max(1, places // PAY_SHARE) if places > 1 else 0
+        self._places = places
+        self._general_max = places - reserved
+        self._service_max = max(1, self._general_max * SERVICE_PERCENT // 100)
+        self._waiting_max = {True: waiting_max // PAY_SHARE, False: waiting_max}
+        self._wait_s = wait_s
+        self._under_way: dict[str, int] = {}
+        self._general = 0
+        self._all = 0
+        self._waiting: dict[str, _Waiting] = {PAY: {}}
+
+    async def enter(self, lane: str) -> None:
+        if self._has_place(lane) and not self._waiting.get(lane):
+            self._take(lane)
+            return
+        if self._count_waiting(lane) >= self._waiting_max[lane == PAY]:
+            SHED.labels(lane).inc()
+            raise Overloaded()
+        await self._wait(lane)
+
+    def leave(self, lane: str) -> None:
+        self._under_way[lane] -= 1
+        self._all -= 1
+        self._general -= lane != PAY
+        UNDER_WAY.dec()
+        self._hand_on()
+
+    def _has_place(self, lane: str) -> bool:
+        if self._all >= self._places:
+            return False
+        if lane == PAY:
+            return True
+        return (
+            self._general < self._general_max and self._under_way.get(lane, 0) < self._service_max
+        )
+
+    def _take(self, lane: str) -> None:
+        self._under_way[lane] = self._under_way.get(lane, 0) + 1
+        self._all += 1
+        self._general += lane != PAY
+        UNDER_WAY.inc()
+
+    def _count_waiting(self, lane: str) -> int:
+        if lane == PAY:
+            return len(self._waiting[PAY])
+        return sum(len(queue) for name, queue in self._waiting.items() if name != PAY)
+
+    async def _wait(self, lane: str) -> None:
+        loop = asyncio.get_running_loop()
+        place: asyncio.Future[None] = loop.create_future()
+        queue = self._waiting.setdefault(lane, {})
+        queue[place] = None
+        WAITING.inc()
+        deadline = loop.call_later(self._wait_s, _give_up, place)
+        try:
+            await place
+        except Overloaded:
+            SHED.labels(lane).inc()
+            raise
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                self.leave(lane)  # it got its place in the very turn in which it was cancelled
+            raise
+        finally:
+            deadline.cancel()
+            queue.pop(place, None)
+            WAITING.dec()
+
+    def _hand_on(self) -> None:
+        """A free place goes to payment first, else to the services in turn, longest wait first."""
+        for lane in list(self._waiting):
+            queue = self._waiting[lane]
+            while queue and self._has_place(lane):
+                place = next(iter(queue))
+                del queue[place]
+                if not place.done():
+                    self._take(lane)
+                    place.set_result(None)
+            if lane != PAY and queue:  # the next free place is another service's first
+                self._waiting[lane] = self._waiting.pop(lane)
+
+
+class StreamPlaces:
+    """Bounds event streams: in all, and for one address."""
+
+    def __init__(self, most: int = STREAMS_MAX, per_address: int = STREAMS_PER_ADDRESS_MAX) -> None:
+        self._most, self._per_address = most, per_address
+        self._open = 0
+        self._by_address: dict[str, int] = {}
+
+    @contextmanager
+    def place(self, address: str) -> Iterator[None]:
+        """Raises Overloaded when there is none."""
+        mine = self._by_address.get(address, 0)
+        if self._open >= self._most or mine >= self._per_address:
+            SHED.labels("stream").inc()
+            raise Overloaded("Too many event streams are open.", retry_after_s=5)
+        self._open += 1
+        self._by_address[address] = mine + 1
+        STREAMS.inc()
+        try:
+            yield
+        finally:
+            self._open -= 1
+            STREAMS.dec()
+            if self._by_address[address] == 1:
+                del self._by_address[address]
+            else:
+                self._by_address[address] -= 1
+
+
+def _give_up(place: "asyncio.Future[None]") -> None:
+    if not place.done():
+        place.set_exception(Overloaded())

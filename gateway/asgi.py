@@ -1,0 +1,99 @@
+"""The gateway as an ASGI app: `create_gateway(wiring, inner)`, made by the composition root.
+
+`inner` opens what stands behind the gateway (services of this process, clients of those elsewhere);
+it is entered before the first request and left after the last.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from chassis import logs
+from chassis.redis import RedisCalls, open_redis
+from chassis.upstream import Receive, Scope, Send
+from chassis.wiring import Wiring
+from gateway.edge import Edge
+from gateway.gate import SCRIPTS
+
+REDIS_TIMEOUT_S = (
+    0.5  # a request waits no longer for Redis; it is then counted by this process alone
+)
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Inner = AbstractAsyncContextManager[Any] | Callable[[], AbstractAsyncContextManager[Any]]
+
+log = logs.get("gateway")
+
+
+def create_gateway(wiring: Wiring, inner: Inner) -> App:
+    return Gateway(wiring, inner)
+
+
+class Gateway:
+    """Answers `lifespan` and `http`; everything else is refused."""
+
+    def __init__(self, wiring: Wiring, inner: Inner) -> None:
+        self._wiring = wiring
+        self._inner = inner
+        self._edge: Edge | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if self._edge is None:
+                raise RuntimeError("The gateway serves only within its lifespan.")
+            await self._edge.handle(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": "There are none here."})
+        else:
+            raise ValueError(f"unknown ASGI scope {scope['type']!r}")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Everything that the gateway needs, opened in order and closed in reverse."""
+        async with AsyncExitStack() as stack:
+            inner = self._inner
+            # not `callable(inner)`: a context manager made by contextlib is callable, as a decorator
+            opened = inner if isinstance(inner, AbstractAsyncContextManager) else inner()
+            await stack.enter_async_context(opened)
+            client = open_redis(self._wiring.redis_url)
+            redis = RedisCalls(client, SCRIPTS, answer_timeout_s=REDIS_TIMEOUT_S)
+            stack.push_async_callback(redis.close)
+            edge = Edge(self._wiring, redis)
+            await stack.enter_async_context(edge.revocations.kept_fresh())
+            stack.push_async_callback(edge.forwarder.drain)
+            self._edge = edge
+            try:
+                yield
+            finally:
+                self._edge = None
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The lifespan protocol; a failed start is said in one sentence."""
+        await receive()
+        running = self.running()
+        try:
+            await running.__aenter__()
+        except Exception as failure:
+            log.error("start_failed", exc_info=failure)
+            logs.flush()
+            await send({"type": "lifespan.startup.failed", "message": _sentence(failure)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        try:
+            await running.__aexit__(None, None, None)
+        except Exception as failure:
+            log.error("stop_failed", exc_info=failure)
+            await send({"type": "lifespan.shutdown.failed", "message": _sentence(failure)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+        finally:
+            logs.flush()
+
+
+def _sentence(failure: Exception) -> str:
+    lines = str(failure).strip().splitlines()
+    return f"Cannot start: {lines[0] if lines else type(failure).__name__}"

@@ -1,0 +1,172 @@
+"""The way of a request through the gateway, step by step."""
+
+import time
+
+from chassis import logs
+from chassis.client import ServiceClient
+from chassis.context import CURRENT
+from chassis.problems import (
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    Problem,
+    Unavailable,
+)
+from chassis.redis import RedisCalls
+from chassis.tokens import Principal, Verifier, bearer_token
+from chassis.upstream import Receive, Scope, Send
+from chassis.wiring import Wiring
+from gateway.addresses import Addresses
+from gateway.admission import PAY, Admission, StreamPlaces
+from gateway.answer_headers import AnswerHeaders
+from gateway.bodies import Bodies, ClientGone
+from gateway.cors import Cors
+from gateway.exchange import Exchange
+from gateway.forwarding import Forwarder
+from gateway.gate import Gate
+from gateway.limits import Policies
+from gateway.metrics import count_request
+from gateway.operations import Operations, read_only
+from gateway.problems import UriTooLong
+from gateway.revocations import Revocations
+from gateway.routing import METHODS, Route, Routes, judge
+
+TARGET_MAX_BYTES = 4096  # path and query
+ALLOW = {"Allow": ", ".join(sorted(METHODS))}
+
+log = logs.get("gateway")
+
+
+class Edge:
+    """`await handle(scope, receive, send)` for every HTTP request. Built by gateway.asgi."""
+
+    def __init__(self, wiring: Wiring, redis: RedisCalls) -> None:
+        settings = wiring.settings
+        self._verifier: Verifier = wiring.verifier
+        self._cors = Cors(settings.cors_origins)
+        self._answer_headers = AnswerHeaders(settings, self._cors)
+        self._addresses = Addresses(settings.trusted_proxies)
+        self._routes = Routes(demo=settings.demo)
+        self._operations = Operations(wiring, self._is_reachable)
+        self.revocations = Revocations(
+            redis,
+            ServiceClient(wiring.upstreams.identity),
+            token_life_s=settings.access_token_ttl_s,
+        )
+        self._gate = Gate(redis, Policies(settings), self.revocations)
+        self._bodies = Bodies()
+        self._admission = Admission(settings.concurrency_max, settings.queue_max)
+        self._streams = StreamPlaces()
+        self.forwarder = Forwarder(wiring.upstreams, self.revocations)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send, self._answer_headers)
+        token = CURRENT.set(exchange.context)
+        try:
+            await self._answer(exchange)
+        finally:
+            _tell(exchange)
+            CURRENT.reset(token)
+
+    async def _answer(self, exchange: Exchange) -> None:
+        """Every failure becomes a problem document; after half an answer only a cut says the truth."""
+        try:
+            await self._serve(exchange)
+        except ClientGone:
+            pass
+        except Problem as problem:
+            await self._refuse(exchange, problem)
+        except (TimeoutError, ConnectionError) as away:
+            log.warning("upstream_failed", reason=type(away).__name__)
+            await self._refuse(exchange, Unavailable())
+        except Exception as bug:
+            log.error("unexpected_error", path=exchange.logged_path, exc_info=bug)
+            await self._refuse(exchange, InternalError())
+
+    async def _refuse(self, exchange: Exchange, problem: Problem) -> None:
+        if not exchange.status:
+            await exchange.refuse(problem, linger=isinstance(problem, PayloadTooLarge))
+        elif not exchange.ended and not exchange.gone:
+            raise ConnectionAbortedError("half an answer is out")
+
+    async def _serve(self, exchange: Exchange) -> None:
+        exchange.headers.check()
+        if len(exchange.raw_path) + len(exchange.query) > TARGET_MAX_BYTES:
+            raise UriTooLong(f"At most {TARGET_MAX_BYTES} bytes.")
+        if not exchange.is_plain:
+            raise NotFound()
+        path = exchange.path
+        if exchange.method not in METHODS:
+            raise MethodNotAllowed(headers=ALLOW)
+        own = self._operations.find(path)
+        route = None if own is not None else self._routes.match(path)
+        if own is None and route is None:
+            raise NotFound()
+        if exchange.method == "OPTIONS":
+            await self._answer_options(exchange, route)
+        elif own is not None:
+            handler, exchange.route = own
+            read_only(exchange)
+            await handler(exchange)
+        elif route is not None:
+            exchange.route = route.template
+            await self._forward(exchange, route)
+
+    async def _answer_options(self, exchange: Exchange, route: Route | None) -> None:
+        methods = (route.methods or METHODS) if route is not None else frozenset({"GET"})
+        allowed = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+        headers = [(b"allow", ", ".join(sorted(allowed)).encode("ascii"))]
+        if exchange.headers.get(b"access-control-request-method") is not None:
+            headers += self._cors.preflight(exchange.headers.get(b"origin"))
+        await exchange.answer(204, headers)
+
+    async def _forward(self, exchange: Exchange, route: Route) -> None:
+        address = self._addresses.of(
+            exchange.scope["client"][0] if exchange.scope.get("client") else "",
+            exchange.headers.lines(b"x-forwarded-for"),
+        )
+        counted_as = self._addresses.key(address)
+        self._gate.refuse_known(route, counted_as)
+        principal = await self._verify(exchange, route)
+        exchange.limits = await self._gate.enter(route, counted_as, principal)
+        if route.lane == "stream":
+            if exchange.method != "GET":
+                raise MethodNotAllowed(headers={"Allow": "GET, OPTIONS"})
+            with self._streams.place(counted_as):
+                await self.forwarder.forward(exchange, route, address, b"")
+            return
+        body = b""
+        if exchange.headers.body_length():
+            body = await self._bodies.read(exchange.receive)
+        lane = PAY if route.lane == "pay" else route.service
+        with self._bodies.held(body):
+            await self._admission.enter(lane)
+            try:
+                await self.forwarder.forward(exchange, route, address, body)
+            finally:
+                self._admission.leave(lane)
+
+    async def _verify(self, exchange: Exchange, route: Route) -> Principal | None:
+        """Raises InvalidToken or TokenExpired. None: nobody in particular asks."""
+        header = exchange.headers.get(b"authorization")
+        if header is None or route.token_ignored:
+            return None
+        token = bearer_token(header.decode("latin-1"))
+        return None if token is None else await self._verifier.verify(token)
+
+    def _is_reachable(self, path: str) -> bool:
+        """Whether a path of an OpenAPI document, its parameters in braces, is forwarded."""
+        plain = path.replace("{", "").replace("}", "")
+        judged = judge(plain.encode("ascii", "replace"))
+        return judged is not None and self._routes.match(judged) is not None
+
+
+def _tell(exchange: Exchange) -> None:
+    """One line in the log and one count for every request; 499: the client went before an answer."""
+    seconds = time.perf_counter() - exchange.began_s
+    status = exchange.status or 499
+    method = exchange.known_method
+    log.info(f"{method} {exchange.logged_path}", status=status, latency=f"{seconds * 1000:.0f}ms")
+    stream = exchange.route.endswith("/stream")
+    count_request(exchange.route, method, status, None if stream else seconds)

@@ -1,0 +1,192 @@
+"""A request on its way to a service, and the answer on its way back.
+
+What may change something is run in a task of its own: when the client goes, or the server wants to
+stop, an order that is being committed is finished and only its answer is dropped.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from chassis import logs
+from chassis.problems import (
+    CONTENT_TYPE,
+    Forbidden,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    Problem,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from chassis.upstream import SAFE_METHODS, Message, Scope, Upstreams
+from gateway.exchange import Exchange
+from gateway.headers import Headers
+from gateway.revocations import Revocations
+from gateway.routing import Route
+from identity.contract import REVOKED_LOGIN_HEADER
+
+ANSWER_DEADLINE_S = 15.0  # until an answer begins; the seam's own deadlines are shorter
+DRAIN_S = 5.0  # what is being committed when the server stops
+_PROBLEM_TYPE = CONTENT_TYPE.encode("ascii")
+_BY_STATUS: dict[int, type[Problem]] = {
+    kind.status: kind
+    for kind in (
+        ValidationFailed,
+        Unauthenticated,
+        Forbidden,
+        NotFound,
+        MethodNotAllowed,
+        PayloadTooLarge,
+        UnsupportedMediaType,
+        InternalError,
+        Unavailable,
+    )
+}
+
+log = logs.get("gateway")
+
+
+class Forwarder:
+    """`await forward(exchange, route, address, body)` → the answer has gone out."""
+
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        revocations: Revocations,
+        *,
+        deadline_s: float = ANSWER_DEADLINE_S,
+    ) -> None:
+        self._upstreams = upstreams
+        self._revocations = revocations
+        self._deadline_s = deadline_s
+        self._finishing: set[asyncio.Task[None]] = set()
+
+    async def forward(self, exchange: Exchange, route: Route, address: str, body: bytes) -> None:
+        """Raises Unavailable when no answer begins in time; a change may then still happen."""
+        relay = _Relay(exchange, body, self._revocations)
+        upstream: Any = getattr(self._upstreams, route.service)
+        scope = _scope(exchange, address, body)
+        if exchange.method in SAFE_METHODS:
+            async with asyncio.timeout(self._deadline_s) as deadline:
+                relay.deadline = deadline
+                await upstream(scope, relay.receive, relay.send)
+        else:
+            work = upstream(scope, relay.receive, relay.send)
+            await self._forward_to_its_end(work, exchange, relay)
+        if not exchange.status and not exchange.gone and not relay.client_gone:
+            raise RuntimeError(f"{route.service} did not answer {route.template}")
+
+    async def drain(self) -> None:
+        """Waits for what is being changed, DRAIN_S at most."""
+        if self._finishing:
+            await asyncio.wait(self._finishing, timeout=DRAIN_S)
+
+    async def _forward_to_its_end(
+        self, work: Coroutine[Any, Any, None], exchange: Exchange, relay: "_Relay"
+    ) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._finishing.add(task)
+        task.add_done_callback(self._finished)
+        try:
+            done, _ = await asyncio.wait((task,), timeout=self._deadline_s)
+            if not done and not exchange.status:
+                raise TimeoutError
+            await asyncio.shield(task)
+        except (asyncio.CancelledError, TimeoutError):
+            relay.dropped = True  # whatever the service says later has nobody to hear it
+            raise
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        self._finishing.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever still waits has it; otherwise nobody can be told
+
+
+class _Relay:
+    """A service's `receive` and `send` for one request."""
+
+    __slots__ = (
+        "_body",
+        "_exchange",
+        "_refusal",
+        "_revocations",
+        "client_gone",
+        "deadline",
+        "dropped",
+    )
+
+    def __init__(self, exchange: Exchange, body: bytes, revocations: Revocations) -> None:
+        self._exchange = exchange
+        self._body: bytes | None = body
+        self._revocations = revocations
+        self._refusal: Problem | None = None
+        self.deadline: asyncio.Timeout | None = None
+        self.client_gone = False
+        self.dropped = False
+
+    async def receive(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        while not self.client_gone:
+            message = await self._exchange.receive()
+            self.client_gone = message["type"] == "http.disconnect"
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._start(message["status"], message["headers"])
+        elif message["type"] == "http.response.body" and self._refusal is None and not self.dropped:
+            more = message.get("more_body", False)
+            await self._exchange.write(message.get("body", b""), more=more)
+
+    async def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        if self.deadline is not None:
+            self.deadline.reschedule(None)
+        revoked = [value for name, value in headers if name == REVOKED_LOGIN_HEADER]
+        for login_id in revoked:
+            await self._revocations.mark(login_id.decode("ascii"))
+        if self.dropped:
+            return
+        if status >= 400 and not _is_problem(headers):
+            self._refusal = _BY_STATUS.get(status, InternalError if status >= 500 else NotFound)()
+            await self._exchange.refuse(self._refusal)
+            return
+        await self._exchange.start(status, list(headers))
+
+
+def _is_problem(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    return any(
+        name == b"content-type" and value.startswith(_PROBLEM_TYPE) for name, value in headers
+    )
+
+
+def _scope(exchange: Exchange, address: str, body: bytes) -> Scope:
+    """HEAD goes out as GET: a service answers one, the gateway leaves its body away."""
+    came = exchange.scope
+    headers: Headers = exchange.headers.cleaned()
+    headers += exchange.context.outgoing_headers()
+    headers.append((b"host", exchange.headers.get(b"host") or b"stampede"))
+    headers.append((b"x-forwarded-for", address.encode("ascii")))
+    if body or exchange.method not in SAFE_METHODS:
+        headers.append((b"content-length", b"%d" % len(body)))
+    return {
+        "type": "http",
+        "asgi": came["asgi"],
+        "http_version": came["http_version"],
+        "method": "GET" if exchange.method == "HEAD" else exchange.method,
+        "scheme": came["scheme"],
+        "path": exchange.path,
+        "raw_path": exchange.path.encode("ascii"),
+        "query_string": exchange.query,
+        "root_path": "",
+        "headers": headers,
+        "client": (address, 0),
+        "server": came["server"],
+        "state": {},
+        "extensions": {},
+    }

@@ -1,0 +1,155 @@
+"""How many requests an address or a user may make: buckets, and what an answer says about them.
+
+A bucket holds `burst` requests and gets `rate` of them back a second (GCRA, a leaky bucket as one
+timestamp). Header fields as in draft-ietf-httpapi-ratelimit-headers-10: the policy's quota `q` is the
+bucket and its window `w` the time to fill it; `r` requests are left and the bucket is full in `t`.
+"""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import msgspec
+
+from chassis.problems import RateLimited
+from chassis.settings import Settings
+
+REFRESHES_A_LOGIN = 4  # a login is refreshed by each of its tabs and devices
+REFUSED_MAX = 100_000  # who is known to be over a limit, in one process
+LOCAL_BUCKETS_MAX = 100_000
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """A limit: `burst` requests at once, `rate` a second in the long run."""
+
+    name: str
+    rate: float
+    burst: int
+
+    @property
+    def interval_us(self) -> int:
+        return max(1, round(1_000_000 / self.rate))
+
+    @property
+    def item(self) -> str:
+        """Its member of RateLimit-Policy."""
+        window_s = max(1, math.ceil(self.burst / self.rate))
+        return f'"{self.name}";q={self.burst};w={window_s}'
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """What a request is counted in: a policy, and by whom."""
+
+    policy: Policy
+    key: str
+
+    @classmethod
+    def of(cls, policy: Policy, who: str) -> "Bucket":
+        return cls(policy, f"limit:{{{policy.name}:{who}}}")
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How a bucket stands after a request. `again_in_ms` is None when the request was allowed."""
+
+    policy: Policy
+    left: int
+    full_in_ms: int
+    again_in_ms: int | None = None
+
+    @property
+    def item(self) -> str:
+        """Its member of RateLimit."""
+        return f'"{self.policy.name}";r={self.left};t={math.ceil(self.full_in_ms / 1000)}'
+
+
+class Policies:
+    """The limits of these settings by name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.ip = Policy("ip", settings.rate_limit_per_ip, settings.rate_limit_per_ip_burst)
+        self.user = Policy("user", settings.rate_limit_per_user, settings.rate_limit_per_user_burst)
+        rate, burst = settings.rate_limit_login, settings.rate_limit_login_burst
+        self.login = Policy("login", rate, burst)
+        self.refresh = Policy("refresh", rate * REFRESHES_A_LOGIN, burst * REFRESHES_A_LOGIN)
+        self._fields: dict[tuple[str, ...], bytes] = {}
+
+    def buckets(self, limit: str, address: str, user: str | None) -> list[Bucket]:
+        """What a request is counted in; `limit` is its route's, `address` its limiter key."""
+        buckets = [Bucket.of(self.ip, address)]
+        if limit == "login":
+            buckets.append(Bucket.of(self.login, address))
+        elif limit == "refresh":
+            buckets.append(Bucket.of(self.refresh, address))
+        if user is not None:
+            buckets.append(Bucket.of(self.user, user))
+        return buckets
+
+    def headers(self, standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
+        names = tuple([standing.policy.name for standing in standings])
+        policy = self._fields.get(names)
+        if policy is None:
+            policy = ", ".join(one.policy.item for one in standings).encode("ascii")
+            self._fields[names] = policy
+        state = ", ".join([standing.item for standing in standings]).encode("ascii")
+        return [(b"ratelimit-policy", policy), (b"ratelimit", state)]
+
+
+class Refused:
+    """Who is over a limit and until when: a flood is refused without asking Redis each time."""
+
+    def __init__(self) -> None:
+        self._until: OrderedDict[str, tuple[float, Standing]] = OrderedDict()
+
+    def remember(self, bucket: Bucket, standing: Standing) -> None:
+        if standing.again_in_ms is None:
+            return
+        self._until[bucket.key] = (time.monotonic() + standing.again_in_ms / 1000, standing)
+        self._until.move_to_end(bucket.key)
+        if len(self._until) > REFUSED_MAX:
+            self._until.popitem(last=False)
+
+    def standing(self, bucket: Bucket) -> Standing | None:
+        """How it stands, when a request of it is refused already; None: ask."""
+        entry = self._until.get(bucket.key)
+        if entry is None:
+            return None
+        until, then = entry
+        left_ms = math.ceil((until - time.monotonic()) * 1000)
+        if left_ms <= 0:
+            del self._until[bucket.key]
+            return None
+        passed_ms = (then.again_in_ms or 0) - left_ms
+        return Standing(then.policy, 0, max(left_ms, then.full_in_ms - passed_ms), left_ms)
+
+
+class LocalBuckets:
+    """The same buckets in this process alone, for while Redis is away."""
+
+    def __init__(self) -> None:
+        self._arrivals: OrderedDict[str, float] = OrderedDict()
+
+    def take(self, bucket: Bucket, now_s: float) -> Standing:
+        policy = bucket.policy
+        interval_s = 1 / policy.rate
+        allowance_s = interval_s * policy.burst
+        arrival_s = max(self._arrivals.get(bucket.key, now_s), now_s)
+        ahead_s = arrival_s + interval_s - now_s
+        if ahead_s > allowance_s + 1e-9:
+            again_in_ms = max(1, math.ceil((ahead_s - allowance_s) * 1000))
+            return Standing(policy, 0, math.ceil((arrival_s - now_s) * 1000), again_in_ms)
+        self._arrivals[bucket.key] = now_s + ahead_s
+        self._arrivals.move_to_end(bucket.key)
+        if len(self._arrivals) > LOCAL_BUCKETS_MAX:
+            self._arrivals.popitem(last=False)  # the one that has been quiet for longest
+        left = int((allowance_s - ahead_s) / interval_s + 1e-9)
+        return Standing(policy, left, math.ceil(ahead_s * 1000))
+
+
+def refusal(standing: Standing) -> RateLimited:
+    """429 with Retry-After in whole seconds, at least 1."""
+    again_in_s = max(1, math.ceil((standing.again_in_ms or 0) / 1000))
+    return RateLimited(
+        f"Wait {again_in_s} s before the next request.",
+        headers={"Retry-After": str(again_in_s)},
+    )

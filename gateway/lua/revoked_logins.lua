@@ -1,0 +1,28 @@
+-- Write identity's list of revoked logins over what is here, drop what has expired, and say "loaded".
+-- The ticket was put here before identity was asked. When it is gone, all was lost meanwhile, and with
+-- it perhaps a login revoked after the list was read: the list must then be asked for again.
+-- KEYS     revoked
+-- ARGV     ticket, now_s, (login_id, until_s)…
+-- RETURNS  {'loaded', count} | {'lost'}
+local revoked = KEYS[1]
+local ticket, now_s = ARGV[1], tonumber(ARGV[2])
+
+if redis.call('HDEL', revoked, ticket) == 0 then
+  return { 'lost' }
+end
+for n = 3, #ARGV, 2 do
+  redis.call('HSET', revoked, ARGV[n], ARGV[n + 1])
+end
+local entries = redis.call('HGETALL', revoked)
+local count = 0
+for n = 1, #entries, 2 do
+  if entries[n] ~= 'loaded' then
+    if tonumber(entries[n + 1]) < now_s then
+      redis.call('HDEL', revoked, entries[n])
+    else
+      count = count + 1
+    end
+  end
+end
+redis.call('HSET', revoked, 'loaded', '1')
+return { 'loaded', count }

@@ -1,0 +1,38 @@
+"""What the gateway counts. Labels are route templates, statuses and names of limits: all bounded."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_REQUESTS = Counter(
+    "stampede_gateway_requests_total", "Requests answered.", ["route", "method", "status"]
+)
+_LATENCY = Histogram(
+    "stampede_gateway_latency_seconds",
+    "From the request's head to the last byte of its answer, event streams left out.",
+    ["route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+)
+UNDER_WAY = Gauge("stampede_gateway_under_way", "Requests being forwarded.")
+WAITING = Gauge("stampede_gateway_waiting", "Requests waiting for a place.")
+STREAMS = Gauge("stampede_gateway_streams", "Event streams open.")
+SHED = Counter("stampede_gateway_shed_total", "Requests refused for want of a place.", ["lane"])
+LIMITED = Counter("stampede_gateway_limited_total", "Requests over a limit.", ["policy"])
+LIMITS_LOCAL = Counter(
+    "stampede_gateway_limits_local_total", "Requests limited by this process alone, without Redis."
+)
+
+_requests: dict[tuple[str, str, int], Counter] = {}
+_latencies: dict[str, Histogram] = {}
+
+
+def count_request(route: str, method: str, status: int, seconds: float | None) -> None:
+    """`seconds`: None for an event stream, whose length says nothing."""
+    key = (route, method, status)
+    counter = _requests.get(key)
+    if counter is None:
+        counter = _requests[key] = _REQUESTS.labels(route, method, str(status))
+    counter.inc()
+    if seconds is not None:
+        latency = _latencies.get(route)
+        if latency is None:
+            latency = _latencies[route] = _LATENCY.labels(route)
+        latency.observe(seconds)

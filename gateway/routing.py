@@ -1,0 +1,149 @@
+"""Which service answers which path. What is not in here does not exist outside.
+
+A path is judged exactly as it came in: a form that a service could read as another path (`//`,
+`/./`, percent-encoding, a backslash, bytes beyond ASCII) names nothing here, so that no service ever
+sees another route than the one that was judged.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from identity.contract import JWKS_PATH
+
+Service = Literal["identity", "catalog", "booking", "notification"]
+Limit = Literal["ip", "login", "refresh"]
+Lane = Literal["general", "pay", "stream"]
+
+API = "/api/v1"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_PATH = re.compile(rb"/|(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?")
+_PARAMETER = "{}"
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """A path of one service as logs, metrics and limits know it.
+
+    template: the path with its parameters named; bounded in number, so fit for a metric's label.
+    limit: beside the limit by address that every route has, one more by address.
+    lane: which places it waits for (see gateway.admission).
+    token_ignored: an expired token is no reason to refuse it; the caller comes for a new one.
+    """
+
+    service: Service
+    template: str
+    methods: frozenset[str] = frozenset()
+    limit: Limit = "ip"
+    lane: Lane = "general"
+    token_ignored: bool = False
+
+
+def _route(
+    service: Service,
+    methods: str,
+    template: str,
+    *,
+    limit: Limit = "ip",
+    lane: Lane = "general",
+    token_ignored: bool = False,
+) -> Route:
+    return Route(
+        service=service,
+        template=template if template == JWKS_PATH else API + template,
+        methods=frozenset(methods.split()),
+        limit=limit,
+        lane=lane,
+        token_ignored=token_ignored,
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    _route("identity", "POST", "/auth/register", limit="login", token_ignored=True),
+    _route("identity", "POST", "/auth/login", limit="login", token_ignored=True),
+    _route("identity", "POST", "/auth/refresh", limit="refresh", token_ignored=True),
+    _route("identity", "POST", "/auth/logout"),
+    _route("identity", "GET PATCH", "/auth/me"),
+    _route("identity", "GET", JWKS_PATH, token_ignored=True),
+    _route("catalog", "GET POST", "/venues"),
+    _route("catalog", "GET POST", "/shows"),
+    _route("catalog", "GET PATCH", "/shows/{show_id}"),
+    _route("catalog", "GET POST", "/shows/{show_id}/sessions"),
+    _route("catalog", "GET PATCH", "/sessions/{session_id}"),
+    _route("catalog", "GET", "/sessions/{session_id}/seat-map"),
+    _route("catalog", "POST", "/sessions/{session_id}/publish"),
+    _route("booking", "GET", "/sessions/{session_id}/seats"),
+    _route("booking", "GET", "/sessions/{session_id}/seats/stream", lane="stream"),
+    _route("booking", "POST", "/sessions/{session_id}/block"),
+    _route("booking", "POST", "/sessions/{session_id}/unblock"),
+    _route("booking", "GET POST", "/orders"),
+    _route("booking", "GET", "/orders/{order_id}"),
+    _route("booking", "POST", "/orders/{order_id}/pay", lane="pay"),
+    _route("booking", "POST", "/orders/{order_id}/cancel"),
+    _route("booking", "POST", "/orders/{order_id}/refund"),
+    _route("booking", "GET", "/orders/{order_id}/events"),
+    _route("booking", "GET", "/tickets/{ticket_id}"),
+    _route("booking", "GET", "/tickets/{ticket_id}/qr.svg"),
+    _route("booking", "GET", "/tickets/{ticket_id}/qr.png"),
+    _route("booking", "GET", "/tickets/{ticket_id}/ticket.pdf"),
+    _route("booking", "POST", "/payments/webhooks/{provider}", lane="pay", token_ignored=True),
+    _route("booking", "POST", "/check-ins"),
+)
+# What a service serves below these beyond the rows above is forwarded too, under one template.
+SHARES: dict[tuple[str, ...], Service] = {
+    ("api", "v1", "auth"): "identity",
+    ("api", "v1", "venues"): "catalog",
+    ("api", "v1", "shows"): "catalog",
+    ("api", "v1", "sessions"): "catalog",
+    ("api", "v1", "orders"): "booking",
+    ("api", "v1", "tickets"): "booking",
+    ("api", "v1", "payments"): "booking",
+    ("api", "v1", "check-ins"): "booking",
+    ("api", "v1", "refunds"): "booking",
+}
+
+
+class Routes:
+    """`match(path)` → Route or None. `demo` opens the mailbox."""
+
+    def __init__(self, *, demo: bool) -> None:
+        self._words = frozenset(word for route in ROUTES for word in _words_of(route.template))
+        self._by_shape = {self._shape(_segments(route.template)): route for route in ROUTES}
+        shares = dict(SHARES)
+        if demo:
+            shares[("dev", "mailbox")] = shares[("dev", "mailbox.json")] = "notification"
+        self._shares = {
+            share: Route(service=service, template=f"/{'/'.join(share)}/*")
+            for share, service in shares.items()
+        }
+
+    def match(self, path: str) -> Route | None:
+        segments = _segments(path)
+        found = self._by_shape.get(self._shape(segments))
+        if found is not None:
+            return found
+        shares = self._shares
+        return shares.get(tuple(segments[:3])) or shares.get(tuple(segments[:2]))
+
+    def _shape(self, segments: Iterable[str]) -> tuple[str, ...]:
+        words = self._words
+        return tuple([one if one in words else _PARAMETER for one in segments])
+
+
+def judge(raw_path: bytes) -> str | None:
+    """The path as text, without a slash at its end; None when it is not a plain path."""
+    if not _PATH.fullmatch(raw_path):
+        return None
+    path = raw_path.decode("ascii")
+    if "/." in path and not {".", ".."}.isdisjoint(path.split("/")):
+        return None
+    return path.rstrip("/") or "/"
+
+
+def _segments(path: str) -> list[str]:
+    return path[1:].split("/")
+
+
+def _words_of(template: str) -> list[str]:
+    return [segment for segment in _segments(template) if not segment.startswith("{")]

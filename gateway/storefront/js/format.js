@@ -1,0 +1,70 @@
+// Money, times and names of seats as people read them.
+
+import { locale, t } from "./i18n.js";
+
+/** `minor` in the currency's minor unit; whole amounts are shown without decimals. */
+export function money(minor, currency) {
+  if (minor === null || minor === undefined || !currency) return "";
+  const style = { style: "currency", currency };
+  const digits = new Intl.NumberFormat(locale(), style).resolvedOptions().maximumFractionDigits;
+  const amount = minor / 10 ** digits;
+  const shown = Number.isInteger(amount) ? 0 : digits;
+  const format = { ...style, minimumFractionDigits: shown, maximumFractionDigits: digits };
+  return new Intl.NumberFormat(locale(), format).format(amount);
+}
+
+export function count(number) {
+  return new Intl.NumberFormat(locale()).format(number);
+}
+
+function inZone(iso, time_zone, options) {
+  const zone = time_zone ? { timeZone: time_zone } : {};
+  return new Intl.DateTimeFormat(locale(), { ...zone, ...options });
+}
+
+/** 2026年8月15日 周六 */
+export function day(iso, time_zone) {
+  const options = { year: "numeric", month: "short", day: "numeric", weekday: "short" };
+  return inZone(iso, time_zone, options).format(new Date(iso));
+}
+
+export function hour(iso, time_zone) {
+  return inZone(iso, time_zone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(new Date(iso));
+}
+
+export function dayAndHour(iso, time_zone) {
+  return `${day(iso, time_zone)} ${hour(iso, time_zone)}`;
+}
+
+/** 中国标准时间: said wherever a time of the venue is shown. */
+export function zoneName(iso, time_zone) {
+  const parts = inZone(iso, time_zone, { timeZoneName: "long" }).formatToParts(new Date(iso));
+  return parts.find((part) => part.type === "timeZoneName")?.value ?? time_zone;
+}
+
+/** With seconds, for an order's history. */
+export function moment(iso, time_zone) {
+  const options = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+  return inZone(iso, time_zone, options).format(new Date(iso));
+}
+
+/** Parts of a remaining time, never below zero. */
+export function remaining(left_ms) {
+  const seconds = Math.max(0, Math.ceil(left_ms / 1000));
+  return {
+    days: Math.floor(seconds / 86_400),
+    hours: Math.floor(seconds / 3600) % 24,
+    minutes: Math.floor(seconds / 60) % 60,
+    seconds: seconds % 60,
+  };
+}
+
+export function two(number) {
+  return String(number).padStart(2, "0");
+}
+
+/** A区 3排12座; a standing place has no row. */
+export function seatName(seat) {
+  const values = { area: seat.area ?? "", row: seat.row, number: seat.number };
+  return (seat.row ? t("seat.name", values) : t("seat.place", values)).trim();
+}

@@ -1,0 +1,205 @@
+// From a choice to an order: best available or the seats picked, the total, the button, the refusals.
+
+import * as api from "../api.js";
+import { announce, h, icon, put } from "../dom.js";
+import { money, seatName } from "../format.js";
+import { t } from "../i18n.js";
+import * as login from "../login.js";
+import { isDefinite, seatsOf, sentence } from "../problems.js";
+import { go, here } from "../router.js";
+import { basket } from "./basket.js";
+import { bestForm } from "./best.js";
+import { dropDraft, keepDraft, readDraft } from "./draft.js";
+import { countdown, saleStatus } from "./sale.js";
+import { notice } from "./states.js";
+
+const SEATS_AN_ORDER_MAX = 20; // the API's
+const ORDERABLE = ["on_sale", "sold_out"]; // returned seats may come back at any moment
+
+export class Ordering {
+  constructor(session, model, selected, signal) {
+    Object.assign(this, { session, model, selected, signal, busy: false, onChange: () => {}, reveal: () => {} });
+    this.cap = Math.min(SEATS_AN_ORDER_MAX, session.max_tickets_per_user);
+    this.draft = readDraft(session.session_id);
+    this.mode = this.draft.mode ?? "best";
+    this.choice = { area_id: this.draft.area_id ?? this.firstArea(), quantity: Math.min(this.draft.quantity ?? Math.min(2, this.cap), this.cap) };
+    for (const seat_id of this.draft.seats ?? []) this.restore(seat_id);
+    this.best = bestForm(session, this.choice, this.cap, () => this.refresh());
+    this.basket = basket(selected, this.cap, { remove: (seat) => this.toggle(seat), clear: () => this.clear(), reveal: (seat) => this.reveal(seat) });
+    this.message = notice();
+    this.content = h("div", { class: "panel-content" });
+    this.tabs = h("div", { class: "segmented", role: "group", "aria-label": t("choose.mode") });
+    this.foot = h("div", { class: "panel-foot" });
+    this.total = h("span", { class: "total" });
+    this.button = h("button", { class: "button large", type: "button", onclick: () => this.submit() });
+    this.node = h("aside", { class: "panel" }, this.tabs, this.content, h("div", { class: "panel-end" }, this.message.box, this.foot));
+    this.drawFoot();
+    this.refresh();
+  }
+
+  firstArea() {
+    const areas = this.session.seat_areas;
+    return (areas.find((area) => area.available > 0) ?? areas[0])?.area_id;
+  }
+
+  restore(seat_id) {
+    const seat = this.model.byId.get(seat_id);
+    if (!seat) return;
+    if (this.model.isFree(seat)) this.selected.set(seat_id, seat);
+    else this.model.lost.add(seat_id);
+  }
+
+  /** Before the opening the foot counts down, then it is the button. */
+  drawFoot() {
+    const status = saleStatus(this.session);
+    const opens = status === "scheduled" && countdown(this.session.sale_opens_at, this.signal, () => this.drawFoot());
+    put(this.foot, opens, h("div", { class: "foot-row" }, this.total, this.button));
+    this.open = ORDERABLE.includes(status);
+    this.closedWords = status === "scheduled" ? t("choose.not-open") : t(`sale.${status}`);
+    if (this.best) this.refresh();
+  }
+
+  setMode(mode) {
+    this.mode = mode;
+    this.message.say("");
+    this.refresh();
+  }
+
+  refresh() {
+    const tab = (mode, words) => h("button", { type: "button", "aria-pressed": String(this.mode === mode), dataset: { mode }, onclick: () => this.setMode(mode) }, words);
+    const picked = this.selected.size ? ` (${this.selected.size})` : "";
+    const focused = this.tabs.contains(document.activeElement);
+    put(this.tabs, tab("best", t("choose.best")), tab("own", t("choose.own") + picked));
+    if (focused) this.tabs.querySelector('[aria-pressed="true"]').focus();
+    const shown = this.mode === "best" ? this.best.node : this.basket.node;
+    if (this.content.firstChild !== shown) put(this.content, shown);
+    this.best.refresh(new Map(this.model.areas.map((area) => [area.area_id, area.free])));
+    this.basket.refresh();
+    this.drawButton();
+  }
+
+  drawButton() {
+    const own = this.mode === "own";
+    const area = this.session.seat_areas.find((one) => one.area_id === this.choice.area_id);
+    const total = own ? [...this.selected.values()].reduce((sum, seat) => sum + seat.area.price, 0) : (area?.price ?? 0) * this.choice.quantity;
+    put(this.total, h("small", {}, t("choose.total")), h("b", {}, money(total, this.session.currency ?? area?.currency)));
+    const key = `choose.${own ? "own" : "best"}.order${login.current() ? "" : "-login"}`;
+    const words = this.open ? t(this.busy ? "choose.ordering" : key) : this.closedWords;
+    put(this.button, !own && this.open && !this.busy && icon("spark"), words);
+    this.button.disabled = !this.open || this.busy || (own ? this.selected.size === 0 : !area);
+  }
+
+  toggle(seat) {
+    const name = seatName({ ...seat, area: seat.area.name });
+    this.mode = "own";
+    if (this.selected.delete(seat.seat_id)) announce(t("choose.removed", { seat: name }));
+    else if (!this.model.isFree(seat)) return this.warn(t("choose.unavailable", { seat: name }));
+    else if (this.selected.size >= this.cap) return this.warn(t("choose.full", { count: this.cap }));
+    else {
+      this.model.lost.delete(seat.seat_id);
+      this.selected.set(seat.seat_id, seat);
+      announce(t("choose.added", { seat: name, price: money(seat.area.price, seat.area.currency) }));
+    }
+    this.message.say("");
+    this.unsure = false;
+    this.keep();
+    this.onChange([seat]);
+    return this.refresh();
+  }
+
+  warn(words) {
+    this.message.say(words);
+    this.refresh();
+  }
+
+  clear() {
+    const seats = [...this.selected.values()];
+    this.selected.clear();
+    this.message.say("");
+    this.keep();
+    this.onChange(seats);
+    this.refresh();
+    this.tabs.querySelector('[aria-pressed="true"]').focus();
+  }
+
+  /** An area tapped on the map is also the one that best available would take. */
+  enter(area) {
+    this.choice.area_id = area.area_id;
+    if (area.kind === "standing") {
+      this.mode = "best";
+      this.message.say(t("choose.standing", { area: area.name }));
+    }
+    this.refresh();
+  }
+
+  /** Picked seats that somebody else has taken meanwhile: unpicked, marked, said. */
+  lose(seats) {
+    if (this.busy || this.unsure) return; // our own order may have taken them; its answer decides
+    const gone = (seats ?? [...this.selected.values()]).filter((seat) => this.selected.has(seat.seat_id) && !this.model.isFree(seat));
+    if (gone.length) this.markLost(gone);
+  }
+
+  markLost(seats) {
+    for (const seat of seats) {
+      this.selected.delete(seat.seat_id);
+      this.model.lost.add(seat.seat_id);
+    }
+    const names = seats.map((seat) => seatName({ ...seat, area: seat.area.name })).join(t("seat.join"));
+    this.message.say(t("choose.lost", { seats: names }));
+    this.keep();
+    this.onChange(seats);
+    this.refresh();
+  }
+
+  keep(submit = false) {
+    const seats = [...this.selected.keys()];
+    keepDraft(this.session.session_id, { mode: this.mode, ...this.choice, seats, submit });
+  }
+
+  body() {
+    const { session_id } = this.session;
+    if (this.mode === "own") return { session_id, seats: [...this.selected.keys()].sort((one, two) => one - two) };
+    return { session_id, seat_area_id: this.choice.area_id, quantity: this.choice.quantity };
+  }
+
+  /** After logging in from here, goes on with what the button said. */
+  resume() {
+    if (!this.draft.submit || !login.current()) return;
+    this.keep();
+    if (this.model.lost.size) this.message.say(t("problem.seats-taken")); // never fewer than was meant
+    else if (!this.button.disabled) this.submit();
+  }
+
+  async submit() {
+    if (this.busy) return;
+    const there = here();
+    const toLogin = () => { this.keep(true); go(`/login?next=${encodeURIComponent(there)}&for=order`); };
+    if (!login.current()) return toLogin();
+    this.busy = true;
+    this.unsure = false;
+    this.message.say("");
+    this.drawButton();
+    try {
+      const order = await api.placeOrder(this.body());
+      dropDraft(this.session.session_id);
+      if (here() === there) go(`/orders/${order.order_id}`);
+    } catch (error) {
+      this.busy = false;
+      if (error.status === 401) toLogin();
+      else this.refused(error);
+    }
+  }
+
+  refused(error) {
+    this.unsure = !isDefinite(error);
+    this.message.say(sentence(error));
+    if (error.code === "seats-taken") {
+      const named = seatsOf(error).map((seat_id) => this.model.byId.get(seat_id)).filter(Boolean);
+      const gone = named.length ? named : [...this.selected.values()].filter((seat) => !this.model.isFree(seat));
+      if (gone.length) this.markLost(gone);
+    }
+    this.lose(null);
+    this.refresh();
+    this.button.focus();
+  }
+}

@@ -1,0 +1,51 @@
+// Whether a session can be bought now, by the server's clock, and how that is said.
+
+import { now, until } from "../clock.js";
+import { every, h, put } from "../dom.js";
+import { count, remaining, two } from "../format.js";
+import { t } from "../i18n.js";
+
+const FEW = 20;
+const OPENING_SOON_MS = 365 * 86_400_000; // beyond a year a countdown says nothing
+
+/** The status by the times of the session, so that a page left open opens by itself. */
+export function saleStatus(session) {
+  if (["draft", "cancelled"].includes(session.status)) return session.status;
+  if (now() < Date.parse(session.sale_opens_at)) return "scheduled";
+  if (now() >= Date.parse(session.sale_closes_at)) return "closed";
+  const left = (session.seat_areas ?? []).some((area) => area.available > 0);
+  return left || session.status === "scheduled" ? "on_sale" : "sold_out";
+}
+
+export function badge(status, words = t(`sale.${status}`)) {
+  return h("span", { class: `badge ${status}` }, words);
+}
+
+export function areaLeft(area) {
+  if (area.available <= 0) return h("span", { class: "left none" }, t("area.none"));
+  if (area.available <= FEW) return h("span", { class: "left few" }, t("area.few", { available: count(area.available) }));
+  return h("span", { class: "left" }, t("area.available", { available: count(area.available) }));
+}
+
+/** A clock that runs down to `iso` and then calls `opened` once. Screen readers hear the minutes only. */
+export function countdown(iso, signal, opened) {
+  const box = h("div", { class: "countdown", role: "timer", "aria-label": t("countdown.label") });
+  let done = false;
+  const draw = () => {
+    const left_ms = until(iso);
+    if (left_ms > OPENING_SOON_MS) return put(box);
+    put(box, h("span", { class: "countdown-label" }, t("countdown.label")), h("span", { class: "countdown-parts" }, digits(left_ms)));
+    if (left_ms > 0 || done) return null;
+    done = true;
+    return opened();
+  };
+  every(signal, 250, draw);
+  return box;
+}
+
+function digits(left_ms) {
+  const parts = remaining(left_ms);
+  const shown = parts.days > 0 ? ["days", "hours", "minutes", "seconds"] : ["hours", "minutes", "seconds"];
+  return shown.map((name) => h("span", { class: "countdown-part" },
+    h("b", {}, name === "days" ? String(parts.days) : two(parts[name])), h("small", {}, t(`countdown.${name}`))));
+}

@@ -1,0 +1,42 @@
+// Tickets with their codes, each like a card torn off a sheet.
+
+import { h } from "../dom.js";
+import { dayAndHour, seatName } from "../format.js";
+import { t } from "../i18n.js";
+
+/** From the order, or from its history, whose last event with tickets has them. */
+function found(order, events) {
+  if (order.tickets?.length) return order.tickets;
+  return [...events].reverse().find((event) => event.data?.tickets?.length)?.data.tickets ?? [];
+}
+
+/** A code's URL is made for e-mails; here it is asked from where this page came from. */
+function ownAddress(url) {
+  const { pathname, search } = new URL(url, location.href);
+  return pathname + search;
+}
+
+export function ticketsOf(order, events, { session, show }) {
+  const tickets = found(order, events);
+  if (tickets.length === 0) return h("p", { class: "hint" }, order.status === "refunded" ? "" : t("order.tickets.coming"));
+  return h("section", { class: "tickets", "aria-label": t("order.tickets") }, tickets.map((ticket) => card(ticket, session, show)));
+}
+
+function card(ticket, session, show) {
+  const name = seatName(ticket);
+  const address = ownAddress(ticket.qr_code);
+  return h("article", { class: "ticket" },
+    h("div", { class: "ticket-words" },
+      h("h3", {}, show?.title ?? t("order.tickets")),
+      session && h("p", {}, dayAndHour(session.date, session.time_zone)),
+      show && h("p", {}, show.venue),
+      h("dl", { class: "ticket-seat" }, parts(ticket).map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value))))),
+    h("div", { class: "ticket-code" },
+      h("a", { href: address, target: "_blank", rel: "noopener", title: t("order.ticket.open") },
+        h("img", { class: "qr", src: address, width: "148", height: "148", alt: t("order.ticket.qr", { seat: name }) }))));
+}
+
+function parts({ area, row, number }) {
+  const places = [[t("area.name"), area], [t("list.row"), row], [t("ticket.number"), number]];
+  return places.filter(([, value]) => value !== "" && value !== null && value !== undefined);
+}

@@ -1,0 +1,96 @@
+// The address after # names the page. Each page gets a signal that aborts when it is left.
+
+import { h, put } from "./dom.js";
+import { t } from "./i18n.js";
+import { failure, loading } from "./parts/states.js";
+
+const routes = [];
+let leaving = new AbortController();
+let outlet;
+let redrawing = false;
+
+/** `pattern` like /shows/:id; `view(context)` returns (a promise of) a node. */
+export function route(pattern, view) {
+  routes.push({ parts: pattern.split("/"), view });
+}
+
+export function go(path, { replace = false } = {}) {
+  if (`#${path}` === location.hash) return show();
+  if (replace) location.replace(`#${path}`);
+  else location.hash = path;
+}
+
+/** The path that is shown, with its query. */
+export function here() {
+  return location.hash.slice(1) || "/";
+}
+
+function match(path) {
+  const parts = path.split("/");
+  for (const { parts: pattern, view } of routes) {
+    if (pattern.length !== parts.length) continue;
+    if (!pattern.every((part, index) => part === parts[index] || (part.startsWith(":") && parts[index]))) continue;
+    const named = pattern.map((part, index) => [part.slice(1), decoded(parts[index])]);
+    return { view, params: Object.fromEntries(named.filter((_, index) => pattern[index].startsWith(":"))) };
+  }
+  return null;
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+async function show({ quiet = false } = {}) {
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  const asked = here();
+  const [path, search = ""] = asked.split("?");
+  const found = match(path);
+  if (!quiet) put(outlet, loading());
+  outlet.setAttribute("aria-busy", "true");
+  const node = await draw(found, { query: new URLSearchParams(search), signal });
+  if (signal.aborted) return;
+  put(outlet, node);
+  outlet.removeAttribute("aria-busy");
+  outlet.dataset.path = asked;
+  settle(quiet);
+}
+
+async function draw(found, context) {
+  if (!found) return failure({ code: "not-found" }, { title: t("page.not-found"), detail: t("page.not-found.detail") });
+  try {
+    return await found.view({ ...context, params: found.params });
+  } catch (error) {
+    if (context.signal.aborted) return h("div");
+    if (!error.code) console.error(error); // a mistake of ours, not a refusal
+    return failure(error, { retry: () => show() });
+  }
+}
+
+/** After a new page: its title in the tab, the reader at its top, the focus on its heading. */
+function settle(quiet) {
+  const heading = outlet.querySelector("h1");
+  document.title = heading ? `${heading.textContent} · Stampede` : "Stampede";
+  if (quiet) return;
+  window.scrollTo(0, 0);
+  if (!heading || redrawing) return;
+  heading.tabIndex = -1;
+  heading.focus({ preventScroll: true });
+}
+
+export function redraw() {
+  redrawing = true;
+  return show().finally(() => { redrawing = false; });
+}
+
+export function start(element) {
+  outlet = element;
+  window.addEventListener("hashchange", () => show());
+  redrawing = true; // the first page leaves the focus where browsers put it
+  return show().finally(() => { redrawing = false; });
+}

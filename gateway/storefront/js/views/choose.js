@@ -1,0 +1,66 @@
+// Choosing seats of one session: the map (or list) beside what is about to be ordered.
+
+import * as api from "../api.js";
+import { h, icon, put } from "../dom.js";
+import { count, dayAndHour, zoneName } from "../format.js";
+import { t } from "../i18n.js";
+import { Ordering } from "../parts/ordering.js";
+import { badge, saleStatus } from "../parts/sale.js";
+import { seatList } from "../parts/seatlist.js";
+import { follow } from "../seatmap/live.js";
+import { SeatMap } from "../seatmap/map.js";
+import { SeatModel } from "../seatmap/model.js";
+
+export async function chooseView({ params, signal }) {
+  const [session, plan, state] = await Promise.all([
+    api.session(params.id, signal), api.seatMap(params.id, signal), api.seats(params.id, null, signal),
+  ]);
+  const show = await api.show(session.show_id, signal);
+  const model = new SeatModel(plan);
+  model.takeSnapshot(state);
+  const tiers = new Map(model.areas.map((area) => [area.area_id, area.tier]));
+  for (const area of session.seat_areas) area.tier = tiers.get(area.area_id) ?? 0;
+
+  const selected = new Map();
+  const ordering = new Ordering(session, model, selected, signal);
+  const map = new SeatMap(model, selected, { pick: (seat) => ordering.toggle(seat), enter: (area) => ordering.enter(area) }, signal);
+  const list = seatList(model, selected, (seat) => ordering.toggle(seat));
+  const live = h("span", { class: "live", role: "status" });
+  ordering.onChange = (seats) => { map.refresh(seats); list.refresh(seats); };
+  ordering.reveal = (seat) => map.reveal(seat);
+  const changed = (seats) => { ordering.lose(seats); map.refresh(seats); list.refresh(seats); ordering.refresh(); };
+  const status = (name) => { live.dataset.state = name; put(live, h("i", { "aria-hidden": "true" }), t(`map.${name}`)); };
+  follow(session.session_id, model, { changed, status }, signal);
+  ordering.resume();
+
+  return h("div", { class: "choose" },
+    head(session, show, model, live),
+    h("div", { class: "choose-body" }, board(map, list), ordering.node));
+}
+
+function head(session, show, model, live) {
+  const zone = session.time_zone;
+  return h("div", { class: "choose-head" }, h("div", { class: "wrap" },
+    h("a", { class: "back", href: `#/shows/${session.show_id}?session=${session.session_id}`, "aria-label": t("back") }, icon("left")),
+    h("div", { class: "choose-words" },
+      h("h1", {}, show.title),
+      h("p", { title: zoneName(session.date, zone) },
+        `${dayAndHour(session.date, zone)} (${zoneName(session.date, zone)}) · ${show.venue}`)),
+    h("div", { class: "choose-state" }, badge(saleStatus(session)), live, h("span", { class: "only-wide" }, t("map.seats", { count: count(model.seats.length) })))));
+}
+
+/** Map and list are one place; a button turns one into the other. */
+function board(map, list) {
+  let listed = false;
+  list.node.hidden = true;
+  const words = h("span");
+  const button = h("button", { class: "button quiet small board-switch", type: "button" }, words);
+  const draw = () => {
+    map.node.hidden = listed;
+    list.node.hidden = !listed;
+    put(button, icon(listed ? "map" : "list"), t(listed ? "map.map" : "map.list"));
+  };
+  button.addEventListener("click", () => { listed = !listed; draw(); });
+  draw();
+  return h("section", { class: "board", "aria-label": t("choose.title") }, button, map.node, list.node);
+}

@@ -1,0 +1,88 @@
+// Logging in and signing up. Both go on to `next`.
+
+import * as api from "../api.js";
+import { h } from "../dom.js";
+import * as i18n from "../i18n.js";
+import * as login from "../login.js";
+import { sentence } from "../problems.js";
+import { go, here } from "../router.js";
+import { onlyInDemo } from "../parts/demo.js";
+import { field, fieldErrors } from "../parts/field.js";
+import { notice } from "../parts/states.js";
+
+const { t } = i18n;
+const DEMO = { email: "buyer@demo.stampede.example", password: "buy-2-tickets" }; // as stampede/demo makes it
+
+/** For pages that need somebody: leads to the login and says so by true. */
+export function needLogin() {
+  if (login.current()) return false;
+  go(`/login?next=${encodeURIComponent(here())}`, { replace: true });
+  return true;
+}
+
+/** Only a path of this storefront: never an address that somebody put into a link. */
+function nextOf(query) {
+  const next = query.get("next") ?? "/";
+  return next.startsWith("/") ? next : "/";
+}
+
+async function followProfile() {
+  if (i18n.chosen()) return;
+  const profile = await api.profile().catch(() => null);
+  if (profile) i18n.adopt(profile.locale);
+}
+
+function form(query, { fields, submit, words, act }) {
+  const message = notice();
+  const button = h("button", { class: "button large wide", type: "submit" }, submit);
+  const send = async (event) => {
+    event.preventDefault();
+    const wrong = fields.find((one) => !one.check());
+    if (wrong) return wrong.input.focus();
+    button.disabled = true;
+    message.say("");
+    const there = here();
+    try {
+      await act(Object.fromEntries(new FormData(event.target)));
+      await followProfile();
+      return here() === there ? go(nextOf(query), { replace: true }) : null;
+    } catch (problem) {
+      button.disabled = false;
+      return fieldErrors(fields, problem) || message.say(sentence(problem));
+    }
+  };
+  return h("form", { class: "account-form", novalidate: true, onsubmit: send }, fields.map((one) => one.node), message.box, button, words);
+}
+
+function page(title, lead, ...content) {
+  return h("div", { class: "wrap account" }, h("div", { class: "account-card" }, h("h1", {}, title), h("p", { class: "lead" }, lead), content));
+}
+
+const emailField = () => field({ name: "email", label: t("login.email"), type: "email", autocomplete: "username", check: (value) => /^[^@\s]+@[^@\s]+$/.test(value) });
+
+export async function loginView({ query }) {
+  const fields = [
+    emailField(),
+    field({ name: "password", label: t("login.password"), type: "password", autocomplete: "current-password", check: (value) => value.length > 0 }),
+  ];
+  const demo = () => {
+    for (const one of fields) one.input.value = DEMO[one.input.name];
+    fields[0].input.form.requestSubmit();
+  };
+  const other = h("p", { class: "account-other" }, t("login.new"), " ", h("a", { href: `#/register?${query}` }, t("nav.register")));
+  const lead = query.get("for") === "order" ? t("login.for-order") : t("login.lead");
+  return page(t("login.title"), lead,
+    form(query, { fields, submit: t("login.submit"), words: other, act: ({ email, password }) => api.logIn(email.trim(), password) }),
+    onlyInDemo(h("div", { class: "demo-box" }, h("b", {}, t("login.demo")), h("code", {}, DEMO.email), h("button", { class: "link-button", type: "button", onclick: demo }, t("login.demo.use")))));
+}
+
+export async function registerView({ query }) {
+  const fields = [
+    field({ name: "full_name", label: t("register.name"), autocomplete: "name", maxlength: "100", check: (value) => value.trim().length > 0 }),
+    emailField(),
+    field({ name: "password", label: t("login.password"), type: "password", autocomplete: "new-password", hint: t("register.password.hint"), check: (value) => [...value].length >= 8 }),
+  ];
+  const other = h("p", { class: "account-other" }, t("register.known"), " ", h("a", { href: `#/login?${query}` }, t("nav.login")));
+  const act = ({ email, password, full_name }) => api.register(email.trim(), password, full_name.trim());
+  return page(t("register.title"), t("register.lead"), form(query, { fields, submit: t("register.submit"), words: other, act }));
+}

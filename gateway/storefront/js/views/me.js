@@ -1,0 +1,48 @@
+// The profile, and the way out.
+
+import * as api from "../api.js";
+import { h } from "../dom.js";
+import * as i18n from "../i18n.js";
+import { field, fieldErrors } from "../parts/field.js";
+import { notice } from "../parts/states.js";
+import { sentence } from "../problems.js";
+import { go } from "../router.js";
+import { needLogin } from "./login.js";
+
+const { t } = i18n;
+
+export async function meView({ signal }) {
+  if (needLogin()) return h("div");
+  const profile = await api.profile(signal);
+  const name = field({ name: "full_name", label: t("register.name"), autocomplete: "name", maxlength: "100", value: profile.full_name, check: (value) => value.trim().length > 0 });
+  const phone = field({ name: "phone", label: t("me.phone"), type: "tel", autocomplete: "tel", maxlength: "32", value: profile.phone ?? "", required: false, check: () => true });
+  const locale = h("select", { id: "field-locale", name: "locale" }, Object.entries(i18n.languages).map(([code, words]) => h("option", { value: code, lang: code, selected: code === profile.locale }, words)));
+  const saved = notice("good");
+  const failed = notice();
+  const save = async (event) => {
+    event.preventDefault();
+    saved.say("");
+    failed.say("");
+    if (!name.check()) return name.input.focus();
+    const changes = { full_name: name.input.value.trim(), phone: phone.input.value.trim() || null, locale: locale.value };
+    try {
+      await api.changeProfile(changes);
+      return saved.say(t("me.saved"));
+    } catch (error) {
+      return fieldErrors([name, phone], error) || failed.say(sentence(error));
+    }
+  };
+  const leave = async () => {
+    await api.logOut();
+    go("/");
+  };
+  return h("div", { class: "wrap account" }, h("div", { class: "account-card" },
+    h("h1", {}, t("me.title")), h("p", { class: "lead" }, profile.email),
+    h("form", { class: "account-form", novalidate: true, onsubmit: save }, name.node, phone.node,
+      h("div", { class: "field" }, h("label", { for: "field-locale" }, t("me.locale")), locale, h("p", { class: "field-hint" }, t("me.locale.hint"))),
+      saved.box, failed.box,
+      h("button", { class: "button large wide", type: "submit" }, t("me.save"))),
+    h("div", { class: "account-links" },
+      h("a", { class: "link-button", href: "#/orders" }, t("nav.orders")),
+      h("button", { class: "link-button", type: "button", onclick: leave }, t("me.logout")))));
+}

@@ -1,0 +1,340 @@
+"""A service over HTTP as the gateway sees it: what goes out, what comes back, what goes wrong.
+
+The other side is a socket of the test's own that speaks, stalls, cuts or refuses as it is told.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from chassis import hosts
+from chassis.client import ServiceClient
+from chassis.problems import Unavailable
+from chassis.upstream import HttpUpstream, Message
+from tests.support.gateway import Answer
+from tests.support.peer import Connection, Peer, Script
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@asynccontextmanager
+async def peer(script: Script, **deadlines: float) -> AsyncIterator[tuple[Peer, HttpUpstream]]:
+    async with Peer(script).running() as running:
+        upstream = HttpUpstream(running.url, **deadlines)
+        await upstream.open()
+        try:
+            yield running, upstream
+        finally:
+            await upstream.close()
+
+
+async def ask(
+    upstream: HttpUpstream,
+    method: str = "GET",
+    target: str = "/x",
+    body: bytes = b"",
+    headers: list[tuple[bytes, bytes]] | None = None,
+    *,
+    on_piece: Callable[[bytes], None] = lambda _piece: None,
+    gone: asyncio.Event | None = None,
+) -> Answer:
+    sent: list[Message] = []
+    asked = False
+
+    async def receive() -> Message:
+        nonlocal asked
+        if asked:
+            await (gone or asyncio.Event()).wait()
+            return {"type": "http.disconnect"}
+        asked = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if message.get("body"):
+            on_piece(message["body"])
+
+    path, _, query = target.partition("?")
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": headers or [],
+    }
+    await upstream(scope, receive, send)
+    if not sent:
+        return Answer(0, [], b"", 0)
+    whole = b"".join(m.get("body", b"") for m in sent[1:])
+    return Answer(sent[0]["status"], list(sent[0]["headers"]), whole, 0)
+
+
+async def serve_ok(connection: Connection) -> None:
+    while True:
+        await connection.request()
+        await connection.say(OK)
+
+
+async def test_a_request_goes_out_as_it_came_and_nothing_is_added() -> None:
+    async with peer(serve_ok) as (server, upstream):
+        headers = [
+            (b"x-request-id", b"abc"),
+            (b"x-name", "日本".encode()),
+            (b"x-twice", b"1"),
+            (b"x-twice", b"2"),
+            (b"connection", b"close"),
+            (b"transfer-encoding", b"chunked"),
+            (b"expect", b"100-continue"),
+            (b"content-length", b"999"),
+        ]
+        answer = await ask(upstream, "POST", "/a~b/c?q=%E4%B8%8A&r=a+b%2F", b'{"a":1}', headers)
+    assert (answer.status, answer.body) == (200, b"ok")
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"POST /a~b/c?q=%E4%B8%8A&r=a+b%2F HTTP/1.1"
+    assert sorted(lines[1:]) == sorted(
+        [
+            b"x-request-id: abc",
+            "x-name: 日本".encode(),
+            b"x-twice: 1",
+            b"x-twice: 2",
+            b"Host: " + server.url.removeprefix("http://").encode(),
+            b"Content-Length: 7",
+        ]
+    )
+    assert body == b'{"a":1}'
+
+
+async def test_a_post_without_a_body_says_so() -> None:
+    async with peer(serve_ok) as (server, upstream):
+        await ask(upstream, "POST")
+    assert b"content-length: 0" in server.requests[0].lower()
+
+
+async def test_the_answers_headers_come_through_but_for_those_of_the_hop() -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.say(
+            b"HTTP/1.1 418 Teapot\r\nX-A: 1\r\nX-A: 2\r\nX-B: \xe4\xb8\x8a\r\nConnection: close\r\n"
+            b"Keep-Alive: timeout=5\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"3\r\nabc\r\n0\r\n\r\n"
+        )
+
+    async with peer(script) as (_, upstream):
+        answer = await ask(upstream)
+    assert (answer.status, answer.body) == (418, b"abc")
+    assert answer.headers == [
+        (b"x-a", b"1"),
+        (b"x-a", b"2"),
+        (b"x-b", b"\xe4\xb8\x8a"),
+        (b"content-encoding", b"gzip"),
+    ]
+
+
+async def test_connections_are_kept_and_used_again() -> None:
+    async with peer(serve_ok) as (server, upstream):
+        for _ in range(5):
+            await ask(upstream, "POST")
+    assert (server.connections, len(server.requests)) == (1, 5)
+
+
+async def close_the_kept_connection_when_used(connection: Connection) -> None:
+    """The race of kept-alive connections: it is closed just as the next request is sent."""
+    await connection.request()
+    await connection.say(OK)
+    if connection.number == 1:
+        await connection.request()
+    else:
+        await serve_ok(connection)
+
+
+async def test_a_get_on_a_connection_closed_meanwhile_is_tried_again() -> None:
+    async with peer(close_the_kept_connection_when_used) as (server, upstream):
+        assert (await ask(upstream)).status == 200
+        assert (await ask(upstream)).status == 200
+    assert (server.connections, len(server.requests)) == (2, 3)
+
+
+async def test_a_post_is_never_sent_twice() -> None:
+    async with peer(close_the_kept_connection_when_used) as (server, upstream):
+        assert (await ask(upstream, "POST")).status == 200
+        answer = await ask(upstream, "POST", body=b"{}")
+        assert (answer.status, answer.code) == (503, "unavailable")
+        assert answer.header("retry-after") == "1"
+    assert len(server.requests) == 2
+
+
+async def test_nobody_there_is_503_and_soon_not_even_tried() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    upstream = HttpUpstream(f"http://127.0.0.1:{port}")
+    await upstream.open()
+    try:
+        for _ in range(hosts.BREAK_AFTER_FAILURES):
+            assert (await ask(upstream)).status == 503
+        async with Peer(serve_ok).running() as other:
+            host = upstream._hosts._hosts[0]
+            upstream._port = int(other.url.rpartition(":")[2])  # it is back, but left alone
+            assert (await ask(upstream)).status == 503
+            assert other.requests == []
+            host._broken_until = time.monotonic()  # until its time has come
+            assert (await ask(upstream)).status == 200
+    finally:
+        await upstream.close()
+
+
+async def test_only_one_call_finds_out_whether_a_broken_address_is_back() -> None:
+    probed, go_on = asyncio.Event(), asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        while True:
+            await connection.request()
+            probed.set()
+            await go_on.wait()
+            await connection.say(OK)
+
+    async with peer(script) as (server, upstream):
+        host = hosts.Host("127.0.0.1")
+        for _ in range(hosts.BREAK_AFTER_FAILURES):
+            host.failed()
+        host._broken_until = time.monotonic()
+        upstream._hosts._hosts = [host]
+        upstream._hosts._resolved_at = time.monotonic()
+        probe = asyncio.create_task(ask(upstream))
+        await probed.wait()
+        others = await asyncio.gather(*(ask(upstream) for _ in range(5)))
+        assert [one.status for one in others] == [503] * 5
+        go_on.set()
+        assert (await probe).status == 200
+        assert (await ask(upstream)).status == 200
+        assert len(server.requests) == 2
+
+
+async def test_an_address_that_takes_no_connection_is_passed_over_even_for_a_post() -> None:
+    async with peer(serve_ok) as (server, upstream):
+        dead = hosts.Host("127.0.0.2")  # loopback too, and nobody listens there
+        dead.under_way = -1  # so that it is picked first
+        upstream._hosts._hosts = [dead, hosts.Host("127.0.0.1")]
+        upstream._hosts._resolved_at = time.monotonic()
+        assert (await ask(upstream, "POST")).status == 200
+    assert len(server.requests) == 1
+
+
+async def test_a_service_that_stalls_is_given_up() -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.closed_by_the_other_side()
+
+    async with peer(script, deadline_s=0.05) as (server, upstream):
+        for method in ("GET", "POST"):
+            answer = await ask(upstream, method)
+            assert (answer.status, answer.code) == (503, "unavailable")
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("stalls", [True, False], ids=["stalls", "cuts"])
+async def test_an_answer_that_stops_halfway_is_cut_and_not_completed(stalls: bool) -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        if stalls:
+            await connection.closed_by_the_other_side()
+
+    async with peer(script, stall_s=0.05) as (_, upstream):
+        with pytest.raises(ConnectionAbortedError):
+            await ask(upstream)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"]
+)
+async def test_what_is_no_answer_is_503(answer: bytes) -> None:
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.say(answer)
+
+    async with peer(script) as (_, upstream):
+        assert (await ask(upstream, "POST")).status == 503
+
+
+async def test_an_event_stream_flows_piece_by_piece_and_may_be_silent() -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    closed = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.say(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"9\r\ndata: 1\n\n\r\n"
+        )
+        await go_on.wait()
+        await connection.say(b"9\r\ndata: 2\n\n\r\n")
+        assert await connection.closed_by_the_other_side()
+        closed.set()
+
+    async with peer(script, stall_s=0.01) as (_, upstream):
+        gone = asyncio.Event()
+        stream = asyncio.create_task(ask(upstream, on_piece=heard.put_nowait, gone=gone))
+        async with asyncio.timeout(5):
+            assert await heard.get() == b"data: 1\n\n"  # though nothing has ended yet
+            go_on.set()
+            assert await heard.get() == b"data: 2\n\n"
+            gone.set()
+            await stream
+            await closed.wait()
+
+
+async def test_a_client_that_goes_ends_a_get_and_lets_a_post_finish() -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    ended: list[str] = []
+
+    async def script(connection: Connection) -> None:
+        request = await connection.request()
+        begun.set()
+        if request.startswith(b"GET"):
+            assert await connection.closed_by_the_other_side()
+            ended.append("GET cut")
+            go_on.set()
+        else:
+            await go_on.wait()
+            await connection.say(OK)
+            ended.append("POST answered")
+
+    async with peer(script) as (_, upstream):
+        for method in ("GET", "POST"):
+            begun.clear()
+            go_on.clear()
+            gone = asyncio.Event()
+            call = asyncio.create_task(ask(upstream, method, gone=gone))
+            await begun.wait()
+            gone.set()
+            if method == "POST":
+                asyncio.get_running_loop().call_soon(go_on.set)
+            async with asyncio.timeout(5):
+                answer = await call
+                await go_on.wait()
+    assert answer.status == 200
+    assert ended[0] == "GET cut"
+
+
+async def test_a_typed_call_over_http_is_answered_and_given_up_alike() -> None:
+    async def script(connection: Connection) -> None:
+        while b"stall" not in await connection.request():
+            await connection.say(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" + b'{"a": 1}')
+        await connection.closed_by_the_other_side()
+
+    async with peer(script) as (server, upstream):
+        client = ServiceClient(upstream, deadline_s=0.5)
+        found: Any = await client.get("/internal/x?y=1", dict[str, int])
+        assert found == {"a": 1}
+        assert server.requests[0].startswith(b"GET /internal/x?y=1 HTTP/1.1\r\n")
+        with pytest.raises(Unavailable):
+            await client.get("/stall", dict[str, int])
