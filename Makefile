@@ -1,0 +1,51 @@
+# Stampede. `make help` lists the targets; every one sets up what it needs.
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python -m
+STAMPEDE := $(RUN) stampede
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format loadtest audit clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sort | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+run: $(VENV)/.runtime ## sets up everything and serves a demo on-sale on http://localhost:8000
+	@exec $(STAMPEDE) up
+
+test: $(VENV)/.dev ## sets up everything and runs the tests
+	@$(RUN) pytest $(ARGS)
+
+lint: $(VENV)/.dev ## ruff and strict types
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+
+format: $(VENV)/.dev ## formats the code
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+loadtest: $(VENV)/.runtime ## the flash sale: 10,000 people, 100 seats, then the verification
+	@$(STAMPEDE) loadtest flash-sale --users 10000 --tickets 100
+
+audit: $(VENV)/.runtime ## states the invariants of the data in .stampede
+	@$(STAMPEDE) audit
+
+clean: ## removes the environment, the demo's data and every cache
+	rm -rf $(VENV) .stampede build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Stampede needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Setting up (once) ..."
+	@PIP_CONSTRAINT=constraints.txt $(RUN) pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Setting up for development (once) ..."
+	@PIP_CONSTRAINT=constraints.txt $(RUN) pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.runtime

@@ -1,0 +1,1 @@
+"""The flash sale, the bench, and the verification after a run."""

@@ -1,0 +1,23 @@
+"""What a buyer saw, and the arithmetic over it. Nothing here imports locust or gevent."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """One answer: seconds after opening, which call, HTTP status (0: none), code, milliseconds."""
+
+    at_s: float
+    call: str
+    status: int
+    code: str
+    latency_ms: float
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """The nearest-rank percentile of an ascending sequence; 0.0 of an empty one."""
+    if not ordered:
+        return 0.0
+    rank = max(1, -(-len(ordered) * percent // 100))
+    return ordered[int(rank) - 1]

@@ -1,0 +1,329 @@
+"""The command line. Thin: each command finds its module, and every expected trouble is a sentence."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+import rich_click as click
+
+from chassis import settings
+from chassis.problems import Problem, ValidationFailed
+from chassis.settings import Settings
+
+Result = TypeVar("Result")
+ROLES = ("customer", "organizer", "staff", "admin")
+
+
+def say(line: str) -> None:
+    click.echo(line)
+
+
+def refuse(sentence: str) -> "click.ClickException":
+    return click.ClickException(sentence)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def stampede() -> None:
+    """Stampede, a ticketing platform for the on-sale."""
+
+
+def load(**overrides: Any) -> Settings:
+    """Settings from the environment, then from options that were given."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return msgspec.structs.replace(settings.load(), **given)
+
+
+_data_dir = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Where data and logs live."
+)
+
+
+@stampede.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway (8000).")
+@click.option("--workers", type=click.IntRange(1, 64), help="Web processes (2).")
+@_data_dir
+@click.option("--demo/--no-demo", default=None, help="Demo shows, accounts and mailbox.")
+def up(port: int | None, workers: int | None, data_dir: Path | None, demo: bool | None) -> None:
+    """Everything on this machine: servers, web, background work."""
+    from stampede import starting
+
+    loaded = load(port=port, workers=workers, data_dir=data_dir, demo=demo)
+    sys.exit(starting.up(loaded, say))
+
+
+@stampede.command()
+@click.argument(
+    "role", type=click.Choice(["gateway", "identity", "catalog", "booking", "notification"])
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Where it listens.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Web processes.")
+@_data_dir
+def serve(role: str, port: int | None, workers: int | None, data_dir: Path | None) -> None:
+    """One service alone; the others over HTTP."""
+    from stampede import starting
+
+    loaded = load(port=port, workers=workers, data_dir=data_dir)
+    sys.exit(starting.serve(loaded, role, say))
+
+
+@stampede.command()
+@_data_dir
+def worker(data_dir: Path | None) -> None:
+    """The background process alone: relay, sweepers, consumers."""
+    from stampede import starting
+
+    sys.exit(starting.work(load(data_dir=data_dir), say))
+
+
+def with_servers(
+    loaded: Settings, use: Callable[[Settings], Coroutine[Any, Any, Result]]
+) -> Result:
+    """Runs `use` with servers: those named, those already running here, or started for the moment."""
+    from stampede import starting
+
+    servers, loaded = starting.attached(loaded)
+    if servers is None:
+        return asyncio.run(use(loaded))
+    try:
+        return asyncio.run(use(starting.with_urls(loaded, servers.start())))
+    finally:
+        servers.stop()
+
+
+@stampede.command()
+@_data_dir
+def migrate(data_dir: Path | None) -> None:
+    """Brings every service's schema up to date."""
+    from stampede.compose import migrate_all
+
+    async def run(loaded: Settings) -> None:
+        applied = await migrate_all(loaded.database_url or "")
+        for service, names in applied.items():
+            say(f"{service:<13} {', '.join(names) or 'up to date'}")
+
+    with_servers(load(data_dir=data_dir), run)
+
+
+@stampede.group()
+def user() -> None:
+    """Accounts."""
+
+
+@user.command("create")
+@click.option("--email", required=True)
+@click.option("--password", required=True)
+@click.option("--role", type=click.Choice(ROLES), default="customer", show_default=True)
+@click.option("--full-name", default="")
+@_data_dir
+def user_create(
+    email: str, password: str, role: str, full_name: str, data_dir: Path | None
+) -> None:
+    """An account with a role; an existing one is given the role."""
+    from identity.administration import AccountExists, create_account
+
+    async def run(loaded: Settings) -> UUID:
+        return await create_account(
+            loaded.database_url or "",
+            email=email,
+            password=password,
+            role=role,
+            full_name=full_name,
+        )
+
+    try:
+        say(f"{with_servers(load(data_dir=data_dir), run)}")
+    except AccountExists as exists:
+        raise refuse(str(exists)) from None
+
+
+@stampede.group()
+def keys() -> None:
+    """Keys that sign access tokens."""
+
+
+@keys.command("rotate")
+@_data_dir
+def keys_rotate(data_dir: Path | None) -> None:
+    """A new signing key; nobody is logged out."""
+    from identity.administration import rotate_keys
+
+    async def run(loaded: Settings) -> str:
+        return await rotate_keys(
+            loaded.database_url or "", access_token_ttl_s=loaded.access_token_ttl_s
+        )
+
+    say(f"{with_servers(load(data_dir=data_dir), run)}")
+
+
+@stampede.command()
+@click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
+@_data_dir
+def audit(as_json: bool, data_dir: Path | None) -> None:
+    """States the invariants; exit 1 when one is broken."""
+    from stampede.auditing import audit_all, print_findings
+
+    findings = with_servers(load(data_dir=data_dir), audit_all)
+    print_findings(findings, as_json=as_json, say=say)
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@stampede.command()
+@click.argument("session_id", required=False, type=click.UUID)
+@click.option("--all", "everything", is_flag=True, help="Every session with claims.")
+@_data_dir
+def rebuild(session_id: UUID | None, everything: bool, data_dir: Path | None) -> None:
+    """A session's seats in Redis, anew from PostgreSQL."""
+    from stampede.auditing import rebuild_sessions
+
+    if (session_id is None) != everything:
+        raise refuse("Name one session, or say --all.")
+
+    async def run(loaded: Settings) -> list[UUID]:
+        return await rebuild_sessions(loaded, session_id)
+
+    for done in with_servers(load(data_dir=data_dir), run):
+        say(f"rebuilt {done}")
+
+
+@stampede.group()
+def dlq() -> None:
+    """Dead letters: events that a consumer could not digest."""
+
+
+_letters = click.argument("event_ids", nargs=-1, type=click.UUID)
+
+
+@dlq.command("list")
+@_data_dir
+def dlq_list(data_dir: Path | None) -> None:
+    """What waits for another try, and what was given up."""
+    from stampede.dead_letters import list_letters
+
+    letters = with_servers(load(data_dir=data_dir), list_letters)
+    for consumer, letter in letters:
+        state = "dead" if letter.next_attempt is None else "waiting"
+        say(f"{state:<8} {consumer:<13} {letter.event_id} {letter.type} attempts={letter.attempts}")
+        say(f"         {letter.first_failed:%FT%TZ} … {letter.last_failed:%FT%TZ}  {letter.reason}")
+    say(f"{len(letters)} dead letters")
+
+
+@dlq.command("retry")
+@_letters
+@_data_dir
+def dlq_retry(event_ids: tuple[UUID, ...], data_dir: Path | None) -> None:
+    """Sends these back to their consumers; without ids all that were given up."""
+    from stampede.dead_letters import retry_letters
+
+    count = with_servers(load(data_dir=data_dir), lambda now: retry_letters(now, event_ids or None))
+    say(f"{count} sent back")
+
+
+@dlq.command("purge")
+@_letters
+@click.option("--all", "everything", is_flag=True, help="All that were given up.")
+@_data_dir
+def dlq_purge(event_ids: tuple[UUID, ...], everything: bool, data_dir: Path | None) -> None:
+    """Throws these away for good."""
+    from stampede.dead_letters import purge_letters
+
+    if bool(event_ids) == everything:
+        raise refuse("Name event ids, or say --all.")
+    count = with_servers(load(data_dir=data_dir), lambda now: purge_letters(now, event_ids or None))
+    say(f"{count} thrown away")
+
+
+@stampede.command()
+@click.argument("request_id")
+@_data_dir
+def trace(request_id: str, data_dir: Path | None) -> None:
+    """One request through every service's log, as a tree with durations."""
+    from stampede import trace as tracing
+
+    directory = load(data_dir=data_dir).data_dir / "logs"
+    lines = tracing.read(directory, request_id)
+    if not lines:
+        raise refuse(f"No log line in {directory} has the request id {request_id}.")
+    for text in tracing.render(lines):
+        say(text)
+
+
+@stampede.group()
+def loadtest() -> None:
+    """Crowds."""
+
+
+@loadtest.command("flash-sale")
+@click.option("--users", type=click.IntRange(1, 50_000), default=10_000, show_default=True)
+@click.option("--tickets", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@click.option("--flush-redis", is_flag=True, help="FLUSHALL in the middle of the sale.")
+@click.option("--times", type=click.IntRange(1, 10), default=1, help="Sales one after the other.")
+@click.option("--running", is_flag=True, help="Use the platform of --data-dir and --port.")
+@click.option("--port", type=click.IntRange(1, 65535))
+@_data_dir
+def flash_sale(
+    users: int,
+    tickets: int,
+    flush_redis: bool,
+    times: int,
+    running: bool,
+    port: int | None,
+    data_dir: Path | None,
+) -> None:
+    """Far more people than seats, all at the moment of opening; exit 1 when a promise broke."""
+    from loadtest.command import run_flash_sale
+
+    loaded = load(port=port, data_dir=data_dir) if running else None
+    sales = run_flash_sale(
+        loaded, users=users, tickets=tickets, flush_redis=flush_redis, times=times, say=say
+    )
+    sys.exit(0 if sales else 1)
+
+
+@loadtest.command("prepare")
+@click.option("--users", type=click.IntRange(1, 50_000), default=1_000, show_default=True)
+@click.option("--tickets", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@click.option("--opens-in", type=click.FloatRange(0, 3600), default=30.0, help="Seconds.")
+@click.option("--plan", "path", type=click.Path(path_type=Path), required=True)
+@click.option("--port", type=click.IntRange(1, 65535))
+@_data_dir
+def loadtest_prepare(
+    users: int, tickets: int, opens_in: float, path: Path, port: int | None, data_dir: Path | None
+) -> None:
+    """A session and buyers on the running platform, for locust's web page."""
+    from loadtest.plan import Plan, prepare
+
+    async def run(loaded: Settings) -> Plan:
+        return await prepare(
+            loaded.base_url,
+            loaded.database_url or "",
+            users=users,
+            tickets=tickets,
+            opens_in_s=opens_in,
+        )
+
+    with_servers(load(port=port, data_dir=data_dir), run).write(path)
+    say(f"locust -f loadtest/locustfile.py --plan {path}")
+
+
+def main() -> None:
+    """The entry point: expected trouble is one sentence and exit code 1, never a traceback."""
+    from chassis.migrations import MigrationError
+    from stampede.embedded import EmbeddedError
+    from stampede.starting import StartError
+
+    try:
+        stampede()
+    except ValidationFailed as wrong:
+        found = "; ".join(f"{error.field} {error.message}" for error in wrong.errors)
+        click.echo(f"stampede: {found or wrong}", err=True)
+        sys.exit(1)
+    except (settings.SettingsError, EmbeddedError, MigrationError, StartError, Problem) as trouble:
+        click.echo(f"stampede: {trouble}", err=True)
+        sys.exit(1)
+    except OSError as trouble:
+        click.echo(f"stampede: {trouble}; check the server URLs and the data directory.", err=True)
+        sys.exit(1)

@@ -1,0 +1,82 @@
+"""What the web server loads in each of its processes: one factory for every role.
+
+Settings come by environment, embedded servers' URLs filled in by the process that started them.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gateway.asgi import create_gateway
+
+from chassis import logs, settings
+from chassis.upstream import Receive, Scope, Send
+from stampede.compose import SERVICES, Platform, compose
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def _configured() -> settings.Settings:
+    loaded = settings.load()
+    logs.configure(loaded.data_dir / "logs", log_format=loaded.log_format)
+    return loaded
+
+
+def everything() -> App:
+    """The gateway and all services in this process (`stampede up`)."""
+    platform = compose(_configured(), SERVICES)
+    return create_gateway(platform.wiring, platform.running)
+
+
+def gateway() -> App:
+    """The gateway alone; every service over HTTP."""
+    platform = compose(_configured(), ())
+    return create_gateway(platform.wiring, platform.running)
+
+
+def identity() -> App:
+    return _alone("identity")
+
+
+def catalog() -> App:
+    return _alone("catalog")
+
+
+def booking() -> App:
+    return _alone("booking")
+
+
+def notification() -> App:
+    return _alone("notification")
+
+
+def _alone(name: str) -> App:
+    return Alone(compose(_configured(), (name,)), name)
+
+
+class Alone:
+    """One service as its own server: its lifespan opens the way to the others as well."""
+
+    def __init__(self, platform: Platform, name: str) -> None:
+        self._platform = platform
+        self._app = platform.apps[name]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await run_lifespan(self._platform.running, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+async def run_lifespan(running: Callable[[], Any], receive: Receive, send: Send) -> None:
+    """The ASGI lifespan protocol around a context manager; a failed start is said in a sentence."""
+    await receive()
+    try:
+        async with running():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+    except Exception as failure:
+        await send({"type": "lifespan.startup.failed", "message": f"Cannot start: {failure}"})
+        raise
+    finally:
+        logs.flush()
+    await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,117 @@
+"""Arrows point down only (docs/adr/0001): each line of the house's plan is a test here."""
+
+import ast
+import sys
+
+import pytest
+
+from tests.architecture.source import SERVICES, dynamic_imports_of, imports_of, modules
+
+MAY_IMPORT = {
+    "chassis": {"chassis"},
+    "identity": {"identity", "chassis"},
+    "catalog": {"catalog", "chassis"},
+    "booking": {"booking", "chassis"},
+    "notification": {"notification", "chassis"},
+    "gateway": {"gateway", "chassis"},
+}
+HOUSE = {*MAY_IMPORT, "stampede", "loadtest"}
+
+
+def room_of(name: str) -> str:
+    return name.partition(".")[0]
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_what_is_below_it_and_contracts(room: str) -> None:
+    wrong = [
+        f"{module} imports {imported}"
+        for module in modules()
+        if room_of(module) == room
+        for imported in imports_of(module)
+        if room_of(imported) in HOUSE
+        and room_of(imported) not in MAY_IMPORT[room]
+        and not imported.startswith(tuple(f"{service}.contract" for service in SERVICES))
+    ]
+    assert wrong == []
+
+
+def test_only_the_front_door_and_the_crowd_import_at_the_top() -> None:
+    wrong = [
+        f"{module} imports {imported}"
+        for module in modules()
+        if room_of(module) not in {"stampede", "loadtest"}
+        for imported in imports_of(module)
+        if room_of(imported) in {"stampede", "loadtest"}
+    ]
+    assert wrong == []
+
+
+def test_only_the_composition_root_imports_by_name() -> None:
+    allowed = {"stampede.compose", "stampede.background"}
+    assert {module for module in modules() if dynamic_imports_of(module)} <= allowed
+
+
+def test_only_routes_and_asgi_know_litestar() -> None:
+    allowed = {"chassis.asgi", "chassis.access", "chassis.openapi", "chassis.pages"}
+    allowed |= {"chassis.idempotency"}
+    wrong = [
+        f"{module} imports {imported}"
+        for module in modules()
+        for imported in imports_of(module)
+        if room_of(imported) == "litestar"
+        and module not in allowed
+        and not {"routes", "asgi"} & set(module.split("."))
+    ]
+    assert wrong == []
+
+
+def test_only_stores_run_sql() -> None:
+    wrong = [
+        f"{module} imports {imported}"
+        for module in modules()
+        for imported in imports_of(module)
+        if room_of(imported) in {"asyncpg", "aiosql"}
+        and room_of(module) not in {"chassis"}
+        and not {"store", "audit"} & set(module.split("."))
+    ]
+    assert wrong == []
+
+
+def test_only_seats_and_the_gateways_admission_talk_to_redis() -> None:
+    allowed = ("chassis.redis", "booking.seats", "gateway.", "stampede.embedded", "loadtest")
+    wrong = [
+        f"{module} imports {imported}"
+        for module in modules()
+        for imported in imports_of(module)
+        if room_of(imported) == "redis" and not module.startswith(allowed)
+    ]
+    assert wrong == []
+
+
+def test_domains_import_only_the_standard_library_msgspec_and_problems() -> None:
+    wrong = [
+        f"{module} imports {imported}"
+        for module in modules()
+        if "domain" in module.split(".")
+        for imported in imports_of(module)
+        if room_of(imported) not in sys.stdlib_module_names | {"msgspec"}
+        and not imported.startswith("chassis.problems")
+        and not imported.startswith(f"{room_of(module)}.domain")
+    ]
+    assert wrong == []
+
+
+def test_only_settings_reads_the_environment() -> None:
+    readers = {
+        module
+        for module, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}
+    }
+    passing_it_on = {
+        "stampede.supervisor",
+        "stampede.embedded.postgres",
+        "stampede.embedded.process",
+    }
+    assert readers <= {"chassis.settings"} | passing_it_on

@@ -1,0 +1,133 @@
+"""kill -9 of anything, at any moment: what was acknowledged is there, nothing is sold twice."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter
+from typing import Any
+
+import aiohttp
+import psutil
+import pytest
+import redis.asyncio
+
+from stampede.embedded import running_urls
+from tests.chaos.support import audit_is_clean, new_session, order_best
+from tests.support.api import Answer, Api
+from tests.support.platform import RunningPlatform
+
+PAY = {"payment_method": "alipay", "payment_token": "tok_ok"}
+SALE_S = 6.0
+RECOVERY_S = 30.0
+
+
+async def buy_for(api: Api, session: Any, token: str, until: float, said: list[Any]) -> None:
+    """Orders and pays single seats until the time is over; keeps every acknowledgement."""
+    while time.monotonic() < until:
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+            made = await order_best(api, session, token, 1)
+            if made.status == 201:
+                said.append(("ordered", made.json["order_id"], token))
+                path = f"/orders/{made.json['order_id']}/pay"
+                paid = await api.post(path, PAY, token=token)
+                if paid.status == 200:
+                    seats = tuple(ticket["seat_id"] for ticket in paid.json["tickets"])
+                    said.append(("paid", made.json["order_id"], token, seats))
+            elif made.status in {429, 503}:
+                await asyncio.sleep(0.05)
+
+
+def processes(platform: RunningPlatform, victim: str) -> list[psutil.Process]:
+    family = psutil.Process(platform.processes["up"].pid).children(recursive=True)
+    needles = {"web": "stampede.serving", "worker": "stampede.background"}
+    needles |= {"postgres": "postgres", "valkey": "valkey-server"}
+    found = []
+    for process in family:
+        with contextlib.suppress(psutil.Error):
+            if needles[victim] in " ".join([process.name(), *process.cmdline()]):
+                found.append(process)
+    return found
+
+
+async def kill_during(platform: RunningPlatform, victim: str, until: float) -> int:
+    """kill -9 of one process of that kind about once a second, at random moments."""
+    killed = 0
+    while time.monotonic() < until - 1.0:
+        await asyncio.sleep(random.uniform(0.3, 1.2))
+        candidates = processes(platform, victim)
+        if candidates:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                random.choice(candidates).kill()
+                killed += 1
+    return killed
+
+
+async def answers_again(api: Api) -> None:
+    deadline = time.monotonic() + RECOVERY_S
+    while True:
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+            if (await api.get("/readyz")).status == 200:
+                return
+        assert time.monotonic() < deadline, "the platform did not come back"
+        await asyncio.sleep(0.1)
+
+
+async def acknowledged_is_there(api: Api, said: list[Any]) -> None:
+    """Every 201 and every paid answer is found afterwards, and no seat has two owners."""
+    owners: Counter[int] = Counter()
+    for kind, order_id, token, *rest in said:
+        answer: Answer = await api.get(f"/orders/{order_id}", token=token)
+        assert answer.status == 200, (kind, answer)
+        if kind == "paid":
+            assert answer.json["status"] == "paid", answer
+            owners.update(rest[0])
+    assert [seat for seat, times in owners.items() if times > 1] == []
+
+
+@pytest.mark.parametrize("victim", ["web", "worker", "valkey", "postgres"])
+async def test_killing_it_over_and_over_loses_nothing(
+    api: Api, broken: RunningPlatform, victim: str
+) -> None:
+    rows = [{"label": str(n), "seats": 50} for n in range(1, 41)]
+    area = {"name": "大厅", "kind": "seated", "price": 100, "rows": rows}
+    session = await new_session(api, broken, areas=[area], max_tickets_per_user=100)
+    buyers = [await api.register() for _ in range(6)]
+    said: list[Any] = []
+    until = time.monotonic() + SALE_S
+    async with asyncio.TaskGroup() as group:
+        for buyer in buyers:
+            group.create_task(buy_for(api, session, buyer.token, until, said))
+        killing = group.create_task(kill_during(broken, victim, until))
+    assert killing.result() >= 2
+    await answers_again(api)
+    assert sum(kind == "paid" for kind, *_ in said) >= 5, "nothing was sold: the test says nothing"
+    await acknowledged_is_there(api, said)
+    await audit_is_clean(broken)
+
+
+async def test_redis_losing_everything_mid_sale_oversells_nothing(
+    api: Api, broken: RunningPlatform
+) -> None:
+    session = await new_session(api, broken, max_tickets_per_user=20)
+    buyers = [await api.register() for _ in range(10)]
+    urls = running_urls(broken.data_dir)
+    assert urls is not None
+    client = redis.asyncio.from_url(urls.redis_url)
+    said: list[Any] = []
+    until = time.monotonic() + 4.0
+
+    async def flush() -> None:
+        while time.monotonic() < until - 0.5:
+            await asyncio.sleep(0.2)
+            await client.flushall()
+
+    async with asyncio.TaskGroup() as group:
+        for buyer in buyers:
+            group.create_task(buy_for(api, session, buyer.token, until, said))
+        group.create_task(flush())
+    await client.aclose()
+    sold = sum(kind == "paid" for kind, *_ in said)
+    assert 10 <= sold <= 50
+    await acknowledged_is_there(api, said)
+    await audit_is_clean(broken)

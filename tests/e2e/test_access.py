@@ -1,0 +1,130 @@
+"""Who may do what, and who never learns that a thing exists."""
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.test_buyer import PAY, order_two
+from tests.support.api import Api, Person
+
+EXTRA_FIELDS = ("price", "user_id", "status", "role", "roles", "total_amount", "organizer_id")
+
+
+async def operations(api: Api) -> list[tuple[str, str, Any]]:
+    document = (await api.get("/openapi.json")).json
+    return [
+        (method.upper(), path, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method in {"get", "post", "put", "patch", "delete"}
+    ]
+
+
+async def test_other_peoples_objects_are_not_found(api: Api, session: Any) -> None:
+    """Two users × every {id} route of the OpenAPI document; a new route is covered by itself."""
+    owner, stranger = await api.register(), await api.register()
+    order = await order_two(api, owner, session)
+    paid = await api.post(f"/orders/{order['order_id']}/pay", PAY, token=owner.token)
+    assert paid.status == 200, paid
+    ids = {
+        "order_id": order["order_id"],
+        "ticket_id": paid.json["tickets"][0]["ticket_id"],
+        "show_id": session["show_id"],
+        "session_id": session["session_id"],
+        "provider": "sandbox",
+    }
+    public = {"/shows/{", "/sessions/{"}
+    tried = 0
+    for method, path, operation in await operations(api):
+        if "{" not in path or "webhooks" in path:
+            continue
+        if method == "GET" and any(start in path for start in public):
+            continue  # the catalog is everybody's
+        concrete = path
+        for name, value in ids.items():
+            concrete = concrete.replace(f"{{{name}}}", value)
+        assert "{" not in concrete, f"the test knows no id for {path}"
+        tried += 1
+        answer = await api.call(
+            method, concrete, {} if "requestBody" in operation else None, token=stranger.token
+        )
+        assert answer.status in {400, 403, 404}, (method, path, answer)
+        if method == "GET":
+            assert (answer.status, answer.code) == (404, "not-found"), (method, path, answer)
+        nobody = await api.call(method, concrete, {} if "requestBody" in operation else None)
+        assert nobody.status in {401, 404}, (method, path, nobody)
+    assert tried >= 8
+    still = await api.get(f"/orders/{order['order_id']}", token=owner.token)
+    assert still.json["status"] == "paid"
+
+
+async def test_no_body_takes_a_field_that_is_not_its_own(api: Api, organizer: Person) -> None:
+    tried = 0
+    for method, path, operation in await operations(api):
+        if "requestBody" not in operation or "webhooks" in path:
+            continue
+        concrete = path
+        for name in ("order_id", "ticket_id", "show_id", "session_id"):
+            concrete = concrete.replace(f"{{{name}}}", "01890000-0000-7000-8000-000000000000")
+        for field in EXTRA_FIELDS:
+            schema = operation["requestBody"]["content"]["application/json"]["schema"]
+            if field in str(schema):
+                continue
+            tried += 1
+            answer = await api.call(method, concrete, {field: "1"}, token=organizer.token)
+            assert answer.status in {400, 404}, (method, path, field, answer)
+    assert tried >= 20
+
+
+async def test_a_logout_ends_access_in_every_service_at_once(api: Api, session: Any) -> None:
+    buyer = await api.register()
+    order = await order_two(api, buyer, session)
+    ended = await api.post("/auth/logout", token=buyer.token)
+    assert ended.status == 204, ended
+    for path in ("/auth/me", "/orders", f"/orders/{order['order_id']}"):
+        for _ in range(4):  # whichever web process answers
+            answer = await api.get(path, token=buyer.token)
+            assert answer.status == 401, (path, answer)
+    body = {"session_id": session["session_id"], "seats": [1]}
+    assert (await api.post("/orders", body, token=buyer.token)).status == 401
+    stale = await api.post("/auth/refresh", {"refresh_token": buyer.refresh_token})
+    assert stale.status == 401, stale
+
+
+async def test_a_refresh_token_used_twice_ends_the_whole_family(api: Api) -> None:
+    person = await api.register()
+    first = await api.post("/auth/refresh", {"refresh_token": person.refresh_token})
+    assert first.status == 200, first
+    reused = await api.post("/auth/refresh", {"refresh_token": person.refresh_token})
+    assert (reused.status, reused.code) == (401, "refresh-token-reused")
+    access = await api.get("/auth/me", token=first.json["access_token"])
+    assert access.status == 401, access
+    heir = await api.post("/auth/refresh", {"refresh_token": first.json["refresh_token"]})
+    assert heir.status == 401, heir
+
+
+async def test_a_customer_organizes_nothing(api: Api, session: Any) -> None:
+    customer = await api.register()
+    venue = {"name": "x", "city": "x", "address": "x", "time_zone": "Asia/Shanghai"}
+    refused = await api.post("/venues", venue, token=customer.token)
+    assert (refused.status, refused.code) == (403, "forbidden")
+    path = f"/sessions/{session['session_id']}/publish"
+    assert (await api.post(path, token=customer.token)).status in {403, 404}
+
+
+INTERNAL = (
+    "/internal/openapi.json",
+    "/internal/revoked-logins",
+    "/internal/events",
+    "/api/v1/../internal/openapi.json",
+    "/api/v1/%2e%2e/internal/openapi.json",
+    "//internal/openapi.json",
+    "/booking/metrics",
+)
+
+
+@pytest.mark.parametrize("path", INTERNAL)
+async def test_nothing_internal_is_reachable(api: Api, path: str) -> None:
+    answer = await api.get(f"{api.base_url}{path}")
+    assert answer.status in {400, 404}, answer
+    assert answer.code
