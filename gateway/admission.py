@@ -6,6 +6,9 @@ does not silence those that answer. Event streams have places of their own, sinc
 """
 
 import asyncio
+import math
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +19,7 @@ WAIT_S = 0.08  # API.md: overload is told within 100 ms
 PAY = "pay"
 PAY_SHARE = 8  # one place in so many is for payment alone
 SERVICE_PERCENT = 75  # of the places that are not payment's
+RETRY_AFTER_MAX_S = 15
 STREAMS_MAX = 4_000  # event streams of one process
 STREAMS_PER_ADDRESS_MAX = 200  # a whole office behind one address may watch
 
@@ -39,14 +43,21 @@ class Admission:
         self._general = 0
         self._all = 0
         self._waiting: dict[str, _Waiting] = {PAY: {}}
+        self._pace = Pace()
+
+    def refuse_when_full(self, lane: str) -> None:
+        """Raises Overloaded when `enter` would at once: before anything was spent on the request."""
+        if self._count_waiting(lane) >= self._waiting_max[lane == PAY] and not self._has_place(
+            lane
+        ):
+            raise self._shed(lane)
 
     async def enter(self, lane: str) -> None:
         if self._has_place(lane) and not self._waiting.get(lane):
             self._take(lane)
             return
         if self._count_waiting(lane) >= self._waiting_max[lane == PAY]:
-            SHED.labels(lane).inc()
-            raise Overloaded()
+            raise self._shed(lane)
         await self._wait(lane)
 
     def leave(self, lane: str) -> None:
@@ -54,7 +65,12 @@ class Admission:
         self._all -= 1
         self._general -= lane != PAY
         UNDER_WAY.dec()
+        self._pace.served()
         self._hand_on()
+
+    def _shed(self, lane: str) -> Overloaded:
+        SHED.labels(lane).inc()
+        return Overloaded(retry_after_s=self._pace.shed())
 
     def _has_place(self, lane: str) -> bool:
         if self._all >= self._places:
@@ -86,8 +102,7 @@ class Admission:
         try:
             await place
         except Overloaded:
-            SHED.labels(lane).inc()
-            raise
+            raise self._shed(lane) from None
         except asyncio.CancelledError:
             if place.done() and not place.cancelled() and place.exception() is None:
                 self.leave(lane)  # it got its place in the very turn in which it was cancelled
@@ -109,6 +124,37 @@ class Admission:
                     place.set_result(None)
             if lane != PAY and queue:  # the next free place is another service's first
                 self._waiting[lane] = self._waiting.pop(lane)
+
+
+class Pace:
+    """When to come back: whoever is turned away is spread over as many seconds as the crowd takes.
+
+    All coming back after one second would be the same crowd again, and each of its refusals costs.
+    """
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._served = self._served_before = 0
+        self._shed = self._shed_before = 0
+
+    def served(self) -> None:
+        self._turn()
+        self._served += 1
+
+    def shed(self) -> int:
+        """Seconds to wait, at random from 1 to what it takes to serve those turned away so far."""
+        self._turn()
+        self._shed += 1
+        crowd, served = self._shed + self._shed_before, self._served + self._served_before
+        return random.randint(1, min(RETRY_AFTER_MAX_S, max(1, math.ceil(crowd / max(1, served)))))
+
+    def _turn(self) -> None:
+        second = int(time.monotonic())
+        if second != self._second:
+            follows = second == self._second + 1
+            self._served_before = self._served if follows else 0
+            self._shed_before = self._shed if follows else 0
+            self._second, self._served, self._shed = second, 0, 0
 
 
 class StreamPlaces:

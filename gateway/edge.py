@@ -127,7 +127,9 @@ class Edge:
             exchange.headers.lines(b"x-forwarded-for"),
         )
         counted_as = self._addresses.key(address)
+        lane = PAY if route.lane == "pay" else route.service
         self._gate.refuse_known(route, counted_as)
+        self._admission.refuse_when_full(lane)
         principal = await self._verify(exchange, route)
         exchange.limits = await self._gate.enter(route, counted_as, principal)
         if route.lane == "stream":
@@ -139,7 +141,6 @@ class Edge:
         body = b""
         if exchange.headers.body_length():
             body = await self._bodies.read(exchange.receive)
-        lane = PAY if route.lane == "pay" else route.service
         with self._bodies.held(body):
             await self._admission.enter(lane)
             try:

@@ -100,6 +100,14 @@ class Buyer(FastHttpUser):
             "X-Forwarded-For": f"10.{a + 1}.{rest // 256}.{rest % 256}",
             "X-Request-ID": f"sale-{self.number}",
         }
+        self._look(run.plan)
+
+    def _look(self, plan: Plan) -> None:
+        """Looks at the session while waiting, as buyers do: the connection is there when it opens."""
+        if time.time() < plan.opens_at:
+            self.client.get(
+                f"/api/v1/sessions/{plan.session_id}", headers=self.headers, name="look"
+            )
 
     @task
     def buy(self) -> None:

@@ -8,6 +8,7 @@ import { drawSeat, readInks } from "./glyphs.js";
 
 export const NEAR = 9; // pixels a seat, from which seats are drawn one by one
 const ROW_LABELS_FROM = 15;
+const HEADING_ROOM = 120; // pixels of an area that must be in sight for its name
 const PICTURE_PIXELS_MAX = 4_000_000;
 const PICTURE_SCALE_MAX = 8;
 
@@ -96,9 +97,9 @@ export class Renderer {
 
   drawBlock(area) {
     const { context, viewport } = this;
-    const pad = 0.7;
-    const { x, y } = viewport.toScreen(area.x - pad, area.y - pad);
-    const [width, height] = [(area.width + 2 * pad) * viewport.scale, (area.height + 2 * pad) * viewport.scale];
+    const [beside, above] = [1.3, 0.7]; // beside is room for the rows' labels
+    const { x, y } = viewport.toScreen(area.x - beside, area.y - above);
+    const [width, height] = [(area.width + 2 * beside) * viewport.scale, (area.height + 2 * above) * viewport.scale];
     context.beginPath();
     context.roundRect(x, y, width, height, Math.min(10, viewport.scale));
     context.fillStyle = this.inks.block;
@@ -160,9 +161,11 @@ export class Renderer {
 
   drawHeading(area) {
     if (area.kind === "standing") return this.drawLabel(area);
-    const { x, y } = this.viewport.toScreen(area.x + area.width / 2, area.y - 1.7);
-    const at = Math.min(Math.max(x, 80), this.viewport.width - 80);
-    return this.pill([[`${area.name} · ${money(area.price, area.currency)}`, 700, this.inks.text]], at, Math.max(y, 22), Infinity);
+    const { x, y } = this.viewport.toScreen(area.x, area.y - 1.7);
+    const left = Math.max(x, 0);
+    const right = Math.min(x + area.width * this.viewport.scale, this.viewport.width);
+    if (right - left < HEADING_ROOM) return null;
+    return this.pill([[`${area.name} · ${money(area.price, area.currency)}`, 700, this.inks.text]], (left + right) / 2, Math.max(y, 22), Infinity);
   }
 
   drawLabel(area) {
