@@ -1,6 +1,6 @@
 """Placing orders: hold in Redis, decide in PostgreSQL, answer 201 only for what is committed.
 
-    parsed → terms, buyer → sale window → one hold script → one coalesced statement → answer
+    parsed → terms → sale window → one hold script → buyer → one coalesced statement → answer
 
 What PostgreSQL refuses gives its hold back. What nobody can know the outcome of (the database went
 away in the middle) keeps it: the sweeper asks PostgreSQL within HOLD_INTENT_MS and puts things right.
@@ -91,7 +91,6 @@ class OrderPlacing:
         self, user_id: UUID, wanted: CreateOrder, key: str | None, hashed: bytes | None
     ) -> OrderAnswer:
         terms = await self._sessions.published(wanted.session_id)
-        await self._buyers.require(user_id)
         refuse_outside_sale(terms, self._clock)
         seating = await self._sessions.seating(wanted.session_id)
         refuse_unknown(wanted, terms, seating)
@@ -115,6 +114,7 @@ class OrderPlacing:
             seats = await self._hold(attempt)
             order = new_order(attempt, seats)
             try:
+                await self._buyers.require(attempt.user_id)  # of those who got seats, not of all
                 placed = await self._commits.call(order)
             except SeatsRefused:
                 await self._correct_redis(attempt, seats)

@@ -1,5 +1,6 @@
 """What booking knows of a session and of a buyer: asked of catalog and identity, kept for a moment."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from booking.domain.problems import SaleClosed, SaleNotOpen
@@ -8,8 +9,17 @@ from catalog.contract import PLAN_PATH, SESSION_PATH, SeatPlan, SessionTerms
 from chassis.cache import FetchOnce
 from chassis.client import ServiceClient
 from chassis.clock import Clock
+from chassis.coalescer import Coalescer
+from chassis.context import current
 from chassis.problems import Forbidden, NotFound, Unauthenticated
-from identity.contract import USER_PATH, Account
+from identity.contract import (
+    LOOKUP_PATH,
+    LOOKUPS_MAX,
+    Account,
+    AccountLookup,
+    AccountLookups,
+    Accounts,
+)
 
 TERMS_TTL_S = 1.0  # how long a cancelled session may still sell in one process
 SEATING_TTL_S = 3600.0  # a published plan is immutable; this only bounds memory
@@ -17,6 +27,7 @@ ACCOUNT_TTL_S = 2.0  # how long a deactivated account may still buy in one proce
 SESSIONS_MAX = 512
 SEATINGS_MAX = 64  # a plan of 100,000 seats in rows of 30 is about 1 MB
 ACCOUNTS_MAX = 50_000
+LOOKUPS_WAITING_MAX = 5_000
 EDGE_S = 0.5  # this close to the sale's edges only PostgreSQL's own clock is asked
 
 
@@ -77,10 +88,13 @@ def seating_of(plan: SeatPlan) -> Seating:
 
 
 class Buyers:
-    """Accounts that may buy."""
+    """Accounts that may buy. Lookups of orders that arrive together travel together."""
 
     def __init__(self, identity: ServiceClient) -> None:
         self._identity = identity
+        self._lookups: Coalescer[AccountLookup, Account | None] = Coalescer(
+            self._look_up, batch_max=LOOKUPS_MAX, queue_max=LOOKUPS_WAITING_MAX, concurrency=2
+        )
         self._accounts: FetchOnce[UUID, Account | None] = FetchOnce(
             self._fetch, ttl_s=ACCOUNT_TTL_S, entries_max=ACCOUNTS_MAX
         )
@@ -95,7 +109,14 @@ class Buyers:
         return account
 
     async def _fetch(self, user_id: UUID) -> Account | None:
-        return await self._identity.get(USER_PATH.format(user_id=user_id), Account)
+        context = current()
+        return await self._lookups.call(
+            AccountLookup(user_id, context.request_id, context.child_span())
+        )
+
+    async def _look_up(self, asked: Sequence[AccountLookup]) -> Sequence[Account | None]:
+        found = await self._identity.post(LOOKUP_PATH, AccountLookups(list(asked)), Accounts)
+        return found.accounts
 
 
 def refuse_outside_sale(terms: SessionTerms, clock: Clock) -> None:

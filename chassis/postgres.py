@@ -44,6 +44,7 @@ async def open_pool(database_url: str, schema: str, *, size: int) -> Pool:
         min_size=1,
         max_size=size,
         max_inactive_connection_lifetime=300,
+        reset=_as_it_is,
         command_timeout=STATEMENT_TIMEOUT_MS / 1000 + 1,
         server_settings={
             "search_path": schema,
@@ -53,6 +54,24 @@ async def open_pool(database_url: str, schema: str, *, size: int) -> Pool:
             "idle_in_transaction_session_timeout": "30000",
         },
     )
+
+
+async def _as_it_is(_used: Any) -> None:
+    """No RESET between two uses: that is one more round trip for each, and nothing here changes a
+    connection's settings. asyncpg itself rolls back what was left open before it calls this. What
+    takes locks that outlive a transaction uses `own_session`.
+    """
+
+
+@contextlib.asynccontextmanager
+async def own_session(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection that is reset before others get it: advisory locks of the session end with it."""
+    async with connection(pool) as acquired:
+        try:
+            yield acquired
+        finally:
+            with contextlib.suppress(*UNAVAILABLE, asyncpg.PostgresError):
+                await acquired.reset(timeout=ACQUIRE_TIMEOUT_S)
 
 
 @contextlib.asynccontextmanager

@@ -20,7 +20,7 @@ from chassis import metrics
 from chassis.backoff import Backoff, pause
 from chassis.broker import Broker, PartlyTaken
 from chassis.events import Event
-from chassis.postgres import Connection, Pool, connection, load_queries
+from chassis.postgres import Connection, Pool, connection, load_queries, own_session
 from chassis.problems import Unavailable
 
 BATCH_MAX = 500  # rows a round
@@ -71,7 +71,7 @@ class Relay:
 
     async def _take_part(self, stop: asyncio.Event) -> None:
         """Stands by, then leads. The lock goes when the pool gets its connection back."""
-        async with connection(self._pool) as held:
+        async with own_session(self._pool) as held:
             while not await _sql.try_lead(held):
                 if await pause(stop, TRY_LEAD_EVERY_S):
                     return

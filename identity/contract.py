@@ -18,6 +18,26 @@ class Account(msgspec.Struct, frozen=True):
     active: bool
 
 
+class AccountLookup(msgspec.Struct, frozen=True):
+    """One account asked for, and the request that needs it: identity logs the read under its id."""
+
+    user_id: UUID
+    request_id: str
+    span: str
+
+
+class AccountLookups(msgspec.Struct, frozen=True):
+    """POST /internal/users/lookup: at most LOOKUPS_MAX."""
+
+    lookups: list[AccountLookup]
+
+
+class Accounts(msgspec.Struct, frozen=True):
+    """As many as were asked for, in the same order; None where there is no such account."""
+
+    accounts: list[Account | None]
+
+
 class RevokedLogin(msgspec.Struct, frozen=True):
     """A login whose access tokens must not work, at least until the last of them has expired."""
 
@@ -37,3 +57,5 @@ REVOKED_LOGIN_HEADER = (
 JWKS_PATH = "/.well-known/jwks.json"
 REVOKED_LOGINS_PATH = "/internal/revoked-logins"
 USER_PATH = "/internal/users/{user_id}"
+LOOKUP_PATH = "/internal/users/lookup"
+LOOKUPS_MAX = 200

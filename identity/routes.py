@@ -14,7 +14,15 @@ from chassis.idempotency import check_key
 from chassis.postgres import connection
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
 from chassis.tokens import Principal
-from identity.contract import JWKS_PATH, REVOKED_LOGIN_HEADER, Account, RevokedLogins
+from identity.contract import (
+    JWKS_PATH,
+    LOOKUPS_MAX,
+    REVOKED_LOGIN_HEADER,
+    Account,
+    AccountLookups,
+    Accounts,
+    RevokedLogins,
+)
 from identity.domain.people import preferred_locale
 from identity.keys import JWKS_MAX_AGE_S, Jwks
 from identity.problems import (
@@ -148,6 +156,11 @@ class InternalController(Controller):
     @get("/users/{user_id:uuid}", operation_id="read_account", opt=access(INTERNAL))
     async def read_account(self, user_id: FromPath[UUID], use_cases: Served) -> Account:
         return await use_cases.profiles.read(user_id)
+
+    @post("/users/lookup", operation_id="look_up_accounts", status_code=200, opt=access(INTERNAL))
+    async def look_up_accounts(self, body: RawBody, use_cases: Served) -> Accounts:
+        asked = decode(AccountLookups, body).lookups[:LOOKUPS_MAX]
+        return Accounts(await use_cases.profiles.look_up(asked))
 
     @get("/revoked-logins", operation_id="list_revoked_logins", opt=access(INTERNAL))
     async def list_revoked_logins(self, use_cases: Served) -> RevokedLogins:

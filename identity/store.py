@@ -92,6 +92,14 @@ class Store:
     async def get_account(self, connection: Connection, user_id: UUID) -> Account | None:
         return _account(await self._sql.get_account(connection, user_id=user_id))
 
+    async def get_accounts(
+        self, connection: Connection, user_ids: Sequence[UUID]
+    ) -> dict[UUID, Account]:
+        """Those that exist, by id."""
+        rows = self._sql.get_accounts(connection, user_ids=list(user_ids))
+        found = [_account(row) async for row in rows]
+        return {account.user_id: account for account in found if account is not None}
+
     async def get_own_account(
         self, connection: Connection, user_id: UUID, login_id: UUID
     ) -> Account | None:

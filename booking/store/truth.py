@@ -9,7 +9,7 @@ from uuid import UUID
 from booking.seats.truth import Claim, Fate, HoldFate, Snapshot
 from booking.store.queries import queries
 from booking.store.records import fields
-from chassis.postgres import Pool, connection
+from chassis.postgres import Pool, connection, own_session
 
 REBUILDS_AT_ONCE = 2  # each keeps a connection of the pool for its lock and uses another
 ASK_AGAIN_MS = 500  # about an order past its end that somebody is just paying or cancelling
@@ -41,7 +41,7 @@ class PostgresTruth:
     @contextlib.asynccontextmanager
     async def rebuild_lock(self, session_id: UUID) -> AsyncIterator[bool]:
         """A session-level advisory lock on a connection of its own, so a dying process drops it."""
-        async with self._rebuilds, connection(self._pool) as one:
+        async with self._rebuilds, own_session(self._pool) as one:
             locked = bool(await queries.try_rebuild_lock(one, session_id=str(session_id)))
             try:
                 yield locked

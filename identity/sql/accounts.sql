@@ -10,10 +10,16 @@ RETURNING user_id;
 SELECT EXISTS (SELECT FROM accounts WHERE email = :email);
 
 -- name: get_account^
--- One lookup by primary key: booking asks it for every order (and keeps it for a moment).
+-- One lookup by primary key.
 SELECT user_id, email, full_name, phone, locale, roles, active
 FROM accounts
 WHERE user_id = :user_id;
+
+-- name: get_accounts
+-- The same for many orders that arrive together.
+SELECT user_id, email, full_name, phone, locale, roles, active
+FROM accounts
+WHERE user_id = ANY(:user_ids::uuid[]);
 
 -- name: get_own_account^
 -- The profile as its owner may read it: not with the token of a login that has been ended.

@@ -21,7 +21,7 @@ from chassis.settings import Settings
 from chassis.tokens import Verifier
 from chassis.upstream import Upstreams
 from chassis.wiring import Wiring
-from identity.contract import Account
+from identity.contract import LOOKUP_PATH, Account, AccountLookups, Accounts
 from tests.support.api import Answer
 from tests.support.catalog import Signer, exchange, in_a_task_of_its_own
 
@@ -74,16 +74,21 @@ class Neighbours:
         return session_id
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        parts = scope["path"].strip("/").split("/")
-        found = self._find(parts[1], UUID(parts[2]), parts[3:])
+        if scope["path"] == LOOKUP_PATH:
+            asked = msgspec.json.decode((await receive())["body"], type=AccountLookups)
+            found = Accounts([self._account(one.user_id) for one in asked.lookups])
+        else:
+            parts = scope["path"].strip("/").split("/")
+            found = self._find(UUID(parts[2]), parts[3:])
         status = 200 if found is not None else 404
         body = msgspec.json.encode(found if found is not None else {"code": "not-found"})
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": body})
 
-    def _find(self, kind: str, key: UUID, rest: list[str]) -> Any:
-        if kind == "sessions":
-            return (self.plans if rest == ["plan"] else self.terms).get(key)
+    def _find(self, key: UUID, rest: list[str]) -> Any:
+        return (self.plans if rest == ["plan"] else self.terms).get(key)
+
+    def _account(self, key: UUID) -> Account | None:
         if key in self.unknown:
             return None
         return Account(
