@@ -19,7 +19,7 @@ BACKLOG = 8192  # connections that may wait to be accepted when ten thousand com
 CONNECTIONS_MAX = (
     20_000  # a process; the gateway sheds long before, this only ends the unreasonable
 )
-HEADER_TIMEOUT_MS = 10_000
+HEADER_TIMEOUT_MS = 30_000  # also how long an idle kept-alive connection stays open
 STOP_TIMEOUT_S = 8
 
 
