@@ -44,6 +44,7 @@ log = logs.get("booking")
 BATCH_MAX = 64  # orders a statement; DESIGN measured no more gain beyond 50
 WAITING_MAX = 5_000  # orders waiting for one: two seconds' worth at the rated load
 STATEMENTS_AT_ONCE = 2  # while one waits for the disk the next one works
+KEYS_MAX = 200  # keys of refused orders asked about in one query
 ATTEMPTS_MAX = 3  # holds tried when PostgreSQL knows more of the seats than Redis does
 
 
@@ -67,6 +68,9 @@ class OrderPlacing:
         self._clock = clock
         self._hold_ttl_s = hold_ttl_s
         self._under_way: set[asyncio.Task[Any]] = set()
+        self._keys: Coalescer[tuple[UUID, str], bool] = Coalescer(
+            self._find_keys, batch_max=KEYS_MAX, queue_max=WAITING_MAX, concurrency=2
+        )
         self._commits: Coalescer[NewOrder, PlacedOrder] = Coalescer(
             self._commit_batch,
             batch_max=BATCH_MAX,
@@ -190,10 +194,20 @@ class OrderPlacing:
     async def _commit_batch(self, orders: Sequence[NewOrder]) -> list[PlacedOrder | BaseException]:
         return await place_orders(self._pool, orders, self._hold_ttl_s)
 
+    async def _find_keys(self, asked: Sequence[tuple[UUID, str]]) -> list[bool]:
+        async with connection(self._pool) as one:
+            found = await stored.keys_with_orders(one, asked)
+        return [pair in found for pair in asked]
+
     async def _replay(
         self, user_id: UUID, key: str, hashed: bytes | None, refused: Exception
     ) -> OrderAnswer:
-        """The answer that the key's first request got; `refused` again when there was no such one."""
+        """The answer that the key's first request got; `refused` again when there was no such one.
+
+        Nearly every refusal of an on-sale has a new key: whether it has an order is asked for many.
+        """
+        if not isinstance(refused, KeyTaken) and not await self._keys.call((user_id, key)):
+            raise refused
         async with connection(self._pool) as one:
             order = await stored.get_order_by_key(one, user_id, key)
         if order is None:

@@ -7,8 +7,6 @@ and there too which problems a client must be ready for: `opt=access(LOGGED_IN, 
 from typing import Any
 
 from litestar import Request
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
 
 from chassis.problems import Forbidden, Problem, Unauthenticated
 from chassis.tokens import Principal, Verifier, bearer_token
@@ -31,29 +29,22 @@ def access(
     return {"access": frozenset(who), "problems": problems, "body": body}
 
 
-def authorize(verifier: Verifier) -> Any:
-    """The guard of a whole service app. Puts the Principal where `principal` dependencies find it."""
-
-    async def guard(
-        connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
-    ) -> None:
-        allowed = handler.opt.get("access")
-        if allowed is None:
-            raise Forbidden("This route names nobody who may call it.")
-        if INTERNAL in allowed or TOKEN_IGNORED in allowed:
-            return
-        token = bearer_token(connection.headers.get("authorization"))
-        if token is not None:
-            connection.scope[PRINCIPAL] = await verifier.verify(token)  # type: ignore[literal-required]
-        elif PUBLIC not in allowed:
+async def authorize(scope: Any, verifier: Verifier) -> None:
+    """Puts the Principal where `principal` dependencies find it, or refuses; for a routed scope."""
+    allowed = scope["route_handler"].opt.get("access")
+    if allowed is None:
+        raise Forbidden("This route names nobody who may call it.")
+    if INTERNAL in allowed or TOKEN_IGNORED in allowed:
+        return
+    header = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+    token = bearer_token(header.decode("latin-1")) if header is not None else None
+    if token is None:
+        if PUBLIC not in allowed:
             raise Unauthenticated()
-        if allowed & {PUBLIC, LOGGED_IN}:
-            return
-        principal: Principal = connection.scope[PRINCIPAL]  # type: ignore[literal-required]
-        if not principal.roles & allowed:
-            raise Forbidden()
-
-    return guard
+        return
+    principal = scope[PRINCIPAL] = await verifier.verify(token)
+    if not allowed & {PUBLIC, LOGGED_IN} and not principal.roles & allowed:
+        raise Forbidden()
 
 
 async def provide_principal(request: Request[Any, Any, Any]) -> Principal:

@@ -35,6 +35,7 @@ from chassis.problems import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from chassis.tokens import Verifier
 from chassis.upstream import send_problem
 from chassis.wiring import Wiring
 
@@ -56,12 +57,11 @@ def service_app(
     name: str, wiring: Wiring, *, routes: Sequence[Any], lifespan: Lifespan, ready: Ready
 ) -> Litestar:
     """The app of one service. `ready(app)` names each dependency and whether it answers."""
-    return Litestar(
+    return ServiceApp(
         route_handlers=[*routes, *_operations(name, ready)],
         lifespan=[lifespan],
-        guards=[authorize(wiring.verifier)],
         dependencies={"principal": Provide(provide_principal)},
-        middleware=[_context_middleware],
+        middleware=[_admission(wiring.verifier)],
         exception_handlers={
             Problem: _render,
             HTTPException: _render_litestar,
@@ -99,23 +99,50 @@ def _operations(name: str, ready: Ready) -> list[Any]:
     return [healthz, readyz, metrics, openapi]
 
 
-def _context_middleware(app: ASGIApp) -> ASGIApp:
-    """Outermost in every service: the request's context, and the body's content type."""
+class ServiceApp(Litestar):
+    """Everything that a service does for a request is done in that request's context."""
 
-    async def in_context(scope: Any, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
-            await app(scope, receive, send)
+            await super().__call__(scope, receive, send)
             return
         token = CURRENT.set(from_headers(scope["headers"]))
         try:
-            if scope["method"] in {"POST", "PUT", "PATCH"} and not _json_or_empty(scope):
-                await send_problem(scope, send, UnsupportedMediaType())  # type: ignore[arg-type]
-                return
-            await app(scope, receive, send)
+            await super().__call__(scope, receive, send)
         finally:
             CURRENT.reset(token)
 
-    return in_context
+
+def _admission(verifier: Verifier) -> Any:
+    """Round every handler: who may call it, what it takes, and how its refusals are answered.
+
+    A middleware and not a guard with exception handlers: Litestar copies the handler for each guard
+    and looks through all layers for each exception, which cost a refused request a sixth of its time.
+    """
+
+    def admission(app: ASGIApp) -> ASGIApp:
+        async def admitted(scope: Any, receive: Receive, send: Send) -> None:
+            started = False
+
+            async def send_on(message: Any) -> None:
+                nonlocal started
+                started = True
+                await send(message)
+
+            try:
+                if scope["type"] == "http":
+                    if scope["method"] in {"POST", "PUT", "PATCH"} and not _json_or_empty(scope):
+                        raise UnsupportedMediaType()
+                    await authorize(scope, verifier)
+                await app(scope, receive, send_on)
+            except Problem as problem:
+                if started:
+                    raise
+                await send_problem(scope, send, problem)  # type: ignore[arg-type]
+
+        return admitted
+
+    return admission
 
 
 def _json_or_empty(scope: Any) -> bool:

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, TextIO
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -162,6 +163,8 @@ def _now_text() -> str:
 
 
 def _quoted(value: Any) -> str:
+    if isinstance(value, int | UUID):
+        return str(value)
     text = value if isinstance(value, str) else str(value)
     if _TOKEN_OR_ADDRESS.search(text):
         text = _TOKEN_OR_ADDRESS.sub("[redacted]", text)
@@ -186,7 +189,8 @@ def _render(logger: Any, level: str, event: MutableMapping[str, Any]) -> str:
     fields = "".join(
         f" {key}={_quoted(value)}" for key, value in event.items() if key not in SECRET_FIELDS
     )
-    name = "".join(char if char.isprintable() else "?" for char in name)
+    if not name.isprintable():
+        name = "".join(char if char.isprintable() else "?" for char in name)
     return f"{_now_text()} {service:<8} [{context.request_id}] {name}{fields} span={context.span}\n"
 
 

@@ -6,6 +6,7 @@ need no network in `stampede up`. Several of these processes may run; the work d
 
 import asyncio
 import importlib
+import os
 import signal
 
 import uvloop
@@ -14,6 +15,7 @@ from chassis import logs, settings
 from stampede.compose import SERVICES, compose
 from stampede.supervisor import watch_parent
 
+NICENESS = 10  # on a busy machine the sale comes first and mails later
 log = logs.get("worker")
 
 
@@ -34,6 +36,7 @@ async def run(loaded: settings.Settings) -> None:
 
 
 def main() -> None:
+    os.nice(NICENESS)
     loaded = settings.load()
     logs.configure(loaded.data_dir / "logs", log_format=loaded.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -30,6 +30,16 @@ async def get_order_by_key(one: Connection, user_id: UUID, key: str) -> Order | 
     return _order(row) if row is not None else None
 
 
+async def keys_with_orders(
+    one: Connection, asked: Sequence[tuple[UUID, str]]
+) -> set[tuple[UUID, str]]:
+    """Those of these users' keys that have made an order."""
+    found = queries.keys_with_orders(
+        one, users=[user_id for user_id, _ in asked], keys=[key for _, key in asked]
+    )
+    return {(row["user_id"], row["key"]) async for row in found}
+
+
 async def list_orders(
     one: Connection,
     user_id: UUID,
@@ -74,7 +84,7 @@ async def list_order_events(
 
 async def lock_order(one: Connection, order_id: UUID, user_id: UUID) -> LockedOrder | None:
     """The user's order, locked until the transaction ends."""
-    row = await queries.lock_order(one, order_id=order_id, user_id=user_id)
-    if row is None:
+    if await queries.lock_order(one, order_id=order_id, user_id=user_id) is None:
         return None
+    row = await queries.get_locked_order(one, order_id=order_id)
     return LockedOrder(**{**fields(row, LockedOrder), "status": OrderStatus(row["status"])})

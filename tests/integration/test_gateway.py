@@ -1,11 +1,13 @@
 """The gateway over real Valkey: what reaches a service, what does not, and what goes out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import re
 from typing import Any
 
+import AsyncIterator
 import pytest
 
 from chassis.upstream import Scope, Send
+from gateway import operations
 from tests.support.gateway import Rig, answer_json, rig
 
 SHOW = "/api/v1/shows"
@@ -137,7 +139,7 @@ async def test_a_service_sees_no_header_that_only_the_platform_may_send(edge: Ri
         "x-request-id",
     ]
     assert edge.catalog.header("x-request-id") == "abc-123"
-    assert edge.catalog.header("tracestate") == "stampede=1.1"
+    assert re.fullmatch(r"stampede=[0-9a-f]{8}\.1", edge.catalog.header("tracestate") or "")
     assert edge.catalog.header("x-forwarded-for") == "203.0.113.7"
     assert "a" * 32 not in str(edge.catalog.header("traceparent"))
     assert edge.catalog.requests[-1]["query_string"] == b"city=%E4%B8%8A"
@@ -278,6 +280,22 @@ async def test_the_probes_and_metrics_are_the_gateways_own(edge: Rig) -> None:
     assert UUID7 not in metrics
     refused = await edge.client.post("/healthz")
     assert (refused.status, refused.header("allow")) == (405, "GET, HEAD, OPTIONS")
+
+
+async def test_metrics_asked_for_again_and_again_are_written_once(
+    edge: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = 0
+
+    def write() -> bytes:
+        nonlocal written
+        written += 1
+        return b"up 1\n"
+
+    monkeypatch.setattr(operations, "generate_latest", write)
+    for _ in range(5):
+        assert (await edge.client.get("/metrics")).body == b"up 1\n"
+    assert written == 1
 
 
 async def test_not_ready_while_a_service_is_away(edge: Rig) -> None:

@@ -13,6 +13,13 @@ SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
         FROM order_items WHERE order_id = o.order_id) AS i) AS items
 FROM orders_as_read o WHERE o.user_id = :user_id AND o.idempotency_key = :key;
 
+-- name: keys_with_orders
+-- Which of these keys have made an order: asked for every refusal that came with a key.
+SELECT asked.user_id, asked.key
+FROM unnest(:users::uuid[], :keys::text[]) AS asked (user_id, key)
+WHERE EXISTS (SELECT FROM orders o
+              WHERE o.user_id = asked.user_id AND o.idempotency_key = asked.key);
+
 -- name: list_orders
 -- Newest first. A cursor names the last order that was seen; without one the offset counts.
 SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
