@@ -1,9 +1,9 @@
 """The gateway over real Valkey: what reaches a service, what does not, and what goes out."""
 
-from collections.abc import re
+import re
+from collections.abc import AsyncIterator
 from typing import Any
 
-import AsyncIterator
 import pytest
 
 from chassis.upstream import Scope, Send
