@@ -12,6 +12,7 @@ from chassis.settings import Network
 
 ADDRESSES_MAX = 65_536  # parsed addresses remembered
 HOPS_MAX = 16  # entries of X-Forwarded-For read at most
+ADDRESS_LENGTH_MAX = 64  # with brackets, zone and port; longer text is none and not remembered
 IPV6_PREFIX_BITS = 64  # one household or one server: an IPv6 user has all addresses of such a net
 
 Address = IPv4Address | IPv6Address
@@ -36,7 +37,8 @@ class Addresses:
             return address
         entries = b",".join(forwarded).rsplit(b",", HOPS_MAX)
         for entry in reversed(entries[-HOPS_MAX:]):
-            hop = _plain(entry.strip().decode("latin-1"))
+            text = entry.strip().decode("latin-1")
+            hop = _plain(text) if len(text) <= ADDRESS_LENGTH_MAX else None
             if hop is None:
                 return address
             address = hop

@@ -11,6 +11,7 @@ from chassis.problems import (
     NotFound,
     PayloadTooLarge,
     Problem,
+    Unauthenticated,
     Unavailable,
 )
 from chassis.redis import RedisCalls
@@ -28,7 +29,7 @@ from gateway.gate import Gate
 from gateway.limits import Policies
 from gateway.metrics import count_request
 from gateway.operations import Operations, read_only
-from gateway.problems import UriTooLong
+from gateway.problems import BadRequest, UriTooLong
 from gateway.revocations import Revocations
 from gateway.routing import METHODS, Route, Routes, judge
 
@@ -73,8 +74,8 @@ class Edge:
         """Every failure becomes a problem document; after half an answer only a cut says the truth."""
         try:
             await self._serve(exchange)
-        except ClientGone:
-            pass
+        except ClientGone:  # or chunks that are none: the server tells us of both in one way
+            await self._refuse(exchange, BadRequest("The body did not come whole."))
         except Problem as problem:
             await self._refuse(exchange, problem)
         except (TimeoutError, ConnectionError) as away:
@@ -91,7 +92,7 @@ class Edge:
             raise ConnectionAbortedError("half an answer is out")
 
     async def _serve(self, exchange: Exchange) -> None:
-        exchange.headers.check()
+        exchange.headers.check(exchange.scope.get("http_version", "1.1"))
         if len(exchange.raw_path) + len(exchange.query) > TARGET_MAX_BYTES:
             raise UriTooLong(f"At most {TARGET_MAX_BYTES} bytes.")
         if not exchange.is_plain:
@@ -130,7 +131,11 @@ class Edge:
         lane = PAY if route.lane == "pay" else route.service
         self._gate.refuse_known(route, counted_as)
         self._admission.refuse_when_full(lane)
-        principal = await self._verify(exchange, route)
+        try:
+            principal = await self._verify(exchange, route)
+        except Unauthenticated:  # counted too: who sends bad tokens pays for our looking at them
+            exchange.limits = await self._gate.enter(route, counted_as, None)
+            raise
         exchange.limits = await self._gate.enter(route, counted_as, principal)
         if route.lane == "stream":
             if exchange.method != "GET":

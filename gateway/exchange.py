@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import string
 import time
 from collections.abc import Sequence
 from urllib.parse import quote
@@ -23,6 +24,7 @@ LINGER_S = 2.0
 LINGER_MAX_BYTES = 16 * 1_048_576
 _PRIVATE = re.compile(r"@|%40|eyJ")
 _PATH_CHARACTERS = "/%!$&'()*+,;=:@~"
+_PRINTABLE = string.punctuation
 _PROBLEM_TYPE = CONTENT_TYPE.encode("ascii")
 
 
@@ -63,7 +65,9 @@ class Exchange:
         judged = judge(self.raw_path)
         self.is_plain = judged is not None
         self.path = judged or quote(self.raw_path, safe=_PATH_CHARACTERS)
-        self.query: bytes = scope.get("query_string", b"")
+        # UTF-8 that nobody percent-encoded (curl sends it so) is read as such, not as Latin-1.
+        query: bytes = scope.get("query_string", b"")
+        self.query = query if query.isascii() else quote(query, safe=_PRINTABLE).encode("ascii")
         self.headers = RequestHeaders(scope["headers"])
         request_id = accept_request_id(self.headers.get(b"x-request-id"))
         self.context = RequestContext(request_id, new_root_span())

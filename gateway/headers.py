@@ -67,8 +67,9 @@ class RequestHeaders:
     def lines(self, name: bytes) -> Sequence[bytes]:
         return self._found.get(name, ())
 
-    def check(self) -> None:
-        """Raises HeadersTooLarge, PayloadTooLarge, or BadRequest when a header may come only once.
+    def check(self, http_version: str) -> None:
+        """Raises HeadersTooLarge, PayloadTooLarge, or BadRequest when a header may come only once,
+        or Host does not come at all where it must (RFC 9112, 3.2); Granian then shows an empty one.
 
         Granian's parser never shows both lengths: it reads the chunks, drops Content-Length and
         closes the connection after its answer (RFC 9112, 6.3). Another server may pass both on.
@@ -89,6 +90,8 @@ class RequestHeaders:
         for name in (b"content-length", b"host", b"authorization"):
             if len(found.get(name, ())) > 1:
                 raise BadRequest(f"Send {name.decode().title()} once.")
+        if not self.get(b"host") and http_version == "1.1":
+            raise BadRequest("Send Host.")
 
     def body_length(self) -> int:
         """As declared; -1 when it is sent in chunks, 0 without a body."""

@@ -21,6 +21,7 @@ Handler = Callable[[Exchange], Awaitable[None]]
 
 READY_DEADLINE_S = 1.0
 READY_KEPT_S = 1.0
+METRICS_KEPT_S = 1.0  # writing them out takes 15 ms, and probes are not limited
 READ_ONLY = {"Allow": "GET, HEAD, OPTIONS"}
 JSON = (b"content-type", b"application/json")
 STOREFRONT = Path(__file__).parent / "storefront"
@@ -36,6 +37,9 @@ class Operations:
         }
         self._readiness: FetchOnce[str, bool] = FetchOnce(
             self._ask_readiness, ttl_s=READY_KEPT_S, entries_max=len(SERVICES)
+        )
+        self._written_metrics: FetchOnce[str, bytes] = FetchOnce(
+            _write_metrics, ttl_s=METRICS_KEPT_S, entries_max=1
         )
         self._document = MergedDocument(
             wiring.upstreams,
@@ -81,7 +85,7 @@ class Operations:
     async def _metrics(self, exchange: Exchange) -> None:
         """This process's. Which one of several answers is chance: scrape each worker's own port."""
         headers = [(b"content-type", CONTENT_TYPE_LATEST.encode("ascii"))]
-        await exchange.answer(200, headers, generate_latest())
+        await exchange.answer(200, headers, await self._written_metrics.get(""))
 
     async def _openapi(self, exchange: Exchange) -> None:
         await (await self._document.get()).answer(exchange)
@@ -91,6 +95,10 @@ def read_only(exchange: Exchange) -> None:
     """Raises MethodNotAllowed unless something is only read."""
     if exchange.method not in {"GET", "HEAD"}:
         raise MethodNotAllowed(headers=READ_ONLY)
+
+
+async def _write_metrics(_: str) -> bytes:
+    return generate_latest()
 
 
 async def _json(exchange: Exchange, body: object) -> None:

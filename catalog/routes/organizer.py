@@ -54,11 +54,13 @@ async def _once(
     effect: Effect,
     status: int = 201,
 ) -> Response[bytes]:
-    """The POST's effect, once per key; the route with its parameters is what the key belongs to."""
+    """The POST's effect, once per key; the operation with its parameters is what the key belongs to:
+    a path may be spelt in several ways (an id in capitals, without hyphens)."""
+    parameters = map(str, request.path_params.values())
     return await once(
         request.app.state.pool,
         user_id=principal.user_id,
-        route=f"POST {request.url.path}",
+        route=" ".join([request.route_handler.handler_name, *parameters]),
         key=key,
         body=body,
         status=status,

@@ -336,6 +336,15 @@ async def test_a_key_replays_its_answer_and_refuses_another_body(catalog: Catalo
             assert (answer.status, answer.code) == (400, "validation-failed")
 
 
+async def test_a_key_knows_its_route_whatever_the_ids_spelling(catalog: Catalog) -> None:
+    show_id, headers = await catalog.show(), {"Idempotency-Key": "spelt"}
+    body = session_body()
+    first = await catalog.post(f"/shows/{show_id}/sessions", body, headers=headers)
+    for spelt in (show_id.upper(), show_id.replace("-", "")):
+        again = await catalog.post(f"/shows/{spelt}/sessions", body, headers=headers)
+        assert (again.status, again.body) == (201, first.body)
+
+
 async def test_a_key_in_flight_is_said_to_be(catalog: Catalog, database_url: str) -> None:
     show_id = await catalog.show()
     path, headers = f"/shows/{show_id}/sessions", {"Idempotency-Key": "slow"}

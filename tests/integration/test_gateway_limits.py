@@ -155,6 +155,13 @@ async def test_a_bad_token_is_refused_here(edge: Rig, token: str) -> None:
     assert edge.booking.requests == []
 
 
+async def test_bad_tokens_are_counted_like_any_request(edge: Rig) -> None:
+    headers = [("Authorization", "Bearer a.b.c")]
+    answers = [await edge.client.get("/api/v1/orders", headers) for _ in range(4)]
+    assert [one.status for one in answers] == [401, 401, 401, 429]
+    assert all(one.header("ratelimit") for one in answers)
+
+
 async def test_files_docs_and_probes_are_not_limited(edge: Rig) -> None:
     for _ in range(5):
         for path in ("/", "/docs", "/healthz", "/docs/assets/swagger-ui.css"):

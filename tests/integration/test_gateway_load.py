@@ -100,7 +100,8 @@ async def test_a_body_that_does_not_come_is_given_up(edge: Rig) -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = dict(edge.booking.requests[-1]) | {"headers": [(b"content-length", b"5")]}
+    scope = dict(edge.booking.requests[-1])
+    scope |= {"headers": [(b"host", b"test"), (b"content-length", b"5")]}
     await edge.gateway(scope, receive, send)
     assert sent[0]["status"] == 408
     assert b'"request-timeout"' in sent[1]["body"]
@@ -213,7 +214,8 @@ async def test_a_slow_sender_holds_no_place(redis_url: str) -> None:
         async def send(_message: Message) -> None: ...
 
         scope = dict(edge.booking.requests[-1])
-        scope |= {"headers": [(b"transfer-encoding", b"chunked")], "client": ("203.0.113.9", 1)}
+        chunked = [(b"host", b"test"), (b"transfer-encoding", b"chunked")]
+        scope |= {"headers": chunked, "client": ("203.0.113.9", 1)}
         slow = asyncio.create_task(edge.gateway(scope, receive, send))
         await slow_started.wait()
         assert (await edge.client.get(SHOW)).status == 200

@@ -22,6 +22,7 @@ from tests.support.booking import (
     booking_tables,
     let_time_pass,
     running_booking,
+    until_one_waits,
     without_redis,
 )
 
@@ -266,6 +267,28 @@ async def test_cancelling_and_paying_at_once_does_one_of_them(app: BookingApp) -
         assert status in {"paid", "cancelled"}
     assert sum(outcomes.values()) == 20
     await is_sound(app)
+
+
+async def test_a_cancellation_that_waited_for_a_payment_to_begin_sees_it(
+    app: BookingApp, database_url: str
+) -> None:
+    user = uuid4()
+    order_id = (await app.order(user, app.neighbours.publish())).json["order_id"]
+    # as POST /pay does before it calls the provider
+    async with booking_tables(database_url) as tables, tables.transaction():
+        await tables.execute("SELECT FROM orders WHERE order_id = $1 FOR UPDATE", order_id)
+        cancelling = asyncio.create_task(app.cancel(user, order_id))
+        await until_one_waits(database_url)
+        await tables.execute(
+            "INSERT INTO payments (payment_id, order_id, user_id, provider, method, amount,"
+            " currency, state, request_id) SELECT $2, order_id, user_id, 'sandbox', 'card',"
+            " total_amount, currency, 'created', 'r' FROM orders WHERE order_id = $1",
+            order_id,
+            uuid4(),
+        )
+    refused = await cancelling
+    assert (refused.status, refused.code) == (409, "payment-in-progress")
+    assert (await app.get(f"/orders/{order_id}", user=user)).json["status"] == "pending_payment"
 
 
 async def test_expiring_paying_and_taking_over_at_once_agree_on_one_end(

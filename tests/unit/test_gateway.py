@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.problems import Overloaded
-from gateway.addresses import Addresses
+from gateway.addresses import Addresses, _plain
 from gateway.admission import PAY, Admission, StreamPlaces
 from gateway.limits import Bucket, LocalBuckets, Policy, Refused, Standing, refusal
 from gateway.routing import ROUTES, Routes, judge
@@ -52,6 +52,14 @@ def test_no_header_breaks_the_reading_of_addresses(peer: str, forwarded: list[by
     addresses = Addresses(TRUSTED)
     for one in (peer, "10.0.0.1"):
         assert addresses.key(addresses.of(one, forwarded))
+
+
+def test_long_text_in_place_of_an_address_is_not_remembered() -> None:
+    addresses = Addresses(TRUSTED)
+    addresses.of("10.0.0.1", [])
+    remembered = _plain.cache_info().currsize
+    assert addresses.of("10.0.0.1", [b"x" * 8000]) == "10.0.0.1"
+    assert _plain.cache_info().currsize == remembered
 
 
 def test_limits_count_an_ipv6_network_as_one() -> None:

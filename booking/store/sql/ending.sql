@@ -11,13 +11,18 @@ WHERE o.status = 'pending_payment' AND o.expires_at <= now()
         WHERE p.order_id = o.order_id AND p.state IN ('created', 'processing')))
 ORDER BY o.expires_at LIMIT :limit FOR UPDATE OF o SKIP LOCKED;
 
--- name: lock_order^
+-- name: lock_order$
+-- Alone, before get_locked_order: a statement that waits for a row still sees all others as they were
+-- when it began, so a payment that whoever we waited for has begun would be missed.
+SELECT order_id FROM orders WHERE order_id = :order_id AND user_id = :user_id FOR UPDATE;
+
+-- name: get_locked_order^
 -- The order and its live payment, before a step that both of them decide.
 SELECT o.order_id, o.status, o.session_id, o.total_amount, o.currency, o.cancel_reason,
        o.expires_at <= now() AS late,
        EXISTS (SELECT FROM payments p WHERE p.order_id = o.order_id
                AND p.state IN ('created', 'processing')) AS payment_under_way
-FROM orders o WHERE o.order_id = :order_id AND o.user_id = :user_id FOR UPDATE OF o;
+FROM orders o WHERE o.order_id = :order_id;
 
 -- name: cancel_orders
 -- Compare-and-set. Frees only claims that still name the order, so that a buyer who took an expired
