@@ -57,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: str | None = None  # absent: the local mailbox
     mail_from: str = "Stampede <tickets@stampede.example>"
     payment_provider: str = "sandbox"
-    webhook_secret: tuple[str, ...] = ("whsec_c3RhbXBlZGUtc2FuZGJveC1vbmx5",)
+    webhook_secret: tuple[str, ...] = ()  # absent: one made for this data_dir; several: rotation
 
     @property
     def base_url(self) -> str:

@@ -1,8 +1,13 @@
 """`stampede up` and `stampede serve X`: servers, schema, demo data, then the processes that serve."""
 
 import asyncio
+import base64
+import contextlib
+import os
+import secrets
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,6 +32,7 @@ class StartError(Exception):
 def up(loaded: Settings, say: Say) -> int:
     """Everything on this machine. Blocks until it is told to stop; returns the exit code."""
     check_port(loaded)
+    loaded = with_webhook_secret(loaded)
     started = _Start(loaded, say)
     servers = embedded_servers(loaded)
     supervisor = Supervisor(servers, started.children, on_event=_tell(say))
@@ -39,7 +45,7 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
     port = loaded.port if loaded.port != Settings().port else port_of(own_url, PORTS[role])
     loaded = msgspec.structs.replace(loaded, port=port)
     check_port(loaded)
-    servers, loaded = attached(loaded)
+    servers, loaded = attached(with_webhook_secret(loaded))
 
     def children(urls: ServerUrls | None) -> Sequence[Child]:
         complete = with_urls(loaded, urls)
@@ -55,7 +61,7 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
 
 def work(loaded: Settings, say: Say) -> int:
     """The background process alone."""
-    servers, loaded = attached(loaded)
+    servers, loaded = attached(with_webhook_secret(loaded))
 
     def children(urls: ServerUrls | None) -> Sequence[Child]:
         complete = with_urls(loaded, urls)
@@ -117,6 +123,24 @@ def child_environ(loaded: Settings) -> dict[str, str]:
     environ = settings.inherited_environ()
     root = str(Path(__file__).resolve().parent.parent)
     return environ | settings.to_environ(loaded) | {"PYTHONPATH": root, "PYTHONUNBUFFERED": "1"}
+
+
+def with_webhook_secret(loaded: Settings) -> Settings:
+    """Settings with a secret of this installation when none was given: a known one could be used to
+    sign a payment that never happened.
+    """
+    if loaded.webhook_secret:
+        return loaded
+    path = loaded.data_dir / "webhook-secret"
+    loaded.data_dir.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        made = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode("ascii")
+        with tempfile.NamedTemporaryFile("w", dir=loaded.data_dir) as file:  # mode 0600
+            file.write(made)
+            file.flush()
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                os.link(file.name, path)
+    return msgspec.structs.replace(loaded, webhook_secret=(path.read_text().strip(),))
 
 
 def check_port(loaded: Settings) -> None:

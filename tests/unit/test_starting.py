@@ -1,0 +1,25 @@
+"""What a start makes for its installation."""
+
+import stat
+from pathlib import Path
+
+import msgspec
+
+from chassis.settings import Settings
+from stampede.starting import with_webhook_secret
+
+
+def test_each_installation_has_a_webhook_secret_of_its_own_and_keeps_it(tmp_path: Path) -> None:
+    here = Settings(data_dir=tmp_path / "a b")
+    there = Settings(data_dir=tmp_path / "c")
+    first = with_webhook_secret(here).webhook_secret
+    assert with_webhook_secret(here).webhook_secret == first
+    assert with_webhook_secret(there).webhook_secret != first
+    assert first[0].startswith("whsec_")
+    assert stat.S_IMODE((tmp_path / "a b" / "webhook-secret").stat().st_mode) == 0o600
+
+
+def test_a_secret_that_was_given_is_the_one(tmp_path: Path) -> None:
+    given = msgspec.structs.replace(Settings(data_dir=tmp_path), webhook_secret=("whsec_x",))
+    assert with_webhook_secret(given).webhook_secret == ("whsec_x",)
+    assert list(tmp_path.iterdir()) == []
