@@ -5,7 +5,7 @@ RUN    := $(VENV)/bin/python -m
 STAMPEDE := $(RUN) stampede
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format loadtest audit clean
+.PHONY: help run test lint format loadtest bench audit clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sort | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ format: $(VENV)/.dev ## formats the code
 
 loadtest: $(VENV)/.runtime ## the flash sale: 10,000 people, 100 seats, then the verification
 	@$(STAMPEDE) loadtest flash-sale --users 10000 --tickets 100
+
+bench: $(VENV)/.runtime ## how fast, at what cost, beside what an empty server does
+	@$(STAMPEDE) bench $(ARGS)
 
 audit: $(VENV)/.runtime ## states the invariants of the data in .stampede
 	@$(STAMPEDE) audit

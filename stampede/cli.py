@@ -309,6 +309,32 @@ def loadtest_prepare(
     say(f"locust -f loadtest/locustfile.py --plan {path}")
 
 
+@stampede.command()
+@click.option("--json", "as_json", is_flag=True, help="Figures as JSON.")
+@click.option("--only", default="", help="Cases by name, with commas between.")
+@click.option("--seconds", type=click.FloatRange(1, 600), default=8.0, show_default=True)
+@click.option("--connections", type=click.IntRange(1, 1024), default=64, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=2, help="Web processes (2).")
+@click.option("--growth", is_flag=True, help="What an order costs as sessions grow and fill up.")
+@click.option("--plot", type=click.Path(path_type=Path), help="SVG: 1 to 512 connections.")
+def bench(
+    as_json: bool,
+    only: str,
+    seconds: float,
+    connections: int,
+    workers: int,
+    growth: bool,
+    plot: Path | None,
+) -> None:
+    """How fast, at what cost, beside what an empty server does; exit 1 when an answer was wrong."""
+    from loadtest.bench.command import Wanted
+    from loadtest.bench.command import bench as run
+
+    names = tuple(name.strip() for name in only.split(",") if name.strip())
+    wanted = Wanted(names, seconds, connections, workers)
+    sys.exit(0 if run(wanted, as_json=as_json, growth=growth, plot_path=plot) else 1)
+
+
 def main() -> None:
     """The entry point: expected trouble is one sentence and exit code 1, never a traceback."""
     from chassis.migrations import MigrationError

@@ -1,0 +1,1 @@
+"""`stampede bench`: how fast, at what cost, beside what an empty server does in the same run."""

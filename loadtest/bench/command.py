@@ -1,0 +1,214 @@
+"""`stampede bench`: which cases on which programs, one after the other, and what is said of them."""
+
+import asyncio
+import contextlib
+import platform as machine_platform
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import psutil
+from rich.console import Console
+
+from loadtest.bench import stack as stacks
+from loadtest.bench.cases import CASES
+from loadtest.bench.generator import GeneratorError, name_of_generator
+from loadtest.bench.growth import MANY, SHAPES, Cell, grow
+from loadtest.bench.measuring import WARM_UP_MAX_S, Figures, measure, warm_up, window
+from loadtest.bench.report import Point, plot, print_growth, print_report
+from loadtest.bench.report import as_json as report_as_json
+from loadtest.bench.stack import Stack, StackError
+from loadtest.flash_sale import allow_many_files
+from stampede.auditing import audit_all
+from stampede.starting import StartError
+
+Say = Callable[[str], None]
+
+CONCURRENCY = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+RATIOS = (
+    ("create_order", "bare_echo"),
+    ("create_order_exact", "bare_echo"),
+    ("create_order_standing", "bare_echo"),
+    ("purchase", "bare_echo"),
+    ("create_order_http", "create_order"),
+    ("refusal_sold_out", "bare_asgi"),
+    ("refusal_rate_limited", "bare_asgi"),
+    ("browse", "bare_asgi"),
+)
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What was asked for on the command line."""
+
+    only: tuple[str, ...] = ()
+    seconds: float = 8.0
+    connections: int = 64
+    workers: int = 2
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The JSON of a run. `audit`: "clean", or what is broken."""
+
+    machine: dict[str, str | int | float]
+    cases: dict[str, Figures]
+    ratios: dict[str, float]
+    audit: str
+
+    @property
+    def passed(self) -> bool:
+        return self.audit == "clean" and all(one.passed for one in self.cases.values())
+
+
+class UnknownCase(StartError):
+    """There is no such case; the message has the names of those there are."""
+
+
+def bench(wanted: Wanted, *, as_json: bool, growth: bool, plot_path: Path | None) -> bool:
+    """Runs what was asked for and says it; whether every answer was right and the audit clean."""
+    unknown = [name for name in wanted.only if name not in CASES]
+    if unknown:
+        raise UnknownCase(f"No case {', '.join(unknown)}; there are {', '.join(CASES)}.")
+    allow_many_files()
+    signal.signal(signal.SIGTERM, _stop)
+    console, err = Console(width=None if sys.stdout.isatty() else 160), Console(stderr=True)
+
+    def say(line: str) -> None:
+        err.print(line, highlight=False, markup=False)
+
+    try:
+        if plot_path is not None:
+            points = run_plot(wanted, say)
+            plot_path.write_text(plot(points, "create_order"), encoding="utf-8")
+            return True
+        if growth:
+            cells, audit = run_growth(wanted, say)
+            if as_json:
+                document = {"growth": cells, "audit": audit}
+                print(msgspec.json.format(msgspec.json.encode(document)).decode())
+            else:
+                print_growth(cells, console)
+            return audit == "clean" and not any(cell.wrong for cell in cells)
+        report = run_bench(wanted, say)
+    except (StackError, GeneratorError) as trouble:
+        raise StartError(str(trouble)) from trouble
+    if as_json:
+        print(report_as_json(report))
+    else:
+        print_report(report, console)
+    return report.passed
+
+
+def _stop(number: int, _: object) -> None:
+    """Told to end: what was started is ended too, on the way out."""
+    sys.exit(128 + number)
+
+
+def run_bench(wanted: Wanted, say: Say) -> Report:
+    """Runs the cases program by program. Raises StackError, GeneratorError."""
+    chosen = [CASES[name] for name in (wanted.only or CASES)]
+    done: dict[str, Figures] = {}
+    audits: list[str] = []
+    for where in dict.fromkeys(case.where for case in chosen):
+        with _program(where, wanted.workers) as stack:
+            for case in (one for one in chosen if one.where == where):
+                say(f"{case.name} ...")
+                done[case.name] = asyncio.run(
+                    measure(case, stack, seconds=wanted.seconds, connections=wanted.connections)
+                )
+                say(f"  {done[case.name].per_second:,.0f}/s, p99 {done[case.name].p99_ms:,.1f} ms")
+            if stack.loaded.database_url is not None:
+                say("audit ...")
+                audits.append(asyncio.run(_audit(stack)))
+    return Report(
+        machine=describe_machine(wanted),
+        cases={case.name: done[case.name] for case in chosen},
+        ratios=ratios(done),
+        audit=next((one for one in audits if one != "clean"), "clean"),
+    )
+
+
+def run_growth(wanted: Wanted, say: Say) -> tuple[list[Cell], str]:
+    """The cells of the growth table and the audit."""
+    with stacks.platform(wanted.workers) as stack:
+        cells = []
+        for shape in (*SHAPES, *MANY):
+            say(f"{shape.sessions:,} × {shape.seats:,} seats, {shape.sold_percent}% sold ...")
+            cells.append(asyncio.run(grow(stack, shape)))
+            say(f"  {cells[-1].without_worker:,.0f} µs an order")
+        say("audit ...")
+        return cells, asyncio.run(_audit(stack))
+
+
+def run_plot(wanted: Wanted, say: Say) -> list[Point]:
+    """create_order at every concurrency, on one platform."""
+    case = CASES["create_order"]
+
+    async def steps(stack: Stack) -> list[Point]:
+        room_s = WARM_UP_MAX_S + wanted.seconds * len(CONCURRENCY)
+        traffic = await case.prepare(stack, room_s)
+        await warm_up(traffic, wanted.connections)
+        points = []
+        for connections in CONCURRENCY:
+            say(f"{connections} connections ...")
+            one = await window(
+                case, stack, traffic, seconds=wanted.seconds, connections=connections
+            )
+            points.append(Point(connections, one.per_second, one.p99_ms))
+        return points
+
+    with stacks.platform(wanted.workers) as stack:
+        return asyncio.run(steps(stack))
+
+
+def ratios(done: dict[str, Figures]) -> dict[str, float]:
+    """Answers a second of one case by those of another of the same run, where both were run."""
+    return {
+        f"{case}/{other}": round(done[case].per_second / done[other].per_second, 3)
+        for case, other in RATIOS
+        if case in done and other in done and done[other].per_second
+    }
+
+
+def describe_machine(wanted: Wanted) -> dict[str, str | int | float]:
+    return {
+        "cores": psutil.cpu_count() or 0,
+        "processor": _processor(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "system": f"{machine_platform.system()} {machine_platform.release()}",
+        "python": machine_platform.python_version(),
+        "generator": name_of_generator(),
+        "connections": wanted.connections,
+        "workers": wanted.workers,
+        "load_before": round(psutil.getloadavg()[0], 2),
+    }
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return machine_platform.processor() or machine_platform.machine()
+
+
+@contextlib.contextmanager
+def _program(where: str, workers: int) -> Iterator[Stack]:
+    if where == "platform":
+        program = stacks.platform(workers)
+    elif where == "services apart":
+        program = stacks.services_apart(1)
+    else:
+        program = stacks.comparator(where, workers)
+    with program as stack:
+        yield stack
+
+
+async def _audit(stack: Stack) -> str:
+    broken: Sequence[str] = [
+        f"{one.name}: {'; '.join(one.details)}"
+        for one in await audit_all(stack.loaded)
+        if not one.ok
+    ]
+    return "; ".join(broken) or "clean"

@@ -1,0 +1,106 @@
+"""`stampede bench --growth`: what an order costs as sessions grow, fill up, and become many.
+
+Few orders a cell, so that a session stays as full as its row says; CPU is counted to the nanosecond
+where the kernel does. A hundred seats cannot be 99% sold and have two left: that cell is at 98%.
+"""
+
+import msgspec
+
+from loadtest.bench import venue
+from loadtest.bench.cases import BUYERS, ORDER
+from loadtest.bench.generator import drive
+from loadtest.bench.measuring import quiet
+from loadtest.bench.stack import Stack
+from loadtest.bench.traffic import Call, Traffic
+
+CONNECTIONS = 16
+FILL_DEADLINE_S = 120.0
+QUIET_MAX_S = 5.0  # the mails of a whole fill would take minutes, and are in nobody's account here
+WARM_UP_ORDERS = 400
+MANY_SEATS = 10_000
+MANY_ORDERS = 1_500
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """A cell: sessions of so many seats, filled by so many orders of `fill` seats each, and then
+    `orders` orders of two in each of them."""
+
+    seats: int
+    sessions: int
+    sold_percent: int
+    fill: int
+    orders: int
+
+
+class Cell(msgspec.Struct, frozen=True):
+    seats: int
+    sessions: int
+    sold_percent: int
+    orders: int
+    cpu_us: dict[str, float]
+    wrong: dict[str, int]
+
+    @property
+    def without_worker(self) -> float:
+        return sum(self.cpu_us[kind] for kind in ("web", "postgres", "redis"))
+
+
+SHAPES = (
+    Shape(100, 60, 0, 1, 5),
+    Shape(100, 60, 50, 10, 3),
+    Shape(100, 60, 98, 14, 1),
+    Shape(1_000, 20, 0, 1, 25),
+    Shape(1_000, 20, 50, 10, 20),
+    Shape(1_000, 40, 99, 10, 4),
+    Shape(10_000, 4, 0, 1, 125),
+    Shape(10_000, 4, 50, 20, 125),
+    Shape(10_000, 8, 99, 20, 40),
+    Shape(100_000, 1, 0, 1, 500),
+    Shape(100_000, 1, 50, 20, 500),
+    Shape(100_000, 1, 99, 20, 450),
+)
+MANY = tuple(
+    Shape(MANY_SEATS, sessions, 0, 1, max(1, MANY_ORDERS // sessions))
+    for sessions in (1, 10, 100, 1_000)
+)
+
+
+async def grow(stack: Stack, shape: Shape) -> Cell:
+    """Makes, fills, warms up and measures one cell."""
+    database_url = stack.loaded.database_url
+    assert database_url is not None
+    sales = await venue.make_sales(database_url, shape.sessions, seats=shape.seats)
+    rows: list[tuple[str, ...]] = [(str(sale.session_id), str(sale.areas[0])) for sale in sales]
+    fills = shape.seats * shape.sold_percent // 100 // shape.fill * shape.sessions
+    if fills:
+        filling = msgspec.structs.replace(ORDER, body=ORDER.body.replace(":2}", f":{shape.fill}}}"))
+        await _send(stack, filling, rows, await venue.make_tokens(database_url, BUYERS), fills)
+    tokens = await venue.make_tokens(database_url, BUYERS)
+    await _load(stack, rows, tokens)
+    await quiet(stack, within_s=QUIET_MAX_S)
+    count = shape.orders * shape.sessions
+    before = stack.accounts.look()
+    wrong = await _send(stack, ORDER, rows, tokens, count)
+    spent = stack.accounts.look().since(before)
+    cpu_us = {kind: round(seconds / count * 1e6, 1) for kind, seconds in spent.items()}
+    return Cell(shape.seats, shape.sessions, shape.sold_percent, count, cpu_us, wrong)
+
+
+async def _send(
+    stack: Stack, call: Call, rows: list[tuple[str, ...]], tokens: list[str], count: int
+) -> dict[str, int]:
+    traffic = Traffic(base_url=stack.base_url, calls=[call], rows=rows, tokens=tokens)
+    run = await drive(traffic, seconds=FILL_DEADLINE_S, connections=CONNECTIONS, count=count)
+    return run.heard.wrong
+
+
+async def _load(stack: Stack, rows: list[tuple[str, ...]], tokens: list[str]) -> None:
+    """Every process knows the buyers and the sessions, and Redis has the seats, before it counts: by
+    reading each session's live state under each buyer's token."""
+    call = Call(
+        name="seats",
+        path="/api/v1/sessions/$1/seats",
+        expects={200: '"seats":"'},
+        with_token=True,
+    )
+    await _send(stack, call, rows, tokens, max(WARM_UP_ORDERS, 4 * len(rows), 4 * len(tokens)))

@@ -1,0 +1,136 @@
+"""What a run says: a table for people, one JSON document for programs, a plot of two lines."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from loadtest.bench.measuring import Figures
+
+if TYPE_CHECKING:
+    from loadtest.bench.command import Report
+    from loadtest.bench.growth import Cell
+
+KINDS = ("web", "worker", "postgres", "redis", "generator")
+WIDTH, HEIGHT, MARGIN = 720, 400, 60
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One step of the plot."""
+
+    connections: int
+    per_second: float
+    p99_ms: float
+
+
+def as_json(report: "Report") -> str:
+    return msgspec.json.format(msgspec.json.encode(report)).decode()
+
+
+def print_report(report: "Report", console: Console) -> None:
+    table = Table(box=SIMPLE, title="CPU in µs per answer counted")
+    for name in ("case", "/s", "p50", "p95", "p99", "max ms", *KINDS, "MB", "by status"):
+        table.add_column(name, justify="left" if name in {"case", "by status"} else "right")
+    for name, one in report.cases.items():
+        table.add_row(*_row(name, one))
+    console.print(table)
+    for name, one in report.cases.items():
+        console.print(f"  {name}: {one.counts}", highlight=False)
+        for what, count in list(one.wrong.items())[:3]:
+            console.print(f"    WRONG {count} × {what}", markup=False, highlight=False)
+        if one.errors:
+            console.print(f"    ERRORS {one.errors} without an answer", highlight=False)
+        if one.outbox is not None:
+            console.print(f"    outbox: {_outbox(one)}", highlight=False)
+    for name, ratio in report.ratios.items():
+        console.print(f"  {name} = {ratio}", highlight=False)
+    console.print(f"  audit: {report.audit}", markup=False, highlight=False)
+
+
+def _row(name: str, one: Figures) -> list[str]:
+    times = [f"{ms:,.1f}" for ms in (one.p50_ms, one.p95_ms, one.p99_ms, one.max_ms)]
+    cpu = [f"{one.cpu_us.get(kind, 0.0):,.0f}" for kind in KINDS]
+    statuses = " ".join(f"{status}:{count:,}" for status, count in one.by_status.items())
+    label = name if one.passed else f"{name} FAILED"
+    return [label, f"{one.per_second:,.0f}", *times, *cpu, f"{one.rss_mb:,.0f}", statuses]
+
+
+def _outbox(one: Figures) -> str:
+    assert one.outbox is not None
+    if not one.outbox.rows:
+        return "empty when the window ended"
+    rows = f"{one.outbox.rows:,}" + ("+" if one.outbox.rows >= 10_000 else "")
+    end = (
+        "not drained"
+        if one.outbox.drained_in_s is None
+        else f"gone {one.outbox.drained_in_s} s later"
+    )
+    return f"{rows} events, the oldest {one.outbox.age_s} s old; {end}"
+
+
+def print_growth(cells: Sequence["Cell"], console: Console) -> None:
+    table = Table(box=SIMPLE, title="create_order: CPU in µs per order")
+    for name in (
+        "seats",
+        "sessions",
+        "% sold",
+        "orders",
+        "web",
+        "worker",
+        "postgres",
+        "redis",
+        "sum",
+    ):
+        table.add_column(name, justify="right")
+    for cell in cells:
+        spent = [cell.cpu_us[kind] for kind in ("web", "worker", "postgres", "redis")]
+        numbers = (cell.seats, cell.sessions, cell.sold_percent, cell.orders)
+        row = [
+            *(f"{n:,}" for n in numbers),
+            *(f"{us:,.0f}" for us in (*spent, cell.without_worker)),
+        ]
+        table.add_row(*row)
+    console.print(table)
+    console.print("  sum: without the worker, whose work lags behind the orders", highlight=False)
+
+
+def plot(points: Sequence[Point], title: str) -> str:
+    """An SVG: answers a second (left axis) and p99 (right axis) against connections, a step each."""
+    most_rate = max(point.per_second for point in points) * 1.1 or 1
+    most_ms = max(point.p99_ms for point in points) * 1.1 or 1
+    step = (WIDTH - 2 * MARGIN) / max(1, len(points) - 1)
+    high = HEIGHT - 2 * MARGIN
+
+    def line(values: Sequence[float], most: float, colour: str) -> str:
+        dots = [
+            f"{MARGIN + at * step:.1f},{HEIGHT - MARGIN - value / most * high:.1f}"
+            for at, value in enumerate(values)
+        ]
+        return (
+            f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{" ".join(dots)}"/>'
+        )
+
+    def text(x: float, y: float, said: str, colour: str = "#333", anchor: str = "middle") -> str:
+        return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}">{said}</text>'
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'
+        ' font-family="sans-serif" font-size="12">',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
+        text(WIDTH / 2, 24, title),
+        line([point.per_second for point in points], most_rate, "#1d6fb8"),
+        line([point.p99_ms for point in points], most_ms, "#c2452d"),
+        text(WIDTH / 2, HEIGHT - 14, "connections"),
+    ]
+    for at, point in enumerate(points):
+        parts.append(text(MARGIN + at * step, HEIGHT - MARGIN + 18, str(point.connections)))
+    for tenth in range(0, 11, 2):
+        y = HEIGHT - MARGIN - tenth / 10 * high + 4
+        parts.append(text(MARGIN - 8, y, f"{most_rate * tenth / 10:,.0f}/s", "#1d6fb8", "end"))
+        parts.append(
+            text(WIDTH - MARGIN + 8, y, f"{most_ms * tenth / 10:,.0f} ms", "#c2452d", "start")
+        )
+    return "\n".join([*parts, "</svg>", ""])
