@@ -6,10 +6,9 @@ Settings come by environment, embedded servers' URLs filled in by the process th
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from gateway.asgi import create_gateway
-
 from chassis import logs, settings
 from chassis.upstream import Receive, Scope, Send
+from gateway.asgi import create_gateway
 from stampede.compose import SERVICES, Platform, compose
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
