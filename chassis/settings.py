@@ -42,8 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_ip_burst: int = 40
     rate_limit_per_user: float = 10.0
     rate_limit_per_user_burst: int = 40
-    rate_limit_login: float = 0.5  # login and register attempts a second and address
-    rate_limit_login_burst: int = 10
+    rate_limit_login: float = 1.0  # login and register attempts a second and address
+    rate_limit_login_burst: int = 20
     concurrency_max: int = 256  # requests under way in one web process
     queue_max: int = 512  # requests waiting for one of those places
     hold_ttl_s: int = 900
