@@ -20,6 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from chassis import logs
 from chassis.access import INTERNAL, access, authorize, provide_principal
 from chassis.context import CURRENT, current, from_headers
+from chassis.finishing import Finishing, must_shield
 from chassis.openapi import describe
 from chassis.problems import (
     CONTENT_TYPE,
@@ -76,6 +77,7 @@ def service_app(
         opt={"service": name},
     )
     app.straight = StraightWays(app, wiring.verifier)
+    app.finishing = Finishing()
     return app
 
 
@@ -106,11 +108,18 @@ class ServiceApp(Litestar):
     """Everything that a service does for a request is done in that request's context."""
 
     straight: StraightWays
+    finishing: Finishing
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
+        if must_shield(scope):
+            await self.finishing.run(self._serve(scope, receive, send))
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         token = CURRENT.set(from_headers(scope["headers"]))
         try:
             found = self.straight.find(scope)
@@ -122,25 +131,19 @@ class ServiceApp(Litestar):
             CURRENT.reset(token)
 
     async def _go_straight(self, found: Any, scope: Any, receive: Any, send: Any) -> None:
-        started = False
-
-        async def send_on(message: Any) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
         way, arguments = found
         try:
-            await way.serve(scope, receive, send_on, arguments)
+            start, body = await way.answer(scope, receive, arguments)
         except Problem as problem:
             await send_problem(scope, send, problem)
         except Exception as bug:
-            if started:
-                raise
             logs.get(self.opt["service"]).error(
                 "unexpected_error", path=scope["path"], exc_info=bug
             )
             await send_problem(scope, send, InternalError())
+        else:
+            await send(start)
+            await send(body)
 
 
 def _admission(verifier: Verifier) -> Any:

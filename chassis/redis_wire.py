@@ -2,7 +2,7 @@
 
 Commands wait while PIPELINES_MAX pipelines are under way, and leave together when one has come back;
 one that finds nothing under way leaves at once. Ours instead of redis-py's pipeline, which costs six
-times the Python per command (ADR 15); redis-py still makes sense of the URL and serves everything else.
+times the Python per command (ADR 27); redis-py still makes sense of the URL and serves everything else.
 
 A connection that breaks, or is silent for longer than the answer's timeout, is closed and everything
 on its way is Unavailable; the next command opens another. Nothing is ever sent twice, but for a
@@ -22,7 +22,7 @@ from redis.exceptions import ResponseError
 
 from chassis.problems import Overloaded, Unavailable
 
-PIPELINES_MAX = 2
+PIPELINES_MAX = 1  # a system call on either side for each: few and large ones
 PIPELINE_MAX = 256  # commands of one
 WAITING_MAX = 20_000  # commands waiting or under way; beyond it the caller is told 503
 
@@ -99,6 +99,7 @@ class Wire:
         self._answer_timeout_s = answer_timeout_s
         self._queue: deque[_Command] = deque()
         self._sent: deque[_Command] = deque()
+        self._teaching: set[str] = set()
         self._pipelines = 0
         self._scheduled = False
         self._line: _Line | None = None
@@ -174,7 +175,9 @@ class Wire:
     def arrived(self, answer: Any) -> None:
         """The next answer on the line."""
         command = self._sent.popleft()
-        if isinstance(answer, _Refused):
+        if command.group is None:  # a script was taught; one forgotten from now on is taught anew
+            self._teaching.clear()
+        elif isinstance(answer, _Refused):
             answer = self._judged(command, str(answer))
         self._settle(command, answer)
         pipeline = command.pipeline
@@ -198,9 +201,13 @@ class Wire:
         script = self._script_texts.get(command.call[1]) if word == "NOSCRIPT" else None
         if script is None or command.taught:
             return ResponseError(text)
+        digest = command.call[1]
+        if digest not in self._teaching:
+            self._teaching.add(digest)
+            self._queue.appendleft(_Command(("SCRIPT", "LOAD", script), None, 0))
         again = _Command(command.call, command.group, command.place)
         again.taught = True
-        self._queue.extendleft((again, _Command(("SCRIPT", "LOAD", script), None, 0)))
+        self._queue.append(again)  # behind the lesson, wherever that has got to
         return _AGAIN
 
     async def _connect(self) -> None:
@@ -249,6 +256,7 @@ class Wire:
         commands = [*self._sent, *self._queue]
         self._sent.clear()
         self._queue.clear()
+        self._teaching.clear()
         self._pipelines = 0
         for command in commands:
             if command.pipeline is not None:

@@ -6,7 +6,7 @@ The handler is declared to Litestar like any other one, which also describes it 
 whatever is not plain: a header sent twice, a query where there are parameters, a path that does not
 parse. For the rest the same function is called with the same arguments, under the same access rule,
 and its answer goes out as Litestar would send it; tests compare the two. It spares a request a third
-of its time (ADR 16).
+of its time (ADR 28).
 """
 
 import inspect
@@ -28,7 +28,7 @@ from chassis.problems import (
     ValidationFailed,
 )
 from chassis.tokens import Verifier
-from chassis.upstream import Message, Receive, Scope, Send
+from chassis.upstream import Message, Receive, Scope
 
 Shape = tuple[str, int, str]  # method, number of segments, the third: /api/v1/orders
 
@@ -49,7 +49,7 @@ class PlainRequest:
 
 
 class StraightWay:
-    """One handler: `matches(segments)` → its path's arguments or None; `serve(…)`."""
+    """One handler: `matches(segments)` → its path's arguments or None; `answer(…)`."""
 
     def __init__(
         self,
@@ -108,10 +108,10 @@ class StraightWay:
                     arguments[argument] = value.decode("latin-1")
         return True
 
-    async def serve(
-        self, scope: Scope, receive: Receive, send: Send, arguments: dict[str, Any]
-    ) -> None:
-        """Raises the handler's problems."""
+    async def answer(
+        self, scope: Scope, receive: Receive, arguments: dict[str, Any]
+    ) -> tuple[Message, Message]:
+        """The two messages of the answer. Raises the handler's problems."""
         if self._wants_body and not json_or_empty(scope):
             raise UnsupportedMediaType()
         principal = await authorize(scope, self._verifier, self._opt)
@@ -123,10 +123,7 @@ class StraightWay:
             arguments["principal"] = principal
         if self._wants_body:
             arguments["body"] = await _read(receive, self._app.request_max_body_size)
-        answer = await self._call(**arguments)
-        start, body = _messages(answer, self._status)
-        await send(start)
-        await send(body)
+        return _messages(await self._call(**arguments), self._status)
 
 
 class StraightWays:
