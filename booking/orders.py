@@ -66,7 +66,7 @@ class OrderPlacing:
         self._clock = clock
         self._hold_ttl_s = hold_ttl_s
         self._keys: Coalescer[tuple[UUID, str], bool] = Coalescer(
-            self._find_keys, batch_max=KEYS_MAX, queue_max=WAITING_MAX, concurrency=2
+            self._find_keys, batch_max=KEYS_MAX, queue_max=WAITING_MAX
         )
         self._commits: Coalescer[NewOrder, PlacedOrder] = Coalescer(
             self._commit_batch,

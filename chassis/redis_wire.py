@@ -123,7 +123,10 @@ class Wire:
         ]
         if waited_for:
             await asyncio.wait(waited_for, timeout=self._answer_timeout_s)
+        line = self._line
         self._cut("Redis was closed.")
+        if line is not None:
+            await line.closed.wait()
 
     def _submit(self, calls: Sequence[Call], *, single: bool) -> "asyncio.Future[Any]":
         if len(self._queue) + len(self._sent) >= WAITING_MAX:
@@ -285,6 +288,7 @@ class _Line(asyncio.Protocol):
         self._reader = hiredis.Reader(replyError=_Refused)
         self._transport: asyncio.Transport | None = None
         self._asked: asyncio.Future[Any] | None = None
+        self.closed = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -327,6 +331,7 @@ class _Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self.closed.set()
         if self._asked is not None and not self._asked.done():
             self._asked.set_exception(ConnectionResetError("the connection was lost"))
         self._wire.lost(self)
