@@ -6,8 +6,8 @@ Routes carry their public path (`/api/v1/shows`), so the gateway forwards withou
 other services call lives under `/internal/`, which the gateway never forwards.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Request, Response, get
@@ -61,7 +61,7 @@ def service_app(
     """The app of one service. `ready(app)` names each dependency and whether it answers."""
     app = ServiceApp(
         route_handlers=[*routes, *_operations(name, ready)],
-        lifespan=[lifespan],
+        lifespan=[lifespan, _finished],
         dependencies={"principal": Provide(provide_principal)},
         middleware=[_admission(wiring.verifier)],
         exception_handlers={
@@ -144,6 +144,14 @@ class ServiceApp(Litestar):
         else:
             await send(start)
             await send(body)
+
+
+@asynccontextmanager
+async def _finished(app: Litestar) -> AsyncIterator[None]:
+    """Inside the service's own lifespan, whose pools are still open when this one ends."""
+    yield
+    if isinstance(app, ServiceApp):
+        await app.finishing.drain()
 
 
 def _admission(verifier: Verifier) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 from chassis.upstream import SAFE_METHODS, Scope
 
+DRAIN_S = 5.0  # what is being committed when the server stops
 EXTENSION = "stampede.run_to_its_end"
 RUN_TO_ITS_END: dict[str, dict[str, Any]] = {EXTENSION: {}}  # `extensions` of such a call's scope
 
@@ -29,6 +30,11 @@ class Finishing:
         self._under_way.add(task)
         task.add_done_callback(self._ended)
         await asyncio.shield(task)
+
+    async def drain(self) -> None:
+        """Waits for what is under way, DRAIN_S at most: before what it uses is closed."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=DRAIN_S)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._under_way.discard(task)

@@ -187,11 +187,11 @@ async def _read(receive: Receive, most: Any) -> bytes:
         message = await receive()
         body += message.get("body", b"")
         if len(body) > most:
-            raise PayloadTooLarge(f"At most {most} bytes.")
+            raise PayloadTooLarge()
     if message["type"] == "http.disconnect":
         raise ValidationFailed("The body did not come whole.")
     if len(body) > most:
-        raise PayloadTooLarge(f"At most {most} bytes.")
+        raise PayloadTooLarge()
     return body
 
 
@@ -208,8 +208,8 @@ def _messages(answer: Any, status: int) -> tuple[Message, Message]:
         for name, value in answer.headers.items():
             headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
     body: bytes = content if isinstance(content, bytes) else _encode(content)
-    headers.append((b"content-type", kind))
     if status not in {204, 304}:
+        headers.append((b"content-type", kind))
         headers.append((b"content-length", b"%d" % len(body)))
     return (
         {"type": "http.response.start", "status": status, "headers": headers},

@@ -54,7 +54,7 @@ def test_only_the_composition_root_imports_by_name() -> None:
 
 def test_only_routes_and_asgi_know_litestar() -> None:
     allowed = {"chassis.asgi", "chassis.access", "chassis.openapi", "chassis.pages"}
-    allowed |= {"chassis.idempotency"}
+    allowed |= {"chassis.idempotency", "chassis.straight"}
     wrong = [
         f"{module} imports {imported}"
         for module in modules()

@@ -144,8 +144,7 @@ async def test_a_client_that_hangs_up_leaves_nothing_half_done(
             await until_one_waits(database_url)
             call.cancel()
             await asyncio.gather(call, return_exceptions=True)
-        while app.services.placing._under_way:
-            await asyncio.gather(*app.services.placing._under_way)
+        await app.app.finishing.drain()
         assert await tables.fetchval("SELECT count(*) FROM orders") == 2
     assert (await app.order(USER, session_id, seats=[2], key="k1")).status == 201
     await is_sound(app)

@@ -1,0 +1,110 @@
+"""The straight way answers what Litestar would: the same requests, both ways, the same answers."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from booking.routes.orders import place_order
+from chassis.straight import StraightWays
+from tests.support.booking import Answer, BookingApp, running_booking
+
+USER, OTHER = uuid4(), uuid4()
+CHANGING = {"order_id", "order_no", "request_id", "created_at", "expires_at", "seat_id", "number"}
+
+
+@pytest.fixture
+async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
+    async with running_booking(database_url, redis_url) as running:
+        yield running
+
+
+class NoWays(StraightWays):
+    def __init__(self) -> None:
+        self._by_shape = {}
+
+
+def comparable(answer: Answer) -> Any:
+    """All of an answer but what differs from one request to the next."""
+
+    def without(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {name: without(one) for name, one in part.items() if name not in CHANGING}
+        return [without(one) for one in part] if isinstance(part, list) else part
+
+    headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+    return answer.status, headers, without(answer.json) if answer.body else b""
+
+
+async def both_ways(app: BookingApp, *asked: Any, **how: Any) -> tuple[Answer, Answer]:
+    ways = app.app.straight
+    straight = await app.call(*asked, **how)
+    app.app.straight = NoWays()
+    try:
+        return straight, await app.call(*asked, **how)
+    finally:
+        app.app.straight = ways
+
+
+async def test_both_ways_give_the_same_answers(app: BookingApp) -> None:
+    session_id = app.neighbours.publish()
+    seats, orders = f"/sessions/{session_id}/seats", "/orders"
+    tag = (await app.get(seats)).headers["etag"]
+    body = {"session_id": str(session_id), "seats": [1]}
+    await app.order(USER, session_id, seats=[1], key="k1")
+    requests: list[tuple[Any, dict[str, Any]]] = [
+        (("GET", seats), {}),
+        (("GET", seats), {"headers": {"if-none-match": tag}}),
+        (("GET", f"/sessions/{uuid4()}/seats"), {}),
+        (("GET", "/sessions/nonsense/seats"), {}),
+        (("POST", orders, body), {}),
+        (("POST", orders, body), {"user": OTHER}),
+        (("POST", orders, body), {"user": USER, "headers": {"idempotency-key": "k1"}}),
+        (("POST", orders, body), {"user": USER, "headers": {"idempotency-key": '"k1"'}}),
+        (("POST", orders, body), {"user": USER, "headers": {"idempotency-key": ""}}),
+        (("POST", orders, {**body, "price": 1}), {"user": USER}),
+        (("POST", orders), {"user": USER, "raw": b"{"}),
+        (("POST", orders), {"user": USER, "raw": b""}),
+        (("POST", orders), {"user": USER, "raw": b"x" * 1_100_000}),
+        (("POST", orders, body), {"user": USER, "headers": {"content-type": "text/plain"}}),
+        (("POST", orders, body), {"headers": {"authorization": "Bearer x.y.z"}}),
+        (("POST", f"{orders}?page=2", {**body, "seats": [2, 2]}), {"user": USER}),
+        (("POST", f"{orders}/{uuid4()}/pay", {}), {"user": USER}),
+        (("POST", "/payments/webhooks/nobody", {}), {}),
+        (("PUT", orders, body), {"user": USER}),
+    ]
+    for asked, how in requests:
+        straight, long = await both_ways(app, *asked, **how)
+        assert comparable(straight) == comparable(long), (asked, how)
+    first = await app.order(USER, session_id, quantity=1)
+    app.app.straight = NoWays()
+    second = await app.order(USER, session_id, quantity=1)
+    assert comparable(first) == comparable(second)
+
+
+async def test_what_is_not_plain_goes_the_long_way(app: BookingApp) -> None:
+    find = app.app.straight.find
+    scope: dict[str, Any] = {"method": "POST", "path": "/api/v1/orders", "query_string": b""}
+    plain = {**scope, "headers": [(b"idempotency-key", b"k")]}
+    assert find(plain) is not None
+    assert find({**scope, "headers": [(b"idempotency-key", b"k")] * 2}) is None
+    assert find({**plain, "path": "/api/v1/orders/nonsense/pay"}) is None
+    assert find({**plain, "path": f"/api/v1/orders/{uuid4()}/events"}) is None
+    assert find({**plain, "method": "DELETE"}) is None
+    assert find({**plain, "path": "/"}) is None
+
+
+async def test_every_handler_that_says_so_goes_straight(app: BookingApp) -> None:
+    """The mark of a handler is no wish: with it in place Litestar is not asked."""
+    session_id = app.neighbours.publish()
+
+    async def refuse(*_: Any) -> None:
+        raise AssertionError("Litestar was asked")
+
+    app.app.asgi_handler, kept = refuse, app.app.asgi_handler
+    try:
+        assert (await app.order(USER, session_id, quantity=1)).status == 201
+    finally:
+        app.app.asgi_handler = kept
+    assert place_order.opt["straight"]
