@@ -7,7 +7,7 @@ and the reconciler asks the provider what became of it.
 import asyncio
 from collections.abc import Coroutine
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from booking.answers import PayAnswer, PaymentAnswer
 from booking.contract import PAYMENT_REFUNDED, PAYMENT_STARTED
@@ -188,7 +188,14 @@ class Payments:
         return settled.news
 
     async def _refund_one(self, due: RefundDue) -> bool:
-        await self._provider.refund(due.payment_id, due.amount, due.currency)
+        verdict = await self._provider.refund(
+            refund_id=uuid5(due.payment_id, "seats_gone"),
+            payment_id=due.payment_id,
+            amount=due.amount,
+            currency=due.currency,
+        )
+        if verdict.state != "succeeded":
+            raise Unavailable(f"The refund is {verdict.state}.")
         async with transaction(self._pool) as one:
             moved = await stored.move_payment(
                 one,

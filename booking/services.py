@@ -82,7 +82,6 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             webhooks=Webhooks(
                 pool,
                 providers={provider.name: provider},
-                secrets=settings.webhook_secret,
                 tickets=tickets,
                 holds=holds,
             ),

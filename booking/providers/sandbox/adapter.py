@@ -1,14 +1,16 @@
 """Booking's side of the sandbox: the Provider protocol over its HTTP routes."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from booking.providers.protocol import Charge, Provider, ProviderEvent, Verdict
+from booking.providers.protocol import Charge, Provider, ProviderEvent, RefundVerdict, Verdict
 from booking.providers.sandbox.app import SandboxApp
 from booking.providers.sandbox.store import open_books
+from booking.providers.signatures import signed_message, verify
 from chassis.body import decode
 from chassis.client import ServiceClient, UpstreamRefused
 from chassis.wiring import Wiring
@@ -33,8 +35,9 @@ class _Event(msgspec.Struct, frozen=True):
 class SandboxProvider:
     name = "sandbox"
 
-    def __init__(self, client: ServiceClient) -> None:
+    def __init__(self, client: ServiceClient, secrets: Sequence[str]) -> None:
         self._client = client
+        self._secrets = secrets
 
     async def charge(self, charge: Charge) -> Verdict:
         body = {
@@ -59,17 +62,27 @@ class SandboxProvider:
         charge = await self._client.get(f"/charges/{payment_id}", _Charge)
         return _verdict(charge) if charge is not None else None
 
-    async def refund(self, payment_id: UUID, amount: int, currency: str) -> None:
+    async def refund(
+        self, *, refund_id: UUID, payment_id: UUID, amount: int, currency: str
+    ) -> RefundVerdict:
         await self._client.post("/refunds", {"key": payment_id}, _Charge)
+        return RefundVerdict(state="succeeded")
 
-    def read_event(self, body: bytes) -> ProviderEvent:
+    async def look_up_refund(self, refund_id: UUID) -> RefundVerdict | None:
+        return None
+
+    def read_webhook(self, headers: Mapping[str, Any], body: bytes) -> ProviderEvent:
+        message = signed_message(headers, body)
+        verify(message, self._secrets)
         event = decode(_Event, body)
         state = STATES.get(event.type)
         if state is None:
-            return ProviderEvent(type=event.type, payment_id=None, verdict=None)
+            return ProviderEvent(event_id=message.id, type=event.type)
         charge = decode(_Charge, bytes(event.data))
         told = _Charge(charge.key, charge.amount, charge.currency, state, charge.reason)
-        return ProviderEvent(type=event.type, payment_id=charge.key, verdict=_verdict(told))
+        return ProviderEvent(
+            event_id=message.id, type=event.type, payment_id=charge.key, verdict=_verdict(told)
+        )
 
 
 def _verdict(charge: _Charge) -> Verdict:
@@ -85,6 +98,8 @@ def _verdict(charge: _Charge) -> Verdict:
 async def open_provider(wiring: Wiring) -> AsyncIterator[Provider]:
     pool = await open_books(wiring.database_url)
     try:
-        yield SandboxProvider(ServiceClient(SandboxApp(pool), deadline_s=DEADLINE_S))
+        yield SandboxProvider(
+            ServiceClient(SandboxApp(pool), deadline_s=DEADLINE_S), wiring.settings.webhook_secret
+        )
     finally:
         await pool.close()
