@@ -49,7 +49,8 @@ def test_a_rate_that_is_none_is_refused(text: str) -> None:
 
 
 def test_every_field_has_a_parser_and_every_parser_a_field() -> None:
-    assert {field.name for field in msgspec.structs.fields(Settings)} == set(PARSERS)
+    fields = {field.name for field in msgspec.structs.fields(Settings)}
+    assert fields - {"provider_options"} == set(PARSERS)
 
 
 def test_a_child_process_loads_the_same_settings() -> None:
