@@ -74,7 +74,7 @@ class SandboxApp:
             self._take_charges,
             batch_max=CHARGES_PER_BATCH_MAX,
             queue_max=CHARGES_WAITING_MAX,
-            concurrency=2,
+            concurrency=1,  # one more under way would only make both smaller
         )
 
     async def drain(self) -> None:
