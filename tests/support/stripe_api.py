@@ -67,25 +67,23 @@ class StripeApi:
         return status, answer
 
     def _answer(self, request: web.Request, path: str, form: dict[str, str]) -> tuple[int, Any]:
+        found: tuple[int, Any] = (404, {"error": {"type": "invalid_request_error"}})
         match request.method, path.split("/"):
             case "POST", ["payment_intents"]:
-                return self._create(form)
+                found = self._create(form)
             case "GET", ["payment_intents", name]:
-                return 200, dict(self.intents[name])
+                found = 200, dict(self.intents[name])
             case "POST", ["payment_intents", name, "confirm"]:
-                return self._confirm(self.intents[name], form)
+                found = self._confirm(self.intents[name], form)
             case "POST", ["payment_intents", name, "cancel"]:
-                return self._cancel(self.intents[name])
+                found = self._cancel(self.intents[name])
             case "POST", ["refunds"]:
-                return self._refund(form)
+                found = self._refund(form)
             case "GET", ["refunds"]:
-                mine = [
-                    refund
-                    for refund in self.refunds.values()
-                    if refund["payment_intent"] == request.query["payment_intent"]
-                ]
-                return 200, {"object": "list", "data": mine, "has_more": False, "url": "/v1/refunds"}
-        return 404, {"error": {"type": "invalid_request_error", "message": "Unrecognized URL"}}
+                intent_id = request.query["payment_intent"]
+                mine = [one for one in self.refunds.values() if one["payment_intent"] == intent_id]
+                found = 200, {"object": "list", "data": mine, "has_more": False, "url": "/"}
+        return found
 
     def _create(self, form: dict[str, str]) -> tuple[int, Any]:
         if int(form["amount"]) < 50:

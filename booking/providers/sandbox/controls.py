@@ -82,7 +82,7 @@ class Steering:
         wanted = self._with(changes)
         async with connection(self._pool) as one:
             await store.put_changes(one, changes)
-        self._read_at = float("-inf")
+        self._current, self._read_at = wanted, time.monotonic()
         return wanted
 
     def _with(self, changes: dict[str, Any]) -> Controls:

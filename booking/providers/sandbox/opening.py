@@ -35,7 +35,7 @@ async def open_provider(wiring: Wiring, _pool: Pool) -> AsyncIterator[Provider]:
         async with _http(options.url) as upstream:
             yield SandboxProvider(ServiceClient(upstream, deadline_s=DEADLINE_S), secrets)
         return
-    async with _opened(wiring.database_url, options) as (_, _, app):
+    async with opened(wiring.database_url, options) as (_, _, app):
         yield SandboxProvider(ServiceClient(app, deadline_s=DEADLINE_S), secrets)
 
 
@@ -44,7 +44,7 @@ async def run_background(wiring: Wiring, stop: asyncio.Event) -> None:
     options = read_settings(wiring.settings)
     if options.url is not None:  # it sends for itself
         return
-    async with _opened(wiring.database_url, options) as (pool, steering, _):
+    async with opened(wiring.database_url, options) as (pool, steering, _):
         client = ServiceClient(wiring.upstreams.booking, deadline_s=WEBHOOK_DEADLINE_S)
         secret = wiring.settings.webhook_secret[0]
         await Deliverer(pool, steering, client, WEBHOOK_PATH, secret=secret).run(stop)
@@ -58,7 +58,7 @@ async def running_alone(settings: Settings) -> AsyncIterator[SandboxApp]:
     target = urlsplit(options.webhook_url)
     stop = asyncio.Event()
     async with (
-        _opened(settings.database_url, options) as (pool, steering, app),
+        opened(settings.database_url, options) as (pool, steering, app),
         _http(f"{target.scheme}://{target.netloc}") as upstream,
         asyncio.TaskGroup() as group,
     ):
@@ -74,7 +74,7 @@ async def running_alone(settings: Settings) -> AsyncIterator[SandboxApp]:
 
 
 @contextlib.asynccontextmanager
-async def _opened(
+async def opened(
     database_url: str, options: SandboxOptions
 ) -> AsyncIterator[tuple[Pool, Steering, SandboxApp]]:
     pool = await open_books(database_url)

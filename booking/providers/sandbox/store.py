@@ -124,8 +124,9 @@ async def make_refund(
             settle_after=settle_after_s,
         )
         refund = _refund(await queries.get_refund(one, key=key))
-        if refund.state != "failed":
-            await queries.mark_refunded(one, key=charge)
+        if refund.state == "failed":
+            return refund
+        await queries.mark_refunded(one, key=charge)
         if tell_after_s is not None:
             await queries.tell(one, subject=key, kind="refund", tell_after=tell_after_s)
     return refund

@@ -15,7 +15,7 @@ WITH charge AS (
 INSERT INTO refunds (key, charge, amount, currency, state, reason, settles_at)
 SELECT :key, :charge, :amount, :currency,
        CASE WHEN reason IS NULL THEN 'succeeded' ELSE 'failed' END, reason,
-       now() + make_interval(secs => :settle_after)
+       now() + make_interval(secs => CASE WHEN reason IS NULL THEN :settle_after::float8 ELSE 0 END)
 FROM judged
 ON CONFLICT (key) DO NOTHING;
 
