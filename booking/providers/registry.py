@@ -61,7 +61,7 @@ def _module(name: str) -> Any:
 
 def _names() -> list[str]:
     """Looked for only when the name was wrong: importing them all costs a second."""
-    modules = [entry.name for entry in pkgutil.iter_modules(providers.__path__)]
+    modules = sorted(entry.name for entry in pkgutil.iter_modules(providers.__path__))
     return [
         name
         for name in modules

@@ -21,7 +21,7 @@ from chassis.context import CURRENT, RequestContext
 from chassis.postgres import Pool
 from chassis.problems import Problem
 
-log = logs.get("booking")
+log = logs.get("sandbox")
 
 BATCH_MAX = 200
 LOOK_EVERY_S = 0.2
