@@ -18,25 +18,22 @@ def read_options(kind: type[Options], provider: str, given: Mapping[str, str]) -
 
     Raises SettingsError naming every wrong, every unknown and every missing key.
     """
+    start = f"{PREFIX}{provider.upper()}_"
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
-    values, problems = {}, []
-    for name, text in sorted(given.items()):
-        key = f"{PREFIX}{provider}_{name}".upper()
-        field = fields.get(name)
-        if field is None:
-            problems.append(f"{key} is not a setting of the provider {provider}.")
-            continue
-        try:
-            values[name] = _converted(text, field.type)
-        except msgspec.ValidationError as wrong:
-            problems.append(f"{key}: {str(wrong).lower().replace('`', '')}.")
-    problems += [
-        f"{PREFIX}{provider}_{name} is needed by the provider {provider}.".replace(
-            f"{PREFIX}{provider}_{name}", f"{PREFIX}{provider}_{name}".upper(), 1
-        )
+    values: dict[str, object] = {}
+    problems = [
+        f"{start}{name.upper()} is needed by the provider {provider}."
         for name, field in fields.items()
         if field.required and name not in given
     ]
+    for name, text in sorted(given.items()):
+        if name not in fields:
+            problems.append(f"{start}{name.upper()} is not a setting of the provider {provider}.")
+            continue
+        try:
+            values[name] = _converted(text, fields[name].type)
+        except msgspec.ValidationError as wrong:
+            problems.append(f"{start}{name.upper()} is wrong: {wrong}.")
     if problems:
         raise SettingsError(problems)
     return kind(**values)
@@ -45,10 +42,8 @@ def read_options(kind: type[Options], provider: str, given: Mapping[str, str]) -
 def _converted(text: str, wanted: object) -> object:
     try:
         return msgspec.convert(text, wanted, strict=False)
-    except msgspec.ValidationError:
-        words = tuple(part.strip() for part in text.split(",") if part.strip())
-        try:
-            return msgspec.convert(words, wanted, strict=False)
-        except msgspec.ValidationError:
-            pass
-        raise
+    except msgspec.ValidationError as wrong:
+        if "`array`" not in str(wrong):
+            raise
+    words = tuple(part.strip() for part in text.split(",") if part.strip())
+    return msgspec.convert(words, wanted, strict=False)

@@ -1,5 +1,6 @@
 """The sandbox provider opened over a test's database, and its customer's side of the webhooks."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -27,6 +28,7 @@ class Customer:
     def __init__(self) -> None:
         self.told: list[ProviderEvent] = []
         self.status = 200
+        self.stuck: asyncio.Event | None = None  # set: a message has come, and waits for ever
         self.provider: SandboxProvider
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -34,6 +36,9 @@ class Customer:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         assert scope["path"] == WEBHOOK_PATH
         self.told.append(self.provider.read_webhook(headers, body))
+        if self.stuck is not None:
+            self.stuck.set()
+            await asyncio.Event().wait()
         await send({"type": "http.response.start", "status": self.status, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
