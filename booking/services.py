@@ -10,7 +10,7 @@ from booking.blocking import Blocking
 from booking.cancellation import expire_orders
 from booking.orders import OrderPlacing
 from booking.payments import Payments
-from booking.providers.registry import OPENERS
+from booking.providers.registry import open_provider
 from booking.seats.holds import LUA, SeatHolds
 from booking.sessions import Buyers, Sessions
 from booking.store.tickets import load_signing_keys
@@ -51,7 +51,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
         stack.push_async_callback(pool.close)
         redis = RedisCalls(open_redis(wiring.redis_url), load_scripts(LUA))
         stack.push_async_callback(redis.close)
-        provider = await stack.enter_async_context(OPENERS[settings.payment_provider](wiring))
+        provider = await stack.enter_async_context(open_provider(wiring, pool))
 
         sessions = Sessions(ServiceClient(wiring.upstreams.catalog))
         holds = SeatHolds(
@@ -82,7 +82,6 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             webhooks=Webhooks(
                 pool,
                 providers={provider.name: provider},
-                secrets=settings.webhook_secret,
                 tickets=tickets,
                 holds=holds,
             ),

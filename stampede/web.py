@@ -50,6 +50,11 @@ def notification() -> App:
     return _alone("notification")
 
 
+def sandbox() -> App:
+    """The sandbox provider alone; no service of the platform."""
+    return AloneSandbox(_configured())
+
+
 def _alone(name: str) -> App:
     return Alone(compose(_configured(), (name,)), name)
 
@@ -73,6 +78,28 @@ async def _settled(platform: Platform) -> AsyncIterator[None]:
     async with platform.running():
         settle_down()
         yield
+
+
+class AloneSandbox:
+    """The sandbox provider as its own server: its app, and the sender of its webhooks."""
+
+    def __init__(self, loaded: settings.Settings) -> None:
+        self._loaded = loaded
+        self._app: App | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await run_lifespan(self._running, receive, send)
+        else:
+            assert self._app is not None, "the lifespan comes first"
+            await self._app(scope, receive, send)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        from booking.providers.sandbox import running_alone  # noqa: PLC0415  no other role has it
+
+        async with running_alone(self._loaded) as self._app:
+            yield
 
 
 async def run_lifespan(running: Callable[[], Any], receive: Receive, send: Send) -> None:

@@ -1,6 +1,11 @@
-"""What booking asks of a payment provider. `payment_id` is the provider's idempotency key."""
+"""What booking asks of a payment provider. docs/payments.md shows how one is added.
 
-from typing import Literal, Protocol
+Our ids are the provider's idempotency keys: `payment_id` of a charge, `refund_id` of a refund. Amounts
+are minor units (fen, cents).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -20,7 +25,8 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider says of a payment. `reason`: a short word, of a declined one.
 
-    amount, currency: what it took, compared with what we asked for.
+    amount, currency: what it took, compared with what we asked for. `pending`: it will say later, by
+    webhook and to whoever asks.
     """
 
     state: Literal["succeeded", "declined", "pending"]
@@ -29,12 +35,25 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook's message. `verdict` is None for what booking does not act on."""
+class RefundVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What the provider says of a refund. `failed`: no money moved, and with this id none will."""
 
+    state: Literal["succeeded", "pending", "failed"]
+    reason: str | None = None
+
+
+class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A verified message of the provider. Both verdicts are None for what booking does not act on.
+
+    event_id: the provider's name of this message, the same however often it is sent.
+    """
+
+    event_id: str
     type: str
-    payment_id: UUID | None
-    verdict: Verdict | None
+    payment_id: UUID | None = None
+    verdict: Verdict | None = None
+    refund_id: UUID | None = None
+    refund_verdict: RefundVerdict | None = None
 
 
 class Provider(Protocol):
@@ -50,10 +69,21 @@ class Provider(Protocol):
         """None: the provider never heard of it, and never will of a call older than its deadline."""
         ...
 
-    async def refund(self, payment_id: UUID, amount: int, currency: str) -> None:
-        """Gives the money back once, however often it is called with one payment_id."""
+    async def refund(
+        self, *, refund_id: UUID, payment_id: UUID, amount: int, currency: str
+    ) -> RefundVerdict:
+        """Gives `amount` of a payment back once, however often it is called with one refund_id.
+
+        Refunds of a payment add up to at most what was charged; one beyond that has failed.
+        """
         ...
 
-    def read_event(self, body: bytes) -> ProviderEvent:
-        """A verified webhook's body. Raises ValidationFailed when it is not the provider's form."""
+    async def look_up_refund(self, refund_id: UUID) -> RefundVerdict | None:
+        """None: the provider never heard of it."""
+        ...
+
+    def read_webhook(self, headers: Mapping[str, Any], body: bytes) -> ProviderEvent:
+        """Who it is from is checked here: raises BadSignature, StaleTimestamp, or ValidationFailed
+        for a signed body that is not of the provider's form. `headers` have lower-case names.
+        """
         ...
