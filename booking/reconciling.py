@@ -76,10 +76,8 @@ class Reconciling:
                 currency=payment.currency,
                 reason="never_reached_provider",
             )
-        if verdict.state == "pending":
-            return False
         settled = await self._settling.settle(payment.payment_id, verdict)
-        return settled is not None and settled.news
+        return settled is not None and settled.news and settled.state is not PaymentState.PROCESSING
 
     async def _refund(self, due: RefundDue) -> bool:
         await self._provider.refund(due.payment_id, due.amount, due.currency)

@@ -14,7 +14,7 @@ import pytest
 
 from booking.audit import audit_booking
 from booking.cancellation import sweep_orders
-from booking.store import placing
+from booking.store import payments, placing
 from tests.support.booking import (
     SEATED,
     BookingApp,
@@ -80,19 +80,20 @@ async def test_overlapping_sets_each_seat_has_one_owner(app: BookingApp, redis_h
 
 
 async def without_the_key(app: BookingApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Takes the mechanism out: no primary key of claims, and an INSERT that knows of none."""
-    sql = Path("booking/store/sql/placing.sql").read_text(encoding="utf-8")
-    sql, cut = re.subn(
-        r"ON CONFLICT \(session_id, seat_id\).*?RETURNING", "RETURNING", sql, flags=re.S
-    )
-    assert cut == 1
+    """Takes the mechanism out: no primary key of claims, and INSERTs that know of none."""
     async with booking_tables(app.wiring.database_url) as tables:
         await tables.execute(
             "ALTER TABLE seat_claims DROP CONSTRAINT seat_claims_one_owner_per_seat"
         )
-    monkeypatch.setattr(
-        placing, "queries", aiosql.from_str(sql, "asyncpg", mandatory_parameters=False)
-    )
+    for store, name in ((placing, "placing"), (payments, "payments")):
+        sql = Path(f"booking/store/sql/{name}.sql").read_text(encoding="utf-8")
+        sql, cut = re.subn(
+            r"ON CONFLICT \(session_id, seat_id\).*?RETURNING", "RETURNING", sql, flags=re.S
+        )
+        assert cut == 1
+        monkeypatch.setattr(
+            store, "queries", aiosql.from_str(sql, "asyncpg", mandatory_parameters=False)
+        )
 
 
 async def test_control_without_the_claims_key_a_seat_is_sold_twice(
