@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,9 @@ log = logs.get("booking")
 TOLERANCE_S = 300
 BATCH_MAX = 128  # events a statement
 WAITING_MAX = 5_000
+REMEMBERED_MAX = (
+    20_000  # events known here to be committed; PostgreSQL knows all, this saves asking
+)
 EVENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -105,6 +109,7 @@ class Webhooks:
         self._secrets = secrets
         self._settling = settling
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._taken: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._looks: Coalescer[ProviderNews, News] = Coalescer(
             self._look_batch, batch_max=BATCH_MAX, queue_max=WAITING_MAX, concurrency=2
         )
@@ -125,6 +130,8 @@ class Webhooks:
         news = ProviderNews(provider_name, event_id, event.type, event.payment_id)
         # A client that goes away must not stop what it has told us; copies wait for the first.
         name = (provider_name, event_id)
+        if name in self._taken:
+            return
         task = self._under_way.get(name)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._take(news, event.verdict))
@@ -164,5 +171,7 @@ class Webhooks:
 
     def _ended(self, name: tuple[str, str], task: "asyncio.Task[None]") -> None:
         del self._under_way[name]
-        if not task.cancelled():
-            task.exception()  # seen, should all who waited for it have gone
+        if not task.cancelled() and task.exception() is None:  # seen, should nobody have waited
+            self._taken[name] = None
+            while len(self._taken) > REMEMBERED_MAX:
+                self._taken.popitem(last=False)

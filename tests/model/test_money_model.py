@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from booking.audit import audit_booking
@@ -20,7 +20,7 @@ from tests.support.booking import BookingApp, booking_tables, let_time_pass, run
 
 ORDERS = 2
 AMOUNT = 256_000
-EXAMPLES_MAX = 12
+EXAMPLES_MAX = 10
 
 orders = st.integers(0, ORDERS - 1)
 actions = st.one_of(
@@ -171,6 +171,17 @@ async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(story=stories)
+@example(story=[[("pay", 0, "succeeded")], [("expire", 0)], [("take", 0)], [("tell", 0, 0)] * 3])
+@example(story=[[("pay", 0, "succeeded")], [("expire", 0)], [("reconcile",), ("tell", 0, 1)]])
+@example(story=[[("pay", 0, "succeeded")], [("tell", 0, 2)], [("cancel", 0)], [("tell", 0, 0)]])
+@example(
+    story=[
+        [("pay", 0, "succeeded")],
+        [("tell", 0, 2)],
+        [("pay", 0, "succeeded")],
+        [("tell", 0, 0), ("tell", 0, 1), ("reconcile",), ("cancel", 0)],
+    ]
+)
 async def test_captured_is_tickets_and_refunds_whatever_happens(
     app: BookingApp, database_url: str, story: list[list[tuple[Any, ...]]]
 ) -> None:
