@@ -21,12 +21,12 @@ SEATS_RELEASED = "stampede.seats.released.v1"
 SEATS_BLOCKED = "stampede.seats.blocked.v1"
 SEATS_UNBLOCKED = "stampede.seats.unblocked.v1"
 PAYMENT_FAILED = "stampede.payment.failed.v1"
+PAYMENT_REFUNDED = "stampede.payment.refunded.v1"
 TICKETS_ISSUED = "stampede.tickets.issued.v1"
 
 # In an order's history only, nobody is told of them.
 PAYMENT_STARTED = "stampede.payment.started.v1"
 PAYMENT_REFUND_DUE = "stampede.payment.refund_due.v1"
-PAYMENT_REFUNDED = "stampede.payment.refunded.v1"
 
 
 class OrderItem(msgspec.Struct, frozen=True):
@@ -113,6 +113,21 @@ class PaymentFailed(msgspec.Struct, frozen=True):
     order_id: UUID
     user_id: UUID
     payment_id: UUID
+    reason: str
+
+
+class PaymentRefunded(msgspec.Struct, frozen=True):
+    """Money that came too late to buy anything has gone back, by itself. `reason`: `seats_gone`,
+    `limit_reached`, `order_cancelled` or `paid_already`."""
+
+    order_id: UUID
+    order_no: str
+    user_id: UUID
+    session_id: UUID
+    title: str
+    payment_id: UUID
+    amount: int
+    currency: str
     reason: str
 
 

@@ -1,16 +1,19 @@
 """Paying an order: the intent is committed, then the provider is called, then its verdict settles.
 
-No network inside a transaction. A process that dies anywhere in between leaves an intent behind,
-and the reconciler asks the provider what became of it.
+    intent ─▶ begun with others (store.settling) ─▶ provider ─▶ settling ─▶ answer, from what is known
+               └─ something in the way ─▶ begun alone, which says what
+
+No network inside a transaction. A process that dies anywhere in between leaves an intent behind, and
+the reconciler (booking/reconciling.py) asks the provider what became of it. docs/payments-steps.md has
+what is there after a death at each step.
 """
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
-from uuid import UUID, uuid5
+from collections.abc import Sequence
+from uuid import UUID
 
 from booking.answers import PayAnswer, PaymentAnswer
-from booking.contract import PAYMENT_REFUNDED, PAYMENT_STARTED
+from booking.contract import PAYMENT_STARTED, IssuedTicket
 from booking.domain.order import IllegalTransition, OrderStep, advance
 from booking.domain.payment import PaymentState
 from booking.domain.problems import (
@@ -20,17 +23,19 @@ from booking.domain.problems import (
     PaymentInProgress,
 )
 from booking.providers.protocol import Charge, Provider, Verdict
+from booking.reconciling import Reconciling
 from booking.requests import PayOrder
-from booking.seats.holds import SeatHolds
-from booking.settlement import Settled, after_settling, settle
+from booking.settling import Settling
 from booking.store import orders as stored_orders
 from booking.store import payments as stored
 from booking.store.ending import tell
 from booking.store.payments import NewPayment
-from booking.store.records import LockedOrder, PreviousPayment, RefundDue
+from booking.store.records import LockedOrder, PreviousPayment, Purchase
+from booking.store.settling import Intent, begin_payments
 from booking.telling import remembered
 from booking.tickets import Tickets
 from chassis import logs
+from chassis.coalescer import Coalescer
 from chassis.context import current
 from chassis.idempotency import body_hash
 from chassis.ids import uuid7
@@ -39,13 +44,18 @@ from chassis.problems import (
     IdempotencyInFlight,
     IdempotencyKeyReused,
     NotFound,
+    Overloaded,
     Unavailable,
 )
 
 log = logs.get("booking")
 
-UNANSWERED_AFTER_S = 15.0  # when an intent is asked about: every provider's deadline is shorter
-RECONCILE_BATCH_MAX = 50
+BATCH_MAX = 64  # intents a statement
+WAITING_MAX = 5_000
+STATEMENTS_AT_ONCE = 2
+ALONE_AT_ONCE = (
+    4  # intents begun one by one: each may wait for a lock with a connection in its hand
+)
 
 
 class _Replay(Exception):
@@ -59,159 +69,111 @@ class Payments:
     """Takes the money for orders, through one provider."""
 
     def __init__(
-        self, pool: Pool, *, provider: Provider, tickets: Tickets, holds: SeatHolds
+        self, pool: Pool, *, provider: Provider, tickets: Tickets, settling: Settling
     ) -> None:
         self._pool = pool
         self._provider = provider
         self._tickets = tickets
-        self._holds = holds
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._settling = settling
+        self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
+        self._intents: Coalescer[Intent, Purchase | None] = Coalescer(
+            self._begin_batch,
+            batch_max=BATCH_MAX,
+            queue_max=WAITING_MAX,
+            concurrency=STATEMENTS_AT_ONCE,
+        )
 
     async def pay(
         self, user_id: UUID, order_id: UUID, wanted: PayOrder, key: str | None
     ) -> tuple[PayAnswer, bool]:
         """The answer, and whether it is a replay. Raises the problems of the route."""
         try:
-            charge = await self._begin(user_id, order_id, wanted, key)
+            return await self._pay(user_id, order_id, wanted, key), False
         except _Replay as earlier:
             return await self._replay(earlier.payment, wanted.payment_method), True
-        # Money is about to move: a client that goes away must not stop what settles it.
-        task = asyncio.get_running_loop().create_task(self._charge_and_settle(charge))
-        self._under_way.add(task)
-        task.add_done_callback(self._ended)
-        settled = await asyncio.shield(task)
-        method = wanted.payment_method
-        return await self._answer(
-            settled.order_id, settled.payment_id, settled.state, method
-        ), False
 
-    async def _begin(
+    async def reconcile(self, *, older_than_s: float | None = None) -> int:
+        """See Reconciling."""
+        return await self._reconciling().ask(older_than_s=older_than_s)
+
+    async def refund_what_is_due(self) -> int:
+        """See Reconciling."""
+        return await self._reconciling().refund()
+
+    def _reconciling(self) -> Reconciling:
+        return Reconciling(self._pool, provider=self._provider, settling=self._settling)
+
+    async def _pay(
         self, user_id: UUID, order_id: UUID, wanted: PayOrder, key: str | None
-    ) -> Charge:
-        """Commits the intent. The order's row is locked, so of many who pay one gets here first."""
-        hashed = body_hash(wanted) if key is not None else None
-        async with transaction(self._pool) as one:
-            order = await stored_orders.lock_order(one, order_id, user_id)
-            if order is None:
-                raise NotFound()
-            if key is not None:
-                await _refuse_repeated_key(one, order_id, key, hashed)
-            _refuse_unpayable(order)
-            intent = self._intent(user_id, order, wanted, key, hashed)
-            await stored.insert_payment(one, intent)
-            data = {"payment_id": intent.payment_id, "method": wanted.payment_method}
-            await tell(one, [remembered(order_id, PAYMENT_STARTED, data)], [])
-        return Charge(
-            payment_id=intent.payment_id,
+    ) -> PayAnswer:
+        intent = self._intent(user_id, order_id, wanted, key)
+        purchase = await self._intents.call(intent)
+        if purchase is None:
+            async with self._alone:
+                purchase = await self._begin_alone(intent)
+        charge = Charge(
+            payment_id=purchase.payment_id,
             order_id=order_id,
-            amount=intent.amount,
-            currency=intent.currency,
+            amount=purchase.total_amount,
+            currency=purchase.currency,
             method=wanted.payment_method,
             token=wanted.payment_token,
         )
+        return await self._charge_and_settle(charge, purchase)
 
-    def _intent(
-        self,
-        user_id: UUID,
-        order: LockedOrder,
-        wanted: PayOrder,
-        key: str | None,
-        hashed: bytes | None,
-    ) -> NewPayment:
-        return NewPayment(
+    def _intent(self, user_id: UUID, order_id: UUID, wanted: PayOrder, key: str | None) -> Intent:
+        payment = NewPayment(
             payment_id=uuid7(),
-            order_id=order.order_id,
+            order_id=order_id,
             user_id=user_id,
             provider=self._provider.name,
             method=wanted.payment_method,
-            amount=order.total_amount,
-            currency=order.currency,
             idempotency_key=key,
-            body_hash=hashed,
+            body_hash=body_hash(wanted) if key is not None else None,
             request_id=current().request_id,
         )
+        data = {"payment_id": payment.payment_id, "method": payment.method}
+        return Intent(payment, remembered(order_id, PAYMENT_STARTED, data))
 
-    async def _charge_and_settle(self, charge: Charge) -> Settled:
+    async def _begin_batch(
+        self, intents: Sequence[Intent]
+    ) -> list[Purchase | BaseException | None]:
+        return await begin_payments(self._pool, self._provider.name, intents)
+
+    async def _begin_alone(self, intent: Intent) -> Purchase:
+        """Where the batch found something in the way: says what, or commits the intent after all."""
+        wanted = intent.payment
+        async with transaction(self._pool) as one:
+            order = await stored_orders.lock_order(one, wanted.order_id, wanted.user_id)
+            if order is None:
+                raise NotFound()
+            if wanted.idempotency_key is not None:
+                await _refuse_repeated_key(one, wanted)
+            _refuse_unpayable(order)
+            await stored.insert_payment(one, wanted, order)
+            await tell(one, [intent.history], [])
+            return await stored.purchase_of(one, wanted.payment_id)
+
+    async def _charge_and_settle(self, charge: Charge, purchase: Purchase) -> PayAnswer:
         try:
             verdict = await self._provider.charge(charge)
         except Unavailable:  # perhaps it took the money: the reconciler will ask
             log.warning("payment_unanswered", payment=charge.payment_id, order=charge.order_id)
             verdict = Verdict(state="pending", amount=charge.amount, currency=charge.currency)
-        return await self.settle(charge.payment_id, verdict)
-
-    async def settle(self, payment_id: UUID, verdict: Verdict) -> Settled:
-        """The verdict takes effect; see settlement."""
-        async with transaction(self._pool) as one:
-            settled = await settle(one, self._tickets, payment_id, verdict)
-        await after_settling(self._holds, settled)
-        return settled
-
-    async def reconcile(self, *, older_than_s: float = UNANSWERED_AFTER_S) -> int:
-        """Asks the provider about a batch of intents without an answer; how many were settled."""
-        async with connection(self._pool) as one:
-            waiting = await stored.unanswered_payments(
-                one, older_than_s=older_than_s, limit=RECONCILE_BATCH_MAX
-            )
-        return sum([await self._try(self._reconcile_one(one), one) for one in waiting])
-
-    async def refund_what_is_due(self) -> int:
-        """Gives money back that can buy nothing. Once: the provider knows the payment's id."""
-        async with connection(self._pool) as one:
-            due = await stored.refunds_due(one, limit=RECONCILE_BATCH_MAX)
-        return sum([await self._try(self._refund_one(one), one.payment_id) for one in due])
-
-    async def _try(self, work: Coroutine[Any, Any, bool], payment_id: UUID) -> bool:
-        """One payment's trouble must not keep the others waiting: it goes to the end of the queue."""
         try:
-            return await work
-        except Exception as failure:
-            log.warning("payment_postponed", payment=payment_id, reason=repr(failure))
-            async with connection(self._pool) as one:
-                await stored.touch_payment(one, payment_id)
-            return False
-
-    async def _reconcile_one(self, payment_id: UUID) -> bool:
-        verdict = await self._provider.look_up(payment_id)
-        async with transaction(self._pool) as one:
-            if verdict is not None and verdict.state == "pending":
-                await stored.touch_payment(one, payment_id)
-                return False
-            if verdict is None:
-                payment = await stored.lock_payment(one, payment_id)
-                if payment is None:
-                    return False
-                verdict = Verdict(
-                    state="declined",
-                    amount=payment.amount,
-                    currency=payment.currency,
-                    reason="never_reached_provider",
-                )
-            settled = await settle(one, self._tickets, payment_id, verdict)
-        await after_settling(self._holds, settled)
-        return settled.news
-
-    async def _refund_one(self, due: RefundDue) -> bool:
-        verdict = await self._provider.refund(
-            refund_id=uuid5(due.payment_id, "seats_gone"),
-            payment_id=due.payment_id,
-            amount=due.amount,
-            currency=due.currency,
+            settled = await self._settling.sell(purchase, verdict)
+        except Overloaded as trouble:  # likewise, and the provider's word is not lost
+            log.warning("settlement_postponed", payment=charge.payment_id, reason=trouble.code)
+            settled = None
+        if settled is None:
+            return _processing(charge.order_id, charge.payment_id, charge.method)
+        return await self._answer(
+            settled.order_id,
+            settled.payment_id,
+            settled.state,
+            charge.method,
+            issued=settled.issued,
         )
-        if verdict.state != "succeeded":
-            raise Unavailable(f"The refund is {verdict.state}.")
-        async with transaction(self._pool) as one:
-            moved = await stored.move_payment(
-                one,
-                due.payment_id,
-                from_state=PaymentState.REFUND_DUE,
-                to_state=PaymentState.REFUNDED,
-                reason="seats_gone",
-            )
-            if moved:
-                data = {"payment_id": due.payment_id, "amount": due.amount}
-                await tell(one, [remembered(due.order_id, PAYMENT_REFUNDED, data)], [])
-        log.info("payment_refunded", payment=due.payment_id, order=due.order_id)
-        return moved
 
     async def _replay(self, earlier: PreviousPayment, method: str) -> PayAnswer:
         if earlier.state is PaymentState.CREATED:
@@ -227,6 +189,7 @@ class Payments:
         state: PaymentState,
         method: str,
         *,
+        issued: list[IssuedTicket] | None = None,
         replay: bool = False,
     ) -> PayAnswer:
         headers = {"Idempotency-Replayed": "true"} if replay else {}
@@ -235,30 +198,25 @@ class Payments:
         if state in {PaymentState.REFUND_DUE, PaymentState.REFUNDED}:
             raise OrderExpired("The seats were gone; your money is on its way back.")
         if state is not PaymentState.SUCCEEDED:
-            waiting = PaymentAnswer(
-                payment_id=payment_id, payment_method=method, status="processing"
-            )
-            return PayAnswer(
-                order_id=order_id, status="pending_payment", tickets=[], payment=waiting
-            )
-        async with connection(self._pool) as one:
-            tickets = await self._tickets.of_order(one, order_id)
+            return _processing(order_id, payment_id, method)
+        if issued is None:
+            async with connection(self._pool) as one:
+                issued = await self._tickets.of_order(one, order_id)
         done = PaymentAnswer(payment_id=payment_id, payment_method=method, status="succeeded")
-        return PayAnswer(order_id=order_id, status="paid", tickets=tickets, payment=done)
-
-    def _ended(self, task: "asyncio.Task[Any]") -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen, should the client have gone before it came
+        return PayAnswer(order_id=order_id, status="paid", tickets=issued, payment=done)
 
 
-async def _refuse_repeated_key(
-    one: Connection, order_id: UUID, key: str, hashed: bytes | None
-) -> None:
-    earlier = await stored.payment_by_key(one, order_id, key)
+def _processing(order_id: UUID, payment_id: UUID, method: str) -> PayAnswer:
+    waiting = PaymentAnswer(payment_id=payment_id, payment_method=method, status="processing")
+    return PayAnswer(order_id=order_id, status="pending_payment", tickets=[], payment=waiting)
+
+
+async def _refuse_repeated_key(one: Connection, wanted: NewPayment) -> None:
+    assert wanted.idempotency_key is not None
+    earlier = await stored.payment_by_key(one, wanted.order_id, wanted.idempotency_key)
     if earlier is None:
         return
-    if earlier.body_hash != hashed:
+    if earlier.body_hash != wanted.body_hash:
         raise IdempotencyKeyReused()
     raise _Replay(earlier)
 

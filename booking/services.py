@@ -13,6 +13,7 @@ from booking.payments import Payments
 from booking.providers.registry import open_provider
 from booking.seats.holds import LUA, SeatHolds
 from booking.sessions import Buyers, Sessions
+from booking.settling import Settling
 from booking.store.tickets import load_signing_keys
 from booking.store.truth import Expire, PostgresTruth, database_now
 from booking.ticket_codes import TicketCodes, make_keys
@@ -61,6 +62,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
         tickets = Tickets(
             pool, TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
         )
+        settling = Settling(pool, tickets=tickets, holds=holds)
         clock = DatabaseClock()
         clock.set(await database_now(pool))
         yield Booking(
@@ -76,14 +78,13 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 clock=clock,
                 hold_ttl_s=settings.hold_ttl_s,
             ),
-            payments=Payments(pool, provider=provider, tickets=tickets, holds=holds),
+            payments=Payments(pool, provider=provider, tickets=tickets, settling=settling),
             tickets=tickets,
             blocking=Blocking(pool, sessions=sessions, holds=holds),
             webhooks=Webhooks(
                 pool,
                 providers={provider.name: provider},
-                tickets=tickets,
-                holds=holds,
+                settling=settling,
             ),
             require_idempotency_key=settings.require_idempotency_key,
         )

@@ -1,8 +1,9 @@
 """What a provider's verdict does, in one transaction. The answer to our call, a webhook and the
-reconciler all come through here; whichever is first wins and the others change nothing.
+reconciler all come through here; whichever is first wins and the others change nothing. The plain case
+of many orders at once is in booking/settling.py.
 
-Money buys the seats when every claim of the order is still its own (the order id is the fence; that
-its time is over does not matter as long as nobody took them). Otherwise it is owed back.
+Money buys the seats when nobody else has one of them: that the order's time is over does not matter, and
+one that time has cancelled is taken up again (docs/adr/0017). Otherwise the money is owed back.
 """
 
 from typing import Literal
@@ -12,25 +13,23 @@ import msgspec
 
 from booking.cancellation import cancel_and_tell, release_holds
 from booking.contract import (
-    ORDER_PAID,
     PAYMENT_FAILED,
     PAYMENT_REFUND_DUE,
-    SEATS_SOLD,
-    TICKETS_ISSUED,
+    SEATS_HELD,
     IssuedTicket,
-    OrderPaid,
     PaymentFailed,
-    TicketsIssued,
 )
 from booking.domain import payment as payments
-from booking.domain.order import IllegalTransition, OrderStatus
+from booking.domain.order import IllegalTransition, OrderStatus, OrderStep, advance
 from booking.domain.payment import PaymentState, PaymentStep
-from booking.domain.problems import PaymentMismatch
+from booking.domain.problems import PaymentMismatch, TicketLimitReached
 from booking.providers.protocol import Verdict
+from booking.sales import draw_up_sale
 from booking.seats.holds import SeatHolds
+from booking.seats.truth import Claim
 from booking.store import payments as stored
 from booking.store.ending import tell
-from booking.store.records import CancelledOrder, LockedPayment, whole_second
+from booking.store.records import CancelledOrder, LockedPayment
 from booking.store.refusals import SeatsRefused
 from booking.telling import remembered, seats_changed
 from booking.tickets import Tickets
@@ -41,9 +40,16 @@ from chassis.problems import NotFound, Problem
 
 log = logs.get("booking")
 
+STEPS = {
+    "succeeded": PaymentStep.SUCCEED,
+    "declined": PaymentStep.FAIL,
+    "pending": PaymentStep.ACCEPT,
+}
+
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """How the payment stands now. `news`: whether it was this verdict that made it so."""
+    """How the payment stands now. `news`: whether it was this verdict that made it so. `issued`: the
+    tickets when it did. `late`: seats that were taken again, which Redis does not know of yet."""
 
     payment_id: UUID
     order_id: UUID
@@ -52,6 +58,8 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     state: PaymentState
     reason: str | None
     news: bool
+    issued: list[IssuedTicket] | None = None
+    late: list[int] = []
     cancelled: list[CancelledOrder] = []
 
 
@@ -63,14 +71,8 @@ async def settle(one: Connection, tickets: Tickets, payment_id: UUID, verdict: V
     payment = await stored.lock_payment(one, payment_id)
     if payment is None:
         raise NotFound()
-    if (verdict.amount, verdict.currency) != (payment.amount, payment.currency):
-        log.error("payment_mismatched", payment=payment_id, order=payment.order_id)
-        raise PaymentMismatch()
-    step = {
-        "succeeded": PaymentStep.SUCCEED,
-        "declined": PaymentStep.FAIL,
-        "pending": PaymentStep.ACCEPT,
-    }[verdict.state]
+    refuse_mismatch(payment_id, verdict, payment.amount, payment.currency)
+    step = STEPS[verdict.state]
     try:
         to_state = payments.advance(payment.state, step)
     except IllegalTransition:  # said before, in this order or another
@@ -84,6 +86,19 @@ async def settle(one: Connection, tickets: Tickets, payment_id: UUID, verdict: V
     return _settled(payment, to_state, news=True, reason=reason)
 
 
+def refuse_mismatch(payment_id: UUID, verdict: Verdict, amount: int, currency: str) -> None:
+    """Raises PaymentMismatch unless the provider took what was asked for."""
+    if (verdict.amount, verdict.currency) != (amount, currency):
+        log.error("payment_mismatched", payment=payment_id)
+        raise PaymentMismatch()
+
+
+def changes_nothing(state: PaymentState, verdict: Verdict) -> bool:
+    """Whether a payment that stands so is moved by this word neither now nor later: states are left
+    forwards only, and what is no step from one of them is none from those behind it."""
+    return (state, STEPS[verdict.state]) not in payments.TRANSITIONS
+
+
 async def after_settling(holds: SeatHolds, settled: Settled) -> None:
     """Tells Redis, after the commit. It being away is no reason to fail: the sweeper catches up."""
     if not settled.news:
@@ -93,6 +108,12 @@ async def after_settling(holds: SeatHolds, settled: Settled) -> None:
         log.info("order_paid", order=settled.order_id, user=settled.user_id)
         try:
             await holds.sell(settled.session_id, settled.order_id)
+            if settled.late:
+                sold = [
+                    Claim(seat, "sold", settled.order_id, settled.user_id, None)
+                    for seat in settled.late
+                ]
+                await holds.correct(settled.session_id, sold)
         except Problem as away:
             log.warning("sale_postponed", order=settled.order_id, reason=away.code)
     elif settled.state is PaymentState.FAILED:
@@ -102,40 +123,62 @@ async def after_settling(holds: SeatHolds, settled: Settled) -> None:
 
 
 async def _take_money(one: Connection, tickets: Tickets, payment: LockedPayment) -> Settled:
-    if payment.status is OrderStatus.PENDING_PAYMENT and not payment.another_live:
+    if _may_buy(payment):
         try:
             async with one.transaction():  # a savepoint: seats that are gone undo only this
-                await _sell(one, tickets, payment)
-        except SeatsRefused:
-            pass
-        else:
-            return _settled(payment, PaymentState.SUCCEEDED, news=True)
-    return await _owe_back(one, payment)
+                return await _sell(one, tickets, payment)
+        except (SeatsRefused, TicketLimitReached) as gone:
+            reason = "limit_reached" if isinstance(gone, TicketLimitReached) else "seats_gone"
+            return await _owe_back(one, payment, reason)
+    cancelled = payment.status is OrderStatus.CANCELLED
+    return await _owe_back(one, payment, "order_cancelled" if cancelled else "paid_already")
 
 
-async def _sell(one: Connection, tickets: Tickets, payment: LockedPayment) -> None:
+def _may_buy(payment: LockedPayment) -> bool:
+    """Waiting for its money, or cancelled by time and not by its buyer; paid for once at most."""
+    if payment.another_live:
+        return False
+    if payment.status is OrderStatus.CANCELLED:
+        return payment.cancel_reason == "unpaid"
+    return payment.status is OrderStatus.PENDING_PAYMENT
+
+
+async def _sell(one: Connection, tickets: Tickets, payment: LockedPayment) -> Settled:
+    """Raises SeatsRefused or TicketLimitReached, with what it has done so far to be undone."""
     seats = [item.seat_id for item in payment.items]
-    sold = await stored.sell_claims(one, payment.order_id, payment.session_id)
-    if sold != len(seats) or not await stored.mark_paid(one, payment.order_id):
+    late = payment.status is OrderStatus.CANCELLED
+    assert advance(payment.status, OrderStep.PAY_LATE if late else OrderStep.PAY)
+    sold = await stored.take_seats(one, payment.order_id, payment.session_id)
+    if sold != len(seats) or not await stored.mark_paid(one, payment.order_id, was=payment.status):
         raise SeatsRefused()
+    if late:
+        await stored.count_tickets_again(one, payment.order_id)
     await _move(one, payment, PaymentState.SUCCEEDED, None)
+    sale = draw_up_sale(tickets, payment)
     await stored.insert_tickets(
         one,
-        tickets.draw_up(payment.session_id, seats),
+        sale.tickets,
         order_id=payment.order_id,
         session_id=payment.session_id,
         user_id=payment.user_id,
     )
-    await _tell_sale(one, payment, await tickets.of_order(one, payment.order_id))
+    events = [sale.paid, sale.sold, sale.tickets_issued]
+    if late:  # cancelling has told everybody that they are free
+        areas = [item.area_id for item in payment.items]
+        held = seats_changed(payment.session_id, seats, areas, payment.order_id)
+        events.insert(0, pending(SEATS_HELD, str(payment.order_id), held))
+    await tell(one, [sale.history], events)
+    settled = _settled(payment, PaymentState.SUCCEEDED, news=True)
+    return msgspec.structs.replace(settled, issued=sale.issued, late=seats)
 
 
-async def _owe_back(one: Connection, payment: LockedPayment) -> Settled:
+async def _owe_back(one: Connection, payment: LockedPayment, reason: str) -> Settled:
     """The money cannot buy the seats: it goes back, and an order that waited for it has ended."""
-    await _move(one, payment, PaymentState.REFUND_DUE, "seats_gone")
+    await _move(one, payment, PaymentState.REFUND_DUE, reason)
     cancelled: list[CancelledOrder] = []
     if payment.status is OrderStatus.PENDING_PAYMENT and not payment.another_live:
         cancelled = await cancel_and_tell(one, [payment.order_id], "unpaid")
-    data = {"payment_id": payment.payment_id, "amount": payment.amount}
+    data = {"payment_id": payment.payment_id, "amount": payment.amount, "reason": reason}
     await tell(one, [remembered(payment.order_id, PAYMENT_REFUND_DUE, data)], [])
     return _settled(payment, PaymentState.REFUND_DUE, news=True, cancelled=cancelled)
 
@@ -157,44 +200,6 @@ async def _tell_failure(one: Connection, payment: LockedPayment, reason: str) ->
         [remembered(payment.order_id, PAYMENT_FAILED, data)],
         [pending(PAYMENT_FAILED, str(payment.order_id), failed)],
     )
-
-
-async def _tell_sale(one: Connection, payment: LockedPayment, issued: list[IssuedTicket]) -> None:
-    paid = OrderPaid(
-        order_id=payment.order_id,
-        order_no=payment.order_no,
-        user_id=payment.user_id,
-        session_id=payment.session_id,
-        title=payment.title,
-        venue=payment.venue,
-        starts_at=whole_second(payment.starts_at),
-        time_zone=payment.time_zone,
-        items=payment.items,
-        total_amount=payment.total_amount,
-        currency=payment.currency,
-        payment_id=payment.payment_id,
-        tickets=issued,
-    )
-    sold = seats_changed(
-        payment.session_id,
-        [item.seat_id for item in payment.items],
-        [item.area_id for item in payment.items],
-        payment.order_id,
-    )
-    whole = TicketsIssued(payment.order_id, payment.user_id, payment.session_id, issued)
-    subject = str(payment.order_id)
-    data = {
-        "payment_id": payment.payment_id,
-        "amount": payment.amount,
-        "currency": payment.currency,
-        "tickets": [ticket.ticket_id for ticket in issued],
-    }
-    events = [
-        pending(ORDER_PAID, subject, paid),
-        pending(SEATS_SOLD, subject, sold),
-        pending(TICKETS_ISSUED, subject, whole),
-    ]
-    await tell(one, [remembered(payment.order_id, ORDER_PAID, data)], events)
 
 
 def _settled(

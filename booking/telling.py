@@ -1,6 +1,5 @@
 """How steps of an order are told: an entry in its history, events in the outbox."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -29,7 +28,11 @@ def seats_changed(
     session_id: UUID, seats: Sequence[int], areas: Sequence[UUID], order_id: UUID | None
 ) -> SeatsChanged:
     """`areas[n]` is the area of `seats[n]`."""
-    return SeatsChanged(session_id, list(seats), dict(Counter(map(str, areas))), order_id)
+    counted: dict[UUID, int] = {}
+    for area_id in areas:
+        counted[area_id] = counted.get(area_id, 0) + 1
+    by_area = {str(area_id): count for area_id, count in counted.items()}
+    return SeatsChanged(session_id, list(seats), by_area, order_id)
 
 
 def cancellation_told(order: CancelledOrder, reason: str) -> tuple[Remembered, list[PendingEvent]]:

@@ -10,7 +10,7 @@ from uuid import UUID
 import segno
 
 from booking.answers import TicketAnswer
-from booking.contract import IssuedTicket
+from booking.contract import IssuedTicket, OrderItem
 from booking.store import tickets as stored
 from booking.store.payments import NewTicket
 from booking.store.records import Ticket, whole_second
@@ -80,6 +80,20 @@ class Tickets:
         return [
             NewTicket(ticket_id, seat_id, self._codes.code(ticket_id, session_id))
             for ticket_id, seat_id in zip(ids, seats, strict=True)
+        ]
+
+    def issue(self, drawn: Sequence[NewTicket], items: Sequence[OrderItem]) -> list[IssuedTicket]:
+        """As their buyer is told of them; `drawn` are those of `items`, in their order."""
+        return [
+            IssuedTicket(
+                ticket.ticket_id,
+                ticket.seat_id,
+                item.area,
+                item.row,
+                item.number,
+                self._codes.qr_url(ticket.ticket_id),
+            )
+            for ticket, item in zip(drawn, items, strict=True)
         ]
 
     def _issued(self, ticket: TicketOfOrder) -> IssuedTicket:

@@ -1,5 +1,6 @@
 """The way of a request through the gateway, step by step."""
 
+import contextlib
 import time
 
 from chassis import logs
@@ -34,6 +35,7 @@ from gateway.revocations import Revocations
 from gateway.routing import METHODS, Route, Routes, judge
 
 TARGET_MAX_BYTES = 4096  # path and query
+FORGED = frozenset({400, 401})  # what a message gets that no provider of ours has signed
 ALLOW = {"Allow": ", ".join(sorted(METHODS))}
 
 log = logs.get("gateway")
@@ -136,7 +138,8 @@ class Edge:
         except Unauthenticated:  # counted too: who sends bad tokens pays for our looking at them
             exchange.limits = await self._gate.enter(route, counted_as, None)
             raise
-        exchange.limits = await self._gate.enter(route, counted_as, principal)
+        if route.limit != "signed":
+            exchange.limits = await self._gate.enter(route, counted_as, principal)
         if route.lane == "stream":
             if exchange.method != "GET":
                 raise MethodNotAllowed(headers={"Allow": "GET, OPTIONS"})
@@ -152,6 +155,9 @@ class Edge:
                 await self.forwarder.forward(exchange, route, address, body)
             finally:
                 self._admission.leave(lane)
+        if route.limit == "signed" and exchange.status in FORGED:
+            with contextlib.suppress(Problem):  # the answer is out; it counts for the next request
+                await self._gate.enter(route, counted_as, None)
 
     async def _verify(self, exchange: Exchange, route: Route) -> Principal | None:
         """Raises InvalidToken or TokenExpired. None: nobody in particular asks."""

@@ -72,10 +72,14 @@ class Policies:
         rate, burst = settings.rate_limit_login, settings.rate_limit_login_burst
         self.login = Policy("login", rate, burst)
         self.refresh = Policy("refresh", rate * REFRESHES_A_LOGIN, burst * REFRESHES_A_LOGIN)
+        rate, burst = settings.rate_limit_per_ip, settings.rate_limit_per_ip_burst
+        self.refused = Policy("refused", rate, burst)
         self._fields: dict[tuple[str, ...], bytes] = {}
 
     def buckets(self, limit: str, address: str, user: str | None) -> list[Bucket]:
         """What a request is counted in; `limit` is its route's, `address` its limiter key."""
+        if limit == "signed":
+            return [Bucket.of(self.refused, address)]
         buckets = [Bucket.of(self.ip, address)]
         if limit == "login":
             buckets.append(Bucket.of(self.login, address))

@@ -14,7 +14,7 @@ import msgspec
 from identity.contract import JWKS_PATH
 
 Service = Literal["identity", "catalog", "booking", "notification"]
-Limit = Literal["ip", "login", "refresh"]
+Limit = Literal["ip", "login", "refresh", "signed"]
 Lane = Literal["general", "pay", "stream"]
 
 API = "/api/v1"
@@ -27,7 +27,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """A path of one service as logs, metrics and limits know it.
 
     template: the path with its parameters named; bounded in number, so fit for a metric's label.
-    limit: beside the limit by address that every route has, one more by address.
+    limit: beside the limit by address that every route has, one more by address. `signed` has neither:
+        a whole sale's callbacks come from one address, so only those that are refused are counted.
     lane: which places it waits for (see gateway.admission).
     token_ignored: an expired token is no reason to refuse it; the caller comes for a new one.
     """
@@ -87,7 +88,14 @@ ROUTES: tuple[Route, ...] = (
     _route("booking", "GET", "/tickets/{ticket_id}/qr.svg"),
     _route("booking", "GET", "/tickets/{ticket_id}/qr.png"),
     _route("booking", "GET", "/tickets/{ticket_id}/ticket.pdf"),
-    _route("booking", "POST", "/payments/webhooks/{provider}", lane="pay", token_ignored=True),
+    _route(
+        "booking",
+        "POST",
+        "/payments/webhooks/{provider}",
+        limit="signed",
+        lane="pay",
+        token_ignored=True,
+    ),
     _route("booking", "POST", "/check-ins"),
 )
 # What a service serves below these beyond the rows above is forwarded too, under one template.

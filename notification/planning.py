@@ -5,6 +5,7 @@
 | order.created | order_confirmation | |
 | order.paid | payment_receipt | payment_receipt |
 | order.cancelled | order_cancellation | |
+| payment.refunded | payment_refund | |
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,11 @@ from booking.contract import (
     ORDER_CANCELLED,
     ORDER_CREATED,
     ORDER_PAID,
+    PAYMENT_REFUNDED,
     OrderCancelled,
     OrderCreated,
     OrderPaid,
+    PaymentRefunded,
 )
 from chassis.events import Event
 from chassis.ids import uuid7
@@ -25,18 +28,20 @@ from chassis.postgres import Connection
 from notification import store
 from notification.store import PlannedMessage
 
-Order = OrderCreated | OrderPaid | OrderCancelled
+Order = OrderCreated | OrderPaid | OrderCancelled | PaymentRefunded
 
 EMAIL, SMS = "email", "sms"
 KINDS: dict[str, type[Order]] = {
     ORDER_CREATED: OrderCreated,
     ORDER_PAID: OrderPaid,
     ORDER_CANCELLED: OrderCancelled,
+    PAYMENT_REFUNDED: PaymentRefunded,
 }
 MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
     ORDER_CREATED: (("order_confirmation", EMAIL),),
     ORDER_PAID: (("payment_receipt", EMAIL), ("payment_receipt", SMS)),
     ORDER_CANCELLED: (("order_cancellation", EMAIL),),
+    PAYMENT_REFUNDED: (("payment_refund", EMAIL),),
 }
 
 

@@ -2,10 +2,12 @@
 
     created ──submit──▶ pending_payment ──pay──▶ paid ──complete──▶ completed
                           │        │              └───refund──▶ refunded
-                          └─cancel─┴─expire──▶ cancelled
+                          └─cancel─┴─expire──▶ cancelled ──pay late──▶ paid
 
-`created` lives only inside the creating statement. PostgreSQL persists each step as compare-and-set
-(`WHERE status = <from>`), so of two racing steps one finds no row and rereads.
+`created` lives only inside the creating statement. `pay late`: time had cancelled the order, then its
+money came after all and nobody has its seats (docs/adr/0017); who cancelled himself gets his money back.
+PostgreSQL persists each step as compare-and-set (`WHERE status = <from>`), so of two racing steps one
+finds no row and rereads.
 """
 
 from enum import StrEnum
@@ -23,6 +25,7 @@ class OrderStatus(StrEnum):
 class OrderStep(StrEnum):
     SUBMIT = "submit"
     PAY = "pay"
+    PAY_LATE = "pay_late"  # time had cancelled it, its money came and its seats are free
     CANCEL = "cancel"  # by the buyer
     EXPIRE = "expire"  # by time
     COMPLETE = "complete"
@@ -34,6 +37,7 @@ TRANSITIONS: dict[tuple[OrderStatus, OrderStep], OrderStatus] = {
     (OrderStatus.PENDING_PAYMENT, OrderStep.PAY): OrderStatus.PAID,
     (OrderStatus.PENDING_PAYMENT, OrderStep.CANCEL): OrderStatus.CANCELLED,
     (OrderStatus.PENDING_PAYMENT, OrderStep.EXPIRE): OrderStatus.CANCELLED,
+    (OrderStatus.CANCELLED, OrderStep.PAY_LATE): OrderStatus.PAID,
     (OrderStatus.PAID, OrderStep.COMPLETE): OrderStatus.COMPLETED,
     (OrderStatus.PAID, OrderStep.REFUND): OrderStatus.REFUNDED,
 }

@@ -10,7 +10,16 @@ import msgspec
 from booking.domain.order import OrderStatus
 from booking.domain.payment import PaymentState
 from booking.store.queries import queries
-from booking.store.records import LockedPayment, PreviousPayment, RefundDue, fields, items_of
+from booking.store.records import (
+    LockedOrder,
+    LockedPayment,
+    PreviousPayment,
+    Purchase,
+    RefundDue,
+    Unanswered,
+    fields,
+    items_of,
+)
 from booking.store.refusals import refusal
 from chassis.postgres import Connection
 
@@ -21,8 +30,6 @@ class NewPayment(msgspec.Struct, frozen=True, kw_only=True):
     user_id: UUID
     provider: str
     method: str
-    amount: int
-    currency: str
     idempotency_key: str | None
     body_hash: bytes | None
     request_id: str
@@ -41,10 +48,12 @@ async def payment_by_key(one: Connection, order_id: UUID, key: str) -> PreviousP
     return PreviousPayment(**{**fields(row, PreviousPayment), "state": PaymentState(row["state"])})
 
 
-async def insert_payment(one: Connection, payment: NewPayment) -> None:
-    """The intent. Raises PaymentInProgress when another payment of the order is live."""
+async def insert_payment(one: Connection, payment: NewPayment, order: LockedOrder) -> None:
+    """The intent to pay the order's whole amount. Raises PaymentInProgress when another payment of it
+    is live."""
     columns = msgspec.structs.asdict(payment)
     columns["key"] = columns.pop("idempotency_key")
+    columns |= {"amount": order.total_amount, "currency": order.currency}
     try:
         await queries.insert_payment(one, **columns)
     except asyncpg.UniqueViolationError as second:
@@ -81,13 +90,28 @@ async def move_payment(
     return moved is not None
 
 
-async def sell_claims(one: Connection, order_id: UUID, session_id: UUID) -> int:
-    """How many seats were still the order's; they are sold now."""
-    return int(await queries.sell_claims(one, order_id=order_id, session_id=session_id))
+async def purchase_of(one: Connection, payment_id: UUID) -> Purchase:
+    """What a payment that there is pays for."""
+    row = await queries.get_purchase(one, payment_id=payment_id)
+    return Purchase(**{**fields(row, Purchase), "items": items_of(row)})
 
 
-async def mark_paid(one: Connection, order_id: UUID) -> bool:
-    return await queries.mark_paid(one, order_id=order_id) is not None
+async def take_seats(one: Connection, order_id: UUID, session_id: UUID) -> int:
+    """How many of the order's seats are sold to it now: those that nobody else has."""
+    return int(await queries.take_seats(one, order_id=order_id, session_id=session_id))
+
+
+async def mark_paid(one: Connection, order_id: UUID, *, was: OrderStatus) -> bool:
+    """Compare-and-set; also of an order that time had cancelled, for money that came late."""
+    return await queries.mark_paid(one, order_id=order_id, was=was.value) is not None
+
+
+async def count_tickets_again(one: Connection, order_id: UUID) -> None:
+    """The tickets of an order that had ended are its buyer's again. Raises TicketLimitReached."""
+    try:
+        await queries.count_tickets_again(one, order_id=order_id)
+    except asyncpg.CheckViolationError as over:
+        raise refusal(over) or over from None
 
 
 async def insert_tickets(
@@ -123,17 +147,20 @@ async def take_provider_event(
     return taken is not None
 
 
-async def unanswered_payments(one: Connection, *, older_than_s: float, limit: int) -> list[UUID]:
-    found = queries.unanswered_payments(
-        one, older_than=timedelta(seconds=older_than_s), limit=limit
-    )
-    return [row["payment_id"] async for row in found]
+async def take_unanswered(
+    one: Connection, *, older_than_s: float | None, limit: int
+) -> list[Unanswered]:
+    """Payments whose provider is to be asked now, put off at once until the time after: whoever dies
+    while asking has them asked again. None: those that are due; else all unanswered for so long."""
+    found = queries.take_unanswered(one, older_than=_interval(older_than_s), limit=limit)
+    return [Unanswered(**fields(row, Unanswered)) async for row in found]
 
 
-async def touch_payment(one: Connection, payment_id: UUID) -> None:
-    await queries.touch_payment(one, payment_id=payment_id)
-
-
-async def refunds_due(one: Connection, *, limit: int) -> list[RefundDue]:
-    found = queries.refunds_due(one, limit=limit)
+async def take_refunds_due(one: Connection, *, limit: int) -> list[RefundDue]:
+    """Refunds to be tried now, put off likewise."""
+    found = queries.take_refunds_due(one, limit=limit)
     return [RefundDue(**fields(row, RefundDue)) async for row in found]
+
+
+def _interval(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)

@@ -95,26 +95,44 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     data: msgspec.Raw
 
 
-class LockedPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment and its order, both locked. `another_live`: another payment of it counts already."""
+class Purchase(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment and what its order is made of. None of it ever changes, so it may be remembered from
+    the intent to the sale."""
 
     payment_id: UUID
-    state: PaymentState
-    amount: int
-    currency: str
-    reason: str | None
     order_id: UUID
     order_no: str
     user_id: UUID
     session_id: UUID
-    status: OrderStatus
     title: str
     venue: str
     starts_at: datetime
     time_zone: str
     total_amount: int
-    another_live: bool
+    currency: str
     items: list[OrderItem]
+
+
+class LockedPayment(Purchase, frozen=True, kw_only=True):
+    """A payment and its order, both locked. `another_live`: another payment of it counts already."""
+
+    state: PaymentState
+    amount: int
+    reason: str | None
+    status: OrderStatus
+    cancel_reason: str | None
+    another_live: bool
+
+
+class News(msgspec.Struct, frozen=True):
+    """What a provider's event meets. `taken`: it was taken before. `state` and `purchase` are None when
+    there is no such payment; read without a lock, so only for choosing the way."""
+
+    taken: bool
+    state: PaymentState | None
+    amount: int
+    reason: str | None
+    purchase: Purchase | None
 
 
 class PreviousPayment(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,9 +145,25 @@ class PreviousPayment(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
 
 
-class RefundDue(msgspec.Struct, frozen=True):
+class Unanswered(msgspec.Struct, frozen=True):
+    """A payment that the provider is asked about; `age_s` since it was begun."""
+
+    payment_id: UUID
+    amount: int
+    currency: str
+    age_s: float
+
+
+class RefundDue(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that bought nothing and goes back; `reason` says why."""
+
     payment_id: UUID
     order_id: UUID
+    order_no: str
+    user_id: UUID
+    session_id: UUID
+    title: str
+    reason: str | None
     amount: int
     currency: str
 

@@ -13,6 +13,7 @@ import msgspec
 
 from loadtest.bench import venue
 from loadtest.bench.asgi import BARE_PATH, ECHO_PATH
+from loadtest.bench.callbacks import callbacks
 from loadtest.bench.stack import Stack
 from loadtest.bench.traffic import Call, Traffic
 
@@ -238,6 +239,7 @@ CASES = {
             "purchase", "platform", purchase, "paid and ticketed: orders of two seats, answered 200",
             (("pay", "200"),), writes=True,
         ),
+        Case("callbacks", "platform", callbacks, "callbacks of a provider, each of five copies", writes=True),
         Case("refusal_sold_out", "platform", refusal_sold_out, "refusals, 409 sold-out"),
         Case(
             "refusal_rate_limited", "platform", refusal_rate_limited, "refusals, 429 rate-limited",

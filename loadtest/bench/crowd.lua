@@ -67,7 +67,7 @@ function request()
   end
   local id = plan.tag .. '-' .. mine .. '-' .. number
   local headers = { ['X-Request-ID'] = id }
-  for name, value in pairs(call.headers) do headers[name] = value end
+  for name, value in pairs(call.headers) do headers[name] = (value:gsub('%$(%w+)', row)) end
   if plan.addresses > 0 then
     local a = mine % plan.addresses
     headers['X-Forwarded-For'] =

@@ -61,7 +61,8 @@ class Requests:
 
     def _wire(self, place: int, call: Call, number: int, row: dict[str, str]) -> bytes:
         request_id = f"{self._plan.tag}-{number}-{place}"
-        headers = {"Host": self._host, "X-Request-ID": request_id, **call.headers}
+        headers = {"Host": self._host, "X-Request-ID": request_id}
+        headers |= {name: _fill(value, row) for name, value in call.headers.items()}
         if self._plan.addresses:
             a = number % self._plan.addresses
             headers["X-Forwarded-For"] = f"10.{a >> 16}.{a >> 8 & 255}.{a & 255}"

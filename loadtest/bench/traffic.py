@@ -13,8 +13,8 @@ PLAN, CALLS, ROWS, TOKENS = "plan.lua", "calls.json", "rows.txt", "tokens.txt"
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of request. `$1` to `$9` in path and body are the columns of its row, `$order` the id of
-    an order that an earlier call of this traffic was answered with.
+    """One kind of request. `$1` to `$9` in path, headers and body are the columns of its row, `$order`
+    the id of an order that an earlier call of this traffic was answered with.
 
     expects: the statuses that are right; any other fails the case.
     says: what the body of such an answer must contain ("" for anything), told by status.

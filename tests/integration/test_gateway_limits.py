@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -46,6 +47,24 @@ async def test_an_address_gets_its_burst_and_then_429(edge: Rig) -> None:
         assert refused.header("ratelimit") == '"ip";r=0;t=30'
         assert refused.header("x-request-id") == refused.json["request_id"]
     assert len(edge.catalog.requests) == 3
+
+
+async def test_a_providers_callbacks_are_limited_only_when_they_are_refused(edge: Rig) -> None:
+    """A whole sale's come from one address; whoever sends forged ones is told to wait."""
+    path, body = "/api/v1/payments/webhooks/sandbox", b"{}"
+    sent = [("content-type", "application/json")]
+    good = [(await edge.client.post(path, body, sent)).status for _ in range(10)]
+    assert good == [200] * 10
+
+    async def refuse(scope: Any, body: bytes, send: Any) -> None:
+        head = [(b"content-type", b"application/problem+json")]
+        await send({"type": "http.response.start", "status": 401, "headers": head})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    edge.booking.respond = refuse
+    forged = [(await edge.client.post(path, body, sent)).status for _ in range(6)]
+    assert forged == [401, 401, 401, 401, 429, 429]  # the burst is three; the fourth empties it
+    assert (await edge.client.get(SHOW)).status == 200  # what is limited is callbacks
 
 
 async def test_a_bucket_fills_again(redis_url: str) -> None:

@@ -281,12 +281,14 @@ async def test_late_money_still_buys_seats_that_nobody_took(
 async def test_an_order_waits_for_its_payment_only_so_long(
     app: BookingApp, database_url: str
 ) -> None:
-    order_id = (await app.order(USER, app.neighbours.publish())).json["order_id"]
+    session_id = app.neighbours.publish()
+    order_id = (await app.order(USER, session_id, seats=[1, 2])).json["order_id"]
     async with booking_tables(database_url) as tables:
 
         async def too_slowly(inner: Any, charge: Charge) -> Verdict:
             await let_time_pass(tables, order_id, past_s=4.0)
             assert await sweep_orders(app.services.pool, app.services.holds) == 1
+            assert (await app.order(OTHER, session_id, seats=[2])).status == 201
             verdict: Verdict = await inner.charge(charge)
             return verdict
 

@@ -5,6 +5,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,7 +15,11 @@ import pytest
 
 from booking.audit import audit_booking
 from booking.cancellation import sweep_orders
-from booking.store import placing
+from booking.providers.protocol import Charge, Verdict
+from booking.store import payments, placing
+from chassis.problems import Unavailable
+from tests.integration.test_payments import Disturbed
+from tests.integration.test_payments_webhooks import OLD, Waiting, send
 from tests.support.booking import (
     SEATED,
     BookingApp,
@@ -80,19 +85,20 @@ async def test_overlapping_sets_each_seat_has_one_owner(app: BookingApp, redis_h
 
 
 async def without_the_key(app: BookingApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Takes the mechanism out: no primary key of claims, and an INSERT that knows of none."""
-    sql = Path("booking/store/sql/placing.sql").read_text(encoding="utf-8")
-    sql, cut = re.subn(
-        r"ON CONFLICT \(session_id, seat_id\).*?RETURNING", "RETURNING", sql, flags=re.S
-    )
-    assert cut == 1
+    """Takes the mechanism out: no primary key of claims, and INSERTs that know of none."""
     async with booking_tables(app.wiring.database_url) as tables:
         await tables.execute(
             "ALTER TABLE seat_claims DROP CONSTRAINT seat_claims_one_owner_per_seat"
         )
-    monkeypatch.setattr(
-        placing, "queries", aiosql.from_str(sql, "asyncpg", mandatory_parameters=False)
-    )
+    for store, name in ((placing, "placing"), (payments, "payments")):
+        sql = Path(f"booking/store/sql/{name}.sql").read_text(encoding="utf-8")
+        sql, cut = re.subn(
+            r"ON CONFLICT \(session_id, seat_id\).*?RETURNING", "RETURNING", sql, flags=re.S
+        )
+        assert cut == 1
+        monkeypatch.setattr(
+            store, "queries", aiosql.from_str(sql, "asyncpg", mandatory_parameters=False)
+        )
 
 
 async def test_control_without_the_claims_key_a_seat_is_sold_twice(
@@ -249,6 +255,70 @@ async def test_fifty_pay_one_order_at_once_and_it_is_charged_once(
             charges = "SELECT count(*) FROM sandbox.charges WHERE reference = $1"
             assert await tables.fetchval(charges, order_id) == 1
     await is_sound(app)
+
+
+async def test_control_without_the_key_of_live_payments_fifty_clicks_charge_more_than_once(
+    app: BookingApp, database_url: str
+) -> None:
+    user = uuid4()
+    order_id = (await app.order(user, app.neighbours.publish())).json["order_id"]
+    async with booking_tables(database_url) as tables:
+        await tables.execute("DROP INDEX payments_one_live_per_order")
+        await at_once([app.pay(user, order_id) for _ in range(50)])
+        charges = "SELECT count(*) FROM sandbox.charges WHERE reference = $1"
+        assert await tables.fetchval(charges, order_id) > 1
+
+
+async def test_paying_what_was_cancelled_is_refused_to_each_and_charges_nothing(
+    app: BookingApp, database_url: str
+) -> None:
+    user = uuid4()
+    order_id = (await app.order(user, app.neighbours.publish())).json["order_id"]
+    assert (await app.cancel(user, order_id)).status == 200
+    keys = [None, None, "same", "same", "other"]
+    answers = await at_once([app.pay(user, order_id, key=key) for key in keys])
+    assert {answer.code for answer in answers} == {"order-not-payable"}
+    strangers = await app.pay(uuid4(), order_id)
+    assert (strangers.status, strangers.code) == (404, "not-found")
+    async with booking_tables(database_url) as tables:
+        assert await tables.fetchval("SELECT count(*) FROM sandbox.charges") == 0
+
+
+async def test_callbacks_of_many_payments_five_times_at_once_settle_each_once(
+    database_url: str, redis_url: str
+) -> None:
+    """From two processes, so that copies meet in PostgreSQL and not only in memory."""
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(
+            running_booking(database_url, redis_url, webhook_secret=(OLD,))
+        )
+        second = await stack.enter_async_context(
+            running_booking(database_url, redis_url, first.neighbours, webhook_secret=(OLD,))
+        )
+        session_id = first.neighbours.publish(rows=4)
+        Disturbed(first, never_answered)
+        bodies = []
+        for _ in range(12):
+            order_id = (await first.order(user := uuid4(), session_id)).json["order_id"]
+            waiting = Waiting(
+                first, order_id, (await first.pay(user, order_id)).json["payment"]["payment_id"]
+            )
+            bodies.append((f"msg_{order_id}", waiting.event()))
+        copies = [
+            send((first, second)[n % 2], body, id_=name) for n in range(5) for name, body in bodies
+        ]
+        answers = await at_once(copies)
+        assert {answer.status for answer in answers} == {200}
+        async with booking_tables(database_url) as tables:
+            assert await tables.fetchval("SELECT count(*) FROM provider_events") == 12
+            assert await tables.fetchval("SELECT count(*) FROM tickets") == 24
+            paid = "SELECT count(*) FROM outbox WHERE type LIKE '%order.paid%'"
+            assert await tables.fetchval(paid) == 12
+        await is_sound(first)
+
+
+async def never_answered(inner: Any, charge: Charge) -> Verdict:
+    raise Unavailable()
 
 
 async def test_cancelling_and_paying_at_once_does_one_of_them(app: BookingApp) -> None:

@@ -15,6 +15,7 @@ from booking.contract import (
     OrderCreated,
     OrderItem,
     OrderPaid,
+    PaymentRefunded,
 )
 from chassis.events import Event
 from chassis.ids import uuid7
@@ -73,6 +74,17 @@ def order_paid(**changes: Any) -> OrderPaid:
 
 def order_cancelled(**changes: Any) -> OrderCancelled:
     return OrderCancelled(**{**_order(), "reason": "unpaid", **changes})
+
+
+def payment_refunded(**changes: Any) -> PaymentRefunded:
+    fields: dict[str, Any] = {
+        **_order(),
+        "payment_id": uuid7(),
+        "amount": 186000,
+        "currency": "CNY",
+        "reason": "seats_gone",
+    }
+    return PaymentRefunded(**{**fields, **changes})
 
 
 def event_of(order: OrderCreated | OrderPaid | OrderCancelled, request_id: str = "req-1") -> Event:

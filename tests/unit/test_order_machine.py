@@ -19,6 +19,7 @@ LEGAL_ORDER_STEPS = {
     ("pending_payment", "pay"): "paid",
     ("pending_payment", "cancel"): "cancelled",
     ("pending_payment", "expire"): "cancelled",
+    ("cancelled", "pay_late"): "paid",
     ("paid", "complete"): "completed",
     ("paid", "refund"): "refunded",
 }

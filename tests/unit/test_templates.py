@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from notification.rendering import LANGUAGES, Renderer, language_of, money, when
-from tests.support.orders import order_cancelled, order_created, order_paid
+from tests.support.orders import order_cancelled, order_created, order_paid, payment_refunded
 
 RENDERER = Renderer("https://tickets.example")
 MAILS: dict[str, Any] = {
     "order_confirmation": order_created,
     "payment_receipt": order_paid,
     "order_cancellation": order_cancelled,
+    "payment_refund": payment_refunded,
 }
 EXPIRES_AT = datetime(2026, 7, 1, 4, 15, tzinfo=UTC)
 EVIL = '<script>alert(1)</script> & "><img src=x onerror=alert(2)>'

@@ -41,9 +41,10 @@ FROM orders o JOIN order_items i USING (order_id)
 LEFT JOIN tickets t ON t.order_id = o.order_id AND t.seat_id = i.seat_id AND t.status <> 'void'
 WHERE o.status IN ('paid', 'completed') AND t.ticket_id IS NULL
 UNION ALL
-SELECT format('ticket %s is %s and its order %s is %s', t.ticket_id, t.status, o.order_id, o.status)
-FROM tickets t JOIN orders o USING (order_id)
-WHERE t.status <> 'void' AND o.status NOT IN ('paid', 'completed')
+SELECT format('ticket %s is %s and its order %s is %s', t.ticket_id, t.status, t.order_id,
+              coalesce(o.status, 'not there'))
+FROM tickets t LEFT JOIN orders o USING (order_id)
+WHERE t.status <> 'void' AND (o.status IS NULL OR o.status NOT IN ('paid', 'completed'))
 LIMIT :limit;
 
 -- name: audit_money_is_ticketed_or_goes_back
@@ -56,12 +57,18 @@ GROUP BY o.order_id, o.status, o.total_amount
 HAVING (o.status IN ('paid', 'completed')
         AND (count(p.payment_id) <> 1 OR sum(p.amount) <> o.total_amount))
     OR (o.status NOT IN ('paid', 'completed') AND count(p.payment_id) > 0)
+UNION ALL
+SELECT format('payment %s is %s for order %s, which is not there', p.payment_id, p.state, p.order_id)
+FROM payments p WHERE NOT EXISTS (SELECT FROM orders o WHERE o.order_id = p.order_id)
 LIMIT :limit;
 
 -- name: audit_payments_are_answered
+-- P7. A provider may take its time (`processing`); that nobody asks it when it is its turn may not be.
 SELECT format('payment %s of order %s is %s since %s', payment_id, order_id, state, updated_at) AS broken
 FROM payments
-WHERE state IN ('created', 'processing', 'refund_due') AND created_at < now() - :patience::interval
+WHERE state IN ('created', 'processing', 'refund_due')
+  AND (ask_at < now() - :patience::interval
+       OR state <> 'processing' AND updated_at < now() - 2 * :patience::interval)
 LIMIT :limit;
 
 -- name: audit_tallies_are_right

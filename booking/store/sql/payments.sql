@@ -13,7 +13,7 @@ VALUES (:payment_id, :order_id, :user_id, :provider, :method, :amount, :currency
 -- name: lock_payment^
 -- The payment with its order, both locked: whoever settles, cancels or expires waits for us.
 SELECT p.payment_id, p.state, p.amount, p.currency, p.reason, o.order_id, o.order_no, o.user_id,
-       o.session_id, o.status, o.title, o.venue, o.starts_at, o.time_zone, o.total_amount,
+       o.session_id, o.status, o.cancel_reason, o.title, o.venue, o.starts_at, o.time_zone, o.total_amount,
        EXISTS (SELECT FROM payments other WHERE other.order_id = o.order_id
                AND other.payment_id <> p.payment_id
                AND other.state IN ('created', 'processing', 'succeeded')) AS another_live,
@@ -25,23 +25,49 @@ WHERE p.payment_id = :payment_id FOR UPDATE OF o, p;
 
 -- name: move_payment$
 -- Compare-and-set of the state of a payment.
-UPDATE payments SET state = :to_state, reason = :reason, updated_at = now()
+UPDATE payments SET state = :to_state, reason = :reason, updated_at = now(), asked = 0, ask_at = now()
+    + CASE WHEN :to_state = 'processing' THEN interval '5 seconds' ELSE interval '0' END
 WHERE payment_id = :payment_id AND state = :from_state RETURNING payment_id;
 
--- name: sell_claims$
--- How many seats of the order are still its own, now sold. The caller compares with its items.
-WITH sold AS (
-    UPDATE seat_claims c SET state = 'sold', expires_at = NULL
-    FROM order_items i
-    WHERE i.order_id = :order_id AND c.session_id = :session_id AND c.seat_id = i.seat_id
-      AND c.order_id = :order_id AND c.state = 'held'
-    RETURNING c.seat_id
+-- name: get_purchase^
+SELECT p.payment_id, p.currency, o.order_id, o.order_no, o.user_id, o.session_id, o.title, o.venue,
+       o.starts_at, o.time_zone, o.total_amount,
+       (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
+            SELECT seat_id, area_id, area, row, number, price
+            FROM order_items WHERE order_id = o.order_id) AS i) AS items
+FROM payments p JOIN orders o USING (order_id) WHERE p.payment_id = :payment_id;
+
+-- name: take_seats$
+-- How many seats of the order are sold to it now; the caller compares with its items. Its own, free
+-- ones, and those whose hold is past its end: the rule by which placing takes a seat over.
+WITH taken AS (
+    INSERT INTO seat_claims AS claim (session_id, seat_id, order_id, state)
+    SELECT :session_id, seat_id, order_id, 'sold' FROM order_items
+    WHERE order_id = :order_id ORDER BY seat_id
+    ON CONFLICT (session_id, seat_id) DO UPDATE
+        SET order_id = EXCLUDED.order_id, state = 'sold', expires_at = NULL
+        WHERE claim.state = 'held'
+          AND (claim.order_id = EXCLUDED.order_id OR claim.expires_at < now())
+    RETURNING claim.seat_id
 )
-SELECT count(*) FROM sold;
+SELECT count(*) FROM taken;
 
 -- name: mark_paid$
-UPDATE orders SET status = 'paid', paid_at = now()
-WHERE order_id = :order_id AND status = 'pending_payment' RETURNING order_id;
+-- From `pending_payment`, or from `cancelled` by time: whoever cancelled it himself wants no seats, and
+-- what has begun is no longer sold.
+UPDATE orders SET status = 'paid', paid_at = now(), cancelled_at = NULL, cancel_reason = NULL
+WHERE order_id = :order_id AND status = :was
+  AND (status = 'pending_payment'
+       OR status = 'cancelled' AND cancel_reason = 'unpaid' AND starts_at > now())
+RETURNING order_id;
+
+-- name: count_tickets_again!
+-- The tally that cancelling gave back; its constraint holds the cap of today.
+UPDATE user_tallies t SET tickets = t.tickets + bought.tickets
+FROM (SELECT o.session_id, o.user_id, count(*) AS tickets
+      FROM orders o JOIN order_items i USING (order_id)
+      WHERE o.order_id = :order_id GROUP BY o.session_id, o.user_id) AS bought
+WHERE t.session_id = bought.session_id AND t.user_id = bought.user_id;
 
 -- name: insert_tickets!
 INSERT INTO tickets (ticket_id, order_id, session_id, seat_id, user_id, code)
@@ -54,17 +80,30 @@ INSERT INTO provider_events (provider, event_id, type, payment_id)
 VALUES (:provider, :event_id, :type, :payment_id)
 ON CONFLICT (provider, event_id) DO NOTHING RETURNING event_id;
 
--- name: unanswered_payments
--- Intents that have waited too long: the process died, or the provider has not said.
-SELECT payment_id FROM payments
-WHERE state IN ('created', 'processing') AND updated_at <= now() - :older_than::interval
-ORDER BY updated_at LIMIT :limit;
+-- name: take_unanswered
+-- Payments to ask the provider about, put off in the same breath: 10, 20, 40 … seconds, 5 minutes at
+-- most, spread by a fifth. SKIP LOCKED: two processes ask about different ones.
+WITH due AS (
+    SELECT payment_id FROM payments
+    WHERE state IN ('created', 'processing')
+      AND (:older_than::interval IS NULL AND ask_at <= now()
+           OR updated_at <= now() - :older_than::interval)
+    ORDER BY ask_at LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+UPDATE payments p SET asked = p.asked + 1, ask_at = now() + (0.8 + 0.4 * random())
+       * least(interval '5 seconds' * power(2, least(p.asked, 10) + 1), interval '5 minutes')
+FROM due WHERE p.payment_id = due.payment_id
+RETURNING p.payment_id, p.amount, p.currency,
+          extract(epoch FROM now() - p.created_at)::float8 AS age_s;
 
--- name: touch_payment!
--- Still no answer, or a refund that failed: tried again after the others.
-UPDATE payments SET updated_at = now()
-WHERE payment_id = :payment_id AND state IN ('created', 'processing', 'refund_due');
-
--- name: refunds_due
-SELECT payment_id, order_id, amount, currency FROM payments
-WHERE state = 'refund_due' ORDER BY updated_at LIMIT :limit;
+-- name: take_refunds_due
+-- Refunds to try, put off likewise from 5 seconds on, should this try not come to its end.
+WITH due AS (
+    SELECT payment_id, order_id FROM payments WHERE state = 'refund_due' AND ask_at <= now()
+    ORDER BY ask_at LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+UPDATE payments p SET asked = p.asked + 1, ask_at = now() + (0.8 + 0.4 * random())
+       * least(interval '5 seconds' * power(2, least(p.asked, 10)), interval '5 minutes')
+FROM due JOIN orders o USING (order_id) WHERE p.payment_id = due.payment_id
+RETURNING p.payment_id, p.order_id, o.order_no, p.user_id, o.session_id, o.title, p.reason, p.amount,
+          p.currency;
