@@ -32,6 +32,10 @@ async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
         yield running
 
 
+class Killed(Exception):
+    """Where the process ends."""
+
+
 async def told(app: BookingApp, type_: str, kind: type[Any]) -> list[Any]:
     """What the outbox has of one type."""
     rows = await app.services.pool.fetch(
@@ -254,10 +258,10 @@ async def test_a_process_that_dies_with_a_refund_in_hand_leaves_it_to_the_next(
     key = UUID(asked.json["refund_id"])
 
     async def die(*_: Any) -> Any:
-        raise KeyboardInterrupt
+        raise Killed
 
     real, app.services.refund_sending._send = app.services.refund_sending._send, die  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Killed):
         await app.services.refund_sending.send_due()
     app.services.refund_sending._send = real  # type: ignore[method-assign]
     provider.known[key] = RefundVerdict(state="succeeded")  # it had been sent before that death
