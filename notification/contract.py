@@ -4,4 +4,8 @@ SUBSCRIBES_TO = (
     "stampede.order.created.v1",
     "stampede.order.paid.v1",
     "stampede.order.cancelled.v1",
+    "stampede.refund.requested.v1",
+    "stampede.refund.approved.v1",
+    "stampede.refund.rejected.v1",
+    "stampede.refund.succeeded.v1",
 )

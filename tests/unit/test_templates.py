@@ -7,13 +7,18 @@ from typing import Any
 import pytest
 
 from notification.rendering import LANGUAGES, Renderer, language_of, money, when
-from tests.support.orders import order_cancelled, order_created, order_paid
+from tests.support.orders import order_cancelled, order_created, order_paid, refund
 
 RENDERER = Renderer("https://tickets.example")
 MAILS: dict[str, Any] = {
     "order_confirmation": order_created,
     "payment_receipt": order_paid,
     "order_cancellation": order_cancelled,
+    "refund_requested": refund,
+    "refund_approved": refund,
+    "refund_rejected": refund,
+    "refund_succeeded": refund,
+    "session_cancelled": refund,
 }
 EXPIRES_AT = datetime(2026, 7, 1, 4, 15, tzinfo=UTC)
 EVIL = '<script>alert(1)</script> & "><img src=x onerror=alert(2)>'
@@ -103,6 +108,42 @@ def test_a_cancellation_says_why(language: str) -> None:
     assert unpaid != asked
     assert ("没有在规定时间内" if language == "zh" else "not paid in time") in unpaid
     assert ("按您的要求" if language == "zh" else "as you asked") in asked
+
+
+@both_languages
+def test_a_cancellation_for_a_session_that_is_not_played_says_so(language: str) -> None:
+    ended = order_cancelled(reason="session_cancelled")
+    mail = RENDERER.mail("order_cancellation", language, ended, "A")
+    for part in (mail.text, mail.html or ""):
+        assert ("主办方已取消" if language == "zh" else "organizer has cancelled") in part
+
+
+@pytest.mark.parametrize("template", [name for name in MAILS if MAILS[name] is refund])
+@both_languages
+def test_a_refund_tells_seats_money_fee_and_what_the_organizer_says(
+    template: str, language: str
+) -> None:
+    mail = RENDERER.mail(template, language, refund(note=EVIL), "李雷")
+    seat = "VIP A区 3排12座" if language == "zh" else "VIP A区, row 3, seat 12"
+    for part in (mail.text, mail.html or ""):
+        assert seat in part
+        assert "¥1,152.00" in part
+        assert "¥128.00" in part
+    assert EVIL in mail.text
+    assert "<script" not in (mail.html or "")
+    free = RENDERER.mail(template, language, refund(fee=0, amount=128000), "李雷").text
+    assert ("手续费：" if language == "zh" else "Fee kept:") not in free
+
+
+@both_languages
+def test_a_cancelled_session_is_told_with_its_reason_and_by_sms(language: str) -> None:
+    told = refund(cause="session_cancelled", reason="台风 <b>", fee=0, amount=128000)
+    mail = RENDERER.mail("session_cancelled", language, told, "李雷")
+    assert "台风 <b>" in mail.text
+    assert "台风 &lt;b&gt;" in (mail.html or "")
+    sms = RENDERER.sms("session_cancelled", language, told, "李雷")
+    assert "¥1,280.00" in sms.text
+    assert "\n" not in sms.text
 
 
 @both_languages
