@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from booking.contract import REFUND_APPROVED, REFUND_REQUESTED
+from notification.contract import SUBSCRIBES_TO
+from notification.planning import KINDS, MESSAGES, messages_of
 from notification.rendering import LANGUAGES, Renderer, language_of, money, when
 from tests.support.orders import order_cancelled, order_created, order_paid, refund
 
@@ -186,3 +189,15 @@ def test_both_languages_have_the_same_templates() -> None:
     zh, en = ({file.name for file in (root / language).iterdir()} for language in LANGUAGES)
     assert zh == en
     assert len(zh) >= 3 * len(MAILS)
+
+
+def test_a_refund_is_mailed_about_once_a_step_and_not_when_nobody_had_to_say() -> None:
+    waits, at_once = refund(), refund(automatic=True)
+    session = refund(cause="session_cancelled", automatic=True)
+    assert messages_of(REFUND_REQUESTED, waits) == (("refund_requested", "email"),)
+    assert messages_of(REFUND_REQUESTED, at_once) == messages_of(REFUND_REQUESTED, session) == ()
+    assert messages_of(REFUND_APPROVED, at_once) == (("refund_approved", "email"),)
+    assert messages_of(REFUND_APPROVED, session) == (
+        ("session_cancelled", "email"), ("session_cancelled", "sms"),
+    )  # fmt: skip
+    assert set(MESSAGES) == set(KINDS) == set(SUBSCRIBES_TO)
