@@ -85,7 +85,7 @@ class OrderPage {
       h("p", { class: "kicker" }, t("order.no", { no: order.order_no })),
       h("h1", {}, title), detail && h("p", { class: "lead" }, detail));
     if (order.status === "pending_payment" || order.status === "created") return this.pending(until, head);
-    if (order.status === "cancelled") return [this.cancelled(head), this.again()];
+    if (order.status === "cancelled") return [this.cancelled(head), this.order.cancel_reason !== "session_cancelled" && this.again()];
     const title = this.justPaid ? t("order.success") : t(`order.status.${order.status}`);
     return [head(title, order.status === "refunded" ? null : t("order.tickets.lead")), ticketsOf(order, events, this)];
   }
@@ -97,6 +97,7 @@ class OrderPage {
   }
 
   cancelled(head) {
+    if (this.order.cancel_reason === "session_cancelled") return head(t("order.session-cancelled.title"), t("order.session-cancelled.detail"));
     const kind = this.order.cancel_reason === "unpaid" || this.expiredHere ? "expired" : "cancelled";
     return head(t(`order.${kind}.title`), t(`order.${kind}.detail`));
   }

@@ -170,6 +170,8 @@ export default {
   "order.cancelled.detail": "The seats are back on sale. Nothing was charged.",
   "order.expired.title": "Order expired",
   "order.expired.detail": "It was not paid in time, so the seats are back on sale.",
+  "order.session-cancelled.title": "Date cancelled",
+  "order.session-cancelled.detail": "The organizer has cancelled this date, and your order with it. Money that was under way goes back.",
   "order.again": "Choose seats again",
   "order.success": "Paid. Enjoy the show!",
   "order.tickets": "Tickets",

@@ -166,6 +166,8 @@ export default {
   "order.cancelled.detail": "座位已释放，没有扣款。",
   "order.expired.title": "订单已过期",
   "order.expired.detail": "没有在规定时间内支付，座位已释放。",
+  "order.session-cancelled.title": "场次已取消",
+  "order.session-cancelled.detail": "主办方已取消本场次，您的订单已随之取消。处理中的付款会自动退回。",
   "order.again": "重新选座",
   "order.success": "支付成功，祝您观演愉快！",
   "order.tickets": "电子票",
