@@ -8,9 +8,12 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from booking import granting, refund_sending
 from booking.contract import OrderRefunded, RefundChanged, SeatsChanged
 from booking.providers.protocol import RefundVerdict
 from booking.refund_sending import take_refund_verdict
+from booking.requests import RefundOrder
+from booking.seats.reconcile import Reconciler
 from chassis.postgres import transaction
 from chassis.problems import Unavailable
 from tests.support.booking import BookingApp, booking_tables, running_booking
@@ -32,8 +35,8 @@ async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
         yield running
 
 
-class Killed(Exception):
-    """Where the process ends."""
+class Killed(BaseException):
+    """Where the process ends: nothing catches it."""
 
 
 async def told(app: BookingApp, type_: str, kind: type[Any]) -> list[Any]:
@@ -249,26 +252,65 @@ async def test_a_provider_that_does_not_answer_is_asked_again_and_pays_once(
     await is_sound(app)
 
 
-async def test_a_process_that_dies_with_a_refund_in_hand_leaves_it_to_the_next(
-    app: BookingApp,
-) -> None:
-    provider = RefundingProvider(app)
-    user, paid = await bought(app, app.neighbours.publish())
-    asked = await ask_back(app, user, paid["order_id"])
-    key = UUID(asked.json["refund_id"])
+STEPS = ("before Redis hears", "before the provider", "behind the provider", "before it is settled")
 
-    async def die(*_: Any) -> Any:
+
+def kill_at(
+    step: str, app: BookingApp, provider: RefundingProvider, patch: pytest.MonkeyPatch
+) -> None:
+    """The process ends at this step, once, and nothing after it runs."""
+    really = provider.refund
+
+    async def die(*_: Any, **__: Any) -> Any:
+        patch.undo()
         raise Killed
 
-    real, app.services.refund_sending._send = app.services.refund_sending._send, die  # type: ignore[method-assign]
-    with pytest.raises(Killed):
+    async def pay_and_die(**asked: Any) -> Any:
+        await really(**asked)
+        await die()
+
+    match step:
+        case "before Redis hears":
+            patch.setattr(granting, "give_back", die)
+        case "before the provider":
+            patch.setattr(provider, "refund", die)
+        case "behind the provider":
+            patch.setattr(provider, "refund", pay_and_die)
+        case "before it is settled":
+            patch.setattr(refund_sending, "settle_refund", die)
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_killed_at_any_step_the_money_goes_back_once_and_all_is_sound(
+    app: BookingApp, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The table of docs/refunds.md."""
+    provider = RefundingProvider(app)
+    session_id = app.neighbours.publish()
+    user, paid = await bought(app, session_id)
+    order_id = UUID(paid["order_id"])
+    kill_at(step, app, provider, monkeypatch)
+
+    async def ask_and_send() -> None:
+        await app.services.refunds.request(user, order_id, RefundOrder("r"), "key")
         await app.services.refund_sending.send_due()
-    app.services.refund_sending._send = real  # type: ignore[method-assign]
-    provider.known[key] = RefundVerdict(state="succeeded")  # it had been sent before that death
+
+    with pytest.raises(Killed):
+        await ask_and_send()
+    again = await app.services.refunds.request(user, order_id, RefundOrder("r"), "key")
+    assert again.headers["Idempotency-Replayed"] == "true"
     await make_due(app)
     await app.services.refund_sending.send_due()
-    assert provider.calls == []
-    assert (await app.get(f"/refunds/{key}", user=user)).json["status"] == "succeeded"
+    (refund,) = (await app.get(f"/orders/{order_id}/refunds", user=user)).json["refunds"]
+    assert refund["status"] == "succeeded"
+    assert provider.sent == {UUID(refund["refund_id"]): 2 * PRICE}
+    seconds = iter((0.0, 60.0))
+    reconciler = Reconciler(app.services.holds, now=lambda: next(seconds))
+    for _ in range(2):
+        await reconciler.reconcile_once(session_id)
+    _, seats = await app.services.holds.state(session_id)
+    assert seats[:3] == b"..."
+    await is_sound(app)
 
 
 async def test_a_refund_that_fails_is_seen_and_can_be_sent_under_a_new_key(
