@@ -201,7 +201,7 @@ class SessionCancelling:
         self._reached.pop(session_id, None)
         async with transaction(self._pool) as one:
             finished = await stored.finish_cancellation(one, session_id)
-        if finished:  # refunds that crossed with the closing have told Redis that their seats are free
+        if finished:  # refunds that crossed with the closing told Redis that their seats are free
             await self._tell_redis(session_id)
             log.info("session_worked_off", session=session_id)
         return 0
