@@ -59,6 +59,7 @@ class OrderHistory(msgspec.Struct, frozen=True, kw_only=True):
 
 class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     payment_id: UUID
+    payment_method: str
     status: str
 
 

@@ -74,13 +74,16 @@ class Payments:
         try:
             charge = await self._begin(user_id, order_id, wanted, key)
         except _Replay as earlier:
-            return await self._replay(earlier.payment), True
+            return await self._replay(earlier.payment, wanted.payment_method), True
         # Money is about to move: a client that goes away must not stop what settles it.
         task = asyncio.get_running_loop().create_task(self._charge_and_settle(charge))
         self._under_way.add(task)
         task.add_done_callback(self._ended)
         settled = await asyncio.shield(task)
-        return await self._answer(settled.order_id, settled.payment_id, settled.state), False
+        method = wanted.payment_method
+        return await self._answer(
+            settled.order_id, settled.payment_id, settled.state, method
+        ), False
 
     async def _begin(
         self, user_id: UUID, order_id: UUID, wanted: PayOrder, key: str | None
@@ -210,13 +213,21 @@ class Payments:
         log.info("payment_refunded", payment=due.payment_id, order=due.order_id)
         return moved
 
-    async def _replay(self, earlier: PreviousPayment) -> PayAnswer:
+    async def _replay(self, earlier: PreviousPayment, method: str) -> PayAnswer:
         if earlier.state is PaymentState.CREATED:
             raise IdempotencyInFlight()
-        return await self._answer(earlier.order_id, earlier.payment_id, earlier.state, replay=True)
+        return await self._answer(
+            earlier.order_id, earlier.payment_id, earlier.state, method, replay=True
+        )
 
     async def _answer(
-        self, order_id: UUID, payment_id: UUID, state: PaymentState, *, replay: bool = False
+        self,
+        order_id: UUID,
+        payment_id: UUID,
+        state: PaymentState,
+        method: str,
+        *,
+        replay: bool = False,
     ) -> PayAnswer:
         headers = {"Idempotency-Replayed": "true"} if replay else {}
         if state is PaymentState.FAILED:
@@ -224,13 +235,15 @@ class Payments:
         if state in {PaymentState.REFUND_DUE, PaymentState.REFUNDED}:
             raise OrderExpired("The seats were gone; your money is on its way back.")
         if state is not PaymentState.SUCCEEDED:
-            waiting = PaymentAnswer(payment_id=payment_id, status="processing")
+            waiting = PaymentAnswer(
+                payment_id=payment_id, payment_method=method, status="processing"
+            )
             return PayAnswer(
                 order_id=order_id, status="pending_payment", tickets=[], payment=waiting
             )
         async with connection(self._pool) as one:
             tickets = await self._tickets.of_order(one, order_id)
-        done = PaymentAnswer(payment_id=payment_id, status="succeeded")
+        done = PaymentAnswer(payment_id=payment_id, payment_method=method, status="succeeded")
         return PayAnswer(order_id=order_id, status="paid", tickets=tickets, payment=done)
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:

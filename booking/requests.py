@@ -1,7 +1,7 @@
 """What booking's routes take, and the checks that types cannot express. All of them are 400."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -43,9 +43,9 @@ def check_shape(wanted: CreateOrder) -> None:
 
 
 class PayOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How to pay (`card`, `alipay`, …) and the provider's token for it."""
+    """How to pay, and the provider's token for it."""
 
-    payment_method: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+    payment_method: Literal["alipay", "wechat_pay", "card"]
     payment_token: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,255}$")]
 
 

@@ -10,7 +10,7 @@ from booking.blocking import Blocking
 from booking.cancellation import expire_orders
 from booking.orders import OrderPlacing
 from booking.payments import Payments
-from booking.providers.registry import OPENERS
+from booking.providers.registry import open_provider
 from booking.refund_sending import RefundSending
 from booking.refunds import Refunds
 from booking.seats.holds import LUA, SeatHolds
@@ -57,7 +57,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
         stack.push_async_callback(pool.close)
         redis = open_redis(wiring.redis_url)
         stack.push_async_callback(redis.aclose)
-        provider = await stack.enter_async_context(OPENERS[settings.payment_provider](wiring))
+        provider = await stack.enter_async_context(open_provider(wiring, pool))
 
         sessions = Sessions(ServiceClient(wiring.upstreams.catalog))
         holds = SeatHolds(

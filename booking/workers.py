@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from booking.cancellation import complete_orders, sweep_orders
+from booking.providers.registry import run_background as run_provider
 from booking.seats.keys import LOADED_SESSIONS
 from booking.seats.reconcile import Reconciler
 from booking.seats.sweeper import Sweeper
@@ -47,6 +48,7 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
         healing = _Healing(booking)
         await asyncio.gather(
             relay.run(stop),
+            run_provider(wiring, stop),
             _repeat(
                 "expire", EXPIRE_EVERY_S, lambda: sweep_orders(booking.pool, booking.holds), stop
             ),

@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: str | None = None  # absent: the local mailbox
     mail_from: str = "Stampede <tickets@stampede.example>"
     payment_provider: str = "sandbox"
+    provider_options: dict[str, str] = {}  # STAMPEDE_<PAYMENT_PROVIDER>_…: the provider reads them
     webhook_secret: tuple[str, ...] = ()  # absent: one made for this data_dir; several: rotation
 
     @property
@@ -69,12 +70,18 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment. Raises SettingsError naming every wrong and every unknown key."""
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
+    options: dict[str, str] = {}
     problems: list[str] = []
+    own = environ.get(f"{PREFIX}PAYMENT_PROVIDER", "").strip() or Settings().payment_provider
     for key, text in sorted(environ.items()):
         if not key.startswith(PREFIX) or key in OURS_BETWEEN_PROCESSES:
             continue
         name = key.removeprefix(PREFIX).lower()
         parse = PARSERS.get(name)
+        if parse is None and name.startswith(f"{own}_"):
+            if text.strip():
+                options[name.removeprefix(f"{own}_")] = text.strip()
+            continue
         if parse is None:
             problems.append(f"{key} is not a setting of Stampede.")
             continue
@@ -86,14 +93,18 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             problems.append(f"{key} {wrong}.")
     if problems:
         raise SettingsError(problems)
-    return Settings(**values)
+    return Settings(**values, provider_options=options)
 
 
 def to_environ(settings: Settings) -> dict[str, str]:
     """The environment that makes a child process load the same settings."""
-    environ = {}
+    environ: dict[str, str] = {}
     for field in msgspec.structs.fields(Settings):
         value = getattr(settings, field.name)
+        if isinstance(value, dict):
+            own = f"{PREFIX}{settings.payment_provider}_".upper()
+            environ |= {own + name.upper(): text for name, text in value.items()}
+            continue
         if value is None or value in (field.default, ()):
             continue
         if isinstance(value, tuple):
@@ -204,6 +215,6 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "database_pool_size": _whole(1, 100),
     "smtp_url": _url("smtp", "smtps"),
     "mail_from": str,
-    "payment_provider": _one_of("sandbox"),
+    "payment_provider": str,  # a module of booking.providers; its registry says which there are
     "webhook_secret": _words,
 }

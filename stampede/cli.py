@@ -57,13 +57,14 @@ def up(port: int | None, workers: int | None, data_dir: Path | None, demo: bool 
 
 @stampede.command()
 @click.argument(
-    "role", type=click.Choice(["gateway", "identity", "catalog", "booking", "notification"])
+    "role",
+    type=click.Choice(["gateway", "identity", "catalog", "booking", "notification", "sandbox"]),
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Where it listens.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Web processes.")
 @_data_dir
 def serve(role: str, port: int | None, workers: int | None, data_dir: Path | None) -> None:
-    """One service alone; the others over HTTP."""
+    """One service alone; the others over HTTP. `sandbox` is the payment provider for trying out."""
     from stampede import starting
 
     loaded = load(port=port, workers=workers, data_dir=data_dir)

@@ -19,6 +19,7 @@ from chassis.wiring import Wiring, wire
 
 SERVICES = ("identity", "catalog", "booking", "notification")
 PORTS = {"gateway": 8000, "identity": 8001, "catalog": 8002, "booking": 8003, "notification": 8004}
+PORTS["sandbox"] = 8005  # a payment provider, no service: what is beside the platform
 EVENTS_DEADLINE_S = 15.0  # a subscriber works through a whole batch within it
 HERE = Path(__file__).resolve().parent.parent
 

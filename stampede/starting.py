@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from booking.providers.registry import check_settings
 from chassis import settings
 from chassis.settings import Settings
 from stampede.compose import PORTS, SERVICES, compose, migrate_all
@@ -31,6 +32,7 @@ class StartError(Exception):
 
 def up(loaded: Settings, say: Say) -> int:
     """Everything on this machine. Blocks until it is told to stop; returns the exit code."""
+    check_settings(loaded)
     check_port(loaded)
     loaded = with_webhook_secret(loaded)
     started = _Start(loaded, say)
@@ -41,7 +43,11 @@ def up(loaded: Settings, say: Say) -> int:
 
 def serve(loaded: Settings, role: str, say: Say) -> int:
     """One service alone. Uses the servers named by URLs, or those that run in the data directory."""
-    own_url = None if role == "gateway" else getattr(loaded, f"{role}_url")
+    if role in {"booking", "sandbox"}:
+        check_settings(loaded)
+    own_url = loaded.provider_options.get("url") if role == "sandbox" else None
+    if role in SERVICES:
+        own_url = getattr(loaded, f"{role}_url")
     port = loaded.port if loaded.port != Settings().port else port_of(own_url, PORTS[role])
     loaded = msgspec.structs.replace(loaded, port=port)
     check_port(loaded)
@@ -49,7 +55,7 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
 
     def children(urls: ServerUrls | None) -> Sequence[Child]:
         complete = with_urls(loaded, urls)
-        if role != "gateway":
+        if role in SERVICES:
             asyncio.run(migrate_all(_database(complete), (role,)))
         return [web_child(complete, role)]
 
@@ -61,6 +67,7 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
 
 def work(loaded: Settings, say: Say) -> int:
     """The background process alone."""
+    check_settings(loaded)
     servers, loaded = attached(with_webhook_secret(loaded))
 
     def children(urls: ServerUrls | None) -> Sequence[Child]:

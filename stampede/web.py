@@ -3,7 +3,8 @@
 Settings come by environment, embedded servers' URLs filled in by the process that started them.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from chassis import logs, settings
@@ -48,6 +49,11 @@ def notification() -> App:
     return _alone("notification")
 
 
+def sandbox() -> App:
+    """The sandbox provider alone; no service of the platform."""
+    return AloneSandbox(_configured())
+
+
 def _alone(name: str) -> App:
     return Alone(compose(_configured(), (name,)), name)
 
@@ -64,6 +70,28 @@ class Alone:
             await run_lifespan(self._platform.running, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+class AloneSandbox:
+    """The sandbox provider as its own server: its app, and the sender of its webhooks."""
+
+    def __init__(self, loaded: settings.Settings) -> None:
+        self._loaded = loaded
+        self._app: App | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await run_lifespan(self._running, receive, send)
+        else:
+            assert self._app is not None, "the lifespan comes first"
+            await self._app(scope, receive, send)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        from booking.providers.sandbox import running_alone  # noqa: PLC0415  no other role has it
+
+        async with running_alone(self._loaded) as self._app:
+            yield
 
 
 async def run_lifespan(running: Callable[[], Any], receive: Receive, send: Send) -> None:

@@ -1,1 +1,1 @@
-"""Payment providers behind one protocol. A new one is one module, and its line in registry.py."""
+"""Payment providers behind one protocol. A new one is one module of this package; see registry.py."""

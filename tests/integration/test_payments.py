@@ -89,6 +89,23 @@ async def test_paying_sells_the_seats_and_issues_tickets(
     await is_sound(app)
 
 
+async def test_the_method_is_carried_to_the_provider_and_back(
+    app: BookingApp, database_url: str, books: "asyncpg.Connection[Any]"
+) -> None:
+    methods = ["alipay", "card", "wechat_pay"]
+    for method in methods:
+        order_id = (await app.order(USER, app.neighbours.publish())).json["order_id"]
+        body = {"payment_method": method, "payment_token": "tok_ok"}
+        paid = await app.post(f"/orders/{order_id}/pay", body, user=USER)
+        assert paid.json["payment"]["payment_method"] == method
+        events = (await app.get(f"/orders/{order_id}/events", user=USER)).json["events"]
+        assert [one["data"]["method"] for one in events if "started" in one["type"]] == [method]
+    charged = await books.fetch("SELECT method FROM charges ORDER BY method")
+    async with booking_tables(database_url) as tables:
+        stored = await tables.fetch("SELECT method FROM payments ORDER BY method")
+    assert [row["method"] for row in charged] == [row["method"] for row in stored] == methods
+
+
 async def test_a_declined_payment_leaves_the_order_payable(
     app: BookingApp, database_url: str
 ) -> None:
@@ -125,6 +142,7 @@ async def test_the_same_key_replays_what_it_did(app: BookingApp) -> None:
         {},
         {"payment_method": "alipay"},
         {"payment_method": "", "payment_token": "tok_ok"},
+        {"payment_method": "shells", "payment_token": "tok_ok"},
         {"payment_method": "alipay", "payment_token": "tok_ok\x00"},
         {"payment_method": "alipay", "payment_token": "x" * 256},
         {"payment_method": "alipay", "payment_token": "tok_ok", "amount": 1},

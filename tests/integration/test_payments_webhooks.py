@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ import pytest
 
 from booking.audit import audit_booking
 from booking.providers.protocol import Charge, Verdict
+from chassis import logs
 from chassis.problems import Unavailable
 from tests.integration.test_payments import Disturbed
 from tests.support.api import Answer
@@ -160,6 +162,33 @@ async def test_a_body_written_anew_is_not_the_body_that_was_signed(
     anew = msgspec.json.format(body)
     answer = await send(app, anew, webhook_signature=signed, webhook_timestamp=str(at))
     assert (answer.status, answer.code) == (401, "bad-signature")
+
+
+async def test_a_refused_message_leaves_one_log_line_and_nothing_else(
+    app: BookingApp,
+    waiting: Waiting,
+    database_url: str,
+    tmp_path: Path,
+) -> None:
+    body, at = waiting.event(), int(time.time())
+    good = signature(OLD, "msg_1", at, body)
+    logs.configure(tmp_path, log_format="text", console=False)
+    for sent, changes in (
+        (body, {"secret": "whsec_ZXZpbA=="}),  # forged
+        (body[:-1], {"webhook_signature": good, "webhook_timestamp": str(at)}),  # truncated
+        (body, {"age_s": 301}),
+    ):
+        assert (await send(app, sent, **changes)).status in {400, 401}
+    logs.flush()
+    logs.configure(None, log_format="text", console=False)
+    lines = (tmp_path / "booking.log").read_text().splitlines()
+    reasons = ["bad-signature", "bad-signature", "stale-timestamp"]
+    assert [line.partition(" webhook_refused ")[2].split()[:2] for line in lines] == [
+        ["provider=sandbox", f"reason={reason}"] for reason in reasons
+    ]
+    async with booking_tables(database_url) as tables:
+        assert await tables.fetchval("SELECT count(*) FROM provider_events") == 0
+        assert await tables.fetchval("SELECT state FROM payments") == "processing"
 
 
 async def test_without_its_headers_a_message_is_refused(app: BookingApp) -> None:

@@ -49,7 +49,8 @@ def test_a_rate_that_is_none_is_refused(text: str) -> None:
 
 
 def test_every_field_has_a_parser_and_every_parser_a_field() -> None:
-    assert {field.name for field in msgspec.structs.fields(Settings)} == set(PARSERS)
+    fields = {field.name for field in msgspec.structs.fields(Settings)}
+    assert fields - {"provider_options"} == set(PARSERS)
 
 
 def test_a_child_process_loads_the_same_settings() -> None:
@@ -65,3 +66,14 @@ def test_a_child_process_loads_the_same_settings() -> None:
     )
     assert mine.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
     assert load(to_environ(mine)) == mine
+
+
+def test_the_providers_own_settings_are_handed_on_unread() -> None:
+    mine = load({"STAMPEDE_SANDBOX_DELAY_S": " 2.5 ", "STAMPEDE_SANDBOX_URL": ""})
+    assert mine.provider_options == {"delay_s": "2.5"}
+    assert load(to_environ(mine)) == mine
+    stripe = load({"STAMPEDE_PAYMENT_PROVIDER": "stripe", "STAMPEDE_STRIPE_SECRET_KEY": "sk_x"})
+    assert stripe.provider_options == {"secret_key": "sk_x"}
+    assert load(to_environ(stripe)) == stripe
+    with pytest.raises(SettingsError, match="STAMPEDE_STRIPE_SECRET_KEY is not a setting"):
+        load({"STAMPEDE_STRIPE_SECRET_KEY": "sk_x"})

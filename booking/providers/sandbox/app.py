@@ -1,94 +1,203 @@
-"""The sandbox provider as an ASGI app: `POST /charges`, `GET /charges/{key}`, `POST /refunds`."""
+"""The sandbox provider as an ASGI app.
 
-from collections.abc import Awaitable, Callable
+POST /charges   GET /charges/{key}      take money; what became of it
+POST /refunds   GET /refunds/{key}      give some of it back; what became of that
+PUT /controls   GET /controls           how it behaves, while it runs
+GET /healthz    GET /readyz
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
-from booking.providers.sandbox.store import ChargeRecord, get_charge, refund_charge, take_charge
-from chassis.body import decode
+from booking.providers.sandbox import store
+from booking.providers.sandbox.controls import Controls, Steering
+from booking.providers.sandbox.store import ChargeRecord, NewCharge, RefundRecord
+from chassis.body import decode, field_error
+from chassis.coalescer import Coalescer
 from chassis.postgres import Pool
-from chassis.problems import NotFound, Problem
+from chassis.problems import NotFound, PayloadTooLarge, Problem, Unavailable, ValidationFailed
 from chassis.upstream import Message, send_problem
 
-DECLINED = {"tok_declined": "card_declined"}
+DECLINED = {"tok_declined": "card_declined", "tok_async_declined": "card_declined"}
+LATE = frozenset({"tok_async", "tok_async_declined"})
+SILENT = frozenset({"tok_timeout"})
+# The caller is to have given up when the webhook of an unanswered charge comes: a caller's deadline is
+# shorter than this. Also how long a call that is never answered keeps its connection.
+SILENCE_S = 3.0
+PENDING_AT_LEAST_S = 0.001  # a late answer is late even when there is no delay
 BODY_MAX_BYTES = 16_384
+CHARGES_PER_BATCH_MAX = 200
+CHARGES_WAITING_MAX = 10_000
+
+Amount = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
 class ChargeRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     key: UUID
-    reference: Annotated[str, msgspec.Meta(max_length=64)]
-    amount: Annotated[int, msgspec.Meta(ge=0, le=10**12)]
-    currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
-    method: Annotated[str, msgspec.Meta(max_length=64)]
+    reference: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[ -~]*$")]
+    amount: Amount
+    currency: Currency
+    method: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[ -~]*$")]
     token: Annotated[str, msgspec.Meta(max_length=255)]
 
 
 class RefundRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     key: UUID
+    charge: UUID
+    amount: Amount
+    currency: Currency
 
 
 class KeyReused(Problem):
-    """This key was used for another charge."""
+    """This key was used for another charge or refund."""
 
     code, status = "key-reused", 422
 
 
 class SandboxApp:
-    """Holds nothing but its pool: what it knows is in its schema."""
+    """Holds nothing but its pool: what it knows is in its schema.
 
-    def __init__(self, pool: Pool) -> None:
+    Charges that come together share one statement.
+    """
+
+    def __init__(self, pool: Pool, steering: Steering) -> None:
         self._pool = pool
+        self._steering = steering
+        self._charges: Coalescer[NewCharge, ChargeRecord] = Coalescer(
+            self._take_charges,
+            batch_max=CHARGES_PER_BATCH_MAX,
+            queue_max=CHARGES_WAITING_MAX,
+            concurrency=1,  # one more under way would only make both smaller
+        )
 
-    async def __call__(
-        self,
-        scope: Any,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
+    async def drain(self) -> None:
+        """Returns when no charge is under way: before the pool is closed."""
+        await self._charges.drain()
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         try:
-            answer = await self._answer(scope["method"], scope["path"], await _body(receive))
+            answer = await self._answer(scope["method"], scope["path"], receive)
         except Problem as problem:
             await send_problem(scope, send, problem)
             return
-        headers = [(b"content-type", b"application/json")]
+        body = msgspec.json.encode(answer)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": msgspec.json.encode(answer)})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _answer(self, method: str, path: str, body: bytes) -> ChargeRecord:
+    async def _answer(self, method: str, path: str, receive: Receive) -> Any:
+        answer: Any
         match method, path.strip("/").split("/"):
             case "POST", ["charges"]:
-                return await self._charge(decode(ChargeRequest, body))
+                answer = await self._charge(decode(ChargeRequest, await _body(receive)), receive)
             case "GET", ["charges", key]:
-                charge = await get_charge(self._pool, msgspec.convert(key, UUID))
+                answer = await store.get_charge(self._pool, _uuid(key))
             case "POST", ["refunds"]:
-                charge = await refund_charge(self._pool, decode(RefundRequest, body).key)
+                answer = await self._refund(decode(RefundRequest, await _body(receive)))
+            case "GET", ["refunds", key]:
+                answer = await store.get_refund(self._pool, _uuid(key))
+            case "PUT", ["controls"]:
+                answer = await self._steer(await _body(receive))
+            case "GET", ["controls"]:
+                answer = await self._steering.current()
+            case "GET", ["healthz" | "readyz" as probe]:
+                if probe == "readyz":
+                    await store.get_charge(self._pool, UUID(int=0))
+                answer = {"status": "ok" if probe == "healthz" else "ready", "service": "sandbox"}
             case _:
-                raise NotFound()
-        if charge is None:
+                answer = None
+        if answer is None:
             raise NotFound()
-        return charge
+        return answer
 
-    async def _charge(self, wanted: ChargeRequest) -> ChargeRecord:
-        charge = await take_charge(
-            self._pool,
-            wanted.key,
-            reference=wanted.reference,
-            amount=wanted.amount,
-            currency=wanted.currency,
-            declined_for=DECLINED.get(wanted.token),
-        )
+    async def _charge(self, wanted: ChargeRequest, receive: Receive) -> ChargeRecord:
+        controls = await self._steering.current()
+        silent = controls.never_answer or wanted.token in SILENT
+        charge = await self._charges.call(_new_charge(wanted, controls, silent=silent))
         if (charge.amount, charge.currency) != (wanted.amount, wanted.currency):
             raise KeyReused()
+        if silent:
+            await _until_gone(receive)
         return charge
 
+    async def _take_charges(self, wanted: Sequence[NewCharge]) -> list[ChargeRecord]:
+        return await store.take_charges(self._pool, wanted)
 
-async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes:
-    body = b""
-    while len(body) <= BODY_MAX_BYTES:
+    async def _refund(self, wanted: RefundRequest) -> RefundRecord:
+        controls = await self._steering.current()
+        later = controls.refunds == "pending"
+        refund = await store.make_refund(
+            self._pool,
+            wanted.key,
+            wanted.charge,
+            amount=wanted.amount,
+            currency=wanted.currency,
+            refused_for="refused" if controls.refunds == "fail" else None,
+            settle_after_s=max(controls.delay_s, PENDING_AT_LEAST_S) if later else 0.0,
+            tell_after_s=controls.tell_after_s() if later or controls.repeat_answers else None,
+        )
+        if (refund.charge, refund.amount) != (wanted.charge, wanted.amount):
+            raise KeyReused()
+        return refund
+
+    async def _steer(self, body: bytes) -> Controls:
+        changes = decode(dict[str, Any], body)
+        try:
+            return await self._steering.put(changes)
+        except msgspec.ValidationError as wrong:
+            raise ValidationFailed(errors=[field_error(str(wrong))]) from None
+
+
+def _new_charge(wanted: ChargeRequest, controls: Controls, *, silent: bool) -> NewCharge:
+    late = wanted.token in LATE
+    reason = DECLINED.get(wanted.token)
+    tell_after_s: float | None = None
+    if late or silent or controls.repeat_answers:
+        tell_after_s = controls.tell_after_s() + (SILENCE_S if silent else 0.0)
+    return NewCharge(
+        key=wanted.key,
+        reference=wanted.reference,
+        amount=wanted.amount,
+        currency=wanted.currency,
+        method=wanted.method,
+        state="declined" if reason else "succeeded",
+        reason=reason,
+        settle_after_s=max(controls.delay_s, PENDING_AT_LEAST_S) if late else 0.0,
+        tell_after_s=tell_after_s,
+    )
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound() from None
+
+
+async def _until_gone(receive: Receive) -> None:
+    """Says nothing until the caller hangs up; one that never does is let go of after a while."""
+    try:
+        async with asyncio.timeout(SILENCE_S):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        pass
+    raise Unavailable("No answer.")
+
+
+async def _body(receive: Receive) -> bytes:
+    body: bytes = b""
+    while True:
         message = await receive()
         body += message.get("body", b"")
+        if len(body) > BODY_MAX_BYTES:
+            raise PayloadTooLarge()
         if not message.get("more_body", False):
-            break
-    return body
+            return body

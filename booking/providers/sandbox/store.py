@@ -1,28 +1,67 @@
-"""The sandbox's books: charges and refunds by key, shared by every process of an installation."""
+"""The sandbox's books: charges, refunds and messages, shared by every process of an installation."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from chassis.migrations import migrate
-from chassis.postgres import Pool, connection, load_queries, open_pool
+from chassis.postgres import Connection, Pool, connection, load_queries, open_pool, transaction
 
 SCHEMA = "sandbox"
 HERE = Path(__file__).parent
-CONNECTIONS_MAX = 4
+CONNECTIONS_MAX = 3  # two batches of charges, and one for the rest
 
 queries = load_queries(HERE / "sql")
 
 
+class NewCharge(msgspec.Struct, frozen=True, kw_only=True):
+    """What to write down. Seconds from now; `tell_after_s` None: no webhook."""
+
+    key: UUID
+    reference: str
+    amount: int
+    currency: str
+    method: str
+    state: str
+    reason: str | None
+    settle_after_s: float
+    tell_after_s: float | None
+
+
 class ChargeRecord(msgspec.Struct, frozen=True):
+    """`state`: succeeded, declined, or pending with its reason not yet told."""
+
     key: UUID
     amount: int
     currency: str
     state: str
     reason: str | None
-    refunded: bool
+
+
+class RefundRecord(msgspec.Struct, frozen=True):
+    key: UUID
+    charge: UUID
+    amount: int
+    currency: str
+    state: str
+    reason: str | None
+
+
+class DueMessage(msgspec.Struct, frozen=True):
+    """A charge or refund to tell of. `attempts`: this one included."""
+
+    subject: UUID
+    kind: str
+    attempts: int
+    charge: UUID | None
+    amount: int
+    currency: str
+    state: str
+    reason: str | None
 
 
 async def open_books(database_url: str) -> Pool:
@@ -31,44 +70,125 @@ async def open_books(database_url: str) -> Pool:
     return await open_pool(database_url, SCHEMA, size=CONNECTIONS_MAX)
 
 
-async def take_charge(
-    pool: Pool,
-    key: UUID,
-    *,
-    reference: str,
-    amount: int,
-    currency: str,
-    declined_for: str | None,
-) -> ChargeRecord:
-    """The charge of this key, made now unless it was before."""
+async def take_charges(pool: Pool, wanted: Sequence[NewCharge]) -> list[ChargeRecord]:
+    """The charge of each key, made now unless it was before; in the order of `wanted`."""
+    ordered = sorted(wanted, key=lambda charge: charge.key)
     async with connection(pool) as one:
-        await queries.insert_charge(
+        rows = queries.take_charges(
             one,
-            key=key,
-            reference=reference,
-            amount=amount,
-            currency=currency,
-            state="declined" if declined_for else "succeeded",
-            reason=declined_for,
+            keys=[charge.key for charge in ordered],
+            orders=[charge.reference for charge in ordered],
+            amounts=[charge.amount for charge in ordered],
+            currencies=[charge.currency for charge in ordered],
+            methods=[charge.method for charge in ordered],
+            states=[charge.state for charge in ordered],
+            reasons=[charge.reason for charge in ordered],
+            settle_after=[charge.settle_after_s for charge in ordered],
+            tell_after=[charge.tell_after_s for charge in ordered],
         )
-        row = await queries.get_charge(one, key=key)
-    return _record(row)
+        found = {row["key"]: _charge(row) async for row in rows}
+        missing = [charge.key for charge in ordered if charge.key not in found]
+        if missing:  # made by others while we waited for them
+            late = queries.get_charges(one, keys=missing)
+            found |= {row["key"]: _charge(row) async for row in late}
+    return [found[charge.key] for charge in wanted]
 
 
 async def get_charge(pool: Pool, key: UUID) -> ChargeRecord | None:
     async with connection(pool) as one:
-        row = await queries.get_charge(one, key=key)
-    return _record(row) if row is not None else None
+        found = [_charge(row) async for row in queries.get_charges(one, keys=[key])]
+    return found[0] if found else None
 
 
-async def refund_charge(pool: Pool, key: UUID) -> ChargeRecord | None:
-    """None when there is no such charge, or it took no money."""
+async def make_refund(
+    pool: Pool,
+    key: UUID,
+    charge: UUID,
+    *,
+    amount: int,
+    currency: str,
+    refused_for: str | None,
+    settle_after_s: float,
+    tell_after_s: float | None,
+) -> RefundRecord:
+    """The refund of this key, made now unless it was before."""
+    async with transaction(pool) as one:
+        await queries.lock_charge(one, key=charge)
+        await queries.make_refund(
+            one,
+            key=key,
+            charge=charge,
+            amount=amount,
+            currency=currency,
+            refused_for=refused_for,
+            settle_after=settle_after_s,
+        )
+        refund = _refund(await queries.get_refund(one, key=key))
+        if refund.state == "failed":
+            return refund
+        await queries.mark_refunded(one, key=charge)
+        if tell_after_s is not None:
+            await queries.tell(one, subject=key, kind="refund", tell_after=tell_after_s)
+    return refund
+
+
+async def get_refund(pool: Pool, key: UUID) -> RefundRecord | None:
     async with connection(pool) as one:
-        row = await queries.refund_charge(one, key=key)
-    return _record(row) if row is not None else None
+        row = await queries.get_refund(one, key=key)
+    return _refund(row) if row is not None else None
 
 
-def _record(row: "asyncpg.Record") -> ChargeRecord:
+async def claim_webhooks(
+    pool: Pool, *, limit: int, lease_s: float, attempts_max: int
+) -> list[DueMessage]:
+    async with connection(pool) as one:
+        rows = queries.claim_webhooks(one, limit=limit, lease_s=lease_s, attempts_max=attempts_max)
+        return [DueMessage(*row) async for row in rows]
+
+
+async def mark_webhooks(pool: Pool, outcomes: Sequence[tuple[UUID, str | None, float]]) -> None:
+    """(subject, why it failed or None, seconds until it is tried again) of each."""
+    async with connection(pool) as one:
+        await queries.mark_webhooks(
+            one,
+            subjects=[subject for subject, _, _ in outcomes],
+            reasons=[reason for _, reason, _ in outcomes],
+            retry_after=[retry_after_s for _, _, retry_after_s in outcomes],
+        )
+
+
+async def prune_webhooks(pool: Pool, *, older_than_s: float) -> None:
+    async with connection(pool) as one:
+        await queries.prune_webhooks(one, older_than_s=older_than_s)
+
+
+async def get_changes(one: Connection) -> dict[str, Any]:
+    changes: dict[str, Any] = msgspec.json.decode(await queries.get_changes(one))
+    return changes
+
+
+async def put_changes(one: Connection, changes: dict[str, Any]) -> None:
+    await queries.put_changes(one, changes=msgspec.json.encode(changes).decode())
+
+
+def _charge(row: "asyncpg.Record") -> ChargeRecord:
+    pending = row["pending"]
     return ChargeRecord(
-        row["key"], row["amount"], row["currency"], row["state"], row["reason"], row["refunded"]
+        row["key"],
+        row["amount"],
+        row["currency"],
+        "pending" if pending else row["state"],
+        None if pending else row["reason"],
+    )
+
+
+def _refund(row: "asyncpg.Record") -> RefundRecord:
+    pending = row["pending"]
+    return RefundRecord(
+        row["key"],
+        row["charge"],
+        row["amount"],
+        row["currency"],
+        "pending" if pending else row["state"],
+        None if pending else row["reason"],
     )

@@ -1,0 +1,97 @@
+"""The sandbox as booking has it: in its own process, or far away under STAMPEDE_SANDBOX_URL."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+from booking.providers.options import read_options
+from booking.providers.protocol import Provider
+from booking.providers.sandbox.adapter import DEADLINE_S, SandboxProvider
+from booking.providers.sandbox.app import SandboxApp
+from booking.providers.sandbox.controls import SandboxOptions, Steering
+from booking.providers.sandbox.deliverer import Deliverer
+from booking.providers.sandbox.store import open_books
+from chassis.client import ServiceClient
+from chassis.postgres import Pool
+from chassis.settings import Settings
+from chassis.upstream import HttpUpstream
+from chassis.wiring import Wiring
+
+WEBHOOK_PATH = "/api/v1/payments/webhooks/sandbox"
+WEBHOOK_DEADLINE_S = 10.0
+
+
+def read_settings(settings: Settings) -> SandboxOptions:
+    """Raises SettingsError."""
+    return read_options(SandboxOptions, "sandbox", settings.provider_options)
+
+
+@contextlib.asynccontextmanager
+async def open_provider(wiring: Wiring, _pool: Pool) -> AsyncIterator[Provider]:
+    options = read_settings(wiring.settings)
+    secrets = wiring.settings.webhook_secret
+    if options.url is not None:
+        async with _http(options.url) as upstream:
+            yield SandboxProvider(ServiceClient(upstream, deadline_s=DEADLINE_S), secrets)
+        return
+    async with opened(wiring.database_url, options) as (_, _, app):
+        yield SandboxProvider(ServiceClient(app, deadline_s=DEADLINE_S), secrets)
+
+
+async def run_background(wiring: Wiring, stop: asyncio.Event) -> None:
+    """Sends what the sandbox in booking's processes has to say, through the seam."""
+    options = read_settings(wiring.settings)
+    if options.url is not None:  # it sends for itself
+        return
+    async with opened(wiring.database_url, options) as (pool, steering, _):
+        client = ServiceClient(wiring.upstreams.booking, deadline_s=WEBHOOK_DEADLINE_S)
+        secret = wiring.settings.webhook_secret[0]
+        await Deliverer(pool, steering, client, WEBHOOK_PATH, secret=secret).run(stop)
+
+
+@contextlib.asynccontextmanager
+async def running_alone(settings: Settings) -> AsyncIterator[SandboxApp]:
+    """The whole provider by itself (`stampede serve sandbox`): its app, and what it sends over HTTP."""
+    assert settings.database_url is not None, "filled in by who starts it"
+    options = read_settings(settings)
+    target = urlsplit(options.webhook_url)
+    stop = asyncio.Event()
+    async with (
+        opened(settings.database_url, options) as (pool, steering, app),
+        _http(f"{target.scheme}://{target.netloc}") as upstream,
+        asyncio.TaskGroup() as group,
+    ):
+        client = ServiceClient(upstream, deadline_s=WEBHOOK_DEADLINE_S)
+        path = target.path + (f"?{target.query}" if target.query else "")
+        secret = settings.webhook_secret[0]
+        deliverer = Deliverer(pool, steering, client, path or "/", secret=secret)
+        group.create_task(deliverer.run(stop))
+        try:
+            yield app
+        finally:
+            stop.set()
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    database_url: str, options: SandboxOptions
+) -> AsyncIterator[tuple[Pool, Steering, SandboxApp]]:
+    pool = await open_books(database_url)
+    try:
+        steering = Steering(pool, options.controls())
+        app = SandboxApp(pool, steering)
+        yield pool, steering, app
+        await app.drain()
+    finally:
+        await pool.close()
+
+
+@contextlib.asynccontextmanager
+async def _http(url: str) -> AsyncIterator[HttpUpstream]:
+    upstream = HttpUpstream(url)
+    await upstream.open()
+    try:
+        yield upstream
+    finally:
+        await upstream.close()

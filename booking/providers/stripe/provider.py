@@ -1,0 +1,223 @@
+"""The Provider protocol over Stripe's API.
+
+An intent is created first (no money can move yet), its name at Stripe is noted in our database, and
+only then it is confirmed. So every payment that could have taken money can be asked about by its own
+name, which is never stale, unlike Stripe's search, and not forgotten after a day, unlike its
+idempotency keys. Looking up one that was never confirmed ends it, so that a process which slept
+between two steps cannot take money later (docs/adr/0015).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import aiohttp
+import msgspec
+import stripe
+
+from booking.providers.options import read_options
+from booking.providers.protocol import Charge, Provider, ProviderEvent, RefundVerdict, Verdict
+from booking.providers.stripe.reading import PaymentIntent, Refund, read_event
+from booking.store.references import References
+from chassis import logs
+from chassis.postgres import Pool
+from chassis.problems import Unavailable
+from chassis.settings import Settings
+from chassis.wiring import Wiring
+
+log = logs.get("booking")
+
+DEADLINE_S = 10.0  # a card's bank may take seconds; the reconciler asks after 15
+RETRIES_MAX = 1  # the SDK's own, with the same idempotency key
+CONNECTIONS_MAX = 100
+# Our word for how to pay → Stripe's, and what it wants to know besides.
+METHODS = {
+    "card": ("card", {}),
+    "alipay": ("alipay", {}),
+    "wechat_pay": ("wechat_pay", {"wechat_pay": {"client": "web"}}),
+}
+FOR_NOW = frozenset(("balance_insufficient", "lock_timeout", "idempotency_key_in_use"))
+
+Kind = TypeVar("Kind", PaymentIntent, Refund)
+SecretKey = Annotated[str, msgspec.Meta(pattern=r"^(sk|rk)_[A-Za-z0-9_]{8,}$")]
+WebhookSecret = Annotated[str, msgspec.Meta(pattern=r"^whsec_[!-~]{8,}$")]
+
+
+class StripeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """STAMPEDE_STRIPE_…; several webhook secrets while one is being changed."""
+
+    secret_key: SecretKey
+    webhook_secrets: Annotated[tuple[WebhookSecret, ...], msgspec.Meta(min_length=1)]
+    api_base: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+$")] = "https://api.stripe.com"
+
+
+class StripeProvider:
+    name = "stripe"
+
+    def __init__(
+        self,
+        client: stripe.StripeClient,
+        references: References,
+        *,
+        webhook_secrets: Sequence[str],
+        return_url: str,
+    ) -> None:
+        self._intents = client.v1.payment_intents
+        self._refunds = client.v1.refunds
+        self._references = references
+        self._webhook_secrets = webhook_secrets
+        self._return_url = return_url
+
+    async def charge(self, charge: Charge) -> Verdict:
+        async with _answered():
+            try:
+                intent_id = await self._create(charge)
+            except stripe.InvalidRequestError as refused:  # an amount or currency it does not take
+                return _declined(charge, _reason(refused))
+            if await self._references.note(charge.payment_id, intent_id) != intent_id:
+                # given up by who looked for it in vain, or begun long ago under another name
+                return await self.look_up(charge.payment_id) or _declined(charge, "given_up")
+            try:
+                confirmed = await self._confirm(charge, intent_id)
+            except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as no:
+                intent = await self._intent(intent_id)  # what stands counts, not what was refused
+                if intent.was_never_confirmed():
+                    return _declined(charge, _reason(no))
+                return intent.verdict()
+            return confirmed.verdict()
+
+    async def look_up(self, payment_id: UUID) -> Verdict | None:
+        intent_id = await self._references.close(payment_id)
+        if intent_id is None:
+            return None
+        async with _answered():
+            intent = await self._intent(intent_id)
+            if intent.was_never_confirmed():
+                with contextlib.suppress(stripe.InvalidRequestError):  # confirmed in this moment
+                    await self._intents.cancel_async(intent_id)
+                intent = await self._intent(intent_id)
+            return intent.verdict()
+
+    async def refund(
+        self, *, refund_id: UUID, payment_id: UUID, amount: int, currency: str
+    ) -> RefundVerdict:
+        intent_id = await self._references.find(payment_id)
+        if intent_id is None:
+            return RefundVerdict(state="failed", reason="no_such_charge")
+        known = await self.look_up_refund(refund_id)
+        if known is not None:  # Stripe forgets idempotency keys after a day; we do not
+            return known
+        await self._references.note(refund_id, intent_id)
+        async with _answered():
+            try:
+                made = await self._refunds.create_async(
+                    params={
+                        "payment_intent": intent_id,
+                        "amount": amount,
+                        "metadata": {"refund_id": str(refund_id), "payment_id": str(payment_id)},
+                    },
+                    options={"idempotency_key": f"refund-{refund_id}"},
+                )
+            except stripe.InvalidRequestError as refused:
+                if refused.code in FOR_NOW:
+                    raise
+                return RefundVerdict(state="failed", reason=_reason(refused))
+            return _as(Refund, made).verdict()
+
+    async def look_up_refund(self, refund_id: UUID) -> RefundVerdict | None:
+        intent_id = await self._references.find(refund_id)
+        if intent_id is None:
+            return None
+        async with _answered():
+            page = await self._refunds.list_async(
+                params={"payment_intent": intent_id, "limit": 100}
+            )
+            async for one in page.auto_paging_iter():
+                refund = _as(Refund, one)
+                if (refund.metadata or {}).get("refund_id") == str(refund_id):
+                    return refund.verdict()
+        return None
+
+    def read_webhook(self, headers: Mapping[str, Any], body: bytes) -> ProviderEvent:
+        return read_event(headers, body, self._webhook_secrets)
+
+    async def _create(self, charge: Charge) -> str:
+        """Of nothing but what is stored with the payment: the same however often it is asked."""
+        kind, options = METHODS[charge.method]
+        params: Any = {
+            "amount": charge.amount,
+            "currency": charge.currency.lower(),
+            "payment_method_types": [kind],
+            "metadata": {"payment_id": str(charge.payment_id), "order_id": str(charge.order_id)},
+        }
+        if options:
+            params["payment_method_options"] = options
+        created = await self._intents.create_async(
+            params=params, options={"idempotency_key": f"create-{charge.payment_id}"}
+        )
+        return created.id
+
+    async def _confirm(self, charge: Charge, intent_id: str) -> PaymentIntent:
+        confirmed = await self._intents.confirm_async(
+            intent_id,
+            params={"payment_method": charge.token, "return_url": self._return_url},
+            options={"idempotency_key": f"confirm-{charge.payment_id}"},
+        )
+        return _as(PaymentIntent, confirmed)
+
+    async def _intent(self, intent_id: str) -> PaymentIntent:
+        return _as(PaymentIntent, await self._intents.retrieve_async(intent_id))
+
+
+@contextlib.asynccontextmanager
+async def _answered() -> AsyncIterator[None]:
+    """Whatever says nothing of the payment itself is Unavailable: it is asked about later."""
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            yield
+    except (stripe.AuthenticationError, stripe.PermissionError) as refused:
+        log.error("provider_refused_us", provider="stripe", reason=type(refused).__name__)
+        raise Unavailable() from refused
+    except (stripe.StripeError, TimeoutError, msgspec.ValidationError) as unknown:
+        log.warning("provider_unanswered", provider="stripe", reason=type(unknown).__name__)
+        raise Unavailable() from unknown
+
+
+def _as(kind: type[Kind], found: stripe.StripeObject) -> Kind:
+    return msgspec.convert(found.to_dict(), kind)
+
+
+def _reason(refused: stripe.StripeError) -> str:
+    return refused.code or "refused"
+
+
+def _declined(charge: Charge, reason: str) -> Verdict:
+    return Verdict(state="declined", amount=charge.amount, currency=charge.currency, reason=reason)
+
+
+def read_settings(settings: Settings) -> StripeOptions:
+    """Raises SettingsError."""
+    return read_options(StripeOptions, "stripe", settings.provider_options)
+
+
+@contextlib.asynccontextmanager
+async def open_provider(wiring: Wiring, pool: Pool) -> AsyncIterator[Provider]:
+    options = read_settings(wiring.settings)
+    timeout = aiohttp.ClientTimeout(total=DEADLINE_S)
+    async with aiohttp.ClientSession(
+        timeout=timeout, connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
+    ) as session:
+        client = stripe.StripeClient(
+            options.secret_key,
+            base_addresses={"api": options.api_base},
+            max_network_retries=RETRIES_MAX,
+            http_client=stripe.AIOHTTPClient(timeout=timeout, session=session),
+        )
+        yield StripeProvider(
+            client,
+            References(pool, "stripe"),
+            webhook_secrets=options.webhook_secrets,
+            return_url=f"{wiring.settings.base_url}/",
+        )
