@@ -365,3 +365,30 @@ async def test_what_the_fee_takes_whole_needs_no_provider(app: BookingApp) -> No
     refund = (await app.get(f"/refunds/{asked.json['refund_id']}", user=user)).json
     assert (refund["status"], provider.calls) == ("succeeded", [])
     await is_sound(app)
+
+
+async def test_the_sandbox_pays_back_in_parts_and_knows_each(app: BookingApp) -> None:
+    user, paid = await bought(app, app.neighbours.publish())
+    provider = app.services.refund_sending._provider
+    for ticket in paid["tickets"]:
+        tickets = [ticket["ticket_id"]]
+        asked = await ask_back(app, user, paid["order_id"], ticket_ids=tickets)
+        await app.services.refund_sending.send_due()
+        refund_id = UUID(asked.json["refund_id"])
+        read = (await app.get(f"/refunds/{refund_id}", user=user)).json
+        assert read["status"] == "succeeded"
+        known = await provider.look_up_refund(refund_id)
+        assert known is not None
+        assert known.state == "succeeded"
+    beyond = await provider.refund(
+        refund_id=uuid4(), payment_id=await payment_of(app, paid), amount=1, currency="CNY"
+    )
+    assert beyond.state == "failed"  # both parts together are all there was
+    await is_sound(app)
+
+
+async def payment_of(app: BookingApp, paid: Any) -> UUID:
+    found: UUID = await app.services.pool.fetchval(
+        "SELECT payment_id FROM payments WHERE order_id = $1", UUID(paid["order_id"])
+    )
+    return found
