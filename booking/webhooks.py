@@ -5,6 +5,7 @@ from typing import Any
 
 from booking.domain.problems import BadSignature, StaleTimestamp
 from booking.providers.protocol import Provider
+from booking.refund_sending import take_refund_verdict
 from booking.seats.holds import SeatHolds
 from booking.settlement import Settled, after_settling, settle
 from booking.store.payments import take_provider_event
@@ -43,6 +44,11 @@ class Webhooks:
         except (BadSignature, StaleTimestamp, ValidationFailed) as refused:
             log.warning("webhook_refused", provider=provider_name, reason=refused.code)
             raise
+        if event.refund_id is not None and event.refund_verdict is not None:
+            async with transaction(self._pool) as one:  # its state is compared: no need to note it
+                news = await take_refund_verdict(one, event.refund_id, event.refund_verdict)
+            log.info("webhook_taken", provider=provider_name, type=event.type, news=news)
+            return
         if event.payment_id is None or event.verdict is None:
             log.info("webhook_ignored", provider=provider_name, type=event.type)
             return

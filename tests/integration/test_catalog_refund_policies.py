@@ -48,27 +48,27 @@ async def test_a_policy_is_shown_changed_as_a_whole_and_told_to_booking(catalog:
     assert mine.json["refund_policy"] == USUAL
 
 
-@pytest.mark.parametrize(
-    "policy",
-    [
-        {"fee_kind": "percent", "fee": 101},
-        {"fee": 1},
-        {"fee_kind": "fixed", "fee": -1},
-        {"until_hours": 8761},
-        {"until_hours": 1.5},
-        {"fee_kind": "all"},
-        {"approval": "never"},
-        {"unknown": 1},
-        None,
-    ],
+NONSENSE: tuple[Any, ...] = (
+    {"fee_kind": "percent", "fee": 101},
+    {"fee": 1},
+    {"fee_kind": "fixed", "fee": -1},
+    {"until_hours": 8761},
+    {"until_hours": 1.5},
+    {"fee_kind": "all"},
+    {"approval": "never"},
+    {"unknown": 1},
+    None,
 )
-async def test_a_policy_that_makes_no_sense_is_refused(catalog: Catalog, policy: Any) -> None:
-    body = {"title": "t", "category": "c", "venue_id": str(uuid4()), "refund_policy": policy}
-    made = await catalog.post("/shows", body)
-    assert (made.status, made.code) == (400, "validation-failed")
-    assert "refund_policy" in str(made.json["errors"])
-    changed = await catalog.patch(f"/shows/{uuid4()}", {"refund_policy": policy})
-    assert changed.status == 400
+
+
+async def test_a_policy_that_makes_no_sense_is_refused(catalog: Catalog) -> None:
+    for policy in NONSENSE:
+        body = {"title": "t", "category": "c", "venue_id": str(uuid4()), "refund_policy": policy}
+        made = await catalog.post("/shows", body)
+        assert (made.status, made.code) == (400, "validation-failed"), policy
+        assert "refund_policy" in str(made.json["errors"])
+        changed = await catalog.patch(f"/shows/{uuid4()}", {"refund_policy": policy})
+        assert changed.status == 400, policy
 
 
 async def test_a_cancelled_session_shows_itself_so_however_often_it_is_told(

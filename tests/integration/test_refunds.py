@@ -1,5 +1,6 @@
 """Refunds over real stores: asked for, decided, sent, in whole and in parts."""
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from booking import granting, refund_sending
 from booking.contract import OrderRefunded, RefundChanged, SeatsChanged
 from booking.providers.protocol import RefundVerdict
+from booking.providers.signatures import sign
 from booking.refund_sending import take_refund_verdict
 from booking.requests import RefundOrder
 from booking.seats.reconcile import Reconciler
@@ -27,11 +29,12 @@ from tests.support.refunds import (
 )
 
 PRICE = 128_000
+SECRET = "whsec_bmV3bmV3bmV3bmV3"
 
 
 @pytest.fixture
 async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
-    async with running_booking(database_url, redis_url) as running:
+    async with running_booking(database_url, redis_url, webhook_secret=(SECRET,)) as running:
         yield running
 
 
@@ -39,7 +42,7 @@ class Killed(BaseException):
     """Where the process ends: nothing catches it."""
 
 
-async def told(app: BookingApp, type_: str, kind: type[Any]) -> list[Any]:
+async def told_of(app: BookingApp, type_: str, kind: type[Any]) -> list[Any]:
     """What the outbox has of one type."""
     rows = await app.services.pool.fetch(
         "SELECT data FROM outbox WHERE type = $1 ORDER BY position", type_
@@ -80,9 +83,9 @@ async def test_a_whole_order_is_refunded_its_tickets_void_and_its_seats_on_sale(
     assert [event["type"].split(".", 1)[1] for event in history[-4:]] == [
         "refund.requested.v1", "refund.approved.v1", "order.refunded.v1", "refund.succeeded.v1",
     ]  # fmt: skip
-    (whole,) = await told(app, "stampede.order.refunded.v1", OrderRefunded)
+    (whole,) = await told_of(app, "stampede.order.refunded.v1", OrderRefunded)
     assert (whole.amount, str(whole.order_id)) == (2 * PRICE, order_id)
-    (released,) = await told(app, "stampede.seats.released.v1", SeatsChanged)
+    (released,) = await told_of(app, "stampede.seats.released.v1", SeatsChanged)
     assert released.seats == [1, 2]
     # the buyer's tally and the seats are free again, in both stores
     again = await app.order(user, session_id, seats=[1, 2])
@@ -223,7 +226,7 @@ async def test_an_organizer_decides_where_the_show_says_so(app: BookingApp) -> N
     assert (read["status"], len(read["tickets"])) == ("paid", 1)
     types = {"approved": granted, "rejected": rejected}
     for word, answer in types.items():
-        (event,) = await told(app, f"stampede.refund.{word}.v1", RefundChanged)
+        (event,) = await told_of(app, f"stampede.refund.{word}.v1", RefundChanged)
         assert (str(event.refund_id), event.automatic) == (answer.json["refund_id"], False)
     # what was rejected can be asked for anew
     assert (await ask_back(app, user, order_id)).status == 202
@@ -343,14 +346,22 @@ async def test_a_webhook_may_bring_the_last_word(app: BookingApp) -> None:
     provider.verdicts = [RefundVerdict(state="pending")]
     asked = await ask_back(app, user, paid["order_id"])
     await app.services.refund_sending.send_due()
-    news = []
-    for _ in range(2):
-        async with transaction(app.services.pool) as one:
-            key = UUID(asked.json["refund_id"])
-            news.append(await take_refund_verdict(one, key, RefundVerdict(state="succeeded")))
-    assert news == [True, False]
-    refund = (await app.get(f"/refunds/{asked.json['refund_id']}", user=user)).json
-    assert refund["status"] == "succeeded"
+    key = asked.json["refund_id"]
+    told = {"key": key, "amount": 2 * PRICE, "currency": "CNY", "state": "succeeded"}
+    body = msgspec.json.encode({"type": "refund.succeeded", "data": told | {"reason": None}})
+    at = int(time.time())
+    for n in range(3):  # said again and again, once under another id
+        sent = {"webhook-id": f"msg_{n // 2}", "webhook-timestamp": str(at)}
+        sent["webhook-signature"] = sign(SECRET, f"msg_{n // 2}", at, body)
+        taken = await app.call("POST", "/payments/webhooks/sandbox", raw=body, headers=sent)
+        assert taken.status == 200, taken
+    assert (await app.get(f"/refunds/{key}", user=user)).json["status"] == "succeeded"
+    late = RefundVerdict(state="failed")
+    async with transaction(app.services.pool) as one:
+        assert not await take_refund_verdict(one, UUID(key), late)
+        assert not await take_refund_verdict(one, uuid4(), late)  # nobody's
+    succeeded = await told_of(app, "stampede.refund.succeeded.v1", RefundChanged)
+    assert [str(one.refund_id) for one in succeeded] == [key]
     await is_sound(app)
 
 
