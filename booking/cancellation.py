@@ -93,7 +93,7 @@ async def sweep_orders(pool: Pool, holds: SeatHolds) -> int:
 async def cancel_and_tell(
     one: Connection, orders: Sequence[UUID], reason: str
 ) -> list[CancelledOrder]:
-    """Within the caller's transaction. `reason`: `user` or `unpaid`."""
+    """Within the caller's transaction. `reason`: `user`, `unpaid` or `session_cancelled`."""
     cancelled = await ending.cancel_orders(one, orders, reason)
     told = [cancellation_told(order, reason) for order in cancelled]
     if told:

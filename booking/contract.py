@@ -20,6 +20,12 @@ SEATS_SOLD = "stampede.seats.sold.v1"
 SEATS_RELEASED = "stampede.seats.released.v1"
 SEATS_BLOCKED = "stampede.seats.blocked.v1"
 SEATS_UNBLOCKED = "stampede.seats.unblocked.v1"
+REFUND_REQUESTED = "stampede.refund.requested.v1"
+REFUND_APPROVED = "stampede.refund.approved.v1"
+REFUND_REJECTED = "stampede.refund.rejected.v1"
+REFUND_SUCCEEDED = "stampede.refund.succeeded.v1"
+REFUND_FAILED = "stampede.refund.failed.v1"
+SESSION_CANCELLED = "stampede.session.cancelled.v1"
 PAYMENT_FAILED = "stampede.payment.failed.v1"
 PAYMENT_REFUNDED = "stampede.payment.refunded.v1"
 TICKETS_ISSUED = "stampede.tickets.issued.v1"
@@ -92,14 +98,14 @@ class OrderPaid(msgspec.Struct, frozen=True):
 
 
 class OrderCancelled(msgspec.Struct, frozen=True):
-    """`reason`: the buyer asked, or it was not paid in time."""
+    """`reason`: the buyer asked, it was not paid in time, or the session will not be played."""
 
     order_id: UUID
     order_no: str
     user_id: UUID
     session_id: UUID
     title: str
-    reason: Literal["user", "unpaid"]
+    reason: Literal["user", "unpaid", "session_cancelled"]
 
 
 class OrderCompleted(msgspec.Struct, frozen=True):
@@ -136,3 +142,67 @@ class TicketsIssued(msgspec.Struct, frozen=True):
     user_id: UUID
     session_id: UUID
     tickets: list[IssuedTicket]
+
+
+class RefundItem(msgspec.Struct, frozen=True):
+    """One seat of a refund. `price`: what its buyer paid for it."""
+
+    ticket_id: UUID
+    seat_id: int
+    area_id: UUID
+    area: str
+    row: str
+    number: int
+    price: int
+
+
+class RefundChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """Data of the five `refund.*` events; their subject is the order's id. price = fee + amount.
+
+    automatic: granted by the show's terms, nobody had to say. reason: in the words of who asked;
+    note: of who decided.
+    """
+
+    refund_id: UUID
+    order_id: UUID
+    order_no: str
+    user_id: UUID
+    session_id: UUID
+    organizer_id: UUID
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    cause: Literal["buyer", "session_cancelled"]
+    reason: str
+    note: str | None
+    automatic: bool
+    items: list[RefundItem]
+    price: int
+    fee: int
+    amount: int
+    currency: str
+
+
+class OrderRefunded(msgspec.Struct, frozen=True):
+    """Nothing is left of the order. `amount`: all that goes back of it, over all its refunds."""
+
+    order_id: UUID
+    order_no: str
+    user_id: UUID
+    session_id: UUID
+    title: str
+    amount: int
+    currency: str
+
+
+class SessionCancelled(msgspec.Struct, frozen=True):
+    """The session will not be played; its id is the event's subject. Every order of it is told apart."""
+
+    session_id: UUID
+    organizer_id: UUID
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    reason: str

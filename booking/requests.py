@@ -49,6 +49,32 @@ class PayOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     payment_token: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,255}$")]
 
 
+# Some words with something to see in them; PostgreSQL cannot hold NUL.
+Words = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\x00-\x20\x7f][^\x00]*$"),
+]
+
+
+class RefundOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Why, and which tickets: all that are left of the order when none are named."""
+
+    reason: Words
+    ticket_ids: Annotated[list[UUID], msgspec.Meta(max_length=SEATS_PER_ORDER_MAX)] = []
+
+
+class DecideRefund(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`note` is shown to the buyer. The body may be left out."""
+
+    note: Words | None = None
+
+
+class CancelSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`reason` is told to everybody who has a ticket."""
+
+    reason: Words
+
+
 SEATS_PER_BLOCK_MAX = 2_000  # a call; a big block is several calls
 
 

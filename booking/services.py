@@ -11,7 +11,10 @@ from booking.cancellation import expire_orders
 from booking.orders import OrderPlacing
 from booking.payments import Payments
 from booking.providers.registry import open_provider
+from booking.refund_sending import RefundSending
+from booking.refunds import Refunds
 from booking.seats.holds import LUA, SeatHolds
+from booking.session_cancelling import SessionCancelling
 from booking.sessions import Buyers, Sessions
 from booking.settling import Settling
 from booking.store.tickets import load_signing_keys
@@ -40,6 +43,9 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     tickets: Tickets
     blocking: Blocking
     webhooks: Webhooks
+    refunds: Refunds
+    refund_sending: RefundSending
+    session_cancelling: SessionCancelling
     require_idempotency_key: bool
 
 
@@ -85,6 +91,14 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 pool,
                 providers={provider.name: provider},
                 settling=settling,
+            ),
+            refunds=Refunds(pool, sessions=sessions, holds=holds),
+            refund_sending=RefundSending(pool, provider=provider),
+            session_cancelling=SessionCancelling(
+                pool,
+                sessions=sessions,
+                holds=holds,
+                catalog=ServiceClient(wiring.upstreams.catalog),
             ),
             require_idempotency_key=settings.require_idempotency_key,
         )

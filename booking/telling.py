@@ -1,7 +1,7 @@
 """How steps of an order are told: an entry in its history, events in the outbox."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -36,14 +36,14 @@ def seats_changed(
 
 
 def cancellation_told(order: CancelledOrder, reason: str) -> tuple[Remembered, list[PendingEvent]]:
-    """What is told of an order that was cancelled, for `reason` `user` or `unpaid`."""
+    """What is told of an order that was cancelled, for a `reason` of OrderCancelled."""
     cancelled = OrderCancelled(
         order_id=order.order_id,
         order_no=order.order_no,
         user_id=order.user_id,
         session_id=order.session_id,
         title=order.title,
-        reason="user" if reason == "user" else "unpaid",
+        reason=_reason(reason),
     )
     released = seats_changed(order.session_id, order.seats, order.areas, order.order_id)
     subject = str(order.order_id)
@@ -52,3 +52,10 @@ def cancellation_told(order: CancelledOrder, reason: str) -> tuple[Remembered, l
         pending(ORDER_CANCELLED, subject, cancelled),
         pending(SEATS_RELEASED, subject, released),
     ]
+
+
+def _reason(word: str) -> Literal["user", "unpaid", "session_cancelled"]:
+    match word:
+        case "user" | "unpaid" | "session_cancelled":
+            return word
+    raise ValueError(f"no reason to cancel an order: {word}")

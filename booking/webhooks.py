@@ -8,13 +8,14 @@ from typing import Any
 from booking.domain.payment import UNSETTLED
 from booking.domain.problems import BadSignature, StaleTimestamp
 from booking.providers.protocol import Provider, Verdict
+from booking.refund_sending import take_refund_verdict
 from booking.settlement import changes_nothing, refuse_mismatch
 from booking.settling import Settling
 from booking.store.records import News
 from booking.store.settling import ProviderNews, look_at_news, note_news
 from chassis import logs
 from chassis.coalescer import Coalescer
-from chassis.postgres import Pool
+from chassis.postgres import Pool, transaction
 from chassis.problems import NotFound, ValidationFailed
 
 log = logs.get("booking")
@@ -64,6 +65,11 @@ class Webhooks:
         except (BadSignature, StaleTimestamp, ValidationFailed) as refused:
             log.warning("webhook_refused", provider=provider_name, reason=refused.code)
             raise
+        if event.refund_id is not None and event.refund_verdict is not None:
+            async with transaction(self._pool) as one:  # its state is compared: no need to note it
+                changed = await take_refund_verdict(one, event.refund_id, event.refund_verdict)
+            log.info("webhook_taken", provider=provider_name, type=event.type, news=changed)
+            return
         if event.payment_id is None or event.verdict is None:
             log.info("webhook_ignored", provider=provider_name, type=event.type)
             return

@@ -30,13 +30,18 @@ SWEEP_EVERY_S = 0.5
 HEAL_EVERY_S = 15.0  # a look at every session in Redis costs PostgreSQL all of its claims
 PAYMENTS_EVERY_S = 2.0
 COMPLETE_EVERY_S = 60.0
+REFUNDS_EVERY_S = 0.5
+CANCELLED_SESSIONS_EVERY_S = (
+    0.25  # a batch of every session; tens of thousands of orders in minutes
+)
 RETRY = Backoff(first_s=0.5, most_s=5.0)
 
 Round = Callable[[], Awaitable[object]]
 
 
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
-    """Until `stop`: relay, expiry, the seats' sweeper and reconciler, payments, completion."""
+    """Until `stop`: relay, expiry, the seats' sweeper and reconciler, payments, refunds,
+    completion."""
     async with opened(wiring) as booking:
         relay = Relay(booking.pool, wiring.broker, source="booking", log=log)
         sweeper = Sweeper(booking.holds)
@@ -50,6 +55,13 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             _repeat("sweep", SWEEP_EVERY_S, sweeper.sweep_once, stop),
             _repeat("heal", HEAL_EVERY_S, healing.round, stop),
             _repeat("payments", PAYMENTS_EVERY_S, lambda: _settle_payments(booking), stop),
+            _repeat("refunds", REFUNDS_EVERY_S, booking.refund_sending.send_all_due, stop),
+            _repeat(
+                "cancelled_sessions",
+                CANCELLED_SESSIONS_EVERY_S,
+                booking.session_cancelling.work_off,
+                stop,
+            ),
             _repeat("complete", COMPLETE_EVERY_S, lambda: complete_orders(booking.pool), stop),
         )
 

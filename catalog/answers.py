@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from catalog.contract import Kind
+from catalog.contract import Kind, RefundPolicy
 
 SaleStatus = Literal["draft", "scheduled", "on_sale", "sold_out", "closed", "cancelled"]
 
@@ -88,6 +88,7 @@ class Show(ShowSummary, frozen=True):
     time_zone: str
     venue_id: UUID
     sessions: list[Session]
+    refund_policy: RefundPolicy
 
 
 class Seat(msgspec.Struct, frozen=True):

@@ -7,10 +7,17 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from babel.core import get_global
+from msgspec import UnsetType
 
 from catalog.domain.plan import Row
 from catalog.domain.searching import YEAR_MAX, YEAR_MIN
-from catalog.requests import SEATS_A_SESSION_MAX, AreaOfSeats, CreateSession, RowOfSeats
+from catalog.requests import (
+    SEATS_A_SESSION_MAX,
+    AreaOfSeats,
+    CreateSession,
+    RefundTerms,
+    RowOfSeats,
+)
 from chassis.problems import FieldError, ValidationFailed
 
 ERRORS_MAX = 100  # findings in one answer
@@ -62,6 +69,16 @@ def sale_window(starts_at: datetime, opens_at: datetime, closes_at: datetime) ->
     if closes_at > starts_at + SALE_AFTER_START_MAX:
         days = SALE_AFTER_START_MAX.days
         yield FieldError("sale_closes_at", f"must be at most {days} days after starts_at")
+
+
+def refund_policy(policy: RefundTerms | UnsetType) -> Findings:
+    """The fee is one of its kind."""
+    if isinstance(policy, UnsetType):
+        return
+    if policy.fee_kind == "none" and policy.fee:
+        yield FieldError("refund_policy.fee", "must be 0 without a fee_kind")
+    if policy.fee_kind == "percent" and policy.fee > 100:
+        yield FieldError("refund_policy.fee", "must be at most 100 per cent")
 
 
 def session(body: CreateSession) -> Findings:

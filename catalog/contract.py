@@ -26,6 +26,21 @@ class AreaTerms(msgspec.Struct, frozen=True):
     capacity: int
 
 
+class RefundPolicy(msgspec.Struct, frozen=True):
+    """On what terms a show's tickets are taken back.
+
+    until_hours: before the session begins; later nothing is refunded.
+    fee: of each ticket; whole per cent of what it cost, or minor units of the session's currency.
+    approval: whether a request within these terms is granted at once or waits for the organizer.
+    """
+
+    refundable: bool = True
+    until_hours: int = 24
+    fee_kind: Literal["none", "percent", "fixed"] = "none"
+    fee: int = 0
+    approval: Literal["automatic", "organizer"] = "automatic"
+
+
 class SessionTerms(msgspec.Struct, frozen=True):
     """GET /internal/sessions/{session_id}: on what terms a session sells. 404 when there is none."""
 
@@ -43,6 +58,7 @@ class SessionTerms(msgspec.Struct, frozen=True):
     sale_closes_at: datetime
     max_tickets_per_user: int
     areas: list[AreaTerms]
+    refund_policy: RefundPolicy = RefundPolicy()
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -76,6 +92,7 @@ class SeatPlan(msgspec.Struct, frozen=True):
 
 SESSION_PATH = "/internal/sessions/{session_id}"
 PLAN_PATH = "/internal/sessions/{session_id}/plan"
+CANCEL_PATH = "/internal/sessions/{session_id}/cancel"  # POST, 204, however often; see booking
 
 SUBSCRIBES_TO = (
     "stampede.seats.held.v1",

@@ -61,6 +61,7 @@ async def create_show(connection: Connection, viewer: Viewer, body: CreateShow) 
         poster_url=body.poster_url,
     )
     await store.insert_show(connection, row, viewer.user_id)
+    await store.set_refund_policy(connection, show_id, body.refund_policy)
     log.info("show_created", show=show_id)
     return await read_show(connection, show_id, viewer)
 
@@ -82,6 +83,8 @@ async def change_show(
         raise VenueInUse()
     venue = await _venue(connection, wanted.pop("venue_id"))
     await store.update_show(connection, _show_row(show_id, venue, **wanted))
+    if body.refund_policy is not UNSET:
+        await store.set_refund_policy(connection, show_id, body.refund_policy)
     log.info("show_changed", show=show_id)
     return await read_show(connection, show_id, viewer)
 
@@ -172,6 +175,19 @@ async def publish_session(connection: Connection, viewer: Viewer, session_id: UU
         seats = sum(area.capacity for area in session.seat_areas)
         log.info("session_published", session=session_id, seats=seats)
     return session
+
+
+async def cancel_session(connection: Connection, session_id: UUID) -> UUID | None:
+    """Ends a published session for good, as booking has decided; its show when that is news.
+
+    Raises NotFound when there is none.
+    """
+    if await store.lock_session(connection, session_id) is None:
+        raise NotFound()
+    show_id = await store.cancel_session(connection, session_id)
+    if show_id is not None:
+        log.info("session_cancelled", session=session_id)
+    return show_id
 
 
 async def _own_session(connection: Connection, viewer: Viewer, session_id: UUID) -> Record:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from catalog import store
 from catalog.answers import SeatArea, Session, SessionList, Show, ShowList, ShowSummary
+from catalog.contract import RefundPolicy
 from catalog.domain.ownership import Viewer, may_see
 from catalog.domain.searching import Search
 from catalog.encoded import Encoded, encode
@@ -120,6 +121,18 @@ async def read_show(connection: Connection, show_id: UUID, viewer: Viewer | None
         time_zone=row["time_zone"],
         venue_id=row["venue_id"],
         sessions=[_session_answer(session, areas[session["session_id"]]) for session in rows],
+        refund_policy=refund_policy(row),
+    )
+
+
+def refund_policy(row: Record) -> RefundPolicy:
+    """From a row of a show, or of a session with what belongs to its show."""
+    return RefundPolicy(
+        refundable=row["refundable"],
+        until_hours=row["refund_until_hours"],
+        fee_kind=row["refund_fee_kind"],
+        fee=row["refund_fee"],
+        approval=row["refund_approval"],
     )
 
 

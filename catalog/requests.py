@@ -41,12 +41,24 @@ class CreateVenue(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     time_zone: Annotated[str, Meta(min_length=1, max_length=64, description="IANA name.")]
 
 
+class RefundTerms(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A whole policy: what is left out is as by default. `fee`, of each ticket: whole per cent of what
+    it cost, or minor units. `until_hours`: before the session begins."""
+
+    refundable: bool = True
+    until_hours: Annotated[int, Meta(ge=0, le=8760)] = 24
+    fee_kind: Literal["none", "percent", "fixed"] = "none"
+    fee: Annotated[int, Meta(ge=0, le=PRICE_MAX)] = 0
+    approval: Literal["automatic", "organizer"] = "automatic"
+
+
 class CreateShow(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     title: Name
     category: Category
     venue_id: UUID
     description: Description = ""
     poster_url: PosterUrl | None = None
+    refund_policy: RefundTerms = RefundTerms()
 
 
 class ChangeShow(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -57,6 +69,7 @@ class ChangeShow(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
     venue_id: UUID | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     poster_url: PosterUrl | UnsetType | None = UNSET
+    refund_policy: RefundTerms | UnsetType = UNSET
 
 
 class RowOfSeats(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

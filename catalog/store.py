@@ -89,6 +89,12 @@ async def update_show(connection: Connection, show: ShowRow) -> None:
     await _sql.update_show(connection, **msgspec.structs.asdict(show))
 
 
+async def set_refund_policy(connection: Connection, show_id: UUID, policy: Any) -> None:
+    """`policy`: a struct with the fields of catalog.contract.RefundPolicy."""
+    values = msgspec.structs.asdict(policy)
+    await _sql.set_refund_policy(connection, show_id=show_id, **values)
+
+
 async def show(connection: Connection, show_id: UUID) -> Record | None:
     found: Record | None = await _sql.show(connection, show_id=show_id)
     return found
@@ -175,6 +181,12 @@ async def lock_session(connection: Connection, session_id: UUID) -> Record | Non
 
 async def publish_session(connection: Connection, session_id: UUID) -> None:
     await _sql.publish_session(connection, session_id=session_id)
+
+
+async def cancel_session(connection: Connection, session_id: UUID) -> UUID | None:
+    """Its show when it is cancelled only now."""
+    show_id: UUID | None = await _sql.cancel_session(connection, session_id=session_id)
+    return show_id
 
 
 async def update_session(connection: Connection, session_id: UUID, **values: Any) -> None:

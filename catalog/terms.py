@@ -6,7 +6,7 @@ from catalog import store
 from catalog.contract import AreaPlan, AreaTerms, RowPlan, SeatPlan, Segment, SessionTerms
 from catalog.domain.plan import number_rows
 from catalog.encoded import Encoded, encode
-from catalog.reading import FRESH_S
+from catalog.reading import FRESH_S, refund_policy
 from catalog.seat_maps import KEEP_S, rows_of
 from catalog.store import AreaRow
 from chassis.cache import FetchOnce
@@ -76,6 +76,7 @@ class Terms:
                 )
                 for area in areas[session_id]
             ],
+            refund_policy=refund_policy(row),
         )
         return encode(terms)
 

@@ -5,4 +5,8 @@ SUBSCRIBES_TO = (
     "stampede.order.paid.v1",
     "stampede.order.cancelled.v1",
     "stampede.payment.refunded.v1",
+    "stampede.refund.requested.v1",
+    "stampede.refund.approved.v1",
+    "stampede.refund.rejected.v1",
+    "stampede.refund.succeeded.v1",
 )

@@ -6,6 +6,10 @@
 | order.paid | payment_receipt | payment_receipt |
 | order.cancelled | order_cancellation | |
 | payment.refunded | payment_refund | |
+| refund.requested | refund_requested, unless granted at once | |
+| refund.approved | refund_approved; session_cancelled when that is why | session_cancelled |
+| refund.rejected | refund_rejected | |
+| refund.succeeded | refund_succeeded | |
 """
 
 from collections.abc import Sequence
@@ -17,10 +21,15 @@ from booking.contract import (
     ORDER_CREATED,
     ORDER_PAID,
     PAYMENT_REFUNDED,
+    REFUND_APPROVED,
+    REFUND_REJECTED,
+    REFUND_REQUESTED,
+    REFUND_SUCCEEDED,
     OrderCancelled,
     OrderCreated,
     OrderPaid,
     PaymentRefunded,
+    RefundChanged,
 )
 from chassis.events import Event
 from chassis.ids import uuid7
@@ -28,7 +37,7 @@ from chassis.postgres import Connection
 from notification import store
 from notification.store import PlannedMessage
 
-Order = OrderCreated | OrderPaid | OrderCancelled | PaymentRefunded
+Order = OrderCreated | OrderPaid | OrderCancelled | PaymentRefunded | RefundChanged
 
 EMAIL, SMS = "email", "sms"
 KINDS: dict[str, type[Order]] = {
@@ -36,12 +45,20 @@ KINDS: dict[str, type[Order]] = {
     ORDER_PAID: OrderPaid,
     ORDER_CANCELLED: OrderCancelled,
     PAYMENT_REFUNDED: PaymentRefunded,
+    REFUND_REQUESTED: RefundChanged,
+    REFUND_APPROVED: RefundChanged,
+    REFUND_REJECTED: RefundChanged,
+    REFUND_SUCCEEDED: RefundChanged,
 }
 MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
     ORDER_CREATED: (("order_confirmation", EMAIL),),
     ORDER_PAID: (("payment_receipt", EMAIL), ("payment_receipt", SMS)),
     ORDER_CANCELLED: (("order_cancellation", EMAIL),),
     PAYMENT_REFUNDED: (("payment_refund", EMAIL),),
+    REFUND_REQUESTED: (("refund_requested", EMAIL),),
+    REFUND_APPROVED: (("refund_approved", EMAIL),),
+    REFUND_REJECTED: (("refund_rejected", EMAIL),),
+    REFUND_SUCCEEDED: (("refund_succeeded", EMAIL),),
 }
 
 
@@ -51,13 +68,26 @@ def order_of(event: Event) -> Order:
     return order
 
 
+def messages_of(event_type: str, order: Order) -> tuple[tuple[str, str], ...]:
+    """Templates and channels. Who need not wait for the organizer is not told that he does, and who
+    hears that a session is cancelled hears of his refund in the same mail."""
+    if isinstance(order, RefundChanged):
+        if event_type == REFUND_REQUESTED and (
+            order.automatic or order.cause == "session_cancelled"
+        ):
+            return ()
+        if event_type == REFUND_APPROVED and order.cause == "session_cancelled":
+            return (("session_cancelled", EMAIL), ("session_cancelled", SMS))
+    return MESSAGES[event_type]
+
+
 async def plan_messages(held: Connection, events: Sequence[Event]) -> None:
     """chassis.inbox's `apply`. An event of another kind has no effect here."""
     planned = []
     for event in events:
         if event.type in KINDS:
             order = order_of(event)
-            for template, channel in MESSAGES[event.type]:
+            for template, channel in messages_of(event.type, order):
                 planned.append(PlannedMessage(uuid7(), template, channel, order.user_id, event))
     if planned:
         await store.plan_messages(held, planned)

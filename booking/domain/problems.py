@@ -90,3 +90,39 @@ class PaymentMismatch(Problem):
     """Amount or currency are not those of the payment."""
 
     code, status = "payment-mismatch", 400
+
+
+class OrderNotRefundable(Problem):
+    """Only a paid order can be refunded."""
+
+    code, status = "order-not-refundable", 409
+
+
+class RefundNotAllowed(Problem):
+    """The terms of the show do not allow this refund."""
+
+    code, status = "refund-not-allowed", 409
+
+
+class RefundAlreadyRequested(Problem):
+    """A refund of this has been requested already."""
+
+    code, status = "refund-already-requested", 409
+
+
+class RefundAlreadyDecided(Problem):
+    """This refund has been decided already."""
+
+    code, status = "refund-already-decided", 409
+
+
+class RefundNotFailed(Problem):
+    """Only a refund that has failed can be tried again."""
+
+    code, status = "refund-not-failed", 409
+
+
+class SessionOver(Problem):
+    """The session is over."""
+
+    code, status = "session-over", 409

@@ -7,12 +7,15 @@ from uuid import UUID
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, RawBody
 
+from catalog import organizing
+from catalog.reading import Reading
 from catalog.terms import Terms
 from chassis import logs
 from chassis.access import INTERNAL, access
 from chassis.body import decode
 from chassis.events import EventBatch
 from chassis.inbox import Inbox
+from chassis.postgres import transaction
 
 log = logs.get("catalog")
 
@@ -37,6 +40,23 @@ async def get_plan(request: Request[Any, Any, Any], session_id: FromPath[UUID]) 
     return Response(found.body, media_type="application/json")
 
 
+@post(
+    "/internal/sessions/{session_id:uuid}/cancel",
+    status_code=204,
+    opt=access(INTERNAL),
+    include_in_schema=False,
+)
+async def cancel_session(request: Request[Any, Any, Any], session_id: FromPath[UUID]) -> None:
+    """The session shows itself as cancelled from now on. However often it is told."""
+    async with transaction(request.app.state.pool) as lent:
+        show_id = await organizing.cancel_session(lent, session_id)
+    terms: Terms = request.app.state.terms
+    terms.forget(session_id)
+    if show_id is not None:
+        reading: Reading = request.app.state.reading
+        reading.forget(show_id, session_id)
+
+
 @post("/internal/events", status_code=204, opt=access(INTERNAL), include_in_schema=False)
 async def take_events(request: Request[Any, Any, Any], body: RawBody) -> None:
     """EventBatch: 204 once every event has taken effect, now or before."""
@@ -44,4 +64,4 @@ async def take_events(request: Request[Any, Any, Any], body: RawBody) -> None:
     await inbox.take(decode(EventBatch, body).events)
 
 
-INTERNAL_ROUTES = [get_terms, get_plan, take_events]
+INTERNAL_ROUTES = [get_terms, get_plan, cancel_session, take_events]

@@ -133,6 +133,7 @@ async def create_show(
 ) -> Response[bytes]:
     """A show without sessions; the public sees it with its first published one."""
     show = decode(CreateShow, body)
+    checks.refuse(checks.refund_policy(show.refund_policy))
     return await _once(
         request,
         principal,
@@ -155,6 +156,7 @@ async def change_show(
 ) -> Response[bytes]:
     """Changes what is sent."""
     change = decode(ChangeShow, body)
+    checks.refuse(checks.refund_policy(change.refund_policy))
     async with transaction(request.app.state.pool) as lent:
         show = await organizing.change_show(lent, _viewer(principal), show_id, change)
     _changed(request, show_id, None)

@@ -21,7 +21,8 @@ FROM unnest(:area_ids::uuid[], :names::text[], :kinds::text[], :prices::bigint[]
 -- One session with what belongs to its show. `sale_status` is by this database's clock.
 SELECT st.session_id, st.show_id, st.starts_at, st.sale_opens_at, st.sale_closes_at, st.currency,
        st.max_tickets_per_user, st.status, st.sale_status,
-       sh.organizer_id, sh.title, v.name AS venue, v.city, v.time_zone
+       sh.organizer_id, sh.title, v.name AS venue, v.city, v.time_zone,
+       sh.refundable, sh.refund_until_hours, sh.refund_fee_kind, sh.refund_fee, sh.refund_approval
 FROM session_states st JOIN shows sh USING (show_id) JOIN venues v USING (venue_id)
 WHERE st.session_id = :session_id;
 
@@ -56,6 +57,11 @@ WHERE s.session_id = :session_id FOR UPDATE OF s;
 -- From draft only. The trigger on areas waits for this row, so the plan is whole when it freezes.
 UPDATE sessions SET status = 'published', published_at = now()
 WHERE session_id = :session_id AND status = 'draft';
+
+-- name: cancel_session$
+-- From published only; NULL when it was cancelled before, or never published.
+UPDATE sessions SET status = 'cancelled'
+WHERE session_id = :session_id AND status = 'published' RETURNING show_id;
 
 -- name: update_session!
 UPDATE sessions

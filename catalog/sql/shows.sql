@@ -39,9 +39,16 @@ WHERE show_id = :show_id;
 -- name: show^
 -- One show with its venue. Who may see it is for the caller to decide by its sessions.
 SELECT sh.show_id, sh.organizer_id, sh.title, sh.category, sh.description, sh.poster_url,
-       v.venue_id, v.name AS venue, v.city, v.address, v.time_zone
+       v.venue_id, v.name AS venue, v.city, v.address, v.time_zone,
+       sh.refundable, sh.refund_until_hours, sh.refund_fee_kind, sh.refund_fee, sh.refund_approval
 FROM shows sh JOIN venues v USING (venue_id)
 WHERE sh.show_id = :show_id;
+
+-- name: set_refund_policy!
+UPDATE shows
+SET refundable = :refundable, refund_until_hours = :until_hours, refund_fee_kind = :fee_kind,
+    refund_fee = :fee, refund_approval = :approval, changed_at = now()
+WHERE show_id = :show_id;
 
 -- name: search_shows
 -- Published shows (or, with an organizer, all of his) that match, and how many match in all. The

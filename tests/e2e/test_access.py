@@ -26,8 +26,13 @@ async def test_other_peoples_objects_are_not_found(api: Api, session: Any) -> No
     order = await order_two(api, owner, session)
     paid = await api.post(f"/orders/{order['order_id']}/pay", PAY, token=owner.token)
     assert paid.status == 200, paid
+    one = [paid.json["tickets"][0]["ticket_id"]]
+    path = f"/orders/{order['order_id']}/refund"
+    refund = await api.post(path, {"reason": "ill", "ticket_ids": one}, token=owner.token)
+    assert refund.status == 202, refund
     ids = {
         "order_id": order["order_id"],
+        "refund_id": refund.json["refund_id"],
         "ticket_id": paid.json["tickets"][0]["ticket_id"],
         "show_id": session["show_id"],
         "session_id": session["session_id"],
@@ -64,7 +69,7 @@ async def test_no_body_takes_a_field_that_is_not_its_own(api: Api, organizer: Pe
         if "requestBody" not in operation or "webhooks" in path:
             continue
         concrete = path
-        for name in ("order_id", "ticket_id", "show_id", "session_id"):
+        for name in ("order_id", "refund_id", "ticket_id", "show_id", "session_id"):
             concrete = concrete.replace(f"{{{name}}}", "01890000-0000-7000-8000-000000000000")
         for field in EXTRA_FIELDS:
             schema = operation["requestBody"]["content"]["application/json"]["schema"]

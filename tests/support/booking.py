@@ -37,6 +37,8 @@ class Neighbours:
         self.plans: dict[UUID, SeatPlan] = {}
         self.inactive: set[UUID] = set()
         self.unknown: set[UUID] = set()
+        self.cancelled: set[UUID] = set()  # sessions that booking has told catalog of
+        self.deaf = False  # catalog takes no such word
 
     def publish(self, *, rows: int = 2, places: int = 5, **changes: Any) -> UUID:
         """A session on sale: `rows` of ten seats (ids 1…10, 12…21, …), then standing places."""
@@ -80,12 +82,16 @@ class Neighbours:
         else:
             parts = scope["path"].strip("/").split("/")
             found = self._find(UUID(parts[2]), parts[3:])
-        status = 200 if found is not None else 404
+        status = 200 if found is not None else 503 if self.deaf else 404
         body = msgspec.json.encode(found if found is not None else {"code": "not-found"})
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": body})
 
     def _find(self, key: UUID, rest: list[str]) -> Any:
+        if rest == ["cancel"]:
+            if not self.deaf:
+                self.cancelled.add(key)
+            return None if self.deaf else {}
         return (self.plans if rest == ["plan"] else self.terms).get(key)
 
     def _account(self, key: UUID) -> Account | None:

@@ -16,6 +16,8 @@ from booking.contract import (
     OrderItem,
     OrderPaid,
     PaymentRefunded,
+    RefundChanged,
+    RefundItem,
 )
 from chassis.events import Event
 from chassis.ids import uuid7
@@ -87,11 +89,43 @@ def payment_refunded(**changes: Any) -> PaymentRefunded:
     return PaymentRefunded(**{**fields, **changes})
 
 
-def event_of(order: OrderCreated | OrderPaid | OrderCancelled, request_id: str = "req-1") -> Event:
+def refund(**changes: Any) -> RefundChanged:
+    """The first ticket of the order, given back by the organizer's leave."""
+    first = ITEMS[0]
+    fields: dict[str, Any] = {
+        **_order(),
+        "refund_id": uuid7(),
+        "organizer_id": uuid7(),
+        "venue": "上海体育场",
+        "starts_at": STARTS_AT,
+        "time_zone": "Asia/Shanghai",
+        "cause": "buyer",
+        "reason": "行程有变",
+        "note": None,
+        "automatic": False,
+        "items": [
+            RefundItem(
+                uuid7(), first.seat_id, AREA_ID, first.area, first.row, first.number, first.price
+            )
+        ],
+        "price": 128000,
+        "fee": 12800,
+        "amount": 115200,
+        "currency": "CNY",
+    }
+    return RefundChanged(**{**fields, **changes})
+
+
+def event_of(
+    order: OrderCreated | OrderPaid | OrderCancelled | RefundChanged,
+    request_id: str = "req-1",
+    type_: str | None = None,
+) -> Event:
+    """`type_`: of a refund, which says of several steps what it is."""
     types = {OrderCreated: ORDER_CREATED, OrderPaid: ORDER_PAID, OrderCancelled: ORDER_CANCELLED}
     return Event(
         id=uuid7(),
-        type=types[type(order)],
+        type=type_ or types[type(order)],
         source="booking",
         subject=str(order.order_id),
         time=datetime.now(UTC),

@@ -6,8 +6,17 @@ from typing import Any
 
 import pytest
 
+from booking.contract import REFUND_APPROVED, REFUND_REQUESTED
+from notification.contract import SUBSCRIBES_TO
+from notification.planning import KINDS, MESSAGES, messages_of
 from notification.rendering import LANGUAGES, Renderer, language_of, money, when
-from tests.support.orders import order_cancelled, order_created, order_paid, payment_refunded
+from tests.support.orders import (
+    order_cancelled,
+    order_created,
+    order_paid,
+    payment_refunded,
+    refund,
+)
 
 RENDERER = Renderer("https://tickets.example")
 MAILS: dict[str, Any] = {
@@ -15,6 +24,11 @@ MAILS: dict[str, Any] = {
     "payment_receipt": order_paid,
     "order_cancellation": order_cancelled,
     "payment_refund": payment_refunded,
+    "refund_requested": refund,
+    "refund_approved": refund,
+    "refund_rejected": refund,
+    "refund_succeeded": refund,
+    "session_cancelled": refund,
 }
 EXPIRES_AT = datetime(2026, 7, 1, 4, 15, tzinfo=UTC)
 EVIL = '<script>alert(1)</script> & "><img src=x onerror=alert(2)>'
@@ -107,6 +121,42 @@ def test_a_cancellation_says_why(language: str) -> None:
 
 
 @both_languages
+def test_a_cancellation_for_a_session_that_is_not_played_says_so(language: str) -> None:
+    ended = order_cancelled(reason="session_cancelled")
+    mail = RENDERER.mail("order_cancellation", language, ended, "A")
+    for part in (mail.text, mail.html or ""):
+        assert ("主办方已取消" if language == "zh" else "organizer has cancelled") in part
+
+
+@pytest.mark.parametrize("template", [name for name in MAILS if MAILS[name] is refund])
+@both_languages
+def test_a_refund_tells_seats_money_fee_and_what_the_organizer_says(
+    template: str, language: str
+) -> None:
+    mail = RENDERER.mail(template, language, refund(note=EVIL), "李雷")
+    seat = "VIP A区 3排12座" if language == "zh" else "VIP A区, row 3, seat 12"
+    for part in (mail.text, mail.html or ""):
+        assert seat in part
+        assert "¥1,152.00" in part
+        assert "¥128.00" in part
+    assert EVIL in mail.text
+    assert "<script" not in (mail.html or "")
+    free = RENDERER.mail(template, language, refund(fee=0, amount=128000), "李雷").text
+    assert ("手续费：" if language == "zh" else "Fee kept:") not in free
+
+
+@both_languages
+def test_a_cancelled_session_is_told_with_its_reason_and_by_sms(language: str) -> None:
+    told = refund(cause="session_cancelled", reason="台风 <b>", fee=0, amount=128000)
+    mail = RENDERER.mail("session_cancelled", language, told, "李雷")
+    assert "台风 <b>" in mail.text
+    assert "台风 &lt;b&gt;" in (mail.html or "")
+    sms = RENDERER.sms("session_cancelled", language, told, "李雷")
+    assert "¥1,280.00" in sms.text
+    assert "\n" not in sms.text
+
+
+@both_languages
 def test_an_sms_is_one_paragraph_with_the_way_to_the_tickets(language: str) -> None:
     sms = RENDERER.sms("payment_receipt", language, order_paid(), "A")
     assert sms.html is None
@@ -146,3 +196,15 @@ def test_both_languages_have_the_same_templates() -> None:
     zh, en = ({file.name for file in (root / language).iterdir()} for language in LANGUAGES)
     assert zh == en
     assert len(zh) >= 3 * len(MAILS)
+
+
+def test_a_refund_is_mailed_about_once_a_step_and_not_when_nobody_had_to_say() -> None:
+    waits, at_once = refund(), refund(automatic=True)
+    session = refund(cause="session_cancelled", automatic=True)
+    assert messages_of(REFUND_REQUESTED, waits) == (("refund_requested", "email"),)
+    assert messages_of(REFUND_REQUESTED, at_once) == messages_of(REFUND_REQUESTED, session) == ()
+    assert messages_of(REFUND_APPROVED, at_once) == (("refund_approved", "email"),)
+    assert messages_of(REFUND_APPROVED, session) == (
+        ("session_cancelled", "email"), ("session_cancelled", "sms"),
+    )  # fmt: skip
+    assert set(MESSAGES) == set(KINDS) == set(SUBSCRIBES_TO)

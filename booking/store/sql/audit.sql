@@ -4,7 +4,7 @@
 -- name: audit_seats_sold_once
 -- P1, over what was sold rather than over the table whose key prevents it.
 SELECT format('session %s seat %s is sold by %s orders', o.session_id, i.seat_id, count(*)) AS broken
-FROM orders o JOIN order_items i USING (order_id) WHERE o.status IN ('paid', 'completed')
+FROM orders o JOIN items_in_force i USING (order_id) WHERE o.status IN ('paid', 'completed')
 GROUP BY o.session_id, i.seat_id HAVING count(*) > 1
 UNION ALL
 SELECT format('session %s seat %s has %s tickets', session_id, seat_id, count(*))
@@ -15,12 +15,12 @@ LIMIT :limit;
 SELECT format('session %s seat %s is %s for order %s, which is %s', c.session_id, c.seat_id, c.state,
               c.order_id, coalesce(o.status, 'not there')) AS broken
 FROM seat_claims c LEFT JOIN orders o ON o.order_id = c.order_id AND o.session_id = c.session_id
-LEFT JOIN order_items i ON i.order_id = c.order_id AND i.seat_id = c.seat_id
+LEFT JOIN items_in_force i ON i.order_id = c.order_id AND i.seat_id = c.seat_id
 WHERE c.state <> 'blocked' AND (i.order_id IS NULL OR o.status IS NULL OR NOT CASE c.state
     WHEN 'held' THEN o.status = 'pending_payment' ELSE o.status IN ('paid', 'completed') END)
 UNION ALL
 SELECT format('order %s is %s without its seat %s', o.order_id, o.status, i.seat_id)
-FROM orders o JOIN order_items i USING (order_id)
+FROM orders o JOIN items_in_force i USING (order_id)
 LEFT JOIN seat_claims c ON c.session_id = o.session_id AND c.seat_id = i.seat_id
     AND c.order_id = o.order_id
     AND c.state = CASE WHEN o.status = 'pending_payment' THEN 'held' ELSE 'sold' END
@@ -37,7 +37,7 @@ LIMIT :limit;
 
 -- name: audit_tickets_and_orders_agree
 SELECT format('order %s is %s and seat %s has no ticket', o.order_id, o.status, i.seat_id) AS broken
-FROM orders o JOIN order_items i USING (order_id)
+FROM orders o JOIN items_in_force i USING (order_id)
 LEFT JOIN tickets t ON t.order_id = o.order_id AND t.seat_id = i.seat_id AND t.status <> 'void'
 WHERE o.status IN ('paid', 'completed') AND t.ticket_id IS NULL
 UNION ALL
@@ -54,12 +54,59 @@ SELECT format('order %s is %s with %s payments of %s, and costs %s', o.order_id,
 FROM orders o LEFT JOIN payments p ON p.order_id = o.order_id AND p.state = 'succeeded'
     AND p.currency = o.currency
 GROUP BY o.order_id, o.status, o.total_amount
-HAVING (o.status IN ('paid', 'completed')
+HAVING (o.status IN ('paid', 'completed', 'refunded')
         AND (count(p.payment_id) <> 1 OR sum(p.amount) <> o.total_amount))
-    OR (o.status NOT IN ('paid', 'completed') AND count(p.payment_id) > 0)
+    OR (o.status NOT IN ('paid', 'completed', 'refunded') AND count(p.payment_id) > 0)
 UNION ALL
 SELECT format('payment %s is %s for order %s, which is not there', p.payment_id, p.state, p.order_id)
 FROM payments p WHERE NOT EXISTS (SELECT FROM orders o WHERE o.order_id = p.order_id)
+LIMIT :limit;
+
+-- name: audit_captured_is_ticketed_or_refunded
+-- Every fen of an order that was paid is a ticket's or a refund's (fee and all), and none is both's.
+SELECT format('order %s of %s has tickets of %s and refunds of %s', o.order_id, o.total_amount,
+              ticketed.price, refunded.price) AS broken
+FROM orders o
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(coalesce(i.paid, i.price)), 0) AS price FROM order_items i
+    WHERE i.order_id = o.order_id AND EXISTS (
+        SELECT FROM tickets t WHERE t.order_id = i.order_id AND t.seat_id = i.seat_id
+        AND t.status <> 'void')) AS ticketed
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(r.fee + r.amount), 0) AS price FROM refunds r
+    WHERE r.order_id = o.order_id AND r.state NOT IN ('requested', 'rejected')) AS refunded
+WHERE o.status IN ('paid', 'completed', 'refunded')
+  AND ticketed.price + refunded.price <> o.total_amount
+UNION ALL
+SELECT format('refund %s is of %s and its seats of %s', r.refund_id, r.price, sum(i.price))
+FROM refunds r LEFT JOIN refund_items i USING (refund_id)
+GROUP BY r.refund_id, r.price, r.state
+HAVING count(i.seat_id) = 0 OR sum(i.price) <> r.price
+    OR bool_or(i.effect <> CASE r.state WHEN 'requested' THEN 'wanted' WHEN 'rejected' THEN 'dropped'
+               ELSE 'freed' END)
+LIMIT :limit;
+
+-- name: audit_refunds_are_sent
+-- One that failed waits for somebody (POST /refunds/{id}/retry); the others for the worker, which may
+-- have many to send, but sends one after the other.
+SELECT format('refund %s of order %s is %s: %s', refund_id, order_id, state, coalesce(failure, '')) AS broken
+FROM refunds
+WHERE state = 'failed'
+   OR (state IN ('approved', 'processing') AND next_attempt < now() - :patience::interval
+       AND NOT EXISTS (SELECT FROM refunds moved
+                       WHERE moved.attempts > 0 AND moved.updated_at > now() - :patience::interval))
+LIMIT :limit;
+
+-- name: audit_cancelled_sessions_are_closed
+SELECT format('session %s is cancelled and its seat %s is held', session_id, seat_id) AS broken
+FROM seat_claims JOIN session_cancellations USING (session_id) WHERE state = 'held'
+UNION ALL
+SELECT format('session %s is cancelled and order %s waits for money', session_id, order_id)
+FROM orders JOIN session_cancellations USING (session_id) WHERE status = 'pending_payment'
+UNION ALL
+SELECT format('session %s is worked off and order %s is paid', session_id, order_id)
+FROM orders JOIN session_cancellations c USING (session_id)
+WHERE status = 'paid' AND c.finished_at IS NOT NULL
 LIMIT :limit;
 
 -- name: audit_payments_are_answered
@@ -74,7 +121,7 @@ LIMIT :limit;
 -- name: audit_tallies_are_right
 WITH counted AS (
     SELECT o.session_id, o.user_id, count(*) AS tickets
-    FROM orders o JOIN order_items i USING (order_id)
+    FROM orders o JOIN items_in_force i USING (order_id)
     WHERE o.status IN ('pending_payment', 'paid', 'completed') GROUP BY o.session_id, o.user_id
 )
 SELECT format('session %s user %s has %s tickets and a tally of %s under a cap of %s', session_id,

@@ -124,6 +124,12 @@ export function cancel(order_id) {
   return once(["cancel", order_id], (key) => post(`/orders/${order_id}/cancel`, undefined, key), isDefinite);
 }
 
+export const refunds = (order_id, signal) => get(`/orders/${order_id}/refunds`, signal);
+
+export function refund(order_id, body) {
+  return once(["refund", order_id, body], (key) => post(`/orders/${order_id}/refund`, body, key), isDefinite);
+}
+
 export async function logIn(email, password) {
   login.start(await call("POST", "/auth/login", { body: { email, password }, anonymous: true }));
 }

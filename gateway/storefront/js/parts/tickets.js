@@ -7,6 +7,7 @@ import { t } from "../i18n.js";
 /** From the order, or from its history, whose last event with tickets has them. */
 function found(order, events) {
   if (order.tickets?.length) return order.tickets;
+  if (order.status === "refunded") return [];
   return [...events].reverse().find((event) => event.data?.tickets?.length)?.data.tickets ?? [];
 }
 

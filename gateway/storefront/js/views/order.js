@@ -9,6 +9,7 @@ import { holdClock } from "../parts/hold.js";
 import { timeline } from "../parts/history.js";
 import { payment } from "../parts/payment.js";
 import { poster } from "../parts/poster.js";
+import { refundsOf } from "../parts/refunds.js";
 import { badge } from "../parts/sale.js";
 import { ticketsOf } from "../parts/tickets.js";
 import { needLogin } from "./login.js";
@@ -52,13 +53,30 @@ class OrderPage {
     this.drawing?.abort();
     this.drawing = new AbortController();
     const until = AbortSignal.any([this.signal, this.drawing.signal]);
-    const events = await api.orderEvents(this.order.order_id, this.signal).then((found) => found.events, () => []);
+    const [events, refunds] = await Promise.all([
+      api.orderEvents(this.order.order_id, this.signal).then((found) => found.events, () => []),
+      this.refunds(),
+    ]);
     if (this.signal.aborted) return;
     put(this.node,
       h("a", { class: "back", href: "#/orders" }, icon("left"), t("orders.title")),
       h("div", { class: "order-layout" },
-        h("div", { class: "order-main" }, this.main(until, events)),
+        h("div", { class: "order-main" }, this.main(until, events),
+          refundsOf(this.order, refunds, { zone: this.zone, changed: () => this.refunded() })),
         h("aside", { class: "order-side" }, this.summary(), timeline(events, this.zone))));
+  }
+
+  /** What may be given back, and what was; an order page without it is an order page still. */
+  refunds() {
+    if (!["paid", "refunded"].includes(this.order.status)) return null;
+    return api.refunds(this.order.order_id, this.signal).catch(() => null);
+  }
+
+  async refunded() {
+    this.justPaid = false;
+    this.answered = null;
+    await this.reload();
+    this.node.querySelector("#refunds-title")?.scrollIntoView({ block: "center" });
   }
 
   main(until, events) {
@@ -67,7 +85,7 @@ class OrderPage {
       h("p", { class: "kicker" }, t("order.no", { no: order.order_no })),
       h("h1", {}, title), detail && h("p", { class: "lead" }, detail));
     if (order.status === "pending_payment" || order.status === "created") return this.pending(until, head);
-    if (order.status === "cancelled") return [this.cancelled(head), this.again()];
+    if (order.status === "cancelled") return [this.cancelled(head), this.order.cancel_reason !== "session_cancelled" && this.again()];
     const title = this.justPaid ? t("order.success") : t(`order.status.${order.status}`);
     return [head(title, order.status === "refunded" ? null : t("order.tickets.lead")), ticketsOf(order, events, this)];
   }
@@ -79,6 +97,7 @@ class OrderPage {
   }
 
   cancelled(head) {
+    if (this.order.cancel_reason === "session_cancelled") return head(t("order.session-cancelled.title"), t("order.session-cancelled.detail"));
     const kind = this.order.cancel_reason === "unpaid" || this.expiredHere ? "expired" : "cancelled";
     return head(t(`order.${kind}.title`), t(`order.${kind}.detail`));
   }

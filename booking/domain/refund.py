@@ -1,0 +1,87 @@
+"""The life of a refund, and its arithmetic. No I/O.
+
+    requested ──approve──▶ approved ──ask──▶ processing ──┬─succeed──▶ succeeded
+        └─────reject──▶ rejected      ▲                   └─fail──▶ failed
+                                      └───────────────retry────────────┘
+
+`requested`: the organizer has to say. `approved`: the tickets are void and the seats are free; from
+here on the money is owed. `processing`: the provider has been asked, perhaps more than once, always
+under one key. `failed`: it will not do it under that key; somebody must look, and may try again.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import msgspec
+
+from booking.domain.order import IllegalTransition
+
+
+class RefundState(StrEnum):
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REJECTED = "rejected"
+
+
+class RefundStep(StrEnum):
+    APPROVE = "approve"
+    REJECT = "reject"
+    ASK = "ask"  # the provider is about to be called
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    RETRY = "retry"  # under a new key: the old one is spent
+
+
+TRANSITIONS: dict[tuple[RefundState, RefundStep], RefundState] = {
+    (RefundState.REQUESTED, RefundStep.APPROVE): RefundState.APPROVED,
+    (RefundState.REQUESTED, RefundStep.REJECT): RefundState.REJECTED,
+    (RefundState.APPROVED, RefundStep.ASK): RefundState.PROCESSING,
+    (RefundState.PROCESSING, RefundStep.SUCCEED): RefundState.SUCCEEDED,
+    (RefundState.PROCESSING, RefundStep.FAIL): RefundState.FAILED,
+    (RefundState.FAILED, RefundStep.RETRY): RefundState.APPROVED,
+}
+
+GRANTED = frozenset(RefundState) - {RefundState.REQUESTED, RefundState.REJECTED}
+
+
+def advance(state: RefundState, step: RefundStep) -> RefundState:
+    """The state after `step`. Raises IllegalTransition."""
+    try:
+        return TRANSITIONS[state, step]
+    except KeyError:
+        raise IllegalTransition(state, step) from None
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """What tickets cost, what is kept of that, and what goes back: price = fee + amount."""
+
+    price: int
+    fee: int
+    amount: int
+
+
+def fee_of(price: int, kind: str, fee: int) -> int:
+    """What is kept of one ticket, in minor units.
+
+    kind: `none`, `percent` (whole per cent of the price, rounded in the buyer's favour) or `fixed`
+    (never more than the price). Each ticket has its own fee, so a refund in parts is, ticket by
+    ticket, the refund of the whole: no order of the parts and no rounding can change the sum.
+    """
+    match kind:
+        case "none":
+            return 0
+        case "percent":
+            return price * fee // 100
+        case "fixed":
+            return min(fee, price)
+    raise ValueError(f"no kind of fee: {kind}")
+
+
+def quote(prices: Sequence[int], kind: str, fee: int) -> Quote:
+    """For tickets that cost this much each."""
+    price = sum(prices)
+    kept = sum(fee_of(one, kind, fee) for one in prices)
+    return Quote(price=price, fee=kept, amount=price - kept)

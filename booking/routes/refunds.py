@@ -1,0 +1,211 @@
+"""Refunds: asked for by buyers, decided by organizers; and sessions that are cancelled."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, QueryParameter, RawBody
+
+from booking.domain.problems import (
+    OrderNotRefundable,
+    RefundAlreadyDecided,
+    RefundAlreadyRequested,
+    RefundNotAllowed,
+    RefundNotFailed,
+    SessionNotPublished,
+    SessionOver,
+)
+from booking.domain.refund import RefundState
+from booking.refund_answers import CancellationProgress, OrderRefunds, RefundAnswer, RefundPage
+from booking.requests import CancelSession, DecideRefund, RefundOrder
+from booking.routes.parameters import Asker, IdempotencyKey, booking_of
+from chassis.access import LOGGED_IN, access
+from chassis.body import decode
+from chassis.pages import PageNumber, PageSize
+from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused, Unavailable
+
+WHO = ("organizer", "admin")
+ONCE = (IdempotencyInFlight, IdempotencyKeyReused, Unavailable)
+State = Annotated[
+    RefundState | None, QueryParameter(name="status", description="Only refunds that are so now.")
+]
+
+
+def _answers(kind: type[Any], status: int, description: str) -> dict[int, ResponseSpec]:
+    return {status: ResponseSpec(kind, generate_examples=False, description=description)}
+
+
+@post(
+    "/api/v1/orders/{order_id:uuid}/refund",
+    operation_id="request_refund",
+    status_code=202,
+    opt=access(
+        LOGGED_IN,
+        body=RefundOrder,
+        problems=(OrderNotRefundable, RefundNotAllowed, RefundAlreadyRequested, *ONCE),
+    ),
+    responses=_answers(RefundAnswer, 202, "Granted already, or waiting for the organizer."),
+)
+async def request_refund(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    order_id: FromPath[UUID],
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Gives tickets of your own paid order back: all that are left, or those named."""
+    wanted = decode(RefundOrder, body)
+    refunds = booking_of(request).refunds
+    answer: Response[bytes] = await refunds.request(
+        principal.user_id, order_id, wanted, idempotency_key
+    )
+    return answer
+
+
+@get(
+    "/api/v1/orders/{order_id:uuid}/refunds",
+    operation_id="list_refunds_of_order",
+    opt=access(LOGGED_IN, problems=(Unavailable,)),
+)
+async def list_refunds_of_order(
+    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+) -> OrderRefunds:
+    """The refunds of your own order, and what you would get back for the rest of it now."""
+    return await booking_of(request).refunds.of_order(principal.user_id, order_id)
+
+
+@get(
+    "/api/v1/refunds/{refund_id:uuid}",
+    operation_id="read_refund",
+    opt=access(LOGGED_IN, problems=(Unavailable,)),
+)
+async def read_refund(
+    request: Request[Any, Any, Any], principal: Asker, refund_id: FromPath[UUID]
+) -> RefundAnswer:
+    """A refund of your own order, or of your own show."""
+    return await booking_of(request).refunds.get(principal, refund_id)
+
+
+@get(
+    "/api/v1/refunds",
+    operation_id="list_refunds",
+    opt=access(*WHO, problems=(Unavailable,)),
+)
+async def list_refunds(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    *,
+    status: State = None,
+    page: PageNumber = 1,
+    page_size: PageSize = 20,
+) -> RefundPage:
+    """Refunds of your own shows, an admin's of all; who waits longest stands in front."""
+    return await booking_of(request).refunds.list(principal, status, page, page_size)
+
+
+@post(
+    "/api/v1/refunds/{refund_id:uuid}/approve",
+    operation_id="approve_refund",
+    status_code=200,
+    opt=access(
+        *WHO,
+        body=DecideRefund,
+        problems=(RefundAlreadyDecided, RefundNotAllowed, OrderNotRefundable, *ONCE),
+    ),
+    responses=_answers(RefundAnswer, 200, "Granted: the money is on its way."),
+)
+async def approve_refund(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    refund_id: FromPath[UUID],
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Grants a refund of your own show. Granting it again changes nothing and says the same."""
+    wanted = decode(DecideRefund, body) if body else DecideRefund()
+    refunds = booking_of(request).refunds
+    answer: Response[bytes] = await refunds.approve(principal, refund_id, wanted, idempotency_key)
+    return answer
+
+
+@post(
+    "/api/v1/refunds/{refund_id:uuid}/reject",
+    operation_id="reject_refund",
+    status_code=200,
+    opt=access(*WHO, body=DecideRefund, problems=(RefundAlreadyDecided, *ONCE)),
+    responses=_answers(RefundAnswer, 200, "Rejected: the tickets stay good."),
+)
+async def reject_refund(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    refund_id: FromPath[UUID],
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Refuses a refund of your own show. Refusing it again changes nothing and says the same."""
+    wanted = decode(DecideRefund, body) if body else DecideRefund()
+    refunds = booking_of(request).refunds
+    answer: Response[bytes] = await refunds.reject(principal, refund_id, wanted, idempotency_key)
+    return answer
+
+
+@post(
+    "/api/v1/refunds/{refund_id:uuid}/retry",
+    operation_id="retry_refund",
+    status_code=200,
+    opt=access(*WHO, problems=(RefundNotFailed, *ONCE)),
+    responses=_answers(RefundAnswer, 200, "The provider is asked again."),
+)
+async def retry_refund(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    refund_id: FromPath[UUID],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Sends a refund that the provider has failed once more."""
+    refunds = booking_of(request).refunds
+    answer: Response[bytes] = await refunds.retry(principal, refund_id, idempotency_key)
+    return answer
+
+
+@post(
+    "/api/v1/sessions/{session_id:uuid}/cancel",
+    operation_id="cancel_session",
+    status_code=202,
+    opt=access(*WHO, body=CancelSession, problems=(SessionNotPublished, SessionOver, *ONCE)),
+    responses=_answers(CancellationProgress, 202, "Nothing is sold any more; money goes back."),
+)
+async def cancel_session(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    session_id: FromPath[UUID],
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Ends the sale of your own session for good and gives everybody the whole price back."""
+    wanted = decode(CancelSession, body)
+    cancelling = booking_of(request).session_cancelling
+    answer: Response[bytes] = await cancelling.cancel(
+        principal, session_id, wanted, idempotency_key
+    )
+    return answer
+
+
+@get(
+    "/api/v1/sessions/{session_id:uuid}/cancellation",
+    operation_id="read_session_cancellation",
+    opt=access(*WHO, problems=(Unavailable,)),
+)
+async def read_session_cancellation(
+    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID]
+) -> CancellationProgress:
+    """How far the giving back of your own cancelled session is."""
+    return await booking_of(request).session_cancelling.progress(principal, session_id)
+
+
+REFUND_ROUTES = [
+    *(request_refund, list_refunds_of_order, read_refund, list_refunds),
+    *(approve_refund, reject_refund, retry_refund),
+    *(cancel_session, read_session_cancellation),
+]

@@ -1,0 +1,90 @@
+"""Refunds over real stores: what a buyer and an organizer do, and a provider that can be told how to be."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+from booking.audit import audit_booking
+from booking.providers.protocol import RefundVerdict
+from catalog.contract import RefundPolicy
+from tests.support.api import Answer
+from tests.support.booking import BookingApp
+
+DONE = RefundVerdict(state="succeeded")
+
+
+class RefundingProvider:
+    """The app's provider, but refunds are answered here: by key, once, as a provider keeps its books."""
+
+    def __init__(self, app: BookingApp) -> None:
+        self._inner: Any = app.services.refund_sending._provider
+        self.sent: dict[UUID, int] = {}
+        self.calls: list[UUID] = []
+        self.verdicts: list[RefundVerdict | Exception] = []  # of the next calls; then they succeed
+        self.known: dict[UUID, RefundVerdict] = {}
+        app.services.refund_sending._provider = self  # type: ignore[assignment]
+
+    async def refund(
+        self, *, refund_id: UUID, payment_id: UUID, amount: int, currency: str
+    ) -> RefundVerdict:
+        self.calls.append(refund_id)
+        verdict = self.verdicts.pop(0) if self.verdicts else DONE
+        if isinstance(verdict, Exception):
+            raise verdict
+        if verdict.state != "failed":
+            self.sent[refund_id] = amount
+        self.known[refund_id] = verdict
+        return verdict
+
+    async def look_up_refund(self, refund_id: UUID) -> RefundVerdict | None:
+        return self.known.get(refund_id)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+async def is_sound(app: BookingApp) -> None:
+    findings = await audit_booking(app.services, looks_max=1)
+    broken = [finding for finding in findings if not finding.ok]
+    assert broken == [], broken
+
+
+def organizer_of(app: BookingApp, session_id: UUID) -> UUID:
+    """Logged in as who organizes the session."""
+    organizer_id = app.neighbours.terms[session_id].organizer_id
+    app.token(organizer_id, "organizer")
+    return organizer_id
+
+
+def set_policy(app: BookingApp, session_id: UUID, **policy: Any) -> None:
+    terms = app.neighbours.terms[session_id]
+    app.neighbours.terms[session_id] = msgspec.structs.replace(
+        terms, refund_policy=RefundPolicy(**policy)
+    )
+
+
+async def bought(
+    app: BookingApp, session_id: UUID, *, user: UUID | None = None, seats: Sequence[int] = (1, 2)
+) -> tuple[UUID, Any]:
+    """Who bought these seats, and the answer to his paying."""
+    user = user or uuid4()
+    order = await app.order(user, session_id, seats=list(seats))
+    assert order.status == 201, order
+    paid = await app.pay(user, order.json["order_id"])
+    assert paid.status == 200, paid
+    return user, paid.json
+
+
+async def ask_back(
+    app: BookingApp, user: UUID, order_id: str, *, key: str | None = None, **body: Any
+) -> Answer:
+    headers = {"Idempotency-Key": key} if key else None
+    body = {"reason": "行程有变"} | body
+    return await app.post(f"/orders/{order_id}/refund", body, user=user, headers=headers)
+
+
+async def cancel_session(app: BookingApp, session_id: UUID, user: UUID | None = None) -> Answer:
+    who = user or organizer_of(app, session_id)
+    return await app.post(f"/sessions/{session_id}/cancel", {"reason": "台风"}, user=who)
