@@ -21,6 +21,7 @@ SEATS_RELEASED = "stampede.seats.released.v1"
 SEATS_BLOCKED = "stampede.seats.blocked.v1"
 SEATS_UNBLOCKED = "stampede.seats.unblocked.v1"
 PAYMENT_FAILED = "stampede.payment.failed.v1"
+TICKET_TRANSFERRED = "stampede.ticket.transferred.v1"
 TICKETS_ISSUED = "stampede.tickets.issued.v1"
 
 # In an order's history only, nobody is told of them.
@@ -121,3 +122,20 @@ class TicketsIssued(msgspec.Struct, frozen=True):
     user_id: UUID
     session_id: UUID
     tickets: list[IssuedTicket]
+
+
+class TicketTransferred(msgspec.Struct, frozen=True):
+    """`ticket_id` has died; `ticket` is what `to_user_id` has now."""
+
+    transfer_id: UUID
+    order_id: UUID
+    order_no: str
+    from_user_id: UUID
+    to_user_id: UUID
+    session_id: UUID
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    ticket_id: UUID
+    ticket: IssuedTicket

@@ -129,6 +129,9 @@ class Payments:
         )
 
     async def _charge_and_settle(self, charge: Charge) -> Settled:
+        if charge.amount == 0:  # a promo code paid it all: there is nothing to ask a provider for
+            free = Verdict(state="succeeded", amount=0, currency=charge.currency)
+            return await self.settle(charge.payment_id, free)
         try:
             verdict = await self._provider.charge(charge)
         except Unavailable:  # perhaps it took the money: the reconciler will ask

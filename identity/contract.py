@@ -32,6 +32,13 @@ class AccountLookups(msgspec.Struct, frozen=True):
     lookups: list[AccountLookup]
 
 
+class AccountByEmail(msgspec.Struct, frozen=True):
+    """POST /internal/users/by-email, answered with an Account: an address is not for paths and logs.
+    404 when nobody has it, 400 when it is none."""
+
+    email: str
+
+
 class Accounts(msgspec.Struct, frozen=True):
     """As many as were asked for, in the same order; None where there is no such account."""
 
@@ -57,5 +64,6 @@ REVOKED_LOGIN_HEADER = (
 JWKS_PATH = "/.well-known/jwks.json"
 REVOKED_LOGINS_PATH = "/internal/revoked-logins"
 USER_PATH = "/internal/users/{user_id}"
+BY_EMAIL_PATH = "/internal/users/by-email"
 LOOKUP_PATH = "/internal/users/lookup"
 LOOKUPS_MAX = 200

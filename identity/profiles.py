@@ -11,7 +11,7 @@ from chassis.context import CURRENT, RequestContext
 from chassis.postgres import Pool, connection
 from chassis.problems import InvalidToken, NotFound
 from identity.contract import Account, AccountLookup
-from identity.domain.people import clean_name, clean_phone
+from identity.domain.people import clean_name, clean_phone, normalise_email
 from identity.store import Store
 from identity.wire import ChangeProfile
 
@@ -43,6 +43,17 @@ class Profiles:
         if account is None:
             raise NotFound()
         _log_read(user_id, started)
+        return account
+
+    async def read_by_email(self, email: str) -> Account:
+        """For other services. Raises NotFound, or ValidationFailed for what is no address."""
+        started = time.perf_counter()
+        normalised = normalise_email(email)
+        async with connection(self._pool) as acquired:
+            account = await self._store.get_account_by_email(acquired, normalised)
+        if account is None:
+            raise NotFound()
+        _log_read(account.user_id, started)
         return account
 
     async def look_up(self, asked: Sequence[AccountLookup]) -> list[Account | None]:

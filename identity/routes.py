@@ -19,6 +19,7 @@ from identity.contract import (
     LOOKUPS_MAX,
     REVOKED_LOGIN_HEADER,
     Account,
+    AccountByEmail,
     AccountLookups,
     Accounts,
     RevokedLogins,
@@ -161,6 +162,13 @@ class InternalController(Controller):
     async def look_up_accounts(self, body: RawBody, use_cases: Served) -> Accounts:
         asked = decode(AccountLookups, body).lookups[:LOOKUPS_MAX]
         return Accounts(await use_cases.profiles.look_up(asked))
+
+    @post(
+        "/users/by-email", operation_id="read_account_by_email", status_code=200,
+        opt=access(INTERNAL),
+    )  # fmt: skip
+    async def read_account_by_email(self, body: RawBody, use_cases: Served) -> Account:
+        return await use_cases.profiles.read_by_email(decode(AccountByEmail, body).email)
 
     @get("/revoked-logins", operation_id="list_revoked_logins", opt=access(INTERNAL))
     async def list_revoked_logins(self, use_cases: Served) -> RevokedLogins:

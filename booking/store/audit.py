@@ -13,6 +13,8 @@ INVARIANTS = (
     "money_is_ticketed_or_goes_back",
     "payments_are_answered",
     "tallies_are_right",
+    "promo_uses_are_right",
+    "tickets_changed_hands_once",
     "no_hold_past_its_end",
     "history_tells_the_status",
     "outbox_is_drained_or_moving",

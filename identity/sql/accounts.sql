@@ -15,6 +15,11 @@ SELECT user_id, email, full_name, phone, locale, roles, active
 FROM accounts
 WHERE user_id = :user_id;
 
+-- name: get_account_by_email^
+SELECT user_id, email, full_name, phone, locale, roles, active
+FROM accounts
+WHERE email = :email;
+
 -- name: get_accounts
 -- The same for many orders that arrive together.
 SELECT user_id, email, full_name, phone, locale, roles, active
