@@ -12,7 +12,10 @@ from booking.domain.promotion import discount_of, normalise_code, paid_of
     [
         ("early-bird", "EARLY-BIRD"),
         (" Vip_2026 ", "VIP_2026"),
-        ("\uff33\uff35\uff2d\uff2d\uff25\uff32", "SUMMER"),  # full width, as Chinese keyboards type it
+        (
+            "\uff33\uff35\uff2d\uff2d\uff25\uff32",
+            "SUMMER",
+        ),  # full width, as Chinese keyboards type it
         ("ab", None),
         ("A" * 33, None),
         ("A B C", None),
