@@ -23,7 +23,7 @@ from chassis.events import pending
 from chassis.ids import uuid7
 from chassis.postgres import Connection, Pool, connection
 from chassis.problems import FieldError, NotFound, RateLimited, ValidationFailed
-from identity.contract import BY_EMAIL_PATH, Account, AccountByEmail
+from identity.contract import BY_EMAIL_PATH, Account, EmailLookup
 
 log = logs.get("booking")
 
@@ -115,7 +115,7 @@ class Transfers:
 
     async def _account(self, email: str) -> Account | None:
         try:
-            return await self._identity.post(BY_EMAIL_PATH, AccountByEmail(email), Account)
+            return await self._identity.post(BY_EMAIL_PATH, EmailLookup(email), Account)
         except UpstreamRefused as refused:
             if refused.status == 400:
                 error = FieldError("to_email", "is no e-mail address")

@@ -32,17 +32,16 @@ class AccountLookups(msgspec.Struct, frozen=True):
     lookups: list[AccountLookup]
 
 
-class AccountByEmail(msgspec.Struct, frozen=True):
-    """POST /internal/users/by-email, answered with an Account: an address is not for paths and logs.
-    404 when nobody has it, 400 when it is none."""
-
-    email: str
-
-
 class Accounts(msgspec.Struct, frozen=True):
     """As many as were asked for, in the same order; None where there is no such account."""
 
     accounts: list[Account | None]
+
+
+class EmailLookup(msgspec.Struct, frozen=True):
+    """POST /internal/users/by-email: the Account; 404 when there is none, 400 for no address."""
+
+    email: str
 
 
 class RevokedLogin(msgspec.Struct, frozen=True):
@@ -64,6 +63,6 @@ REVOKED_LOGIN_HEADER = (
 JWKS_PATH = "/.well-known/jwks.json"
 REVOKED_LOGINS_PATH = "/internal/revoked-logins"
 USER_PATH = "/internal/users/{user_id}"
-BY_EMAIL_PATH = "/internal/users/by-email"
 LOOKUP_PATH = "/internal/users/lookup"
+BY_EMAIL_PATH = "/internal/users/by-email"
 LOOKUPS_MAX = 200

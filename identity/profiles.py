@@ -45,12 +45,11 @@ class Profiles:
         _log_read(user_id, started)
         return account
 
-    async def read_by_email(self, email: str) -> Account:
-        """For other services. Raises NotFound, or ValidationFailed for what is no address."""
+    async def find(self, email: str) -> Account:
+        """For other services, by address. Raises NotFound, or ValidationFailed when it is none."""
         started = time.perf_counter()
-        normalised = normalise_email(email)
         async with connection(self._pool) as acquired:
-            account = await self._store.get_account_by_email(acquired, normalised)
+            account = await self._store.find_account(acquired, normalise_email(email))
         if account is None:
             raise NotFound()
         _log_read(account.user_id, started)

@@ -19,9 +19,9 @@ from identity.contract import (
     LOOKUPS_MAX,
     REVOKED_LOGIN_HEADER,
     Account,
-    AccountByEmail,
     AccountLookups,
     Accounts,
+    EmailLookup,
     RevokedLogins,
 )
 from identity.domain.people import preferred_locale
@@ -163,12 +163,9 @@ class InternalController(Controller):
         asked = decode(AccountLookups, body).lookups[:LOOKUPS_MAX]
         return Accounts(await use_cases.profiles.look_up(asked))
 
-    @post(
-        "/users/by-email", operation_id="read_account_by_email", status_code=200,
-        opt=access(INTERNAL),
-    )  # fmt: skip
-    async def read_account_by_email(self, body: RawBody, use_cases: Served) -> Account:
-        return await use_cases.profiles.read_by_email(decode(AccountByEmail, body).email)
+    @post("/users/by-email", operation_id="find_account", status_code=200, opt=access(INTERNAL))
+    async def find_account(self, body: RawBody, use_cases: Served) -> Account:
+        return await use_cases.profiles.find(decode(EmailLookup, body).email)
 
     @get("/revoked-logins", operation_id="list_revoked_logins", opt=access(INTERNAL))
     async def list_revoked_logins(self, use_cases: Served) -> RevokedLogins:

@@ -103,3 +103,11 @@ async def redeem_promo_code(
 async def release_redemptions(one: Connection, orders: Sequence[UUID]) -> None:
     """Gives back the uses of orders that have ended, in the transaction that ends them. Once each."""
     await queries.release_redemptions(one, orders=list(orders))
+
+
+async def retake_redemption(one: Connection, order_id: UUID) -> bool:
+    """Counts the use of an order again that lives again, in the transaction that revives it.
+
+    False when its code has no use left (the order keeps its price), or it has no code.
+    """
+    return await queries.retake_redemption(one, order_id=order_id) is not None

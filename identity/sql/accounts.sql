@@ -15,7 +15,8 @@ SELECT user_id, email, full_name, phone, locale, roles, active
 FROM accounts
 WHERE user_id = :user_id;
 
--- name: get_account_by_email^
+-- name: find_account^
+-- For organizers who name somebody by address; the address is in its one stored form.
 SELECT user_id, email, full_name, phone, locale, roles, active
 FROM accounts
 WHERE email = :email;

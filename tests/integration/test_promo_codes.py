@@ -9,7 +9,7 @@ import pytest
 
 from booking.audit import audit_booking
 from booking.cancellation import sweep_orders
-from booking.store.promotions import release_redemptions
+from booking.store.promotions import release_redemptions, retake_redemption
 from chassis.postgres import transaction
 from tests.support.api import Answer
 from tests.support.booking import (
@@ -165,7 +165,14 @@ async def test_uses_end_and_come_back_with_orders_that_end(stall: Stall) -> None
     assert [answer.status for answer in kept] == [201, 201]
     async with transaction(stall.app.services.pool) as one:  # what has ended gives back once
         await release_redemptions(one, [UUID(first["order_id"]), UUID(second["order_id"])])
+        assert not await retake_redemption(one, UUID(second["order_id"]))  # no room for it
     assert await stall.uses() == [2]
+    await stall.app.cancel(cem, kept[1].json["order_id"])
+    async with transaction(stall.app.services.pool) as one:
+        assert await retake_redemption(one, UUID(second["order_id"]))
+        assert not await retake_redemption(one, UUID(second["order_id"]))
+        await release_redemptions(one, [UUID(second["order_id"])])
+    assert await stall.uses() == [1]
     await is_sound(stall.app)
 
 

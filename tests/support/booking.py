@@ -33,9 +33,9 @@ from identity.contract import (
     BY_EMAIL_PATH,
     LOOKUP_PATH,
     Account,
-    AccountByEmail,
     AccountLookups,
     Accounts,
+    EmailLookup,
 )
 from tests.support.api import Answer
 from tests.support.catalog import Signer, exchange, in_a_task_of_its_own
@@ -52,7 +52,9 @@ class Neighbours:
         self.plans: dict[UUID, SeatPlan] = {}
         self.inactive: set[UUID] = set()
         self.unknown: set[UUID] = set()
+        self.roles: dict[UUID, list[str]] = {}
         self.emails: dict[str, UUID] = {}
+        self.identity_is_away = False
 
     def publish(self, *, rows: int = 2, places: int = 5, **changes: Any) -> UUID:
         """A session on sale: `rows` of ten seats (ids 1…10, 12…21, …), then standing places."""
@@ -90,12 +92,15 @@ class Neighbours:
         return session_id
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == LOOKUP_PATH:
+        if scope["path"].startswith("/internal/users") and self.identity_is_away:
+            raise OSError("nobody there")
+        if scope["path"] == BY_EMAIL_PATH:
+            wanted = msgspec.json.decode((await receive())["body"], type=EmailLookup)
+            named = self.emails.get(wanted.email)
+            found = self._account(named) if named is not None else None
+        elif scope["path"] == LOOKUP_PATH:
             asked = msgspec.json.decode((await receive())["body"], type=AccountLookups)
             found = Accounts([self._account(one.user_id) for one in asked.lookups])
-        elif scope["path"] == BY_EMAIL_PATH:
-            email = msgspec.json.decode((await receive())["body"], type=AccountByEmail).email
-            found = self._account(self.emails[email]) if email in self.emails else None
         else:
             parts = scope["path"].strip("/").split("/")
             key = UUID(parts[2])
@@ -119,7 +124,13 @@ class Neighbours:
         if key in self.unknown:
             return None
         return Account(
-            key, "a@example.com", "王小明", None, "zh", ["customer"], key not in self.inactive
+            key,
+            "a@example.com",
+            "王小明",
+            None,
+            "zh",
+            ["customer", *self.roles.get(key, [])],
+            key not in self.inactive,
         )
 
 

@@ -1,32 +1,34 @@
 -- Invariants of promo codes and of transfers; each returns what breaks it, in words.
 
 -- name: audit_promo_uses_are_right
--- A use is of an order that lives; given back when it is cancelled or wholly refunded.
-WITH living AS (
-    SELECT r.promo_code_id, r.user_id
-    FROM promo_redemptions r JOIN orders o USING (order_id)
-    WHERE o.status IN ('pending_payment', 'paid', 'completed')
+-- A use is of an order that lives, and given back when that is cancelled or wholly refunded. Only an
+-- order that lives again, since its money came late, may live without one.
+WITH counted AS (
+    SELECT promo_code_id, user_id FROM promo_redemptions WHERE released_at IS NULL
 ), by_code AS (
-    SELECT promo_code_id, count(*) AS uses FROM living GROUP BY promo_code_id
+    SELECT promo_code_id, count(*) AS uses FROM counted GROUP BY promo_code_id
 ), by_user AS (
-    SELECT promo_code_id, user_id, count(*) AS uses FROM living GROUP BY promo_code_id, user_id
+    SELECT promo_code_id, user_id, count(*) AS uses FROM counted GROUP BY promo_code_id, user_id
 )
-SELECT format('promo code %s has %s uses and %s living orders', c.promo_code_id, c.uses,
+SELECT format('promo code %s has %s uses of %s and %s orders', c.promo_code_id, c.uses, c.max_uses,
               coalesce(b.uses, 0)) AS broken
 FROM promo_codes c LEFT JOIN by_code b USING (promo_code_id)
 WHERE c.uses <> coalesce(b.uses, 0) OR c.uses > c.max_uses
 UNION ALL
-SELECT format('user %s has %s uses of promo code %s and %s living orders', user_id,
-              coalesce(t.uses, 0), promo_code_id, coalesce(b.uses, 0))
+SELECT format('user %s has %s uses of promo code %s and %s orders', user_id, coalesce(t.uses, 0),
+              promo_code_id, coalesce(b.uses, 0))
 FROM promo_tallies t FULL JOIN by_user b USING (promo_code_id, user_id)
 WHERE coalesce(t.uses, 0) <> coalesce(b.uses, 0)
 UNION ALL
-SELECT format('redemption of order %s is %s and the order %s', r.order_id,
-              CASE WHEN r.released_at IS NULL THEN 'counted' ELSE 'released' END,
+SELECT format('the use of order %s is %s and the order %s', r.order_id,
+              CASE WHEN r.released_at IS NULL THEN 'counted' ELSE 'given back' END,
               coalesce(o.status, 'not there'))
 FROM promo_redemptions r LEFT JOIN orders o USING (order_id)
-WHERE (r.released_at IS NULL)
-      IS DISTINCT FROM coalesce(o.status IN ('pending_payment', 'paid', 'completed'), false)
+WHERE CASE WHEN coalesce(o.status IN ('pending_payment', 'paid', 'completed'), false)
+    THEN r.released_at IS NOT NULL AND NOT EXISTS (
+        SELECT FROM order_events e
+        WHERE e.order_id = r.order_id AND e.type = 'stampede.order.cancelled.v1')
+    ELSE r.released_at IS NULL END
 LIMIT :limit;
 
 -- name: audit_tickets_changed_hands_once

@@ -54,6 +54,27 @@ WITH used AS (
 )
 SELECT promo_code_id FROM used;
 
+-- name: retake_redemption$
+-- An order that ended, and lives again because its money came late, counts again where its code still
+-- has room; where it has none the price is kept all the same, and the use stays given back. NULL then,
+-- and for an order without a code.
+WITH ended AS MATERIALIZED (
+    SELECT r.order_id, c.promo_code_id, r.user_id
+    FROM promo_redemptions r JOIN promo_codes c USING (promo_code_id)
+    WHERE r.order_id = :order_id AND r.released_at IS NOT NULL
+      AND (c.max_uses IS NULL OR c.uses < c.max_uses) FOR UPDATE OF r, c
+), counted AS (
+    UPDATE promo_tallies t SET uses = t.uses + 1 FROM ended e
+    WHERE t.promo_code_id = e.promo_code_id AND t.user_id = e.user_id
+      AND (t.cap IS NULL OR t.uses < t.cap)
+    RETURNING t.promo_code_id
+), used AS (
+    UPDATE promo_codes c SET uses = c.uses + 1 FROM counted
+    WHERE c.promo_code_id = counted.promo_code_id
+)
+UPDATE promo_redemptions r SET released_at = NULL
+FROM counted WHERE r.order_id = :order_id RETURNING r.order_id;
+
 -- name: release_redemptions!
 -- The uses of orders that have ended, given back once. Codes are locked in ascending order, and a
 -- person's tally only after its code, as redeeming does.
