@@ -4,4 +4,5 @@ SUBSCRIBES_TO = (
     "stampede.order.created.v1",
     "stampede.order.paid.v1",
     "stampede.order.cancelled.v1",
+    "stampede.ticket.transferred.v1",
 )

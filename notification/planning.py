@@ -5,6 +5,7 @@
 | order.created | order_confirmation | |
 | order.paid | payment_receipt | payment_receipt |
 | order.cancelled | order_cancellation | |
+| ticket.transferred | ticket_received, and ticket_sent to who gave it | |
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,11 @@ from booking.contract import (
     ORDER_CANCELLED,
     ORDER_CREATED,
     ORDER_PAID,
+    TICKET_TRANSFERRED,
     OrderCancelled,
     OrderCreated,
     OrderPaid,
+    TicketTransferred,
 )
 from chassis.events import Event
 from chassis.ids import uuid7
@@ -25,19 +28,23 @@ from chassis.postgres import Connection
 from notification import store
 from notification.store import PlannedMessage
 
-Order = OrderCreated | OrderPaid | OrderCancelled
+Order = OrderCreated | OrderPaid | OrderCancelled | TicketTransferred
 
 EMAIL, SMS = "email", "sms"
 KINDS: dict[str, type[Order]] = {
     ORDER_CREATED: OrderCreated,
     ORDER_PAID: OrderPaid,
     ORDER_CANCELLED: OrderCancelled,
+    TICKET_TRANSFERRED: TicketTransferred,
 }
 MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
     ORDER_CREATED: (("order_confirmation", EMAIL),),
     ORDER_PAID: (("payment_receipt", EMAIL), ("payment_receipt", SMS)),
     ORDER_CANCELLED: (("order_cancellation", EMAIL),),
+    TICKET_TRANSFERRED: (("ticket_received", EMAIL), ("ticket_sent", EMAIL)),
 }
+# Whom a message is for, where that is not the order's buyer.
+READERS = {"ticket_received": "to_user_id", "ticket_sent": "from_user_id"}
 
 
 def order_of(event: Event) -> Order:
@@ -53,6 +60,7 @@ async def plan_messages(held: Connection, events: Sequence[Event]) -> None:
         if event.type in KINDS:
             order = order_of(event)
             for template, channel in MESSAGES[event.type]:
-                planned.append(PlannedMessage(uuid7(), template, channel, order.user_id, event))
+                reader = getattr(order, READERS.get(template, "user_id"))
+                planned.append(PlannedMessage(uuid7(), template, channel, reader, event))
     if planned:
         await store.plan_messages(held, planned)

@@ -10,11 +10,13 @@ from booking.contract import (
     ORDER_CANCELLED,
     ORDER_CREATED,
     ORDER_PAID,
+    TICKET_TRANSFERRED,
     IssuedTicket,
     OrderCancelled,
     OrderCreated,
     OrderItem,
     OrderPaid,
+    TicketTransferred,
 )
 from chassis.events import Event
 from chassis.ids import uuid7
@@ -75,8 +77,30 @@ def order_cancelled(**changes: Any) -> OrderCancelled:
     return OrderCancelled(**{**_order(), "reason": "unpaid", **changes})
 
 
-def event_of(order: OrderCreated | OrderPaid | OrderCancelled, request_id: str = "req-1") -> Event:
-    types = {OrderCreated: ORDER_CREATED, OrderPaid: ORDER_PAID, OrderCancelled: ORDER_CANCELLED}
+def ticket_transferred(**changes: Any) -> TicketTransferred:
+    fields: dict[str, Any] = {
+        **{key: value for key, value in _order().items() if key != "user_id"},
+        "transfer_id": uuid7(),
+        "from_user_id": USER_ID,
+        "to_user_id": uuid7(),
+        "venue": "上海体育场",
+        "starts_at": STARTS_AT,
+        "time_zone": "Asia/Shanghai",
+        "ticket_id": uuid7(),
+        "ticket": order_paid().tickets[0],
+    }
+    return TicketTransferred(**{**fields, **changes})
+
+
+def event_of(
+    order: OrderCreated | OrderPaid | OrderCancelled | TicketTransferred, request_id: str = "req-1"
+) -> Event:
+    types = {
+        OrderCreated: ORDER_CREATED,
+        OrderPaid: ORDER_PAID,
+        OrderCancelled: ORDER_CANCELLED,
+        TicketTransferred: TICKET_TRANSFERRED,
+    }
     return Event(
         id=uuid7(),
         type=types[type(order)],
