@@ -109,6 +109,7 @@ export async function seats(id, etag, signal) {
 
 export const order = (id, signal) => get(`/orders/${id}`, signal);
 export const orders = (filters, signal) => get(`/orders?${query(filters)}`, signal);
+export const tickets = (filters, signal) => get(`/tickets?${query(filters)}`, signal);
 export const orderEvents = (id, signal) => get(`/orders/${id}/events`, signal);
 
 export function placeOrder(body) {
@@ -122,6 +123,10 @@ export function pay(order_id, body) {
 
 export function cancel(order_id) {
   return once(["cancel", order_id], (key) => post(`/orders/${order_id}/cancel`, undefined, key), isDefinite);
+}
+
+export function transfer(ticket_id, to_email) {
+  return once(["transfer", ticket_id, to_email], (key) => post(`/tickets/${ticket_id}/transfer`, { to_email }, key), isDefinite);
 }
 
 export async function logIn(email, password) {
