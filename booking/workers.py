@@ -15,6 +15,7 @@ from booking.seats.keys import LOADED_SESSIONS
 from booking.seats.reconcile import Reconciler
 from booking.seats.sweeper import Sweeper
 from booking.services import Booking, opened
+from booking.store.keys import prune_idempotency_keys
 from chassis import logs
 from chassis.backoff import Backoff, pause
 from chassis.context import CURRENT, RequestContext, new_request_id
@@ -29,6 +30,7 @@ SWEEP_EVERY_S = 0.5
 HEAL_EVERY_S = 15.0  # a look at every session in Redis costs PostgreSQL all of its claims
 PAYMENTS_EVERY_S = 2.0
 COMPLETE_EVERY_S = 60.0
+PRUNE_EVERY_S = 3600.0
 RETRY = Backoff(first_s=0.5, most_s=5.0)
 
 Round = Callable[[], Awaitable[object]]
@@ -49,6 +51,7 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             _repeat("heal", HEAL_EVERY_S, healing.round, stop),
             _repeat("payments", PAYMENTS_EVERY_S, lambda: _settle_payments(booking), stop),
             _repeat("complete", COMPLETE_EVERY_S, lambda: complete_orders(booking.pool), stop),
+            _repeat("prune", PRUNE_EVERY_S, lambda: prune_idempotency_keys(booking.pool), stop),
         )
 
 
