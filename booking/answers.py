@@ -12,7 +12,11 @@ from booking.store.records import Order, whole_second
 
 
 class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An order. Amounts in minor units of `currency`; `tickets` when it has been paid."""
+    """An order. Amounts in minor units of `currency`; `tickets` when it has been paid.
+
+    `total_amount` is what is to be paid. With a promo code it is `original_amount`, what the items
+    cost, less `discount`.
+    """
 
     order_id: UUID
     order_no: str
@@ -29,6 +33,9 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     expires_at: datetime
     paid_at: datetime | None = None
     cancel_reason: str | None = None
+    promo_code: str | None = None
+    original_amount: int | None = None
+    discount: int | None = None
     tickets: list[IssuedTicket] = []
 
 
@@ -79,6 +86,7 @@ class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
     order_id: UUID
     session_id: UUID
     status: str
+    void_reason: str | None
     title: str
     venue: str
     starts_at: datetime
@@ -89,6 +97,53 @@ class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     code: str
     qr_code: str
+
+
+class TicketPage(msgspec.Struct, frozen=True, kw_only=True):
+    tickets: list[TicketAnswer]
+    page: int
+    page_size: int
+    total: int
+
+
+class TransferAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`ticket_id` is void from now on; `new_ticket_id` is the recipient's, who alone can read it."""
+
+    transfer_id: UUID
+    status: Literal["transferred"]
+    ticket_id: UUID
+    new_ticket_id: UUID
+    session_id: UUID
+    seat_id: int
+    area: str
+    row: str
+    number: int
+    transferred_at: datetime
+
+
+class PromoCodeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`value`: per cent, or minor units of `currency`. `uses`: by orders that live, paid or not."""
+
+    promo_code_id: UUID
+    show_id: UUID
+    code: str
+    kind: Literal["percent", "fixed"]
+    value: int
+    currency: str | None
+    max_uses: int | None
+    max_uses_per_user: int | None
+    valid_from: datetime | None
+    valid_until: datetime | None
+    active: bool
+    uses: int
+    created_at: datetime
+
+
+class PromoCodePage(msgspec.Struct, frozen=True, kw_only=True):
+    promo_codes: list[PromoCodeAnswer]
+    page: int
+    page_size: int
+    total: int
 
 
 class SeatsBlocked(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,5 +174,8 @@ def order_answer(
         expires_at=whole_second(order.expires_at),
         paid_at=None if as_created or order.paid_at is None else whole_second(order.paid_at),
         cancel_reason=None if as_created else order.cancel_reason,
+        promo_code=order.promo_code,
+        original_amount=None if order.discount is None else order.total_amount + order.discount,
+        discount=order.discount,
         tickets=tickets or [],
     )

@@ -17,6 +17,7 @@ from booking.domain.problems import OrderNotCancellable, PaymentInProgress
 from booking.seats.holds import SeatHolds
 from booking.store import ending
 from booking.store import orders as stored
+from booking.store.promotions import release_redemptions
 from booking.store.records import CancelledOrder
 from booking.telling import cancellation_told, remembered
 from chassis import logs
@@ -95,6 +96,7 @@ async def cancel_and_tell(
 ) -> list[CancelledOrder]:
     """Within the caller's transaction. `reason`: `user`, `unpaid` or `session_cancelled`."""
     cancelled = await ending.cancel_orders(one, orders, reason)
+    await release_redemptions(one, [order.order_id for order in cancelled])
     told = [cancellation_told(order, reason) for order in cancelled]
     if told:
         events = [event for _, some in told for event in some]

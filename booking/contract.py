@@ -28,6 +28,7 @@ REFUND_FAILED = "stampede.refund.failed.v1"
 SESSION_CANCELLED = "stampede.session.cancelled.v1"
 PAYMENT_FAILED = "stampede.payment.failed.v1"
 PAYMENT_REFUNDED = "stampede.payment.refunded.v1"
+TICKET_TRANSFERRED = "stampede.ticket.transferred.v1"
 TICKETS_ISSUED = "stampede.tickets.issued.v1"
 
 # In an order's history only, nobody is told of them.
@@ -206,3 +207,20 @@ class SessionCancelled(msgspec.Struct, frozen=True):
     starts_at: datetime
     time_zone: str
     reason: str
+
+
+class TicketTransferred(msgspec.Struct, frozen=True):
+    """`ticket_id` has died; `ticket` is what `to_user_id` has now."""
+
+    transfer_id: UUID
+    order_id: UUID
+    order_no: str
+    from_user_id: UUID
+    to_user_id: UUID
+    session_id: UUID
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    ticket_id: UUID
+    ticket: IssuedTicket

@@ -94,4 +94,7 @@ def created_answer(order: NewOrder, placed: PlacedOrder) -> OrderAnswer:
         currency=terms.currency,
         created_at=whole_second(placed.created_at),
         expires_at=whole_second(placed.expires_at),
+        promo_code=order.redeemed.code if order.redeemed else None,
+        original_amount=order.redeemed.original_amount if order.redeemed else None,
+        discount=order.redeemed.discount if order.redeemed else None,
     )

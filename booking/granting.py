@@ -25,6 +25,7 @@ from booking.seats.holds import SeatHolds
 from booking.seats.returning import give_back
 from booking.store import refunds as stored
 from booking.store.ending import Remembered, tell
+from booking.store.promotions import release_redemptions
 from booking.store.records import whole_second
 from booking.store.refunds import NewRefund, OrderForRefund, Refund, TicketForRefund
 from booking.telling import remembered, seats_changed
@@ -192,6 +193,7 @@ async def _tell_grant(
         released = seats_changed(order.session_id, seats, areas, order.order_id)
         events.append(pending(SEATS_RELEASED, subject, released))
     if await stored.mark_refunded(one, order.order_id):
+        await release_redemptions(one, [order.order_id])
         amount = await stored.refunded_amount(one, order.order_id)
         whole = OrderRefunded(
             order_id=order.order_id,

@@ -12,6 +12,7 @@ from uuid import UUID
 from booking.answers import OrderAnswer, order_answer
 from booking.domain.problems import SeatsTaken, SoldOut, TicketLimitReached
 from booking.drafts import Attempt, created_answer, new_order
+from booking.redeeming import Redeeming
 from booking.requests import CreateOrder, area_of, check_shape, refuse_unknown
 from booking.seats.answers import Held, LimitReached, Repeated, Taken
 from booking.seats.answers import SoldOut as NoneLeft
@@ -58,6 +59,7 @@ class OrderPlacing:
         buyers: Buyers,
         clock: Clock,
         hold_ttl_s: int,
+        redeeming: Redeeming,
     ) -> None:
         self._pool = pool
         self._holds = holds
@@ -65,6 +67,7 @@ class OrderPlacing:
         self._buyers = buyers
         self._clock = clock
         self._hold_ttl_s = hold_ttl_s
+        self._redeeming = redeeming
         self._keys: Coalescer[tuple[UUID, str], bool] = Coalescer(
             self._find_keys, batch_max=KEYS_MAX, queue_max=WAITING_MAX
         )
@@ -104,7 +107,10 @@ class OrderPlacing:
             order = new_order(attempt, seats)
             try:
                 await self._buyers.require(attempt.user_id)  # of those who got seats, not of all
-                placed = await self._commits.call(order)
+                if attempt.wanted.promo_code:
+                    order, placed = await self._redeeming.place(order, attempt.wanted.promo_code)
+                else:
+                    placed = await self._commits.call(order)
             except SeatsRefused:
                 await self._correct_redis(attempt, seats)
                 if attempt.wanted.seats is not None:

@@ -156,7 +156,7 @@ class Payments:
 
     async def _charge_and_settle(self, charge: Charge, purchase: Purchase) -> PayAnswer:
         try:
-            verdict = await self._provider.charge(charge)
+            verdict = await self._charge(charge)
         except Unavailable:  # perhaps it took the money: the reconciler will ask
             log.warning("payment_unanswered", payment=charge.payment_id, order=charge.order_id)
             verdict = Verdict(state="pending", amount=charge.amount, currency=charge.currency)
@@ -174,6 +174,11 @@ class Payments:
             charge.method,
             issued=settled.issued,
         )
+
+    async def _charge(self, charge: Charge) -> Verdict:
+        if charge.amount == 0:  # a promo code paid it all: there is nothing to ask a provider for
+            return Verdict(state="succeeded", amount=0, currency=charge.currency)
+        return await self._provider.charge(charge)
 
     async def _replay(self, earlier: PreviousPayment, method: str) -> PayAnswer:
         if earlier.state is PaymentState.CREATED:

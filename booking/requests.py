@@ -1,10 +1,12 @@
 """What booking's routes take, and the checks that types cannot express. All of them are 400."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from booking.domain.order import SEATS_PER_ORDER_MAX
 from booking.domain.seating import Seating
@@ -25,6 +27,7 @@ class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     seats: (
         Annotated[list[SeatId], msgspec.Meta(min_length=1, max_length=SEATS_PER_ORDER_MAX)] | None
     ) = None
+    promo_code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetType | None = UNSET
 
 
 def check_shape(wanted: CreateOrder) -> None:
@@ -40,6 +43,44 @@ def check_shape(wanted: CreateOrder) -> None:
             text = "give either seats, or seat_area_id and quantity"
             raise ValidationFailed(errors=[FieldError("seats", text)])
         refuse_repeated(wanted.seats)
+
+
+Money = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+Uses = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class CreatePromoCode(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """`value`: per cent of the order, or off the order in minor units of `currency` (which may be left
+    out when the show sells in one only). A limit that is left out is none. Case does not matter."""
+
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    kind: Literal["percent", "fixed"]
+    value: Money
+    currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")] | None = None
+    max_uses: Uses | None = None
+    max_uses_per_user: Uses | None = None
+    valid_from: Time | None = None
+    valid_until: Time | None = None
+
+
+class ChangePromoCode(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What is left out stays as it is; null takes a limit away."""
+
+    active: bool | UnsetType = UNSET
+    max_uses: Uses | UnsetType | None = UNSET
+    max_uses_per_user: Uses | UnsetType | None = UNSET
+    valid_from: Time | UnsetType | None = UNSET
+    valid_until: Time | UnsetType | None = UNSET
+
+
+class TransferTicket(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`to_email`: the address that the recipient's account has."""
+
+    to_email: Annotated[
+        str,
+        msgspec.Meta(min_length=3, max_length=320, extra_json_schema={"format": "email"}),
+    ]
 
 
 class PayOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -10,7 +10,9 @@ from booking.blocking import Blocking
 from booking.cancellation import expire_orders
 from booking.orders import OrderPlacing
 from booking.payments import Payments
+from booking.promo_codes import PromoCodes
 from booking.providers.registry import open_provider
+from booking.redeeming import Redeeming
 from booking.refund_sending import RefundSending
 from booking.refunds import Refunds
 from booking.seats.holds import LUA, SeatHolds
@@ -21,6 +23,7 @@ from booking.store.tickets import load_signing_keys
 from booking.store.truth import Expire, PostgresTruth, database_now
 from booking.ticket_codes import TicketCodes, make_keys
 from booking.tickets import Tickets
+from booking.transfers import Transfers
 from booking.webhooks import Webhooks
 from chassis.client import ServiceClient
 from chassis.clock import DatabaseClock
@@ -41,6 +44,8 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     placing: OrderPlacing
     payments: Payments
     tickets: Tickets
+    transfers: Transfers
+    promo_codes: PromoCodes
     blocking: Blocking
     webhooks: Webhooks
     refunds: Refunds
@@ -60,7 +65,9 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
         stack.push_async_callback(redis.close)
         provider = await stack.enter_async_context(open_provider(wiring, pool))
 
-        sessions = Sessions(ServiceClient(wiring.upstreams.catalog))
+        catalog = ServiceClient(wiring.upstreams.catalog)
+        identity = ServiceClient(wiring.upstreams.identity)
+        sessions = Sessions(catalog)
         holds = SeatHolds(
             redis,
             PostgresTruth(pool, layout=sessions.layout, expire=_expiring(pool)),
@@ -80,12 +87,15 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 pool,
                 holds=holds,
                 sessions=sessions,
-                buyers=Buyers(ServiceClient(wiring.upstreams.identity)),
+                buyers=Buyers(identity),
                 clock=clock,
                 hold_ttl_s=settings.hold_ttl_s,
+                redeeming=Redeeming(pool, hold_ttl_s=settings.hold_ttl_s),
             ),
             payments=Payments(pool, provider=provider, tickets=tickets, settling=settling),
             tickets=tickets,
+            transfers=Transfers(pool, tickets=tickets, identity=identity),
+            promo_codes=PromoCodes(pool, catalog),
             blocking=Blocking(pool, sessions=sessions, holds=holds),
             webhooks=Webhooks(
                 pool,

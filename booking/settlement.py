@@ -29,6 +29,7 @@ from booking.seats.holds import SeatHolds
 from booking.seats.truth import Claim
 from booking.store import payments as stored
 from booking.store.ending import tell
+from booking.store.promotions import retake_redemption
 from booking.store.records import CancelledOrder, LockedPayment
 from booking.store.refusals import SeatsRefused
 from booking.telling import remembered, seats_changed
@@ -153,6 +154,7 @@ async def _sell(one: Connection, tickets: Tickets, payment: LockedPayment) -> Se
         raise SeatsRefused()
     if late:
         await stored.count_tickets_again(one, payment.order_id)
+        await retake_redemption(one, payment.order_id)
     await _move(one, payment, PaymentState.SUCCEEDED, None)
     sale = draw_up_sale(tickets, payment)
     await stored.insert_tickets(

@@ -9,14 +9,16 @@ from uuid import UUID
 
 import segno
 
-from booking.answers import TicketAnswer
+from booking.answers import TicketAnswer, TicketPage
 from booking.contract import IssuedTicket, OrderItem
 from booking.store import tickets as stored
 from booking.store.payments import NewTicket
 from booking.store.records import Ticket, whole_second
 from booking.store.tickets import TicketOfOrder
+from booking.store.transfers import list_tickets
 from booking.ticket_codes import TicketCodes
 from chassis.ids import uuid7
+from chassis.pages import offset
 from chassis.postgres import Connection, Pool, connection
 from chassis.problems import NotFound, Unauthenticated
 
@@ -38,12 +40,29 @@ class Tickets:
 
     async def get(self, ticket_id: UUID, user_id: UUID) -> TicketAnswer:
         """Raises NotFound unless it is the user's own."""
-        ticket = await self._own(ticket_id, user_id)
+        return self._answer(await self._own(ticket_id, user_id))
+
+    async def of_user(
+        self, user_id: UUID, *, status: str | None, page: int, page_size: int
+    ) -> TicketPage:
+        """Newest first, whether bought or given by somebody."""
+        async with connection(self._pool) as one:
+            found, total = await list_tickets(
+                one, user_id, status=status, limit=page_size, offset=offset(page, page_size)
+            )
+        tickets = [self._answer(ticket) for ticket in found]
+        return TicketPage(tickets=tickets, page=page, page_size=page_size, total=total)
+
+    def qr_url(self, ticket_id: UUID) -> str:
+        return self._codes.qr_url(ticket_id)
+
+    def _answer(self, ticket: Ticket) -> TicketAnswer:
         return TicketAnswer(
             ticket_id=ticket.ticket_id,
             order_id=ticket.order_id,
             session_id=ticket.session_id,
             status=ticket.status,
+            void_reason=ticket.void_reason,
             title=ticket.title,
             venue=ticket.venue,
             starts_at=whole_second(ticket.starts_at),

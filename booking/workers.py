@@ -16,6 +16,7 @@ from booking.seats.keys import LOADED_SESSIONS
 from booking.seats.reconcile import Reconciler
 from booking.seats.sweeper import Sweeper
 from booking.services import Booking, opened
+from booking.store.keys import prune_idempotency_keys
 from chassis import logs
 from chassis.backoff import Backoff, pause
 from chassis.context import CURRENT, RequestContext, new_request_id
@@ -34,6 +35,7 @@ REFUNDS_EVERY_S = 0.5
 CANCELLED_SESSIONS_EVERY_S = (
     0.25  # a batch of every session; tens of thousands of orders in minutes
 )
+PRUNE_EVERY_S = 3600.0
 RETRY = Backoff(first_s=0.5, most_s=5.0)
 
 Round = Callable[[], Awaitable[object]]
@@ -63,6 +65,7 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
                 stop,
             ),
             _repeat("complete", COMPLETE_EVERY_S, lambda: complete_orders(booking.pool), stop),
+            _repeat("prune", PRUNE_EVERY_S, lambda: prune_idempotency_keys(booking.pool), stop),
         )
 
 

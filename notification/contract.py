@@ -9,4 +9,5 @@ SUBSCRIBES_TO = (
     "stampede.refund.approved.v1",
     "stampede.refund.rejected.v1",
     "stampede.refund.succeeded.v1",
+    "stampede.ticket.transferred.v1",
 )

@@ -10,6 +10,7 @@
 | refund.approved | refund_approved; session_cancelled when that is why | session_cancelled |
 | refund.rejected | refund_rejected | |
 | refund.succeeded | refund_succeeded | |
+| ticket.transferred | ticket_received, and ticket_sent to who gave it | |
 """
 
 from collections.abc import Sequence
@@ -25,11 +26,13 @@ from booking.contract import (
     REFUND_REJECTED,
     REFUND_REQUESTED,
     REFUND_SUCCEEDED,
+    TICKET_TRANSFERRED,
     OrderCancelled,
     OrderCreated,
     OrderPaid,
     PaymentRefunded,
     RefundChanged,
+    TicketTransferred,
 )
 from chassis.events import Event
 from chassis.ids import uuid7
@@ -37,7 +40,9 @@ from chassis.postgres import Connection
 from notification import store
 from notification.store import PlannedMessage
 
-Order = OrderCreated | OrderPaid | OrderCancelled | PaymentRefunded | RefundChanged
+Order = (
+    OrderCreated | OrderPaid | OrderCancelled | PaymentRefunded | RefundChanged | TicketTransferred
+)
 
 EMAIL, SMS = "email", "sms"
 KINDS: dict[str, type[Order]] = {
@@ -49,6 +54,7 @@ KINDS: dict[str, type[Order]] = {
     REFUND_APPROVED: RefundChanged,
     REFUND_REJECTED: RefundChanged,
     REFUND_SUCCEEDED: RefundChanged,
+    TICKET_TRANSFERRED: TicketTransferred,
 }
 MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
     ORDER_CREATED: (("order_confirmation", EMAIL),),
@@ -59,7 +65,10 @@ MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
     REFUND_APPROVED: (("refund_approved", EMAIL),),
     REFUND_REJECTED: (("refund_rejected", EMAIL),),
     REFUND_SUCCEEDED: (("refund_succeeded", EMAIL),),
+    TICKET_TRANSFERRED: (("ticket_received", EMAIL), ("ticket_sent", EMAIL)),
 }
+# Whom a message is for, where that is not the order's buyer.
+READERS = {"ticket_received": "to_user_id", "ticket_sent": "from_user_id"}
 
 
 def order_of(event: Event) -> Order:
@@ -88,6 +97,7 @@ async def plan_messages(held: Connection, events: Sequence[Event]) -> None:
         if event.type in KINDS:
             order = order_of(event)
             for template, channel in messages_of(event.type, order):
-                planned.append(PlannedMessage(uuid7(), template, channel, order.user_id, event))
+                reader = getattr(order, READERS.get(template, "user_id"))
+                planned.append(PlannedMessage(uuid7(), template, channel, reader, event))
     if planned:
         await store.plan_messages(held, planned)

@@ -12,6 +12,7 @@ import msgspec
 from babel.dates import format_datetime, get_timezone, get_timezone_name
 from babel.numbers import format_currency, get_currency_precision
 
+from booking.contract import OrderCreated, OrderPaid
 from notification.planning import Order
 
 LANGUAGES = ("zh", "en")
@@ -19,6 +20,7 @@ DEFAULT_LANGUAGE = "en"
 LOCALES = {"zh": "zh_CN", "en": "en_US"}
 WHEN = {"zh": "y年M月d日 EEEE HH:mm", "en": "EEEE, d MMMM y, HH:mm"}
 SUBJECT_LENGTH_MAX = 200
+TICKETS_PAGE = "{base_url}/#/tickets"
 ORDER_PAGE = "{base_url}/#/orders/{order_id}"  # the storefront's page of an order
 
 
@@ -70,7 +72,9 @@ class Renderer:
             "order": order,
             "name": _one_line(name),
             "order_url": ORDER_PAGE.format(base_url=self._base_url, order_id=order.order_id),
+            "tickets_url": TICKETS_PAGE.format(base_url=self._base_url),
             "home_url": self._base_url,
+            "discount": _discount(order),
             "prices": {item.seat_id: item.price for item in getattr(order, "items", ())},
             "money": lambda amount: money(amount, getattr(order, "currency", "CNY"), language),
             "when": lambda moment: when(moment, zone, language),
@@ -80,6 +84,13 @@ class Renderer:
             return self._templates.get_template(f"{language}/{template}.{ending}").render(values)
 
         return write
+
+
+def _discount(order: Order) -> int:
+    """What a promo code took off: the seats' prices less what is to be paid."""
+    if isinstance(order, OrderCreated | OrderPaid):
+        return sum(item.price for item in order.items) - order.total_amount
+    return 0
 
 
 def money(amount: int, currency: str, language: str) -> str:

@@ -38,6 +38,48 @@ class SaleClosed(Problem):
     code, status = "sale-closed", 409
 
 
+class PromoCodeUnknown(Problem):
+    """This show has no such promo code."""
+
+    code, status = "promo-code-unknown", 422
+
+
+class PromoCodeNotValid(Problem):
+    """This promo code is not valid now, or not for this order."""
+
+    code, status = "promo-code-not-valid", 409
+
+
+class PromoCodeUsedUp(Problem):
+    """This promo code has been used as often as it may be."""
+
+    code, status = "promo-code-used-up", 409
+
+
+class PromoCodeLimitReached(Problem):
+    """You have used this promo code as often as one person may."""
+
+    code, status = "promo-code-limit-reached", 409
+
+
+class PromoCodeTaken(Problem):
+    """The show has this promo code already."""
+
+    code, status = "promo-code-taken", 409
+
+
+class TicketNotTransferable(Problem):
+    """This ticket cannot go to somebody else any more."""
+
+    code, status = "ticket-not-transferable", 409
+
+
+class RecipientUnknown(Problem):
+    """Nobody with this e-mail address can receive the ticket."""
+
+    code, status = "recipient-unknown", 409
+
+
 class OrderExpired(Problem):
     """The order was not paid in time; its seats are back on sale."""
 

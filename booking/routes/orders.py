@@ -17,6 +17,10 @@ from booking.domain.problems import (
     OrderNotPayable,
     PaymentDeclined,
     PaymentInProgress,
+    PromoCodeLimitReached,
+    PromoCodeNotValid,
+    PromoCodeUnknown,
+    PromoCodeUsedUp,
     SaleClosed,
     SaleNotOpen,
     SeatsTaken,
@@ -57,6 +61,7 @@ ONCE = (IdempotencyInFlight, IdempotencyKeyReused)
         body=CreateOrder,
         problems=(
             *(SoldOut, SeatsTaken, TicketLimitReached, SaleNotOpen, SaleClosed),
+            *(PromoCodeUnknown, PromoCodeNotValid, PromoCodeUsedUp, PromoCodeLimitReached),
             *(NotFound, Forbidden, Unavailable, *ONCE),
         ),
     ),

@@ -16,6 +16,8 @@ INVARIANTS = (
     "cancelled_sessions_are_closed",
     "payments_are_answered",
     "tallies_are_right",
+    "promo_uses_are_right",
+    "tickets_changed_hands_once",
     "no_hold_past_its_end",
     "history_tells_the_status",
     "outbox_is_drained_or_moving",

@@ -12,7 +12,7 @@ from booking.store.queries import queries
 from booking.store.records import NewOrder, PlacedOrder, fields
 from booking.store.refusals import refusal
 from catalog.contract import SessionTerms
-from chassis.postgres import Pool, connection
+from chassis.postgres import Connection, Pool, connection
 from chassis.problems import Overloaded, Unavailable
 
 
@@ -42,6 +42,13 @@ async def place_orders(
         return [refused]
     placed = {row["order_id"]: PlacedOrder(**fields(row, PlacedOrder)) for row in rows}
     return [placed[order.order_id] for order in orders]
+
+
+async def place_one(one: Connection, order: NewOrder, hold_ttl_s: int) -> PlacedOrder:
+    """The same for one order, within the caller's transaction. Raises what PostgreSQL says."""
+    arguments = _columns([order], hold_ttl_s)
+    rows = [row async for row in queries.place_orders(one, **arguments)]
+    return PlacedOrder(**fields(rows[0], PlacedOrder))
 
 
 async def true_claims(pool: Pool, session_id: UUID, seats: Sequence[int]) -> list[Claim]:

@@ -13,6 +13,14 @@ from booking.domain.payment import PaymentState
 from catalog.contract import SessionTerms
 
 
+class Redeemed(msgspec.Struct, frozen=True):
+    """What a promo code does to an order: off its items' prices, `original_amount` in all."""
+
+    code: str
+    original_amount: int
+    discount: int
+
+
 class NewOrder(msgspec.Struct, frozen=True, gc=False):
     """An order to be placed. The three documents are JSON; `created` has yet to get the order's
     number and end, which PostgreSQL gives it."""
@@ -30,6 +38,7 @@ class NewOrder(msgspec.Struct, frozen=True, gc=False):
     held_id: UUID
     held: str
     history: str
+    redeemed: Redeemed | None = None
 
 
 class PlacedOrder(msgspec.Struct, frozen=True, gc=False):
@@ -58,6 +67,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     paid_at: datetime | None
+    promo_code: str | None
+    discount: int | None
 
 
 class LockedOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,6 +186,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     seat_id: int
     user_id: UUID
     status: str
+    void_reason: str | None
     code: str
     area: str
     row: str

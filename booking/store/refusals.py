@@ -1,16 +1,20 @@
 """Constraint name → what it means to a caller. One table; a test holds it against the schema."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import asyncpg
 
 from booking.domain.problems import (
     PaymentInProgress,
+    PromoCodeLimitReached,
+    PromoCodeTaken,
+    PromoCodeUsedUp,
     SaleClosed,
     SaleNotOpen,
     TicketLimitReached,
 )
-from chassis.problems import IdempotencyInFlight
+from chassis.problems import IdempotencyInFlight, Overloaded
 
 REFUSED = "ST001"  # SQLSTATE of refuse() in the migration
 
@@ -31,6 +35,9 @@ RULES: dict[str, Callable[[], Exception]] = {
     "orders_not_after_sale": SaleClosed,
     "orders_one_per_idempotency_key": KeyTaken,
     "user_tallies_within_cap": TicketLimitReached,
+    "promo_codes_one_per_show": PromoCodeTaken,
+    "promo_codes_within_uses": PromoCodeUsedUp,
+    "promo_tallies_within_cap": PromoCodeLimitReached,
     "payments_one_live_per_order": PaymentInProgress,
     "payments_one_per_idempotency_key": IdempotencyInFlight,
 }
@@ -40,3 +47,14 @@ def refusal(error: asyncpg.PostgresError) -> Exception | None:
     """What the violated rule means; None when it is a bug or trouble rather than a refusal."""
     rule = RULES.get(getattr(error, "constraint_name", None) or "")
     return rule() if rule is not None else None
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Round a transaction: what PostgreSQL refuses is raised as what it means, a bug as it is."""
+    try:
+        yield
+    except (asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError):  # rolled back for certain
+        raise Overloaded("The database is too busy.") from None
+    except asyncpg.PostgresError as error:
+        raise refusal(error) or error from None

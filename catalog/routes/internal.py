@@ -8,6 +8,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, RawBody
 
 from catalog import organizing
+from catalog.contract import ShowTerms
 from catalog.reading import Reading
 from catalog.terms import Terms
 from chassis import logs
@@ -57,6 +58,14 @@ async def cancel_session(request: Request[Any, Any, Any], session_id: FromPath[U
         reading.forget(show_id, session_id)
 
 
+@get("/internal/shows/{show_id:uuid}", opt=access(INTERNAL), include_in_schema=False)
+async def get_show_terms(request: Request[Any, Any, Any], show_id: FromPath[UUID]) -> ShowTerms:
+    terms: Terms = request.app.state.terms
+    found = await terms.show(show_id)
+    log.info("show_read", show=show_id)
+    return found
+
+
 @post("/internal/events", status_code=204, opt=access(INTERNAL), include_in_schema=False)
 async def take_events(request: Request[Any, Any, Any], body: RawBody) -> None:
     """EventBatch: 204 once every event has taken effect, now or before."""
@@ -64,4 +73,4 @@ async def take_events(request: Request[Any, Any, Any], body: RawBody) -> None:
     await inbox.take(decode(EventBatch, body).events)
 
 
-INTERNAL_ROUTES = [get_terms, get_plan, cancel_session, take_events]
+INTERNAL_ROUTES = [get_terms, get_plan, get_show_terms, cancel_session, take_events]

@@ -49,6 +49,11 @@ UPDATE shows
 SET refundable = :refundable, refund_until_hours = :until_hours, refund_fee_kind = :fee_kind,
     refund_fee = :fee, refund_approval = :approval, changed_at = now()
 WHERE show_id = :show_id;
+-- name: show_terms^
+-- For other services: whose it is, and what its sessions sell in.
+SELECT sh.show_id, sh.organizer_id, sh.title, ARRAY(
+    SELECT DISTINCT s.currency FROM sessions s WHERE s.show_id = sh.show_id ORDER BY 1) AS currencies
+FROM shows sh WHERE sh.show_id = :show_id;
 
 -- name: search_shows
 -- Published shows (or, with an organizer, all of his) that match, and how many match in all. The

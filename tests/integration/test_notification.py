@@ -21,7 +21,14 @@ from tests.support.notification import (
     names,
     running_notification,
 )
-from tests.support.orders import USER_ID, event_of, order_cancelled, order_created, order_paid
+from tests.support.orders import (
+    USER_ID,
+    event_of,
+    order_cancelled,
+    order_created,
+    order_paid,
+    ticket_transferred,
+)
 
 
 @pytest.fixture
@@ -306,3 +313,14 @@ async def test_old_messages_are_pruned_and_waiting_ones_never(service: Notificat
 
 async def _event_ids(service: Notification) -> list[Any]:
     return [row["event_id"] for row in await service.pool.fetch("SELECT event_id FROM messages")]
+
+
+async def test_a_transfer_is_told_to_both_of_its_people(service: Notification) -> None:
+    moved = ticket_transferred()
+    await service.deliver(event_of(moved))
+    async with service.pool.acquire() as lent:
+        planned = await lent.fetch("SELECT template, user_id FROM messages ORDER BY template")
+    assert [tuple(row) for row in planned] == [
+        ("ticket_received", moved.to_user_id),
+        ("ticket_sent", moved.from_user_id),
+    ]

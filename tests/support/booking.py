@@ -15,13 +15,28 @@ from booking.asgi import create_app
 from booking.seats.answers import Held
 from booking.seats.truth import Claim
 from booking.services import Booking
-from catalog.contract import AreaPlan, AreaTerms, RowPlan, SeatPlan, Segment, SessionTerms
+from catalog.contract import (
+    AreaPlan,
+    AreaTerms,
+    RowPlan,
+    SeatPlan,
+    Segment,
+    SessionTerms,
+    ShowTerms,
+)
 from chassis.broker import MemoryBroker
 from chassis.settings import Settings
 from chassis.tokens import Verifier
 from chassis.upstream import Upstreams
 from chassis.wiring import Wiring
-from identity.contract import LOOKUP_PATH, Account, AccountLookups, Accounts
+from identity.contract import (
+    BY_EMAIL_PATH,
+    LOOKUP_PATH,
+    Account,
+    AccountLookups,
+    Accounts,
+    EmailLookup,
+)
 from tests.support.api import Answer
 from tests.support.catalog import Signer, exchange, in_a_task_of_its_own
 
@@ -39,6 +54,9 @@ class Neighbours:
         self.unknown: set[UUID] = set()
         self.cancelled: set[UUID] = set()  # sessions that booking has told catalog of
         self.deaf = False  # catalog takes no such word
+        self.roles: dict[UUID, list[str]] = {}
+        self.emails: dict[str, UUID] = {}
+        self.identity_is_away = False
 
     def publish(self, *, rows: int = 2, places: int = 5, **changes: Any) -> UUID:
         """A session on sale: `rows` of ten seats (ids 1…10, 12…21, …), then standing places."""
@@ -76,12 +94,19 @@ class Neighbours:
         return session_id
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == LOOKUP_PATH:
+        if scope["path"].startswith("/internal/users") and self.identity_is_away:
+            raise OSError("nobody there")
+        if scope["path"] == BY_EMAIL_PATH:
+            wanted = msgspec.json.decode((await receive())["body"], type=EmailLookup)
+            named = self.emails.get(wanted.email)
+            found = self._account(named) if named is not None else None
+        elif scope["path"] == LOOKUP_PATH:
             asked = msgspec.json.decode((await receive())["body"], type=AccountLookups)
             found = Accounts([self._account(one.user_id) for one in asked.lookups])
         else:
             parts = scope["path"].strip("/").split("/")
-            found = self._find(UUID(parts[2]), parts[3:])
+            key = UUID(parts[2])
+            found = self._show(key) if parts[1] == "shows" else self._find(key, parts[3:])
         status = 200 if found is not None else 503 if self.deaf else 404
         body = msgspec.json.encode(found if found is not None else {"code": "not-found"})
         await send({"type": "http.response.start", "status": status, "headers": []})
@@ -94,11 +119,24 @@ class Neighbours:
             return None if self.deaf else {}
         return (self.plans if rest == ["plan"] else self.terms).get(key)
 
+    def _show(self, key: UUID) -> ShowTerms | None:
+        sessions = [terms for terms in self.terms.values() if terms.show_id == key]
+        if not sessions:
+            return None
+        currencies = sorted({terms.currency for terms in sessions})
+        return ShowTerms(key, sessions[0].organizer_id, sessions[0].title, currencies)
+
     def _account(self, key: UUID) -> Account | None:
         if key in self.unknown:
             return None
         return Account(
-            key, "a@example.com", "王小明", None, "zh", ["customer"], key not in self.inactive
+            key,
+            "a@example.com",
+            "王小明",
+            None,
+            "zh",
+            ["customer", *self.roles.get(key, [])],
+            key not in self.inactive,
         )
 
 

@@ -10,6 +10,7 @@ from booking.contract import (
     ORDER_CANCELLED,
     ORDER_CREATED,
     ORDER_PAID,
+    TICKET_TRANSFERRED,
     IssuedTicket,
     OrderCancelled,
     OrderCreated,
@@ -18,6 +19,7 @@ from booking.contract import (
     PaymentRefunded,
     RefundChanged,
     RefundItem,
+    TicketTransferred,
 )
 from chassis.events import Event
 from chassis.ids import uuid7
@@ -116,13 +118,33 @@ def refund(**changes: Any) -> RefundChanged:
     return RefundChanged(**{**fields, **changes})
 
 
+def ticket_transferred(**changes: Any) -> TicketTransferred:
+    fields: dict[str, Any] = {
+        **{key: value for key, value in _order().items() if key != "user_id"},
+        "transfer_id": uuid7(),
+        "from_user_id": USER_ID,
+        "to_user_id": uuid7(),
+        "venue": "上海体育场",
+        "starts_at": STARTS_AT,
+        "time_zone": "Asia/Shanghai",
+        "ticket_id": uuid7(),
+        "ticket": order_paid().tickets[0],
+    }
+    return TicketTransferred(**{**fields, **changes})
+
+
 def event_of(
-    order: OrderCreated | OrderPaid | OrderCancelled | RefundChanged,
+    order: OrderCreated | OrderPaid | OrderCancelled | RefundChanged | TicketTransferred,
     request_id: str = "req-1",
     type_: str | None = None,
 ) -> Event:
     """`type_`: of a refund, which says of several steps what it is."""
-    types = {OrderCreated: ORDER_CREATED, OrderPaid: ORDER_PAID, OrderCancelled: ORDER_CANCELLED}
+    types = {
+        OrderCreated: ORDER_CREATED,
+        OrderPaid: ORDER_PAID,
+        OrderCancelled: ORDER_CANCELLED,
+        TicketTransferred: TICKET_TRANSFERRED,
+    }
     return Event(
         id=uuid7(),
         type=type_ or types[type(order)],

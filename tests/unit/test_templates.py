@@ -16,6 +16,7 @@ from tests.support.orders import (
     order_paid,
     payment_refunded,
     refund,
+    ticket_transferred,
 )
 
 RENDERER = Renderer("https://tickets.example")
@@ -29,6 +30,8 @@ MAILS: dict[str, Any] = {
     "refund_rejected": refund,
     "refund_succeeded": refund,
     "session_cancelled": refund,
+    "ticket_received": ticket_transferred,
+    "ticket_sent": ticket_transferred,
 }
 EXPIRES_AT = datetime(2026, 7, 1, 4, 15, tzinfo=UTC)
 EVIL = '<script>alert(1)</script> & "><img src=x onerror=alert(2)>'
@@ -77,6 +80,31 @@ def test_area_names_and_rows_are_escaped_too(language: str) -> None:
         assert mail.html is not None
         assert "<script" not in mail.html
         assert "&lt;script&gt;" in mail.html
+
+
+@both_languages
+def test_what_a_promo_code_took_off_is_in_the_mail(language: str) -> None:
+    for mail in (
+        RENDERER.mail("order_confirmation", language, order_created(total_amount=167_400), "李雷"),
+        RENDERER.mail("payment_receipt", language, order_paid(total_amount=167_400), "李雷"),
+    ):
+        for part in (mail.text, mail.html or ""):
+            assert "¥186.00" in part
+            assert "¥1,674.00" in part
+    plain = RENDERER.mail("payment_receipt", language, order_paid(), "李雷")
+    assert "优惠" not in plain.text
+    assert "Off:" not in plain.text
+
+
+@both_languages
+def test_a_transferred_ticket_shows_its_new_code_to_its_new_holder_only(language: str) -> None:
+    moved = ticket_transferred()
+    received = RENDERER.mail("ticket_received", language, moved, "李雷")
+    sent = RENDERER.mail("ticket_sent", language, moved, "李雷")
+    for mail, shown in ((received, True), (sent, False)):
+        for part in (mail.text, mail.html or ""):
+            assert (moved.ticket.qr_code in part) is shown
+            assert "https://tickets.example/#/tickets" in part
 
 
 def test_the_confirmation_tells_the_deadline_on_the_venues_clock_in_chinese() -> None:

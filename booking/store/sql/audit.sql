@@ -29,10 +29,15 @@ WHERE c.order_id IS NULL AND (o.status IN ('paid', 'completed')
 LIMIT :limit;
 
 -- name: audit_orders_add_up
-SELECT format('order %s asks %s for items of %s', o.order_id, o.total_amount, sum(i.price)) AS broken
-FROM orders o LEFT JOIN order_items i USING (order_id)
-GROUP BY o.order_id, o.total_amount
-HAVING count(i.seat_id) = 0 OR sum(i.price) IS DISTINCT FROM o.total_amount
+-- What is paid for the items is the total, and their prices are the total and the discount.
+SELECT format('order %s asks %s for items of %s, %s off, of which %s are paid', o.order_id,
+              o.total_amount, sum(i.price), coalesce(r.discount, 0),
+              sum(coalesce(i.paid, i.price))) AS broken
+FROM orders o LEFT JOIN order_items i USING (order_id) LEFT JOIN promo_redemptions r USING (order_id)
+GROUP BY o.order_id, o.total_amount, r.discount
+HAVING count(i.seat_id) = 0
+    OR sum(coalesce(i.paid, i.price)) IS DISTINCT FROM o.total_amount
+    OR sum(i.price) - coalesce(r.discount, 0) IS DISTINCT FROM o.total_amount
 LIMIT :limit;
 
 -- name: audit_tickets_and_orders_agree

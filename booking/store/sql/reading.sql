@@ -3,15 +3,17 @@
 -- name: get_order^
 SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
         SELECT seat_id, area_id, area, row, number, price
-        FROM order_items WHERE order_id = o.order_id) AS i) AS items
-FROM orders_as_read o WHERE o.order_id = :order_id AND o.user_id = :user_id;
+        FROM order_items WHERE order_id = o.order_id) AS i) AS items, r.code AS promo_code, r.discount
+FROM orders_as_read o LEFT JOIN promo_redemptions r ON r.order_id = o.order_id
+WHERE o.order_id = :order_id AND o.user_id = :user_id;
 
 -- name: get_order_by_key^
 -- For replaying the answer to a POST /orders that was sent again with its key.
 SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
         SELECT seat_id, area_id, area, row, number, price
-        FROM order_items WHERE order_id = o.order_id) AS i) AS items
-FROM orders_as_read o WHERE o.user_id = :user_id AND o.idempotency_key = :key;
+        FROM order_items WHERE order_id = o.order_id) AS i) AS items, r.code AS promo_code, r.discount
+FROM orders_as_read o LEFT JOIN promo_redemptions r ON r.order_id = o.order_id
+WHERE o.user_id = :user_id AND o.idempotency_key = :key;
 
 -- name: keys_with_orders
 -- Which of these keys have made an order: asked for every refusal that came with a key.
@@ -24,8 +26,8 @@ WHERE EXISTS (SELECT FROM orders o
 -- Newest first. A cursor names the last order that was seen; without one the offset counts.
 SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
         SELECT seat_id, area_id, area, row, number, price
-        FROM order_items WHERE order_id = o.order_id) AS i) AS items
-FROM orders_as_read o
+        FROM order_items WHERE order_id = o.order_id) AS i) AS items, r.code AS promo_code, r.discount
+FROM orders_as_read o LEFT JOIN promo_redemptions r ON r.order_id = o.order_id
 WHERE o.user_id = :user_id
   AND (:status::text IS NULL OR o.status = :status)
   AND (:before::timestamptz IS NULL OR (o.created_at, o.order_id) < (:before, :before_id::uuid))

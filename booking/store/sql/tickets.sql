@@ -1,13 +1,16 @@
 -- Tickets and the keys that sign them.
 
 -- name: tickets_of_order
+-- The buyer's own: one that went to somebody else is not shown to who bought it.
 SELECT t.ticket_id, t.seat_id, i.area, i.row, i.number
 FROM tickets t JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
-WHERE t.order_id = :order_id AND t.status <> 'void' ORDER BY t.seat_id;
+WHERE t.order_id = :order_id AND t.status <> 'void'
+  AND t.user_id = (SELECT o.user_id FROM orders o WHERE o.order_id = :order_id)
+ORDER BY t.seat_id;
 
 -- name: get_ticket^
 -- Whoever may see it is decided by the caller: its owner, or who has the link that was mailed.
-SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.code,
+SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.void_reason, t.code,
        i.area, i.row, i.number, o.title, o.venue, o.starts_at, o.time_zone
 FROM tickets t
 JOIN orders o ON o.order_id = t.order_id

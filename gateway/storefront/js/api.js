@@ -109,6 +109,7 @@ export async function seats(id, etag, signal) {
 
 export const order = (id, signal) => get(`/orders/${id}`, signal);
 export const orders = (filters, signal) => get(`/orders?${query(filters)}`, signal);
+export const tickets = (filters, signal) => get(`/tickets?${query(filters)}`, signal);
 export const orderEvents = (id, signal) => get(`/orders/${id}/events`, signal);
 
 export function placeOrder(body) {
@@ -128,6 +129,10 @@ export const refunds = (order_id, signal) => get(`/orders/${order_id}/refunds`, 
 
 export function refund(order_id, body) {
   return once(["refund", order_id, body], (key) => post(`/orders/${order_id}/refund`, body, key), isDefinite);
+}
+
+export function transfer(ticket_id, to_email) {
+  return once(["transfer", ticket_id, to_email], (key) => post(`/tickets/${ticket_id}/transfer`, { to_email }, key), isDefinite);
 }
 
 export async function logIn(email, password) {

@@ -12,12 +12,14 @@ import { orderView } from "./views/order.js";
 import { ordersView } from "./views/orders.js";
 import { showView } from "./views/show.js";
 import { showsView } from "./views/shows.js";
+import { ticketsView } from "./views/tickets.js";
 
 route("/", showsView);
 route("/shows/:id", showView);
 route("/sessions/:id", chooseView);
 route("/orders", ordersView);
 route("/orders/:id", orderView);
+route("/tickets", ticketsView);
 route("/login", loginView);
 route("/register", registerView);
 route("/me", meView);

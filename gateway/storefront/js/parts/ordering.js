@@ -10,6 +10,7 @@ import { go, here } from "../router.js";
 import { basket } from "./basket.js";
 import { bestForm } from "./best.js";
 import { dropDraft, keepDraft, readDraft } from "./draft.js";
+import { promoField } from "./promo.js";
 import { countdown, saleStatus } from "./sale.js";
 import { notice } from "./states.js";
 
@@ -26,13 +27,15 @@ export class Ordering {
     for (const seat_id of this.draft.seats ?? []) this.restore(seat_id);
     this.best = bestForm(session, this.choice, this.cap, () => this.refresh());
     this.basket = basket(selected, this.cap, { remove: (seat) => this.toggle(seat), clear: () => this.clear(), reveal: (seat) => this.reveal(seat) });
+    this.promo_code = this.draft.promo_code ?? "";
+    this.promo = promoField(this.promo_code, (code) => { this.promo_code = code; });
     this.message = notice();
     this.content = h("div", { class: "panel-content" });
     this.tabs = h("div", { class: "segmented", role: "group", "aria-label": t("choose.mode") });
     this.foot = h("div", { class: "panel-foot" });
     this.total = h("span", { class: "total" });
     this.button = h("button", { class: "button large", type: "button", onclick: () => this.submit() });
-    this.node = h("aside", { class: "panel" }, this.tabs, this.content, h("div", { class: "panel-end" }, this.message.box, this.foot));
+    this.node = h("aside", { class: "panel" }, this.tabs, this.content, h("div", { class: "panel-end" }, this.promo.node, this.message.box, this.foot));
     this.drawFoot();
     this.refresh();
   }
@@ -153,13 +156,14 @@ export class Ordering {
 
   keep(submit = false) {
     const seats = [...this.selected.keys()];
-    keepDraft(this.session.session_id, { mode: this.mode, ...this.choice, seats, submit });
+    keepDraft(this.session.session_id, { mode: this.mode, ...this.choice, seats, promo_code: this.promo_code, submit });
   }
 
   body() {
     const { session_id } = this.session;
-    if (this.mode === "own") return { session_id, seats: [...this.selected.keys()].sort((one, two) => one - two) };
-    return { session_id, seat_area_id: this.choice.area_id, quantity: this.choice.quantity };
+    const about = this.promo_code ? { session_id, promo_code: this.promo_code } : { session_id };
+    if (this.mode === "own") return { ...about, seats: [...this.selected.keys()].sort((one, two) => one - two) };
+    return { ...about, seat_area_id: this.choice.area_id, quantity: this.choice.quantity };
   }
 
   /** After logging in from here, goes on with what the button said. */
@@ -200,6 +204,7 @@ export class Ordering {
     }
     this.lose(null);
     this.refresh();
-    this.button.focus();
+    if (error.code?.startsWith("promo-code-")) this.promo.point();
+    else this.button.focus();
   }
 }

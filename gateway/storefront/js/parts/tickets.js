@@ -3,12 +3,13 @@
 import { h } from "../dom.js";
 import { dayAndHour, seatName } from "../format.js";
 import { t } from "../i18n.js";
+import { giving } from "./giving.js";
 
 /** From the order, or from its history, whose last event with tickets has them. */
 function found(order, events) {
   if (order.tickets?.length) return order.tickets;
   if (order.status === "refunded") return [];
-  return [...events].reverse().find((event) => event.data?.tickets?.length)?.data.tickets ?? [];
+  return [...events].reverse().find((event) => event.data?.tickets?.some((ticket) => ticket.qr_code))?.data.tickets ?? [];
 }
 
 /** A code's URL is made for e-mails; here it is asked from where this page came from. */
@@ -17,13 +18,29 @@ function ownAddress(url) {
   return pathname + search;
 }
 
-export function ticketsOf(order, events, { session, show }) {
+/** `given()`: called when one of them went to somebody else. */
+export function ticketsOf(order, events, { session, show, given }) {
   const tickets = found(order, events);
-  if (tickets.length === 0) return h("p", { class: "hint" }, order.status === "refunded" ? "" : t("order.tickets.coming"));
-  return h("section", { class: "tickets", "aria-label": t("order.tickets") }, tickets.map((ticket) => card(ticket, session, show)));
+  if (tickets.length === 0) return h("p", { class: "hint" }, none(order, events));
+  const give = order.status === "paid" ? given : null;
+  return section(tickets.map((ticket) => card(ticket, session, show, give)));
 }
 
-function card(ticket, session, show) {
+function none(order, events) {
+  if (order.status === "refunded") return "";
+  return t(events.some((event) => event.type.includes("ticket.transferred")) ? "order.tickets.given" : "order.tickets.coming");
+}
+
+/** Tickets that know themselves what they are for: one's own of all orders. */
+export function ownTickets(tickets, given) {
+  return section(tickets.map((ticket) => card(ticket, { ...ticket, date: ticket.starts_at }, ticket, given)));
+}
+
+function section(cards) {
+  return h("section", { class: "tickets", "aria-label": t("order.tickets") }, cards);
+}
+
+function card(ticket, session, show, given) {
   const name = seatName(ticket);
   const address = ownAddress(ticket.qr_code);
   return h("article", { class: "ticket" },
@@ -31,7 +48,8 @@ function card(ticket, session, show) {
       h("h3", {}, show?.title ?? t("order.tickets")),
       session && h("p", {}, dayAndHour(session.date, session.time_zone)),
       show && h("p", {}, show.venue),
-      h("dl", { class: "ticket-seat" }, parts(ticket).map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value))))),
+      h("dl", { class: "ticket-seat" }, parts(ticket).map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value)))),
+      given && giving(ticket, given)),
     h("div", { class: "ticket-code" },
       h("a", { href: address, target: "_blank", rel: "noopener", title: t("order.ticket.open") },
         h("img", { class: "qr", src: address, width: "148", height: "148", alt: t("order.ticket.qr", { seat: name }) }))));

@@ -10,6 +10,7 @@ import { timeline } from "../parts/history.js";
 import { payment } from "../parts/payment.js";
 import { poster } from "../parts/poster.js";
 import { refundsOf } from "../parts/refunds.js";
+import { discountOf } from "../parts/promo.js";
 import { badge } from "../parts/sale.js";
 import { ticketsOf } from "../parts/tickets.js";
 import { needLogin } from "./login.js";
@@ -87,7 +88,7 @@ class OrderPage {
     if (order.status === "pending_payment" || order.status === "created") return this.pending(until, head);
     if (order.status === "cancelled") return [this.cancelled(head), this.order.cancel_reason !== "session_cancelled" && this.again()];
     const title = this.justPaid ? t("order.success") : t(`order.status.${order.status}`);
-    return [head(title, order.status === "refunded" ? null : t("order.tickets.lead")), ticketsOf(order, events, this)];
+    return [head(title, order.status === "refunded" ? null : t("order.tickets.lead")), ticketsOf(order, events, { ...this, given: () => this.given() })];
   }
 
   pending(until, head) {
@@ -114,7 +115,7 @@ class OrderPage {
           session && h("p", {}, dayAndHour(session.date, session.time_zone), h("small", {}, zoneName(session.date, session.time_zone))),
           h("p", {}, `${show.city} · ${show.venue}`))),
       h("h3", {}, t("order.items")),
-      h("ul", { class: "items" }, order.items.map((item) => h("li", {}, h("span", {}, seatName(item)), h("span", {}, money(item.price, order.currency))))),
+      h("ul", { class: "items" }, order.items.map((item) => h("li", {}, h("span", {}, seatName(item)), h("span", {}, money(item.price, order.currency)))), discountOf(order)),
       h("div", { class: "summary-total" },
         h("span", {}, t(["paid", "completed", "refunded"].includes(order.status) ? "order.paid-total" : "order.total")),
         h("b", {}, money(order.total_amount, order.currency))),
@@ -126,6 +127,12 @@ class OrderPage {
     this.answered = answer.tickets;
     await this.reload({ status: "paid" });
     this.node.querySelector("h1")?.scrollIntoView({ block: "center" });
+  }
+
+  /** A ticket went to somebody else: what the payment answered is not so any more. */
+  given() {
+    this.answered = null;
+    return this.reload();
   }
 
   /** What the server says now; `atLeast` is what it has told us already. */

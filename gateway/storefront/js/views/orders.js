@@ -18,7 +18,7 @@ export async function ordersView({ query, signal }) {
   const page = Math.max(1, Number.parseInt(query.get("page"), 10) || 1);
   const found = await api.orders({ status, page, page_size: PAGE_SIZE }, signal);
   return h("div", { class: "wrap narrow orders" },
-    h("h1", {}, t("orders.title")),
+    h("div", { class: "orders-head" }, h("h1", {}, t("orders.title")), h("a", { class: "link-button", href: "#/tickets" }, t("tickets.title"))),
     h("nav", { class: "chips", "aria-label": t("orders.title") }, STATUSES.map((one) => filter(one, status))),
     found.orders.length === 0
       ? empty(t("orders.none"), t("orders.none.detail"), h("a", { class: "button", href: "#/" }, t("orders.browse")))

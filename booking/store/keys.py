@@ -1,0 +1,10 @@
+"""Idempotency keys of routes that create things other than orders and payments (chassis.idempotency)."""
+
+from chassis import idempotency
+from chassis.postgres import Pool, connection
+
+
+async def prune_idempotency_keys(pool: Pool) -> None:
+    """Forgets what is older than is promised."""
+    async with connection(pool) as one:
+        await one.execute(idempotency.PRUNE)

@@ -1,0 +1,98 @@
+-- Promo codes: made and changed by organizers, used by orders, given back when those end.
+
+-- name: insert_promo_code^
+INSERT INTO promo_codes (promo_code_id, show_id, code, kind, value, currency, max_uses,
+                         max_uses_per_user, valid_from, valid_until)
+VALUES (:promo_code_id, :show_id, :code, :kind, :value, :currency, :max_uses,
+        :max_uses_per_user, :valid_from, :valid_until)
+RETURNING *;
+
+-- name: list_promo_codes
+SELECT * FROM promo_codes WHERE show_id = :show_id
+ORDER BY created_at DESC, promo_code_id DESC LIMIT :limit OFFSET :offset;
+
+-- name: count_promo_codes$
+SELECT count(*) FROM promo_codes WHERE show_id = :show_id;
+
+-- name: promo_code_show$
+SELECT show_id FROM promo_codes WHERE promo_code_id = :promo_code_id;
+
+-- name: lock_promo_code^
+SELECT * FROM promo_codes WHERE promo_code_id = :promo_code_id FOR UPDATE;
+
+-- name: change_promo_code^
+UPDATE promo_codes SET active = :active, max_uses = :max_uses,
+    max_uses_per_user = :max_uses_per_user, valid_from = :valid_from, valid_until = :valid_until
+WHERE promo_code_id = :promo_code_id RETURNING *;
+
+-- name: find_promo_code^
+-- Not locked: what a code takes off never changes, and redeem_promo_code judges the rest again.
+SELECT * FROM promo_codes WHERE show_id = :show_id AND code = :code;
+
+-- name: redeem_promo_code$
+-- Compare-and-set, last in the order's transaction, so that orders with the same code wait for each
+-- other only from here to the commit. NULL: not active, or outside its window by PostgreSQL's clock.
+-- The last use, and a person's last, are decided by promo_codes_within_uses and
+-- promo_tallies_within_cap.
+WITH used AS (
+    UPDATE promo_codes SET uses = uses + 1
+    WHERE promo_code_id = :promo_code_id AND active
+      AND (valid_from IS NULL OR valid_from <= now())
+      AND (valid_until IS NULL OR now() < valid_until)
+    RETURNING promo_code_id, code, max_uses_per_user
+), tallied AS (
+    INSERT INTO promo_tallies AS tally (promo_code_id, user_id, uses, cap)
+    SELECT promo_code_id, :user_id, 1, max_uses_per_user FROM used
+    ON CONFLICT (promo_code_id, user_id) DO UPDATE SET uses = tally.uses + 1, cap = EXCLUDED.cap
+), noted AS (
+    INSERT INTO promo_redemptions (order_id, promo_code_id, user_id, code, discount)
+    SELECT :order_id, promo_code_id, :user_id, code, :discount FROM used
+), priced AS (
+    UPDATE order_items i SET paid = p.paid
+    FROM unnest(:seats::int[], :paid::bigint[]) AS p (seat_id, paid)
+    WHERE i.order_id = :order_id AND i.seat_id = p.seat_id
+)
+SELECT promo_code_id FROM used;
+
+-- name: retake_redemption$
+-- An order that ended, and lives again because its money came late, counts again where its code still
+-- has room; where it has none the price is kept all the same, and the use stays given back. NULL then,
+-- and for an order without a code.
+WITH ended AS MATERIALIZED (
+    SELECT r.order_id, c.promo_code_id, r.user_id
+    FROM promo_redemptions r JOIN promo_codes c USING (promo_code_id)
+    WHERE r.order_id = :order_id AND r.released_at IS NOT NULL
+      AND (c.max_uses IS NULL OR c.uses < c.max_uses) FOR UPDATE OF r, c
+), counted AS (
+    UPDATE promo_tallies t SET uses = t.uses + 1 FROM ended e
+    WHERE t.promo_code_id = e.promo_code_id AND t.user_id = e.user_id
+      AND (t.cap IS NULL OR t.uses < t.cap)
+    RETURNING t.promo_code_id
+), used AS (
+    UPDATE promo_codes c SET uses = c.uses + 1 FROM counted
+    WHERE c.promo_code_id = counted.promo_code_id
+)
+UPDATE promo_redemptions r SET released_at = NULL
+FROM counted WHERE r.order_id = :order_id RETURNING r.order_id;
+
+-- name: release_redemptions!
+-- The uses of orders that have ended, given back once. Codes are locked in ascending order, and a
+-- person's tally only after its code, as redeeming does.
+WITH ended AS (
+    UPDATE promo_redemptions SET released_at = now()
+    WHERE order_id = ANY(:orders::uuid[]) AND released_at IS NULL
+    RETURNING promo_code_id, user_id
+), codes AS MATERIALIZED (
+    SELECT c.promo_code_id FROM promo_codes c
+    WHERE c.promo_code_id IN (SELECT promo_code_id FROM ended)
+    ORDER BY c.promo_code_id FOR UPDATE OF c
+), returned AS (
+    UPDATE promo_codes c SET uses = c.uses - e.uses
+    FROM (SELECT promo_code_id, count(*) AS uses FROM ended JOIN codes USING (promo_code_id)
+          GROUP BY promo_code_id) AS e
+    WHERE c.promo_code_id = e.promo_code_id RETURNING c.promo_code_id
+)
+UPDATE promo_tallies t SET uses = t.uses - e.uses
+FROM (SELECT promo_code_id, user_id, count(*) AS uses FROM ended JOIN returned USING (promo_code_id)
+      GROUP BY promo_code_id, user_id) AS e
+WHERE t.promo_code_id = e.promo_code_id AND t.user_id = e.user_id;

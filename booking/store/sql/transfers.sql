@@ -1,0 +1,64 @@
+-- Tickets that go to somebody else, and the list of one's own.
+
+-- name: get_transferable^
+-- A ticket of the user's, and whether it may go to somebody else now. Asked before the recipient is
+-- looked up; void_transferred decides.
+SELECT t.ticket_id,
+       t.status = 'valid' AND o.status = 'paid' AND o.starts_at > now() AND NOT EXISTS (
+           SELECT FROM refund_items r WHERE r.ticket_id = t.ticket_id AND r.effect = 'wanted'
+       ) AS transferable
+FROM tickets t JOIN orders o USING (order_id)
+WHERE t.ticket_id = :ticket_id AND t.user_id = :user_id;
+
+-- name: lock_order_of_ticket$
+-- As every step of an order does first: its history stays in order, and a refund waits for us or we
+-- for it.
+SELECT order_id FROM orders
+WHERE order_id = (SELECT t.order_id FROM tickets t WHERE t.ticket_id = :ticket_id) FOR UPDATE;
+
+-- name: void_transferred^
+-- Compare-and-set: of two transfers, of a transfer and a scan at the door, one finds it valid.
+UPDATE tickets t SET status = 'void', void_reason = 'transferred'
+FROM orders o JOIN order_items i USING (order_id)
+WHERE t.ticket_id = :ticket_id AND t.user_id = :user_id AND t.status = 'valid'
+  AND o.order_id = t.order_id AND i.seat_id = t.seat_id
+  AND o.status = 'paid' AND o.starts_at > now()
+  AND NOT EXISTS (SELECT FROM refund_items r WHERE r.ticket_id = t.ticket_id AND r.effect = 'wanted')
+RETURNING t.order_id, o.order_no, t.session_id, o.title, o.venue, o.starts_at, o.time_zone,
+          t.seat_id, i.area, i.row, i.number;
+
+-- name: insert_transfer$
+-- The recipient's ticket, and whose it was. tickets_one_valid_per_seat holds here as it does at sale.
+WITH issued AS (
+    INSERT INTO tickets (ticket_id, order_id, session_id, seat_id, user_id, code)
+    VALUES (:new_ticket_id, :order_id, :session_id, :seat_id, :to_user_id, :code)
+    RETURNING ticket_id
+)
+INSERT INTO ticket_transfers (transfer_id, ticket_id, new_ticket_id, order_id, from_user_id, to_user_id)
+SELECT :transfer_id, :ticket_id, issued.ticket_id, :order_id, :from_user_id, :to_user_id FROM issued
+RETURNING transferred_at;
+
+-- name: recipient_misses$
+SELECT count(*) FROM recipient_misses
+WHERE user_id = :user_id AND missed_at > now() - :within::interval;
+
+-- name: note_recipient_miss!
+-- What is too old to count goes on the way.
+WITH forgotten AS (
+    DELETE FROM recipient_misses WHERE user_id = :user_id AND missed_at <= now() - :within::interval
+)
+INSERT INTO recipient_misses (user_id) VALUES (:user_id);
+
+-- name: list_tickets
+-- Newest first: ids ascend with time.
+SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.void_reason, t.code,
+       i.area, i.row, i.number, o.title, o.venue, o.starts_at, o.time_zone, o.order_no, t.issued_at
+FROM tickets t
+JOIN orders o ON o.order_id = t.order_id
+JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+WHERE t.user_id = :user_id AND (:status::text IS NULL OR t.status = :status)
+ORDER BY t.ticket_id DESC LIMIT :limit OFFSET :offset;
+
+-- name: count_tickets$
+SELECT count(*) FROM tickets
+WHERE user_id = :user_id AND (:status::text IS NULL OR status = :status);

@@ -1,0 +1,85 @@
+"""Tickets that change hands, and lists of tickets."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from booking.store.payments import NewTicket
+from booking.store.queries import queries
+from booking.store.records import Ticket, fields
+from chassis.postgres import Connection
+
+
+class VoidedTicket(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ticket was of that has just died."""
+
+    order_id: UUID
+    order_no: str
+    session_id: UUID
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    seat_id: int
+    area: str
+    row: str
+    number: int
+
+
+async def get_transferable(one: Connection, ticket_id: UUID, user_id: UUID) -> bool | None:
+    """Whether the user's ticket may go to somebody else; None when it is not the user's."""
+    row = await queries.get_transferable(one, ticket_id=ticket_id, user_id=user_id)
+    return bool(row["transferable"]) if row is not None else None
+
+
+async def void_transferred(one: Connection, ticket_id: UUID, user_id: UUID) -> VoidedTicket | None:
+    """Compare-and-set under the order's lock; None when it was not, or no longer, transferable."""
+    await queries.lock_order_of_ticket(one, ticket_id=ticket_id)
+    row = await queries.void_transferred(one, ticket_id=ticket_id, user_id=user_id)
+    return VoidedTicket(**fields(row, VoidedTicket)) if row is not None else None
+
+
+async def insert_transfer(
+    one: Connection,
+    transfer_id: UUID,
+    voided: VoidedTicket,
+    *,
+    ticket_id: UUID,
+    new: NewTicket,
+    from_user_id: UUID,
+    to_user_id: UUID,
+) -> datetime:
+    """Issues `new` in place of the voided `ticket_id`; when that was."""
+    moment: datetime = await queries.insert_transfer(
+        one,
+        transfer_id=transfer_id,
+        ticket_id=ticket_id,
+        new_ticket_id=new.ticket_id,
+        order_id=voided.order_id,
+        session_id=voided.session_id,
+        seat_id=voided.seat_id,
+        from_user_id=from_user_id,
+        to_user_id=to_user_id,
+        code=new.code,
+    )
+    return moment
+
+
+async def recipient_misses(one: Connection, user_id: UUID, *, within_s: float) -> int:
+    """How many addresses without an account the user has tried lately."""
+    within = timedelta(seconds=within_s)
+    return int(await queries.recipient_misses(one, user_id=user_id, within=within))
+
+
+async def note_recipient_miss(one: Connection, user_id: UUID, *, within_s: float) -> None:
+    await queries.note_recipient_miss(one, user_id=user_id, within=timedelta(seconds=within_s))
+
+
+async def list_tickets(
+    one: Connection, user_id: UUID, *, status: str | None, limit: int, offset: int
+) -> tuple[list[Ticket], int]:
+    """A page of the user's tickets, newest first, and how many there are."""
+    found = queries.list_tickets(one, user_id=user_id, status=status, limit=limit, offset=offset)
+    tickets = [Ticket(**fields(row, Ticket)) async for row in found]
+    return tickets, int(await queries.count_tickets(one, user_id=user_id, status=status))

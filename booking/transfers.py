@@ -1,0 +1,150 @@
+"""A ticket goes to another account: its code dies, the recipient gets a new ticket with a new one.
+
+    own ticket → recipient's account → once per key: void (compare-and-set) → new ticket → told
+
+Only the ticket moves. The order and its money stay with the buyer, and so does what the sale's cap
+counts: it is of purchases (docs/adr/0019).
+"""
+
+from uuid import UUID
+
+from booking.answers import TransferAnswer
+from booking.contract import TICKET_TRANSFERRED, IssuedTicket, TicketTransferred
+from booking.domain.problems import RecipientUnknown, TicketNotTransferable
+from booking.store import transfers as stored
+from booking.store.ending import tell
+from booking.store.records import whole_second
+from booking.store.transfers import VoidedTicket
+from booking.telling import remembered
+from booking.tickets import Tickets
+from chassis import logs
+from chassis.client import ServiceClient, UpstreamRefused
+from chassis.events import pending
+from chassis.ids import uuid7
+from chassis.postgres import Connection, Pool, connection
+from chassis.problems import FieldError, NotFound, RateLimited, ValidationFailed
+from identity.contract import BY_EMAIL_PATH, Account, EmailLookup
+
+log = logs.get("booking")
+
+MISSES_MAX = 10  # addresses without an account a person may try in MISSES_WITHIN_S
+MISSES_WITHIN_S = 3600
+
+
+class Transfers:
+    """`recipient` looks up, before the transaction; `move` is its effect."""
+
+    def __init__(self, pool: Pool, *, tickets: Tickets, identity: ServiceClient) -> None:
+        self._pool = pool
+        self._tickets = tickets
+        self._identity = identity
+
+    async def recipient(self, user_id: UUID, ticket_id: UUID, email: str) -> Account | None:
+        """Whom the user's ticket goes to; None when the ticket cannot go to anybody (any more).
+
+        So nobody learns who has an account but the holder of a ticket that can be given away, who
+        has few guesses. Raises NotFound, RecipientUnknown, RateLimited, ValidationFailed.
+        """
+        async with connection(self._pool) as one:
+            transferable = await stored.get_transferable(one, ticket_id, user_id)
+            if transferable is None:
+                raise NotFound()
+            if not transferable:
+                return None
+            misses = await stored.recipient_misses(one, user_id, within_s=MISSES_WITHIN_S)
+        if misses >= MISSES_MAX:
+            raise RateLimited(headers={"Retry-After": str(MISSES_WITHIN_S)})
+        account = await self._account(email)
+        if account is not None and account.user_id == user_id:
+            raise ValidationFailed(errors=[FieldError("to_email", "is your own address")])
+        if account is None or not account.active:
+            async with connection(self._pool) as one:
+                await stored.note_recipient_miss(one, user_id, within_s=MISSES_WITHIN_S)
+            raise RecipientUnknown()
+        return account
+
+    async def move(
+        self, one: Connection, user_id: UUID, ticket_id: UUID, recipient: Account | None
+    ) -> TransferAnswer:
+        """In the caller's transaction. Raises TicketNotTransferable."""
+        if recipient is None:
+            raise TicketNotTransferable()
+        voided = await stored.void_transferred(one, ticket_id, user_id)
+        if voided is None:
+            raise TicketNotTransferable()
+        transfer_id = uuid7()
+        (new,) = self._tickets.draw_up(voided.session_id, [voided.seat_id])
+        moment = await stored.insert_transfer(
+            one,
+            transfer_id,
+            voided,
+            ticket_id=ticket_id,
+            new=new,
+            from_user_id=user_id,
+            to_user_id=recipient.user_id,
+        )
+        answer = TransferAnswer(
+            transfer_id=transfer_id,
+            status="transferred",
+            ticket_id=ticket_id,
+            new_ticket_id=new.ticket_id,
+            session_id=voided.session_id,
+            seat_id=voided.seat_id,
+            area=voided.area,
+            row=voided.row,
+            number=voided.number,
+            transferred_at=whole_second(moment),
+        )
+        told = self._told(answer, voided, user_id, recipient.user_id)
+        about = {
+            "transfer_id": transfer_id,
+            "ticket_id": ticket_id,
+            "new_ticket_id": new.ticket_id,
+            "seat_id": voided.seat_id,
+        }
+        await tell(
+            one,
+            [remembered(voided.order_id, TICKET_TRANSFERRED, about)],
+            [pending(TICKET_TRANSFERRED, str(voided.order_id), told)],
+        )
+        log.info(
+            "ticket_transferred", ticket=ticket_id, new_ticket=new.ticket_id,
+            order=voided.order_id, user=user_id, recipient=recipient.user_id,
+        )  # fmt: skip
+        return answer
+
+    async def _account(self, email: str) -> Account | None:
+        try:
+            return await self._identity.post(BY_EMAIL_PATH, EmailLookup(email), Account)
+        except UpstreamRefused as refused:
+            if refused.status == 400:
+                error = FieldError("to_email", "is no e-mail address")
+                raise ValidationFailed(errors=[error]) from None
+            if refused.status == 404:
+                return None
+            raise
+
+    def _told(
+        self, answer: TransferAnswer, voided: VoidedTicket, from_user_id: UUID, to_user_id: UUID
+    ) -> TicketTransferred:
+        return TicketTransferred(
+            transfer_id=answer.transfer_id,
+            order_id=voided.order_id,
+            order_no=voided.order_no,
+            from_user_id=from_user_id,
+            to_user_id=to_user_id,
+            session_id=voided.session_id,
+            title=voided.title,
+            venue=voided.venue,
+            starts_at=whole_second(voided.starts_at),
+            time_zone=voided.time_zone,
+            ticket_id=answer.ticket_id,
+            ticket=IssuedTicket(
+                answer.new_ticket_id,
+                voided.seat_id,
+                voided.area,
+                voided.row,
+                voided.number,
+                self._tickets.qr_url(answer.new_ticket_id),
+            ),
+        )
