@@ -183,8 +183,9 @@ async def find_refund_by_key(one: Connection, provider_key: UUID) -> UUID | None
     return found
 
 
-async def waive_fee(one: Connection, refund_id: UUID) -> None:
-    await queries.waive_fee(one, refund_id=refund_id)
+async def waive_fee(one: Connection, refund_id: UUID, reason: str) -> None:
+    """Of a requested refund whose session is cancelled, for `reason`."""
+    await queries.waive_fee(one, refund_id=refund_id, reason=reason)
 
 
 async def approve_refund(

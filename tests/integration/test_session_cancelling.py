@@ -161,6 +161,7 @@ async def test_a_refund_that_fails_is_counted_and_one_that_waits_is_granted_with
     await work_off(app)
     read = (await app.get(f"/refunds/{waiting.json['refund_id']}", user=user)).json
     assert (read["fee"], read["amount"], read["cause"]) == (0, PRICE, "session_cancelled")
+    assert read["reason"] == "台风"
     found = await progress(app, session_id)
     assert (found["status"], found["failed"], found["refunded"]) == ("finished_with_failures", 1, 0)
     assert (found["amount_total"], found["amount_refunded"]) == (2 * PRICE, PRICE)

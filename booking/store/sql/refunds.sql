@@ -76,8 +76,10 @@ WHERE (:organizer_id::uuid IS NULL OR organizer_id = :organizer_id)
 SELECT refund_id FROM refunds WHERE provider_key = :provider_key;
 
 -- name: waive_fee!
--- A session that is not played keeps no fee, also not of who had asked before.
-UPDATE refunds SET fee = 0, amount = price, cause = 'session_cancelled', updated_at = now()
+-- A session that is not played keeps no fee, also not of who had asked before; why he had, the history
+-- still tells.
+UPDATE refunds SET fee = 0, amount = price, cause = 'session_cancelled', reason = :reason,
+                   updated_at = now()
 WHERE refund_id = :refund_id AND state = 'requested';
 
 -- name: approve_refund$
