@@ -105,7 +105,8 @@ WHERE i.refund_id = rejected.refund_id RETURNING i.refund_id;
 -- How many were still in one of these states: whoever has been let in, or has sold on, is not counted.
 WITH voided AS (
     UPDATE tickets SET status = 'void', void_reason = 'refunded'
-    WHERE order_id = :order_id AND ticket_id = ANY(:tickets::uuid[])
+    WHERE order_id = :order_id
+      AND (ticket_id = ANY(:tickets::uuid[]) OR seat_id = ANY(:seats::int[]))
       AND status = ANY(:states::text[])
     RETURNING ticket_id
 )
