@@ -114,7 +114,11 @@ async def grant(
     refund = await _read(one, refund_id)
     tickets = [item.ticket_id for item in refund.items]
     seats = [item.seat_id for item in refund.items]
-    if await stored.void_tickets(one, order.order_id, tickets, states=states) != len(tickets):
+    whose_ever = seats if states is WHOEVER else []  # also a ticket that was passed on since
+    voided = await stored.void_tickets(
+        one, order.order_id, tickets, seats=whose_ever, states=states
+    )
+    if voided != len(tickets):
         raise RefundNotAllowed("A ticket was used or passed on.", reason="ticket_used")
     freed = await stored.free_sold_claims(
         one, order_id=order.order_id, session_id=order.session_id, seats=seats

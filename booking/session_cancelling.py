@@ -244,7 +244,7 @@ async def refund_whole(one: Connection, session: OpenCancellation, order_id: UUI
     left = [ticket for ticket in tickets if ticket.status != "void"]
     waiting = sorted({ticket.refund_id for ticket in left if ticket.refund_id is not None})
     for refund_id in waiting:
-        await stored_refunds.waive_fee(one, refund_id)
+        await stored_refunds.waive_fee(one, refund_id, session.reason)
     rest = [ticket for ticket in left if ticket.refund_id is None]
     if rest:
         cause: Literal["session_cancelled"] = "session_cancelled"

@@ -183,8 +183,9 @@ async def find_refund_by_key(one: Connection, provider_key: UUID) -> UUID | None
     return found
 
 
-async def waive_fee(one: Connection, refund_id: UUID) -> None:
-    await queries.waive_fee(one, refund_id=refund_id)
+async def waive_fee(one: Connection, refund_id: UUID, reason: str) -> None:
+    """Of a requested refund whose session is cancelled, for `reason`."""
+    await queries.waive_fee(one, refund_id=refund_id, reason=reason)
 
 
 async def approve_refund(
@@ -204,11 +205,16 @@ async def reject_refund(
 
 
 async def void_tickets(
-    one: Connection, order_id: UUID, tickets: Sequence[UUID], *, states: Sequence[str]
+    one: Connection,
+    order_id: UUID,
+    tickets: Sequence[UUID],
+    *,
+    seats: Sequence[int] = (),
+    states: Sequence[str],
 ) -> int:
-    """How many were in one of `states` until now."""
+    """These, and whichever are for `seats` now; how many were in one of `states` until now."""
     voided = await queries.void_tickets(
-        one, order_id=order_id, tickets=list(tickets), states=list(states)
+        one, order_id=order_id, tickets=list(tickets), seats=list(seats), states=list(states)
     )
     return int(voided)
 

@@ -156,11 +156,25 @@ async def test_a_refund_that_fails_is_counted_and_one_that_waits_is_granted_with
         app, user, paid["order_id"], ticket_ids=[paid["tickets"][0]["ticket_id"]]
     )
     assert (waiting.json["status"], waiting.json["fee"]) == ("requested", 5_000)
+    async with transaction(app.services.pool) as one:  # and then he passes the ticket on
+        await one.execute(
+            "UPDATE tickets SET status = 'void' WHERE ticket_id = $1",
+            UUID(paid["tickets"][0]["ticket_id"]),
+        )
+        await one.execute(
+            "INSERT INTO tickets (ticket_id, order_id, session_id, seat_id, user_id, code)"
+            " VALUES ($1, $2, $3, 1, $4, 'code')",
+            *(uuid4(), UUID(paid["order_id"]), session_id, uuid4()),
+        )
+    approve = f"/refunds/{waiting.json['refund_id']}/approve"
+    refused = await app.post(approve, user=organizer_of(app, session_id))
+    assert (refused.code, refused.json["reason"]) == ("refund-not-allowed", "ticket_used")
     await cancel_session(app, session_id)
     provider.verdicts = [RefundVerdict(state="failed", reason="card_closed")]
     await work_off(app)
     read = (await app.get(f"/refunds/{waiting.json['refund_id']}", user=user)).json
     assert (read["fee"], read["amount"], read["cause"]) == (0, PRICE, "session_cancelled")
+    assert read["reason"] == "台风"
     found = await progress(app, session_id)
     assert (found["status"], found["failed"], found["refunded"]) == ("finished_with_failures", 1, 0)
     assert (found["amount_total"], found["amount_refunded"]) == (2 * PRICE, PRICE)

@@ -76,8 +76,10 @@ WHERE (:organizer_id::uuid IS NULL OR organizer_id = :organizer_id)
 SELECT refund_id FROM refunds WHERE provider_key = :provider_key;
 
 -- name: waive_fee!
--- A session that is not played keeps no fee, also not of who had asked before.
-UPDATE refunds SET fee = 0, amount = price, cause = 'session_cancelled', updated_at = now()
+-- A session that is not played keeps no fee, also not of who had asked before; why he had, the history
+-- still tells.
+UPDATE refunds SET fee = 0, amount = price, cause = 'session_cancelled', reason = :reason,
+                   updated_at = now()
 WHERE refund_id = :refund_id AND state = 'requested';
 
 -- name: approve_refund$
@@ -103,7 +105,8 @@ WHERE i.refund_id = rejected.refund_id RETURNING i.refund_id;
 -- How many were still in one of these states: whoever has been let in, or has sold on, is not counted.
 WITH voided AS (
     UPDATE tickets SET status = 'void', void_reason = 'refunded'
-    WHERE order_id = :order_id AND ticket_id = ANY(:tickets::uuid[])
+    WHERE order_id = :order_id
+      AND (ticket_id = ANY(:tickets::uuid[]) OR seat_id = ANY(:seats::int[]))
       AND status = ANY(:states::text[])
     RETURNING ticket_id
 )
