@@ -22,6 +22,7 @@ SEATS_BLOCKED = "stampede.seats.blocked.v1"
 SEATS_UNBLOCKED = "stampede.seats.unblocked.v1"
 PAYMENT_FAILED = "stampede.payment.failed.v1"
 TICKETS_ISSUED = "stampede.tickets.issued.v1"
+TICKET_CHECKED_IN = "stampede.ticket.checked_in.v1"
 
 # In an order's history only, nobody is told of them.
 PAYMENT_STARTED = "stampede.payment.started.v1"
@@ -121,3 +122,15 @@ class TicketsIssued(msgspec.Struct, frozen=True):
     user_id: UUID
     session_id: UUID
     tickets: list[IssuedTicket]
+
+
+class TicketCheckedIn(msgspec.Struct, frozen=True):
+    """Somebody went in with it, once. `gate` is "" where the door has no name."""
+
+    ticket_id: UUID
+    order_id: UUID
+    user_id: UUID
+    session_id: UUID
+    seat_id: int
+    checked_in_at: datetime
+    gate: str

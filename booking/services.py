@@ -8,8 +8,12 @@ import msgspec
 
 from booking.blocking import Blocking
 from booking.cancellation import expire_orders
+from booking.door import Door
+from booking.door_lists import DoorLists
+from booking.door_staff import DoorStaff
 from booking.orders import OrderPlacing
 from booking.payments import Payments
+from booking.printing.press import Press
 from booking.providers.registry import OPENERS
 from booking.seats.holds import LUA, SeatHolds
 from booking.sessions import Buyers, Sessions
@@ -39,6 +43,10 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     tickets: Tickets
     blocking: Blocking
     webhooks: Webhooks
+    codes: TicketCodes
+    door: Door
+    door_lists: DoorLists
+    door_staff: DoorStaff
     require_idempotency_key: bool
 
 
@@ -58,9 +66,11 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             RedisCalls(redis, load_scripts(LUA)),
             PostgresTruth(pool, layout=sessions.layout, expire=_expiring(pool)),
         )
-        tickets = Tickets(
-            pool, TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
-        )
+        codes = TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
+        press = Press()
+        stack.callback(press.close)
+        tickets = Tickets(pool, codes, press)
+        buyers = Buyers(ServiceClient(wiring.upstreams.identity))
         clock = DatabaseClock()
         clock.set(await database_now(pool))
         yield Booking(
@@ -72,7 +82,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 pool,
                 holds=holds,
                 sessions=sessions,
-                buyers=Buyers(ServiceClient(wiring.upstreams.identity)),
+                buyers=buyers,
                 clock=clock,
                 hold_ttl_s=settings.hold_ttl_s,
             ),
@@ -86,6 +96,10 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 tickets=tickets,
                 holds=holds,
             ),
+            codes=codes,
+            door=Door(pool, codes=codes, buyers=buyers),
+            door_lists=DoorLists(pool, sessions=sessions, codes=codes, clock=clock),
+            door_staff=DoorStaff(pool, sessions=sessions, buyers=buyers),
             require_idempotency_key=settings.require_idempotency_key,
         )
 

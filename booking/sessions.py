@@ -1,5 +1,6 @@
 """What booking knows of a session and of a buyer: asked of catalog and identity, kept for a moment."""
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -7,18 +8,20 @@ from booking.domain.problems import SaleClosed, SaleNotOpen
 from booking.domain.seating import Seating, Stretch
 from catalog.contract import PLAN_PATH, SESSION_PATH, SeatPlan, SessionTerms
 from chassis.cache import FetchOnce
-from chassis.client import ServiceClient
+from chassis.client import ServiceClient, UpstreamRefused
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.context import current
 from chassis.problems import Forbidden, NotFound, Unauthenticated
 from identity.contract import (
+    BY_EMAIL_PATH,
     LOOKUP_PATH,
     LOOKUPS_MAX,
     Account,
     AccountLookup,
     AccountLookups,
     Accounts,
+    EmailLookup,
 )
 
 TERMS_TTL_S = 1.0  # how long a cancelled session may still sell in one process
@@ -98,6 +101,23 @@ class Buyers:
         self._accounts: FetchOnce[UUID, Account | None] = FetchOnce(
             self._fetch, ttl_s=ACCOUNT_TTL_S, entries_max=ACCOUNTS_MAX
         )
+
+    async def find(self, user_id: UUID) -> Account | None:
+        """None when there is no such account."""
+        return await self._accounts.get(user_id)
+
+    async def find_many(self, user_ids: Sequence[UUID]) -> list[Account | None]:
+        """As many as were asked for, in their order."""
+        return list(await asyncio.gather(*map(self.find, user_ids)))
+
+    async def find_by_email(self, email: str) -> Account | None:
+        """None when there is no such account, or no address can be spelt so."""
+        try:
+            return await self._identity.post(BY_EMAIL_PATH, EmailLookup(email), Account)
+        except UpstreamRefused as refused:
+            if refused.status in {400, 404}:
+                return None
+            raise
 
     async def require(self, user_id: UUID) -> Account:
         """Raises Unauthenticated when the account is gone, Forbidden when it is not active."""

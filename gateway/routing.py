@@ -88,7 +88,15 @@ ROUTES: tuple[Route, ...] = (
     _route("booking", "GET", "/tickets/{ticket_id}/qr.png"),
     _route("booking", "GET", "/tickets/{ticket_id}/ticket.pdf"),
     _route("booking", "POST", "/payments/webhooks/{provider}", lane="pay", token_ignored=True),
+    _route("booking", "GET", "/tickets/{ticket_id}/ticket.ics"),
+    _route("booking", "GET", "/tickets/keys"),
+    _route("booking", "GET", "/orders/{order_id}/calendar.ics"),
     _route("booking", "POST", "/check-ins"),
+    _route("booking", "POST", "/check-ins/batch"),
+    _route("booking", "GET", "/sessions/{session_id}/check-ins"),
+    _route("booking", "GET", "/sessions/{session_id}/check-in-list"),
+    _route("booking", "GET POST", "/sessions/{session_id}/staff"),
+    _route("booking", "DELETE", "/sessions/{session_id}/staff/{user_id}"),
 )
 # What a service serves below these beyond the rows above is forwarded too, under one template.
 SHARES: dict[tuple[str, ...], Service] = {

@@ -38,6 +38,12 @@ class Accounts(msgspec.Struct, frozen=True):
     accounts: list[Account | None]
 
 
+class EmailLookup(msgspec.Struct, frozen=True):
+    """POST /internal/users/by-email: the Account; 404 when there is none, 400 for no address."""
+
+    email: str
+
+
 class RevokedLogin(msgspec.Struct, frozen=True):
     """A login whose access tokens must not work, at least until the last of them has expired."""
 
@@ -58,4 +64,5 @@ JWKS_PATH = "/.well-known/jwks.json"
 REVOKED_LOGINS_PATH = "/internal/revoked-logins"
 USER_PATH = "/internal/users/{user_id}"
 LOOKUP_PATH = "/internal/users/lookup"
+BY_EMAIL_PATH = "/internal/users/by-email"
 LOOKUPS_MAX = 200

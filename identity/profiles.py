@@ -11,7 +11,7 @@ from chassis.context import CURRENT, RequestContext
 from chassis.postgres import Pool, connection
 from chassis.problems import InvalidToken, NotFound
 from identity.contract import Account, AccountLookup
-from identity.domain.people import clean_name, clean_phone
+from identity.domain.people import clean_name, clean_phone, normalise_email
 from identity.store import Store
 from identity.wire import ChangeProfile
 
@@ -43,6 +43,16 @@ class Profiles:
         if account is None:
             raise NotFound()
         _log_read(user_id, started)
+        return account
+
+    async def find(self, email: str) -> Account:
+        """For other services, by address. Raises NotFound, or ValidationFailed when it is none."""
+        started = time.perf_counter()
+        async with connection(self._pool) as acquired:
+            account = await self._store.find_account(acquired, normalise_email(email))
+        if account is None:
+            raise NotFound()
+        _log_read(account.user_id, started)
         return account
 
     async def look_up(self, asked: Sequence[AccountLookup]) -> list[Account | None]:

@@ -21,6 +21,7 @@ from identity.contract import (
     Account,
     AccountLookups,
     Accounts,
+    EmailLookup,
     RevokedLogins,
 )
 from identity.domain.people import preferred_locale
@@ -161,6 +162,10 @@ class InternalController(Controller):
     async def look_up_accounts(self, body: RawBody, use_cases: Served) -> Accounts:
         asked = decode(AccountLookups, body).lookups[:LOOKUPS_MAX]
         return Accounts(await use_cases.profiles.look_up(asked))
+
+    @post("/users/by-email", operation_id="find_account", status_code=200, opt=access(INTERNAL))
+    async def find_account(self, body: RawBody, use_cases: Served) -> Account:
+        return await use_cases.profiles.find(decode(EmailLookup, body).email)
 
     @get("/revoked-logins", operation_id="list_revoked_logins", opt=access(INTERNAL))
     async def list_revoked_logins(self, use_cases: Served) -> RevokedLogins:

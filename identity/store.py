@@ -92,6 +92,9 @@ class Store:
     async def get_account(self, connection: Connection, user_id: UUID) -> Account | None:
         return _account(await self._sql.get_account(connection, user_id=user_id))
 
+    async def find_account(self, connection: Connection, email: str) -> Account | None:
+        return _account(await self._sql.find_account(connection, email=email))
+
     async def get_accounts(
         self, connection: Connection, user_ids: Sequence[UUID]
     ) -> dict[UUID, Account]:

@@ -1,8 +1,9 @@
 """Booking's routes. Thin: they parse the request, call one use case, and send its answer."""
 
+from booking.routes.door import DOOR_ROUTES
 from booking.routes.orders import ORDER_ROUTES
 from booking.routes.payments import PAYMENT_ROUTES
 from booking.routes.seats import ROUTES as SEAT_ROUTES
 from booking.routes.tickets import TICKET_ROUTES
 
-ROUTES = [*ORDER_ROUTES, *PAYMENT_ROUTES, *TICKET_ROUTES, *SEAT_ROUTES]
+ROUTES = [*ORDER_ROUTES, *PAYMENT_ROUTES, *TICKET_ROUTES, *SEAT_ROUTES, *DOOR_ROUTES]

@@ -10,6 +10,7 @@ INVARIANTS = (
     "claims_and_orders_agree",
     "orders_add_up",
     "tickets_and_orders_agree",
+    "entries_and_tickets_agree",
     "money_is_ticketed_or_goes_back",
     "payments_are_answered",
     "tallies_are_right",

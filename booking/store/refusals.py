@@ -10,7 +10,7 @@ from booking.domain.problems import (
     SaleNotOpen,
     TicketLimitReached,
 )
-from chassis.problems import IdempotencyInFlight
+from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
 
 REFUSED = "ST001"  # SQLSTATE of refuse() in the migration
 
@@ -33,6 +33,7 @@ RULES: dict[str, Callable[[], Exception]] = {
     "user_tallies_within_cap": TicketLimitReached,
     "payments_one_live_per_order": PaymentInProgress,
     "payments_one_per_idempotency_key": IdempotencyInFlight,
+    "check_ins_one_per_idempotency_key": IdempotencyKeyReused,
 }
 
 

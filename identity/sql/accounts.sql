@@ -15,6 +15,12 @@ SELECT user_id, email, full_name, phone, locale, roles, active
 FROM accounts
 WHERE user_id = :user_id;
 
+-- name: find_account^
+-- For organizers who name somebody by address; the address is in its one stored form.
+SELECT user_id, email, full_name, phone, locale, roles, active
+FROM accounts
+WHERE email = :email;
+
 -- name: get_accounts
 -- The same for many orders that arrive together.
 SELECT user_id, email, full_name, phone, locale, roles, active

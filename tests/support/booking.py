@@ -21,7 +21,14 @@ from chassis.settings import Settings
 from chassis.tokens import Verifier
 from chassis.upstream import Upstreams
 from chassis.wiring import Wiring
-from identity.contract import LOOKUP_PATH, Account, AccountLookups, Accounts
+from identity.contract import (
+    BY_EMAIL_PATH,
+    LOOKUP_PATH,
+    Account,
+    AccountLookups,
+    Accounts,
+    EmailLookup,
+)
 from tests.support.api import Answer
 from tests.support.catalog import Signer, exchange, in_a_task_of_its_own
 
@@ -37,6 +44,9 @@ class Neighbours:
         self.plans: dict[UUID, SeatPlan] = {}
         self.inactive: set[UUID] = set()
         self.unknown: set[UUID] = set()
+        self.roles: dict[UUID, list[str]] = {}
+        self.emails: dict[str, UUID] = {}
+        self.identity_is_away = False
 
     def publish(self, *, rows: int = 2, places: int = 5, **changes: Any) -> UUID:
         """A session on sale: `rows` of ten seats (ids 1…10, 12…21, …), then standing places."""
@@ -74,7 +84,15 @@ class Neighbours:
         return session_id
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == LOOKUP_PATH:
+        if scope["path"].startswith("/internal/users") and self.identity_is_away:
+            raise OSError("nobody there")
+        if scope["path"] == BY_EMAIL_PATH:
+            wanted = msgspec.json.decode((await receive())["body"], type=EmailLookup)
+            found: Any = None
+            named = self.emails.get(wanted.email)
+            if named is not None:
+                found = self._account(named)
+        elif scope["path"] == LOOKUP_PATH:
             asked = msgspec.json.decode((await receive())["body"], type=AccountLookups)
             found = Accounts([self._account(one.user_id) for one in asked.lookups])
         else:
@@ -92,7 +110,13 @@ class Neighbours:
         if key in self.unknown:
             return None
         return Account(
-            key, "a@example.com", "王小明", None, "zh", ["customer"], key not in self.inactive
+            key,
+            "a@example.com",
+            "王小明",
+            None,
+            "zh",
+            ["customer", *self.roles.get(key, [])],
+            key not in self.inactive,
         )
 
 
