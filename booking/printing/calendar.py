@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from icalendar import Calendar, Event, vText
 
-CONTENT_TYPE = "text/calendar; charset=utf-8"
+CONTENT_TYPE = "text/calendar"
 LASTS = timedelta(hours=2)  # nobody tells us when a session ends; a calendar needs some room
 _CONTROLS = dict.fromkeys([*range(0x20), 0x7F], " ")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
@@ -114,7 +114,7 @@ async def test_without_the_compare_and_set_both_gates_let_somebody_in(
     assert await entries(gates, codes) == [["in", "in"]] * 5
     findings = await audit_booking(gates[0].services, looks_max=1)
     (broken,) = [one for one in findings if one.name == "entries_and_tickets_agree"]
-    assert len(broken.details) == 5
+    assert sum("let somebody in 2 times" in detail for detail in broken.details) == 5
 
 
 async def test_the_index_stands_behind_a_careless_statement(
@@ -127,4 +127,3 @@ async def test_the_index_stands_behind_a_careless_statement(
         await tables.execute("UPDATE tickets SET status = 'valid'")  # a bug elsewhere
     with pytest.raises(Exception, match="check_ins_one_entry_per_ticket"):
         await scan(gates[1].services.door, code, "B")
-    assert UUID(int=0) != ADMIN.user_id
