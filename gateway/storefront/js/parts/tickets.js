@@ -16,6 +16,11 @@ function ownAddress(url) {
   return pathname + search;
 }
 
+/** The link that opens a ticket's picture opens its page and its calendar entry as well. */
+function beside(address, name) {
+  return address.replace(/\/qr\.png(?=\?|$)/, `/${name}`);
+}
+
 export function ticketsOf(order, events, { session, show }) {
   const tickets = found(order, events);
   if (tickets.length === 0) return h("p", { class: "hint" }, order.status === "refunded" ? "" : t("order.tickets.coming"));
@@ -30,7 +35,10 @@ function card(ticket, session, show) {
       h("h3", {}, show?.title ?? t("order.tickets")),
       session && h("p", {}, dayAndHour(session.date, session.time_zone)),
       show && h("p", {}, show.venue),
-      h("dl", { class: "ticket-seat" }, parts(ticket).map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value))))),
+      h("dl", { class: "ticket-seat" }, parts(ticket).map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value)))),
+      h("p", { class: "ticket-files" },
+        h("a", { href: beside(address, "ticket.pdf"), target: "_blank", rel: "noopener" }, t("ticket.pdf")),
+        h("a", { href: beside(address, "ticket.ics") }, t("ticket.calendar")))),
     h("div", { class: "ticket-code" },
       h("a", { href: address, target: "_blank", rel: "noopener", title: t("order.ticket.open") },
         h("img", { class: "qr", src: address, width: "148", height: "148", alt: t("order.ticket.qr", { seat: name }) }))));
