@@ -13,7 +13,9 @@ from booking.domain.payment import PaymentState, PaymentStep
 from booking.domain.seating import Seating, Stretch
 from booking.store.refusals import RULES
 
-MIGRATION = Path("booking/migrations/0001_initial.sql").read_text(encoding="utf-8")
+MIGRATION = "\n".join(
+    path.read_text(encoding="utf-8") for path in sorted(Path("booking/migrations").glob("*.sql"))
+)
 LEGAL_ORDER_STEPS = {
     ("created", "submit"): "pending_payment",
     ("pending_payment", "pay"): "paid",
