@@ -91,8 +91,9 @@ ROUTES: tuple[Route, ...] = (
     _route("booking", "GET", "/tickets/{ticket_id}/ticket.ics"),
     _route("booking", "GET", "/tickets/keys"),
     _route("booking", "GET", "/orders/{order_id}/calendar.ics"),
-    _route("booking", "POST", "/check-ins"),
-    _route("booking", "POST", "/check-ins/batch"),
+    # people stand at a door: like payments, scans do not wait behind an on-sale
+    _route("booking", "POST", "/check-ins", lane="pay"),
+    _route("booking", "POST", "/check-ins/batch", lane="pay"),
     _route("booking", "GET", "/sessions/{session_id}/check-ins"),
     _route("booking", "GET", "/sessions/{session_id}/check-in-list"),
     _route("booking", "GET POST", "/sessions/{session_id}/staff"),

@@ -1,5 +1,6 @@
 """Tickets at the door: once, by whom it may be, and what everybody else is told."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
@@ -8,7 +9,13 @@ import pytest
 from booking.administration import put_on_the_door, take_off_the_house_door
 from booking.audit import audit_booking
 from booking.ticket_codes import TicketCodes, make_keys
-from tests.support.booking import BookingApp, at_once, booking_tables, running_booking
+from tests.support.booking import (
+    BookingApp,
+    at_once,
+    booking_tables,
+    running_booking,
+    until_one_waits,
+)
 from tests.support.door import DoorApp
 
 
@@ -114,6 +121,18 @@ async def test_a_void_ticket_opens_no_door(door: DoorApp, database_url: str) -> 
     async with booking_tables(database_url) as tables:  # refunded, its ticket not yet void
         await tables.execute("UPDATE orders SET status = 'refunded'")
     refused = await door.scan(refunded["code"])
+    assert (refused.code, refused.json["reason"]) == ("ticket-void", "refunded")
+
+
+async def test_a_scan_that_meets_a_refund_waits_for_it(door: DoorApp, database_url: str) -> None:
+    (ticket,) = await door.tickets(1)
+    async with booking_tables(database_url) as tables:
+        async with tables.transaction():
+            order = "UPDATE orders SET status = 'refunded' WHERE order_id = $1"
+            await tables.execute(order, UUID(ticket["order_id"]))
+            scanning = asyncio.create_task(door.scan(ticket["code"]))
+            await until_one_waits(database_url)
+        refused = await scanning
     assert (refused.code, refused.json["reason"]) == ("ticket-void", "refunded")
 
 

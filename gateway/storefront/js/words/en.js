@@ -204,6 +204,7 @@ export default {
   "event.payment.succeeded": "Payment received",
   "event.payment.refunded": "Money returned",
   "event.tickets.issued": "Tickets issued",
+  "event.ticket.checked_in": "Checked in at the door",
   "event.refund.requested": "Refund requested",
 
   "login.title": "Log in",

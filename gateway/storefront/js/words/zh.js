@@ -199,6 +199,7 @@ export default {
   "event.payment.succeeded": "收到款项",
   "event.payment.refunded": "款项已退回",
   "event.tickets.issued": "电子票已出票",
+  "event.ticket.checked_in": "已检票入场",
   "event.refund.requested": "申请退款",
 
   "login.title": "登录",
