@@ -13,6 +13,7 @@ import segno
 from babel.dates import format_datetime, format_time
 from fpdf import FPDF
 from fpdf.enums import TextMode
+from fpdf.fonts import TTFFont
 
 from booking.printing.typesetting import ELLIPSIS, FONT, fitted, printable
 
@@ -82,8 +83,10 @@ class _Page:
         letters = _FIXED | {ord(one) for text in own for one in printable(text)}
         # only what is used is looked up in the font, and its bounds, which nobody asks for, are not
         # measured anew: together half of the time that a page takes
-        pdf.add_font("ticket", fname=FONT, unicode_range=letters)
-        pdf.fonts["ticket"].ttfont.recalcBBoxes = False
+        pdf.add_font("ticket", fname=FONT, unicode_range=sorted(letters))
+        font = pdf.fonts["ticket"]
+        assert isinstance(font, TTFFont)
+        font.ttfont.recalcBBoxes = False
         pdf.set_title(printable(ticket.title))
         pdf.set_creator("Stampede")
         pdf.set_lang("zh-CN")
