@@ -80,7 +80,8 @@ class PayAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`code` is what the QR picture holds; `qr_code` a URL of it that opens without logging in."""
+    """`code` is what the QR picture holds; `qr_code`, `pdf` and `calendar` are URLs of the picture, of
+    the page to print and of the calendar entry, and open without logging in."""
 
     ticket_id: UUID
     order_id: UUID
@@ -97,6 +98,8 @@ class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     code: str
     qr_code: str
+    pdf: str
+    calendar: str
 
 
 class TicketPage(msgspec.Struct, frozen=True, kw_only=True):

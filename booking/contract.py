@@ -30,6 +30,7 @@ PAYMENT_FAILED = "stampede.payment.failed.v1"
 PAYMENT_REFUNDED = "stampede.payment.refunded.v1"
 TICKET_TRANSFERRED = "stampede.ticket.transferred.v1"
 TICKETS_ISSUED = "stampede.tickets.issued.v1"
+TICKET_CHECKED_IN = "stampede.ticket.checked_in.v1"
 
 # In an order's history only, nobody is told of them.
 PAYMENT_STARTED = "stampede.payment.started.v1"
@@ -224,3 +225,15 @@ class TicketTransferred(msgspec.Struct, frozen=True):
     time_zone: str
     ticket_id: UUID
     ticket: IssuedTicket
+
+
+class TicketCheckedIn(msgspec.Struct, frozen=True):
+    """Somebody went in with it, once. `gate` is "" where the door has no name."""
+
+    ticket_id: UUID
+    order_id: UUID
+    user_id: UUID
+    session_id: UUID
+    seat_id: int
+    checked_in_at: datetime
+    gate: str

@@ -8,8 +8,12 @@ import msgspec
 
 from booking.blocking import Blocking
 from booking.cancellation import expire_orders
+from booking.door import Door
+from booking.door_lists import DoorLists
+from booking.door_staff import DoorStaff
 from booking.orders import OrderPlacing
 from booking.payments import Payments
+from booking.printing.press import Press
 from booking.promo_codes import PromoCodes
 from booking.providers.registry import open_provider
 from booking.redeeming import Redeeming
@@ -51,6 +55,10 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     refunds: Refunds
     refund_sending: RefundSending
     session_cancelling: SessionCancelling
+    codes: TicketCodes
+    door: Door
+    door_lists: DoorLists
+    door_staff: DoorStaff
     require_idempotency_key: bool
 
 
@@ -72,10 +80,12 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             redis,
             PostgresTruth(pool, layout=sessions.layout, expire=_expiring(pool)),
         )
-        tickets = Tickets(
-            pool, TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
-        )
+        codes = TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
+        press = Press()
+        stack.callback(press.close)
+        tickets = Tickets(pool, codes, press)
         settling = Settling(pool, tickets=tickets, holds=holds)
+        buyers = Buyers(identity)
         clock = DatabaseClock()
         clock.set(await database_now(pool))
         yield Booking(
@@ -87,7 +97,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 pool,
                 holds=holds,
                 sessions=sessions,
-                buyers=Buyers(identity),
+                buyers=buyers,
                 clock=clock,
                 hold_ttl_s=settings.hold_ttl_s,
                 redeeming=Redeeming(pool, hold_ttl_s=settings.hold_ttl_s),
@@ -110,6 +120,10 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 holds=holds,
                 catalog=ServiceClient(wiring.upstreams.catalog),
             ),
+            codes=codes,
+            door=Door(pool, codes=codes, buyers=buyers),
+            door_lists=DoorLists(pool, sessions=sessions, codes=codes, clock=clock),
+            door_staff=DoorStaff(pool, sessions=sessions, buyers=buyers),
             require_idempotency_key=settings.require_idempotency_key,
         )
 

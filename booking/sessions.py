@@ -1,5 +1,6 @@
 """What booking knows of a session and of a buyer: asked of catalog and identity, kept for a moment."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -9,18 +10,20 @@ from booking.domain.problems import SaleClosed, SaleNotOpen
 from booking.domain.seating import Seating, Stretch
 from catalog.contract import PLAN_PATH, SESSION_PATH, SeatPlan, SessionTerms
 from chassis.cache import FetchOnce
-from chassis.client import ServiceClient
+from chassis.client import ServiceClient, UpstreamRefused
 from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.context import current
 from chassis.problems import Forbidden, NotFound, Unauthenticated
 from identity.contract import (
+    BY_EMAIL_PATH,
     LOOKUP_PATH,
     LOOKUPS_MAX,
     Account,
     AccountLookup,
     AccountLookups,
     Accounts,
+    EmailLookup,
 )
 
 TERMS_TTL_S = 1.0  # how long a cancelled session may still sell in one process
@@ -101,8 +104,8 @@ class Buyers:
         )
         self._active: OrderedDict[UUID, tuple[float, Account]] = OrderedDict()
 
-    async def require(self, user_id: UUID) -> Account:
-        """Raises Unauthenticated when the account is gone, Forbidden when it is not active."""
+    async def find(self, user_id: UUID) -> Account | None:
+        """None when there is no such account."""
         known = self._active.get(user_id)
         if known is not None and known[0] > time.monotonic():
             return known[1]
@@ -110,13 +113,32 @@ class Buyers:
         account = await self._lookups.call(
             AccountLookup(user_id, context.request_id, context.child_span())
         )
+        if account is not None and account.active:
+            self._active[user_id] = (time.monotonic() + ACCOUNT_TTL_S, account)
+            if len(self._active) > ACCOUNTS_MAX:
+                self._active.popitem(last=False)
+        return account
+
+    async def find_many(self, user_ids: Sequence[UUID]) -> list[Account | None]:
+        """As many as were asked for, in their order."""
+        return list(await asyncio.gather(*map(self.find, user_ids)))
+
+    async def find_by_email(self, email: str) -> Account | None:
+        """None when there is no such account, or no address can be spelt so."""
+        try:
+            return await self._identity.post(BY_EMAIL_PATH, EmailLookup(email), Account)
+        except UpstreamRefused as refused:
+            if refused.status in {400, 404}:
+                return None
+            raise
+
+    async def require(self, user_id: UUID) -> Account:
+        """Raises Unauthenticated when the account is gone, Forbidden when it is not active."""
+        account = await self.find(user_id)
         if account is None:
             raise Unauthenticated("This account does not exist any more.")
         if not account.active:
             raise Forbidden("This account is not active.")
-        self._active[user_id] = (time.monotonic() + ACCOUNT_TTL_S, account)
-        if len(self._active) > ACCOUNTS_MAX:
-            self._active.popitem(last=False)
         return account
 
     async def _look_up(self, asked: Sequence[AccountLookup]) -> Sequence[Account | None]:

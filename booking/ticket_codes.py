@@ -33,6 +33,25 @@ class TicketCode(msgspec.Struct, frozen=True):
     session_id: UUID
 
 
+class PublicKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A JSON Web Key (RFC 8037): `x` is the 32 bytes of an Ed25519 public key."""
+
+    kid: str
+    x: str
+    kty: str = "OKP"
+    crv: str = "Ed25519"
+    alg: str = "EdDSA"
+    use: str = "sig"
+
+
+class SignedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """RFC 7515, 7.2.2: the signature is over `protected`, a dot and `payload`, all base64url."""
+
+    protected: str
+    payload: str
+    signature: str
+
+
 class ForgedCode(Exception):
     """No key of ours signed this."""
 
@@ -76,10 +95,32 @@ class TicketCodes:
             raise ForgedCode()
         return TicketCode(UUID(bytes=raw[:16]), UUID(bytes=raw[16:]))
 
+    def public_keys(self) -> list[PublicKey]:
+        """What verifies codes and signed documents without asking us, as a JWK Set has it."""
+        return [
+            PublicKey(kid=kid, x=_encode(signer.public_key().public_bytes_raw()))
+            for kid, signer in self._signers.items()
+        ]
+
+    def sign(self, payload: bytes, typ: str) -> SignedDocument:
+        """A JWS (RFC 7515, flattened JSON form) by the key that signs tickets."""
+        header = {"alg": "EdDSA", "kid": self._kid, "typ": typ}
+        protected, body = _encode(msgspec.json.encode(header)), _encode(payload)
+        signature = self._signers[self._kid].sign(f"{protected}.{body}".encode("ascii"))
+        return SignedDocument(protected=protected, payload=body, signature=_encode(signature))
+
     def qr_url(self, ticket_id: UUID) -> str:
         """A picture that an e-mail client can open."""
+        return self.url(ticket_id, "qr.png")
+
+    def url(self, ticket_id: UUID, name: str) -> str:
+        """`name` of a ticket (`qr.png`, `ticket.pdf`, `ticket.ics`), to be opened without logging in."""
         link = _link(self._link_keys[-1], ticket_id)
-        return f"{self._base_url}/api/v1/tickets/{ticket_id}/qr.png?t={link}"
+        return f"{self._base_url}/api/v1/tickets/{ticket_id}/{name}?t={link}"
+
+    def order_url(self, order_id: UUID) -> str:
+        """The order's page of the storefront."""
+        return f"{self._base_url}/#/orders/{order_id}"
 
     def opens(self, ticket_id: UUID, link: str) -> bool:
         """Whether `t` is this ticket's, in constant time."""

@@ -1,16 +1,19 @@
-"""Tickets: who may see one, and its QR code as a picture."""
+"""Tickets: who may see one, its QR code as a picture, itself as a page and as a calendar entry."""
 
-import asyncio
 import io
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 from uuid import UUID
 
 import segno
 
 from booking.answers import TicketAnswer, TicketPage
 from booking.contract import IssuedTicket, OrderItem
+from booking.printing.calendar import Entry, calendar_of, seat_line
+from booking.printing.page import Print, draw_ticket
+from booking.printing.press import Press
+from booking.store import orders as stored_orders
 from booking.store import tickets as stored
 from booking.store.payments import NewTicket
 from booking.store.records import Ticket, whole_second
@@ -22,9 +25,10 @@ from chassis.pages import offset
 from chassis.postgres import Connection, Pool, connection
 from chassis.problems import NotFound, Unauthenticated
 
+Key = TypeVar("Key")
 Format = Literal["svg", "png"]
 PICTURES_MAX = 512  # remembered; an SVG is about 20 KB, a PNG 2 KB
-PICTURES_AT_ONCE = 1  # drawing one takes some 10 ms of a core that others want too
+PAGES_MAX = 64  # remembered; a page is about 20 KB
 PNG_SCALE = 8  # pixels a module: readable from a phone held at a gate
 BORDER = 4  # modules of quiet zone; ISO/IEC 18004 asks for four
 
@@ -32,11 +36,12 @@ BORDER = 4  # modules of quiet zone; ISO/IEC 18004 asks for four
 class Tickets:
     """Reads tickets for their owners and for who holds the mailed link."""
 
-    def __init__(self, pool: Pool, codes: TicketCodes) -> None:
+    def __init__(self, pool: Pool, codes: TicketCodes, press: Press) -> None:
         self._pool = pool
         self._codes = codes
+        self._press = press
         self._pictures: OrderedDict[tuple[str, Format], bytes] = OrderedDict()
-        self._drawing = asyncio.Semaphore(PICTURES_AT_ONCE)
+        self._pages: OrderedDict[Print, bytes] = OrderedDict()
 
     async def get(self, ticket_id: UUID, user_id: UUID) -> TicketAnswer:
         """Raises NotFound unless it is the user's own."""
@@ -73,22 +78,78 @@ class Tickets:
             number=ticket.number,
             code=ticket.code,
             qr_code=self._codes.qr_url(ticket.ticket_id),
+            pdf=self._codes.url(ticket.ticket_id, "ticket.pdf"),
+            calendar=self._codes.url(ticket.ticket_id, "ticket.ics"),
         )
 
     async def picture(
         self, ticket_id: UUID, kind: Format, *, link: str | None, user_id: UUID | None
     ) -> bytes:
-        """The QR code. A good link opens it for anybody; else the ticket must be the user's own."""
-        if link is not None and self._codes.opens(ticket_id, link):
-            async with connection(self._pool) as one:
-                ticket = await stored.get_ticket(one, ticket_id)
-            if ticket is None:
-                raise NotFound()
-        elif user_id is None:
-            raise Unauthenticated()
-        else:
-            ticket = await self._own(ticket_id, user_id)
+        """The QR code; who may see it: see `_shown`. Raises Overloaded when too many are drawn."""
+        ticket = await self._shown(ticket_id, link=link, user_id=user_id)
         return await self._drawn(ticket.code, kind)
+
+    async def page(
+        self, ticket_id: UUID, *, link: str | None, user_id: UUID | None
+    ) -> tuple[str, bytes]:
+        """A file name and the PDF. Raises Overloaded when too many are drawn."""
+        ticket = await self._shown(ticket_id, link=link, user_id=user_id)
+        wanted = Print(
+            ticket_id=str(ticket.ticket_id),
+            order_no=ticket.order_no,
+            title=ticket.title,
+            venue=ticket.venue,
+            starts_at=ticket.starts_at,
+            time_zone=ticket.time_zone,
+            area=ticket.area,
+            row=ticket.row,
+            number=ticket.number,
+            code=ticket.code,
+            void=ticket.status == "void",
+        )
+        page = self._pages.get(wanted)
+        if page is None:
+            page = await self._press.run(lambda: draw_ticket(wanted))
+            _keep(self._pages, wanted, page, PAGES_MAX)
+        return f"ticket-{ticket.order_no}-{ticket.seat_id}.pdf", page
+
+    async def calendar(
+        self, ticket_id: UUID, *, link: str | None, user_id: UUID | None
+    ) -> tuple[str, bytes]:
+        """A file name and the calendar with the ticket's session in it."""
+        ticket = await self._shown(ticket_id, link=link, user_id=user_id)
+        entry = Entry(
+            uid=f"ticket-{ticket.ticket_id}@stampede",
+            title=ticket.title,
+            venue=ticket.venue,
+            starts_at=ticket.starts_at,
+            changed_at=ticket.issued_at,
+            order_no=ticket.order_no,
+            seats=[seat_line(ticket.area, ticket.row, ticket.number)],
+            url=self._codes.order_url(ticket.order_id),
+            cancelled=ticket.status == "void",
+        )
+        return f"ticket-{ticket.order_no}-{ticket.seat_id}.ics", calendar_of(entry)
+
+    async def order_calendar(self, order_id: UUID, user_id: UUID) -> tuple[str, bytes]:
+        """One entry for all seats of the user's own order. Raises NotFound until it has been paid."""
+        async with connection(self._pool) as one:
+            order = await stored_orders.get_order(one, order_id, user_id)
+            if order is None or order.paid_at is None:
+                raise NotFound()
+            tickets = await stored.tickets_of_order(one, order_id)
+        entry = Entry(
+            uid=f"order-{order.order_id}@stampede",
+            title=order.title,
+            venue=order.venue,
+            starts_at=order.starts_at,
+            changed_at=order.paid_at,
+            order_no=order.order_no,
+            seats=[seat_line(each.area, each.row, each.number) for each in tickets],
+            url=self._codes.order_url(order.order_id),
+            cancelled=not tickets,
+        )
+        return f"order-{order.order_no}.ics", calendar_of(entry)
 
     async def of_order(self, one: Connection, order_id: UUID) -> list[IssuedTicket]:
         return [self._issued(ticket) for ticket in await stored.tickets_of_order(one, order_id)]
@@ -125,6 +186,18 @@ class Tickets:
             self._codes.qr_url(ticket.ticket_id),
         )
 
+    async def _shown(self, ticket_id: UUID, *, link: str | None, user_id: UUID | None) -> Ticket:
+        """A good link opens it for anybody; else the ticket must be the user's own."""
+        if link is None or not self._codes.opens(ticket_id, link):
+            if user_id is None:
+                raise Unauthenticated()
+            return await self._own(ticket_id, user_id)
+        async with connection(self._pool) as one:
+            ticket = await stored.get_ticket(one, ticket_id)
+        if ticket is None:
+            raise NotFound()
+        return ticket
+
     async def _own(self, ticket_id: UUID, user_id: UUID) -> Ticket:
         async with connection(self._pool) as one:
             ticket = await stored.get_ticket(one, ticket_id)
@@ -133,15 +206,17 @@ class Tickets:
         return ticket
 
     async def _drawn(self, code: str, kind: Format) -> bytes:
-        known = self._pictures.get((code, kind))
-        if known is not None:
-            return known
-        async with self._drawing:
-            picture = await asyncio.to_thread(draw_qr, code, kind)
-        self._pictures[code, kind] = picture
-        while len(self._pictures) > PICTURES_MAX:
-            self._pictures.popitem(last=False)
+        picture = self._pictures.get((code, kind))
+        if picture is None:
+            picture = await self._press.run(lambda: draw_qr(code, kind))
+            _keep(self._pictures, (code, kind), picture, PICTURES_MAX)
         return picture
+
+
+def _keep(kept: OrderedDict[Key, bytes], key: Key, drawn: bytes, most: int) -> None:
+    kept[key] = drawn
+    while len(kept) > most:
+        kept.popitem(last=False)
 
 
 def draw_qr(code: str, kind: Format) -> bytes:

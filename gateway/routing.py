@@ -108,7 +108,16 @@ ROUTES: tuple[Route, ...] = (
         lane="pay",
         token_ignored=True,
     ),
-    _route("booking", "POST", "/check-ins"),
+    _route("booking", "GET", "/tickets/{ticket_id}/ticket.ics"),
+    _route("booking", "GET", "/tickets/keys"),
+    _route("booking", "GET", "/orders/{order_id}/calendar.ics"),
+    # people stand at a door: like payments, scans do not wait behind an on-sale
+    _route("booking", "POST", "/check-ins", lane="pay"),
+    _route("booking", "POST", "/check-ins/batch", lane="pay"),
+    _route("booking", "GET", "/sessions/{session_id}/check-ins"),
+    _route("booking", "GET", "/sessions/{session_id}/check-in-list"),
+    _route("booking", "GET POST", "/sessions/{session_id}/staff"),
+    _route("booking", "DELETE", "/sessions/{session_id}/staff/{user_id}"),
 )
 # What a service serves below these beyond the rows above is forwarded too, under one template.
 SHARES: dict[tuple[str, ...], Service] = {

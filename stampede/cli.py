@@ -119,26 +119,71 @@ def user() -> None:
 @click.option("--password", required=True)
 @click.option("--role", type=click.Choice(ROLES), default="customer", show_default=True)
 @click.option("--full-name", default="")
+@click.option(
+    "--session", "sessions", multiple=True, type=click.UUID, help="Staff: this door only."
+)
 @_data_dir
 def user_create(
-    email: str, password: str, role: str, full_name: str, data_dir: Path | None
+    email: str,
+    password: str,
+    role: str,
+    full_name: str,
+    sessions: tuple[UUID, ...],
+    data_dir: Path | None,
 ) -> None:
-    """An account with a role; an existing one is given the role."""
+    """An account with a role; an existing one is given the role.
+
+    Staff stand at the door of every session, or with --session at the doors of those only.
+    """
+    from booking.administration import put_on_the_door
     from identity.administration import AccountExists, create_account
 
+    if sessions and role != "staff":
+        raise refuse("--session is for --role staff.")
+
     async def run(loaded: Settings) -> UUID:
-        return await create_account(
+        user_id = await create_account(
             loaded.database_url or "",
             email=email,
             password=password,
             role=role,
             full_name=full_name,
         )
+        if role == "staff":
+            await put_on_the_door(loaded.database_url or "", user_id, sessions or None)
+        return user_id
 
     try:
         say(f"{with_servers(load(data_dir=data_dir), run)}")
     except AccountExists as exists:
         raise refuse(str(exists)) from None
+
+
+@user.command("door")
+@click.argument("user_id", type=click.UUID)
+@click.option("--session", "sessions", multiple=True, type=click.UUID, help="These doors as well.")
+@click.option("--all/--only-named", "everywhere", default=None, help="Every door, or no longer so.")
+@_data_dir
+def user_door(
+    user_id: UUID, sessions: tuple[UUID, ...], everywhere: bool | None, data_dir: Path | None
+) -> None:
+    """Where somebody with the role staff may scan tickets."""
+    from booking.administration import put_on_the_door, take_off_the_house_door
+
+    if not sessions and everywhere is None:
+        raise refuse("Name a --session, or say --all or --only-named.")
+
+    async def run(loaded: Settings) -> None:
+        url = loaded.database_url or ""
+        if everywhere is False:
+            await take_off_the_house_door(url, user_id)
+        if everywhere:
+            await put_on_the_door(url, user_id)
+        if sessions:
+            await put_on_the_door(url, user_id, sessions)
+
+    with_servers(load(data_dir=data_dir), run)
+    say(f"{user_id}")
 
 
 @stampede.group()

@@ -168,3 +168,45 @@ class SessionOver(Problem):
     """The session is over."""
 
     code, status = "session-over", 409
+
+
+class InvalidTicketCode(Problem):
+    """No ticket has this code: no key of ours signed it, or not whole."""
+
+    code, status = "invalid-ticket-code", 422
+
+
+class AlreadyCheckedIn(Problem):
+    """Somebody has gone in with this ticket."""
+
+    code, status = "already-checked-in", 409
+
+
+class TicketVoid(Problem):
+    """This ticket opens no door any more."""
+
+    code, status = "ticket-void", 409
+
+
+class WrongSession(Problem):
+    """This ticket is for another session."""
+
+    code, status = "wrong-session", 409
+
+
+class NotAssigned(Problem):
+    """You are not on the door of this session; ask its organizer."""
+
+    code, status = "not-assigned", 403
+
+
+class NotStaff(Problem):
+    """No active account with the role `staff` is called that."""
+
+    code, status = "not-staff", 422
+
+
+class DoorFull(Problem):
+    """This session's door has as many people as it may have."""
+
+    code, status = "door-full", 409

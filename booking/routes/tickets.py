@@ -1,4 +1,4 @@
-"""Tickets, and the QR codes that open doors."""
+"""Tickets, the QR codes that open doors, and what a buyer prints or keeps in a calendar."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,6 +8,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
 from booking.answers import TicketAnswer
+from booking.printing.calendar import CONTENT_TYPE as CALENDAR_TYPE
 from booking.routes.parameters import Asker, booking_of
 from booking.tickets import Format
 from chassis.access import LOGGED_IN, PRINCIPAL, PUBLIC, access
@@ -15,6 +16,10 @@ from chassis.problems import Unavailable
 from chassis.tokens import Principal
 
 PICTURE_HEADERS = {"Cache-Control": "private, max-age=300", "X-Content-Type-Options": "nosniff"}
+VIEWER_POLICY = {  # what browsers' own PDF viewers need, and no script
+    "Content-Security-Policy": "default-src 'none'; object-src 'self'; img-src 'self' data:;"
+    " style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+}
 TYPES: dict[Format, str] = {"svg": "image/svg+xml", "png": "image/png"}
 Link = Annotated[
     str | None,
@@ -70,11 +75,72 @@ async def read_png(
 async def _draw(
     request: Request[Any, Any, Any], ticket_id: UUID, kind: Format, link: str | None
 ) -> Response[bytes]:
-    principal: Principal | None = request.scope.get(PRINCIPAL)  # type: ignore[assignment]
     picture = await booking_of(request).tickets.picture(
-        ticket_id, kind, link=link, user_id=principal.user_id if principal else None
+        ticket_id, kind, link=link, user_id=_user_of(request)
     )
     return Response(picture, media_type=TYPES[kind], headers=PICTURE_HEADERS)
 
 
-TICKET_ROUTES = [read_ticket, read_svg, read_png]
+def _file(kind: str, words: str) -> dict[int, ResponseSpec]:
+    return {200: ResponseSpec(bytes, generate_examples=False, media_type=kind, description=words)}
+
+
+@get(
+    "/api/v1/tickets/{ticket_id:uuid}/ticket.pdf",
+    operation_id="read_ticket_pdf",
+    opt=access(PUBLIC, problems=(Unavailable,)),
+    responses=_file("application/pdf", "The ticket to print."),
+)
+async def read_pdf(
+    request: Request[Any, Any, Any], ticket_id: FromPath[UUID], link: Link = None
+) -> Response[bytes]:
+    """The ticket as a page: for its owner, or for whoever has the link."""
+    name, page = await booking_of(request).tickets.page(
+        ticket_id, link=link, user_id=_user_of(request)
+    )
+    return _named(name, page, "application/pdf", VIEWER_POLICY)
+
+
+@get(
+    "/api/v1/tickets/{ticket_id:uuid}/ticket.ics",
+    operation_id="read_ticket_calendar",
+    opt=access(PUBLIC, problems=(Unavailable,)),
+    responses=_file("text/calendar", "The session as a calendar entry (RFC 5545)."),
+)
+async def read_calendar(
+    request: Request[Any, Any, Any], ticket_id: FromPath[UUID], link: Link = None
+) -> Response[bytes]:
+    """The ticket's session for a calendar: for its owner, or for whoever has the link."""
+    name, entry = await booking_of(request).tickets.calendar(
+        ticket_id, link=link, user_id=_user_of(request)
+    )
+    return _named(name, entry, CALENDAR_TYPE)
+
+
+@get(
+    "/api/v1/orders/{order_id:uuid}/calendar.ics",
+    operation_id="read_order_calendar",
+    opt=access(LOGGED_IN, problems=(Unavailable,)),
+    responses=_file("text/calendar", "The session as a calendar entry (RFC 5545)."),
+)
+async def read_order_calendar(
+    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+) -> Response[bytes]:
+    """One calendar entry for all seats of your own paid order."""
+    name, entry = await booking_of(request).tickets.order_calendar(order_id, principal.user_id)
+    return _named(name, entry, CALENDAR_TYPE)
+
+
+def _named(
+    name: str, body: bytes, kind: str, policy: dict[str, str] | None = None
+) -> Response[bytes]:
+    shown = {"Content-Disposition": f'inline; filename="{name}"'} | (policy or {})
+    return Response(body, media_type=kind, headers=PICTURE_HEADERS | shown)
+
+
+def _user_of(request: Request[Any, Any, Any]) -> UUID | None:
+    principal: Principal | None = request.scope.get(PRINCIPAL)  # type: ignore[assignment]
+    return principal.user_id if principal else None
+
+
+TICKET_ROUTES = [read_ticket, read_svg, read_png, read_pdf, read_calendar, read_order_calendar]

@@ -10,6 +10,7 @@ INVARIANTS = (
     "claims_and_orders_agree",
     "orders_add_up",
     "tickets_and_orders_agree",
+    "entries_and_tickets_agree",
     "money_is_ticketed_or_goes_back",
     "captured_is_ticketed_or_refunded",
     "refunds_are_sent",

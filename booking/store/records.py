@@ -195,6 +195,8 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     venue: str
     starts_at: datetime
     time_zone: str
+    order_no: str
+    issued_at: datetime
 
 
 class SigningKey(msgspec.Struct, frozen=True):

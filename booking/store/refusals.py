@@ -14,7 +14,7 @@ from booking.domain.problems import (
     SaleNotOpen,
     TicketLimitReached,
 )
-from chassis.problems import IdempotencyInFlight, Overloaded
+from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused, Overloaded
 
 REFUSED = "ST001"  # SQLSTATE of refuse() in the migration
 
@@ -40,6 +40,7 @@ RULES: dict[str, Callable[[], Exception]] = {
     "promo_tallies_within_cap": PromoCodeLimitReached,
     "payments_one_live_per_order": PaymentInProgress,
     "payments_one_per_idempotency_key": IdempotencyInFlight,
+    "check_ins_one_per_idempotency_key": IdempotencyKeyReused,
 }
 
 

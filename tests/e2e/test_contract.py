@@ -40,13 +40,14 @@ async def callers(platform: RunningPlatform) -> dict[str, str]:
     """New logins for each operation (one of the operations is logout), by who they are."""
     api = Api(platform.base_url)
     email = f"contract-{secrets.token_hex(8)}@example.com"
-    await create_account(
-        platform.environ["STAMPEDE_DATABASE_URL"],
-        email=email,
-        password=PASSWORD,
-        role="organizer",
-        full_name="Contract",
-    )
+    for role in ("organizer", "staff"):
+        await create_account(
+            platform.environ["STAMPEDE_DATABASE_URL"],
+            email=email,
+            password=PASSWORD,
+            role=role,
+            full_name="Contract",
+        )
     login = await api.post("/auth/login", {"email": email, "password": PASSWORD})
     customer = await api.register()
     await api.close()

@@ -13,6 +13,7 @@ from stampede.compose import Platform, compose
 from stampede.demo import load_demo
 from stampede.demo.loading import ACCOUNTS
 from stampede.demo.shows import SHOWS
+from tests.support.booking import booking_tables
 from tests.support.catalog import catalog_tables, in_a_task_of_its_own
 
 
@@ -45,6 +46,8 @@ async def test_the_demo_loads_once(platform: Platform, database_url: str) -> Non
     assert await load_demo(platform) == ACCOUNTS
     assert await counts(database_url) == loaded
     assert (await shows(platform))["total"] == len(SHOWS)
+    async with booking_tables(database_url) as tables:  # its staff stands at every door
+        assert await tables.fetchval("SELECT count(*) FROM house_staff") == 1
 
 
 async def test_a_newcomer_finds_the_scenario(platform: Platform, database_url: str) -> None:

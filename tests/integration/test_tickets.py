@@ -60,7 +60,7 @@ async def test_the_link_opens_the_picture_without_logging_in(app: BookingApp, ti
 
 async def test_a_ticket_is_its_owners(app: BookingApp, ticket: Any) -> None:
     path = f"/tickets/{ticket['ticket_id']}"
-    for below in ("", "/qr.svg", "/qr.png"):
+    for below in ("", "/qr.svg", "/qr.png", "/ticket.pdf", "/ticket.ics"):
         assert (await app.get(path + below, user=USER)).status == 200
         foreign = await app.get(path + below, user=OTHER)
         assert (foreign.status, foreign.code) == (404, "not-found")
@@ -100,3 +100,45 @@ async def test_a_seat_has_one_valid_ticket_whatever_the_code_does(
         await tables.execute("UPDATE tickets SET status = 'void'")
         await tables.execute(again, uuid4())
         assert await tables.fetchval("SELECT count(*) FROM tickets") == 2
+
+
+async def test_a_ticket_is_printed_and_put_into_a_calendar_by_its_links(
+    app: BookingApp, ticket: Any
+) -> None:
+    whole = (await app.get(f"/tickets/{ticket['ticket_id']}", user=USER)).json
+    for name, kind, begin in (
+        ("pdf", "application/pdf", b"%PDF-"),
+        ("calendar", "text/calendar; charset=utf-8", b"BEGIN:VCALENDAR"),
+    ):
+        link = urlsplit(whole[name])
+        path = link.path.removeprefix("/api/v1")
+        opened = await app.get(f"{path}?{link.query}")
+        assert (opened.status, opened.headers["content-type"]) == (200, kind)
+        assert opened.body.startswith(begin)
+        assert opened.headers["content-disposition"].startswith('inline; filename="ticket-')
+        assert opened.headers["cache-control"].startswith("private")
+        assert (await app.get(path)).status == 401
+        assert (await app.get(f"{path}?{link.query}", user=OTHER)).status == 200
+    again = await app.get(f"/tickets/{ticket['ticket_id']}/ticket.pdf", user=USER)
+    assert len(app.services.tickets._pages) == 1, "it is not drawn twice"
+    assert again.status == 200
+
+
+async def test_an_order_goes_into_a_calendar_once_it_is_paid(app: BookingApp) -> None:
+    order = (await app.order(USER, app.neighbours.publish(), seats=[1, 2])).json
+    path = f"/orders/{order['order_id']}/calendar.ics"
+    assert (await app.get(path, user=USER)).status == 404
+    await app.pay(USER, order["order_id"])
+    entry = (await app.get(path, user=USER)).body.decode()
+    assert f"UID:order-{order['order_id']}@stampede" in entry
+    assert "周杰伦 2026" in entry
+    assert (await app.get(path, user=OTHER)).status == 404
+    assert (await app.get(path)).status == 401
+
+
+async def test_the_public_keys_verify_what_the_private_ones_signed(app: BookingApp) -> None:
+    keys = await app.get("/tickets/keys")
+    assert keys.headers["cache-control"] == "public, max-age=300"
+    (key,) = keys.json["keys"]
+    assert {key["kty"], key["crv"], key["alg"], key["use"]} == {"OKP", "Ed25519", "EdDSA", "sig"}
+    assert set(key) == {"kid", "x", "kty", "crv", "alg", "use"}, "nothing private"

@@ -52,6 +52,24 @@ FROM tickets t LEFT JOIN orders o USING (order_id)
 WHERE t.status <> 'void' AND (o.status IS NULL OR o.status NOT IN ('paid', 'completed'))
 LIMIT :limit;
 
+-- name: audit_entries_and_tickets_agree
+-- A ticket that let somebody in says when, by the earliest such scan, and was paid for.
+SELECT format('ticket %s is checked in at %s, and its first entry was at %s', t.ticket_id,
+              t.checked_in_at, coalesce(first.at::text, 'no time')) AS broken
+FROM tickets t
+LEFT JOIN LATERAL (SELECT min(c.scanned_at) AS at FROM check_ins c
+                   WHERE c.ticket_id = t.ticket_id AND c.admitted) AS first ON true
+WHERE t.status = 'checked_in' AND first.at IS DISTINCT FROM t.checked_in_at
+UNION ALL
+SELECT format('ticket %s let somebody in %s times and is %s', t.ticket_id, count(*), t.status)
+FROM tickets t JOIN check_ins c USING (ticket_id) WHERE c.admitted AND NOT c.offline
+GROUP BY t.ticket_id, t.status HAVING count(*) > 1 OR t.status = 'valid'
+UNION ALL
+SELECT format('ticket %s is checked in and its order %s is %s', t.ticket_id, o.order_id, o.status)
+FROM tickets t JOIN orders o USING (order_id)
+WHERE t.status = 'checked_in' AND o.status IN ('created', 'pending_payment', 'cancelled')
+LIMIT :limit;
+
 -- name: audit_money_is_ticketed_or_goes_back
 -- P6, P7. What was captured and not given back paid for an order, whole and once.
 SELECT format('order %s is %s with %s payments of %s, and costs %s', o.order_id, o.status,

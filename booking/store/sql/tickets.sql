@@ -11,7 +11,8 @@ ORDER BY t.seat_id;
 -- name: get_ticket^
 -- Whoever may see it is decided by the caller: its owner, or who has the link that was mailed.
 SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.void_reason, t.code,
-       i.area, i.row, i.number, o.title, o.venue, o.starts_at, o.time_zone
+       i.area, i.row, i.number, o.title, o.venue, o.starts_at, o.time_zone, o.order_no,
+       t.issued_at
 FROM tickets t
 JOIN orders o ON o.order_id = t.order_id
 JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id

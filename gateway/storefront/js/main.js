@@ -6,6 +6,7 @@ import { applyToDocument, onChange } from "./i18n.js";
 import * as login from "./login.js";
 import { redraw, route, start } from "./router.js";
 import { chooseView } from "./views/choose.js";
+import { doorView } from "./views/door.js";
 import { loginView, registerView } from "./views/login.js";
 import { meView } from "./views/me.js";
 import { orderView } from "./views/order.js";
@@ -23,6 +24,7 @@ route("/tickets", ticketsView);
 route("/login", loginView);
 route("/register", registerView);
 route("/me", meView);
+route("/door", doorView);
 
 applyToDocument();
 const frame = chrome();

@@ -18,6 +18,11 @@ function ownAddress(url) {
   return pathname + search;
 }
 
+/** The link that opens a ticket's picture opens its page and its calendar entry as well. */
+function beside(address, name) {
+  return address.replace(/\/qr\.png(?=\?|$)/, `/${name}`);
+}
+
 /** `given()`: called when one of them went to somebody else. */
 export function ticketsOf(order, events, { session, show, given }) {
   const tickets = found(order, events);
@@ -49,7 +54,10 @@ function card(ticket, session, show, given) {
       session && h("p", {}, dayAndHour(session.date, session.time_zone)),
       show && h("p", {}, show.venue),
       h("dl", { class: "ticket-seat" }, parts(ticket).map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value)))),
-      given && giving(ticket, given)),
+      given && giving(ticket, given),
+      h("p", { class: "ticket-files" },
+        h("a", { href: beside(address, "ticket.pdf"), target: "_blank", rel: "noopener" }, t("ticket.pdf")),
+        h("a", { href: beside(address, "ticket.ics") }, t("ticket.calendar")))),
     h("div", { class: "ticket-code" },
       h("a", { href: address, target: "_blank", rel: "noopener", title: t("order.ticket.open") },
         h("img", { class: "qr", src: address, width: "148", height: "148", alt: t("order.ticket.qr", { seat: name }) }))));

@@ -44,5 +44,6 @@ export async function meView({ signal }) {
       h("button", { class: "button large wide", type: "submit" }, t("me.save"))),
     h("div", { class: "account-links" },
       h("a", { class: "link-button", href: "#/orders" }, t("nav.orders")),
+      profile.roles.some((role) => ["staff", "admin"].includes(role)) && h("a", { class: "link-button", href: "#/door" }, t("nav.door")),
       h("button", { class: "link-button", type: "button", onclick: leave }, t("me.logout")))));
 }

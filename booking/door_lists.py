@@ -1,0 +1,173 @@
+"""What the people at a door look at: how many are in, and the signed list for a device without network."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+
+from booking.domain.problems import NotAssigned
+from booking.door import ADMIN
+from booking.door_wire import (
+    AreaCount,
+    CheckInList,
+    DoorCounts,
+    GateCount,
+    ListedTicket,
+    ScanAnswer,
+    seat_at_door,
+)
+from booking.sessions import Sessions
+from booking.store import door as stored
+from booking.store.records import whole_second
+from booking.ticket_codes import SignedDocument, TicketCodes
+from catalog.contract import AreaTerms, SessionTerms
+from chassis.cache import FetchOnce
+from chassis.clock import Clock
+from chassis.pages import offset
+from chassis.postgres import Pool, connection
+from chassis.problems import FieldError, NotFound, ValidationFailed
+from chassis.tokens import Principal
+
+LIST_PAGE_TICKETS = 2_000  # about 300 KB, 20 ms of a core
+LIST_TYPE = "stampede-check-in-list+json"
+GATES_MAX = 100
+COUNTS_TTL_S = 1.0  # every scanner shows them, and a full session costs a second of nobody's time
+COUNTED_SESSIONS_MAX = 128
+SEAT_ID_MAX = 2**31 - 1
+
+
+class _Entries(msgspec.Struct, frozen=True):
+    areas: dict[UUID, stored.AreaEntries]
+    gates: list[stored.GateEntries]
+    scans: int
+
+
+class DoorLists:
+    """For the session's organizer, for its door staff, and for admins."""
+
+    def __init__(self, pool: Pool, *, sessions: Sessions, codes: TicketCodes, clock: Clock) -> None:
+        self._pool = pool
+        self._sessions = sessions
+        self._codes = codes
+        self._clock = clock
+        self._entries: FetchOnce[UUID, _Entries] = FetchOnce(
+            self._count, ttl_s=COUNTS_TTL_S, entries_max=COUNTED_SESSIONS_MAX
+        )
+
+    async def counts(
+        self, principal: Principal, session_id: UUID, *, page: int, page_size: int
+    ) -> DoorCounts:
+        """At most a second old; the scans as they are."""
+        terms = await self._allowed(principal, session_id)
+        entries = await self._entries.get(session_id)
+        async with connection(self._pool) as one:
+            scans = await stored.list_scans(
+                one, session_id, limit=page_size, offset=offset(page, page_size)
+            )
+        areas = [_area_count(area, entries.areas[area.area_id]) for area in terms.areas]
+        return DoorCounts(
+            session_id=session_id,
+            tickets=sum(area.tickets for area in areas),
+            checked_in=sum(area.checked_in for area in areas),
+            areas=areas,
+            gates=[GateCount(gate=each.gate, checked_in=each.checked_in) for each in entries.gates],
+            check_ins=[_scan_answer(scan) for scan in scans],
+            page=page,
+            page_size=page_size,
+            total=entries.scans,
+        )
+
+    async def signed_list(
+        self, principal: Principal, session_id: UUID, *, cursor: str | None
+    ) -> SignedDocument:
+        """A page of what opens this door now. Void tickets are not in it."""
+        after = _read_cursor(cursor)
+        terms = await self._allowed(principal, session_id)
+        async with connection(self._pool) as one:
+            found = await stored.list_admissible(
+                one, session_id, after=after, limit=LIST_PAGE_TICKETS + 1
+            )
+            total = await stored.count_admissible(one, session_id)
+        shown = found[:LIST_PAGE_TICKETS]
+        payload = CheckInList(
+            session_id=session_id,
+            title=terms.title,
+            venue=terms.venue,
+            starts_at=whole_second(terms.starts_at),
+            time_zone=terms.time_zone,
+            made_at=whole_second(self._clock.now()),
+            total=total,
+            tickets=[_listed(ticket) for ticket in shown],
+            next_cursor=str(shown[-1].seat_id) if len(found) > len(shown) else None,
+        )
+        return self._codes.sign(msgspec.json.encode(payload), LIST_TYPE)
+
+    async def _allowed(self, principal: Principal, session_id: UUID) -> SessionTerms:
+        """Raises NotFound for what is not the organizer's, NotAssigned for staff of other doors."""
+        terms = await self._sessions.terms(session_id)
+        if ADMIN in principal.roles or terms.organizer_id == principal.user_id:
+            return terms
+        if "staff" not in principal.roles or terms.status == "draft":
+            raise NotFound()
+        async with connection(self._pool) as one:
+            if not await stored.sessions_open_to(one, principal.user_id, [session_id]):
+                raise NotAssigned()
+        return terms
+
+    async def _count(self, session_id: UUID) -> _Entries:
+        terms = await self._sessions.terms(session_id)
+        async with connection(self._pool) as one:
+            return _Entries(
+                await stored.count_area_entries(one, session_id, _ranges(terms.areas)),
+                await stored.count_gate_entries(one, session_id, limit=GATES_MAX),
+                await stored.count_scans(one, session_id),
+            )
+
+
+def _ranges(areas: Sequence[AreaTerms]) -> list[tuple[UUID, int, int]]:
+    return [(area.area_id, area.first_seat_id, area.last_seat_id) for area in areas]
+
+
+def _area_count(area: AreaTerms, entries: stored.AreaEntries) -> AreaCount:
+    return AreaCount(
+        area_id=area.area_id,
+        area=area.name,
+        tickets=entries.tickets,
+        checked_in=entries.checked_in,
+    )
+
+
+def _scan_answer(scan: stored.Scan) -> ScanAnswer:
+    return ScanAnswer(
+        check_in_id=scan.check_in_id,
+        ticket_id=scan.ticket_id,
+        seat=seat_at_door(scan),
+        gate=scan.gate,
+        device=scan.device,
+        offline=scan.offline,
+        admitted=scan.admitted,
+        scanned_at=whole_second(scan.scanned_at),
+        recorded_at=whole_second(scan.recorded_at),
+    )
+
+
+def _listed(ticket: stored.Admissible) -> ListedTicket:
+    return ListedTicket(
+        ticket_id=ticket.ticket_id,
+        status=ticket.status,
+        seat_id=ticket.seat_id,
+        area=ticket.area,
+        row=ticket.row,
+        number=ticket.number,
+        checked_in_at=whole_second(ticket.checked_in_at) if ticket.checked_in_at else None,
+        gate=ticket.gate,
+    )
+
+
+def _read_cursor(cursor: str | None) -> int:
+    """A cursor is the last seat of the page before."""
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or not len(cursor) <= 10:
+        raise ValidationFailed(errors=[FieldError("cursor", "is none that this list gave out")])
+    return min(int(cursor), SEAT_ID_MAX)

@@ -1,0 +1,238 @@
+"""What the door's routes take and answer."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Protocol
+from uuid import UUID
+
+import msgspec
+
+from booking.printing.calendar import seat_line
+from booking.ticket_codes import PublicKey
+from chassis.problems import FieldError, ValidationFailed
+
+BATCH_MAX = 200  # scans; each has a signature to verify, and its order is locked
+CODE_CHARACTERS_MAX = (
+    1024  # longer than any code, so that a long one is forged rather than malformed
+)
+YEARS = (2000, 9000)  # of a device's clock: what is outside is no time to count with
+
+Gate = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]{0,40}$")]
+Device = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+Code = Annotated[str, msgspec.Meta(max_length=CODE_CHARACTERS_MAX)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class CheckIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A scanned `code`. `session_id`: refuse a ticket that is for another session."""
+
+    code: Code
+    gate: Gate = ""
+    session_id: UUID | None = None
+
+
+class OfflineCheckIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One scan that let somebody in: a `code`, or the `ticket_id` of the list. `scanned_at` by the
+    device's clock; with the ticket and the device it names the scan."""
+
+    scanned_at: Moment
+    code: Code | None = None
+    ticket_id: UUID | None = None
+    gate: Gate | None = None
+
+
+class CheckInBatch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a device scanned by itself. `gate` where a scan has none of its own."""
+
+    device: Device
+    scans: Annotated[list[OfflineCheckIn], msgspec.Meta(min_length=1, max_length=BATCH_MAX)]
+    gate: Gate = ""
+
+
+class AssignStaff(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Who: by `email` or by `user_id`; an account with the role `staff`."""
+
+    email: Annotated[str, msgspec.Meta(min_length=3, max_length=254)] | None = None
+    user_id: UUID | None = None
+
+
+class SeatAtDoor(msgspec.Struct, frozen=True, kw_only=True):
+    """`label` as people read it."""
+
+    seat_id: int
+    area: str
+    row: str
+    number: int
+    label: str
+
+
+class CheckedIn(msgspec.Struct, frozen=True, kw_only=True):
+    """Let them in. `holder`: null while accounts cannot be asked, which is no reason to close a door."""
+
+    ticket_id: UUID
+    order_id: UUID
+    session_id: UUID
+    title: str
+    seat: SeatAtDoor
+    holder: str | None
+    checked_in_at: datetime
+    gate: str
+
+
+class OtherScan(msgspec.Struct, frozen=True, kw_only=True):
+    """Another scan that let somebody in with the same ticket."""
+
+    checked_in_at: datetime
+    gate: str
+    device: str
+
+
+class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """`accepted`: this scan is the ticket's entry; `conflict` is a later one that let somebody in too.
+    `already`: an earlier one is, `conflict`. `refused`: `code` says why, as a problem's would."""
+
+    index: int
+    result: Literal["accepted", "already", "refused"]
+    ticket_id: UUID | None = None
+    checked_in_at: datetime | None = None
+    code: str | None = None
+    conflict: OtherScan | None = None
+
+
+class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    results: list[BatchResult]
+    accepted: int
+    already: int
+    refused: int
+
+
+class AreaCount(msgspec.Struct, frozen=True, kw_only=True):
+    area_id: UUID
+    area: str
+    tickets: int
+    checked_in: int
+
+
+class GateCount(msgspec.Struct, frozen=True, kw_only=True):
+    gate: str
+    checked_in: int
+
+
+class ScanAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`admitted` is false where a second scan was turned away."""
+
+    check_in_id: UUID
+    ticket_id: UUID
+    seat: SeatAtDoor
+    gate: str
+    device: str
+    offline: bool
+    admitted: bool
+    scanned_at: datetime
+    recorded_at: datetime
+
+
+class DoorCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """`checked_in` of `tickets` that open this door; then every scan, newest first."""
+
+    session_id: UUID
+    tickets: int
+    checked_in: int
+    areas: list[AreaCount]
+    gates: list[GateCount]
+    check_ins: list[ScanAnswer]
+    page: int
+    page_size: int
+    total: int
+
+
+class ListedTicket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A ticket in the offline list."""
+
+    ticket_id: UUID
+    status: str
+    seat_id: int
+    area: str
+    row: str
+    number: int
+    checked_in_at: datetime | None = None
+    gate: str = ""
+
+
+class CheckInList(msgspec.Struct, frozen=True, kw_only=True):
+    """The payload of the signed list: a page of it, in seat order; `next_cursor` null on the last."""
+
+    session_id: UUID
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    made_at: datetime
+    total: int
+    tickets: list[ListedTicket]
+    next_cursor: str | None
+
+
+class StaffAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    session_id: UUID
+    user_id: UUID
+    full_name: str
+    email: str
+    assigned_at: datetime
+
+
+class StaffList(msgspec.Struct, frozen=True, kw_only=True):
+    staff: list[StaffAnswer]
+
+
+class KeySet(msgspec.Struct, frozen=True):
+    """RFC 7517: what verifies ticket codes and check-in lists."""
+
+    keys: list[PublicKey]
+
+
+class _Seat(Protocol):
+    @property
+    def seat_id(self) -> int: ...
+    @property
+    def area(self) -> str: ...
+    @property
+    def row(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+
+
+def seat_at_door(seat: _Seat) -> SeatAtDoor:
+    return SeatAtDoor(
+        seat_id=seat.seat_id,
+        area=seat.area,
+        row=seat.row,
+        number=seat.number,
+        label=seat_line(seat.area, seat.row, seat.number),
+    )
+
+
+def check_batch(scans: Sequence[OfflineCheckIn]) -> None:
+    """What types cannot say. Raises ValidationFailed naming every scan that is wrong."""
+    errors = []
+    for place, scan in enumerate(scans):
+        if (scan.code is None) == (scan.ticket_id is None):
+            errors.append(FieldError(f"scans.{place}", "give either code or ticket_id"))
+        if not YEARS[0] <= scan.scanned_at.year < YEARS[1]:
+            errors.append(FieldError(f"scans.{place}.scanned_at", "is no time of a scan"))
+    if errors:
+        raise ValidationFailed(errors=errors)
+
+
+def check_assignment(wanted: AssignStaff) -> None:
+    """Raises ValidationFailed unless it names one person in one way."""
+    if (wanted.email is None) == (wanted.user_id is None):
+        raise ValidationFailed(errors=[FieldError("email", "give either email or user_id")])
+
+
+def problem_extra(**extra: Any) -> dict[str, Any]:
+    """Extension members of a problem; times as answers have them."""
+    return {
+        name: value.astimezone(UTC).replace(microsecond=0) if isinstance(value, datetime) else value
+        for name, value in extra.items()
+    }

@@ -1,0 +1,1 @@
+"""Tickets on paper and in calendars: what a buyer keeps."""

@@ -1,0 +1,184 @@
+"""The door: scans, counts, the offline list, and who stands there."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Response, delete, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, QueryParameter, RawBody
+
+from booking.domain.problems import (
+    AlreadyCheckedIn,
+    DoorFull,
+    InvalidTicketCode,
+    NotAssigned,
+    NotStaff,
+    TicketVoid,
+    WrongSession,
+)
+from booking.door_wire import (
+    AssignStaff,
+    BatchAnswer,
+    CheckedIn,
+    CheckIn,
+    CheckInBatch,
+    DoorCounts,
+    KeySet,
+    StaffAnswer,
+    StaffList,
+)
+from booking.routes.parameters import REPLAYED, Asker, IdempotencyKey, booking_of
+from booking.ticket_codes import SignedDocument
+from chassis.access import PUBLIC, TOKEN_IGNORED, access
+from chassis.body import decode
+from chassis.idempotency import check_key
+from chassis.pages import PageNumber, PageSize
+from chassis.problems import IdempotencyKeyReused, Unavailable
+
+NO_STORE = {"Cache-Control": "no-store"}
+KEYS_CACHING = {"Cache-Control": "public, max-age=300"}
+ListCursor = Annotated[
+    str | None,
+    QueryParameter(
+        name="cursor", max_length=10, description="The `next_cursor` of the page before."
+    ),
+]
+
+
+@get(
+    "/api/v1/tickets/keys",
+    operation_id="read_ticket_keys",
+    opt=access(PUBLIC, TOKEN_IGNORED),
+)
+async def read_keys(request: Request[Any, Any, Any]) -> Response[KeySet]:
+    """The public keys (JWK Set) that ticket codes and check-in lists are verified with, offline."""
+    return Response(KeySet(booking_of(request).codes.public_keys()), headers=KEYS_CACHING)
+
+
+@post(
+    "/api/v1/check-ins",
+    operation_id="check_in",
+    status_code=200,
+    opt=access(
+        "staff",
+        "admin",
+        body=CheckIn,
+        problems=(
+            *(AlreadyCheckedIn, TicketVoid, WrongSession, NotAssigned, InvalidTicketCode),
+            *(IdempotencyKeyReused, Unavailable),
+        ),
+    ),
+)
+async def check_in(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[CheckedIn]:
+    """Lets the bearer of a code in, once."""
+    key = check_key(idempotency_key)
+    wanted = decode(CheckIn, body)
+    answer, replayed = await booking_of(request).door.check_in(principal, wanted, key)
+    return Response(answer, status_code=200, headers=NO_STORE | (REPLAYED if replayed else {}))
+
+
+@post(
+    "/api/v1/check-ins/batch",
+    operation_id="take_offline_check_ins",
+    status_code=200,
+    opt=access("staff", "admin", body=CheckInBatch, problems=(Unavailable,)),
+)
+async def take_batch(
+    request: Request[Any, Any, Any], principal: Asker, body: RawBody
+) -> BatchAnswer:
+    """What a device scanned while it was offline, each judged by itself. The earliest scan wins;
+    telling the same again changes nothing."""
+    wanted = decode(CheckInBatch, body)
+    return await booking_of(request).door.batch(principal, wanted)
+
+
+@get(
+    "/api/v1/sessions/{session_id:uuid}/check-ins",
+    operation_id="read_check_ins",
+    opt=access("staff", "organizer", "admin", problems=(NotAssigned, Unavailable)),
+)
+async def read_check_ins(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    session_id: FromPath[UUID],
+    page: PageNumber = 1,
+    page_size: PageSize = 20,
+) -> DoorCounts:
+    """How many are in, by area and by gate; and every scan, newest first."""
+    return await booking_of(request).door_lists.counts(
+        principal, session_id, page=page, page_size=page_size
+    )
+
+
+@get(
+    "/api/v1/sessions/{session_id:uuid}/check-in-list",
+    operation_id="read_check_in_list",
+    opt=access("staff", "organizer", "admin", problems=(NotAssigned, Unavailable)),
+)
+async def read_check_in_list(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    session_id: FromPath[UUID],
+    cursor: ListCursor = None,
+) -> Response[SignedDocument]:
+    """The tickets that open this door, for a scanner without network: a JWS whose payload is JSON
+    (`tickets`, `made_at`, `next_cursor` …)."""
+    signed = await booking_of(request).door_lists.signed_list(principal, session_id, cursor=cursor)
+    return Response(signed, headers=NO_STORE)
+
+
+@post(
+    "/api/v1/sessions/{session_id:uuid}/staff",
+    operation_id="assign_staff",
+    status_code=201,
+    opt=access("organizer", "admin", body=AssignStaff, problems=(NotStaff, DoorFull, Unavailable)),
+    responses={
+        200: ResponseSpec(StaffAnswer, generate_examples=False, description="They were already.")
+    },
+)
+async def assign_staff(
+    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
+) -> Response[StaffAnswer]:
+    """Puts an account with the role `staff` on the door of your own session."""
+    wanted = decode(AssignStaff, body)
+    answer, news = await booking_of(request).door_staff.assign(principal, session_id, wanted)
+    return Response(answer, status_code=201 if news else 200)
+
+
+@get(
+    "/api/v1/sessions/{session_id:uuid}/staff",
+    operation_id="list_staff",
+    opt=access("organizer", "admin", problems=(Unavailable,)),
+)
+async def list_staff(
+    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID]
+) -> StaffList:
+    """Who is on the door of your own session."""
+    return await booking_of(request).door_staff.list(principal, session_id)
+
+
+@delete(
+    "/api/v1/sessions/{session_id:uuid}/staff/{user_id:uuid}",
+    operation_id="dismiss_staff",
+    status_code=204,
+    opt=access("organizer", "admin", problems=(Unavailable,)),
+)
+async def dismiss_staff(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    session_id: FromPath[UUID],
+    user_id: FromPath[UUID],
+) -> None:
+    """Takes somebody off the door of your own session."""
+    await booking_of(request).door_staff.dismiss(principal, session_id, user_id)
+
+
+DOOR_ROUTES = [
+    *(read_keys, check_in, take_batch, read_check_ins, read_check_in_list),
+    *(assign_staff, list_staff, dismiss_staff),
+]

@@ -1,0 +1,145 @@
+-- The door: who may scan where, scans, and what each let in.
+
+-- name: tickets_at_door
+-- What scans of these need to know. `replaced`: the same seat has another ticket by now.
+SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.code,
+       t.checked_in_at, coalesce(t.gate, '') AS gate, i.area, i.row, i.number,
+       o.status AS order_status, o.title, o.starts_at,
+       t.status = 'void' AND EXISTS (SELECT FROM tickets other
+           WHERE other.session_id = t.session_id AND other.seat_id = t.seat_id
+             AND other.status <> 'void') AS replaced
+FROM tickets t
+JOIN orders o ON o.order_id = t.order_id
+JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+WHERE t.ticket_id = ANY(:tickets::uuid[]);
+
+-- name: sessions_open_to
+-- Those of these sessions at whose door the user stands: named by the organizer, or by the operator.
+SELECT s.session_id FROM unnest(:sessions::uuid[]) AS s (session_id)
+WHERE EXISTS (SELECT FROM house_staff h WHERE h.user_id = :user_id)
+   OR EXISTS (SELECT FROM door_staff d WHERE d.session_id = s.session_id AND d.user_id = :user_id);
+
+-- name: lock_orders_at_door
+-- Before the tickets, as everything that ends an order does: a refund comes before or after a scan.
+SELECT order_id FROM orders WHERE order_id = ANY(:orders::uuid[]) ORDER BY order_id FOR UPDATE;
+
+-- name: check_in^
+-- Compare-and-set: of two gates one gets a row, the other rereads. The scan is kept beside it.
+WITH entered AS (
+    UPDATE tickets t
+    SET status = 'checked_in', checked_in_at = now(), gate = :gate, checked_in_by = :user_id
+    FROM orders o
+    WHERE t.ticket_id = :ticket_id AND t.status = 'valid' AND o.order_id = t.order_id
+      AND o.status NOT IN ('created', 'pending_payment', 'cancelled', 'refunded')
+    RETURNING t.ticket_id, t.session_id, t.checked_in_at
+), noted AS (
+    INSERT INTO check_ins (check_in_id, ticket_id, session_id, user_id, gate, device, offline,
+                           admitted, scanned_at, idempotency_key, request_id)
+    SELECT :check_in_id, ticket_id, session_id, :user_id, :gate, '', false, true, checked_in_at,
+           :key, :request_id
+    FROM entered
+)
+SELECT checked_in_at FROM entered;
+
+-- name: note_refused_scan!
+-- Somebody came with a ticket that let nobody in any more.
+INSERT INTO check_ins (check_in_id, ticket_id, session_id, user_id, gate, device, offline, admitted,
+                       scanned_at, request_id)
+VALUES (:check_in_id, :ticket_id, :session_id, :user_id, :gate, '', false, false, now(), :request_id);
+
+-- name: scan_by_key^
+SELECT ticket_id, gate, scanned_at FROM check_ins
+WHERE user_id = :user_id AND idempotency_key = :key;
+
+-- name: lock_tickets_at_door
+SELECT ticket_id, status FROM tickets WHERE ticket_id = ANY(:tickets::uuid[])
+ORDER BY ticket_id FOR UPDATE;
+
+-- name: note_offline_scans!
+-- Told again they change nothing. A device's clock counts from the ticket's issue until now only.
+INSERT INTO check_ins (check_in_id, ticket_id, session_id, user_id, gate, device, offline, admitted,
+                       scanned_at, device_time, request_id)
+SELECT s.check_in_id, t.ticket_id, t.session_id, :user_id, s.gate, :device, true, true,
+       greatest(least(t.issued_at, now()), least(s.device_time, now())), s.device_time, :request_id
+FROM unnest(:ids::uuid[], :tickets::uuid[], :gates::text[], :times::timestamptz[])
+     AS s (check_in_id, ticket_id, gate, device_time)
+JOIN tickets t ON t.ticket_id = s.ticket_id
+ON CONFLICT (ticket_id, device, device_time) WHERE offline DO NOTHING;
+
+-- name: enter_offline
+-- The earliest scan that let somebody in is the ticket's entry, whenever it was told.
+UPDATE tickets t
+SET status = 'checked_in', checked_in_at = f.scanned_at, gate = f.gate, checked_in_by = f.user_id
+FROM (SELECT DISTINCT ON (ticket_id) ticket_id, scanned_at, gate, user_id FROM check_ins
+      WHERE ticket_id = ANY(:tickets::uuid[]) AND admitted
+      ORDER BY ticket_id, scanned_at, check_in_id) AS f, orders o
+WHERE t.ticket_id = f.ticket_id AND o.order_id = t.order_id
+  AND o.status NOT IN ('created', 'pending_payment', 'cancelled', 'refunded')
+  AND (t.status = 'valid' OR t.status = 'checked_in' AND f.scanned_at < t.checked_in_at)
+RETURNING t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.checked_in_at, t.gate;
+
+-- name: admissions
+-- Scans that let somebody in with these tickets, the earliest first.
+SELECT ticket_id, device, gate, scanned_at, device_time FROM check_ins
+WHERE ticket_id = ANY(:tickets::uuid[]) AND admitted
+ORDER BY ticket_id, scanned_at, check_in_id;
+
+-- name: count_area_entries
+-- Areas are ranges of seat ids (catalog's contract), so no other table is read.
+SELECT a.area_id, count(t.ticket_id) AS tickets,
+       count(*) FILTER (WHERE t.status = 'checked_in') AS checked_in
+FROM unnest(:areas::uuid[], :firsts::int[], :lasts::int[]) AS a (area_id, first_seat, last_seat)
+LEFT JOIN tickets t ON t.session_id = :session_id AND t.status <> 'void'
+    AND t.seat_id BETWEEN a.first_seat AND a.last_seat
+GROUP BY a.area_id;
+
+-- name: count_gate_entries
+SELECT coalesce(gate, '') AS gate, count(*) AS checked_in FROM tickets
+WHERE session_id = :session_id AND status = 'checked_in'
+GROUP BY 1 ORDER BY 1 LIMIT :limit;
+
+-- name: count_scans$
+SELECT count(*) FROM check_ins WHERE session_id = :session_id;
+
+-- name: list_scans
+-- Newest first.
+SELECT c.check_in_id, c.ticket_id, c.gate, c.device, c.offline, c.admitted, c.scanned_at,
+       c.recorded_at, i.seat_id, i.area, i.row, i.number
+FROM check_ins c
+JOIN tickets t ON t.ticket_id = c.ticket_id
+JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+WHERE c.session_id = :session_id
+ORDER BY c.check_in_id DESC LIMIT :limit OFFSET :offset;
+
+-- name: list_admissible
+-- What opens this door, in seat order, from behind seat `after`.
+SELECT t.ticket_id, t.seat_id, t.status, t.checked_in_at, coalesce(t.gate, '') AS gate,
+       i.area, i.row, i.number
+FROM tickets t JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+WHERE t.session_id = :session_id AND t.status <> 'void' AND t.seat_id > :after
+ORDER BY t.seat_id LIMIT :limit;
+
+-- name: count_admissible$
+SELECT count(*) FROM tickets WHERE session_id = :session_id AND status <> 'void';
+
+-- name: assign_staff^
+-- No row back means that there were `most` already; one who is there stays as they were.
+INSERT INTO door_staff (session_id, user_id, assigned_by)
+SELECT :session_id, :user_id, :assigned_by
+WHERE EXISTS (SELECT FROM door_staff WHERE session_id = :session_id AND user_id = :user_id)
+   OR (SELECT count(*) FROM door_staff WHERE session_id = :session_id) < :most
+ON CONFLICT (session_id, user_id) DO UPDATE SET assigned_by = door_staff.assigned_by
+RETURNING assigned_at, xmax = 0 AS news;
+
+-- name: dismiss_staff$
+DELETE FROM door_staff WHERE session_id = :session_id AND user_id = :user_id RETURNING user_id;
+
+-- name: list_staff
+SELECT user_id, assigned_at FROM door_staff WHERE session_id = :session_id
+ORDER BY assigned_at, user_id LIMIT :limit;
+
+-- name: assign_house_staff!
+INSERT INTO house_staff (user_id) VALUES (:user_id) ON CONFLICT (user_id) DO NOTHING;
+
+-- name: dismiss_house_staff$
+DELETE FROM house_staff WHERE user_id = :user_id RETURNING user_id;

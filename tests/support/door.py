@@ -1,0 +1,51 @@
+"""A door over a running booking: staff, tickets, scans."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from tests.support.booking import BookingApp
+
+
+class DoorApp:
+    """`staff` stands at `session_id`'s door, `organizer` runs it, `buyer` holds its tickets."""
+
+    def __init__(self, app: BookingApp) -> None:
+        self.app = app
+        self.buyer, self.organizer = uuid4(), uuid4()
+        self.session_id = app.neighbours.publish(organizer_id=self.organizer)
+        app.token(self.organizer, "organizer")
+        self.staff = self.make_staff("door@example.com")
+
+    def make_staff(self, email: str) -> UUID:
+        user_id = uuid4()
+        self.app.neighbours.roles[user_id] = ["staff"]
+        self.app.neighbours.emails[email] = user_id
+        self.app.token(user_id, "staff")
+        return user_id
+
+    async def open(self) -> None:
+        answer = await self.assign({"email": "door@example.com"})
+        assert answer.status == 201, answer
+
+    async def assign(self, body: Any, session_id: UUID | None = None, **how: Any) -> Any:
+        path = f"/sessions/{session_id or self.session_id}/staff"
+        return await self.app.post(path, body, **{"user": self.organizer} | how)
+
+    async def tickets(self, *seats: int, session_id: UUID | None = None) -> list[Any]:
+        """Bought tickets with their codes."""
+        where = session_id or self.session_id
+        order = (await self.app.order(self.buyer, where, seats=seats)).json
+        paid = (await self.app.pay(self.buyer, order["order_id"])).json["tickets"]
+        return [
+            (await self.app.get(f"/tickets/{one['ticket_id']}", user=self.buyer)).json
+            for one in paid
+        ]
+
+    async def scan(self, code: str, *, user: UUID | None = None, key: str = "", **more: Any) -> Any:
+        headers = {"Idempotency-Key": key} if key else None
+        body = {"code": code, **more}
+        return await self.app.post("/check-ins", body, user=user or self.staff, headers=headers)
+
+    async def tell(self, scans: list[Any], *, device: str = "pda-1", **how: Any) -> Any:
+        body = {"device": device, "gate": "北门", "scans": scans}
+        return await self.app.post("/check-ins/batch", body, **{"user": self.staff} | how)
