@@ -161,6 +161,16 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _urls(*schemes: str) -> Callable[[str], str]:
+    """One or several with commas between, kept as they are."""
+    parse_one = _url(*schemes)
+
+    def parse(text: str) -> str:
+        return ",".join(parse_one(part.strip()) for part in text.split(","))
+
+    return parse
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(part.strip(), strict=False) for part in text.split(","))
@@ -176,7 +186,7 @@ _HTTP = _url("http", "https")
 PARSERS: dict[str, Callable[[str], Any]] = {
     "database_url": _url("postgresql", "postgres"),
     "redis_url": _url("redis", "rediss", "unix"),
-    "nats_url": _url("nats", "tls"),
+    "nats_url": _urls("nats", "tls"),
     "data_dir": Path,
     "host": str,
     "port": _whole(1, 65535),
