@@ -16,6 +16,7 @@ from booking.seats.reconcile import Reconciler
 from booking.seats.sweeper import Sweeper
 from booking.services import Booking, opened
 from chassis import logs
+from chassis.archive import forget
 from chassis.backoff import Backoff, pause
 from chassis.context import CURRENT, RequestContext, new_request_id
 from chassis.problems import NotFound
@@ -29,6 +30,7 @@ SWEEP_EVERY_S = 0.5
 HEAL_EVERY_S = 15.0  # a look at every session in Redis costs PostgreSQL all of its claims
 PAYMENTS_EVERY_S = 2.0
 COMPLETE_EVERY_S = 60.0
+ARCHIVE_EVERY_S = 3600.0
 RETRY = Backoff(first_s=0.5, most_s=5.0)
 
 Round = Callable[[], Awaitable[object]]
@@ -37,7 +39,8 @@ Round = Callable[[], Awaitable[object]]
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
     """Until `stop`: relay, expiry, the seats' sweeper and reconciler, payments, completion."""
     async with opened(wiring) as booking:
-        relay = Relay(booking.pool, wiring.broker, source="booking", log=log)
+        kept_days = wiring.settings.event_archive_days
+        relay = Relay(booking.pool, wiring.broker, source="booking", log=log, archive=kept_days > 0)
         sweeper = Sweeper(booking.holds)
         healing = _Healing(booking)
         await asyncio.gather(
@@ -48,6 +51,7 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             _repeat("sweep", SWEEP_EVERY_S, sweeper.sweep_once, stop),
             _repeat("heal", HEAL_EVERY_S, healing.round, stop),
             _repeat("payments", PAYMENTS_EVERY_S, lambda: _settle_payments(booking), stop),
+            _repeat("archive", ARCHIVE_EVERY_S, lambda: forget(booking.pool, kept_days), stop),
             _repeat("complete", COMPLETE_EVERY_S, lambda: complete_orders(booking.pool), stop),
         )
 

@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_pool_size: int = 8  # connections of one service in one process
     smtp_url: str | None = None  # absent: the local mailbox
     mail_from: str = "Stampede <tickets@stampede.example>"
+    event_archive_days: int = 30  # how far back `stampede replay` reaches; 0: nothing is kept
     payment_provider: str = "sandbox"
     webhook_secret: tuple[str, ...] = ()  # absent: one made for this data_dir; several: rotation
 
@@ -214,6 +215,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "database_pool_size": _whole(1, 100),
     "smtp_url": _url("smtp", "smtps"),
     "mail_from": str,
+    "event_archive_days": _whole(0, 30),  # chassis.archive.DAYS_MAX
     "payment_provider": _one_of("sandbox"),
     "webhook_secret": _words,
 }

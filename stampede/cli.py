@@ -338,6 +338,7 @@ def bench(
 def main() -> None:
     """The entry point: expected trouble is one sentence and exit code 1, never a traceback."""
     from chassis.migrations import MigrationError
+    from stampede import cli_events  # noqa: F401  its commands join ours
     from stampede.embedded import EmbeddedError
     from stampede.starting import StartError
 
