@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from booking.cancellation import complete_orders, sweep_orders
+from booking.cancellation import complete_due_orders, sweep_orders
 from booking.seats.keys import LOADED_SESSIONS
 from booking.seats.reconcile import Reconciler
 from booking.seats.sweeper import Sweeper
@@ -52,7 +52,7 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             _repeat("heal", HEAL_EVERY_S, healing.round, stop),
             _repeat("payments", PAYMENTS_EVERY_S, lambda: _settle_payments(booking), stop),
             _repeat("archive", ARCHIVE_EVERY_S, lambda: forget(booking.pool, kept_days), stop),
-            _repeat("complete", COMPLETE_EVERY_S, lambda: complete_orders(booking.pool), stop),
+            _repeat("complete", COMPLETE_EVERY_S, lambda: complete_due_orders(booking.pool), stop),
         )
 
 

@@ -37,22 +37,29 @@ async def replay(
 ) -> list[Replayed]:
     """From `since` to before `until` (None: now), to one consumer or (None) to all of them."""
     local = [name for name in ("catalog", "notification") if not getattr(loaded, f"{name}_url")]
-    async with compose(loaded, local).running() as platform:
-        hearing = _chosen(subscribers(platform.wiring.upstreams), consumer)
-        pool = await open_pool(platform.wiring.database_url, SOURCE, size=1)
-        try:
-            async with connection(pool) as held:
-                now = await archive.database_now(held)
-            until = _checked(since, until, now, loaded.event_archive_days)
-            types = sorted(set().union(*(one.types for one in hearing)))
-            given = {one.name: Replayed(one.name) for one in hearing}
-            pages = archive.read(pool, SOURCE, since=since, until=until, types=types)
-            async for page in pages:
-                for subscriber in hearing:
-                    await _give(subscriber, page, given[subscriber.name])
-            return list(given.values())
-        finally:
-            await pool.close()
+    platform = compose(loaded, local)
+    hearing = _chosen(subscribers(platform.wiring.upstreams), consumer)
+    pool = await open_pool(platform.wiring.database_url, SOURCE, size=1)
+    try:
+        async with connection(pool) as held:
+            now = await archive.database_now(held)
+        until = _checked(since, until, now, loaded.event_archive_days)
+        types = sorted(set().union(*(one.types for one in hearing)))
+        given = {one.name: Replayed(one.name) for one in hearing}
+        interrupted: ReplayError | None = None
+        async with platform.running():
+            try:
+                pages = archive.read(pool, SOURCE, since=since, until=until, types=types)
+                async for page in pages:
+                    for subscriber in hearing:
+                        await _give(subscriber, page, given[subscriber.name])
+            except ReplayError as refusal:  # an app that is being closed would wrap it up
+                interrupted = refusal
+        if interrupted is not None:
+            raise interrupted
+        return list(given.values())
+    finally:
+        await pool.close()
 
 
 def _chosen(known: Sequence[Subscriber], consumer: str | None) -> list[Subscriber]:

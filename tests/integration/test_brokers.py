@@ -10,8 +10,10 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from booking.asgi import create_app
 from chassis import logs
 from chassis.broker import Broker, MemoryBroker, PartlyTaken
 from chassis.events import Event
@@ -19,6 +21,8 @@ from chassis.inbox import Inbox
 from chassis.nats_broker import NatsBroker
 from chassis.postgres import Pool, open_pool
 from chassis.relay import Relay
+from tests.support.booking import running_booking
+from tests.support.catalog import exchange, in_a_task_of_its_own
 from tests.support.events import (
     TYPE,
     event,
@@ -29,6 +33,7 @@ from tests.support.events import (
     write_effects,
 )
 from tests.support.nats import NatsServer
+from tests.support.platform import free_port
 
 LOG = logs.get("test")
 OTHER_TYPE = "stampede.tests.other.v1"
@@ -420,6 +425,19 @@ async def test_a_cluster_keeps_three_copies_and_goes_on_without_one_server(
         for one in servers:
             one.kill()
     assert sorted(set(numbers(recorder.seen))) == [1, 2]
+
+
+async def test_readiness_shows_that_nats_is_away_and_orders_go_on(
+    database_url: str, redis_url: str
+) -> None:
+    broker = NatsBroker(f"nats://127.0.0.1:{free_port()}", [], database_url=database_url)
+    async with running_booking(database_url, redis_url) as app:
+        wiring = msgspec.structs.replace(app.wiring, broker=broker)
+        other = create_app(wiring)
+        async with in_a_task_of_its_own(other.lifespan):
+            answer = await exchange(other, "GET", "/readyz", {"host": "booking"}, b"")
+    assert answer.status == 200
+    assert answer.json["dependencies"] == {"postgresql": True, "redis": True, "nats": False}
 
 
 async def _seen(recorder: Recorder, count: int) -> None:
