@@ -268,6 +268,29 @@ async def test_two_workers_bring_every_event_once_between_them(
     assert seen == [*range(200)]
 
 
+async def test_a_second_worker_asks_for_nothing_while_the_first_is_there(
+    pool: Pool, nats: Make
+) -> None:
+    """JetStream would give it what comes next, of whatever subject."""
+    recorder = Recorder("one")
+    one: Any = nats(recorder.subscriber)
+    two = nats(recorder.subscriber)
+    async with working(pool, one), working(pool, two):
+        await put_out(pool, [event(1)])
+        await _seen(recorder, 1)
+        context = await one._link.jetstream()
+
+        async def both_ask() -> None:
+            while True:
+                found = await context.consumer_info(one._link.stream, "one")
+                if (found.num_waiting or 0) > 1:
+                    return
+                await asyncio.sleep(0.02)
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(both_ask(), 2 * ACK_WAIT_S)
+
+
 async def test_nats_is_killed_twice_in_mid_run_and_nothing_is_lost_or_doubled(
     pool: Pool, nats: Make, server: NatsServer
 ) -> None:
