@@ -6,9 +6,7 @@ What PostgreSQL refuses gives its hold back. What nobody can know the outcome of
 away in the middle) keeps it: the sweeper asks PostgreSQL within HOLD_INTENT_MS and puts things right.
 """
 
-import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
 from booking.answers import OrderAnswer, order_answer
@@ -43,7 +41,7 @@ log = logs.get("booking")
 
 BATCH_MAX = 64  # orders a statement; DESIGN measured no more gain beyond 50
 WAITING_MAX = 5_000  # orders waiting for one: two seconds' worth at the rated load
-STATEMENTS_AT_ONCE = 2  # while one waits for the disk the next one works
+STATEMENTS_AT_ONCE = 1  # a statement costs as much as 5 orders in it do: fewer, larger ones
 KEYS_MAX = 200  # keys of refused orders asked about in one query
 ATTEMPTS_MAX = 3  # holds tried when PostgreSQL knows more of the seats than Redis does
 
@@ -67,9 +65,8 @@ class OrderPlacing:
         self._buyers = buyers
         self._clock = clock
         self._hold_ttl_s = hold_ttl_s
-        self._under_way: set[asyncio.Task[Any]] = set()
         self._keys: Coalescer[tuple[UUID, str], bool] = Coalescer(
-            self._find_keys, batch_max=KEYS_MAX, queue_max=WAITING_MAX, concurrency=2
+            self._find_keys, batch_max=KEYS_MAX, queue_max=WAITING_MAX
         )
         self._commits: Coalescer[NewOrder, PlacedOrder] = Coalescer(
             self._commit_batch,
@@ -99,19 +96,7 @@ class OrderPlacing:
         seating = await self._sessions.seating(wanted.session_id)
         refuse_unknown(wanted, terms, seating)
         attempt = Attempt(wanted, user_id, key, hashed, terms, seating, uuid7())
-        # A client that goes away must not leave a hold without its order, nor the other way round.
-        return await self._to_the_end(self._hold_and_commit(attempt))
-
-    async def _to_the_end(self, work: Coroutine[Any, Any, OrderAnswer]) -> OrderAnswer:
-        task = asyncio.get_running_loop().create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
-
-    def _ended(self, task: "asyncio.Task[Any]") -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen, should the client have gone before it came
+        return await self._hold_and_commit(attempt)
 
     async def _hold_and_commit(self, attempt: Attempt) -> OrderAnswer:
         for _ in range(ATTEMPTS_MAX):

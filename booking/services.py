@@ -49,13 +49,13 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
     async with AsyncExitStack() as stack:
         pool = await open_pool(wiring.database_url, SCHEMA, size=settings.database_pool_size)
         stack.push_async_callback(pool.close)
-        redis = open_redis(wiring.redis_url)
-        stack.push_async_callback(redis.aclose)
+        redis = RedisCalls(open_redis(wiring.redis_url), load_scripts(LUA))
+        stack.push_async_callback(redis.close)
         provider = await stack.enter_async_context(OPENERS[settings.payment_provider](wiring))
 
         sessions = Sessions(ServiceClient(wiring.upstreams.catalog))
         holds = SeatHolds(
-            RedisCalls(redis, load_scripts(LUA)),
+            redis,
             PostgresTruth(pool, layout=sessions.layout, expire=_expiring(pool)),
         )
         tickets = Tickets(

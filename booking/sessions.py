@@ -1,5 +1,7 @@
 """What booking knows of a session and of a buyer: asked of catalog and identity, kept for a moment."""
 
+import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -23,7 +25,9 @@ from identity.contract import (
 
 TERMS_TTL_S = 1.0  # how long a cancelled session may still sell in one process
 SEATING_TTL_S = 3600.0  # a published plan is immutable; this only bounds memory
-ACCOUNT_TTL_S = 2.0  # how long a deactivated account may still buy in one process
+ACCOUNT_TTL_S = (
+    30.0  # an active account is believed in; its ended logins are refused at once anyway
+)
 SESSIONS_MAX = 512
 SEATINGS_MAX = 64  # a plan of 100,000 seats in rows of 30 is about 1 MB
 ACCOUNTS_MAX = 50_000
@@ -95,24 +99,25 @@ class Buyers:
         self._lookups: Coalescer[AccountLookup, Account | None] = Coalescer(
             self._look_up, batch_max=LOOKUPS_MAX, queue_max=LOOKUPS_WAITING_MAX, concurrency=2
         )
-        self._accounts: FetchOnce[UUID, Account | None] = FetchOnce(
-            self._fetch, ttl_s=ACCOUNT_TTL_S, entries_max=ACCOUNTS_MAX
-        )
+        self._active: OrderedDict[UUID, tuple[float, Account]] = OrderedDict()
 
     async def require(self, user_id: UUID) -> Account:
         """Raises Unauthenticated when the account is gone, Forbidden when it is not active."""
-        account = await self._accounts.get(user_id)
+        known = self._active.get(user_id)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        context = current()
+        account = await self._lookups.call(
+            AccountLookup(user_id, context.request_id, context.child_span())
+        )
         if account is None:
             raise Unauthenticated("This account does not exist any more.")
         if not account.active:
             raise Forbidden("This account is not active.")
+        self._active[user_id] = (time.monotonic() + ACCOUNT_TTL_S, account)
+        if len(self._active) > ACCOUNTS_MAX:
+            self._active.popitem(last=False)
         return account
-
-    async def _fetch(self, user_id: UUID) -> Account | None:
-        context = current()
-        return await self._lookups.call(
-            AccountLookup(user_id, context.request_id, context.child_span())
-        )
 
     async def _look_up(self, asked: Sequence[AccountLookup]) -> Sequence[Account | None]:
         found = await self._identity.post(LOOKUP_PATH, AccountLookups(list(asked)), Accounts)

@@ -20,6 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from chassis import logs
 from chassis.access import INTERNAL, access, authorize, provide_principal
 from chassis.context import CURRENT, current, from_headers
+from chassis.finishing import Finishing, must_shield
 from chassis.openapi import describe
 from chassis.problems import (
     CONTENT_TYPE,
@@ -35,6 +36,7 @@ from chassis.problems import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from chassis.straight import StraightWays, json_or_empty
 from chassis.tokens import Verifier
 from chassis.upstream import send_problem
 from chassis.wiring import Wiring
@@ -58,7 +60,7 @@ def service_app(
     name: str, wiring: Wiring, *, routes: Sequence[Any], lifespan: Lifespan, ready: Ready
 ) -> Litestar:
     """The app of one service. `ready(app)` names each dependency and whether it answers."""
-    return ServiceApp(
+    app = ServiceApp(
         route_handlers=[*routes, *_operations(name, ready)],
         lifespan=[lifespan],
         dependencies={"principal": Provide(provide_principal)},
@@ -75,6 +77,9 @@ def service_app(
         logging_config=None,
         opt={"service": name},
     )
+    app.straight = StraightWays(app, wiring.verifier)
+    app.finishing = Finishing()
+    return app
 
 
 def _operations(name: str, ready: Ready) -> list[Any]:
@@ -103,15 +108,43 @@ def _operations(name: str, ready: Ready) -> list[Any]:
 class ServiceApp(Litestar):
     """Everything that a service does for a request is done in that request's context."""
 
+    straight: StraightWays
+    finishing: Finishing
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
+        if must_shield(scope):
+            await self.finishing.run(self._serve(scope, receive, send))
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         token = CURRENT.set(from_headers(scope["headers"]))
         try:
-            await super().__call__(scope, receive, send)
+            found = self.straight.find(scope)
+            if found is None:
+                await super().__call__(scope, receive, send)
+            else:
+                await self._go_straight(found, scope, receive, send)
         finally:
             CURRENT.reset(token)
+
+    async def _go_straight(self, found: Any, scope: Any, receive: Any, send: Any) -> None:
+        way, arguments = found
+        try:
+            start, body = await way.answer(scope, receive, arguments)
+        except Problem as problem:
+            await send_problem(scope, send, problem)
+        except Exception as bug:
+            logs.get(self.opt["service"]).error(
+                "unexpected_error", path=scope["path"], exc_info=bug
+            )
+            await send_problem(scope, send, InternalError())
+        else:
+            await send(start)
+            await send(body)
 
 
 def _admission(verifier: Verifier) -> Any:
@@ -132,9 +165,9 @@ def _admission(verifier: Verifier) -> Any:
 
             try:
                 if scope["type"] == "http":
-                    if scope["method"] in {"POST", "PUT", "PATCH"} and not _json_or_empty(scope):
+                    if scope["method"] in {"POST", "PUT", "PATCH"} and not json_or_empty(scope):
                         raise UnsupportedMediaType()
-                    await authorize(scope, verifier)
+                    await authorize(scope, verifier, scope["route_handler"].opt)
                 await app(scope, receive, send_on)
             except Problem as problem:
                 if started:
@@ -144,18 +177,6 @@ def _admission(verifier: Verifier) -> Any:
         return admitted
 
     return admission
-
-
-def _json_or_empty(scope: Any) -> bool:
-    kind, length = b"", b"0"
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            kind = value.split(b";", 1)[0].strip().lower()
-        elif name == b"content-length":
-            length = value
-        elif name == b"transfer-encoding":
-            length = b"1"
-    return length == b"0" or kind == b"application/json" or kind.endswith(b"+json")
 
 
 def _answer(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:

@@ -227,5 +227,5 @@ def get(service: str) -> structlog.typing.FilteringBoundLogger:
         _Out(service),
         processors=[_render],
         wrapper_class=structlog.make_filtering_bound_logger("INFO"),
-    )
+    ).bind()  # once, not for each line
     return logger

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiosql
 import asyncpg
 
+from chassis import sql_adapter
 from chassis.problems import Overloaded, Unavailable
 
 if TYPE_CHECKING:  # generic for the type checker only
@@ -100,4 +101,4 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
 
 def load_queries(directory: Path) -> Any:
     """The named queries of a folder of .sql files, as aiosql's `queries.name(connection, arg=…)`."""
-    return aiosql.from_path(directory, "asyncpg", mandatory_parameters=False)
+    return aiosql.from_path(directory, sql_adapter.NAME, mandatory_parameters=False)

@@ -5,7 +5,6 @@ tag; it verifies everything, then writes; it answers with a word first, and a wo
 does not name is an error here.
 """
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Sequence
@@ -16,42 +15,14 @@ import redis.asyncio
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    ClusterDownError,
-    MasterDownError,
-    NoPermissionError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
 
-from chassis.coalescer import Coalescer
-from chassis.problems import Unavailable
+from chassis.redis_wire import Call, Wire
 
-ANSWER_TIMEOUT_S = 2.0  # a round trip, connecting included
-CONNECTIONS_MAX = 8
-PIPELINE_MAX = 128  # calls a round trip
-WAITING_MAX = 20_000  # calls waiting for one; beyond it the caller is told 503
+ANSWER_TIMEOUT_S = 2.0  # a round trip, and connecting
+CONNECTIONS_MAX = 8  # of the client itself; RedisCalls has one of its own
 
-Call = tuple[Any, ...]  # one command: ("EVALSHA", sha, 2, key, key, arg)
 _WORD = re.compile(r"'([a-z_]+)'")
 _INCLUDES = re.compile(r"^-- INCLUDES +(.+)$", re.MULTILINE)
-
-# What a server says that is loading, failing over, full, or not ours: unavailable, not our mistake.
-_NOT_READY = (
-    AuthenticationError,
-    ClusterDownError,
-    MasterDownError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    TryAgainError,
-)
-_NOT_READY_WORDS = frozenset({"BUSY", "MISCONF", "NOREPLICAS", "UNKILLABLE"})
 
 
 def open_redis(url: str) -> "Redis":
@@ -114,65 +85,28 @@ class RedisCalls:
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         self.client = client
-        self._answer_timeout_s = answer_timeout_s
-        self._by_digest = {script.digest: script for script in scripts.values()}
-        self._calls: Coalescer[Call, Any] = Coalescer(
-            self._round_trip, batch_max=PIPELINE_MAX, queue_max=WAITING_MAX, concurrency=2
-        )
+        texts = {script.digest: script.text for script in scripts.values()}
+        self._wire = Wire(client, texts, answer_timeout_s=answer_timeout_s)
+        self.submit = self._wire.submit
+        self.submit_all = self._wire.submit_all
 
     async def close(self) -> None:
-        """After the round trips under way: one cut off would leave its connection open."""
-        await self._calls.drain()
+        """After what is under way; closes the client as well."""
+        await self._wire.close()
         await self.client.aclose()
 
     async def command(self, *call: Any) -> Any:
-        """One command, in the next pipeline."""
-        return await self._calls.call(call)
-
-    def submit(self, call: Call) -> "asyncio.Future[Any]":
-        """A command or `script.call(…)` in the next pipeline, waited for later; its raw answer."""
-        return self._calls.submit(call)
+        """One command, in the next pipeline; its answer as Redis gives it, no client's dressing."""
+        return await self._wire.submit(call)
 
     async def run(
         self, script: Script, keys: Sequence[str | bytes], args: Sequence[str | bytes | int]
     ) -> tuple[str, list[Any]]:
         """A script's answer as (word, the rest). Raises LookupError on an undocumented word."""
-        answer = await self._calls.call(script.call(keys, args))
+        answer = await self._wire.submit(script.call(keys, args))
         word = answer[0].decode("ascii") if isinstance(answer, list) else answer.decode("ascii")
         if word not in script.words:
             raise LookupError(
                 f"{script.name}.lua answered {word!r}, which its header does not name"
             )
         return word, answer[1:] if isinstance(answer, list) else []
-
-    async def _round_trip(self, calls: Sequence[Call]) -> list[Any]:
-        outcomes = await self._pipeline(calls)
-        unknown = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, NoScriptError)]
-        if unknown:  # a restarted or failed-over server: teach it, then only those again
-            digests = sorted({calls[n][1] for n in unknown})
-            taught = [("SCRIPT", "LOAD", self._by_digest[digest].text) for digest in digests]
-            again = await self._pipeline([*taught, *(calls[n] for n in unknown)])
-            for n, outcome in zip(unknown, again[len(taught) :], strict=True):
-                outcomes[n] = outcome
-        return outcomes
-
-    async def _pipeline(self, calls: Sequence[Call]) -> list[Any]:
-        """An outcome a call; never raises for what the server or the network does."""
-        pipe = self.client.pipeline(transaction=False)
-        for call in calls:
-            pipe.execute_command(*call)
-        try:
-            async with asyncio.timeout(self._answer_timeout_s):
-                outcomes = await pipe.execute(raise_on_error=False)
-        except (RedisError, OSError) as down:  # TimeoutError is an OSError
-            reason = f"Redis does not answer ({type(down).__name__})."
-            return [Unavailable(reason) for _ in calls]
-        return [_as_problem(outcome) for outcome in outcomes]
-
-
-def _as_problem(outcome: Any) -> Any:
-    if isinstance(outcome, _NOT_READY):
-        return Unavailable(f"Redis is not ready ({type(outcome).__name__}).")
-    if isinstance(outcome, ResponseError) and str(outcome).split(" ", 1)[0] in _NOT_READY_WORDS:
-        return Unavailable("Redis is not ready.")
-    return outcome

@@ -35,7 +35,8 @@ class Addresses:
         address = _plain(peer) or "unknown"
         if not forwarded or not self._is_trusted(address):
             return address
-        entries = b",".join(forwarded).rsplit(b",", HOPS_MAX)
+        line = forwarded[0] if len(forwarded) == 1 else b",".join(forwarded)
+        entries = line.rsplit(b",", HOPS_MAX)
         for entry in reversed(entries[-HOPS_MAX:]):
             text = entry.strip().decode("latin-1")
             hop = _plain(text) if len(text) <= ADDRESS_LENGTH_MAX else None
@@ -47,6 +48,8 @@ class Addresses:
         return address
 
     def _look_up_trust(self, address: str) -> bool:
+        if not self._trusted:
+            return False
         parsed = _parse(address)
         return parsed is not None and any(
             parsed.version == network.version and parsed in network for network in self._trusted

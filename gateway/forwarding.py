@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from chassis import logs
+from chassis.finishing import RUN_TO_ITS_END
 from chassis.problems import (
     CONTENT_TYPE,
     Forbidden,
@@ -88,22 +89,28 @@ class Forwarder:
     async def _forward_to_its_end(
         self, work: Coroutine[Any, Any, None], exchange: Exchange, relay: "_Relay"
     ) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(work)
         self._finishing.add(task)
-        task.add_done_callback(self._finished)
+        ended: asyncio.Future[bool] = loop.create_future()
+        task.add_done_callback(lambda _: self._finished(task, ended))
+        late = loop.call_later(self._deadline_s, _say_late, ended)
         try:
-            done, _ = await asyncio.wait((task,), timeout=self._deadline_s)
-            if not done and not exchange.status:
+            if not await ended and not exchange.status:
                 raise TimeoutError
-            await asyncio.shield(task)
+            await (task if task.done() else asyncio.shield(task))
         except (asyncio.CancelledError, TimeoutError):
             relay.dropped = True  # whatever the service says later has nobody to hear it
             raise
+        finally:
+            late.cancel()
 
-    def _finished(self, task: "asyncio.Task[None]") -> None:
+    def _finished(self, task: "asyncio.Task[None]", ended: "asyncio.Future[bool]") -> None:
         self._finishing.discard(task)
         if not task.cancelled():
             task.exception()  # whoever still waits has it; otherwise nobody can be told
+        if not ended.done():
+            ended.set_result(True)
 
 
 class _Relay:
@@ -159,6 +166,11 @@ class _Relay:
         await self._exchange.start(status, list(headers))
 
 
+def _say_late(ended: "asyncio.Future[bool]") -> None:
+    if not ended.done():
+        ended.set_result(False)
+
+
 def _is_problem(headers: Sequence[tuple[bytes, bytes]]) -> bool:
     return any(
         name == b"content-type" and value.startswith(_PROBLEM_TYPE) for name, value in headers
@@ -188,5 +200,5 @@ def _scope(exchange: Exchange, address: str, body: bytes) -> Scope:
         "client": (address, 0),
         "server": came["server"],
         "state": {},
-        "extensions": {},
+        "extensions": RUN_TO_ITS_END,
     }

@@ -4,7 +4,6 @@ Limits first, then whether the login has ended. While Redis is away limits are c
 alone and identity is asked for ended logins: browsing goes on, and logins stay limited.
 """
 
-import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from chassis import logs
 from chassis.problems import InvalidToken, Overloaded
 from chassis.redis import RedisCalls, load_scripts
+from chassis.redis_wire import Call
 from chassis.tokens import Principal
 from gateway.limits import Bucket, LocalBuckets, Policies, Refused, Standing, refusal
 from gateway.metrics import LIMITED, LIMITS_LOCAL
@@ -36,7 +36,7 @@ class Gate:
         self._refused = Refused()
         self._local = LocalBuckets()
         self._away_until = 0.0
-        self._gcra = SCRIPTS["gcra"]
+        self._gcra = SCRIPTS["gcra"].digest
 
     def refuse_known(self, route: Route, address: str) -> None:
         """Raises RateLimited at once, at the price of a look into memory, while an address waits."""
@@ -93,15 +93,13 @@ class Gate:
     async def _ask_redis(
         self, buckets: list[Bucket], principal: Principal | None
     ) -> tuple[list[Standing], Any]:
-        asked: list[asyncio.Future[Any]] = [
-            self._redis.submit(
-                self._gcra.call([bucket.key], [bucket.policy.interval_us, bucket.policy.burst])
-            )
+        asked: list[Call] = [
+            ("EVALSHA", self._gcra, 1, bucket.key, bucket.policy.interval_us, bucket.policy.burst)
             for bucket in buckets
         ]
         if principal is not None:
-            asked.append(self._redis.submit(self._revocations.question(principal.login_id)))
-        answers = [await one for one in asked]
+            asked.append(self._revocations.question(principal.login_id))
+        answers = await self._redis.submit_all(asked)
         standings = [
             _standing(bucket, answer) for bucket, answer in zip(buckets, answers, strict=False)
         ]

@@ -24,7 +24,8 @@ from chassis.cache import FetchOnce
 from chassis.client import ServiceClient
 from chassis.coalescer import Coalescer
 from chassis.problems import Overloaded, Problem, Unavailable
-from chassis.redis import Call, RedisCalls, load_scripts
+from chassis.redis import RedisCalls, load_scripts
+from chassis.redis_wire import Call
 from identity.contract import REVOKED_LOGINS_PATH, RevokedLogins
 
 KEY = "revoked-logins"

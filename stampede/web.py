@@ -3,12 +3,14 @@
 Settings come by environment, embedded servers' URLs filled in by the process that started them.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from chassis import logs, settings
 from chassis.upstream import Receive, Scope, Send
 from gateway.asgi import create_gateway
+from stampede.collecting import settle_down
 from stampede.compose import SERVICES, Platform, compose
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -23,13 +25,13 @@ def _configured() -> settings.Settings:
 def everything() -> App:
     """The gateway and all services in this process (`stampede up`)."""
     platform = compose(_configured(), SERVICES)
-    return create_gateway(platform.wiring, platform.running)
+    return create_gateway(platform.wiring, lambda: _settled(platform))
 
 
 def gateway() -> App:
     """The gateway alone; every service over HTTP."""
     platform = compose(_configured(), ())
-    return create_gateway(platform.wiring, platform.running)
+    return create_gateway(platform.wiring, lambda: _settled(platform))
 
 
 def identity() -> App:
@@ -61,9 +63,16 @@ class Alone:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await run_lifespan(self._platform.running, receive, send)
+            await run_lifespan(lambda: _settled(self._platform), receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+@asynccontextmanager
+async def _settled(platform: Platform) -> AsyncIterator[None]:
+    async with platform.running():
+        settle_down()
+        yield
 
 
 async def run_lifespan(running: Callable[[], Any], receive: Receive, send: Send) -> None:

@@ -53,6 +53,7 @@ ONCE = (IdempotencyInFlight, IdempotencyKeyReused)
     status_code=201,
     opt=access(
         LOGGED_IN,
+        straight=True,
         body=CreateOrder,
         problems=(
             *(SoldOut, SeatsTaken, TicketLimitReached, SaleNotOpen, SaleClosed),
@@ -130,6 +131,7 @@ async def read_order_history(
     status_code=200,
     opt=access(
         LOGGED_IN,
+        straight=True,
         body=PayOrder,
         problems=(
             *(PaymentDeclined, OrderExpired, OrderNotPayable, PaymentInProgress),

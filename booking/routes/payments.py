@@ -18,6 +18,7 @@ from chassis.problems import Unavailable
     opt=access(
         PUBLIC,
         TOKEN_IGNORED,
+        straight=True,
         problems=(BadSignature, StaleTimestamp, PaymentMismatch, Unavailable),
     ),
 )

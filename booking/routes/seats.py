@@ -34,7 +34,7 @@ class SeatsNow(msgspec.Struct):
 @get(
     "/api/v1/sessions/{session_id:uuid}/seats",
     operation_id="read_seats",
-    opt=access(PUBLIC, problems=(Unavailable,)),
+    opt=access(PUBLIC, straight=True, problems=(Unavailable,)),
     responses={
         200: ResponseSpec(
             SeatsNow, generate_examples=False, description="Every seat as it is now."

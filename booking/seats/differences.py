@@ -92,11 +92,7 @@ async def _tallies(holds: SeatHolds, session_id: UUID, snapshot: Snapshot) -> li
     cursor: bytes | str = "0"
     while True:
         cursor, fields = await holds.calls.command("HSCAN", key, cursor, "COUNT", SCAN_COUNT)
-        pairs = (
-            fields.items()
-            if isinstance(fields, dict)
-            else zip(fields[::2], fields[1::2], strict=True)
-        )
+        pairs = zip(fields[::2], fields[1::2], strict=True)
         here.update((user.decode(), int(tickets)) for user, tickets in pairs)
         if int(cursor) == 0:
             break

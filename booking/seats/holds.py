@@ -14,6 +14,7 @@ from booking.seats.keys import (
     session_keys,
 )
 from booking.seats.rebuild import Rebuilder
+from booking.seats.sold_out import SoldOutMemory
 from booking.seats.staging import BYTES
 from booking.seats.truth import Claim, Truth
 from chassis.problems import Unavailable
@@ -36,6 +37,7 @@ class SeatHolds:
         self.truth = truth
         self.scripts = load_scripts(LUA)
         self.rebuilder = Rebuilder(calls, self.scripts, truth)
+        self._sold_out = SoldOutMemory()
 
     async def hold_best(
         self,
@@ -53,6 +55,8 @@ class SeatHolds:
         first, last = area
         if not 1 <= quantity <= QUANTITY_MAX or not 1 <= first <= last <= POSITIONS_MAX:
             raise ValueError(f"no hold of {quantity} in {area}")
+        if self._sold_out.says(session_id, first, quantity):
+            return SoldOut()
         field = repeat_field(user_id, idempotency_key)
         args: Args = [
             *(str(order_id), str(user_id), tickets_max, HOLD_INTENT_MS, field),
@@ -60,8 +64,10 @@ class SeatHolds:
         ]
         match await self.run(session_id, "hold_best", args):
             case "held", [version, *seats]:
+                self._sold_out.forget(session_id, first)
                 return Held(version, seats)
             case "sold_out", _:
+                self._sold_out.remember(session_id, first, quantity)
                 return SoldOut()
             case "limit_reached", [tickets]:
                 return LimitReached(tickets)
@@ -104,6 +110,7 @@ class SeatHolds:
     async def release(self, session_id: UUID, order_id: UUID) -> None:
         """Frees what the order still holds. Idempotent; a late one frees nobody else's seat."""
         await self.run(session_id, "release", [str(order_id)])
+        self._sold_out.forget(session_id)
 
     async def sell(self, session_id: UUID, order_id: UUID) -> None:
         """What the order holds is sold; call it after PostgreSQL has committed the sale. Idempotent."""
@@ -142,6 +149,7 @@ class SeatHolds:
         for start in range(0, len(seats), SEATS_A_CALL_MAX):
             piece = seats[start : start + SEATS_A_CALL_MAX]
             await self.run(session_id, "free", [value for seat in piece for value in seat])
+            self._sold_out.forget(session_id)
 
     async def due(self, session_id: UUID, orders_max: int) -> list[UUID]:
         """Orders that PostgreSQL must be asked about now; they stay due until something is done."""
@@ -161,6 +169,7 @@ class SeatHolds:
     async def rebuild(self, session_id: UUID) -> None:
         """Replaces what Redis has by what PostgreSQL says."""
         await self.rebuilder.rebuild(session_id)
+        self._sold_out.forget(session_id)
 
     async def run(self, session_id: UUID, name: str, args: Args) -> tuple[str, list[Any]]:
         """A script on a session, which is loaded first when it is not."""
@@ -170,6 +179,7 @@ class SeatHolds:
             if word != "not_loaded":
                 return word, rest
             await self.rebuilder.ensure_loaded(session_id)
+            self._sold_out.forget(session_id)
         raise Unavailable("The seats of this session are lost again and again.")
 
 

@@ -27,7 +27,8 @@ from booking.seats.staging import pack
 from booking.seats.truth import Truth
 from chassis import logs
 from chassis.problems import Unavailable
-from chassis.redis import Call, RedisCalls, Script
+from chassis.redis import RedisCalls, Script
+from chassis.redis_wire import Call
 
 WAIT_S = 2.0  # longest a request waits for a session to be loaded
 TRY_S = 10.0  # longest one task tries for all of them, whoever waits; then the next request begins

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from booking.seats.keys import POSITIONS_MAX, SENTINEL
 from booking.seats.truth import Claim, Snapshot
-from chassis.redis import Call
+from chassis.redis_wire import Call
 
 BYTES = {"held": ord("h"), "sold": ord("s"), "blocked": ord("b")}
 FREE = ord(".")

@@ -159,7 +159,9 @@ class SigningKey(msgspec.Struct, frozen=True):
 
 def whole_second(moment: datetime) -> datetime:
     """Times in answers have whole seconds (API.md)."""
-    return moment.astimezone(UTC).replace(microsecond=0)
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.replace(microsecond=0) if moment.microsecond else moment
 
 
 _ITEMS = msgspec.json.Decoder(list[OrderItem])

@@ -55,7 +55,7 @@ Mine = Annotated[bool, QueryParameter(description="The organizer's own shows, dr
     operation_id="search_shows",
     summary="Find shows",
     tags=TAGS,
-    opt=access(PUBLIC),
+    opt=access(PUBLIC, straight=True),
     responses=documented(ShowList, conditional=True),
 )
 async def search_shows(
@@ -116,7 +116,7 @@ def _search(
     operation_id="get_show",
     summary="One show",
     tags=TAGS,
-    opt=access(PUBLIC),
+    opt=access(PUBLIC, straight=True),
     responses=documented(Show, conditional=True),
 )
 async def get_show(request: Request[Any, Any, Any], show_id: FromPath[UUID]) -> Response[bytes]:
@@ -133,7 +133,7 @@ async def get_show(request: Request[Any, Any, Any], show_id: FromPath[UUID]) -> 
     operation_id="list_sessions",
     summary="The sessions of a show",
     tags=TAGS,
-    opt=access(PUBLIC),
+    opt=access(PUBLIC, straight=True),
     responses=documented(SessionList, conditional=True),
 )
 async def list_sessions(
@@ -152,7 +152,7 @@ async def list_sessions(
     operation_id="get_session",
     summary="One session",
     tags=TAGS,
-    opt=access(PUBLIC),
+    opt=access(PUBLIC, straight=True),
     responses=documented(Session, conditional=True),
 )
 async def get_session(
@@ -171,7 +171,7 @@ async def get_session(
     operation_id="get_seat_map",
     summary="The seat map of a session",
     tags=TAGS,
-    opt=access(PUBLIC),
+    opt=access(PUBLIC, straight=True),
     responses=documented(SeatMap, conditional=True),
 )
 async def get_seat_map(

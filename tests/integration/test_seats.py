@@ -257,6 +257,7 @@ async def test_python_passes_what_the_headers_name(holds: SeatHolds, truth: Dict
     await recorded.due(session_id, 10)
     await recorded.state(session_id)
     await recorded.run(session_id, "tallies", [str(order_id), 0, 1])
+    await recorder.close()
     assert recorder.passed.keys() == recorded.scripts.keys()
     for script, keys, args in recorder.passed.values():
         header = script.header

@@ -41,7 +41,8 @@ class SeatsMachine(RuleBasedStateMachine):
         self.truth = DictTruth()
         self.client = open_redis(self.redis_url)
         self.runner.run(self.client.ping())
-        self.holds = SeatHolds(RedisCalls(self.client, load_scripts(LUA)), self.truth)
+        self.calls = RedisCalls(self.client, load_scripts(LUA))
+        self.holds = SeatHolds(self.calls, self.truth)
         self.users = [uuid7() for _ in range(USERS)]
         self.seats = LAYOUT
         self.intents: dict[UUID, tuple[UUID, list[int]]] = {}  # order → user, seats: Redis alone
@@ -53,7 +54,7 @@ class SeatsMachine(RuleBasedStateMachine):
         return self.runner.run(step)
 
     def teardown(self) -> None:
-        self.run(self.client.aclose())
+        self.run(self.calls.close())
         self.runner.close()
 
     @initialize(blocked=st.sets(st.sampled_from([2, 9, 20, 30]), max_size=2))

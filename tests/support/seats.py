@@ -96,11 +96,11 @@ class DictTruth:
 @contextlib.asynccontextmanager
 async def seat_holds(redis_url: str, truth: DictTruth) -> AsyncIterator[SeatHolds]:
     """SeatHolds on a client of its own, as one more process would have."""
-    client = open_redis(redis_url)
+    calls = RedisCalls(open_redis(redis_url), load_scripts(LUA))
     try:
-        yield SeatHolds(RedisCalls(client, load_scripts(LUA)), truth)
+        yield SeatHolds(calls, truth)
     finally:
-        await client.aclose()
+        await calls.close()
 
 
 async def best(

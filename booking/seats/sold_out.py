@@ -1,0 +1,63 @@
+"""Sold out, as this process knows it for a moment.
+
+When an area has been sold out for SETTLED_S, Redis is asked again once in ASK_EVERY_S and everybody
+else in between is told the same. A seat that this process frees is known at once; one that another
+process frees, within ASK_EVERY_S. Why not from the first moment: a request sent twice may find its own
+seats gone while the first is still being committed, and Redis alone knows that it is the same one.
+"""
+
+import time
+from collections import OrderedDict
+from uuid import UUID
+
+SETTLED_S = 2.0
+ASK_EVERY_S = 0.25
+AREAS_MAX = 4096
+
+Area = tuple[UUID, int]  # a session and the first position of one of its areas
+
+
+class _Known:
+    __slots__ = ("asked_at", "least", "since")
+
+    def __init__(self, least: int, now: float) -> None:
+        self.least = least  # so many seats are not to be had
+        self.since = self.asked_at = now
+
+
+class SoldOutMemory:
+    """`says(…)` is asked before Redis, `remember` and `forget` after it."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Area, _Known] = OrderedDict()
+
+    def says(self, session_id: UUID, first: int, quantity: int) -> bool:
+        """Whether so many seats are known not to be there. Now and then somebody is sent to look."""
+        known = self._known.get((session_id, first))
+        if known is None or quantity < known.least:
+            return False
+        now = time.monotonic()
+        if now - known.since < SETTLED_S:
+            return False
+        if now - known.asked_at >= ASK_EVERY_S:
+            known.asked_at = now
+            return False
+        return True
+
+    def remember(self, session_id: UUID, first: int, quantity: int) -> None:
+        now = time.monotonic()
+        known = self._known.get((session_id, first))
+        if known is None or quantity < known.least:
+            self._known[session_id, first] = _Known(quantity, now)
+            if len(self._known) > AREAS_MAX:
+                self._known.popitem(last=False)
+        else:
+            known.asked_at = now
+
+    def forget(self, session_id: UUID, first: int | None = None) -> None:
+        """Seats of the session, or of one area of it, are free again."""
+        if first is not None:
+            self._known.pop((session_id, first), None)
+        elif self._known:
+            for area in [area for area in self._known if area[0] == session_id]:
+                del self._known[area]

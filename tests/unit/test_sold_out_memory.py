@@ -1,0 +1,92 @@
+"""What a process remembers of areas that are sold out."""
+
+from uuid import uuid4
+
+import pytest
+
+from booking.seats import sold_out
+from booking.seats.sold_out import ASK_EVERY_S, SETTLED_S, SoldOutMemory
+
+SESSION = uuid4()
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(sold_out, "time", made)
+    return made
+
+
+@pytest.fixture
+def settled(clock: Clock) -> SoldOutMemory:
+    """An area of which two seats are not to be had, for long enough, and just asked about."""
+    memory = SoldOutMemory()
+    memory.remember(SESSION, 1, 2)
+    clock.now += SETTLED_S
+    memory.remember(SESSION, 1, 2)
+    return memory
+
+
+def test_nothing_is_believed_before_it_has_settled(clock: Clock) -> None:
+    memory = SoldOutMemory()
+    memory.remember(SESSION, 1, 2)
+    clock.now += SETTLED_S - 0.01
+    assert not memory.says(SESSION, 1, 2)
+
+
+def test_as_many_or_more_are_known_to_be_gone_and_fewer_are_not(settled: SoldOutMemory) -> None:
+    assert settled.says(SESSION, 1, 2)
+    assert settled.says(SESSION, 1, 5)
+    assert not settled.says(SESSION, 1, 1)
+    assert not settled.says(SESSION, 50, 2)
+    assert not settled.says(uuid4(), 1, 2)
+
+
+def test_one_is_sent_to_look_now_and_then_and_the_others_are_not(
+    settled: SoldOutMemory, clock: Clock
+) -> None:
+    clock.now += ASK_EVERY_S
+    assert [settled.says(SESSION, 1, 2) for _ in range(3)] == [False, True, True]
+    clock.now += ASK_EVERY_S
+    assert not settled.says(SESSION, 1, 2)
+
+
+def test_a_seat_freed_here_is_known_at_once(settled: SoldOutMemory) -> None:
+    settled.forget(SESSION)
+    assert not settled.says(SESSION, 1, 2)
+
+
+def test_a_hold_in_the_area_ends_what_was_known_of_it_alone(
+    settled: SoldOutMemory, clock: Clock
+) -> None:
+    settled.remember(SESSION, 50, 1)
+    settled.forget(SESSION, 1)
+    assert not settled.says(SESSION, 1, 2)
+    clock.now += SETTLED_S
+    settled.remember(SESSION, 50, 1)
+    assert settled.says(SESSION, 50, 1)
+
+
+def test_only_so_many_areas_are_remembered(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sold_out, "AREAS_MAX", 3)
+    memory = SoldOutMemory()
+    for first in range(1, 6):
+        memory.remember(SESSION, first, 1)
+    clock.now += SETTLED_S
+    for first in range(3, 6):
+        memory.remember(SESSION, first, 1)
+    assert [memory.says(SESSION, first, 1) for first in range(1, 6)] == [
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
