@@ -32,7 +32,10 @@ def create_app(wiring: Wiring) -> Litestar:
                 await asyncio.gather(setting, return_exceptions=True)
                 await app.state.live_seats.close()
 
-    return service_app("booking", wiring, routes=ROUTES, lifespan=lifespan, ready=_ready)
+    async def ready(app: Litestar) -> dict[str, bool]:
+        return await _ready(app) | await wiring.broker.dependencies()
+
+    return service_app("booking", wiring, routes=ROUTES, lifespan=lifespan, ready=ready)
 
 
 async def _keep_clock(booking: Booking) -> None:

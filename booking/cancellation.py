@@ -113,6 +113,18 @@ async def release_holds(holds: SeatHolds, cancelled: Sequence[CancelledOrder]) -
             log.warning("release_postponed", order=order.order_id, reason=away.code)
 
 
+async def complete_due_orders(pool: Pool) -> int:
+    """Completes all that are due, batch by batch; how many they were."""
+    total = 0
+    while completed := await complete_orders(pool):
+        total += completed
+        if completed < COMPLETE_BATCH_MAX:
+            break
+    if total:
+        log.info("orders_completed", orders=total)
+    return total
+
+
 async def complete_orders(
     pool: Pool, *, after: timedelta = timedelta(days=COMPLETES_AFTER_DAYS)
 ) -> int:

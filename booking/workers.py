@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from booking.cancellation import complete_orders, sweep_orders
+from booking.cancellation import complete_due_orders, sweep_orders
 from booking.providers.registry import run_background as run_provider
 from booking.seats.keys import LOADED_SESSIONS
 from booking.seats.reconcile import Reconciler
@@ -18,6 +18,7 @@ from booking.seats.sweeper import Sweeper
 from booking.services import Booking, opened
 from booking.store.keys import prune_idempotency_keys
 from chassis import logs
+from chassis.archive import forget
 from chassis.backoff import Backoff, pause
 from chassis.context import CURRENT, RequestContext, new_request_id
 from chassis.problems import NotFound
@@ -36,6 +37,7 @@ CANCELLED_SESSIONS_EVERY_S = (
     0.25  # a batch of every session; tens of thousands of orders in minutes
 )
 PRUNE_EVERY_S = 3600.0
+ARCHIVE_EVERY_S = 3600.0
 RETRY = Backoff(first_s=0.5, most_s=5.0)
 
 Round = Callable[[], Awaitable[object]]
@@ -45,7 +47,8 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
     """Until `stop`: relay, expiry, the seats' sweeper and reconciler, payments, refunds,
     completion."""
     async with opened(wiring) as booking:
-        relay = Relay(booking.pool, wiring.broker, source="booking", log=log)
+        kept_days = wiring.settings.event_archive_days
+        relay = Relay(booking.pool, wiring.broker, source="booking", log=log, archive=kept_days > 0)
         sweeper = Sweeper(booking.holds)
         healing = _Healing(booking)
         await asyncio.gather(
@@ -64,8 +67,9 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
                 booking.session_cancelling.work_off,
                 stop,
             ),
-            _repeat("complete", COMPLETE_EVERY_S, lambda: complete_orders(booking.pool), stop),
             _repeat("prune", PRUNE_EVERY_S, lambda: prune_idempotency_keys(booking.pool), stop),
+            _repeat("archive", ARCHIVE_EVERY_S, lambda: forget(booking.pool, kept_days), stop),
+            _repeat("complete", COMPLETE_EVERY_S, lambda: complete_due_orders(booking.pool), stop),
         )
 
 

@@ -36,6 +36,15 @@ class Broker(Protocol):
         """Returns when everything has been taken. Raises otherwise, and then all may come again,
         but for those that a PartlyTaken names."""
 
+    async def run(self, stop: asyncio.Event) -> None:
+        """In the worker: brings to the subscribers what the broker has stored, until `stop`."""
+
+    async def dependencies(self) -> dict[str, bool]:
+        """For readiness: what it needs besides the subscribers, and whether that answers."""
+
+    async def close(self) -> None:
+        """Connections end; nothing that was published is lost."""
+
 
 class Subscriber(msgspec.Struct, frozen=True):
     """A consumer of events: `types` are whole event types, such as `stampede.order.paid.v1`."""
@@ -69,6 +78,15 @@ class MemoryBroker:
             reasons = [f"{lane.name}: {lane.trouble}" for lane in self._lanes if lane.trouble]
             raise PartlyTaken(frozenset(taken), "; ".join(reasons) or "a delivery is under way")
 
+    async def run(self, stop: asyncio.Event) -> None:
+        """Nothing is stored here, so nothing is left to bring."""
+
+    async def dependencies(self) -> dict[str, bool]:
+        return {}
+
+    async def close(self) -> None:
+        """There is no connection."""
+
 
 class _Lane:
     """The way to one subscriber: one delivery at a time, in order; what it took is remembered, so
@@ -96,7 +114,7 @@ class _Lane:
     async def _deliver(self, events: Sequence[Event]) -> None:
         self.trouble = ""
         try:
-            for call in _calls(events):
+            for call in calls(events):
                 try:
                     await self._send(call)
                 except UpstreamRefused:
@@ -123,7 +141,7 @@ class _Lane:
                     self.trouble = f"event {event.id}: {refusal}"
 
 
-def _calls(events: Sequence[Event]) -> Iterator[list[Event]]:
+def calls(events: Sequence[Event]) -> Iterator[list[Event]]:
     """The events cut into what one call may carry."""
     call: list[Event] = []
     size = 0

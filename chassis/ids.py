@@ -8,7 +8,8 @@ from uuid import UUID
 def uuid7() -> UUID:
     """A new id: 48 bits of Unix milliseconds, then 74 random bits.
 
-    The time in it only keeps indexes compact; nothing is ever decided by it.
+    The time in it keeps indexes compact, and says what is old enough to be forgotten; nothing else
+    is ever decided by it.
     """
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
@@ -16,3 +17,8 @@ def uuid7() -> UUID:
     value |= 0x7000 << 64 | (random >> 68 & 0x0FFF) << 64
     value |= 0b10 << 62 | random & 0x3FFF_FFFF_FFFF_FFFF
     return UUID(int=value)
+
+
+def eldest_since(moment_s: float) -> UUID:
+    """The smallest uuid7 that is not older than this; seconds since 1970."""
+    return UUID(int=int(moment_s * 1000) << 80)

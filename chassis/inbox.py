@@ -24,6 +24,7 @@ import msgspec
 from chassis import metrics
 from chassis.backoff import Backoff, pause
 from chassis.events import Event
+from chassis.ids import eldest_since
 from chassis.postgres import Connection, Pool, connection, load_queries, transaction
 from chassis.problems import Overloaded, Unavailable
 
@@ -33,7 +34,8 @@ RETRIES_A_ROUND = 100
 POLL_S = 1.0
 MEASURE_EVERY_S = 15.0
 PRUNE_EVERY_S = 3600.0
-KEEP_DAYS = 30
+PRUNE_BATCH_MAX = 5000  # rows a transaction
+KEEP_DAYS = 45  # longer than the archive keeps what can be replayed (chassis.archive)
 REASON_LENGTH_MAX = 500
 LIST_MAX = 1000
 
@@ -108,9 +110,15 @@ class Inbox:
             await pause(stop, POLL_S if not failures else RETRY.delay_s(min(failures, 4)))
 
     async def prune(self) -> int:
-        """Forgets events taken more than KEEP_DAYS ago; how many."""
-        async with connection(self._pool) as lent:
-            return _count(await _sql.prune_inbox(lent, days=KEEP_DAYS))
+        """Forgets events that happened more than KEEP_DAYS ago, in small batches; how many."""
+        pruned = 0
+        eldest = eldest_since(time.time() - KEEP_DAYS * 86_400)
+        while True:
+            async with connection(self._pool) as lent:
+                batch = await _sql.prune_inbox(lent, eldest=eldest, limit=PRUNE_BATCH_MAX)
+            pruned += _count(batch)
+            if _count(batch) < PRUNE_BATCH_MAX:
+                return pruned
 
     async def _take_together(self, events: Sequence[Event]) -> None:
         async with transaction(self._pool) as held:

@@ -38,15 +38,19 @@ _sql = load_queries(Path(__file__).parent / "sql" / "outbox.sql")
 class Relay:
     """`await Relay(pool, broker, source="booking", log=log).run(stop)` in the worker process.
 
-    It keeps one connection of the pool for itself while it runs. Rows go out in `position` order;
-    a subject's events are taken by each subscriber in that order.
+    It keeps one connection of the pool for itself while it runs. With `archive` what was delivered
+    is moved to the schema's archive (chassis.archive) instead of being deleted. Rows go out in
+    `position` order; a subject's events are taken by each subscriber in that order.
     """
 
-    def __init__(self, pool: Pool, broker: Broker, *, source: str, log: Any) -> None:
+    def __init__(
+        self, pool: Pool, broker: Broker, *, source: str, log: Any, archive: bool = False
+    ) -> None:
         self._pool = pool
         self._broker = broker
         self._source = source
         self._log = log
+        self._forget = _sql.archive_delivered if archive else _sql.delete_delivered
         self._measured_at = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -130,7 +134,7 @@ class Relay:
 
     async def _delete(self, held: Connection, rows: Sequence[Any]) -> None:
         if rows:
-            await _sql.delete_delivered(held, positions=[row["position"] for row in rows])
+            await self._forget(held, positions=[row["position"] for row in rows])
             metrics.EVENTS_RELAYED.labels(self._source).inc(len(rows))
 
     def _event(self, row: Any) -> Event:

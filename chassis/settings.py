@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_pool_size: int = 8  # connections of one service in one process
     smtp_url: str | None = None  # absent: the local mailbox
     mail_from: str = "Stampede <tickets@stampede.example>"
+    event_archive_days: int = 30  # how far back `stampede replay` reaches; 0: nothing is kept
     payment_provider: str = "sandbox"
     provider_options: dict[str, str] = {}  # STAMPEDE_<PAYMENT_PROVIDER>_…: the provider reads them
     webhook_secret: tuple[str, ...] = ()  # absent: one made for this data_dir; several: rotation
@@ -172,6 +173,16 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _urls(*schemes: str) -> Callable[[str], str]:
+    """One or several with commas between, kept as they are."""
+    parse_one = _url(*schemes)
+
+    def parse(text: str) -> str:
+        return ",".join(parse_one(part.strip()) for part in text.split(","))
+
+    return parse
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(part.strip(), strict=False) for part in text.split(","))
@@ -187,7 +198,7 @@ _HTTP = _url("http", "https")
 PARSERS: dict[str, Callable[[str], Any]] = {
     "database_url": _url("postgresql", "postgres"),
     "redis_url": _url("redis", "rediss", "unix"),
-    "nats_url": _url("nats", "tls"),
+    "nats_url": _urls("nats", "tls"),
     "data_dir": Path,
     "host": str,
     "port": _whole(1, 65535),
@@ -216,5 +227,6 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "smtp_url": _url("smtp", "smtps"),
     "mail_from": str,
     "payment_provider": str,  # a module of booking.providers; its registry says which there are
+    "event_archive_days": _whole(0, 30),  # chassis.archive.DAYS_MAX
     "webhook_secret": _words,
 }

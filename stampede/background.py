@@ -28,6 +28,7 @@ async def run(loaded: settings.Settings) -> None:
     local = [name for name in SERVICES if getattr(loaded, f"{name}_url") is None]
     async with compose(loaded, local).running() as platform, asyncio.TaskGroup() as group:
         log.info("worker_started", services=",".join(local))
+        group.create_task(platform.wiring.broker.run(stop), name="consumers")
         for name in SERVICES:
             workers = importlib.import_module(f"{name}.workers")
             group.create_task(workers.run(platform.wiring, stop), name=f"{name}-workers")

@@ -265,6 +265,8 @@ def dlq_retry(event_ids: tuple[UUID, ...], data_dir: Path | None) -> None:
     from stampede.dead_letters import retry_letters
 
     count = with_servers(load(data_dir=data_dir), lambda now: retry_letters(now, event_ids or None))
+    if event_ids and not count:
+        raise refuse("No dead letter has such an id; `stampede dlq list` names them.")
     say(f"{count} sent back")
 
 
@@ -279,6 +281,8 @@ def dlq_purge(event_ids: tuple[UUID, ...], everything: bool, data_dir: Path | No
     if bool(event_ids) == everything:
         raise refuse("Name event ids, or say --all.")
     count = with_servers(load(data_dir=data_dir), lambda now: purge_letters(now, event_ids or None))
+    if event_ids and not count:
+        raise refuse("No dead letter has such an id; `stampede dlq list` names them.")
     say(f"{count} thrown away")
 
 
@@ -384,6 +388,7 @@ def bench(
 def main() -> None:
     """The entry point: expected trouble is one sentence and exit code 1, never a traceback."""
     from chassis.migrations import MigrationError
+    from stampede import cli_events  # noqa: F401  its commands join ours
     from stampede.embedded import EmbeddedError
     from stampede.starting import StartError
 

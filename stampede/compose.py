@@ -10,9 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from chassis.broker import MemoryBroker, Subscriber
+from chassis.broker import Broker, MemoryBroker, Subscriber
 from chassis.client import ServiceClient
 from chassis.migrations import migrate
+from chassis.nats_broker import NatsBroker
 from chassis.settings import Settings
 from chassis.upstream import HttpUpstream, Receive, Scope, Send, Upstream, Upstreams
 from chassis.wiring import Wiring, wire
@@ -48,6 +49,7 @@ class Platform:
     async def running(self) -> AsyncIterator["Platform"]:
         """Opens pools and clients of every app here, and closes them in reverse."""
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.wiring.broker.close)
             for upstream in self._remote:
                 await upstream.open()
                 stack.push_async_callback(upstream.close)
@@ -66,7 +68,7 @@ def compose(settings: Settings, local: Sequence[str] = SERVICES) -> Platform:
             url = getattr(settings, f"{name}_url") or f"http://127.0.0.1:{PORTS[name]}"
             upstreams[name] = HttpUpstream(url)
     seam = Upstreams(**upstreams)
-    wiring = wire(settings, seam, MemoryBroker(subscribers(seam)))
+    wiring = wire(settings, seam, broker(settings, subscribers(seam)))
     apps = {}
     for name in SERVICES:
         upstream = upstreams[name]
@@ -75,6 +77,13 @@ def compose(settings: Settings, local: Sequence[str] = SERVICES) -> Platform:
             apps[name] = upstream.app
     remote = [one for one in upstreams.values() if isinstance(one, HttpUpstream)]
     return Platform(wiring, apps, remote)
+
+
+def broker(settings: Settings, heard_by: Sequence[Subscriber]) -> Broker:
+    """NATS when it has a URL. Nothing connects before an event is published or consumed."""
+    if settings.nats_url is None:
+        return MemoryBroker(heard_by)
+    return NatsBroker(settings.nats_url, heard_by, database_url=settings.database_url or "")
 
 
 def subscribers(upstreams: Upstreams) -> list[Subscriber]:

@@ -15,6 +15,7 @@ import msgspec
 
 from booking.providers.registry import check_settings
 from chassis import settings
+from chassis.nats_link import NatsUnreachable, check
 from chassis.settings import Settings
 from stampede.compose import PORTS, SERVICES, compose, migrate_all
 from stampede.demo import DemoAccounts, load_demo
@@ -34,6 +35,7 @@ def up(loaded: Settings, say: Say) -> int:
     """Everything on this machine. Blocks until it is told to stop; returns the exit code."""
     check_settings(loaded)
     check_port(loaded)
+    check_broker(loaded)
     loaded = with_webhook_secret(loaded)
     started = _Start(loaded, say)
     servers = embedded_servers(loaded)
@@ -68,6 +70,7 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
 def work(loaded: Settings, say: Say) -> int:
     """The background process alone."""
     check_settings(loaded)
+    check_broker(loaded)
     servers, loaded = attached(with_webhook_secret(loaded))
 
     def children(urls: ServerUrls | None) -> Sequence[Child]:
@@ -162,6 +165,15 @@ def check_port(loaded: Settings) -> None:
                 f"Cannot listen on {loaded.host}:{loaded.port} ({refused.strerror}); "
                 "stop what uses it, or choose another with --port."
             ) from None
+
+
+def check_broker(loaded: Settings) -> None:
+    """Raises StartError when a broker is named that does not answer. Later it may come and go."""
+    if loaded.nats_url is not None:
+        try:
+            asyncio.run(check(loaded.nats_url))
+        except NatsUnreachable as wrong:
+            raise StartError(str(wrong)) from None
 
 
 def _database(loaded: Settings) -> str:

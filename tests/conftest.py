@@ -19,6 +19,7 @@ import redis.asyncio
 
 from stampede.compose import SERVICES, migrate_all
 from stampede.embedded import EmbeddedServers, ServerUrls
+from tests.support.nats import NatsServer
 from tests.support.platform import RunningPlatform, all_in_one, one_process_each
 from tests.support.servers import ROOT, with_database, with_redis_db
 
@@ -140,16 +141,30 @@ async def together(
 
 
 @pytest.fixture(scope="session")
+async def nats_server(scratch: Path) -> AsyncIterator[NatsServer]:
+    """The broker of the platform that is apart."""
+    server = NatsServer(scratch / "nats")
+    server.start()
+    await server.ready()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 async def apart(
-    servers: ServerUrls, scratch: Path, run_database: Callable[[str], Awaitable[str]]
+    servers: ServerUrls,
+    scratch: Path,
+    run_database: Callable[[str], Awaitable[str]],
+    nats_server: NatsServer,
 ) -> AsyncIterator[RunningPlatform]:
-    """The same as five services and a worker that know each other by HTTP only."""
+    """The same as five services and a worker that know each other by HTTP only, over NATS."""
     directory = scratch / "apart"
     directory.mkdir()
     with one_process_each(
         directory,
         STAMPEDE_DATABASE_URL=await run_database("apart"),
         STAMPEDE_REDIS_URL=with_redis_db(servers.redis_url, 14),
+        STAMPEDE_NATS_URL=nats_server.url,
     ) as platform:
         yield platform
 

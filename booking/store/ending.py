@@ -53,11 +53,17 @@ async def complete_orders(one: Connection, *, after: timedelta, limit: int) -> l
 async def tell(
     one: Connection, history: Sequence[Remembered], events: Sequence[PendingEvent]
 ) -> None:
-    """Appends to histories and to the outbox; in the transaction of what they tell."""
+    """Appends to histories and to the outbox; in the transaction of what they tell.
+
+    An entry and the event that says the same have one id, the event's.
+    """
+    published = {(event.type, event.subject): event.id for event in events}
     await queries.tell(
         one,
         history_orders=[entry.order_id for entry in history],
-        history_ids=[entry.event_id for entry in history],
+        history_ids=[
+            published.get((entry.type, str(entry.order_id)), entry.event_id) for entry in history
+        ],
         history_types=[entry.type for entry in history],
         history_requests=[entry.request_id for entry in history],
         history_data=[entry.data.decode() for entry in history],

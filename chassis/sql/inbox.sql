@@ -54,8 +54,10 @@ WHERE event_id = :event_id;
 DELETE FROM dead_letters WHERE event_id = :event_id;
 
 -- name: prune_inbox!
--- No relay brings an event back after so long.
-DELETE FROM inbox WHERE taken_at < now() - make_interval(days => :days::int);
+-- Nothing brings an event back after so long, not even a replay. Ids begin with their time, so the
+-- oldest are at the beginning of the key, and what is not that old is not looked at.
+DELETE FROM inbox WHERE event_id IN (
+    SELECT event_id FROM inbox WHERE event_id < :eldest::uuid ORDER BY event_id LIMIT :limit);
 
 -- name: count_letters^
 -- For the gauges.

@@ -17,6 +17,17 @@ LIMIT :limit;
 -- By exact position: rows committed since the read stay for the next one.
 DELETE FROM outbox WHERE position = ANY(:positions::bigint[]);
 
+-- name: archive_delivered!
+-- The same for a schema that keeps what was delivered: moved, not deleted, at the price of one more
+-- row. A position comes once only, even if two relays were at it.
+WITH delivered AS (
+    DELETE FROM outbox WHERE position = ANY(:positions::bigint[])
+    RETURNING position, event_id, type, subject, request_id, data, created_at
+)
+INSERT INTO event_archive (slot, position, event_id, type, subject, request_id, data, created_at)
+SELECT archive_slot(created_at), position, event_id, type, subject, request_id, data, created_at
+FROM delivered;
+
 -- name: backlog^
 -- For the gauges. Bounded, so that looking at a long queue does not make it longer.
 SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT 10000) AS counted) AS depth,

@@ -23,7 +23,13 @@ def schema_of(folder: Path) -> str:
     return "sandbox" if "sandbox" in folder.parts else service_of(folder)
 
 
-SHARED = [("outbox", "booking"), ("inbox", "catalog"), ("inbox", "notification")]
+SHARED = [
+    ("outbox", "booking"),
+    ("archive", "booking"),
+    ("lead", "booking"),
+    ("inbox", "catalog"),
+    ("inbox", "notification"),
+]
 
 
 async def prepare_all(source: Path, schema: str, database_url: str) -> None:

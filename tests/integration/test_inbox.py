@@ -2,18 +2,22 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 
 from chassis import inbox as inbox_module
 from chassis import logs
+from chassis.archive import DAYS_MAX
 from chassis.events import Event
 from chassis.inbox import ATTEMPTS_MAX, Apply, Inbox, list_dead, purge, retry
 from chassis.postgres import Connection, Pool, open_pool
 from chassis.problems import Unavailable
+from chassis.settings import SettingsError, load
 from tests.support.events import event, make_scratch_schema, numbers, write_effects
 
 LOG = logs.get("test")
@@ -270,12 +274,23 @@ async def test_the_background_loop_retries_until_it_is_stopped(
     assert await effects(pool) == [1]
 
 
-async def test_old_inbox_rows_are_pruned_and_young_ones_kept(pool: Pool) -> None:
+async def test_old_inbox_rows_are_pruned_and_young_ones_kept(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = inbox(pool)
     await one.take([event(1), event(2, "b")])
-    await pool.execute(
-        "UPDATE inbox SET taken_at = now() - interval '31 days' WHERE event_id ="
-        " (SELECT min(event_id::text)::uuid FROM inbox)"
-    )
-    assert await one.prune() == 1
-    assert await pool.fetchval("SELECT count(*) FROM inbox") == 1
+    old = [
+        UUID(int=(int(time.time() - days * 86_400) * 1000 << 80) + n)
+        for n, days in enumerate((44, 46, 47, 400))
+    ]
+    await pool.executemany("INSERT INTO inbox (event_id) VALUES ($1)", [(one,) for one in old])
+    monkeypatch.setattr(inbox_module, "PRUNE_BATCH_MAX", 2)  # more than one batch of them
+    assert await one.prune() == 3
+    assert await pool.fetchval("SELECT count(*) FROM inbox") == 3
+    assert await one.prune() == 0
+
+
+def test_the_inbox_remembers_longer_than_anything_can_be_replayed() -> None:
+    assert inbox_module.KEEP_DAYS > DAYS_MAX + 7
+    with pytest.raises(SettingsError):
+        load({"STAMPEDE_EVENT_ARCHIVE_DAYS": str(DAYS_MAX + 1)})

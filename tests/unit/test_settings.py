@@ -8,6 +8,14 @@ import pytest
 from chassis.settings import PARSERS, Settings, SettingsError, load, to_environ
 
 
+def test_nats_may_have_several_servers() -> None:
+    loaded = load({"STAMPEDE_NATS_URL": "nats://one:4222, tls://two:4222"})
+    assert loaded.nats_url == "nats://one:4222,tls://two:4222"
+    for wrong in ("http://one", "nats://one,two", "nats://one:port"):
+        with pytest.raises(SettingsError, match="NATS_URL"):
+            load({"STAMPEDE_NATS_URL": wrong})
+
+
 def test_an_empty_environment_gives_the_defaults() -> None:
     assert load({}) == Settings()
 

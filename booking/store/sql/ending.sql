@@ -61,10 +61,12 @@ GROUP BY o.order_id, o.order_no, o.user_id, o.session_id, o.title
 ORDER BY o.order_id;
 
 -- name: complete_orders
--- Paid orders whose session began long enough ago.
+-- Paid orders whose session began long enough ago. Not while a refund waits for its organizer.
 WITH over AS (
     SELECT order_id FROM orders
     WHERE status = 'paid' AND starts_at <= now() - :after::interval
+      AND NOT EXISTS (SELECT FROM refunds r
+                      WHERE r.order_id = orders.order_id AND r.state = 'requested')
     ORDER BY starts_at LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE orders o SET status = 'completed' FROM over

@@ -1,0 +1,46 @@
+"""One process at a time: work that only the holder of a session-level advisory lock does.
+
+The lock lives as long as its connection, so that of a dead process goes with it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from chassis.backoff import pause
+from chassis.postgres import Pool, load_queries, own_session
+from chassis.problems import Unavailable
+
+TRY_EVERY_S = 0.5
+
+_sql = load_queries(Path(__file__).parent / "sql" / "lead.sql")
+
+
+async def lead(
+    pool: Pool, name: str, work: Callable[[], Awaitable[None]], stop: asyncio.Event
+) -> None:
+    """Stands by until nobody else leads `name`, then runs `work()` to its end.
+
+    Returns early when `stop` is set while standing by; `work` watches `stop` itself. Raises
+    Unavailable, with `work` cancelled, once the lock may be somebody else's.
+    """
+    async with own_session(pool) as held:
+        while not await _sql.try_lead(held, name=name):
+            if await pause(stop, TRY_EVERY_S):
+                return
+        working = asyncio.ensure_future(work())
+
+        def lost(_: Any) -> None:
+            working.cancel()
+
+        held.add_termination_listener(lost)
+        try:
+            await asyncio.wait([working])
+            if working.cancelled():
+                raise Unavailable("The connection that held the lead was lost.")
+            working.result()
+        finally:
+            held.remove_termination_listener(lost)
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
