@@ -74,6 +74,17 @@ class SeatPlan(msgspec.Struct, frozen=True):
     areas: list[AreaPlan]
 
 
+class ShowTerms(msgspec.Struct, frozen=True):
+    """GET /internal/shows/{show_id}: whose a show is, and the currencies of its sessions. 404 when
+    there is none."""
+
+    show_id: UUID
+    organizer_id: UUID
+    title: str
+    currencies: list[str]
+
+
+SHOW_PATH = "/internal/shows/{show_id}"
 SESSION_PATH = "/internal/sessions/{session_id}"
 PLAN_PATH = "/internal/sessions/{session_id}/plan"
 

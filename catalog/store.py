@@ -94,6 +94,11 @@ async def show(connection: Connection, show_id: UUID) -> Record | None:
     return found
 
 
+async def show_terms(connection: Connection, show_id: UUID) -> Record | None:
+    found: Record | None = await _sql.show_terms(connection, show_id=show_id)
+    return found
+
+
 async def search_shows(
     connection: Connection, search: Search, organizer_id: UUID | None
 ) -> tuple[list[Record], int]:

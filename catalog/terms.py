@@ -3,7 +3,15 @@
 from uuid import UUID
 
 from catalog import store
-from catalog.contract import AreaPlan, AreaTerms, RowPlan, SeatPlan, Segment, SessionTerms
+from catalog.contract import (
+    AreaPlan,
+    AreaTerms,
+    RowPlan,
+    SeatPlan,
+    Segment,
+    SessionTerms,
+    ShowTerms,
+)
 from catalog.domain.plan import number_rows
 from catalog.encoded import Encoded, encode
 from catalog.reading import FRESH_S
@@ -39,6 +47,14 @@ class Terms:
             return await self._plans.get(session_id)
         except _StillDraft:
             return (await self._read_plan(session_id))[0]
+
+    async def show(self, show_id: UUID) -> ShowTerms:
+        """Raises NotFound."""
+        async with connection(self._pool) as lent:
+            row = await store.show_terms(lent, show_id)
+        if row is None:
+            raise NotFound()
+        return ShowTerms(**row)
 
     def forget(self, session_id: UUID) -> None:
         """After a change in this process."""

@@ -7,6 +7,7 @@ from uuid import UUID
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, RawBody
 
+from catalog.contract import ShowTerms
 from catalog.terms import Terms
 from chassis import logs
 from chassis.access import INTERNAL, access
@@ -37,6 +38,14 @@ async def get_plan(request: Request[Any, Any, Any], session_id: FromPath[UUID]) 
     return Response(found.body, media_type="application/json")
 
 
+@get("/internal/shows/{show_id:uuid}", opt=access(INTERNAL), include_in_schema=False)
+async def get_show_terms(request: Request[Any, Any, Any], show_id: FromPath[UUID]) -> ShowTerms:
+    terms: Terms = request.app.state.terms
+    found = await terms.show(show_id)
+    log.info("show_read", show=show_id)
+    return found
+
+
 @post("/internal/events", status_code=204, opt=access(INTERNAL), include_in_schema=False)
 async def take_events(request: Request[Any, Any, Any], body: RawBody) -> None:
     """EventBatch: 204 once every event has taken effect, now or before."""
@@ -44,4 +53,4 @@ async def take_events(request: Request[Any, Any, Any], body: RawBody) -> None:
     await inbox.take(decode(EventBatch, body).events)
 
 
-INTERNAL_ROUTES = [get_terms, get_plan, take_events]
+INTERNAL_ROUTES = [get_terms, get_plan, get_show_terms, take_events]

@@ -43,6 +43,12 @@ SELECT sh.show_id, sh.organizer_id, sh.title, sh.category, sh.description, sh.po
 FROM shows sh JOIN venues v USING (venue_id)
 WHERE sh.show_id = :show_id;
 
+-- name: show_terms^
+-- For other services: whose it is, and what its sessions sell in.
+SELECT sh.show_id, sh.organizer_id, sh.title, ARRAY(
+    SELECT DISTINCT s.currency FROM sessions s WHERE s.show_id = sh.show_id ORDER BY 1) AS currencies
+FROM shows sh WHERE sh.show_id = :show_id;
+
 -- name: search_shows
 -- Published shows (or, with an organizer, all of his) that match, and how many match in all. The
 -- total comes on a row of its own making, so a page behind the last one still has it.
