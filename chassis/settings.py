@@ -57,6 +57,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: str | None = None  # absent: the local mailbox
     mail_from: str = "Stampede <tickets@stampede.example>"
     payment_provider: str = "sandbox"
+    webhook_allow_private: bool = (
+        False  # organizers' webhooks to any address, plain HTTP too: development
+    )
     webhook_secret: tuple[str, ...] = ()  # absent: one made for this data_dir; several: rotation
 
     @property
@@ -205,5 +208,6 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "smtp_url": _url("smtp", "smtps"),
     "mail_from": str,
     "payment_provider": _one_of("sandbox"),
+    "webhook_allow_private": _flag,
     "webhook_secret": _words,
 }

@@ -89,6 +89,13 @@ ROUTES: tuple[Route, ...] = (
     _route("booking", "GET", "/tickets/{ticket_id}/ticket.pdf"),
     _route("booking", "POST", "/payments/webhooks/{provider}", lane="pay", token_ignored=True),
     _route("booking", "POST", "/check-ins"),
+    _route("notification", "GET POST", "/webhook-endpoints"),
+    _route("notification", "GET PATCH DELETE", "/webhook-endpoints/{endpoint_id}"),
+    _route("notification", "POST", "/webhook-endpoints/{endpoint_id}/rotate-secret"),
+    _route("notification", "POST", "/webhook-endpoints/{endpoint_id}/test"),
+    _route("notification", "GET", "/webhook-endpoints/{endpoint_id}/deliveries"),
+    _route("notification", "GET", "/webhook-endpoints/deliveries/{delivery_id}"),
+    _route("notification", "POST", "/webhook-endpoints/deliveries/{delivery_id}/resend"),
 )
 # What a service serves below these beyond the rows above is forwarded too, under one template.
 SHARES: dict[tuple[str, ...], Service] = {
@@ -101,6 +108,7 @@ SHARES: dict[tuple[str, ...], Service] = {
     ("api", "v1", "payments"): "booking",
     ("api", "v1", "check-ins"): "booking",
     ("api", "v1", "refunds"): "booking",
+    ("api", "v1", "webhook-endpoints"): "notification",
 }
 
 
