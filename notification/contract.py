@@ -4,6 +4,11 @@ SUBSCRIBES_TO = (
     "stampede.order.created.v1",
     "stampede.order.paid.v1",
     "stampede.order.cancelled.v1",
-    "stampede.order.completed.v1",  # these two for organizers' webhooks
+    "stampede.order.completed.v1",  # these for organizers' webhooks
     "stampede.order.refunded.v1",
+    "stampede.refund.requested.v1",
+    "stampede.refund.approved.v1",
+    "stampede.refund.rejected.v1",
+    "stampede.refund.succeeded.v1",
+    "stampede.refund.failed.v1",
 )

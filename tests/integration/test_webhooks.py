@@ -115,6 +115,34 @@ async def test_no_ticket_code_and_no_field_beyond_the_listed_ones_leaves(
     assert len(message.event["data"]["tickets"]) == 2
 
 
+async def test_a_refund_is_told_without_the_buyers_own_words(
+    service: Webhooks, receiver: Receiver
+) -> None:
+    kind = "stampede.refund.requested.v1"
+    await service.subscribe(receiver.url, kind)
+    event = paid(service.catalog.session())
+    told = msgspec.json.decode(event.data)
+    seat = {key: told["items"][0][key] for key in ("seat_id", "area", "row", "number", "price")}
+    refund = {
+        "refund_id": str(uuid7()),
+        "cause": "buyer",
+        "reason": "我病了",
+        "note": None,
+        "automatic": False,
+        "items": [seat | {"ticket_id": str(uuid7())}],
+        "price": 128000,
+        "fee": 8000,
+        "amount": 120000,
+    }
+    data = msgspec.Raw(msgspec.json.encode(told | refund))
+    await service.deliver(msgspec.structs.replace(event, type=kind, data=data))
+    await service.round()
+    (message,) = receiver.messages
+    assert message.event["data"].keys() & {"reason", "note", "tickets"} == set()
+    assert message.event["data"]["amount"] == 120000
+    assert message.event["data"]["items"] == refund["items"]
+
+
 async def test_each_hears_of_own_shows_and_chosen_types_only(
     service: Webhooks, receiver: Receiver
 ) -> None:
