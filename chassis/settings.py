@@ -59,6 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     event_archive_days: int = 30  # how far back `stampede replay` reaches; 0: nothing is kept
     payment_provider: str = "sandbox"
     provider_options: dict[str, str] = {}  # STAMPEDE_<PAYMENT_PROVIDER>_…: the provider reads them
+    webhook_allow_private: bool = (
+        False  # organizers' webhooks to any address, plain HTTP too: development
+    )
     webhook_secret: tuple[str, ...] = ()  # absent: one made for this data_dir; several: rotation
 
     @property
@@ -228,5 +231,6 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "mail_from": str,
     "payment_provider": str,  # a module of booking.providers; its registry says which there are
     "event_archive_days": _whole(0, 30),  # chassis.archive.DAYS_MAX
+    "webhook_allow_private": _flag,
     "webhook_secret": _words,
 }

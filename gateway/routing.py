@@ -118,6 +118,13 @@ ROUTES: tuple[Route, ...] = (
     _route("booking", "GET", "/sessions/{session_id}/check-in-list"),
     _route("booking", "GET POST", "/sessions/{session_id}/staff"),
     _route("booking", "DELETE", "/sessions/{session_id}/staff/{user_id}"),
+    _route("notification", "GET POST", "/webhook-endpoints"),
+    _route("notification", "GET PATCH DELETE", "/webhook-endpoints/{endpoint_id}"),
+    _route("notification", "POST", "/webhook-endpoints/{endpoint_id}/rotate-secret"),
+    _route("notification", "POST", "/webhook-endpoints/{endpoint_id}/test"),
+    _route("notification", "GET", "/webhook-endpoints/{endpoint_id}/deliveries"),
+    _route("notification", "GET", "/webhook-endpoints/deliveries/{delivery_id}"),
+    _route("notification", "POST", "/webhook-endpoints/deliveries/{delivery_id}/resend"),
 )
 # What a service serves below these beyond the rows above is forwarded too, under one template.
 SHARES: dict[tuple[str, ...], Service] = {
@@ -131,6 +138,7 @@ SHARES: dict[tuple[str, ...], Service] = {
     ("api", "v1", "promo-codes"): "booking",
     ("api", "v1", "check-ins"): "booking",
     ("api", "v1", "refunds"): "booking",
+    ("api", "v1", "webhook-endpoints"): "notification",
 }
 
 

@@ -1,4 +1,5 @@
-"""Notification as an app: it takes events, and in demo mode shows the local mailbox."""
+"""Notification as an app: it takes events, keeps organizers' webhook endpoints, and in demo mode shows the
+local mailbox."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,14 +8,18 @@ from litestar import Litestar
 
 from chassis import logs
 from chassis.asgi import service_app
+from chassis.client import ServiceClient
 from chassis.inbox import Inbox
 from chassis.postgres import open_pool
 from chassis.problems import Unavailable
 from chassis.wiring import Wiring
 from notification import store
-from notification.planning import plan_messages
+from notification.effects import take_effect
 from notification.routes.events import take_events
 from notification.routes.mailbox import MailboxPages, mailbox_routes
+from notification.routes.webhooks import WEBHOOK_ROUTES
+from notification.webhooks.connecting import Addresses, Destinations
+from notification.webhooks.endpoints import OutsideChecks
 
 NAME = "notification"
 
@@ -25,18 +30,24 @@ def create_app(wiring: Wiring) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        addresses = Addresses()
         pool = await open_pool(wiring.database_url, NAME, size=wiring.settings.database_pool_size)
         try:
             app.state.pool = pages.pool = pool
-            app.state.inbox = Inbox(pool, NAME, plan_messages, logs.get(NAME))
+            app.state.webhook_checks = OutsideChecks(
+                Destinations(addresses.look, allow_private=wiring.settings.webhook_allow_private),
+                ServiceClient(wiring.upstreams.catalog),
+            )
+            app.state.inbox = Inbox(pool, NAME, take_effect, logs.get(NAME))
             yield
         finally:
+            addresses.close()
             await pool.close()
 
     return service_app(
         NAME,
         wiring,
-        routes=[take_events, *mailbox_routes(pages)],
+        routes=[take_events, *WEBHOOK_ROUTES, *mailbox_routes(pages)],
         lifespan=lifespan,
         ready=_ready,
     )

@@ -5,9 +5,12 @@ SUBSCRIBES_TO = (
     "stampede.order.paid.v1",
     "stampede.order.cancelled.v1",
     "stampede.payment.refunded.v1",
+    "stampede.order.completed.v1",  # these for organizers' webhooks
+    "stampede.order.refunded.v1",
     "stampede.refund.requested.v1",
     "stampede.refund.approved.v1",
     "stampede.refund.rejected.v1",
     "stampede.refund.succeeded.v1",
     "stampede.ticket.transferred.v1",
+    "stampede.refund.failed.v1",
 )

@@ -1,4 +1,5 @@
-"""What notification does in the background: sends what is due, and tries failed events again."""
+"""What notification does in the background: sends what is due, by mail and by webhook, and tries failed
+events again."""
 
 import asyncio
 
@@ -8,9 +9,10 @@ from chassis.inbox import Inbox
 from chassis.postgres import open_pool
 from chassis.wiring import Wiring
 from notification.channels import open_channels, sender_domain
-from notification.planning import plan_messages
+from notification.effects import take_effect
 from notification.rendering import Renderer
 from notification.sender import Sender, accounts
+from notification.webhooks.running import run_webhooks
 
 NAME = "notification"
 POOL_SIZE = 6  # a batch of messages marks its ends side by side
@@ -29,9 +31,10 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             log,
             header_domain=sender_domain(wiring.settings.mail_from),
         )
-        inbox = Inbox(pool, NAME, plan_messages, log)
+        inbox = Inbox(pool, NAME, take_effect, log)
         async with asyncio.TaskGroup() as group:
             group.create_task(sender.run(stop))
             group.create_task(inbox.run(stop))
+            group.create_task(run_webhooks(wiring, log, stop))
     finally:
         await pool.close()

@@ -1,4 +1,4 @@
-"""`stampede audit` and `stampede rebuild`: booking's checks, run from outside any web process."""
+"""`stampede audit` and `stampede rebuild`: the services' checks, run from outside any web process."""
 
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -7,7 +7,9 @@ import msgspec
 
 from booking.audit import Finding, audit
 from booking.services import opened
+from chassis.postgres import open_pool
 from chassis.settings import Settings
+from notification.webhooks.store import INVARIANTS, broken_webhooks
 from stampede.compose import compose
 
 __all__ = ["Finding", "audit_all", "print_findings", "rebuild_sessions"]
@@ -17,7 +19,13 @@ NEEDED = ("catalog",)  # booking reads plans through it, in this process unless 
 async def audit_all(loaded: Settings) -> list[Finding]:
     """Every invariant of PROMISES.md that exists so far, over PostgreSQL and Redis."""
     async with compose(loaded, _local(loaded)).running() as platform:
-        return await audit(platform.wiring)
+        findings = await audit(platform.wiring)
+        pool = await open_pool(platform.wiring.database_url, "notification", size=1)
+        try:
+            told = [(name, await broken_webhooks(pool, name)) for name in INVARIANTS]
+        finally:
+            await pool.close()
+    return findings + [Finding(name, not details, details) for name, details in told]
 
 
 async def rebuild_sessions(loaded: Settings, session_id: UUID | None) -> list[UUID]:

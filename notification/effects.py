@@ -1,0 +1,14 @@
+"""What an event does here, whoever is told of it: one transaction with its inbox row."""
+
+from collections.abc import Sequence
+
+from chassis.events import Event
+from chassis.postgres import Connection
+from notification.planning import plan_messages
+from notification.webhooks.planning import plan_deliveries
+
+
+async def take_effect(held: Connection, events: Sequence[Event]) -> None:
+    """chassis.inbox's `apply`: messages to buyers, deliveries to organizers' systems."""
+    await plan_messages(held, events)
+    await plan_deliveries(held, events)

@@ -1,0 +1,180 @@
+"""What organizers do with their endpoints, and admins with all.
+
+Somebody else's endpoint or delivery is NotFound. Functions that take a connection work within the
+transaction they are given; whatever needs the network (`Endpoints.checked_url`, `must_own`) is done
+before it.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET
+
+from catalog.contract import SHOW_PATH, ShowTerms
+from chassis import logs
+from chassis.client import ServiceClient
+from chassis.context import current
+from chassis.ids import uuid7
+from chassis.postgres import Connection
+from chassis.problems import FieldError, NotFound, ValidationFailed
+from chassis.tokens import Principal
+from notification.webhooks import store
+from notification.webhooks.addresses import BadDestination
+from notification.webhooks.answers import (
+    Delivery,
+    Endpoint,
+    NewEndpoint,
+    NewSecret,
+    shown,
+    shown_delivery,
+    shown_with_secret,
+    whole_seconds,
+)
+from notification.webhooks.connecting import Destinations
+from notification.webhooks.payloads import PING, ping
+from notification.webhooks.problems import EndpointInactive, TooManyEndpoints
+from notification.webhooks.requests import ChangeEndpoint, CreateEndpoint, RotateSecret
+from notification.webhooks.signing import new_secret
+from notification.webhooks.store import EndpointRow
+
+ENDPOINTS_MAX = 20  # of one owner
+SECRETS_MAX = 3  # that sign at once
+
+log = logs.get("notification")
+
+
+class Asker(msgspec.Struct, frozen=True):
+    """An organizer, or an admin, to whom everything belongs."""
+
+    user_id: UUID
+    is_admin: bool
+
+    @property
+    def owner_id(self) -> UUID | None:
+        """Whose things he may see and change; None: everybody's."""
+        return None if self.is_admin else self.user_id
+
+
+def asker(principal: Principal) -> Asker:
+    return Asker(principal.user_id, "admin" in principal.roles)
+
+
+class OutsideChecks:
+    """What is asked of others before an endpoint is made or changed."""
+
+    def __init__(self, destinations: Destinations, catalog: ServiceClient) -> None:
+        self._destinations = destinations
+        self._catalog = catalog
+
+    async def url(self, text: str) -> str:
+        """As it will be called. Raises ValidationFailed."""
+        try:
+            return str(await self._destinations.check(text))
+        except BadDestination as bad:
+            raise ValidationFailed(errors=[FieldError("url", str(bad))]) from None
+
+    async def show(self, who: Asker, show_id: UUID) -> None:
+        """Raises ValidationFailed unless the show is there and is theirs; both in the same words."""
+        show = await self._catalog.get(SHOW_PATH.format(show_id=show_id), ShowTerms)
+        if show is None or not (who.is_admin or show.organizer_id == who.user_id):
+            raise ValidationFailed(errors=[FieldError("show_id", "names no show of yours")])
+
+
+async def create_endpoint(held: Connection, who: Asker, body: CreateEndpoint) -> NewEndpoint:
+    """`body` has passed the OutsideChecks. Raises TooManyEndpoints."""
+    if await store.count_own(held, who.user_id) >= ENDPOINTS_MAX:
+        raise TooManyEndpoints(f"{ENDPOINTS_MAX} is the most.")
+    secret = new_secret()
+    row = await store.insert_endpoint(
+        held,
+        secret,
+        endpoint_id=uuid7(),
+        owner_id=who.user_id,
+        all_shows=who.is_admin and body.show_id is None,
+        show_id=body.show_id,
+        url=body.url,
+        event_types=_each_once(body.event_types),
+    )
+    log.info("webhook_endpoint_created", endpoint=row.endpoint_id)
+    return shown_with_secret(row, secret)
+
+
+async def change_endpoint(
+    held: Connection, who: Asker, endpoint_id: UUID, body: ChangeEndpoint
+) -> Endpoint:
+    """`body.url` has passed the OutsideChecks."""
+    await _lock(held, who, endpoint_id)
+    row = await store.change_endpoint(
+        held,
+        endpoint_id,
+        url=None if body.url is UNSET else body.url,
+        event_types=None if body.event_types is UNSET else _each_once(body.event_types),
+        active=None if body.active is UNSET else body.active,
+    )
+    log.info("webhook_endpoint_changed", endpoint=endpoint_id, active=row.active)
+    return shown(row)
+
+
+async def rotate_secret(
+    held: Connection, who: Asker, endpoint_id: UUID, body: RotateSecret
+) -> NewSecret:
+    """From now on the new one signs, and older ones beside it until the overlap is over."""
+    await _lock(held, who, endpoint_id)
+    secret = new_secret()
+    until = await store.replace_secret(
+        held, endpoint_id, secret, overlap_hours=body.overlap_hours, most=SECRETS_MAX
+    )
+    log.info("webhook_secret_rotated", endpoint=endpoint_id, overlap=f"{body.overlap_hours}h")
+    whole = whole_seconds(until)
+    assert whole is not None, "a time stays a time"
+    return NewSecret(endpoint_id, secret, whole)
+
+
+async def send_test(held: Connection, who: Asker, endpoint_id: UUID) -> Delivery:
+    """A ping to this endpoint alone. Raises EndpointInactive."""
+    row = await _lock(held, who, endpoint_id)
+    if not row.active:
+        raise EndpointInactive()
+    event = ping(endpoint_id, row.event_types, datetime.now(UTC), current().request_id)
+    await store.insert_test(
+        held,
+        event_id=event.id,
+        type=PING,
+        request_id=event.requestid,
+        happened_at=event.time,
+        body=msgspec.json.encode(event).decode(),
+    )
+    (delivery_id,) = await store.insert_deliveries(held, [(endpoint_id, event.id)])
+    return await _found_delivery(held, who, delivery_id)
+
+
+async def resend(held: Connection, who: Asker, delivery_id: UUID) -> Delivery:
+    """Due now with the whole schedule before it, under the same webhook-id. Raises EndpointInactive."""
+    found = await store.delivery(held, delivery_id, who.owner_id)
+    if found is None:
+        raise NotFound()
+    if not found.active:
+        raise EndpointInactive()
+    await store.send_again(held, delivery_id)
+    log.info("webhook_resent", endpoint=found.row.endpoint_id, delivery=delivery_id)
+    return await _found_delivery(held, who, delivery_id)
+
+
+async def _lock(held: Connection, who: Asker, endpoint_id: UUID) -> EndpointRow:
+    row = await store.lock_endpoint(held, endpoint_id, who.owner_id)
+    if row is None:
+        raise NotFound()
+    return row
+
+
+async def _found_delivery(held: Connection, who: Asker, delivery_id: UUID) -> Delivery:
+    found = await store.delivery(held, delivery_id, who.owner_id)
+    if found is None:
+        raise NotFound()
+    return shown_delivery(found.row)
+
+
+def _each_once(types: Sequence[str]) -> list[str]:
+    return sorted(set(types))

@@ -1,0 +1,79 @@
+"""From an event to deliveries, each once.
+
+In the transaction of the inbox row an event that somebody may hear is kept, and its deliveries with it
+when it is known whose session it is. Whose it is only catalog knows, and no network is used inside a
+transaction: the first events of a session wait a moment for the router, which asks once a session.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from catalog.contract import SESSION_PATH, SessionTerms
+from chassis.backoff import Backoff, pause
+from chassis.client import ServiceClient
+from chassis.events import Event
+from chassis.postgres import Connection, Pool
+from notification.webhooks import store
+from notification.webhooks.payloads import TOLD, told
+
+SKEW_S = 900.0  # how far booking's and our database may be apart (PROMISES, P9: ±10 min)
+ROUTED_AT_ONCE = 500
+POLL_S = 0.5
+RETRY = Backoff(first_s=0.5, most_s=15.0)
+
+
+async def plan_deliveries(held: Connection, events: Sequence[Event]) -> None:
+    """Part of chassis.inbox's `apply`. One small query for the whole batch while nobody subscribes."""
+    types = {event.type for event in events} & TOLD.keys()
+    heard = await store.heard_types(held, sorted(types)) if types else set()
+    if not heard:
+        return
+    kept = await store.keep_events(held, [told(event) for event in events if event.type in heard])
+    if kept:
+        await store.deliver_to_audience(held, kept, skew_s=SKEW_S)
+
+
+class Router:
+    """Asks catalog whose a session is, and writes the deliveries that waited for it."""
+
+    def __init__(self, pool: Pool, catalog: ServiceClient, log: Any) -> None:
+        self._pool = pool
+        self._catalog = catalog
+        self._log = log
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`; catalog being away is waited for."""
+        failures = 0
+        while not stop.is_set():
+            routed = 0
+            try:
+                routed = await self.round()
+                failures = 0
+            except Exception as failure:
+                failures += 1
+                self._log.warning("webhook_routing_interrupted", reason=repr(failure))
+            if failures:
+                await pause(stop, RETRY.delay_s(failures))
+            elif routed < ROUTED_AT_ONCE:
+                await pause(stop, POLL_S)
+
+    async def round(self) -> int:
+        """How many events found their audience. Raises Unavailable when catalog does not answer, but
+        not before the sessions that are known have had their turn."""
+        unknown = await store.unknown_sessions(self._pool, limit=ROUTED_AT_ONCE)
+        asked = await asyncio.gather(*map(self._learn, unknown), return_exceptions=True)
+        routed = await store.route_events(self._pool, limit=ROUTED_AT_ONCE, skew_s=SKEW_S)
+        for outcome in asked:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return routed
+
+    async def _learn(self, session_id: UUID) -> None:
+        terms = await self._catalog.get(SESSION_PATH.format(session_id=session_id), SessionTerms)
+        if terms is None:
+            await store.forget_session(self._pool, session_id)
+            self._log.warning("webhook_session_unknown", session=session_id)
+        else:
+            await store.learn_session(self._pool, session_id, terms.show_id, terms.organizer_id)

@@ -1,0 +1,29 @@
+"""The webhooks' part of notification's background work."""
+
+import asyncio
+from typing import Any
+
+from chassis.client import ServiceClient
+from chassis.postgres import open_pool
+from chassis.wiring import Wiring
+from notification.webhooks.connecting import Addresses, Destinations
+from notification.webhooks.dispatching import Dispatcher
+from notification.webhooks.planning import Router
+from notification.webhooks.posting import Poster
+
+POOL_SIZE = 4  # the router, the claims, and the marks between them
+
+
+async def run_webhooks(wiring: Wiring, log: Any, stop: asyncio.Event) -> None:
+    """Routes and sends until `stop`, over connections of its own: whatever receivers do, mails go on."""
+    addresses = Addresses()
+    pool = await open_pool(wiring.database_url, "notification", size=POOL_SIZE)
+    destinations = Destinations(addresses.look, allow_private=wiring.settings.webhook_allow_private)
+    try:
+        async with destinations.open_session() as session, asyncio.TaskGroup() as group:
+            router = Router(pool, ServiceClient(wiring.upstreams.catalog), log)
+            group.create_task(router.run(stop))
+            group.create_task(Dispatcher(pool, Poster(destinations, session), log).run(stop))
+    finally:
+        await pool.close()
+        addresses.close()

@@ -1,0 +1,364 @@
+"""The only place of the webhooks' room that runs SQL."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from chassis import idempotency
+from chassis.ids import uuid7
+from chassis.pages import offset
+from chassis.postgres import Connection, Pool, connection, load_queries, transaction
+from notification.webhooks.payloads import Told
+from notification.webhooks.schedule import DISABLE_AFTER_HOURS, GIVE_UP_HOURS
+
+COUNTED_MAX = 100_000
+PRUNED_AT_ONCE = 5000
+ROUTING_PATIENCE = timedelta(minutes=1)  # for an event whose session catalog has to tell us of
+DETAILS_MAX = 20  # examples of one broken invariant
+
+_sql = load_queries(Path(__file__).parent / "sql")
+
+
+class EndpointRow(msgspec.Struct, frozen=True):
+    """An endpoint as stored, without its secrets."""
+
+    endpoint_id: UUID
+    owner_id: UUID
+    show_id: UUID | None
+    url: str
+    event_types: list[str]
+    active: bool
+    disabled_reason: str | None
+    failing_since: datetime | None
+    created_at: datetime
+    changed_at: datetime
+
+
+class DeliveryRow(msgspec.Struct, frozen=True):
+    """A delivery as stored, with its event's type."""
+
+    delivery_id: UUID
+    endpoint_id: UUID
+    event_id: UUID
+    type: str
+    state: str
+    attempts: int
+    next_attempt: datetime | None
+    last_attempt_at: datetime | None
+    last_status: int | None
+    last_error: str | None
+    last_latency_ms: int | None
+    last_response: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class SentDelivery(msgspec.Struct, frozen=True):
+    """A delivery with what is sent, and whether its endpoint takes anything at the moment."""
+
+    row: DeliveryRow
+    body: str
+    active: bool
+
+
+class ClaimedDelivery(msgspec.Struct, frozen=True):
+    """A delivery that this sender alone may send until its lease ends. `attempt` counts from 1."""
+
+    delivery_id: UUID
+    endpoint_id: UUID
+    event_id: UUID
+    claim: int
+    attempt: int
+    url: str
+    body: bytes
+    request_id: str
+    claimed_at: datetime  # PostgreSQL's time
+    secrets: list[str]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a failed attempt led to: the delivery's state, and whether its endpoint is still on."""
+
+    state: str
+    active: bool
+    disabled_reason: str | None
+
+
+# Planning: inside the inbox's transaction, and the router's.
+
+
+async def heard_types(held: Connection, types: Sequence[str]) -> set[str]:
+    """Which of these types any endpoint subscribes to."""
+    return {row["type"] async for row in _sql.heard_types(held, types=types)}
+
+
+async def keep_events(held: Connection, events: Sequence[Told]) -> list[UUID]:
+    """Keeps what may be heard; the ids of those whose deliveries can be written now."""
+    kept = _sql.keep_events(
+        held,
+        event_ids=[one.event_id for one in events],
+        types=[one.type for one in events],
+        session_ids=[one.session_id for one in events],
+        request_ids=[one.request_id for one in events],
+        times=[one.happened_at for one in events],
+        bodies=[one.body for one in events],
+    )
+    return [row["event_id"] async for row in kept if row["routed"]]
+
+
+async def deliver_to_audience(held: Connection, event_ids: Sequence[UUID], *, skew_s: float) -> int:
+    """A delivery for each of these events and each endpoint that hears it; how many."""
+    found = [row async for row in _sql.matches(held, event_ids=event_ids, skew_s=skew_s)]
+    if found:
+        await insert_deliveries(held, [(row["endpoint_id"], row["event_id"]) for row in found])
+    return len(found)
+
+
+async def insert_deliveries(held: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
+    """Endpoint and event of each; the deliveries' ids."""
+    ids = [uuid7() for _ in pairs]
+    await _sql.insert_deliveries(
+        held,
+        delivery_ids=ids,
+        endpoint_ids=[endpoint_id for endpoint_id, _ in pairs],
+        event_ids=[event_id for _, event_id in pairs],
+    )
+    return ids
+
+
+async def unknown_sessions(pool: Pool, *, limit: int) -> list[UUID]:
+    async with connection(pool) as lent:
+        return [row["session_id"] async for row in _sql.unknown_sessions(lent, limit=limit)]
+
+
+async def learn_session(pool: Pool, session_id: UUID, show_id: UUID, organizer_id: UUID) -> None:
+    async with connection(pool) as lent:
+        await _sql.learn_session(
+            lent, session_id=session_id, show_id=show_id, organizer_id=organizer_id
+        )
+
+
+async def forget_session(pool: Pool, session_id: UUID) -> None:
+    async with connection(pool) as lent:
+        await _sql.forget_session(lent, session_id=session_id)
+
+
+async def route_events(pool: Pool, *, limit: int, skew_s: float) -> int:
+    """Writes the deliveries of events that waited for their session; how many events."""
+    async with transaction(pool) as held:
+        ids = [row["event_id"] async for row in _sql.route_events(held, limit=limit)]
+        if ids:
+            await deliver_to_audience(held, ids, skew_s=skew_s)
+            await _sql.drop_unheard(held, event_ids=ids)
+    return len(ids)
+
+
+# Endpoints. `owner_id` None: an admin asks.
+
+
+async def count_own(held: Connection, owner_id: UUID) -> int:
+    """How many endpoints somebody has; from now on others that count them wait."""
+    await _sql.lock_owner(held, owner_id=owner_id)
+    return int(await _sql.count_endpoints(held, owner_id=owner_id))
+
+
+async def insert_endpoint(held: Connection, secret: str, **values: Any) -> EndpointRow:
+    row = await _sql.insert_endpoint(held, **values)
+    await _sql.insert_secret(held, endpoint_id=row["endpoint_id"], secret=secret)
+    return EndpointRow(**row)
+
+
+async def list_endpoints(
+    pool: Pool, owner_id: UUID | None, page: int, page_size: int
+) -> tuple[list[EndpointRow], int]:
+    async with connection(pool) as lent:
+        found = _sql.list_endpoints(
+            lent, owner_id=owner_id, limit=page_size, offset=offset(page, page_size)
+        )
+        rows = [EndpointRow(**row) async for row in found]
+        return rows, await _sql.count_endpoints(lent, owner_id=owner_id)
+
+
+async def endpoint(
+    held: Connection, endpoint_id: UUID, owner_id: UUID | None
+) -> EndpointRow | None:
+    row = await _sql.endpoint(held, endpoint_id=endpoint_id, owner_id=owner_id)
+    return None if row is None else EndpointRow(**row)
+
+
+async def lock_endpoint(
+    held: Connection, endpoint_id: UUID, owner_id: UUID | None
+) -> EndpointRow | None:
+    row = await _sql.lock_endpoint(held, endpoint_id=endpoint_id, owner_id=owner_id)
+    return None if row is None else EndpointRow(**row)
+
+
+async def change_endpoint(
+    held: Connection,
+    endpoint_id: UUID,
+    *,
+    url: str | None,
+    event_types: list[str] | None,
+    active: bool | None,
+) -> EndpointRow:
+    """What is None stays as it is."""
+    row = await _sql.change_endpoint(
+        held, endpoint_id=endpoint_id, url=url, event_types=event_types, active=active
+    )
+    return EndpointRow(**row)
+
+
+async def delete_endpoint(pool: Pool, endpoint_id: UUID, owner_id: UUID | None) -> bool:
+    async with transaction(pool) as held:
+        deleted = await _sql.delete_endpoint(held, endpoint_id=endpoint_id, owner_id=owner_id)
+        return bool(deleted)
+
+
+async def replace_secret(
+    held: Connection, endpoint_id: UUID, secret: str, *, overlap_hours: int, most: int
+) -> datetime:
+    """The new secret signs from now on, older ones beside it until the answered time."""
+    until: datetime = await _sql.end_secrets(
+        held, endpoint_id=endpoint_id, overlap_hours=overlap_hours
+    )
+    await _sql.insert_secret(held, endpoint_id=endpoint_id, secret=secret)
+    await _sql.drop_secrets(held, endpoint_id=endpoint_id, most=most)
+    return until
+
+
+# Deliveries.
+
+
+async def list_deliveries(
+    held: Connection, endpoint_id: UUID, state: str | None, page: int, page_size: int
+) -> tuple[list[DeliveryRow], int]:
+    """Counting stops at COUNTED_MAX."""
+    found = _sql.list_deliveries(
+        held,
+        endpoint_id=endpoint_id,
+        state=state,
+        limit=page_size,
+        offset=offset(page, page_size),
+    )
+    rows = [DeliveryRow(**row) async for row in found]
+    total = await _sql.count_deliveries(
+        held, endpoint_id=endpoint_id, state=state, most=COUNTED_MAX
+    )
+    return rows, total
+
+
+async def delivery(
+    held: Connection, delivery_id: UUID, owner_id: UUID | None
+) -> SentDelivery | None:
+    row = await _sql.delivery(held, delivery_id=delivery_id, owner_id=owner_id)
+    if row is None:
+        return None
+    values = dict(row)
+    body, active = values.pop("body"), values.pop("active")
+    return SentDelivery(DeliveryRow(**values), body, active)
+
+
+async def send_again(held: Connection, delivery_id: UUID) -> None:
+    await _sql.send_again(held, delivery_id=delivery_id)
+
+
+async def insert_test(held: Connection, **values: Any) -> None:
+    await _sql.insert_test(held, **values)
+
+
+async def claim_deliveries(
+    pool: Pool, *, limit: int, each: int, busy: Sequence[UUID], lease_s: float
+) -> list[ClaimedDelivery]:
+    """Up to `each` of an endpoint and `limit` in all, none of the busy endpoints'."""
+    async with connection(pool) as lent:
+        found = _sql.claim_deliveries(lent, limit=limit, each=each, busy=busy, lease_s=lease_s)
+        return [
+            ClaimedDelivery(**{**row, "body": row["body"].encode()})  # as it was signed before
+            async for row in found
+        ]
+
+
+async def mark_delivered(
+    pool: Pool,
+    claimed: ClaimedDelivery,
+    *,
+    status: int | None,
+    latency_ms: int,
+    response: str | None,
+) -> None:
+    """Does nothing when another attempt has the delivery by now."""
+    async with connection(pool) as lent:
+        await _sql.delivered(
+            lent,
+            delivery_id=claimed.delivery_id,
+            claim=claimed.claim,
+            status=status,
+            latency_ms=latency_ms,
+            response=response,
+        )
+
+
+async def mark_failed(
+    pool: Pool,
+    claimed: ClaimedDelivery,
+    *,
+    delay_s: float | None,
+    gone: bool,
+    status: int | None,
+    error: str | None,
+    latency_ms: int,
+    response: str | None,
+) -> Verdict | None:
+    """None when another attempt has the delivery by now."""
+    async with connection(pool) as lent:
+        row = await _sql.not_delivered(
+            lent,
+            delivery_id=claimed.delivery_id,
+            claim=claimed.claim,
+            delay_s=delay_s,
+            gone=gone,
+            status=status,
+            error=error,
+            latency_ms=latency_ms,
+            response=response,
+            give_up_hours=GIVE_UP_HOURS,
+            disable_hours=DISABLE_AFTER_HOURS,
+        )
+    return None if row is None else Verdict(**row)
+
+
+async def prune(pool: Pool, *, days: int, lease_s: float) -> None:
+    """Little by little, so that no statement holds anything for long."""
+    async with connection(pool) as lent:
+        limit = PRUNED_AT_ONCE
+        await _sql.give_up_forgotten(lent, give_up_hours=GIVE_UP_HOURS, limit=limit)
+        while await _sql.prune_deliveries(lent, days=days, lease_s=lease_s, limit=limit) >= limit:
+            pass
+        while await _sql.prune_events(lent, days=days, limit=limit) >= limit:
+            pass
+        await _sql.prune_endpoints(lent)
+        await _sql.prune_secrets(lent)
+        await lent.execute(idempotency.PRUNE)
+
+
+INVARIANTS = (
+    "webhook_events_are_routed",
+    "webhook_endpoints_can_sign",
+    "webhook_deliveries_end",
+)
+
+
+async def broken_webhooks(pool: Pool, invariant: str) -> list[str]:
+    """Up to DETAILS_MAX ways in which one of INVARIANTS is broken; none is good."""
+    async with connection(pool) as lent:
+        found = getattr(_sql, f"audit_{invariant}")(
+            lent,
+            patience=ROUTING_PATIENCE,
+            give_up_hours=GIVE_UP_HOURS,
+            limit=DETAILS_MAX,
+        )
+        return [row["broken"] async for row in found]
