@@ -3,10 +3,11 @@
 Settings come by environment, embedded servers' URLs filled in by the process that started them.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from chassis import logs, settings
+from chassis.memory import settle_memory
 from chassis.upstream import Receive, Scope, Send
 from gateway.asgi import create_gateway
 from stampede.compose import SERVICES, Platform, compose
@@ -22,14 +23,12 @@ def _configured() -> settings.Settings:
 
 def everything() -> App:
     """The gateway and all services in this process (`stampede up`)."""
-    platform = compose(_configured(), SERVICES)
-    return create_gateway(platform.wiring, platform.running)
+    return _settled(_gateway(SERVICES))
 
 
 def gateway() -> App:
     """The gateway alone; every service over HTTP."""
-    platform = compose(_configured(), ())
-    return create_gateway(platform.wiring, platform.running)
+    return _settled(_gateway(()))
 
 
 def identity() -> App:
@@ -48,8 +47,18 @@ def notification() -> App:
     return _alone("notification")
 
 
+def _gateway(local: Sequence[str]) -> App:
+    platform = compose(_configured(), local)
+    return create_gateway(platform.wiring, platform.running)
+
+
 def _alone(name: str) -> App:
-    return Alone(compose(_configured(), (name,)), name)
+    return _settled(Alone(compose(_configured(), (name,)), name))
+
+
+def _settled(app: App) -> App:
+    settle_memory()
+    return app
 
 
 class Alone:
