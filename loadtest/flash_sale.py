@@ -95,21 +95,30 @@ async def flash_sale(
     loaded: Settings, *, users: int, tickets: int, flush_redis: bool, say: Say
 ) -> Outcome:
     """Prepares, runs and verifies one sale against a running platform."""
-    opens_in_s = 6.0 + users / SPAWN_PER_S * 1.5
     assert loaded.database_url is not None
     say(f"Making {users:,} buyers and a session of {tickets:,} seats ...")
     plan = await prepare(
-        loaded.base_url, loaded.database_url, users=users, tickets=tickets, opens_in_s=opens_in_s
+        loaded.base_url,
+        loaded.database_url,
+        users=users,
+        tickets=tickets,
+        opens_in_s=opens_in_s(users),
     )
-    answers, generator_cpu_s = await _crowd(loaded, plan, flush_redis, say)
+    answers, generator_cpu_s = await run_crowd(loaded, plan, say=say, flush_redis=flush_redis)
     summary = summarise(plan, answers, generator_cpu_s)
     failures = await verify(loaded, plan, answers)
     return Outcome(summary, failures)
 
 
-async def _crowd(
-    loaded: Settings, plan: Plan, flush_redis: bool, say: Say
+def opens_in_s(users: int) -> float:
+    """How long so many need to come together before the opening."""
+    return 6.0 + users / SPAWN_PER_S * 1.5
+
+
+async def run_crowd(
+    loaded: Settings, plan: Plan, *, say: Say, flush_redis: bool = False
 ) -> tuple[list[Answer], float]:
+    """Everybody's answers, and the CPU seconds that the crowd itself took."""
     with tempfile.TemporaryDirectory(prefix="stampede-crowd-") as directory:
         plan_path, results = Path(directory, "plan.json"), Path(directory, "results.json")
         plan.write(plan_path)

@@ -27,7 +27,12 @@ class Point(msgspec.Struct, frozen=True):
 
 
 def as_json(report: "Report") -> str:
-    return msgspec.json.format(msgspec.json.encode(report)).decode()
+    """The document that docs/benchmarks.md describes: what one case alone has stands beside the rest."""
+    document = msgspec.to_builtins(report)
+    for cases in (document["cases"], *document["runs"]):
+        for figures in cases.values():
+            figures.update(figures.pop("extra"))
+    return msgspec.json.format(msgspec.json.encode(document)).decode()
 
 
 def print_report(report: "Report", console: Console) -> None:
@@ -45,6 +50,10 @@ def print_report(report: "Report", console: Console) -> None:
             console.print(f"    ERRORS {one.errors} without an answer", highlight=False)
         if one.outbox is not None:
             console.print(f"    outbox: {_outbox(one)}", highlight=False)
+        for what, value in one.extra.items():
+            console.print(f"    {what} = {value}", markup=False, highlight=False)
+    if len(report.runs) > 1:
+        console.print(as_markdown(report), markup=False, highlight=False, soft_wrap=True)
     for name, ratio in report.ratios.items():
         console.print(f"  {name} = {ratio}", highlight=False)
     console.print(f"  audit: {report.audit}", markup=False, highlight=False)
@@ -69,6 +78,33 @@ def _outbox(one: Figures) -> str:
         else f"gone {one.outbox.drained_in_s} s later"
     )
     return f"{rows} events, the oldest {one.outbox.age_s} s old; {end}"
+
+
+def as_markdown(report: "Report") -> str:
+    """For docs/benchmarks.md: the median of the runs, and the least and most of what varies."""
+    lines = [
+        "| case | /s (least–most) | p50 ms | p95 | p99 (least–most) | max"
+        " | web µs | worker | postgres | redis | generator | MB |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, one in report.cases.items():
+        cells = [
+            f"`{name}`",
+            f"{one.per_second:,.0f} {_spread(report, name, 'per_second', 0)}",
+            f"{one.p50_ms:,.1f}",
+            f"{one.p95_ms:,.1f}",
+            f"{one.p99_ms:,.1f} {_spread(report, name, 'p99_ms', 1)}",
+            f"{one.max_ms:,.0f}",
+            *(f"{one.cpu_us.get(kind, 0.0):,.0f}" for kind in KINDS),
+            f"{one.rss_mb:,.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _spread(report: "Report", name: str, what: str, digits: int) -> str:
+    least, _, most = report.spread[name][what]
+    return f"({least:,.{digits}f}–{most:,.{digits}f})"
 
 
 def print_growth(cells: Sequence["Cell"], console: Console) -> None:
