@@ -2,7 +2,7 @@
 
 import msgspec
 
-from loadtest.answers import Answer, percentile
+from loadtest.answers import Crowd, percentile
 from loadtest.bench.case import Case
 from loadtest.bench.measuring import Figures, drained, quiet
 from loadtest.bench.stack import Stack
@@ -31,20 +31,22 @@ async def flash_sale(case: Case, stack: Stack, _: float, __: int) -> Figures:
         opens_in_s=opens_in_s(PEOPLE),
     )
     before = stack.accounts.look()
-    answers, generator_cpu_s = await run_crowd(stack.loaded, plan, say=_nothing)
+    crowd = await run_crowd(stack.loaded, plan, say=_nothing)
     after = stack.accounts.look()
-    wrong = await verify(stack.loaded, plan, answers)
+    wrong = await verify(stack.loaded, plan, crowd.answers)
     await drained(stack)
     await quiet(stack)
     rss = after.rss_bytes["web"] + after.rss_bytes["worker"]
-    cpu_s = after.since(before) | {"generator": generator_cpu_s}
-    found = _figures(case, plan, answers, cpu_s)
+    cpu_s = after.since(before) | {"generator": crowd.cpu_s}
+    found = _figures(case, plan, crowd, cpu_s)
     shown = dict.fromkeys(wrong[:WRONG_SHOWN_MAX], 1)
     return msgspec.structs.replace(found, rss_mb=round(rss / 1e6, 1), wrong=shown)
 
 
-def _figures(case: Case, plan: Plan, answers: list[Answer], cpu_s: dict[str, float]) -> Figures:
-    """`per_second` counts all answers between the opening and the last of them."""
+def _figures(case: Case, plan: Plan, crowd: Crowd, cpu_s: dict[str, float]) -> Figures:
+    """`per_second` counts all answers between the opening and the last of them; CPU is that of the
+    ten thousand coming together, too."""
+    answers = crowd.answers
     orders = [one for one in answers if one.call == "order"]
     sold = sorted(one.at_s for one in orders if one.status == 201)
     last_s = max(one.at_s for one in answers)
@@ -75,7 +77,8 @@ def _figures(case: Case, plan: Plan, answers: list[Answer], cpu_s: dict[str, flo
             "first_order_s": round(sold[0], 2) if sold else None,
             "sold_out_s": round(sold[-1], 2) if sold else None,
             "last_answer_s": round(last_s, 2),
-            "generator_cpu_s": round(cpu_s["generator"], 1),
+            "generator_cpu_s": round(crowd.cpu_s, 1),
+            "generator_cpu_since_opening_s": round(crowd.cpu_since_opening_s, 1),
         },
     )
 
