@@ -1,5 +1,6 @@
 """What a run says: a table for people, one JSON document for programs, a plot of two lines."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -133,10 +134,17 @@ def print_growth(cells: Sequence["Cell"], console: Console) -> None:
     console.print("  sum: without the worker, whose work lags behind the orders", highlight=False)
 
 
+def round_top(most: float) -> float:
+    """The top of an axis with five equal steps that are easy to read: 587 → 750, 2,600 → 3,750."""
+    step = max(most, 1.0) / 5
+    unit = 10.0 ** math.floor(math.log10(step))
+    return 5 * unit * next(one for one in (1, 1.5, 2, 3, 4, 5, 7.5, 10) if one * unit >= step)
+
+
 def plot(points: Sequence[Point], title: str) -> str:
     """An SVG: answers a second (left axis) and p99 (right axis) against connections, a step each."""
-    most_rate = max(point.per_second for point in points) * 1.1 or 1
-    most_ms = max(point.p99_ms for point in points) * 1.1 or 1
+    most_rate = round_top(max(point.per_second for point in points))
+    most_ms = round_top(max(point.p99_ms for point in points))
     step = (WIDTH - 2 * MARGIN) / max(1, len(points) - 1)
     high = HEIGHT - 2 * MARGIN
 
@@ -157,6 +165,13 @@ def plot(points: Sequence[Point], title: str) -> str:
         ' font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
         text(WIDTH / 2, 24, title),
+        text(MARGIN, 42, "answers a second", "#1d6fb8"),
+        text(WIDTH - MARGIN, 42, "p99", "#c2452d"),
+        *(
+            f'<path d="M{MARGIN},{HEIGHT - MARGIN - fifth / 5 * high:.1f}h{WIDTH - 2 * MARGIN}"'
+            ' stroke="#e4e4e4"/>'
+            for fifth in range(6)
+        ),
         line([point.per_second for point in points], most_rate, "#1d6fb8"),
         line([point.p99_ms for point in points], most_ms, "#c2452d"),
         text(WIDTH / 2, HEIGHT - 14, "connections"),

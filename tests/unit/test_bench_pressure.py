@@ -11,7 +11,7 @@ from loadtest.bench.every import CASES
 from loadtest.bench.generator import drive
 from loadtest.bench.growth import MANY, SHAPES, warm_up_orders
 from loadtest.bench.measuring import Figures
-from loadtest.bench.report import as_json, as_markdown
+from loadtest.bench.report import as_json, as_markdown, round_top
 from loadtest.bench.traffic import Call, Traffic
 
 ORDER = Call(
@@ -97,6 +97,12 @@ def test_what_one_case_alone_has_stands_beside_the_rest() -> None:
     assert document["cases"]["a"]["last_answer_s"] == 7.5
     assert document["runs"][0]["a"]["last_answer_s"] == 7.5
     assert "extra" not in document["cases"]["a"]
+
+
+def test_axes_end_at_round_numbers_above_what_they_show() -> None:
+    assert [round_top(most) for most in (0.0, 4.2, 587.0, 1_500.0, 2_600.0)] == [
+        1.0, 5.0, 750.0, 1_500.0, 3_750.0,
+    ]  # fmt: skip
 
 
 def test_the_cases_that_were_asked_for_are_there() -> None:
