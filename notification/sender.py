@@ -43,7 +43,7 @@ LEASE_S = 120.0  # longer than the account's deadline and the channel's together
 ATTEMPTS_MAX = 12
 RETRY = Backoff(first_s=5.0, most_s=1800.0)  # all attempts together: about two hours
 POLL_S = 0.25
-RUSH = 200  # messages that became due within a second and still wait
+RUSH = 100  # messages that became due within a second and still wait
 TRICKLE = 8  # a poll, in a rush
 LATE_S = 30.0  # how long a mail may wait for a rush to end before it gets its share
 SHARE = 0.25  # of the time, in a rush that lasts longer

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import asyncpg
 import msgspec
 import psutil
 from rich.console import Console
 
+from chassis.postgres import open_pool, own_session
 from loadtest.bench import stack as stacks
 from loadtest.bench.every import CASES
 from loadtest.bench.generator import GeneratorError, name_of_generator
@@ -28,6 +28,7 @@ from stampede.starting import StartError
 
 Say = Callable[[str], None]
 
+ANALYSE_MAX_S = 120.0
 CONCURRENCY = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 COMPARED = ("per_second", "p50_ms", "p95_ms", "p99_ms", "max_ms", "rss_mb")
 RATIOS = (
@@ -272,8 +273,10 @@ async def _analyse(stack: Stack) -> None:
     """What autovacuum does in its own time: without it the audit of so many new rows is planned for
     empty tables and takes longer than a statement may."""
     assert stack.loaded.database_url is not None
-    one = await asyncpg.connect(stack.loaded.database_url)
+    pool = await open_pool(stack.loaded.database_url, "booking", size=1)
     try:
-        await one.execute("ANALYZE")
+        async with own_session(pool) as one:
+            await one.execute("SET statement_timeout = 0")
+            await one.execute("ANALYZE", timeout=ANALYSE_MAX_S)
     finally:
-        await one.close()
+        await pool.close()
