@@ -28,6 +28,7 @@ WINDOW_MAX = (
     16_000  # rows looked at while a subscriber takes nothing, so that the others still get theirs
 )
 IDLE_POLL_S = 0.1
+GATHER_S = 0.25  # after a batch that was not full: a round costs much the same whatever it carries
 TRY_LEAD_EVERY_S = 0.5
 MEASURE_EVERY_S = 5.0
 RETRY = Backoff(first_s=0.1, most_s=1.0)  # others than the failing subscriber wait for this, too
@@ -115,7 +116,7 @@ class Relay:
                     )
                 delay_s = RETRY.delay_s(failures)
             else:
-                delay_s = 0.0 if relayed >= limit else IDLE_POLL_S
+                delay_s = 0.0 if relayed >= limit else GATHER_S if relayed else IDLE_POLL_S
                 failures, limit = 0, BATCH_MAX
             await self._measure(held)
             await pause(stop, delay_s)

@@ -1,7 +1,8 @@
 """argon2id in a few threads with a short queue: the only costly thing that a stranger can ask for.
 
 A hash takes about 25 ms and 19 MiB. So as many at once as this process may have cores, so many
-waiting, and whoever comes then is told at once to come back (503). The event loop never hashes.
+waiting for so long, and whoever comes then is told at once to come back (503). The event loop never
+hashes.
 """
 
 import asyncio
@@ -24,8 +25,10 @@ MEMORY_COST_KIB = 19 * 1024
 TIME_COST = 2
 PARALLELISM = 1
 
-WAITING_PER_THREAD_MAX = 64  # 1.6 s of work: whoever waits for longer has gone
+WAITING_PER_THREAD_MAX = 32  # 0.8 s of work on a machine that has nothing else to do
+WAIT_MAX_S = 1.0  # for a thread: beside a sale a hash takes many times as long
 THREAD_NICENESS = 10  # hashing yields to the sale that runs on the same cores
+BUSY = "Too many people log in right now; try again in a moment."
 UNUSABLE = "!"  # a password hash that no password verifies against
 
 Result = TypeVar("Result")
@@ -92,11 +95,20 @@ class HashingPool:
     async def _run(self, work: Callable[[], Result]) -> Result:
         with self._lock:
             if self._taken >= self._places:
-                raise Overloaded("Too many people log in right now; try again in a moment.")
+                raise Overloaded(BUSY)
             self._taken += 1
         future = self._executor.submit(work)
         future.add_done_callback(self._leave)
-        return await asyncio.wrap_future(future)
+        deadline = asyncio.get_running_loop().call_later(WAIT_MAX_S, future.cancel)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if future.cancelled() and caller is not None and not caller.cancelling():
+                raise Overloaded(BUSY) from None  # no thread took it in time; a running one ends
+            raise
+        finally:
+            deadline.cancel()
 
     def _leave(self, _: "Future[Result]") -> None:
         """Also after a caller has gone: the place is free when the thread is, not before."""

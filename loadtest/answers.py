@@ -15,6 +15,14 @@ class Answer(msgspec.Struct, frozen=True):
     latency_ms: float
 
 
+class Crowd(msgspec.Struct, frozen=True):
+    """All answers of a run, and the CPU seconds that the crowd took: in all, and since the opening."""
+
+    answers: list[Answer]
+    cpu_s: float = 0.0
+    cpu_since_opening_s: float = 0.0
+
+
 def percentile(ordered: Sequence[float], percent: float) -> float:
     """The nearest-rank percentile of an ascending sequence; 0.0 of an empty one."""
     if not ordered:

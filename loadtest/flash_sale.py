@@ -16,12 +16,11 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
-import psutil
 import redis.asyncio
 
 from chassis import settings
 from chassis.settings import Settings
-from loadtest.answers import Answer, percentile
+from loadtest.answers import Answer, Crowd, percentile
 from loadtest.plan import Plan, prepare
 from stampede.auditing import Finding, audit_all
 
@@ -95,21 +94,28 @@ async def flash_sale(
     loaded: Settings, *, users: int, tickets: int, flush_redis: bool, say: Say
 ) -> Outcome:
     """Prepares, runs and verifies one sale against a running platform."""
-    opens_in_s = 6.0 + users / SPAWN_PER_S * 1.5
     assert loaded.database_url is not None
     say(f"Making {users:,} buyers and a session of {tickets:,} seats ...")
     plan = await prepare(
-        loaded.base_url, loaded.database_url, users=users, tickets=tickets, opens_in_s=opens_in_s
+        loaded.base_url,
+        loaded.database_url,
+        users=users,
+        tickets=tickets,
+        opens_in_s=opens_in_s(users),
     )
-    answers, generator_cpu_s = await _crowd(loaded, plan, flush_redis, say)
-    summary = summarise(plan, answers, generator_cpu_s)
-    failures = await verify(loaded, plan, answers)
+    crowd = await run_crowd(loaded, plan, say=say, flush_redis=flush_redis)
+    summary = summarise(plan, crowd)
+    failures = await verify(loaded, plan, crowd.answers)
     return Outcome(summary, failures)
 
 
-async def _crowd(
-    loaded: Settings, plan: Plan, flush_redis: bool, say: Say
-) -> tuple[list[Answer], float]:
+def opens_in_s(users: int) -> float:
+    """How long so many need to come together before the opening."""
+    return 6.0 + users / SPAWN_PER_S * 1.5
+
+
+async def run_crowd(loaded: Settings, plan: Plan, *, say: Say, flush_redis: bool = False) -> Crowd:
+    """Everybody's answers, and the CPU seconds that the crowd itself took."""
     with tempfile.TemporaryDirectory(prefix="stampede-crowd-") as directory:
         plan_path, results = Path(directory, "plan.json"), Path(directory, "results.json")
         plan.write(plan_path)
@@ -123,15 +129,10 @@ async def _crowd(
             stderr=asyncio.subprocess.STDOUT,
         )
         flushing = asyncio.create_task(_flush(loaded, plan, say)) if flush_redis else None
-        before = psutil.Process(process.pid)
-        cpu_s = 0.0
         assert process.stdout is not None
         try:
             async with asyncio.timeout(RUN_DEADLINE_S):
                 async for line in process.stdout:
-                    with contextlib.suppress(psutil.Error):
-                        times = before.cpu_times()
-                        cpu_s = times.user + times.system
                     if line.startswith(b"  "):
                         say(line.decode().rstrip())
                 await process.wait()
@@ -141,7 +142,7 @@ async def _crowd(
                 await process.wait()
             if flushing is not None:
                 await flushing
-        return msgspec.json.decode(results.read_bytes(), type=list[Answer]), cpu_s
+        return msgspec.json.decode(results.read_bytes(), type=Crowd)
 
 
 async def _flush(loaded: Settings, plan: Plan, say: Say) -> None:
@@ -157,8 +158,9 @@ async def _flush(loaded: Settings, plan: Plan, say: Say) -> None:
     say(f"  FLUSHALL: Redis has lost everything {flushes} times since the opening")
 
 
-def summarise(plan: Plan, answers: list[Answer], generator_cpu_s: float) -> list[str]:
+def summarise(plan: Plan, crowd: Crowd) -> list[str]:
     """The figures as lines. They count refusals and orders apart, and name the generator's share."""
+    answers = crowd.answers
     orders = [one for one in answers if one.call == "order"]
     sold = sorted(one.at_s for one in orders if one.status == 201)
     paid = [one for one in answers if one.call == "pay" and one.status == 200]
@@ -178,7 +180,8 @@ def summarise(plan: Plan, answers: list[Answer], generator_cpu_s: float) -> list
         f"first order     {sold[0]:.2f} s after opening" if sold else "first order     none",
         f"sold out        {sold[-1]:.2f} s after opening" if sold else "sold out        never",
         f"last answer     {max(one.at_s for one in answers):.2f} s after opening",
-        f"load generator  {generator_cpu_s:.1f} CPU seconds of the same machine",
+        f"load generator  {crowd.cpu_since_opening_s:.1f} CPU seconds of the same machine since the"
+        f" opening, {crowd.cpu_s - crowd.cpu_since_opening_s:.1f} before",
     ]
 
 

@@ -6,6 +6,8 @@
 with its web page (as many users as the plan has). Every buyer has a token and an address of its own
 (X-Forwarded-For; the platform must trust this machine as a proxy), waits for the opening, orders one
 or two tickets, comes back as told on 429 and 503, and pays what it got. Bounded in tries and time.
+
+Buyers are connected, and what they will send is written, before the opening (see loadtest/line.py).
 """
 
 import itertools
@@ -16,16 +18,19 @@ from typing import Any
 
 import gevent
 import msgspec
-from locust import FastHttpUser, events, task
+from locust import User, events, task
 from locust.exception import StopUser
 
-from loadtest.answers import Answer
+from loadtest.answers import Answer, Crowd
+from loadtest.line import Line, Reply, address_of, request_of
 from loadtest.plan import Plan
 
 TRIES_MAX = 20
 GIVE_UP_AFTER_S = 60.0
 ANSWER_TIMEOUT_S = 30.0
 PROGRESS_EVERY_S = 1.0
+WAIT_S = 1.0  # where it was not told for how long
+NOT_OPEN_WAIT_S = 0.05
 
 
 class Run:
@@ -37,6 +42,8 @@ class Run:
         self.numbers = itertools.count()
         self.answers: list[Answer] = []
         self.done = 0
+        self.address = ("", 0)
+        self.cpu_at_opening_s: float | None = None
 
 
 run = Run()
@@ -54,9 +61,16 @@ def _read_plan(environment: Any, **_: Any) -> None:
     if options.plan:
         run.plan = Plan.read(Path(options.plan))
         environment.host = run.plan.base_url
+        run.address = address_of(run.plan.base_url)
+        gevent.spawn(_note_the_opening, run.plan.opens_at)
     run.results = Path(options.results) if options.results else None
     if run.results is not None:
         gevent.spawn(_progress, environment)
+
+
+def _note_the_opening(opens_at: float) -> None:
+    gevent.sleep(max(0.0, opens_at - time.time()))
+    run.cpu_at_opening_s = time.process_time()
 
 
 def _progress(environment: Any) -> None:
@@ -77,16 +91,14 @@ def _progress(environment: Any) -> None:
 @events.quitting.add_listener
 def _write_results(**_: Any) -> None:
     if run.results is not None:
-        run.results.write_bytes(msgspec.json.encode(run.answers))
+        cpu_s = time.process_time()
+        before_s = cpu_s if run.cpu_at_opening_s is None else run.cpu_at_opening_s
+        crowd = Crowd(run.answers, cpu_s=cpu_s, cpu_since_opening_s=cpu_s - before_s)
+        run.results.write_bytes(msgspec.json.encode(crowd))
 
 
-class Buyer(FastHttpUser):
+class Buyer(User):
     """One person with one intention."""
-
-    network_timeout = ANSWER_TIMEOUT_S
-    connection_timeout = ANSWER_TIMEOUT_S
-    max_redirects = 0
-    max_retries = 0
 
     def on_start(self) -> None:
         if run.plan is None:
@@ -94,74 +106,74 @@ class Buyer(FastHttpUser):
         self.number = next(run.numbers)
         if self.number >= len(run.plan.tokens):
             raise StopUser()
+        self.line = Line(run.address, ANSWER_TIMEOUT_S)
         a, rest = divmod(self.number, 65_536)
         self.headers = {
+            "Host": f"{run.address[0]}:{run.address[1]}",
             "Authorization": f"Bearer {run.plan.tokens[self.number]}",
             "X-Forwarded-For": f"10.{a + 1}.{rest // 256}.{rest % 256}",
             "X-Request-ID": f"sale-{self.number}",
         }
+        self.order = self._order_of(run.plan)
         self._look(run.plan)
 
-    def _look(self, plan: Plan) -> None:
-        """Looks at the session while waiting, as buyers do: the connection is there when it opens."""
-        if time.time() < plan.opens_at:
-            self.client.get(
-                f"/api/v1/sessions/{plan.session_id}", headers=self.headers, name="look"
-            )
+    def on_stop(self) -> None:
+        if hasattr(self, "line"):
+            self.line.close()
 
-    @task
-    def buy(self) -> None:
-        assert run.plan is not None
-        gevent.sleep(max(0.0, run.plan.opens_at - time.time()))
-        try:
-            order_id = self._order(run.plan)
-            if order_id:
-                self._pay(order_id)
-        finally:
-            run.done += 1
-        raise StopUser()
-
-    def _order(self, plan: Plan) -> str:
+    def _order_of(self, plan: Plan) -> bytes:
         body = {
             "session_id": str(plan.session_id),
             "seat_area_id": str(plan.area_id),
             "quantity": random.randint(1, plan.tickets_per_buyer_max),
         }
         headers = self.headers | {"Idempotency-Key": f"sale-{self.number}"}
-        answer = self._until_answered("order", "/api/v1/orders", body, headers)
-        return answer.get("order_id", "")
+        return request_of("POST", "/api/v1/orders", headers, msgspec.json.encode(body))
 
-    def _pay(self, order_id: str) -> None:
-        body = {"payment_method": "alipay", "payment_token": "tok_ok"}
-        headers = self.headers | {"Idempotency-Key": f"pay-{self.number}"}
-        self._until_answered("pay", f"/api/v1/orders/{order_id}/pay", body, headers)
+    def _look(self, plan: Plan) -> None:
+        """Looks at the session while waiting, as buyers do: the connection is there when it opens."""
+        if time.time() < plan.opens_at:
+            self.line.ask(request_of("GET", f"/api/v1/sessions/{plan.session_id}", self.headers))
 
-    def _until_answered(self, call: str, path: str, body: Any, headers: dict[str, str]) -> Any:
-        """Tries again on 429, 503 and a sale not open yet, after the time it was told to wait."""
+    @task
+    def buy(self) -> None:
         assert run.plan is not None
+        gevent.sleep(max(0.0, run.plan.opens_at - time.time()))
+        try:
+            order_id = self._until_answered("order", self.order, run.plan).order_id
+            if order_id:
+                self._until_answered("pay", self._payment_of(order_id), run.plan)
+        finally:
+            run.done += 1
+        raise StopUser()
+
+    def _payment_of(self, order_id: str) -> bytes:
+        body = b'{"payment_method":"alipay","payment_token":"tok_ok"}'
+        headers = self.headers | {"Idempotency-Key": f"pay-{self.number}"}
+        return request_of("POST", f"/api/v1/orders/{order_id}/pay", headers, body)
+
+    def _until_answered(self, call: str, request: bytes, plan: Plan) -> Reply:
+        """Tries again on 429, 503 and a sale not open yet, after the time it was told to wait."""
+        reply = Reply()
         for _ in range(TRIES_MAX):
             started = time.perf_counter()
-            with self.client.post(
-                path, json=body, headers=headers, name=call, catch_response=True
-            ) as response:
-                document = _document(response)
-                code = document.get("code", "")
-                response.success()  # a refusal is an answer; the verification judges
-                status = response.status_code or 0
-                latency_ms = (time.perf_counter() - started) * 1000
-                at_s = time.time() - run.plan.opens_at
-                run.answers.append(Answer(at_s, call, status, code, latency_ms))
-            again = status in {0, 429, 503} or code in {"sale-not-open", "idempotency-in-flight"}
-            if not again or at_s > GIVE_UP_AFTER_S:
-                return document
-            wait = float((response.headers or {}).get("Retry-After", 1)) if status else 1.0
-            gevent.sleep((min(wait, 5.0) if code != "sale-not-open" else 0.05) + random.random())
-        return {}
+            reply = self.line.ask(request)
+            latency_ms = (time.perf_counter() - started) * 1000
+            at_s = time.time() - plan.opens_at
+            self._note(Answer(at_s, call, reply.status, reply.code, latency_ms))
+            not_open = reply.code == "sale-not-open"
+            again = reply.status in {0, 429, 503} or not_open
+            if not (again or reply.code == "idempotency-in-flight") or at_s > GIVE_UP_AFTER_S:
+                return reply
+            wait_s = NOT_OPEN_WAIT_S if not_open else reply.retry_after_s or WAIT_S
+            gevent.sleep(wait_s + random.random())
+        return reply
 
-
-def _document(response: Any) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(response.content or b"{}")
-    except msgspec.DecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    def _note(self, answer: Answer) -> None:
+        """For the results, and for locust's own table. A refusal is an answer; the verification judges."""
+        run.answers.append(answer)
+        self.environment.events.request.fire(
+            request_type="POST", name=answer.call, response_time=answer.latency_ms,
+            response_length=0, exception=None if answer.status else ConnectionError("no answer"),
+            context={},
+        )  # fmt: skip

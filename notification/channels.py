@@ -5,6 +5,7 @@ channel for them, and they are skipped.
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -16,14 +17,18 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 import msgspec
 
+from chassis.coalescer import Coalescer
 from chassis.ids import uuid7
 from chassis.postgres import Pool
 from chassis.settings import Settings
 from notification import store
 from notification.planning import EMAIL, SMS
+from notification.store import NewMail
 
 SMTP_TIMEOUT_S = 20.0  # each step of the conversation
 SEND_DEADLINE_S = 45.0  # the whole of it; well within a sender's lease
+SMTP_AT_ONCE = 8  # conversations side by side
+MAILBOX_AT_ONCE = 64  # mails a statement
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +55,11 @@ class Channel(Protocol):
         """Returns when the message is taken. Raises Undeliverable or SendFailed otherwise."""
 
 
+def messages_at_once(settings: Settings) -> int:
+    """How many a sender should claim together, so that the channels are used well."""
+    return MAILBOX_AT_ONCE if settings.smtp_url is None else SMTP_AT_ONCE
+
+
 def open_channels(settings: Settings, pool: Pool) -> dict[str, Channel]:
     """The channels by name, as the settings choose them."""
     if settings.smtp_url is not None:
@@ -66,23 +76,35 @@ def sender_domain(sender: str) -> str:
 
 
 class MailboxChannel:
-    """Keeps messages in the `mailbox` table, once each by their Message-ID."""
+    """Keeps messages in the `mailbox` table, once each by their Message-ID. Those that come together
+    travel in one statement."""
 
     def __init__(self, pool: Pool, name: str, sender: str) -> None:
         self._pool = pool
         self._name = name
         self._sender = sender
+        self._mails: Coalescer[NewMail, None] = Coalescer(
+            self._put, batch_max=MAILBOX_AT_ONCE, queue_max=16 * MAILBOX_AT_ONCE
+        )
 
     async def send(self, message: Outgoing) -> None:
-        await store.put_mail(
-            self._pool,
-            mail_id=uuid7(),
-            channel=self._name,
-            header_id=message.header_id,
-            recipient=message.recipient,
-            subject=message.subject,
-            mime=to_mime(message, self._sender).as_bytes(),
+        for value in (self._sender, message.recipient, message.subject):
+            must_fit_a_header(value)
+        await self._mails.call(
+            NewMail(
+                mail_id=uuid7(),
+                header_id=message.header_id,
+                recipient=message.recipient,
+                language=message.language,
+                subject=message.subject,
+                text=message.text,
+                html=message.html,
+            )
         )
+
+    async def _put(self, mails: Sequence[NewMail]) -> list[None]:
+        await store.put_mails(self._pool, self._name, mails)
+        return [None] * len(mails)
 
 
 class SmtpChannel:
@@ -132,21 +154,36 @@ def to_mime(message: Outgoing, sender: str) -> EmailMessage:
 
     Raises Undeliverable when the recipient cannot stand in a header.
     """
+    must_fit_a_header(message.recipient)
     mail = EmailMessage(policy=SMTP_POLICY)
-    mail["Message-ID"] = message.header_id
-    mail["Date"] = format_datetime(datetime.now(UTC))
-    mail["From"] = sender
-    try:
-        mail["To"] = message.recipient
-    except ValueError:  # a line break: somebody tries to write headers of their own
-        raise Undeliverable("the address is not one that a mail can be sent to") from None
-    mail["Subject"] = message.subject
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation notices in answer
+    headers = headers_of(message, sender, datetime.now(UTC))
+    language = headers.pop("Content-Language")  # last: it would go with the first part otherwise
+    for name, value in headers.items():
+        mail[name] = value
     mail.set_content(message.text)
     if message.html is not None:
         mail.add_alternative(message.html, subtype="html")
-    mail["Content-Language"] = message.language  # last: it would go with the first part otherwise
+    mail["Content-Language"] = language
     return mail
+
+
+def headers_of(message: Outgoing, sender: str, date: datetime) -> dict[str, str]:
+    """The headers that say something, in their order; MIME adds its own."""
+    return {
+        "Message-ID": message.header_id,
+        "Date": format_datetime(date),
+        "From": sender,
+        "To": message.recipient,
+        "Subject": message.subject,
+        "Auto-Submitted": "auto-generated",  # RFC 3834: no vacation notices in answer
+        "Content-Language": message.language,
+    }
+
+
+def must_fit_a_header(value: str) -> None:
+    """Raises Undeliverable on a line break: somebody tries to write headers of their own."""
+    if "\r" in value or "\n" in value:
+        raise Undeliverable("the address is not one that a mail can be sent to")
 
 
 def _refusal(what: str, code: int) -> Undeliverable | SendFailed:

@@ -56,6 +56,7 @@ KINDS: dict[str, type[Order]] = {
     REFUND_SUCCEEDED: RefundChanged,
     TICKET_TRANSFERRED: TicketTransferred,
 }
+_DECODERS = {type_: msgspec.json.Decoder(kind) for type_, kind in KINDS.items()}
 MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
     ORDER_CREATED: (("order_confirmation", EMAIL),),
     ORDER_PAID: (("payment_receipt", EMAIL), ("payment_receipt", SMS)),
@@ -73,7 +74,7 @@ READERS = {"ticket_received": "to_user_id", "ticket_sent": "from_user_id"}
 
 def order_of(event: Event) -> Order:
     """What the event says of its order. Raises when it is not what booking's contract promises."""
-    order: Order = msgspec.json.decode(event.data, type=KINDS[event.type])
+    order: Order = _DECODERS[event.type].decode(event.data)
     return order
 
 

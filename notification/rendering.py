@@ -4,11 +4,13 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import msgspec
+from babel.core import Locale
 from babel.dates import format_datetime, get_timezone, get_timezone_name
 from babel.numbers import format_currency, get_currency_precision
 
@@ -17,11 +19,12 @@ from notification.planning import Order
 
 LANGUAGES = ("zh", "en")
 DEFAULT_LANGUAGE = "en"
-LOCALES = {"zh": "zh_CN", "en": "en_US"}
+LOCALES = {"zh": Locale.parse("zh_CN"), "en": Locale.parse("en_US")}  # a name costs a parse a use
 WHEN = {"zh": "y年M月d日 EEEE HH:mm", "en": "EEEE, d MMMM y, HH:mm"}
 SUBJECT_LENGTH_MAX = 200
 TICKETS_PAGE = "{base_url}/#/tickets"
 ORDER_PAGE = "{base_url}/#/orders/{order_id}"  # the storefront's page of an order
+REMEMBERED_MAX = 4096  # prices and times as written: those of one sale are much the same
 
 
 class Rendered(msgspec.Struct, frozen=True):
@@ -46,6 +49,7 @@ class Renderer:
             loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
             autoescape=jinja2.select_autoescape(["html"]),
             undefined=jinja2.StrictUndefined,
+            auto_reload=False,  # no look at the files for each mail
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -93,12 +97,14 @@ def _discount(order: Order) -> int:
     return 0
 
 
+@lru_cache(REMEMBERED_MAX)
 def money(amount: int, currency: str, language: str) -> str:
     """Minor units as people write them: 128000, CNY → `¥1,280.00`."""
     whole = Decimal(amount).scaleb(-get_currency_precision(currency))
     return format_currency(whole, currency, locale=LOCALES[language])
 
 
+@lru_cache(REMEMBERED_MAX)
 def when(moment: datetime, zone: tzinfo, language: str) -> str:
     """The moment on the venue's clock, with the name of its zone."""
     locale = LOCALES[language]
@@ -107,6 +113,7 @@ def when(moment: datetime, zone: tzinfo, language: str) -> str:
     return f"{text}（{zone_name}）" if language == "zh" else f"{text} ({zone_name})"
 
 
+@lru_cache(REMEMBERED_MAX)
 def _zone(name: str) -> tzinfo:
     """A zone that this machine does not know is shown as UTC, and says so, rather than not at all."""
     try:
@@ -118,5 +125,7 @@ def _zone(name: str) -> tzinfo:
 def _one_line(text: str, length_max: int = SUBJECT_LENGTH_MAX) -> str:
     """For headers and greetings: one line without characters that print nothing."""
     line = " ".join(text.split())
+    if line.isprintable():  # then it has none of them
+        return line[:length_max]
     kept = "".join(char for char in line if unicodedata.category(char) not in {"Cc", "Cf", "Cs"})
     return kept[:length_max]

@@ -3,11 +3,15 @@
 At least once: a sender that dies between sending and marking leaves its message to the next one when
 the lease ends, and that one sends it again with the same Message-ID, by which mail programs and the
 local mailbox know it. Exactly once cannot be had from SMTP.
+
+Mails wait while the sale is on: in a rush (RUSH messages more within a second) only a trickle goes
+out, and when that has made somebody wait for LATE_S a share of the time, so that what an order costs
+the machine just then is the order, and not the mail about it. See docs/adr/0025.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,21 +19,35 @@ from booking.contract import OrderCreated
 from chassis.backoff import Backoff, pause
 from chassis.cache import FetchOnce
 from chassis.client import ServiceClient
-from chassis.context import CURRENT, RequestContext
+from chassis.coalescer import Coalescer
+from chassis.context import CURRENT, RequestContext, current
 from chassis.postgres import Pool
 from chassis.problems import Problem
-from identity.contract import USER_PATH, Account
+from identity.contract import (
+    LOOKUP_PATH,
+    LOOKUPS_MAX,
+    Account,
+    AccountLookup,
+    AccountLookups,
+    Accounts,
+)
 from notification import store
 from notification.channels import Channel, Outgoing, SendFailed, Undeliverable
 from notification.planning import SMS, order_of
 from notification.rendering import Renderer, language_of
-from notification.store import ClaimedMessage
+from notification.store import ClaimedMessage, EndedMessage
 
-AT_ONCE = 8  # messages claimed together and sent side by side
+AT_ONCE = 8  # messages claimed together and sent side by side, where nobody says otherwise
+ENDS_MAX = 128  # messages a statement that marks them
 LEASE_S = 120.0  # longer than the account's deadline and the channel's together
 ATTEMPTS_MAX = 12
 RETRY = Backoff(first_s=5.0, most_s=1800.0)  # all attempts together: about two hours
 POLL_S = 0.25
+RUSH = 100  # messages that became due within a second and still wait
+TRICKLE = 8  # a poll, in a rush
+LATE_S = 30.0  # how long a mail may wait for a rush to end before it gets its share
+SHARE = 0.25  # of the time, in a rush that lasts longer
+STALE_S = 10.0  # after which "please pay" is not sent behind the receipt
 ACCOUNT_TTL_S = 5.0
 ACCOUNTS_MAX = 2000
 SPAN = "2"  # what came of a request after its answer; the request itself is span 1
@@ -56,6 +74,7 @@ class Sender:
         log: Any,
         *,
         header_domain: str,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._pool = pool
         self._channels = channels
@@ -63,15 +82,18 @@ class Sender:
         self._account = account
         self._log = log
         self._header_domain = header_domain
+        self._at_once = at_once
+        self._ends: Coalescer[EndedMessage, None] = Coalescer(
+            self._mark, batch_max=ENDS_MAX, queue_max=16 * ENDS_MAX
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sends until `stop`. A round that fails is tried again; nothing ends this but `stop`."""
         failures = 0
         pruned_at = float("-inf")
         while not stop.is_set():
-            sent = 0
             try:
-                sent = await self.round()
+                delay_s = await self.step()
                 if time.monotonic() - pruned_at > PRUNE_EVERY_S:
                     pruned_at = time.monotonic()
                     await store.prune(
@@ -81,14 +103,26 @@ class Sender:
             except Exception as failure:
                 failures += 1
                 self._log.warning("sender_interrupted", reason=repr(failure))
-            if failures:
-                await pause(stop, RETRY.delay_s(min(failures, 3)))
-            elif sent < AT_ONCE:
-                await pause(stop, POLL_S)
+                delay_s = RETRY.delay_s(min(failures, 3))
+            await pause(stop, delay_s)
 
-    async def round(self) -> int:
-        """Works off up to AT_ONCE messages that are due; how many."""
-        claimed = await store.claim_messages(self._pool, limit=AT_ONCE, lease_s=LEASE_S)
+    async def step(self) -> float:
+        """A round, as large as the moment allows; how many seconds to wait before the next."""
+        began = time.monotonic()
+        waiting = await store.waiting(self._pool, enough=RUSH)
+        rush = waiting.fresh >= RUSH
+        spared = rush and waiting.longest_s < LATE_S
+        sent = await self.round(TRICKLE if spared else None)
+        if spared or not sent:
+            return POLL_S
+        return (time.monotonic() - began) * (1 / SHARE - 1) if rush else 0.0
+
+    async def round(self, limit: int | None = None) -> int:
+        """Works off up to `limit` messages that are due, or as many as go together; how many."""
+        most = self._at_once if limit is None else min(limit, self._at_once)
+        claimed = await store.claim_messages(
+            self._pool, limit=most, lease_s=LEASE_S, stale_s=STALE_S
+        )
         works = [self._work_off(message) for message in claimed]
         outcomes = await asyncio.gather(*works, return_exceptions=True)
         for outcome in outcomes:  # only now: one that could not be marked interrupts no neighbour
@@ -112,20 +146,22 @@ class Sender:
             outgoing = await self._write(message)
             await self._channels[message.channel].send(outgoing)
         except Skipped as skipped:
-            await store.end_message(self._pool, message, "skipped", str(skipped))
+            await self._ends.call(EndedMessage(message, "skipped", str(skipped)))
             self._say(message, "skipped", reason=str(skipped))
         except Undeliverable as never:
             await self._give_up(message, str(never))
         except Exception as failure:
             await self._failed(message, failure)
         else:
-            await store.end_message(self._pool, message, "sent")
+            await self._ends.call(EndedMessage(message, "sent"))
             self._say(message, "sent", duration=f"{round((time.monotonic() - began) * 1000)}ms")
 
     async def _write(self, message: ClaimedMessage) -> Outgoing:
         """The message as its account is to read it. Raises Skipped when it should not go at all."""
         if message.channel not in self._channels:
             raise Skipped(f"there is no channel for {message.channel}")
+        if message.overtaken:
+            raise Skipped("the order was paid or cancelled meanwhile")
         order = order_of(message.event)
         if isinstance(order, OrderCreated) and order.expires_at <= message.claimed_at:
             raise Skipped("the time to pay is over")
@@ -146,6 +182,10 @@ class Sender:
             text=rendered.text,
             html=rendered.html,
         )
+
+    async def _mark(self, ended: Sequence[EndedMessage]) -> list[None]:
+        await store.end_messages(self._pool, ended)
+        return [None] * len(ended)
 
     async def _failed(self, message: ClaimedMessage, failure: Exception) -> None:
         reason = _reason(failure)
@@ -176,10 +216,19 @@ class Sender:
 
 
 def accounts(identity: ServiceClient) -> FetchAccount:
-    """Accounts as identity knows them now or knew them a moment ago; kept nowhere else."""
+    """Accounts as identity knows them now or knew them a moment ago; kept nowhere else. Lookups of
+    messages that are written together travel together."""
+
+    async def look_up(asked: Sequence[AccountLookup]) -> Sequence[Account | None]:
+        return (await identity.post(LOOKUP_PATH, AccountLookups(list(asked)), Accounts)).accounts
+
+    lookups: Coalescer[AccountLookup, Account | None] = Coalescer(
+        look_up, batch_max=LOOKUPS_MAX, queue_max=16 * LOOKUPS_MAX
+    )
 
     async def fetch(user_id: UUID) -> Account | None:
-        return await identity.get(USER_PATH.format(user_id=user_id), Account)
+        context = current()
+        return await lookups.call(AccountLookup(user_id, context.request_id, context.child_span()))
 
     return FetchOnce(fetch, ttl_s=ACCOUNT_TTL_S, entries_max=ACCOUNTS_MAX).get
 

@@ -11,6 +11,7 @@ from chassis.events import Event
 from chassis.postgres import Connection, Pool, connection, load_queries
 
 _sql = load_queries(Path(__file__).parent / "sql")
+_events = msgspec.json.Decoder(Event)
 
 
 class PlannedMessage(msgspec.Struct, frozen=True):
@@ -33,17 +34,50 @@ class ClaimedMessage(msgspec.Struct, frozen=True):
     event: Event
     attempt: int
     claimed_at: datetime  # PostgreSQL's time
+    overtaken: bool  # its order has ended in one way or another while it waited
+
+
+class EndedMessage(msgspec.Struct, frozen=True):
+    """What became of a claimed message; `state`: sent or skipped."""
+
+    message: ClaimedMessage
+    state: str
+    reason: str = ""
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Messages that nobody has claimed: how many became due within a second, counted only so far,
+    and the seconds that the longest has waited."""
+
+    fresh: int
+    longest_s: float
+
+
+class NewMail(msgspec.Struct, frozen=True):
+    """A mail or SMS for the local mailbox, in parts."""
+
+    mail_id: UUID
+    header_id: str
+    recipient: str
+    language: str
+    subject: str
+    text: str
+    html: str | None
 
 
 class StoredMail(msgspec.Struct, frozen=True):
-    """A mail or SMS in the local mailbox; `mime` as a mail server would have taken it."""
+    """A mail or SMS in the local mailbox: in parts, or (an older one) as `mime` with all of them."""
 
     mail_id: UUID
     channel: str
+    header_id: str
     recipient: str
+    language: str | None
     subject: str
     delivered_at: datetime
-    mime: bytes
+    text: str | None
+    html: str | None
+    mime: bytes | None
 
 
 async def plan_messages(held: Connection, messages: Sequence[PlannedMessage]) -> None:
@@ -59,33 +93,43 @@ async def plan_messages(held: Connection, messages: Sequence[PlannedMessage]) ->
     )
 
 
-async def claim_messages(pool: Pool, *, limit: int, lease_s: float) -> list[ClaimedMessage]:
+async def claim_messages(
+    pool: Pool, *, limit: int, lease_s: float, stale_s: float
+) -> list[ClaimedMessage]:
     """Up to `limit` messages that are due, the longest due first."""
     async with connection(pool) as lent:
-        rows = [row async for row in _sql.claim_messages(lent, limit=limit, lease_s=lease_s)]
+        claimed = _sql.claim_messages(lent, limit=limit, lease_s=lease_s, stale_s=stale_s)
+        rows = [row async for row in claimed]
     return [
         ClaimedMessage(
             message_id=row["message_id"],
             template=row["template"],
             channel=row["channel"],
             user_id=row["user_id"],
-            event=msgspec.json.decode(row["event"], type=Event),
+            event=_events.decode(row["event"]),
             attempt=row["attempts"],
             claimed_at=row["claimed_at"],
+            overtaken=row["overtaken"],
         )
         for row in rows
     ]
 
 
-async def end_message(pool: Pool, message: ClaimedMessage, state: str, reason: str = "") -> None:
-    """`state`: sent or skipped. Does nothing when another attempt has the message by now."""
+async def waiting(pool: Pool, *, enough: int) -> Waiting:
+    """What is due; `fresh` is counted up to `enough`."""
     async with connection(pool) as lent:
-        await _sql.end_message(
+        return Waiting(**await _sql.waiting(lent, enough=enough))
+
+
+async def end_messages(pool: Pool, ended: Sequence[EndedMessage]) -> None:
+    """Leaves those alone that another attempt has by now."""
+    async with connection(pool) as lent:
+        await _sql.end_messages(
             lent,
-            message_id=message.message_id,
-            attempt=message.attempt,
-            state=state,
-            reason=reason,
+            message_ids=[one.message.message_id for one in ended],
+            attempts=[one.message.attempt for one in ended],
+            states=[one.state for one in ended],
+            reasons=[one.reason for one in ended],
         )
 
 
@@ -113,25 +157,19 @@ async def prune(pool: Pool, *, messages_days: int, mailbox_days: int) -> None:
         await _sql.prune_mailbox(lent, days=mailbox_days)
 
 
-async def put_mail(
-    pool: Pool,
-    *,
-    mail_id: UUID,
-    channel: str,
-    header_id: str,
-    recipient: str,
-    subject: str,
-    mime: bytes,
-) -> None:
+async def put_mails(pool: Pool, channel: str, mails: Sequence[NewMail]) -> None:
+    """All or none, but for those that are there already."""
     async with connection(pool) as lent:
-        await _sql.put_mail(
+        await _sql.put_mails(
             lent,
-            mail_id=mail_id,
             channel=channel,
-            header_id=header_id,
-            recipient=recipient,
-            subject=subject,
-            mime=mime,
+            mail_ids=[one.mail_id for one in mails],
+            header_ids=[one.header_id for one in mails],
+            recipients=[one.recipient for one in mails],
+            languages=[one.language for one in mails],
+            subjects=[one.subject for one in mails],
+            texts=[one.text for one in mails],
+            htmls=[one.html for one in mails],
         )
 
 

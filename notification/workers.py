@@ -8,7 +8,7 @@ from chassis.client import ServiceClient
 from chassis.inbox import Inbox
 from chassis.postgres import open_pool
 from chassis.wiring import Wiring
-from notification.channels import open_channels, sender_domain
+from notification.channels import messages_at_once, open_channels, sender_domain
 from notification.effects import take_effect
 from notification.rendering import Renderer
 from notification.sender import Sender, accounts
@@ -30,6 +30,7 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             accounts(ServiceClient(wiring.upstreams.identity)),
             log,
             header_domain=sender_domain(wiring.settings.mail_from),
+            at_once=messages_at_once(wiring.settings),
         )
         inbox = Inbox(pool, NAME, take_effect, log)
         async with asyncio.TaskGroup() as group:

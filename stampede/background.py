@@ -12,6 +12,7 @@ import signal
 import uvloop
 
 from chassis import logs, settings
+from chassis.memory import settle_memory
 from stampede.compose import SERVICES, compose
 from stampede.supervisor import watch_parent
 
@@ -27,6 +28,7 @@ async def run(loaded: settings.Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     local = [name for name in SERVICES if getattr(loaded, f"{name}_url") is None]
     async with compose(loaded, local).running() as platform, asyncio.TaskGroup() as group:
+        settle_memory()
         log.info("worker_started", services=",".join(local))
         group.create_task(platform.wiring.broker.run(stop), name="consumers")
         for name in SERVICES:

@@ -365,6 +365,7 @@ def loadtest_prepare(
 @click.option("--seconds", type=click.FloatRange(1, 600), default=8.0, show_default=True)
 @click.option("--connections", type=click.IntRange(1, 1024), default=64, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, help="Web processes (2).")
+@click.option("--repeat", type=click.IntRange(1, 20), default=1, help="Runs: median, least, most.")
 @click.option("--growth", is_flag=True, help="What an order costs as sessions grow and fill up.")
 @click.option("--plot", type=click.Path(path_type=Path), help="SVG: 1 to 512 connections.")
 def bench(
@@ -373,6 +374,7 @@ def bench(
     seconds: float,
     connections: int,
     workers: int,
+    repeat: int,
     growth: bool,
     plot: Path | None,
 ) -> None:
@@ -381,7 +383,7 @@ def bench(
     from loadtest.bench.command import bench as run
 
     names = tuple(name.strip() for name in only.split(",") if name.strip())
-    wanted = Wanted(names, seconds, connections, workers)
+    wanted = Wanted(names, seconds, connections, workers, repeat)
     sys.exit(0 if run(wanted, as_json=as_json, growth=growth, plot_path=plot) else 1)
 
 

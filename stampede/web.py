@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from chassis import logs, settings
+from chassis.memory import settle_memory
 from chassis.upstream import Receive, Scope, Send
 from gateway.asgi import create_gateway
-from stampede.collecting import settle_down
 from stampede.compose import SERVICES, Platform, compose
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -76,7 +76,7 @@ class Alone:
 @asynccontextmanager
 async def _settled(platform: Platform) -> AsyncIterator[None]:
     async with platform.running():
-        settle_down()
+        settle_memory()
         yield
 
 

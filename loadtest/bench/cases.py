@@ -5,15 +5,13 @@ idempotency key on every POST that creates or pays. Buyers take turns, often eno
 are known, as of people who have browsed before; `create_order_strangers` is without that.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Literal
-
 import aiohttp
 import msgspec
 
 from loadtest.bench import venue
 from loadtest.bench.asgi import BARE_PATH, ECHO_PATH
 from loadtest.bench.callbacks import callbacks
+from loadtest.bench.case import Case
 from loadtest.bench.stack import Stack
 from loadtest.bench.traffic import Call, Traffic
 
@@ -27,22 +25,6 @@ SMALL_SALE = 100
 LIMITED_ADDRESSES = 8  # each may have 10 answers a second, the rest of its requests are refused
 ACCOUNTS = 20
 SEAT_MAP_SEATS = 100_000
-
-Where = Literal["platform", "services apart", "bare_asgi", "bare_echo"]
-Prepare = Callable[[Stack, float], Awaitable[Traffic]]
-
-
-class Case(msgspec.Struct, frozen=True):
-    """`counts` says in words which of refusals, accepted, held durably, paid and ticketed the figure
-    is; `counted` which answers those are (call, status), all that were expected when it is empty.
-    """
-
-    name: str
-    where: Where
-    prepare: Prepare  # given how many seconds of traffic there must be room for
-    counts: str
-    counted: tuple[tuple[str, str], ...] = ()
-    writes: bool = False  # leaves an outbox to be drained
 
 
 ORDER = Call(

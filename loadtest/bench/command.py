@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import platform as machine_platform
 import signal
+import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,8 +13,9 @@ import msgspec
 import psutil
 from rich.console import Console
 
+from chassis.postgres import open_pool, own_session
 from loadtest.bench import stack as stacks
-from loadtest.bench.cases import CASES
+from loadtest.bench.every import CASES
 from loadtest.bench.generator import GeneratorError, name_of_generator
 from loadtest.bench.growth import MANY, SHAPES, Cell, grow
 from loadtest.bench.measuring import WARM_UP_MAX_S, Figures, measure, warm_up, window
@@ -26,7 +28,9 @@ from stampede.starting import StartError
 
 Say = Callable[[str], None]
 
+ANALYSE_MAX_S = 120.0
 CONCURRENCY = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+COMPARED = ("per_second", "p50_ms", "p95_ms", "p99_ms", "max_ms", "rss_mb")
 RATIOS = (
     ("create_order", "bare_echo"),
     ("create_order_exact", "bare_echo"),
@@ -46,19 +50,27 @@ class Wanted(msgspec.Struct, frozen=True):
     seconds: float = 8.0
     connections: int = 64
     workers: int = 2
+    repeat: int = 1
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The JSON of a run. `audit`: "clean", or what is broken."""
+    """The JSON of a bench. `audit`: "clean", or what is broken.
+
+    cases: each case's figures; of several runs those of the run that was the median by `per_second`.
+    runs: every run's cases. spread: least, median and most over the runs of what is compared.
+    """
 
     machine: dict[str, str | int | float]
     cases: dict[str, Figures]
     ratios: dict[str, float]
     audit: str
+    runs: list[dict[str, Figures]] = []
+    spread: dict[str, dict[str, tuple[float, float, float]]] = {}
 
     @property
     def passed(self) -> bool:
-        return self.audit == "clean" and all(one.passed for one in self.cases.values())
+        every = (one for cases in (self.cases, *self.runs) for one in cases.values())
+        return self.audit == "clean" and all(one.passed for one in every)
 
 
 class UnknownCase(StartError):
@@ -90,7 +102,7 @@ def bench(wanted: Wanted, *, as_json: bool, growth: bool, plot_path: Path | None
             else:
                 print_growth(cells, console)
             return audit == "clean" and not any(cell.wrong for cell in cells)
-        report = run_bench(wanted, say)
+        report = run_benches(wanted, say)
     except (StackError, GeneratorError) as trouble:
         raise StartError(str(trouble)) from trouble
     if as_json:
@@ -103,6 +115,48 @@ def bench(wanted: Wanted, *, as_json: bool, growth: bool, plot_path: Path | None
 def _stop(number: int, _: object) -> None:
     """Told to end: what was started is ended too, on the way out."""
     sys.exit(128 + number)
+
+
+def run_benches(wanted: Wanted, say: Say) -> Report:
+    """As many runs as are wanted, one after the other, and what they come to."""
+    reports = []
+    for number in range(1, wanted.repeat + 1):
+        if wanted.repeat > 1:
+            say(f"run {number} of {wanted.repeat}")
+        reports.append(run_bench(wanted, say))
+    return together(reports)
+
+
+def together(reports: Sequence[Report]) -> Report:
+    """Several runs as one report."""
+    runs = [report.cases for report in reports]
+    return Report(
+        machine=reports[0].machine,
+        cases={name: _median([run[name] for run in runs]) for name in runs[0]},
+        ratios={
+            name: statistics.median(report.ratios[name] for report in reports)
+            for name in reports[0].ratios
+            if all(name in report.ratios for report in reports)
+        },
+        audit=next((one.audit for one in reports if one.audit != "clean"), "clean"),
+        runs=runs,
+        spread={
+            name: {
+                what: _spread([float(getattr(run[name], what)) for run in runs])
+                for what in COMPARED
+            }
+            for name in runs[0]
+        },
+    )
+
+
+def _median(runs: list[Figures]) -> Figures:
+    """That of the run in the middle, whole, so that its figures belong together."""
+    return sorted(runs, key=lambda one: one.per_second)[(len(runs) - 1) // 2]
+
+
+def _spread(values: list[float]) -> tuple[float, float, float]:
+    return min(values), round(statistics.median(values), 3), max(values)
 
 
 def run_bench(wanted: Wanted, say: Say) -> Report:
@@ -206,9 +260,23 @@ def _program(where: str, workers: int) -> Iterator[Stack]:
 
 
 async def _audit(stack: Stack) -> str:
+    await _analyse(stack)
     broken: Sequence[str] = [
         f"{one.name}: {'; '.join(one.details)}"
         for one in await audit_all(stack.loaded)
         if not one.ok
     ]
     return "; ".join(broken) or "clean"
+
+
+async def _analyse(stack: Stack) -> None:
+    """What autovacuum does in its own time: without it the audit of so many new rows is planned for
+    empty tables and takes longer than a statement may."""
+    assert stack.loaded.database_url is not None
+    pool = await open_pool(stack.loaded.database_url, "booking", size=1)
+    try:
+        async with own_session(pool) as one:
+            await one.execute("SET statement_timeout = 0")
+            await one.execute("ANALYZE", timeout=ANALYSE_MAX_S)
+    finally:
+        await pool.close()

@@ -45,21 +45,25 @@ async def drive(
     seconds: float,
     connections: int,
     count: int = 0,
+    rate: float = 0.0,
     folder: Path | None = None,
 ) -> Run:
-    """Sends the traffic for so long, or (the built-in one) until `count` answers; moves `first` on."""
+    """Sends the traffic for so long, or (the built-in one) until `count` answers; moves `first` on.
+
+    rate: requests a second whatever the answers do (the open-loop generator, loadtest.bench.paced).
+    """
     with tempfile.TemporaryDirectory(prefix="stampede-bench-") as made:
         plan = folder or Path(made)
         traffic.write(plan)
-        wrk = None if count else shutil.which("wrk")
+        wrk = None if count or rate else shutil.which("wrk")
         command = (
             _wrk(wrk, plan, traffic, seconds, connections)
             if wrk
-            else _builtin(plan, traffic, seconds, connections, count)
+            else _builtin(plan, traffic, seconds, connections, float(rate) if rate else count)
         )
-        before = _children_cpu_s()
+        before = children_cpu_s()
         line = await _line(command, seconds)
-        cpu_s = _children_cpu_s() - before
+        cpu_s = children_cpu_s() - before
     heard = read(line)
     traffic.first = heard.next
     return Run(heard, cpu_s)
@@ -74,10 +78,11 @@ def _wrk(wrk: str, plan: Path, traffic: Traffic, seconds: float, connections: in
 
 
 def _builtin(
-    plan: Path, traffic: Traffic, seconds: float, connections: int, count: int
+    plan: Path, traffic: Traffic, seconds: float, connections: int, last: float
 ) -> list[str]:
-    numbers = map(str, (traffic.first, seconds, connections, count))
-    module = "loadtest.bench.builtin"
+    """`last` is a rate for the open-loop generator or a count for the other."""
+    numbers = map(str, (traffic.first, seconds, connections, last))
+    module = "loadtest.bench.builtin" if isinstance(last, int) else "loadtest.bench.paced"
     return [sys.executable, "-m", module, str(plan), traffic.base_url, *numbers]
 
 
@@ -115,7 +120,10 @@ class _Line(msgspec.Struct, frozen=True):
 
 def read(line: bytes) -> Heard:
     """What a generator's line says."""
-    said = msgspec.json.decode(line, type=_Line)
+    try:
+        said = msgspec.json.decode(line, type=_Line)
+    except msgspec.MsgspecError as nonsense:
+        raise GeneratorError(f"{nonsense}: {line[-500:]!r}") from nonsense
     by_call: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for key, count in said.counts.items():
         call, status = key.split("\t")
@@ -142,6 +150,6 @@ def _latency(buckets: Counter[int]) -> Latency:
     return Latency(p50, p95, p99, max(buckets) / 10)
 
 
-def _children_cpu_s() -> float:
+def children_cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -3,12 +3,13 @@
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 import chassis
 from chassis.postgres import connection, load_queries, open_pool
-from loadtest.bench.cases import Case
+from loadtest.bench.case import Case
 from loadtest.bench.generator import OVERALL, Run, drive
 from loadtest.bench.stack import Stack
 from loadtest.bench.traffic import Heard, Latency, Traffic
@@ -44,6 +45,7 @@ class Figures(msgspec.Struct, frozen=True):
     by_call: dict[str, Latency] = {}
     wrong: dict[str, int] = {}
     outbox: "Outbox | None" = None
+    extra: dict[str, Any] = {}  # what this case alone has; beside the others in the JSON
 
     @property
     def passed(self) -> bool:
@@ -62,6 +64,8 @@ class Outbox(msgspec.Struct, frozen=True):
 
 async def measure(case: Case, stack: Stack, *, seconds: float, connections: int) -> Figures:
     """Prepares, warms up and measures one case."""
+    if case.measure is not None:
+        return await case.measure(case, stack, seconds, connections)
     traffic = await case.prepare(stack, seconds + WARM_UP_MAX_S)
     await warm_up(traffic, connections)
     await asyncio.sleep(SETTLE_S)
@@ -79,14 +83,21 @@ async def warm_up(traffic: Traffic, connections: int) -> None:
 
 
 async def window(
-    case: Case, stack: Stack, traffic: Traffic, *, seconds: float, connections: int
+    case: Case,
+    stack: Stack,
+    traffic: Traffic,
+    *,
+    seconds: float,
+    connections: int,
+    settle: bool = True,
 ) -> Figures:
-    """Measures traffic that has been warmed up."""
+    """Measures traffic that has been warmed up. settle: and waits until the worker is quiet."""
     before = stack.accounts.look()
     run = await drive(traffic, seconds=seconds, connections=connections)
     after = stack.accounts.look()
     outbox = await drained(stack) if case.writes else None
-    await quiet(stack)
+    if settle:
+        await quiet(stack)
     cpu_s = after.since(before) | {"generator": run.cpu_s}
     web = after.rss_bytes["web"] + after.rss_bytes["worker"]
     return figures(case, run, cpu_s=cpu_s, rss_mb=web / 1e6, connections=connections, outbox=outbox)

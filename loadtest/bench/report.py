@@ -1,5 +1,6 @@
 """What a run says: a table for people, one JSON document for programs, a plot of two lines."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,12 @@ class Point(msgspec.Struct, frozen=True):
 
 
 def as_json(report: "Report") -> str:
-    return msgspec.json.format(msgspec.json.encode(report)).decode()
+    """The document that docs/benchmarks.md describes: what one case alone has stands beside the rest."""
+    document = msgspec.to_builtins(report)
+    for cases in (document["cases"], *document["runs"]):
+        for figures in cases.values():
+            figures.update(figures.pop("extra"))
+    return msgspec.json.format(msgspec.json.encode(document)).decode()
 
 
 def print_report(report: "Report", console: Console) -> None:
@@ -45,6 +51,10 @@ def print_report(report: "Report", console: Console) -> None:
             console.print(f"    ERRORS {one.errors} without an answer", highlight=False)
         if one.outbox is not None:
             console.print(f"    outbox: {_outbox(one)}", highlight=False)
+        for what, value in one.extra.items():
+            console.print(f"    {what} = {value}", markup=False, highlight=False)
+    if len(report.runs) > 1:
+        console.print(as_markdown(report), markup=False, highlight=False, soft_wrap=True)
     for name, ratio in report.ratios.items():
         console.print(f"  {name} = {ratio}", highlight=False)
     console.print(f"  audit: {report.audit}", markup=False, highlight=False)
@@ -69,6 +79,33 @@ def _outbox(one: Figures) -> str:
         else f"gone {one.outbox.drained_in_s} s later"
     )
     return f"{rows} events, the oldest {one.outbox.age_s} s old; {end}"
+
+
+def as_markdown(report: "Report") -> str:
+    """For docs/benchmarks.md: the median of the runs, and the least and most of what varies."""
+    lines = [
+        "| case | /s (least–most) | p50 ms | p95 | p99 (least–most) | max"
+        " | web µs | worker | postgres | redis | generator | MB |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, one in report.cases.items():
+        cells = [
+            f"`{name}`",
+            f"{one.per_second:,.0f} {_spread(report, name, 'per_second', 0)}",
+            f"{one.p50_ms:,.1f}",
+            f"{one.p95_ms:,.1f}",
+            f"{one.p99_ms:,.1f} {_spread(report, name, 'p99_ms', 1)}",
+            f"{one.max_ms:,.0f}",
+            *(f"{one.cpu_us.get(kind, 0.0):,.0f}" for kind in KINDS),
+            f"{one.rss_mb:,.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _spread(report: "Report", name: str, what: str, digits: int) -> str:
+    least, _, most = report.spread[name][what]
+    return f"({least:,.{digits}f}–{most:,.{digits}f})"
 
 
 def print_growth(cells: Sequence["Cell"], console: Console) -> None:
@@ -97,10 +134,17 @@ def print_growth(cells: Sequence["Cell"], console: Console) -> None:
     console.print("  sum: without the worker, whose work lags behind the orders", highlight=False)
 
 
+def round_top(most: float) -> float:
+    """The top of an axis with five equal steps that are easy to read: 587 → 750, 2,600 → 3,750."""
+    step = max(most, 1.0) / 5
+    unit = 10.0 ** math.floor(math.log10(step))
+    return 5 * unit * next(one for one in (1, 1.5, 2, 3, 4, 5, 7.5, 10) if one * unit >= step)
+
+
 def plot(points: Sequence[Point], title: str) -> str:
     """An SVG: answers a second (left axis) and p99 (right axis) against connections, a step each."""
-    most_rate = max(point.per_second for point in points) * 1.1 or 1
-    most_ms = max(point.p99_ms for point in points) * 1.1 or 1
+    most_rate = round_top(max(point.per_second for point in points))
+    most_ms = round_top(max(point.p99_ms for point in points))
     step = (WIDTH - 2 * MARGIN) / max(1, len(points) - 1)
     high = HEIGHT - 2 * MARGIN
 
@@ -121,6 +165,13 @@ def plot(points: Sequence[Point], title: str) -> str:
         ' font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
         text(WIDTH / 2, 24, title),
+        text(MARGIN, 42, "answers a second", "#1d6fb8"),
+        text(WIDTH - MARGIN, 42, "p99", "#c2452d"),
+        *(
+            f'<path d="M{MARGIN},{HEIGHT - MARGIN - fifth / 5 * high:.1f}h{WIDTH - 2 * MARGIN}"'
+            ' stroke="#e4e4e4"/>'
+            for fifth in range(6)
+        ),
         line([point.per_second for point in points], most_rate, "#1d6fb8"),
         line([point.p99_ms for point in points], most_ms, "#c2452d"),
         text(WIDTH / 2, HEIGHT - 14, "connections"),

@@ -44,6 +44,7 @@ class MailboxPages:
     pool: Pool
 
     def __init__(self, settings: Settings) -> None:
+        self._sender = settings.mail_from
         self._open = settings.demo and settings.smtp_url is None
         base = urlsplit(settings.base_url)
         self._mail_policy = MAIL_POLICY.format(pictures=f"{base.scheme}://{base.netloc}")
@@ -62,11 +63,11 @@ class MailboxPages:
         self.must_be_open()
         if recipient is not None and "\x00" in recipient:
             return []  # no address has one, and PostgreSQL takes none
-        return await mailbox.list_mails(self.pool, recipient or None)
+        return await mailbox.list_mails(self.pool, self._sender, recipient or None)
 
     async def find_mail(self, mail_id: UUID) -> Mail:
         self.must_be_open()
-        return await mailbox.find_mail(self.pool, mail_id)
+        return await mailbox.find_mail(self.pool, self._sender, mail_id)
 
     def page(self, name: str, **values: Any) -> Response[str]:
         html = self._templates.get_template(name).render(values)

@@ -1,14 +1,17 @@
 -- The local mailbox.
 
--- name: put_mail!
+-- name: put_mails!
 -- A mailbox recognises a resend by its Message-ID.
-INSERT INTO mailbox (mail_id, channel, header_id, recipient, subject, mime)
-VALUES (:mail_id, :channel, :header_id, :recipient, :subject, :mime)
+INSERT INTO mailbox (mail_id, channel, header_id, recipient, language, subject, text, html)
+SELECT mail_id, :channel, header_id, recipient, language, subject, text, html
+FROM unnest(:mail_ids::uuid[], :header_ids::text[], :recipients::text[], :languages::text[],
+            :subjects::text[], :texts::text[], :htmls::text[])
+    AS put (mail_id, header_id, recipient, language, subject, text, html)
 ON CONFLICT ON CONSTRAINT mailbox_one_by_header_id DO NOTHING;
 
 -- name: list_mails
 -- Newest first; everybody's without a recipient.
-SELECT mail_id, channel, recipient, subject, delivered_at, mime
+SELECT mail_id, channel, header_id, recipient, language, subject, delivered_at, text, html, mime
 FROM mailbox
 WHERE :recipient::text IS NULL OR lower(recipient) = lower(:recipient)
 ORDER BY delivered_at DESC, mail_id DESC
@@ -16,7 +19,9 @@ LIMIT :limit;
 
 -- name: find_mail^
 -- One, with everything in it.
-SELECT mail_id, channel, recipient, subject, delivered_at, mime FROM mailbox WHERE mail_id = :mail_id;
+SELECT mail_id, channel, header_id, recipient, language, subject, delivered_at, text, html, mime
+FROM mailbox
+WHERE mail_id = :mail_id;
 
 -- name: prune_mailbox!
 -- A development mailbox keeps a while of mails, not all there ever were.

@@ -5,14 +5,15 @@
 -- (`stampede dlq retry`) is due again; any other that is there already stays as it is.
 INSERT INTO messages (message_id, event_id, template, channel, user_id, event)
 SELECT * FROM unnest(:message_ids::uuid[], :event_ids::uuid[], :templates::text[],
-                     :channels::text[], :user_ids::uuid[], :events::jsonb[])
+                     :channels::text[], :user_ids::uuid[], :events::json[])
 ON CONFLICT ON CONSTRAINT messages_one_by_event DO UPDATE
 SET state = 'due', attempts = 0, next_attempt = now(), reason = '', ended_at = NULL
 WHERE messages.state = 'dead';
 
 -- name: claim_messages
 -- A lease, not a lock: nothing is open while the mail is on its way, and a sender that dies leaves
--- only a message whose lease runs out. `attempts` is the fence of whoever claimed it.
+-- only a message whose lease runs out. `attempts` is the fence of whoever claimed it. `overtaken`: it
+-- waited, in a rush, until its order had been paid or cancelled.
 UPDATE messages
 SET attempts = attempts + 1, next_attempt = now() + make_interval(secs => :lease_s::float8)
 WHERE message_id IN (
@@ -21,13 +22,32 @@ WHERE message_id IN (
     ORDER BY next_attempt
     LIMIT :limit
     FOR UPDATE SKIP LOCKED)
-RETURNING message_id, template, channel, user_id, event, attempts, now() AS claimed_at;
+RETURNING message_id, template, channel, user_id, event, attempts, now() AS claimed_at,
+    template = 'order_confirmation'
+        AND created_at < now() - make_interval(secs => :stale_s::float8)
+        AND EXISTS (
+            SELECT 1 FROM messages AS later
+            WHERE later.template IN ('payment_receipt', 'order_cancellation')
+              AND later.event ->> 'subject' = messages.event ->> 'subject') AS overtaken;
 
--- name: end_message!
--- Sent or skipped, by the attempt that claimed it and no other.
+-- name: waiting^
+-- How hard it is pressed, by the index of what is due alone: what became due within this second and
+-- still waits (counted up to :enough), and how long the longest has waited.
+SELECT (SELECT count(*) FROM (
+            SELECT 1 FROM messages
+            WHERE state = 'due' AND next_attempt BETWEEN now() - interval '1 second' AND now()
+            LIMIT :enough) AS counted) AS fresh,
+       coalesce((SELECT extract(epoch FROM now() - next_attempt) FROM messages
+                 WHERE state = 'due' ORDER BY next_attempt LIMIT 1), 0)::float8 AS longest_s;
+
+-- name: end_messages!
+-- Sent or skipped, each by the attempt that claimed it and no other.
 UPDATE messages
-SET state = :state, next_attempt = NULL, reason = :reason, ended_at = now()
-WHERE message_id = :message_id AND state = 'due' AND attempts = :attempt;
+SET state = ended.state, next_attempt = NULL, reason = ended.reason, ended_at = now()
+FROM unnest(:message_ids::uuid[], :attempts::int[], :states::text[], :reasons::text[])
+    AS ended (message_id, attempt, state, reason)
+WHERE messages.message_id = ended.message_id
+  AND messages.state = 'due' AND messages.attempts = ended.attempt;
 
 -- name: put_off!
 -- Failed, to be tried again later.
@@ -44,7 +64,7 @@ WITH given_up AS (
     WHERE message_id = :message_id AND state = 'due' AND attempts = :attempt
     RETURNING event_id, event, channel || ' ' || template || ': ' || reason AS why, attempts)
 INSERT INTO dead_letters (event_id, event, reason, attempts, next_attempt)
-SELECT event_id, event, why, attempts, NULL FROM given_up
+SELECT event_id, event::jsonb, why, attempts, NULL FROM given_up
 ON CONFLICT (event_id) DO UPDATE
 SET reason = excluded.reason, attempts = excluded.attempts, last_failed = now(), next_attempt = NULL;
 

@@ -15,6 +15,7 @@ from notification import store, workers
 from notification.channels import Outgoing, SendFailed, Undeliverable
 from notification.planning import plan_messages
 from notification.sender import ATTEMPTS_MAX
+from notification.store import EndedMessage
 from tests.support.notification import (
     Notification,
     RecordedLines,
@@ -233,7 +234,7 @@ async def test_a_sender_that_dies_after_sending_leaves_a_resend_with_the_same_me
     await service.deliver(event_of(order_cancelled()))
     first = Scripted()
     dying = service.sender({"email": first})
-    (claimed,) = await store.claim_messages(service.pool, limit=1, lease_s=120)
+    (claimed,) = await store.claim_messages(service.pool, limit=1, lease_s=120, stale_s=10)
     await first.send(await dying._write(claimed))  # and here it dies: nothing marks it
     assert await service.sender({"email": first}).round() == 0  # its lease still runs
     await service.make_due()
@@ -246,12 +247,12 @@ async def test_a_sender_whose_lease_ran_out_cannot_mark_the_next_ones_message(
     service: Notification,
 ) -> None:
     await service.deliver(event_of(order_cancelled()))
-    (stale,) = await store.claim_messages(service.pool, limit=1, lease_s=0)
-    (fresh,) = await store.claim_messages(service.pool, limit=1, lease_s=120)
+    (stale,) = await store.claim_messages(service.pool, limit=1, lease_s=0, stale_s=10)
+    (fresh,) = await store.claim_messages(service.pool, limit=1, lease_s=120, stale_s=10)
     await store.give_up(service.pool, stale, "too late to say so")
-    await store.end_message(service.pool, stale, "skipped")
+    await store.end_messages(service.pool, [EndedMessage(stale, "skipped")])
     assert await service.states() == [("order_cancellation", "email", "due")]
-    await store.end_message(service.pool, fresh, "sent")
+    await store.end_messages(service.pool, [EndedMessage(fresh, "sent")])
     assert await service.states() == [("order_cancellation", "email", "sent")]
 
 

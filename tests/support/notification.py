@@ -17,16 +17,16 @@ from chassis.postgres import Pool, open_pool
 from chassis.settings import Settings
 from chassis.upstream import Upstreams
 from chassis.wiring import Wiring, wire
-from identity.contract import Account
+from identity.contract import LOOKUP_PATH, Account, AccountLookups, Accounts
 from notification.asgi import create_app
 from notification.channels import Channel, open_channels
 from notification.rendering import Renderer
-from notification.sender import Sender, accounts
+from notification.sender import AT_ONCE, Sender, accounts
 from tests.support.orders import USER_ID
 
 
 class FakeIdentity:
-    """GET /internal/users/{user_id} for the accounts in `accounts`; 503 while it is `down`."""
+    """POST /internal/users/lookup for the accounts in `accounts`; 503 while it is `down`."""
 
     def __init__(self) -> None:
         self.accounts: dict[UUID, Account] = {}
@@ -47,12 +47,13 @@ class FakeIdentity:
         self.accounts[user_id] = Account(**{**known, **fields})
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        headers = dict(scope["headers"])
-        self.request_ids.append(headers[b"x-request-id"].decode())
-        account = self.accounts.get(UUID(scope["path"].rsplit("/", 1)[1]))
-        status = 503 if self.down else 200 if account else 404
+        assert scope["path"] == LOOKUP_PATH
+        lookups = msgspec.json.decode((await receive())["body"], type=AccountLookups).lookups
+        self.request_ids += [one.request_id for one in lookups]
+        found = Accounts([self.accounts.get(one.user_id) for one in lookups])
+        status = 503 if self.down else 200
         await send({"type": "http.response.start", "status": status, "headers": []})
-        await send({"type": "http.response.body", "body": msgspec.json.encode(account or {})})
+        await send({"type": "http.response.body", "body": msgspec.json.encode(found)})
 
 
 class Notification:
@@ -65,7 +66,9 @@ class Notification:
     async def deliver(self, *events: Event) -> None:
         await self.client.request("POST", EVENTS_PATH, msgspec.json.encode(EventBatch([*events])))
 
-    def sender(self, channels: dict[str, Channel] | None = None) -> Sender:
+    def sender(
+        self, channels: dict[str, Channel] | None = None, *, at_once: int = AT_ONCE
+    ) -> Sender:
         """A sender as workers.run makes it, with an account cache of its own."""
         return Sender(
             self.pool,
@@ -74,6 +77,7 @@ class Notification:
             accounts(ServiceClient(self.identity)),
             logs.get("notification"),
             header_domain="stampede.example",
+            at_once=at_once,
         )
 
     async def states(self) -> list[tuple[str, str, str]]:

@@ -79,7 +79,7 @@ def test_a_ratio_needs_both_cases_of_the_same_run() -> None:
 def test_the_json_has_the_fields_that_were_promised() -> None:
     report = Report({"cores": 2}, {"a_case": figures_of(heard({"x": {"200": 1}}))}, {}, "clean")
     document = msgspec.json.decode(as_json(report))
-    assert set(document) == {"machine", "cases", "ratios", "audit"}
+    assert {"machine", "cases", "ratios", "audit"} <= set(document)
     assert document["audit"] == "clean"
     promised = {
         "per_second",

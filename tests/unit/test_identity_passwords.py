@@ -9,6 +9,7 @@ import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
 
 from chassis.problems import Overloaded, ValidationFailed
+from identity import hashing
 from identity.domain.passwords import acceptable_password, is_well_known, well_known_passwords
 from identity.hashing import UNUSABLE, HashingPool, hash_parameters, threads_for
 
@@ -144,6 +145,31 @@ async def test_a_full_queue_refuses_at_once_and_a_freed_place_is_taken_again() -
         assert len(await asyncio.gather(*hashes[1:])) == 4
         assert await pool.hash("there is room again")
         assert len(hasher.threads) <= 2
+    finally:
+        hasher.go_on.set()
+        pool.close()
+
+
+async def test_who_waits_too_long_for_a_thread_is_told_to_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hasher = HeldHasher()
+    pool = HashingPool(threads=1, waiting_max=1, hasher=hasher)
+    hasher.go_on.clear()
+    monkeypatch.setattr(hashing, "WAIT_MAX_S", 0.05)
+    try:
+        running = asyncio.ensure_future(pool.hash("being hashed"))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await pool.hash("behind it")
+        assert not running.done()  # a thread has it, so it is brought to its end
+        gone = asyncio.ensure_future(pool.hash("gone before its turn"))
+        await asyncio.sleep(0)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        hasher.go_on.set()
+        assert await running
     finally:
         hasher.go_on.set()
         pool.close()

@@ -1,0 +1,174 @@
+"""The open-loop generator: `python -m loadtest.bench.paced FOLDER URL FIRST SECONDS CONNECTIONS RATE`.
+
+Sends at its own pace, whatever the answers do: so many requests a second, each when it is due. One
+that finds every connection busy waits for the next, and its latency counts from when it was due, so
+that a server which stops for a second is not spared what would have come meanwhile. Reads the same
+plan as the other generators and prints the same line, with latencies by call and status.
+"""
+
+import asyncio
+import sys
+import time
+from collections import Counter, deque
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import uvloop
+
+from loadtest.bench.builtin import percentile
+from loadtest.bench.requests import Requests, Sent
+
+TICK_S = 0.002
+LAST_ANSWERS_S = 10.0  # after the window, for those still to come
+OPENING_S = 30.0
+OPENED_AT_ONCE = 128
+
+
+class Pace:
+    """One run: what was sent when, and what was heard."""
+
+    def __init__(self, requests: Requests, rate: float, seconds: float) -> None:
+        self.requests = requests
+        self.rate = rate
+        self.seconds = seconds
+        self.sent = self.under_way = self.errors = 0
+        self.free: list[Line] = []
+        self.overdue: deque[float] = deque()  # when they were due, with no connection for them yet
+        self.counts: Counter[str] = Counter()
+        self.buckets: Counter[str] = Counter()
+        self.wrong: Counter[str] = Counter()
+        self.latencies: list[float] = []
+
+    async def run(self, host: str, port: int, connections: int) -> float:
+        """Opens its connections, sends for the window, waits for the answers; how long it sent."""
+        await self._open(host, port, connections)
+        began = time.perf_counter()
+        while (passed_s := time.perf_counter() - began) < self.seconds:
+            for number in range(self.sent, int(passed_s * self.rate)):
+                self._send_one(began + number / self.rate)
+            await asyncio.sleep(TICK_S)
+        sending_s = time.perf_counter() - began
+        deadline = began + self.seconds + LAST_ANSWERS_S
+        while time.perf_counter() < deadline:
+            if not (self.under_way or self.overdue):
+                break
+            await asyncio.sleep(TICK_S)
+        self.errors += self.under_way + len(self.overdue)
+        return sending_s
+
+    async def _open(self, host: str, port: int, connections: int) -> None:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(OPENING_S):
+            for start in range(0, connections, OPENED_AT_ONCE):
+                some = range(start, min(connections, start + OPENED_AT_ONCE))
+                await asyncio.gather(
+                    *(loop.create_connection(lambda: Line(self), host, port) for _ in some)
+                )
+
+    def _send_one(self, due: float) -> None:
+        self.sent += 1
+        if self.free:
+            self.free.pop().ask(due)
+        else:
+            self.overdue.append(due)
+
+    def hear(self, sent: Sent, status: int, body: bytes, latency_ms: float) -> None:
+        name = sent.call.name
+        self.counts[f"{name}\t{status}"] += 1
+        self.buckets[f"{name} {status}\t{int(latency_ms * 10)}"] += 1
+        self.latencies.append(latency_ms)
+        problem = self.requests.judge(sent, status, body)
+        if problem:
+            self.wrong[problem] += 1
+
+
+class Line(asyncio.Protocol):
+    """A kept-alive connection: one request at a time."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._sent: Sent | None = None
+        self._due = 0.0
+        self._heard = b""
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._pace.free.append(self)
+
+    def ask(self, due: float) -> None:
+        self._sent, self._due = self._pace.requests.next(), due
+        self._pace.under_way += 1
+        self._transport.write(self._sent.wire)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self._heard + data if self._heard else data
+        head_end = self._heard.find(b"\r\n\r\n") + 4
+        if head_end < 4 or self._sent is None:
+            return
+        end = head_end + content_length(self._heard[:head_end])
+        if len(self._heard) < end:
+            return
+        status, body = int(self._heard[9:12]), self._heard[head_end:end]
+        self._heard = b""
+        sent, self._sent = self._sent, None
+        self._pace.under_way -= 1
+        self._pace.hear(sent, status, body, (time.perf_counter() - self._due) * 1000)
+        if self._pace.overdue:
+            self.ask(self._pace.overdue.popleft())
+        else:
+            self._pace.free.append(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._sent is not None:
+            self._sent = None
+            self._pace.under_way -= 1
+            self._pace.errors += 1
+        elif self in self._pace.free:
+            self._pace.free.remove(self)
+
+
+def content_length(head: bytes) -> int:
+    """Of an answer's head; 0 without one."""
+    _, found, rest = head.lower().partition(b"\r\ncontent-length:")
+    return int(rest.split(b"\r\n", 1)[0]) if found else 0
+
+
+async def run(
+    folder: Path, url: str, first: int, *, seconds: float, connections: int, rate: float
+) -> str:
+    """Runs and returns the line that the other generators would print."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    pace = Pace(Requests(folder, first, f"{parts.hostname}:{parts.port}"), rate, seconds)
+    sending_s = await pace.run(parts.hostname, parts.port, connections)
+    ordered = sorted(pace.latencies)
+    heard = {
+        "seconds": sending_s,
+        "next": pace.requests.number,
+        "counts": pace.counts,
+        "buckets": pace.buckets,
+        "wrong": pace.wrong,
+        "errors": pace.errors,
+        "latency_us": [percentile(ordered, p) * 1000 for p in (50, 95, 99, 100)],
+    }
+    return "HEARD " + msgspec.json.encode(heard).decode()
+
+
+def main() -> None:
+    directory, base, start, duration, wide, rate = sys.argv[1:]
+    running = run(
+        Path(directory),
+        base,
+        int(start),
+        seconds=float(duration),
+        connections=int(wide),
+        rate=float(rate),
+    )
+    print(uvloop.run(running))
+
+
+if __name__ == "__main__":
+    main()

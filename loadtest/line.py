@@ -1,0 +1,119 @@
+"""One buyer's connection: bytes made beforehand out, the few things that a buyer reads back.
+
+A client library spends a millisecond a request on what nobody here looks at, which of ten thousand
+buyers is ten seconds of the very cores that are to serve them. Under locust the sockets are gevent's.
+"""
+
+import socket
+from urllib.parse import urlsplit
+
+import msgspec
+
+READ_BYTES = 65_536
+HEAD_MAX_BYTES = 65_536
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """`status` 0: there was no answer. `code` of a problem; `retry_after_s` 0.0 when none was named."""
+
+    status: int = 0
+    code: str = ""
+    retry_after_s: float = 0.0
+    order_id: str = ""
+
+
+NO_REPLY = Reply()
+
+
+class Line:
+    """A kept-alive connection to `base_url` (http), opened when it is first used."""
+
+    def __init__(self, address: tuple[str, int], timeout_s: float) -> None:
+        self._address = address
+        self._timeout_s = timeout_s
+        self._socket: socket.socket | None = None
+
+    def ask(self, request: bytes) -> Reply:
+        """The reply. One that finds its connection closed meanwhile is sent once more over another:
+        it has an idempotency key, or only reads."""
+        kept = self._socket is not None
+        try:
+            return self._exchange(request)
+        except (OSError, ValueError):
+            self.close()
+            if not kept:
+                return NO_REPLY
+        try:
+            return self._exchange(request)
+        except (OSError, ValueError):
+            self.close()
+            return NO_REPLY
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _exchange(self, request: bytes) -> Reply:
+        if self._socket is None:
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self._socket.settimeout(self._timeout_s)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.connect(self._address)
+        self._socket.sendall(request)
+        heard = self._read(b"")
+        while (head_end := heard.find(b"\r\n\r\n")) < 0:
+            if len(heard) > HEAD_MAX_BYTES:
+                raise ValueError("a head without an end is no answer")
+            heard = self._read(heard)
+        head = heard[:head_end].lower()
+        length = _number(head, b"\r\ncontent-length:")
+        if length is not None:
+            while len(heard) < head_end + 4 + length:
+                heard = self._read(heard)
+        elif b"\r\ntransfer-encoding: chunked" in head:
+            while not heard.endswith(b"0\r\n\r\n"):
+                heard = self._read(heard)
+        return read_reply(head, heard[head_end + 4 :])
+
+    def _read(self, heard: bytes) -> bytes:
+        assert self._socket is not None
+        more = self._socket.recv(READ_BYTES)
+        if not more:
+            raise ConnectionResetError("closed before the answer")
+        return heard + more if heard else more
+
+
+def read_reply(head: bytes, body: bytes) -> Reply:
+    """`head` in lower case. Raises ValueError when it is no HTTP."""
+    status = int(head[9:12])
+    if status < 400:
+        return Reply(status, order_id=_text(body, b'"order_id":"') if status == 201 else "")
+    wait = _number(head, b"\r\nretry-after:")
+    return Reply(status, _text(body, b'"code":"'), float(wait or 0))
+
+
+def request_of(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def address_of(base_url: str) -> tuple[str, int]:
+    """Resolved once, for all buyers."""
+    parts = urlsplit(base_url)
+    assert parts.scheme == "http", "the crowd stands at the front door, not behind TLS"
+    found = socket.getaddrinfo(parts.hostname, parts.port or 80, socket.AF_INET, socket.SOCK_STREAM)
+    host, port = found[0][4][:2]
+    return str(host), int(port)
+
+
+def _number(head: bytes, name: bytes) -> int | None:
+    _, found, rest = head.partition(name)
+    return int(rest.split(b"\r\n", 1)[0]) if found else None
+
+
+def _text(body: bytes, name: bytes) -> str:
+    _, _, rest = body.partition(name)
+    return rest.partition(b'"')[0].decode()
