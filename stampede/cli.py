@@ -37,7 +37,7 @@ def load(**overrides: Any) -> Settings:
     return msgspec.structs.replace(settings.load(), **given)
 
 
-_data_dir = click.option(
+data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Where data and logs live."
 )
 
@@ -45,7 +45,7 @@ _data_dir = click.option(
 @stampede.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway (8000).")
 @click.option("--workers", type=click.IntRange(1, 64), help="Web processes (2).")
-@_data_dir
+@data_dir_option
 @click.option("--demo/--no-demo", default=None, help="Demo shows, accounts and mailbox.")
 def up(port: int | None, workers: int | None, data_dir: Path | None, demo: bool | None) -> None:
     """Everything on this machine: servers, web, background work."""
@@ -62,7 +62,7 @@ def up(port: int | None, workers: int | None, data_dir: Path | None, demo: bool 
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Where it listens.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Web processes.")
-@_data_dir
+@data_dir_option
 def serve(role: str, port: int | None, workers: int | None, data_dir: Path | None) -> None:
     """One service alone; the others over HTTP. `sandbox` is the payment provider for trying out."""
     from stampede import starting
@@ -72,7 +72,7 @@ def serve(role: str, port: int | None, workers: int | None, data_dir: Path | Non
 
 
 @stampede.command()
-@_data_dir
+@data_dir_option
 def worker(data_dir: Path | None) -> None:
     """The background process alone: relay, sweepers, consumers."""
     from stampede import starting
@@ -96,7 +96,7 @@ def with_servers(
 
 
 @stampede.command()
-@_data_dir
+@data_dir_option
 def migrate(data_dir: Path | None) -> None:
     """Brings every service's schema up to date."""
     from stampede.compose import migrate_all
@@ -122,7 +122,7 @@ def user() -> None:
 @click.option(
     "--session", "sessions", multiple=True, type=click.UUID, help="Staff: this door only."
 )
-@_data_dir
+@data_dir_option
 def user_create(
     email: str,
     password: str,
@@ -163,7 +163,7 @@ def user_create(
 @click.argument("user_id", type=click.UUID)
 @click.option("--session", "sessions", multiple=True, type=click.UUID, help="These doors as well.")
 @click.option("--all/--only-named", "everywhere", default=None, help="Every door, or no longer so.")
-@_data_dir
+@data_dir_option
 def user_door(
     user_id: UUID, sessions: tuple[UUID, ...], everywhere: bool | None, data_dir: Path | None
 ) -> None:
@@ -192,7 +192,7 @@ def keys() -> None:
 
 
 @keys.command("rotate")
-@_data_dir
+@data_dir_option
 def keys_rotate(data_dir: Path | None) -> None:
     """A new signing key; nobody is logged out."""
     from identity.administration import rotate_keys
@@ -207,7 +207,7 @@ def keys_rotate(data_dir: Path | None) -> None:
 
 @stampede.command()
 @click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
-@_data_dir
+@data_dir_option
 def audit(as_json: bool, data_dir: Path | None) -> None:
     """States the invariants; exit 1 when one is broken."""
     from stampede.auditing import audit_all, print_findings
@@ -220,7 +220,7 @@ def audit(as_json: bool, data_dir: Path | None) -> None:
 @stampede.command()
 @click.argument("session_id", required=False, type=click.UUID)
 @click.option("--all", "everything", is_flag=True, help="Every session with claims.")
-@_data_dir
+@data_dir_option
 def rebuild(session_id: UUID | None, everything: bool, data_dir: Path | None) -> None:
     """A session's seats in Redis, anew from PostgreSQL."""
     from stampede.auditing import rebuild_sessions
@@ -244,7 +244,7 @@ _letters = click.argument("event_ids", nargs=-1, type=click.UUID)
 
 
 @dlq.command("list")
-@_data_dir
+@data_dir_option
 def dlq_list(data_dir: Path | None) -> None:
     """What waits for another try, and what was given up."""
     from stampede.dead_letters import list_letters
@@ -259,7 +259,7 @@ def dlq_list(data_dir: Path | None) -> None:
 
 @dlq.command("retry")
 @_letters
-@_data_dir
+@data_dir_option
 def dlq_retry(event_ids: tuple[UUID, ...], data_dir: Path | None) -> None:
     """Sends these back to their consumers; without ids all that were given up."""
     from stampede.dead_letters import retry_letters
@@ -273,7 +273,7 @@ def dlq_retry(event_ids: tuple[UUID, ...], data_dir: Path | None) -> None:
 @dlq.command("purge")
 @_letters
 @click.option("--all", "everything", is_flag=True, help="All that were given up.")
-@_data_dir
+@data_dir_option
 def dlq_purge(event_ids: tuple[UUID, ...], everything: bool, data_dir: Path | None) -> None:
     """Throws these away for good."""
     from stampede.dead_letters import purge_letters
@@ -288,7 +288,7 @@ def dlq_purge(event_ids: tuple[UUID, ...], everything: bool, data_dir: Path | No
 
 @stampede.command()
 @click.argument("request_id")
-@_data_dir
+@data_dir_option
 def trace(request_id: str, data_dir: Path | None) -> None:
     """One request through every service's log, as a tree with durations."""
     from stampede import trace as tracing
@@ -301,96 +301,10 @@ def trace(request_id: str, data_dir: Path | None) -> None:
         say(text)
 
 
-@stampede.group()
-def loadtest() -> None:
-    """Crowds."""
-
-
-@loadtest.command("flash-sale")
-@click.option("--users", type=click.IntRange(1, 50_000), default=10_000, show_default=True)
-@click.option("--tickets", type=click.IntRange(1, 100_000), default=100, show_default=True)
-@click.option("--flush-redis", is_flag=True, help="FLUSHALL in the middle of the sale.")
-@click.option("--times", type=click.IntRange(1, 10), default=1, help="Sales one after the other.")
-@click.option("--running", is_flag=True, help="Use the platform of --data-dir and --port.")
-@click.option("--port", type=click.IntRange(1, 65535))
-@_data_dir
-def flash_sale(
-    users: int,
-    tickets: int,
-    flush_redis: bool,
-    times: int,
-    running: bool,
-    port: int | None,
-    data_dir: Path | None,
-) -> None:
-    """Far more people than seats, all at the moment of opening; exit 1 when a promise broke."""
-    from loadtest.command import run_flash_sale
-
-    loaded = load(port=port, data_dir=data_dir) if running else None
-    sales = run_flash_sale(
-        loaded, users=users, tickets=tickets, flush_redis=flush_redis, times=times, say=say
-    )
-    sys.exit(0 if sales else 1)
-
-
-@loadtest.command("prepare")
-@click.option("--users", type=click.IntRange(1, 50_000), default=1_000, show_default=True)
-@click.option("--tickets", type=click.IntRange(1, 100_000), default=100, show_default=True)
-@click.option("--opens-in", type=click.FloatRange(0, 3600), default=30.0, help="Seconds.")
-@click.option("--plan", "path", type=click.Path(path_type=Path), required=True)
-@click.option("--port", type=click.IntRange(1, 65535))
-@_data_dir
-def loadtest_prepare(
-    users: int, tickets: int, opens_in: float, path: Path, port: int | None, data_dir: Path | None
-) -> None:
-    """A session and buyers on the running platform, for locust's web page."""
-    from loadtest.plan import Plan, prepare
-
-    async def run(loaded: Settings) -> Plan:
-        return await prepare(
-            loaded.base_url,
-            loaded.database_url or "",
-            users=users,
-            tickets=tickets,
-            opens_in_s=opens_in,
-        )
-
-    with_servers(load(port=port, data_dir=data_dir), run).write(path)
-    say(f"locust -f loadtest/locustfile.py --plan {path}")
-
-
-@stampede.command()
-@click.option("--json", "as_json", is_flag=True, help="Figures as JSON.")
-@click.option("--only", default="", help="Cases by name, with commas between.")
-@click.option("--seconds", type=click.FloatRange(1, 600), default=8.0, show_default=True)
-@click.option("--connections", type=click.IntRange(1, 1024), default=64, show_default=True)
-@click.option("--workers", type=click.IntRange(1, 64), default=2, help="Web processes (2).")
-@click.option("--repeat", type=click.IntRange(1, 20), default=1, help="Runs: median, least, most.")
-@click.option("--growth", is_flag=True, help="What an order costs as sessions grow and fill up.")
-@click.option("--plot", type=click.Path(path_type=Path), help="SVG: 1 to 512 connections.")
-def bench(
-    as_json: bool,
-    only: str,
-    seconds: float,
-    connections: int,
-    workers: int,
-    repeat: int,
-    growth: bool,
-    plot: Path | None,
-) -> None:
-    """How fast, at what cost, beside what an empty server does; exit 1 when an answer was wrong."""
-    from loadtest.bench.command import Wanted
-    from loadtest.bench.command import bench as run
-
-    names = tuple(name.strip() for name in only.split(",") if name.strip())
-    wanted = Wanted(names, seconds, connections, workers, repeat)
-    sys.exit(0 if run(wanted, as_json=as_json, growth=growth, plot_path=plot) else 1)
-
-
 def main() -> None:
     """The entry point: expected trouble is one sentence and exit code 1, never a traceback."""
     from chassis.migrations import MigrationError
-    from stampede import cli_events  # noqa: F401  its commands join ours
+    from stampede import cli_events, cli_measuring  # noqa: F401  their commands join ours
     from stampede.embedded import EmbeddedError
     from stampede.starting import StartError
 

@@ -20,6 +20,7 @@ from chassis.postgres import transaction
 from chassis.problems import Unavailable
 from tests.support.booking import BookingApp, booking_tables, running_booking
 from tests.support.refunds import (
+    LET_IN,
     RefundingProvider,
     ask_back,
     bought,
@@ -154,7 +155,7 @@ async def test_who_may_not_is_told_why(app: BookingApp, database_url: str) -> No
     assert (await ask_back(app, user, order_id, ticket_ids=twice)).status == 400
     async with booking_tables(database_url) as tables:
         await tables.execute(
-            "UPDATE tickets SET status = 'checked_in' WHERE ticket_id = $1",
+            LET_IN,
             paid["tickets"][0]["ticket_id"],
         )
     inside = await ask_back(app, user, order_id)

@@ -20,6 +20,7 @@ from tests.support.booking import (
     without_redis,
 )
 from tests.support.refunds import (
+    LET_IN,
     RefundingProvider,
     ask_back,
     bought,
@@ -61,9 +62,7 @@ async def test_everybody_gets_everything_back_and_nobody_can_buy(app: BookingApp
     unpaid = (await app.order(unpaid_user, session_id, seats=[9])).json["order_id"]
     # one of them has been let in already
     inside = paid[1][1]["tickets"][0]["ticket_id"]
-    await app.services.pool.execute(
-        "UPDATE tickets SET status = 'checked_in' WHERE ticket_id = $1", UUID(inside)
-    )
+    await app.services.pool.execute(LET_IN, UUID(inside))
     cancelled = await cancel_session(app, session_id)
     assert (cancelled.status, cancelled.json["status"]) == (202, "running")
     assert (cancelled.json["orders_total"], cancelled.json["cancelled"]) == (4, 1)

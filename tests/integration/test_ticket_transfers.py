@@ -112,7 +112,8 @@ async def test_what_cannot_be_given_away_stays_where_it_is(app: BookingApp) -> N
     async with booking_tables(app.wiring.database_url) as tables:
         await tables.execute(SCAN_ONLY)
         await tables.execute(
-            "UPDATE tickets SET status = 'checked_in' WHERE ticket_id = $1", scanned
+            "UPDATE tickets SET status = 'checked_in', checked_in_at = now() WHERE ticket_id = $1",
+            scanned,
         )
         await tables.execute("UPDATE tickets SET status = 'void' WHERE ticket_id = $1", void)
         for ticket_id in (scanned, void):
@@ -193,9 +194,8 @@ async def test_a_scan_at_the_door_and_a_transfer_cannot_both_have_the_ticket(
     async with booking_tables(database_url) as door:
         await door.execute(SCAN_ONLY)
         async with door.transaction():
-            scan = (
-                "UPDATE tickets SET status = 'checked_in' WHERE ticket_id = $1 AND status = 'valid'"
-            )
+            scan = """UPDATE tickets SET status = 'checked_in', checked_in_at = now()
+                      WHERE ticket_id = $1 AND status = 'valid'"""
             assert await door.execute(scan, ticket_id) == "UPDATE 1"
             giving = asyncio.create_task(give(app, ticket_id))
             await until_one_waits(database_url)  # it has seen the ticket valid, and waits for us

@@ -24,7 +24,7 @@ from notification.webhooks.posting import RESPONSE_KEPT_MAX
 from notification.webhooks.schedule import ATTEMPTS_MAX
 from stampede.compose import migrate_all
 from tests.support.notification import RecordedLines, names
-from tests.support.orders import event_of, order_cancelled, order_created, order_paid
+from tests.support.orders import event_of, order_cancelled, order_created, order_paid, refund
 from tests.support.webhooks import (
     ADMIN,
     CREATED,
@@ -120,27 +120,14 @@ async def test_a_refund_is_told_without_the_buyers_own_words(
 ) -> None:
     kind = "stampede.refund.requested.v1"
     await service.subscribe(receiver.url, kind)
-    event = paid(service.catalog.session())
-    told = msgspec.json.decode(event.data)
-    seat = {key: told["items"][0][key] for key in ("seat_id", "area", "row", "number", "price")}
-    refund = {
-        "refund_id": str(uuid7()),
-        "cause": "buyer",
-        "reason": "我病了",
-        "note": None,
-        "automatic": False,
-        "items": [seat | {"ticket_id": str(uuid7())}],
-        "price": 128000,
-        "fee": 8000,
-        "amount": 120000,
-    }
-    data = msgspec.Raw(msgspec.json.encode(told | refund))
-    await service.deliver(msgspec.structs.replace(event, type=kind, data=data))
+    asked = refund(session_id=service.catalog.session(), reason="我病了")
+    await service.deliver(event_of(asked, type_=kind))
     await service.round()
     (message,) = receiver.messages
     assert message.event["data"].keys() & {"reason", "note", "tickets"} == set()
-    assert message.event["data"]["amount"] == 120000
-    assert message.event["data"]["items"] == refund["items"]
+    assert message.event["data"]["amount"] == asked.amount
+    (item,) = message.event["data"]["items"]
+    assert item.keys() == {"ticket_id", "seat_id", "area", "row", "number", "price"}
 
 
 async def test_each_hears_of_own_shows_and_chosen_types_only(

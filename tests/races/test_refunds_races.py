@@ -18,6 +18,7 @@ from tests.support.booking import (
     until_one_waits,
 )
 from tests.support.refunds import (
+    LET_IN,
     RefundingProvider,
     ask_back,
     bought,
@@ -100,11 +101,7 @@ async def test_two_tickets_at_once_end_the_order_once(app: BookingApp) -> None:
 
 async def check_in(pool: Any, ticket_id: str) -> bool:
     """As a gate does: compare-and-set of the ticket."""
-    moved = await pool.fetchval(
-        "UPDATE tickets SET status = 'checked_in'"
-        " WHERE ticket_id = $1 AND status = 'valid' RETURNING ticket_id",
-        UUID(ticket_id),
-    )
+    moved = await pool.fetchval(LET_IN, UUID(ticket_id))
     return moved is not None
 
 

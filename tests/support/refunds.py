@@ -14,6 +14,18 @@ from tests.support.booking import BookingApp
 
 DONE = RefundVerdict(state="succeeded")
 
+# What a gate does (booking/store/sql/door.sql), for tests that need one let in and no door.
+LET_IN = """
+WITH scanned AS (
+    UPDATE tickets SET status = 'checked_in', checked_in_at = now()
+    WHERE ticket_id = $1 AND status = 'valid' RETURNING ticket_id, session_id, user_id
+)
+INSERT INTO check_ins (check_in_id, ticket_id, session_id, user_id, gate, device, offline, admitted,
+                       scanned_at, request_id)
+SELECT gen_random_uuid(), ticket_id, session_id, user_id, 'A', '', false, true, now(), 'test'
+FROM scanned RETURNING ticket_id
+"""
+
 
 class RefundingProvider:
     """The app's provider, but refunds are answered here: by key, once, as a provider keeps its books."""

@@ -44,6 +44,8 @@ async def run_background(wiring: Wiring, stop: asyncio.Event) -> None:
     options = read_settings(wiring.settings)
     if options.url is not None:  # it sends for itself
         return
+    if not wiring.settings.webhook_secret:  # nobody would believe what it says
+        return
     async with opened(wiring.database_url, options) as (pool, steering, _):
         client = ServiceClient(wiring.upstreams.booking, deadline_s=WEBHOOK_DEADLINE_S)
         secret = wiring.settings.webhook_secret[0]
