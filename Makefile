@@ -1,6 +1,8 @@
 # Stampede. `make help` lists the targets; every one sets up what it needs.
 PYTHON ?= python3
 VENV   := .venv
+# test files run side by side, each process with PostgreSQL and Valkey of its own
+JOBS   ?= 2
 RUN    := $(VENV)/bin/python -m
 STAMPEDE := $(RUN) stampede
 
@@ -14,7 +16,7 @@ run: $(VENV)/.runtime ## sets up everything and serves a demo on-sale on http://
 	@exec $(STAMPEDE) up
 
 test: $(VENV)/.dev ## sets up everything and runs the tests
-	@$(RUN) pytest $(ARGS)
+	@$(RUN) pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev ## ruff and strict types
 	@$(RUN) ruff check .

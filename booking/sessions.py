@@ -8,7 +8,16 @@ from uuid import UUID
 
 from booking.domain.problems import SaleClosed, SaleNotOpen
 from booking.domain.seating import Seating, Stretch
-from catalog.contract import PLAN_PATH, SESSION_PATH, SeatPlan, SessionTerms
+from catalog.contract import (
+    PLAN_PATH,
+    TERMS_LOOKUP_PATH,
+    TERMS_LOOKUPS_MAX,
+    SeatPlan,
+    SessionTerms,
+    TermsFound,
+    TermsLookup,
+    TermsLookups,
+)
 from chassis.cache import FetchOnce
 from chassis.client import ServiceClient, UpstreamRefused
 from chassis.clock import Clock
@@ -26,13 +35,14 @@ from identity.contract import (
     EmailLookup,
 )
 
-TERMS_TTL_S = 1.0  # how long a cancelled session may still sell in one process
+TERMS_TTL_S = 2.0  # a cancelled session sells nothing meanwhile: its seats are taken in PostgreSQL
 SEATING_TTL_S = 3600.0  # a published plan is immutable; this only bounds memory
 ACCOUNT_TTL_S = (
     30.0  # an active account is believed in; its ended logins are refused at once anyway
 )
-SESSIONS_MAX = 512
-SEATINGS_MAX = 64  # a plan of 100,000 seats in rows of 30 is about 1 MB
+SESSIONS_MAX = 20_000
+SEATINGS_MAX = 2_048
+POSITIONS_MAX = 20_000_000  # of all seatings kept: about ten bytes each, with rows of 30
 ACCOUNTS_MAX = 50_000
 LOOKUPS_WAITING_MAX = 5_000
 EDGE_S = 0.5  # this close to the sale's edges only PostgreSQL's own clock is asked
@@ -46,8 +56,15 @@ class Sessions:
         self._terms: FetchOnce[UUID, SessionTerms | None] = FetchOnce(
             self._fetch_terms, ttl_s=TERMS_TTL_S, entries_max=SESSIONS_MAX
         )
+        self._lookups: Coalescer[TermsLookup, SessionTerms | None] = Coalescer(
+            self._look_up, batch_max=TERMS_LOOKUPS_MAX, queue_max=LOOKUPS_WAITING_MAX
+        )
         self._seating: FetchOnce[UUID, Seating] = FetchOnce(
-            self._fetch_seating, ttl_s=SEATING_TTL_S, entries_max=SEATINGS_MAX
+            self._fetch_seating,
+            ttl_s=SEATING_TTL_S,
+            entries_max=SEATINGS_MAX,
+            weigh=lambda seating: len(seating.layout),
+            weight_max=POSITIONS_MAX,
         )
 
     async def terms(self, session_id: UUID) -> SessionTerms:
@@ -72,7 +89,14 @@ class Sessions:
         return (await self.seating(session_id)).layout
 
     async def _fetch_terms(self, session_id: UUID) -> SessionTerms | None:
-        return await self._catalog.get(SESSION_PATH.format(session_id=session_id), SessionTerms)
+        context = current()
+        return await self._lookups.call(
+            TermsLookup(session_id, context.request_id, context.child_span())
+        )
+
+    async def _look_up(self, asked: Sequence[TermsLookup]) -> Sequence[SessionTerms | None]:
+        lookups = TermsLookups(list(asked))
+        return (await self._catalog.post(TERMS_LOOKUP_PATH, lookups, TermsFound)).sessions
 
     async def _fetch_seating(self, session_id: UUID) -> Seating:
         plan = await self._catalog.get(PLAN_PATH.format(session_id=session_id), SeatPlan)

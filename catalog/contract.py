@@ -6,12 +6,13 @@ A standing area is one row of places.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
 Kind = Literal["seated", "standing"]
+TERMS_LOOKUPS_MAX = 200
 
 
 class AreaTerms(msgspec.Struct, frozen=True):
@@ -61,6 +62,26 @@ class SessionTerms(msgspec.Struct, frozen=True):
     refund_policy: RefundPolicy = RefundPolicy()
 
 
+class TermsLookup(msgspec.Struct, frozen=True):
+    """A session asked about, and for which request: its log line is written under that."""
+
+    session_id: UUID
+    request_id: str
+    span: str
+
+
+class TermsLookups(msgspec.Struct, frozen=True):
+    """POST /internal/sessions/lookup: many sessions in one call, at most TERMS_LOOKUPS_MAX."""
+
+    lookups: Annotated[list[TermsLookup], msgspec.Meta(min_length=1, max_length=TERMS_LOOKUPS_MAX)]
+
+
+class TermsFound(msgspec.Struct, frozen=True):
+    """As many as were asked for, in their order; null where there is no such session."""
+
+    sessions: list[SessionTerms | None]
+
+
 class Segment(msgspec.Struct, frozen=True):
     """Seats next to each other: positions first_seat_id … first_seat_id + count - 1."""
 
@@ -102,6 +123,7 @@ class ShowTerms(msgspec.Struct, frozen=True):
 
 SHOW_PATH = "/internal/shows/{show_id}"
 SESSION_PATH = "/internal/sessions/{session_id}"
+TERMS_LOOKUP_PATH = "/internal/sessions/lookup"
 PLAN_PATH = "/internal/sessions/{session_id}/plan"
 CANCEL_PATH = "/internal/sessions/{session_id}/cancel"  # POST, 204, however often; see booking
 

@@ -149,8 +149,13 @@ async def insert_session(
 
 
 async def session(connection: Connection, session_id: UUID) -> Record | None:
-    found: Record | None = await _sql.session(connection, session_id=session_id)
-    return found
+    return (await sessions(connection, [session_id])).get(session_id)
+
+
+async def sessions(connection: Connection, session_ids: Sequence[UUID]) -> dict[UUID, Record]:
+    """Those of these sessions that there are."""
+    rows = _sql.sessions(connection, session_ids=list(session_ids))
+    return {row["session_id"]: row async for row in rows}
 
 
 async def sessions_of_show(connection: Connection, show_id: UUID) -> list[Record]:

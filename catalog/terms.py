@@ -1,5 +1,7 @@
 """What booking asks: on what terms a session sells, and where its seats are."""
 
+import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 from catalog import store
@@ -16,12 +18,14 @@ from catalog.domain.plan import number_rows
 from catalog.encoded import Encoded, encode
 from catalog.reading import FRESH_S, refund_policy
 from catalog.seat_maps import KEEP_S, rows_of
-from catalog.store import AreaRow
+from catalog.store import AreaRow, Record
 from chassis.cache import FetchOnce
+from chassis.coalescer import Coalescer
 from chassis.postgres import Pool, connection
 from chassis.problems import NotFound
 
 SESSIONS_MAX = 5000
+READ_TOGETHER_MAX = 200
 PLANS_MAX = 200  # a plan is one line a row of seats: a few 100 kB for the largest hall
 
 
@@ -35,11 +39,22 @@ class Terms:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._terms = FetchOnce(self._read_terms, ttl_s=FRESH_S, entries_max=SESSIONS_MAX)
+        self._reads: Coalescer[UUID, Encoded] = Coalescer(
+            self._read_many, batch_max=READ_TOGETHER_MAX, queue_max=SESSIONS_MAX
+        )
         self._plans = FetchOnce(self._read_frozen_plan, ttl_s=KEEP_S, entries_max=PLANS_MAX)
 
     async def terms(self, session_id: UUID) -> Encoded:
         """A SessionTerms at most FRESH_S old. Raises NotFound."""
         return await self._terms.get(session_id)
+
+    async def of_many(self, session_ids: Sequence[UUID]) -> list[Encoded | None]:
+        """As many as were asked for, in their order; None where there is none."""
+        found = await asyncio.gather(*map(self._terms.get, session_ids), return_exceptions=True)
+        for one in found:
+            if isinstance(one, BaseException) and not isinstance(one, NotFound):
+                raise one
+        return [None if isinstance(one, BaseException) else one for one in found]
 
     async def plan(self, session_id: UUID) -> Encoded:
         """A SeatPlan. Raises NotFound."""
@@ -61,40 +76,16 @@ class Terms:
         self._terms.forget(session_id)
 
     async def _read_terms(self, session_id: UUID) -> Encoded:
+        return await self._reads.call(session_id)
+
+    async def _read_many(self, session_ids: Sequence[UUID]) -> list[Encoded | BaseException]:
         async with connection(self._pool) as lent:
-            row = await store.session(lent, session_id)
-            if row is None:
-                raise NotFound()
-            areas = await store.areas_of_sessions(lent, [session_id])
-        terms = SessionTerms(
-            session_id=session_id,
-            show_id=row["show_id"],
-            organizer_id=row["organizer_id"],
-            title=row["title"],
-            venue=row["venue"],
-            city=row["city"],
-            starts_at=row["starts_at"],
-            time_zone=row["time_zone"],
-            currency=row["currency"],
-            status=row["status"],
-            sale_opens_at=row["sale_opens_at"],
-            sale_closes_at=row["sale_closes_at"],
-            max_tickets_per_user=row["max_tickets_per_user"],
-            areas=[
-                AreaTerms(
-                    area_id=area["area_id"],
-                    name=area["name"],
-                    kind=area["kind"],
-                    price=area["price"],
-                    first_seat_id=area["first_seat_id"],
-                    last_seat_id=area["last_seat_id"],
-                    capacity=area["capacity"],
-                )
-                for area in areas[session_id]
-            ],
-            refund_policy=refund_policy(row),
-        )
-        return encode(terms)
+            rows = await store.sessions(lent, session_ids)
+            areas = await store.areas_of_sessions(lent, list(rows))
+        return [
+            encode(_terms_of(rows[one], areas[one])) if one in rows else NotFound()
+            for one in session_ids
+        ]
 
     async def _read_frozen_plan(self, session_id: UUID) -> Encoded:
         plan, draft = await self._read_plan(session_id)
@@ -115,6 +106,37 @@ class Terms:
             areas=[_area_plan(area) for area in areas],
         )
         return encode(plan), row["status"] == "draft"
+
+
+def _terms_of(row: Record, areas: Sequence[Record]) -> SessionTerms:
+    return SessionTerms(
+        session_id=row["session_id"],
+        show_id=row["show_id"],
+        organizer_id=row["organizer_id"],
+        title=row["title"],
+        venue=row["venue"],
+        city=row["city"],
+        starts_at=row["starts_at"],
+        time_zone=row["time_zone"],
+        currency=row["currency"],
+        status=row["status"],
+        sale_opens_at=row["sale_opens_at"],
+        sale_closes_at=row["sale_closes_at"],
+        max_tickets_per_user=row["max_tickets_per_user"],
+        areas=[
+            AreaTerms(
+                area_id=area["area_id"],
+                name=area["name"],
+                kind=area["kind"],
+                price=area["price"],
+                first_seat_id=area["first_seat_id"],
+                last_seat_id=area["last_seat_id"],
+                capacity=area["capacity"],
+            )
+            for area in areas
+        ],
+        refund_policy=refund_policy(row),
+    )
 
 
 def _area_plan(area: AreaRow) -> AreaPlan:

@@ -14,12 +14,20 @@ class FetchOnce(Generic[Key, Value]):
     """`await cache.get(key)`: the value, at most `ttl_s` old; one fetch a key is under way at a time.
 
     A failed fetch is raised to all who waited for it and is not remembered. At most `entries_max`
-    values are kept; the least recently fetched goes first.
+    values are kept, and, with `weigh`, of weight_max together; the least recently fetched goes first.
     """
 
     def __init__(
-        self, fetch: Callable[[Key], Awaitable[Value]], *, ttl_s: float, entries_max: int
+        self,
+        fetch: Callable[[Key], Awaitable[Value]],
+        *,
+        ttl_s: float,
+        entries_max: int,
+        weigh: Callable[[Value], int] | None = None,
+        weight_max: int = 0,
     ) -> None:
+        self._weigh, self._weight_max = weigh, weight_max
+        self._weight = 0
         self._fetch = fetch
         self._ttl_s = ttl_s
         self._entries_max = entries_max
@@ -38,15 +46,24 @@ class FetchOnce(Generic[Key, Value]):
         return await asyncio.shield(task)  # one waiter's cancellation is not everybody's
 
     def forget(self, key: Key) -> None:
-        self._values.pop(key, None)
+        self._drop(key)
 
     async def _fetch_and_keep(self, key: Key) -> Value:
         value = await self._fetch(key)
+        self._drop(key)
         self._values[key] = (time.monotonic() + self._ttl_s, value)
-        self._values.move_to_end(key)
-        while len(self._values) > self._entries_max:
-            self._values.popitem(last=False)
+        if self._weigh is not None:
+            self._weight += self._weigh(value)
+        while len(self._values) > self._entries_max or (
+            self._weight > self._weight_max and len(self._values) > 1
+        ):
+            self._drop(next(iter(self._values)))
         return value
+
+    def _drop(self, key: Key) -> None:
+        entry = self._values.pop(key, None)
+        if entry is not None and self._weigh is not None:
+            self._weight -= self._weigh(entry[1])
 
     def _ended(self, key: Key, task: "asyncio.Task[Value]") -> None:
         self._under_way.pop(key, None)

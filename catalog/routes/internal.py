@@ -8,12 +8,13 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, RawBody
 
 from catalog import organizing
-from catalog.contract import ShowTerms
+from catalog.contract import TERMS_LOOKUP_PATH, ShowTerms, TermsLookups
 from catalog.reading import Reading
 from catalog.terms import Terms
 from chassis import logs
 from chassis.access import INTERNAL, access
 from chassis.body import decode
+from chassis.context import CURRENT, RequestContext
 from chassis.events import EventBatch
 from chassis.inbox import Inbox
 from chassis.postgres import transaction
@@ -30,6 +31,22 @@ async def get_terms(request: Request[Any, Any, Any], session_id: FromPath[UUID])
     duration = f"{round((time.perf_counter() - started) * 1000)}ms"
     log.info("session_read", session=session_id, duration=duration)
     return Response(found.body, media_type="application/json")
+
+
+@post(TERMS_LOOKUP_PATH, status_code=200, opt=access(INTERNAL), include_in_schema=False)
+async def look_up_terms(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
+    """TermsFound, for many at once; each read is told under the request that needs it."""
+    started = time.perf_counter()
+    terms: Terms = request.app.state.terms
+    lookups = decode(TermsLookups, body).lookups
+    found = await terms.of_many([one.session_id for one in lookups])
+    duration = f"{round((time.perf_counter() - started) * 1000)}ms"
+    for one in lookups:
+        token = CURRENT.set(RequestContext(one.request_id, one.span))
+        log.info("session_read", session=one.session_id, duration=duration)
+        CURRENT.reset(token)
+    sessions = b",".join(b"null" if one is None else one.body for one in found)
+    return Response(b'{"sessions":[' + sessions + b"]}", media_type="application/json")
 
 
 @get("/internal/sessions/{session_id:uuid}/plan", opt=access(INTERNAL), include_in_schema=False)
@@ -73,4 +90,4 @@ async def take_events(request: Request[Any, Any, Any], body: RawBody) -> None:
     await inbox.take(decode(EventBatch, body).events)
 
 
-INTERNAL_ROUTES = [get_terms, get_plan, get_show_terms, cancel_session, take_events]
+INTERNAL_ROUTES = [get_terms, look_up_terms, get_plan, get_show_terms, cancel_session, take_events]

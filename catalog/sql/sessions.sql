@@ -17,14 +17,14 @@ FROM unnest(:area_ids::uuid[], :names::text[], :kinds::text[], :prices::bigint[]
      WITH ORDINALITY AS given (area_id, name, kind, price, capacity, first_seat_id, last_seat_id,
                                plan, place);
 
--- name: session^
--- One session with what belongs to its show. `sale_status` is by this database's clock.
+-- name: sessions
+-- Sessions with what belongs to their shows. `sale_status` is by this database's clock.
 SELECT st.session_id, st.show_id, st.starts_at, st.sale_opens_at, st.sale_closes_at, st.currency,
        st.max_tickets_per_user, st.status, st.sale_status,
        sh.organizer_id, sh.title, v.name AS venue, v.city, v.time_zone,
        sh.refundable, sh.refund_until_hours, sh.refund_fee_kind, sh.refund_fee, sh.refund_approval
 FROM session_states st JOIN shows sh USING (show_id) JOIN venues v USING (venue_id)
-WHERE st.session_id = :session_id;
+WHERE st.session_id = ANY(:session_ids::uuid[]);
 
 -- name: sessions_of_show
 SELECT st.session_id, st.show_id, st.starts_at, st.sale_opens_at, st.sale_closes_at, st.currency,

@@ -14,7 +14,6 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +23,8 @@ import msgspec
 from booking.providers.signatures import sign
 from booking.seats.holds import LUA
 from booking.store.queries import queries
-from chassis.redis import Call, RedisCalls, load_scripts
+from chassis.redis import load_scripts
+from chassis.redis_wire import Wire
 from tests.support.booking import BookingApp, running_booking
 
 SECRET = "whsec_a2lsbGVk"
@@ -71,13 +71,15 @@ class Steps:
         for name in ("execute", "_execute"):
             inner = getattr(asyncpg.Connection, name)
             setattr(asyncpg.Connection, name, self._before_sql(name, inner))
-        pipeline = RedisCalls._pipeline
+        send = Wire._send
 
-        async def watched(calls: RedisCalls, batch: Sequence[Call]) -> list[Any]:
-            self.step(f"Redis: {', '.join(SCRIPTS.get(call[1], call[0]) for call in batch)}")
-            return await pipeline(calls, batch)
+        def watched(wire: Wire, line: Any) -> None:
+            calls = [command.call for command in wire._queue]
+            taught = [call for call in calls if call[0] != "SCRIPT"]
+            self.step(f"Redis: {', '.join(SCRIPTS.get(call[1], call[0]) for call in taught)}")
+            send(wire, line)
 
-        RedisCalls._pipeline = watched  # type: ignore[method-assign]
+        Wire._send = watched  # type: ignore[method-assign]
 
     def _before_sql(self, name: str, inner: Any) -> Any:
         async def watched(connection: Any, query: str, *args: Any, **kwargs: Any) -> Any:

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from catalog.contract import SeatPlan, SessionTerms
+from catalog.contract import SeatPlan, SessionTerms, TermsFound
 from tests.support.catalog import Catalog, catalog_tables, in_days, running_catalog, waiting
 
 
@@ -225,3 +225,18 @@ async def test_a_hall_of_a_hundred_thousand_seats(catalog: Catalog) -> None:
     assert plan.json["length"] == ids[-1]
     packed = await catalog.get(path, headers={"Accept-Encoding": "gzip"})
     assert len(packed.body) < 1_500_000
+
+
+async def test_booking_asks_for_the_terms_of_many_at_once(catalog: Catalog) -> None:
+    show_id = await catalog.show()
+    asked = [(await catalog.session(show_id))["session_id"] for _ in range(3)]
+    asked.insert(1, str(UUID(int=7)))
+    lookups = [{"session_id": one, "request_id": "r-1", "span": "1.2"} for one in asked]
+    path = "/internal/sessions/lookup"
+    answer = await catalog.call("POST", path, {"lookups": lookups})
+    found = msgspec.json.decode(answer.body, type=TermsFound).sessions
+    assert [str(one.session_id) if one else None for one in found] == [
+        *(asked[0], None, asked[2], asked[3])
+    ]
+    alone = await catalog.get(f"/internal/sessions/{asked[0]}")
+    assert msgspec.json.decode(alone.body, type=SessionTerms) == found[0]

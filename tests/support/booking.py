@@ -16,6 +16,7 @@ from booking.seats.answers import Held
 from booking.seats.truth import Claim
 from booking.services import Booking
 from catalog.contract import (
+    TERMS_LOOKUP_PATH,
     AreaPlan,
     AreaTerms,
     RowPlan,
@@ -23,6 +24,8 @@ from catalog.contract import (
     Segment,
     SessionTerms,
     ShowTerms,
+    TermsFound,
+    TermsLookups,
 )
 from chassis.broker import MemoryBroker
 from chassis.settings import Settings
@@ -103,6 +106,9 @@ class Neighbours:
         elif scope["path"] == LOOKUP_PATH:
             asked = msgspec.json.decode((await receive())["body"], type=AccountLookups)
             found = Accounts([self._account(one.user_id) for one in asked.lookups])
+        elif scope["path"] == TERMS_LOOKUP_PATH:
+            wanted_terms = msgspec.json.decode((await receive())["body"], type=TermsLookups)
+            found = TermsFound([self.terms.get(one.session_id) for one in wanted_terms.lookups])
         else:
             parts = scope["path"].strip("/").split("/")
             key = UUID(parts[2])

@@ -145,3 +145,23 @@ def test_an_idempotency_key_may_be_quoted_as_the_draft_has_it() -> None:
 
 def test_a_body_hash_ignores_the_order_of_fields() -> None:
     assert body_hash({"a": 1, "b": 2}) == body_hash({"b": 2, "a": 1}) != body_hash({"a": 1})
+
+
+async def test_a_cache_is_bounded_by_the_weight_of_what_it_keeps() -> None:
+    fetched: list[str] = []
+
+    async def fetch(key: str) -> bytes:
+        fetched.append(key)
+        return b"x" * len(key)
+
+    cache: FetchOnce[str, bytes] = FetchOnce(
+        fetch, ttl_s=60, entries_max=10, weigh=len, weight_max=6
+    )
+    for key in ("aaa", "bbb", "ccc", "ccc", "bbb"):
+        await cache.get(key)
+    assert fetched == ["aaa", "bbb", "ccc"]  # aaa has gone for ccc, the others are there
+    await cache.get("aaa")
+    assert await cache.get("a value heavier than all that may be kept") is not None
+    cache.forget("a value heavier than all that may be kept")
+    await cache.get("bbb")
+    assert fetched[-1] == "bbb"
