@@ -19,7 +19,10 @@ WAIT_S = 0.08  # API.md: overload is told within 100 ms
 PAY = "pay"
 PAY_SHARE = 8  # one place in so many is for payment alone
 SERVICE_PERCENT = 75  # of the places that are not payment's
-RETRY_AFTER_MAX_S = 15
+RETRY_AFTER_MAX_S = 8  # ten thousand refusals cost two cores a few seconds
+LAG_MAX_S = 0.04  # beyond it the process itself is the queue, and nobody in it is answered in time
+LAG_HOLDS_S = 0.1  # a lag seen longer ago than this says nothing of now
+PAY_LAG_MAX_S = 0.25  # whoever pays is refused last
 STREAMS_MAX = 4_000  # event streams of one process
 STREAMS_PER_ADDRESS_MAX = 200  # a whole office behind one address may watch
 
@@ -44,6 +47,12 @@ class Admission:
         self._all = 0
         self._waiting: dict[str, _Waiting] = {PAY: {}}
         self._pace = Pace()
+        self._lag = LoopLag()
+
+    def refuse_when_behind(self, lane: str) -> None:
+        """Raises Overloaded while this process is behind with what it has taken in already."""
+        if self._lag.seconds() > (PAY_LAG_MAX_S if lane == PAY else LAG_MAX_S):
+            raise self._shed(lane)
 
     def refuse_when_full(self, lane: str) -> None:
         """Raises Overloaded when `enter` would at once: before anything was spent on the request."""
@@ -124,6 +133,34 @@ class Admission:
                     place.set_result(None)
             if lane != PAY and queue:  # the next free place is another service's first
                 self._waiting[lane] = self._waiting.pop(lane)
+
+
+class LoopLag:
+    """How long what comes up now waits for the event loop: the queue that no counter sees.
+
+    A callback is put behind everything that waits and says how long it took to get its turn; while it
+    has not, its age is the least that it can be. Asked only when there are requests.
+    """
+
+    def __init__(self) -> None:
+        self._asked_at: float | None = None
+        self._answered_at = 0.0
+        self._last_s = 0.0
+
+    def seconds(self) -> float:
+        now = time.monotonic()
+        if self._asked_at is None:
+            last_s = self._last_s if now - self._answered_at < LAG_HOLDS_S else 0.0
+            self._asked_at = now
+            asyncio.get_running_loop().call_soon(self._answer)
+            return last_s
+        return max(self._last_s, now - self._asked_at)
+
+    def _answer(self) -> None:
+        now = time.monotonic()
+        if self._asked_at is not None:
+            self._last_s = now - self._asked_at
+        self._asked_at, self._answered_at = None, now
 
 
 class Pace:

@@ -125,12 +125,13 @@ class Edge:
         await exchange.answer(204, headers)
 
     async def _forward(self, exchange: Exchange, route: Route) -> None:
+        lane = PAY if route.lane == "pay" else route.service
+        self._admission.refuse_when_behind(lane)
         address = self._addresses.of(
             exchange.scope["client"][0] if exchange.scope.get("client") else "",
             exchange.headers.lines(b"x-forwarded-for"),
         )
         counted_as = self._addresses.key(address)
-        lane = PAY if route.lane == "pay" else route.service
         self._gate.refuse_known(route, counted_as)
         self._admission.refuse_when_full(lane)
         try:

@@ -25,8 +25,8 @@ MEMORY_COST_KIB = 19 * 1024
 TIME_COST = 2
 PARALLELISM = 1
 
-WAITING_PER_THREAD_MAX = 32  # 0.8 s of work on a machine that has nothing else to do
-WAIT_MAX_S = 1.0  # for a thread: beside a sale a hash takes many times as long
+WAITING_PER_THREAD_MAX = 8  # 0.2 s of work on a machine that has nothing else to do
+WAIT_MAX_S = 0.3  # for a thread: beside a sale a hash takes many times as long
 THREAD_NICENESS = 10  # hashing yields to the sale that runs on the same cores
 BUSY = "Too many people log in right now; try again in a moment."
 UNUSABLE = "!"  # a password hash that no password verifies against
