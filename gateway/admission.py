@@ -21,6 +21,7 @@ PAY_SHARE = 8  # one place in so many is for payment alone
 SERVICE_PERCENT = 75  # of the places that are not payment's
 RETRY_AFTER_MAX_S = 8  # ten thousand refusals cost two cores a few seconds
 LAG_MAX_S = 0.04  # beyond it the process itself is the queue, and nobody in it is answered in time
+LAG_PERSISTS_S = 0.25  # one long piece of work is no overload (as CoDel has it, RFC 8289)
 LAG_HOLDS_S = 0.1  # a lag seen longer ago than this says nothing of now
 PAY_LAG_MAX_S = 0.25  # whoever pays is refused last
 STREAMS_MAX = 4_000  # event streams of one process
@@ -51,7 +52,7 @@ class Admission:
 
     def refuse_when_behind(self, lane: str) -> None:
         """Raises Overloaded while this process is behind with what it has taken in already."""
-        if self._lag.seconds() > (PAY_LAG_MAX_S if lane == PAY else LAG_MAX_S):
+        if self._lag.is_above(PAY_LAG_MAX_S if lane == PAY else LAG_MAX_S):
             raise self._shed(lane)
 
     def refuse_when_full(self, lane: str) -> None:
@@ -146,21 +147,31 @@ class LoopLag:
         self._asked_at: float | None = None
         self._answered_at = 0.0
         self._last_s = 0.0
+        self._above_since: float | None = None
 
-    def seconds(self) -> float:
+    def is_above(self, most_s: float) -> bool:
+        """Whether it is above `most_s` now and has been above LAG_MAX_S for LAG_PERSISTS_S."""
         now = time.monotonic()
+        lag_s = self._last_s
         if self._asked_at is None:
-            last_s = self._last_s if now - self._answered_at < LAG_HOLDS_S else 0.0
+            if now - self._answered_at > LAG_HOLDS_S:
+                lag_s, self._above_since = 0.0, None
             self._asked_at = now
             asyncio.get_running_loop().call_soon(self._answer)
-            return last_s
-        return max(self._last_s, now - self._asked_at)
+        else:
+            lag_s = max(lag_s, now - self._asked_at)
+        since = self._above_since
+        return lag_s > most_s and since is not None and now - since >= LAG_PERSISTS_S
 
     def _answer(self) -> None:
         now = time.monotonic()
         if self._asked_at is not None:
             self._last_s = now - self._asked_at
         self._asked_at, self._answered_at = None, now
+        if self._last_s <= LAG_MAX_S:
+            self._above_since = None
+        elif self._above_since is None:
+            self._above_since = now
 
 
 class Pace:
