@@ -17,7 +17,9 @@ from loadtest.bench.traffic import Call, Traffic
 
 CONNECTIONS = 16
 FILL_DEADLINE_S = 120.0
-QUIET_MAX_S = 6.0  # for what a fill has left the worker to do; its mails trickle on beside the orders
+QUIET_MAX_S = (
+    6.0  # for what a fill has left the worker to do; its mails trickle on beside the orders
+)
 MEASURED_BUYERS = 250  # each orders a few times a second at most, and is known by then
 READS_A_SESSION = 4  # after which (almost) every process has it
 WARM_UP_ORDERS = 200  # in all, where there is room; two a session at least
