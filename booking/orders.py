@@ -43,9 +43,6 @@ log = logs.get("booking")
 BATCH_MAX = 64  # orders a statement; DESIGN measured no more gain beyond 50
 WAITING_MAX = 5_000  # orders waiting for one: two seconds' worth at the rated load
 STATEMENTS_AT_ONCE = 1  # a statement costs as much as 5 orders in it do: fewer, larger ones
-PACE_S = (
-    0.008  # between two statements: in a rush they carry what came in so long, alone nobody waits
-)
 KEYS_MAX = 200  # keys of refused orders asked about in one query
 ATTEMPTS_MAX = 3  # holds tried when PostgreSQL knows more of the seats than Redis does
 
@@ -72,14 +69,13 @@ class OrderPlacing:
         self._hold_ttl_s = hold_ttl_s
         self._redeeming = redeeming
         self._keys: Coalescer[tuple[UUID, str], bool] = Coalescer(
-            self._find_keys, batch_max=KEYS_MAX, queue_max=WAITING_MAX, pace_s=PACE_S / 2
+            self._find_keys, batch_max=KEYS_MAX, queue_max=WAITING_MAX
         )
         self._commits: Coalescer[NewOrder, PlacedOrder] = Coalescer(
             self._commit_batch,
             batch_max=BATCH_MAX,
             queue_max=WAITING_MAX,
             concurrency=STATEMENTS_AT_ONCE,
-            pace_s=PACE_S,
         )
 
     async def place(

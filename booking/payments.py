@@ -53,7 +53,6 @@ log = logs.get("booking")
 BATCH_MAX = 64  # intents a statement
 WAITING_MAX = 5_000
 STATEMENTS_AT_ONCE = 2
-PACE_S = 0.008  # see booking/orders.py
 ALONE_AT_ONCE = (
     4  # intents begun one by one: each may wait for a lock with a connection in its hand
 )
@@ -82,7 +81,6 @@ class Payments:
             batch_max=BATCH_MAX,
             queue_max=WAITING_MAX,
             concurrency=STATEMENTS_AT_ONCE,
-            pace_s=PACE_S,
         )
 
     async def pay(

@@ -27,7 +27,6 @@ from chassis.postgres import Pool, transaction
 BATCH_MAX = 64  # sales a statement
 WAITING_MAX = 5_000
 STATEMENTS_AT_ONCE = 2  # while one waits for the disk the next one works
-PACE_S = 0.008  # see booking/orders.py
 
 
 class Settling:
@@ -44,7 +43,6 @@ class Settling:
             batch_max=BATCH_MAX,
             queue_max=WAITING_MAX,
             concurrency=STATEMENTS_AT_ONCE,
-            pace_s=PACE_S,
         )
 
     async def sell(

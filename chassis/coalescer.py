@@ -1,7 +1,7 @@
 """Gathers concurrent calls of one kind into one round trip.
 
-While one batch is under way the next one gathers, and a call that finds nothing under way leaves at
-once (see `pace_s` for the one exception). Bounded batch, bounded queue, an outcome for each item of its own.
+No wait is added: while one batch is under way the next one gathers, and a call that finds nothing
+under way leaves at once. Bounded batch, bounded queue, an outcome for each item of its own.
 """
 
 import asyncio
@@ -27,9 +27,6 @@ class Coalescer(Generic[Item, Outcome]):
         be atomic, leaving nothing behind when it raises.
     batch_max: items a round trip.  queue_max: items waiting; beyond it callers get Overloaded.
     concurrency: round trips under way at once.
-    pace_s: least time between two departures, for round trips whose price hardly depends on how
-        many travel. Whoever comes when none has left for so long still leaves at once, and a full
-        batch always does.
 
     A caller cancelled while its item waits takes the item along. Cancelled later, it leaves the item
     in the batch: its effect may still happen and its outcome is dropped. Whoever cancels must be able
@@ -43,14 +40,11 @@ class Coalescer(Generic[Item, Outcome]):
         batch_max: int,
         queue_max: int,
         concurrency: int = 1,
-        pace_s: float = 0.0,
     ) -> None:
         self._run_batch = run_batch
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._free = concurrency
-        self._pace_s = pace_s
-        self._next_at = 0.0
         self._queue: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._scheduled = False
@@ -65,7 +59,7 @@ class Coalescer(Generic[Item, Outcome]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
         self._queue.append((item, future))
-        if self._free and (not self._scheduled or len(self._queue) == self._batch_max):
+        if self._free and not self._scheduled:
             self._scheduled = True  # leave after this turn of the loop, with all who came in it
             loop.call_soon(self._depart)
         return future
@@ -77,14 +71,7 @@ class Coalescer(Generic[Item, Outcome]):
 
     def _depart(self) -> None:
         self._scheduled = False
-        while self._free and self._queue:
-            if self._pace_s and len(self._queue) < self._batch_max:
-                loop = asyncio.get_running_loop()
-                if loop.time() < self._next_at:
-                    self._scheduled = True
-                    loop.call_at(self._next_at, self._depart)
-                    return
-                self._next_at = loop.time() + self._pace_s
+        while self._free:
             batch = self._next_batch()
             if not batch:
                 return
@@ -106,7 +93,7 @@ class Coalescer(Generic[Item, Outcome]):
     def _arrived(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         self._free += 1
-        if self._queue and not self._scheduled and not task.cancelled():
+        if self._queue and not task.cancelled():
             self._depart()
 
     async def _travel(self, batch: list[tuple[Item, "asyncio.Future[Outcome]"]]) -> None:

@@ -150,28 +150,3 @@ async def test_a_batch_belongs_to_no_request() -> None:
         assert await coalescer.call(1) == "-"
     finally:
         CURRENT.reset(token)
-
-
-async def test_departures_keep_their_pace_and_the_first_one_waits_for_nobody() -> None:
-    loop = asyncio.get_running_loop()
-    left: list[tuple[float, list[int]]] = []
-
-    async def run(items: Sequence[int]) -> list[int]:
-        left.append((loop.time(), list(items)))
-        return list(items)
-
-    coalescer: Coalescer[int, int] = Coalescer(run, batch_max=5, queue_max=100, pace_s=0.03)
-    began = loop.time()
-    assert await coalescer.call(1) == 1
-    assert left[0][0] - began < 0.03
-    calls = [asyncio.create_task(coalescer.call(n)) for n in (2, 3)]
-    await asyncio.sleep(0.01)
-    calls.append(asyncio.create_task(coalescer.call(4)))
-    assert await asyncio.gather(*calls) == [2, 3, 4]
-    assert left[1][1] == [2, 3, 4]
-    assert left[1][0] - left[0][0] >= 0.029
-    full = [asyncio.create_task(coalescer.call(n)) for n in range(5)]
-    before = loop.time()
-    await asyncio.gather(*full)
-    assert left[2][0] - before < 0.02  # a full batch goes at once
-    await coalescer.drain()

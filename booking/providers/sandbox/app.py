@@ -32,7 +32,6 @@ PENDING_AT_LEAST_S = 0.001  # a late answer is late even when there is no delay
 BODY_MAX_BYTES = 16_384
 CHARGES_PER_BATCH_MAX = 200
 CHARGES_WAITING_MAX = 10_000
-PACE_S = 0.008  # between two statements in a rush (chassis.coalescer)
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
@@ -75,7 +74,6 @@ class SandboxApp:
             self._take_charges,
             batch_max=CHARGES_PER_BATCH_MAX,
             queue_max=CHARGES_WAITING_MAX,
-            pace_s=PACE_S,
         )
 
     async def drain(self) -> None:
