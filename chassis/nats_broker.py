@@ -24,7 +24,7 @@ from chassis.broker import PartlyTaken, Subscriber
 from chassis.events import Event
 from chassis.lead import lead
 from chassis.nats_consumer import Consumer
-from chassis.nats_link import CALL_TIMEOUT_S, PREFIX, Link
+from chassis.nats_link import CALL_TIMEOUT_S, PREFIX, Link, heed_cancellation
 from chassis.postgres import open_pool
 from chassis.problems import Unavailable
 
@@ -134,6 +134,7 @@ class NatsBroker:
                 )
         except (nats.errors.Error, OSError) as failure:
             trouble = repr(failure)
+        heed_cancellation()
         await self._answered(under_way.values())
         stored = set()
         for event_id, answer in under_way.items():

@@ -27,7 +27,7 @@ from chassis.backoff import Backoff, pause
 from chassis.broker import EVENTS_PATH, Subscriber, calls
 from chassis.client import UpstreamRefused
 from chassis.events import Event, EventBatch
-from chassis.nats_link import UNACKED_MAX, Link
+from chassis.nats_link import UNACKED_MAX, Link, heed_cancellation
 from chassis.problems import Unavailable
 
 PULL_S = 10.0  # how long JetStream keeps a request for more
@@ -63,6 +63,7 @@ class Consumer:
                 await self._consume(stop)
                 failures = 0
             except (nats.errors.Error, Unavailable, TimeoutError, OSError) as failure:
+                heed_cancellation()
                 failures += 1
                 if failures & (failures - 1) == 0:  # the 1st, 2nd, 4th, 8th … in a row
                     log.warning("consumer_waits", consumer=self.name, reason=repr(failure))
@@ -84,6 +85,7 @@ class Consumer:
             while not stop.is_set() and self._link.epoch == epoch:
                 await self._receive(requests, wait_s=0 if self._pending else WAIT_S)
                 trouble = await self._deliver() if self._pending else ""
+                heed_cancellation()
                 failures = failures + 1 if trouble else 0
                 if failures:
                     if failures & (failures - 1) == 0:
@@ -160,6 +162,7 @@ class Consumer:
             for one in list(self._pending.values()):
                 with contextlib.suppress(nats.errors.Error):
                     await one.message.in_progress()
+                heed_cancellation()
 
     async def _hand_back(self, requests: "_Requests") -> None:
         """At the end: what we have and did not deliver comes to our successor at once."""

@@ -175,6 +175,16 @@ class Link:
         return replicas
 
 
+def heed_cancellation() -> None:
+    """To be called after every wait on the client, which takes some cancellations for its own.
+
+    Without it, who has lost the lead would go on beside the process that has it now.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def check(url: str) -> None:
     """For the start of a process. Raises NatsUnreachable."""
     client = Client()

@@ -1,0 +1,69 @@
+"""A worker over a broker, and what its subscribers were given: for the tests of every broker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from chassis import logs
+from chassis.broker import Broker
+from chassis.events import Event
+from chassis.postgres import Pool
+from chassis.relay import Relay
+from tests.support.events import TYPE, subscriber
+
+LOG = logs.get("test")
+OTHER_TYPE = "stampede.tests.other.v1"
+BOTH = frozenset({TYPE, OTHER_TYPE})
+IN_TIME_S = 15.0
+
+Make = Callable[..., Broker]
+
+
+@asynccontextmanager
+async def working(pool: Pool, broker: Broker) -> AsyncIterator[asyncio.Event]:
+    """A worker: its relay and what brings stored events to the subscribers."""
+    stop = asyncio.Event()
+    relay = Relay(pool, broker, source="scratch", log=LOG)
+    tasks = [asyncio.create_task(relay.run(stop)), asyncio.create_task(broker.run(stop))]
+    try:
+        yield stop
+    finally:
+        stop.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), IN_TIME_S)
+
+
+async def until(pool: Pool, condition: str, *args: Any) -> None:
+    async with asyncio.timeout(IN_TIME_S):
+        while not await pool.fetchval(f"SELECT {condition}", *args):  # noqa: ASYNC110  no bell rings
+            await asyncio.sleep(0.01)
+
+
+async def effects(pool: Pool) -> dict[str, list[int]]:
+    """The numbers of each subject in the order of their effects."""
+    rows = await pool.fetch(
+        "SELECT subject, array_agg(number ORDER BY place) AS numbers FROM effects GROUP BY subject"
+    )
+    return {row["subject"]: row["numbers"] for row in rows}
+
+
+class Recorder:
+    def __init__(self, name: str, types: frozenset[str] = BOTH) -> None:
+        self.seen: list[Event] = []
+        self.status: int | None = None
+        self.subscriber = subscriber(self.take, name, types)
+
+    async def take(self, events: list[Event]) -> int | None:
+        if self.status is None:
+            self.seen.extend(events)
+        return self.status
+
+
+async def seen(recorder: Recorder, count: int) -> None:
+    await holds(lambda: len(recorder.seen) >= count)
+
+
+async def holds(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(IN_TIME_S):
+        while not condition():  # noqa: ASYNC110  what a subscriber was given rings no bell
+            await asyncio.sleep(0.005)
