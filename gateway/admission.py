@@ -20,6 +20,8 @@ PAY = "pay"
 PAY_SHARE = 8  # one place in so many is for payment alone
 SERVICE_PERCENT = 75  # of the places that are not payment's
 RETRY_AFTER_MAX_S = 8  # ten thousand refusals cost two cores a few seconds
+DRAIN_WINDOW_S = 0.4  # over which it is counted how fast the queue is left
+DRAIN_KNOWN_S = 1.0  # after nobody has waited for so long, nothing is known of the queue
 LAG_MAX_S = 0.08  # beyond it the process itself is the queue, and nobody in it is answered in time
 LAG_PERSISTS_S = 0.5  # one long piece of work is no overload (as CoDel has it, RFC 8289)
 LAG_HOLDS_S = 0.1  # a lag seen longer ago than this says nothing of now
@@ -47,6 +49,8 @@ class Admission:
         self._general = 0
         self._all = 0
         self._waiting: dict[str, _Waiting] = {PAY: {}}
+        self._coming = {True: 0, False: 0}
+        self._drains = {True: Drain(wait_s), False: Drain(wait_s)}
         self._pace = Pace()
         self._lag = LoopLag()
 
@@ -55,18 +59,27 @@ class Admission:
         if self._lag.is_above(PAY_LAG_MAX_S if lane == PAY else LAG_MAX_S):
             raise self._shed(lane)
 
-    def refuse_when_full(self, lane: str) -> None:
-        """Raises Overloaded when `enter` would at once: before anything was spent on the request."""
-        if self._count_waiting(lane) >= self._waiting_max[lane == PAY] and not self._has_place(
-            lane
-        ):
+    @contextmanager
+    def coming(self, lane: str, *, takes_place: bool = True) -> Iterator[None]:
+        """Round what is asked about a request before it enters.
+
+        Raises Overloaded when `enter` would, after those who are coming already: before anything was
+        spent on the request.
+        """
+        pays = lane == PAY
+        if not self._has_room(lane, self._coming[pays] if takes_place else 0):
             raise self._shed(lane)
+        self._coming[pays] += takes_place
+        try:
+            yield
+        finally:
+            self._coming[pays] -= takes_place
 
     async def enter(self, lane: str) -> None:
         if self._has_place(lane) and not self._waiting.get(lane):
             self._take(lane)
             return
-        if self._count_waiting(lane) >= self._waiting_max[lane == PAY]:
+        if not self._has_room(lane, 0):
             raise self._shed(lane)
         await self._wait(lane)
 
@@ -82,14 +95,26 @@ class Admission:
         SHED.labels(lane).inc()
         return Overloaded(retry_after_s=self._pace.shed())
 
-    def _has_place(self, lane: str) -> bool:
-        if self._all >= self._places:
-            return False
-        if lane == PAY:
+    def _has_room(self, lane: str, before: int) -> bool:
+        """Whether one more, after `before` others, gets a place at once or by waiting for it."""
+        free = self._free(lane)
+        waiting = self._count_waiting(lane) + before
+        if waiting < free:
             return True
-        return (
-            self._general < self._general_max and self._under_way.get(lane, 0) < self._service_max
-        )
+        pays = lane == PAY
+        most = self._waiting_max[pays]
+        return waiting - free < min(most, self._drains[pays].room(most))
+
+    def _free(self, lane: str) -> int:
+        """Places that this lane may still take."""
+        free = self._places - self._all
+        if lane == PAY:
+            return free
+        mine = self._service_max - self._under_way.get(lane, 0)
+        return min(free, self._general_max - self._general, mine)
+
+    def _has_place(self, lane: str) -> bool:
+        return self._free(lane) > 0
 
     def _take(self, lane: str) -> None:
         self._under_way[lane] = self._under_way.get(lane, 0) + 1
@@ -107,6 +132,7 @@ class Admission:
         place: asyncio.Future[None] = loop.create_future()
         queue = self._waiting.setdefault(lane, {})
         queue[place] = None
+        self._drains[lane == PAY].waited()
         WAITING.inc()
         deadline = loop.call_later(self._wait_s, _give_up, place)
         try:
@@ -131,9 +157,51 @@ class Admission:
                 del queue[place]
                 if not place.done():
                     self._take(lane)
+                    self._drains[lane == PAY].passed()
                     place.set_result(None)
             if lane != PAY and queue:  # the next free place is another service's first
                 self._waiting[lane] = self._waiting.pop(lane)
+
+
+class Drain:
+    """How many of those who wait get a place within `wait_s`: as many as did lately.
+
+    A longer queue only makes people wait for their refusal (J. D. C. Little, 1961: the number in a
+    queue is the rate at which it is left times the wait).
+    """
+
+    def __init__(self, wait_s: float) -> None:
+        self._wait_s = wait_s
+        self._began = self._last_wait = -math.inf
+        self._passed = 0
+        self._rate: float | None = None
+
+    def waited(self) -> None:
+        """Somebody has begun to wait."""
+        now = time.monotonic()
+        if now - self._last_wait > DRAIN_KNOWN_S:
+            self._began, self._passed, self._rate = now, 0, None
+        self._last_wait = now
+
+    def passed(self) -> None:
+        """Somebody who waited has got a place."""
+        self._passed += 1
+
+    def room(self, most: int) -> int:
+        """How many may wait; `most` as long as nobody had to, or not for long."""
+        now = time.monotonic()
+        if now - self._last_wait > DRAIN_KNOWN_S:
+            return most
+        counted_s = now - self._began
+        if counted_s >= self._wait_s:
+            rate = self._passed / counted_s
+            if counted_s > DRAIN_WINDOW_S:
+                self._began, self._passed, self._rate = now, 0, rate
+        elif self._rate is None:
+            return most
+        else:
+            rate = self._rate
+        return math.ceil(rate * self._wait_s)
 
 
 class LoopLag:

@@ -133,14 +133,8 @@ class Edge:
         )
         counted_as = self._addresses.key(address)
         self._gate.refuse_known(route, counted_as)
-        self._admission.refuse_when_full(lane)
-        try:
-            principal = await self._verify(exchange, route)
-        except Unauthenticated:  # counted too: who sends bad tokens pays for our looking at them
-            exchange.limits = await self._gate.enter(route, counted_as, None)
-            raise
-        if route.limit != "signed":
-            exchange.limits = await self._gate.enter(route, counted_as, principal)
+        with self._admission.coming(lane, takes_place=route.lane != "stream"):
+            await self._let_in(exchange, route, counted_as)
         if route.lane == "stream":
             if exchange.method != "GET":
                 raise MethodNotAllowed(headers={"Allow": "GET, OPTIONS"})
@@ -159,6 +153,16 @@ class Edge:
         if route.limit == "signed" and exchange.status in FORGED:
             with contextlib.suppress(Problem):  # the answer is out; it counts for the next request
                 await self._gate.enter(route, counted_as, None)
+
+    async def _let_in(self, exchange: Exchange, route: Route, counted_as: str) -> None:
+        """The token and the limits. Raises what they refuse with."""
+        try:
+            principal = await self._verify(exchange, route)
+        except Unauthenticated:  # counted too: who sends bad tokens pays for our looking at them
+            exchange.limits = await self._gate.enter(route, counted_as, None)
+            raise
+        if route.limit != "signed":
+            exchange.limits = await self._gate.enter(route, counted_as, principal)
 
     async def _verify(self, exchange: Exchange, route: Route) -> Principal | None:
         """Raises InvalidToken or TokenExpired. None: nobody in particular asks."""

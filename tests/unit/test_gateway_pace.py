@@ -2,18 +2,21 @@
 
 import asyncio
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from chassis.problems import Overloaded
 from gateway import admission
 from gateway.admission import (
+    DRAIN_KNOWN_S,
     LAG_HOLDS_S,
     LAG_MAX_S,
     LAG_PERSISTS_S,
     PAY,
     RETRY_AFTER_MAX_S,
     Admission,
+    Drain,
     LoopLag,
     Pace,
 )
@@ -89,3 +92,41 @@ async def test_who_pays_is_refused_last_when_the_process_is_behind(
         admission.refuse_when_behind("booking")
     assert int(refused.value.headers["Retry-After"]) >= 1
     admission.refuse_when_behind(PAY)
+
+
+def test_no_more_may_wait_than_get_a_place_in_time(clock: list[float]) -> None:
+    drain = Drain(wait_s=0.1)
+    assert drain.room(512) == 512  # nobody has had to wait yet
+    drain.waited()
+    for _ in range(30):
+        drain.passed()
+    clock[0] += 0.05
+    assert drain.room(512) == 512  # too soon to tell
+    clock[0] += 0.0501
+    assert drain.room(512) == 30  # three hundred a second
+    drain.waited()
+    clock[0] += 0.4
+    assert drain.room(512) == 6  # thirty in half a second
+    assert drain.room(512) == 6  # and what was counted is known while it is counted anew
+    clock[0] += DRAIN_KNOWN_S + 0.1
+    assert drain.room(512) == 512
+
+
+def test_nobody_waits_for_places_that_nobody_leaves(clock: list[float]) -> None:
+    drain = Drain(wait_s=0.1)
+    drain.waited()
+    clock[0] += 0.2
+    assert drain.room(512) == 0
+
+
+def test_those_who_come_are_counted_before_anything_is_spent_on_them() -> None:
+    admission = Admission(8, 2)  # five places for one service, and two may wait
+    with ExitStack() as coming:
+        for _ in range(7):
+            coming.enter_context(admission.coming("booking"))
+        with pytest.raises(Overloaded), admission.coming("booking"):
+            pass
+        with admission.coming("booking", takes_place=False), admission.coming(PAY):
+            pass
+    with admission.coming("booking"):
+        pass
