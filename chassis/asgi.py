@@ -22,6 +22,7 @@ from chassis.access import INTERNAL, access, authorize, provide_principal
 from chassis.context import CURRENT, current, from_headers
 from chassis.finishing import Finishing, must_shield
 from chassis.openapi import describe
+from chassis.postgres import ROLLED_BACK
 from chassis.problems import (
     CONTENT_TYPE,
     FieldError,
@@ -29,6 +30,7 @@ from chassis.problems import (
     InternalError,
     MethodNotAllowed,
     NotFound,
+    Overloaded,
     PayloadTooLarge,
     Problem,
     Unauthenticated,
@@ -67,6 +69,7 @@ def service_app(
         middleware=[_admission(wiring.verifier)],
         exception_handlers={
             Problem: _render,
+            **dict.fromkeys(ROLLED_BACK, _render_rolled_back),
             HTTPException: _render_litestar,
             Exception: _render_bug,
         },
@@ -137,6 +140,8 @@ class ServiceApp(Litestar):
             start, body = await way.answer(scope, receive, arguments)
         except Problem as problem:
             await send_problem(scope, send, problem)
+        except ROLLED_BACK as undone:
+            await send_problem(scope, send, _busy(self.opt["service"], scope["path"], undone))
         except Exception as bug:
             logs.get(self.opt["service"]).error(
                 "unexpected_error", path=scope["path"], exc_info=bug
@@ -198,6 +203,17 @@ def _answer(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes
 
 def _render(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
     return _answer(request, problem)
+
+
+def _render_rolled_back(request: Request[Any, Any, Any], undone: Exception) -> Response[bytes]:
+    name = request.app.opt.get("service", "service")
+    return _answer(request, _busy(name, request.url.path, undone))
+
+
+def _busy(service: str, path: str, undone: Exception) -> Overloaded:
+    """Nothing has happened, and the same may well succeed now: no defect, and no 500."""
+    logs.get(service).warning("rolled_back", path=path, reason=repr(undone))
+    return Overloaded("The database is too busy.")
 
 
 def _render_litestar(request: Request[Any, Any, Any], refused: HTTPException) -> Response[bytes]:

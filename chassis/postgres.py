@@ -37,6 +37,9 @@ UNAVAILABLE = (
     asyncpg.TooManyConnectionsError,
 )
 
+# A statement that took too long, or one of two transactions in each other's way: undone for certain.
+ROLLED_BACK = (asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError)
+
 
 async def open_pool(database_url: str, schema: str, *, size: int) -> Pool:
     """A pool whose connections see `schema` only. Opens one connection now, up to `size` later."""

@@ -12,7 +12,7 @@ from booking.store.queries import queries
 from booking.store.records import NewOrder, PlacedOrder, fields
 from booking.store.refusals import refusal
 from catalog.contract import SessionTerms
-from chassis.postgres import Connection, Pool, connection
+from chassis.postgres import ROLLED_BACK, Connection, Pool, connection
 from chassis.problems import Overloaded, Unavailable
 
 
@@ -33,7 +33,7 @@ async def place_orders(
         return [type(trouble)(trouble.detail) for _ in orders]
     except TimeoutError:  # the statement's outcome is not known; the sweeper will find out
         return [Unavailable("The database did not answer in time.") for _ in orders]
-    except (asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError):  # rolled back for certain
+    except ROLLED_BACK:
         return [Overloaded("The database is too busy.") for _ in orders]
     except asyncpg.PostgresError as error:
         refused = refusal(error)

@@ -14,6 +14,7 @@ from booking.domain.problems import (
     SaleNotOpen,
     TicketLimitReached,
 )
+from chassis.postgres import ROLLED_BACK
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused, Overloaded
 
 REFUSED = "ST001"  # SQLSTATE of refuse() in the migration
@@ -55,7 +56,7 @@ def refusals() -> Iterator[None]:
     """Round a transaction: what PostgreSQL refuses is raised as what it means, a bug as it is."""
     try:
         yield
-    except (asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError):  # rolled back for certain
+    except ROLLED_BACK:
         raise Overloaded("The database is too busy.") from None
     except asyncpg.PostgresError as error:
         raise refusal(error) or error from None

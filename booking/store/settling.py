@@ -14,12 +14,11 @@ from booking.store.payments import NewPayment, NewTicket
 from booking.store.queries import queries
 from booking.store.records import News, Purchase, fields, items_of
 from chassis.events import PendingEvent
-from chassis.postgres import Pool, connection
+from chassis.postgres import ROLLED_BACK, Pool, connection
 from chassis.problems import Overloaded, Problem, Unavailable
 
 # Rolled back for certain, and no member's fault: trying each alone would only prolong it.
-_BUSY = (asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError)
-_TROUBLE = (Overloaded, TimeoutError, *_BUSY)
+_TROUBLE = (Overloaded, TimeoutError, *ROLLED_BACK)
 
 
 class ProviderNews(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from booking.routes.orders import place_order
+from chassis.postgres import ROLLED_BACK
 from chassis.straight import StraightWays
 from tests.support.booking import Answer, BookingApp, running_booking
 
@@ -108,3 +109,16 @@ async def test_every_handler_that_says_so_goes_straight(app: BookingApp) -> None
     finally:
         app.app.asgi_handler = kept
     assert place_order.opt["straight"]
+
+
+@pytest.mark.parametrize("undone", ROLLED_BACK)
+async def test_what_the_database_rolled_back_is_no_defect_on_either_way(
+    app: BookingApp, monkeypatch: pytest.MonkeyPatch, undone: type[Exception]
+) -> None:
+    async def crossed(*_: Any) -> None:
+        raise undone("deadlock detected")
+
+    monkeypatch.setattr(app.services.webhooks, "take", crossed)
+    for answer in await both_ways(app, "POST", "/payments/webhooks/sandbox", {}):
+        assert (answer.status, answer.json["code"]) == (503, "overloaded")
+        assert answer.headers["retry-after"] == "1"

@@ -38,8 +38,9 @@ while True:
 
 # A supervisor of children with the given names; each event is a line of JSON.
 SUPERVISOR = """
-import json, os, sys
+import json, os, signal, sys
 from pathlib import Path
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
 from stampede.embedded import EmbeddedServers
 from stampede.supervisor import Child, Supervisor
 folder, child, with_servers, *names = sys.argv[1:]
