@@ -133,6 +133,7 @@ class Story:
         async with self._tables_turn:
             await self.tables.execute("UPDATE payments SET ask_at = now()")
         await self.refund()
+        await sweep_orders(self.app.services.pool, self.app.services.holds)
 
     async def is_squared(self) -> None:
         for order_id in map(UUID, self.ids):
