@@ -6,7 +6,7 @@ from uuid import UUID
 from booking.domain.problems import DoorFull, NotStaff
 from booking.door import ADMIN
 from booking.door_wire import AssignStaff, StaffAnswer, StaffList, check_assignment
-from booking.sessions import Buyers, Sessions
+from booking.sessions import Buyers, NoAddress, Sessions
 from booking.store import door as stored
 from booking.store.records import whole_second
 from chassis import logs
@@ -35,13 +35,9 @@ class DoorStaff:
         """The assignment, and whether it is new. Raises NotStaff or DoorFull."""
         check_assignment(wanted)
         await self._allowed(principal, session_id)
-        account = (
-            await self._buyers.find_by_email(wanted.email)
-            if wanted.email is not None
-            else await self._buyers.find(wanted.user_id or UUID(int=0))
-        )
+        account = await self._named(wanted)
         if account is None or not account.active or ROLE not in account.roles:
-            raise NotStaff()  # the same for all three: who has an account here is not told
+            raise NotStaff()  # the same for all: who has an account here is not told
         async with connection(self._pool) as one:
             assigned = await stored.assign_staff(
                 one,
@@ -77,6 +73,14 @@ class DoorStaff:
                 if account is not None
             ]
         )
+
+    async def _named(self, wanted: AssignStaff) -> Account | None:
+        if wanted.email is None:
+            return await self._buyers.find(wanted.user_id or UUID(int=0))
+        try:
+            return await self._buyers.find_by_email(wanted.email)
+        except NoAddress:
+            return None
 
     async def _allowed(self, principal: Principal, session_id: UUID) -> None:
         terms = await self._sessions.terms(session_id)

@@ -104,7 +104,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             ),
             payments=Payments(pool, provider=provider, tickets=tickets, settling=settling),
             tickets=tickets,
-            transfers=Transfers(pool, tickets=tickets, identity=identity),
+            transfers=Transfers(pool, tickets=tickets, buyers=buyers),
             promo_codes=PromoCodes(pool, catalog),
             blocking=Blocking(pool, sessions=sessions, holds=holds),
             webhooks=Webhooks(

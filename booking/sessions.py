@@ -118,6 +118,10 @@ def seating_of(plan: SeatPlan) -> Seating:
     )  # fmt: skip
 
 
+class NoAddress(Exception):
+    """No e-mail address is spelt so."""
+
+
 class Buyers:
     """Accounts that may buy. Lookups of orders that arrive together travel together."""
 
@@ -148,11 +152,13 @@ class Buyers:
         return list(await asyncio.gather(*map(self.find, user_ids)))
 
     async def find_by_email(self, email: str) -> Account | None:
-        """None when there is no such account, or no address can be spelt so."""
+        """None when there is no such account. Raises NoAddress."""
         try:
             return await self._identity.post(BY_EMAIL_PATH, EmailLookup(email), Account)
         except UpstreamRefused as refused:
-            if refused.status in {400, 404}:
+            if refused.status == 400:
+                raise NoAddress() from None
+            if refused.status == 404:
                 return None
             raise
 

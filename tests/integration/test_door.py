@@ -176,6 +176,7 @@ async def test_an_organizer_names_the_staff_of_their_own_door(door: DoorApp) -> 
     for body in (
         {"email": "buyer@example.com"},
         {"email": "nobody@example.com"},
+        {"email": "no address"},
         {"email": "gone@example.com"},
         {"user_id": str(customer)},
     ):

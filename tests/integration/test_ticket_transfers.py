@@ -123,6 +123,8 @@ async def test_what_cannot_be_given_away_stays_where_it_is(app: BookingApp) -> N
         assert (await give(app, str(uuid4()))).status == 404
         own = await give(app, kept, "buyer@example.com")
         assert (own.status, own.json["errors"][0]["field"]) == (400, "to_email")
+        misspelt = await give(app, kept, "no address")
+        assert (misspelt.status, misspelt.json["errors"][0]["field"]) == (400, "to_email")
         app.neighbours.inactive.add(OTHER)
         for nobody in ("nobody@example.com", "other@example.com"):
             refused = await give(app, kept, nobody)

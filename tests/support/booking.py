@@ -114,6 +114,8 @@ class Neighbours:
             key = UUID(parts[2])
             found = self._show(key) if parts[1] == "shows" else self._find(key, parts[3:])
         status = 200 if found is not None else 503 if self.deaf else 404
+        if scope["path"] == BY_EMAIL_PATH and "@" not in wanted.email:
+            status = 400
         body = msgspec.json.encode(found if found is not None else {"code": "not-found"})
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": body})
