@@ -72,7 +72,9 @@ def test_a_hold_in_the_area_ends_what_was_known_of_it_alone(
     assert settled.says(SESSION, 50, 1)
 
 
-def test_only_so_many_areas_are_remembered(clock: MonotonicClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_areas_are_remembered(
+    clock: MonotonicClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sold_out, "AREAS_MAX", 3)
     memory = SoldOutMemory()
     for first in range(1, 6):
