@@ -264,12 +264,16 @@ async def let_time_pass(
 
 async def until_one_waits(database_url: str) -> None:
     """Returns when a statement waits for a lock: PostgreSQL has no signal for that but its views."""
+    await until_so_many_wait(database_url, 1)
+
+
+async def until_so_many_wait(database_url: str, statements: int) -> None:
     waiting = (
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     async with booking_tables(database_url) as watcher:
-        while not await watcher.fetchval(waiting):  # noqa: ASYNC110
+        while await watcher.fetchval(waiting) < statements:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
