@@ -150,6 +150,23 @@ async def test_a_client_that_hangs_up_leaves_nothing_half_done(
     await is_sound(app)
 
 
+async def test_what_a_client_has_asked_for_is_done_though_it_hangs_up(
+    app: BookingApp, database_url: str
+) -> None:
+    session_id = app.neighbours.publish()
+    order_id = (await app.order(USER, session_id, seats=[1, 2])).json["order_id"]
+    async with booking_tables(database_url) as tables, tables.transaction():
+        await tables.execute("SELECT FROM orders WHERE order_id = $1 FOR UPDATE", order_id)
+        call = asyncio.create_task(app.cancel(USER, order_id))
+        await until_one_waits(database_url)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+    await app.app.finishing.drain()
+    assert (await app.get(f"/orders/{order_id}", user=USER)).json["status"] == "cancelled"
+    assert set(await live(app, session_id)) == {"."}
+    await is_sound(app)
+
+
 async def test_the_sweeper_ends_what_is_due_and_the_seats_are_on_sale(
     app: BookingApp, database_url: str
 ) -> None:
