@@ -7,7 +7,7 @@ import msgspec
 
 
 class Account(msgspec.Struct, frozen=True):
-    """GET /internal/users/{user_id}: 404 when there is none. `locale` is `zh` or `en`."""
+    """One without its secrets. `locale` is `zh` or `en`."""
 
     user_id: UUID
     email: str
@@ -62,7 +62,6 @@ REVOKED_LOGIN_HEADER = (
 )
 JWKS_PATH = "/.well-known/jwks.json"
 REVOKED_LOGINS_PATH = "/internal/revoked-logins"
-USER_PATH = "/internal/users/{user_id}"
 LOOKUP_PATH = "/internal/users/lookup"
 BY_EMAIL_PATH = "/internal/users/by-email"
 LOOKUPS_MAX = 200
