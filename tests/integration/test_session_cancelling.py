@@ -21,6 +21,7 @@ from tests.support.booking import (
 )
 from tests.support.refunds import (
     LET_IN,
+    PRICE,
     RefundingProvider,
     ask_back,
     bought,
@@ -29,8 +30,6 @@ from tests.support.refunds import (
     organizer_of,
     set_policy,
 )
-
-PRICE = 128_000
 
 
 @pytest.fixture

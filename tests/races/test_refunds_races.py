@@ -19,6 +19,7 @@ from tests.support.booking import (
 )
 from tests.support.refunds import (
     LET_IN,
+    PRICE,
     RefundingProvider,
     ask_back,
     bought,
@@ -28,7 +29,6 @@ from tests.support.refunds import (
     set_policy,
 )
 
-PRICE = 128_000
 TURNS = 6
 
 

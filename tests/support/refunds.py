@@ -12,6 +12,7 @@ from catalog.contract import RefundPolicy
 from tests.support.api import Answer
 from tests.support.booking import BookingApp
 
+PRICE = 128_000  # of a seat
 DONE = RefundVerdict(state="succeeded")
 
 # What a gate does (booking/store/sql/door.sql), for tests that need one let in and no door.
@@ -100,3 +101,18 @@ async def ask_back(
 async def cancel_session(app: BookingApp, session_id: UUID, user: UUID | None = None) -> Answer:
     who = user or organizer_of(app, session_id)
     return await app.post(f"/sessions/{session_id}/cancel", {"reason": "台风"}, user=who)
+
+
+async def told_of(app: BookingApp, type_: str, kind: type[Any]) -> list[Any]:
+    """What the outbox has of one type."""
+    rows = await app.services.pool.fetch(
+        "SELECT data FROM outbox WHERE type = $1 ORDER BY position", type_
+    )
+    return [msgspec.json.decode(row["data"], type=kind) for row in rows]
+
+
+async def make_due(app: BookingApp) -> None:
+    """Time passes: every refund on its way may be tried again."""
+    await app.services.pool.execute(
+        "UPDATE refunds SET next_attempt = now() WHERE next_attempt IS NOT NULL"
+    )
