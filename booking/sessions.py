@@ -24,6 +24,7 @@ from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.context import current
 from chassis.problems import Forbidden, NotFound, Unauthenticated
+from chassis.tokens import Principal
 from identity.contract import (
     BY_EMAIL_PATH,
     LOOKUP_PATH,
@@ -71,6 +72,13 @@ class Sessions:
         """Also those of a draft, for its organizer."""
         terms = await self._terms.get(session_id)
         if terms is None:
+            raise NotFound()
+        return terms
+
+    async def of_organizer(self, principal: Principal, session_id: UUID) -> SessionTerms:
+        """Also those of a draft. Raises NotFound but to who organizes it, and to admins."""
+        terms = await self.terms(session_id)
+        if terms.organizer_id != principal.user_id and "admin" not in principal.roles:
             raise NotFound()
         return terms
 
