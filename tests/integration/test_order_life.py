@@ -11,8 +11,14 @@ import pytest
 from booking import cancellation
 from booking.cancellation import complete_due_orders, complete_orders
 from booking.schemas import schemas
-from tests.support.booking import BookingApp, booking_tables, let_time_pass, running_booking
-from tests.support.refunds import ask_back, is_sound, organizer_of, set_policy
+from tests.support.booking import (
+    BookingApp,
+    booking_tables,
+    is_sound,
+    let_time_pass,
+    running_booking,
+)
+from tests.support.refunds import ask_back, organizer_of, set_policy
 
 USER = uuid4()
 

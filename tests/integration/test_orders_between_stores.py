@@ -8,7 +8,6 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from booking.audit import audit_booking
 from booking.cancellation import complete_orders, sweep_orders
 from booking.contract import OrderCancelled, OrderCreated, SeatsChanged
 from booking.seats.sweeper import Sweeper
@@ -16,6 +15,7 @@ from tests.support.booking import (
     SEATED,
     BookingApp,
     booking_tables,
+    is_sound,
     let_time_pass,
     running_booking,
     until_one_waits,
@@ -29,11 +29,6 @@ USER, OTHER = uuid4(), uuid4()
 async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
     async with running_booking(database_url, redis_url) as running:
         yield running
-
-
-async def is_sound(app: BookingApp) -> None:
-    findings = await audit_booking(app.services, looks_max=1)
-    assert [finding for finding in findings if not finding.ok] == []
 
 
 async def live(app: BookingApp, session_id: Any) -> str:

@@ -15,6 +15,7 @@ from tests.support.booking import (
     BookingApp,
     at_once,
     booking_tables,
+    is_sound,
     let_time_pass,
     running_booking,
     without_redis,
@@ -31,11 +32,6 @@ async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
 @pytest.fixture
 async def stall(app: BookingApp) -> Stall:
     return Stall(app)
-
-
-async def is_sound(app: BookingApp) -> None:
-    findings = await audit_booking(app.services, looks_max=1)
-    assert [finding for finding in findings if not finding.ok] == []
 
 
 async def test_an_order_with_a_code_costs_less_and_says_by_how_much(stall: Stall) -> None:

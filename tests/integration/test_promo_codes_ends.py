@@ -1,18 +1,21 @@
 """Uses of promo codes as their orders end otherwise than by cancelling: refunded, or paid for late."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from booking.cancellation import sweep_orders
-from booking.providers.protocol import Charge, Verdict
-from chassis.problems import Unavailable
-from tests.integration.test_payments import NOW, Disturbed
-from tests.support.booking import BookingApp, booking_tables, let_time_pass, running_booking
+from tests.support.booking import (
+    BookingApp,
+    booking_tables,
+    is_sound,
+    let_time_pass,
+    running_booking,
+)
+from tests.support.payments import NOW, Disturbed, taken_in_silence
 from tests.support.promo_codes import Stall
-from tests.support.refunds import ask_back, is_sound
+from tests.support.refunds import ask_back
 
 BUYER, OTHER = uuid4(), uuid4()
 
@@ -48,12 +51,8 @@ async def paid_in_silence_and_expired(stall: Stall) -> str:
     """BUYER's order with the code: the provider has the money, and time has cancelled the order."""
     app = stall.app
 
-    async def take_and_say_nothing(inner: Any, charge: Charge) -> Verdict:
-        await inner.charge(charge)
-        raise Unavailable()
-
     order_id: str = (await stall.buy(BUYER, "early", seats=[1, 2])).json["order_id"]
-    Disturbed(app, take_and_say_nothing)
+    Disturbed(app, taken_in_silence)
     assert (await app.pay(BUYER, order_id)).status == 202
     async with booking_tables(app.wiring.database_url) as tables:
         await let_time_pass(tables, order_id, past_s=10)

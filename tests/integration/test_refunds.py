@@ -8,14 +8,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from booking.contract import OrderRefunded, RefundChanged, SeatsChanged
-from tests.support.booking import BookingApp, booking_tables, running_booking
+from tests.support.booking import BookingApp, booking_tables, is_sound, running_booking
 from tests.support.refunds import (
     LET_IN,
     PRICE,
     RefundingProvider,
     ask_back,
     bought,
-    is_sound,
     organizer_of,
     set_policy,
     told_of,

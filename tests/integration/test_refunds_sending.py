@@ -17,13 +17,12 @@ from booking.requests import RefundOrder
 from booking.seats.reconcile import Reconciler
 from chassis.postgres import transaction
 from chassis.problems import Unavailable
-from tests.support.booking import BookingApp, running_booking
+from tests.support.booking import BookingApp, is_sound, running_booking
 from tests.support.refunds import (
     PRICE,
     RefundingProvider,
     ask_back,
     bought,
-    is_sound,
     make_due,
     organizer_of,
     set_policy,

@@ -15,8 +15,8 @@ from chassis.asgi import service_app
 from chassis.postgres import ROLLED_BACK
 from chassis.straight import StraightWays
 from chassis.tokens import Principal
+from tests.support.asgi import exchange, in_a_task_of_its_own
 from tests.support.booking import Answer, BookingApp, running_booking
-from tests.support.catalog import exchange, in_a_task_of_its_own
 
 USER, OTHER = uuid4(), uuid4()
 CHANGING = {"order_id", "order_no", "request_id", "created_at", "expires_at", "seat_id", "number"}

@@ -18,6 +18,7 @@ from tests.support.booking import (
     BookingApp,
     at_once,
     booking_tables,
+    is_sound,
     running_booking,
     until_one_waits,
     until_so_many_wait,
@@ -60,11 +61,6 @@ async def give(
     headers = {"Idempotency-Key": key} if key else None
     path = f"/tickets/{ticket_id}/transfer"
     return await app.post(path, {"to_email": to}, user=user, headers=headers)
-
-
-async def is_sound(app: BookingApp) -> None:
-    findings = await audit_booking(app.services, looks_max=1)
-    assert [finding for finding in findings if not finding.ok] == []
 
 
 async def test_the_old_code_dies_and_a_new_one_is_the_recipients(app: BookingApp) -> None:

@@ -15,11 +15,11 @@ from tests.support.identity import (
     EMAIL,
     PASSWORD,
     Answer,
+    HeldHasher,
     Identity,
     identity_tables,
     running_identity,
 )
-from tests.unit.test_identity_passwords import HeldHasher
 
 CLIENTS = 6  # below the pool's 8 connections, so that all of them get to the lock
 

@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from booking.asgi import create_app
+from booking.audit import audit_booking
 from booking.seats.answers import Held
 from booking.seats.truth import Claim
 from booking.services import Booking
@@ -41,7 +42,8 @@ from identity.contract import (
     EmailLookup,
 )
 from tests.support.api import Answer
-from tests.support.catalog import Signer, exchange, in_a_task_of_its_own
+from tests.support.asgi import exchange, in_a_task_of_its_own
+from tests.support.catalog import Signer
 
 SEATED, STANDING = UUID(int=1), UUID(int=2)
 ROW_SEATS = 10
@@ -286,6 +288,13 @@ async def at_once(calls: Sequence[Any]) -> list[Any]:
         return await call
 
     return list(await asyncio.gather(*(one(call) for call in calls)))
+
+
+async def is_sound(app: BookingApp) -> None:
+    """Every invariant of `stampede audit` holds."""
+    findings = await audit_booking(app.services, looks_max=1)
+    broken = [finding for finding in findings if not finding.ok]
+    assert broken == [], broken
 
 
 class LyingRedis:

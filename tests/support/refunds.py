@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from booking.audit import audit_booking
 from booking.providers.protocol import RefundVerdict
 from catalog.contract import RefundPolicy
 from tests.support.api import Answer
@@ -56,12 +55,6 @@ class RefundingProvider:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
-
-
-async def is_sound(app: BookingApp) -> None:
-    findings = await audit_booking(app.services, looks_max=1)
-    broken = [finding for finding in findings if not finding.ok]
-    assert broken == [], broken
 
 
 def organizer_of(app: BookingApp, session_id: UUID) -> UUID:
@@ -116,3 +109,11 @@ async def make_due(app: BookingApp) -> None:
     await app.services.pool.execute(
         "UPDATE refunds SET next_attempt = now() WHERE next_attempt IS NOT NULL"
     )
+
+
+async def work_off(app: BookingApp) -> None:
+    """Cancelled sessions to their end: every refund of theirs granted and sent."""
+    while await app.services.session_cancelling.work_off():
+        pass
+    await app.services.session_cancelling.work_off()  # sees that nothing is left
+    await app.services.refund_sending.send_all_due()

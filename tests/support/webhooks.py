@@ -3,7 +3,6 @@ receivers that listen on loopback."""
 
 import asyncio
 import re
-import socket
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -35,7 +34,8 @@ from notification.webhooks.dispatching import Dispatcher
 from notification.webhooks.planning import Router
 from notification.webhooks.posting import Poster
 from tests.support.api import Answer
-from tests.support.catalog import Signer, exchange, in_a_task_of_its_own
+from tests.support.asgi import exchange, in_a_task_of_its_own
+from tests.support.catalog import Signer
 from tests.support.notification import RecordedLines
 from tests.support.orders import event_of, order_paid
 from tests.support.servers import ROOT
@@ -319,14 +319,6 @@ def look_up(*answers: Sequence[str]) -> Any:
         return list(rest.pop(0) if len(rest) > 1 else rest[0])
 
     return look
-
-
-def closed_port() -> int:
-    """A port of loopback where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def _nobody(scope: Any, receive: Any, send: Any) -> None:

@@ -8,10 +8,10 @@ from yarl import URL
 
 from notification.webhooks import addresses, connecting, posting
 from notification.webhooks.connecting import Destinations
+from tests.support.servers import free_port
 from tests.support.webhooks import (
     Receiver,
     Webhooks,
-    closed_port,
     look_up,
     paid,
     receiving,
@@ -32,7 +32,7 @@ async def test_the_proxies_of_the_environment_are_not_used(
     service: Webhooks, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setitem(os.environ, name, f"http://127.0.0.1:{closed_port()}")
+        monkeypatch.setitem(os.environ, name, f"http://127.0.0.1:{free_port()}")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     await service.subscribe(receiver.url)

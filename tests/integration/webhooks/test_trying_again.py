@@ -8,12 +8,12 @@ from aiohttp import web
 from notification.webhooks import store
 from notification.webhooks.schedule import ATTEMPTS_MAX
 from tests.support.notification import names
+from tests.support.servers import free_port
 from tests.support.webhooks import (
     ENDPOINTS,
     Message,
     Receiver,
     Webhooks,
-    closed_port,
     documented_verify,
     paid,
 )
@@ -210,7 +210,7 @@ async def test_whatever_fails_is_said_in_plain_words_without_an_address(
 
     receiver.answer = cut
     endpoints = {
-        f"http://127.0.0.1:{closed_port()}/": "no connection could be made",
+        f"http://127.0.0.1:{free_port()}/": "no connection could be made",
         receiver.url.replace("http:", "https:"): "TLS failed",
         receiver.url: "the connection was closed without an answer",
     }
