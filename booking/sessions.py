@@ -38,9 +38,8 @@ from identity.contract import (
 
 TERMS_TTL_S = 2.0  # a cancelled session sells nothing meanwhile: its seats are taken in PostgreSQL
 SEATING_TTL_S = 3600.0  # a published plan is immutable; this only bounds memory
-ACCOUNT_TTL_S = (
-    30.0  # an active account is believed in; its ended logins are refused at once anyway
-)
+# An active account is believed in; its ended logins are refused at once anyway.
+ACCOUNT_TTL_S = 30.0
 SESSIONS_MAX = 20_000
 SEATINGS_MAX = 2_048
 POSITIONS_MAX = 20_000_000  # of all seatings kept: about ten bytes each, with rows of 30

@@ -24,9 +24,8 @@ from chassis.postgres import Connection, Pool, connection, load_queries, own_ses
 from chassis.problems import Unavailable
 
 BATCH_MAX = 500  # rows a round
-WINDOW_MAX = (
-    16_000  # rows looked at while a subscriber takes nothing, so that the others still get theirs
-)
+# Rows looked at while a subscriber takes nothing, so that the others still get theirs.
+WINDOW_MAX = 16_000
 IDLE_POLL_S = 0.1
 GATHER_S = 0.25  # after a batch that was not full: a round costs much the same whatever it carries
 TRY_LEAD_EVERY_S = 0.5

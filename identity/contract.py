@@ -57,9 +57,8 @@ class RevokedLogins(msgspec.Struct, frozen=True):
     logins: list[RevokedLogin]
 
 
-REVOKED_LOGIN_HEADER = (
-    b"x-stampede-revoked-login"  # on any answer that revoked one; gateway strips it
-)
+# On any answer that revoked one; the gateway strips it.
+REVOKED_LOGIN_HEADER = b"x-stampede-revoked-login"
 JWKS_PATH = "/.well-known/jwks.json"
 REVOKED_LOGINS_PATH = "/internal/revoked-logins"
 LOOKUP_PATH = "/internal/users/lookup"
