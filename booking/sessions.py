@@ -1,4 +1,4 @@
-"""What booking knows of a session and of a buyer: asked of catalog and identity, kept for a moment."""
+"""What booking knows of sessions and accounts: asked of catalog and identity, kept for a moment."""
 
 import asyncio
 import time
@@ -130,7 +130,7 @@ class NoAddress(Exception):
 
 
 class Buyers:
-    """Accounts that may buy. Lookups of orders that arrive together travel together."""
+    """Accounts of buyers, and of whoever else is named. Lookups that arrive together travel together."""
 
     def __init__(self, identity: ServiceClient) -> None:
         self._identity = identity
