@@ -133,6 +133,8 @@ async def test_a_batch_says_of_each_scan_what_became_of_it(
     async with booking_tables(database_url) as tables:
         sql = "UPDATE tickets SET status = 'void' WHERE ticket_id = $1"
         await tables.execute(sql, void["ticket_id"])
+        # Bought an hour ago: what was scanned before a ticket's issue counts from that moment.
+        await tables.execute("UPDATE tickets SET issued_at = now() - interval '1 hour'")
     moment = ago(10)
     told = await door.tell(
         [
