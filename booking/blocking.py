@@ -16,7 +16,7 @@ from booking.telling import seats_changed
 from chassis import logs
 from chassis.events import PendingEvent, pending
 from chassis.postgres import Pool, transaction
-from chassis.problems import NotFound, Problem
+from chassis.problems import Problem
 from chassis.tokens import Principal
 
 log = logs.get("booking")
@@ -72,9 +72,7 @@ class Blocking:
     async def _allowed(
         self, principal: Principal, session_id: UUID, seats: Sequence[int]
     ) -> Seating:
-        terms = await self._sessions.terms(session_id)
-        if terms.organizer_id != principal.user_id and "admin" not in principal.roles:
-            raise NotFound()
+        terms = await self._sessions.of_organizer(principal, session_id)
         if terms.status == "draft":
             raise SessionNotPublished()
         seating = await self._sessions.seating(session_id)

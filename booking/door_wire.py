@@ -12,9 +12,8 @@ from booking.ticket_codes import PublicKey
 from chassis.problems import FieldError, ValidationFailed
 
 BATCH_MAX = 200  # scans; each has a signature to verify, and its order is locked
-CODE_CHARACTERS_MAX = (
-    1024  # longer than any code, so that a long one is forged rather than malformed
-)
+# Longer than any code, so that a long one is forged rather than malformed.
+CODE_CHARACTERS_MAX = 1024
 YEARS = (2000, 9000)  # of a device's clock: what is outside is no time to count with
 
 Gate = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]{0,40}$")]

@@ -41,10 +41,8 @@ log = logs.get("booking")
 
 Cause = Literal["buyer", "session_cancelled"]
 BEFORE_THE_DOOR = ("valid",)
-WHOEVER = (
-    "valid",
-    "checked_in",
-)  # a session that is cancelled pays those back who are inside already
+# A session that is cancelled pays those back who are inside already.
+WHOEVER = ("valid", "checked_in")
 
 
 class Freed(msgspec.Struct, frozen=True):

@@ -53,9 +53,8 @@ log = logs.get("booking")
 BATCH_MAX = 64  # intents a statement
 WAITING_MAX = 5_000
 STATEMENTS_AT_ONCE = 2
-ALONE_AT_ONCE = (
-    4  # intents begun one by one: each may wait for a lock with a connection in its hand
-)
+# Intents begun one by one: each may wait for a lock with a connection in its hand.
+ALONE_AT_ONCE = 4
 
 
 class _Replay(Exception):

@@ -73,7 +73,7 @@ class Refunds:
 
         Raises NotFound, OrderNotRefundable, RefundNotAllowed, RefundAlreadyRequested.
         """
-        _, terms = await self._own_order(user_id, order_id)
+        terms = await self._terms_of_own(user_id, order_id)
         freed: list[Freed] = []
 
         async def effect(one: Connection) -> RefundAnswer:
@@ -237,7 +237,7 @@ class Refunds:
 
     async def of_order(self, user_id: UUID, order_id: UUID) -> OrderRefunds:
         """What was asked of one's own order, and what one would get back for the rest of it now."""
-        _, terms = await self._own_order(user_id, order_id)
+        terms = await self._terms_of_own(user_id, order_id)
         async with connection(self._pool) as one:
             order = await stored.get_order_for_refund(one, order_id)
             every = await stored.list_tickets(one, order_id)
@@ -248,12 +248,13 @@ class Refunds:
             refunds=[refund_answer(refund) for refund in refunds], offer=_offer(order, every, terms)
         )
 
-    async def _own_order(self, user_id: UUID, order_id: UUID) -> tuple[UUID, SessionTerms]:
+    async def _terms_of_own(self, user_id: UUID, order_id: UUID) -> SessionTerms:
+        """Of the session that the user's own order is for. Raises NotFound."""
         async with connection(self._pool) as one:
             order = await stored_orders.get_order(one, order_id, user_id)
         if order is None:
             raise NotFound()
-        return order.session_id, await self._sessions.terms(order.session_id)
+        return await self._sessions.terms(order.session_id)
 
 
 def refuse_order(order: OrderForRefund, every: Sequence[TicketForRefund]) -> None:

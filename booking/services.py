@@ -104,7 +104,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             ),
             payments=Payments(pool, provider=provider, tickets=tickets, settling=settling),
             tickets=tickets,
-            transfers=Transfers(pool, tickets=tickets, identity=identity),
+            transfers=Transfers(pool, tickets=tickets, buyers=buyers),
             promo_codes=PromoCodes(pool, catalog),
             blocking=Blocking(pool, sessions=sessions, holds=holds),
             webhooks=Webhooks(
@@ -115,10 +115,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             refunds=Refunds(pool, sessions=sessions, holds=holds),
             refund_sending=RefundSending(pool, provider=provider),
             session_cancelling=SessionCancelling(
-                pool,
-                sessions=sessions,
-                holds=holds,
-                catalog=ServiceClient(wiring.upstreams.catalog),
+                pool, sessions=sessions, holds=holds, catalog=catalog
             ),
             codes=codes,
             door=Door(pool, codes=codes, buyers=buyers),

@@ -109,9 +109,7 @@ class SessionCancelling:
         raise Overloaded("Too many payments of this session are under way; try again.")
 
     async def _allowed(self, principal: Principal, session_id: UUID) -> SessionTerms:
-        terms = await self._sessions.terms(session_id)
-        if terms.organizer_id != principal.user_id and "admin" not in principal.roles:
-            raise NotFound()
+        terms = await self._sessions.of_organizer(principal, session_id)
         if terms.status == "draft":
             raise SessionNotPublished()
         return terms

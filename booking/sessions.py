@@ -1,4 +1,4 @@
-"""What booking knows of a session and of a buyer: asked of catalog and identity, kept for a moment."""
+"""What booking knows of sessions and accounts: asked of catalog and identity, kept for a moment."""
 
 import asyncio
 import time
@@ -24,6 +24,7 @@ from chassis.clock import Clock
 from chassis.coalescer import Coalescer
 from chassis.context import current
 from chassis.problems import Forbidden, NotFound, Unauthenticated
+from chassis.tokens import Principal
 from identity.contract import (
     BY_EMAIL_PATH,
     LOOKUP_PATH,
@@ -37,9 +38,8 @@ from identity.contract import (
 
 TERMS_TTL_S = 2.0  # a cancelled session sells nothing meanwhile: its seats are taken in PostgreSQL
 SEATING_TTL_S = 3600.0  # a published plan is immutable; this only bounds memory
-ACCOUNT_TTL_S = (
-    30.0  # an active account is believed in; its ended logins are refused at once anyway
-)
+# An active account is believed in; its ended logins are refused at once anyway.
+ACCOUNT_TTL_S = 30.0
 SESSIONS_MAX = 20_000
 SEATINGS_MAX = 2_048
 POSITIONS_MAX = 20_000_000  # of all seatings kept: about ten bytes each, with rows of 30
@@ -71,6 +71,13 @@ class Sessions:
         """Also those of a draft, for its organizer."""
         terms = await self._terms.get(session_id)
         if terms is None:
+            raise NotFound()
+        return terms
+
+    async def of_organizer(self, principal: Principal, session_id: UUID) -> SessionTerms:
+        """Also those of a draft. Raises NotFound but to who organizes it, and to admins."""
+        terms = await self.terms(session_id)
+        if terms.organizer_id != principal.user_id and "admin" not in principal.roles:
             raise NotFound()
         return terms
 
@@ -118,8 +125,12 @@ def seating_of(plan: SeatPlan) -> Seating:
     )  # fmt: skip
 
 
+class NoAddress(Exception):
+    """No e-mail address is spelt so."""
+
+
 class Buyers:
-    """Accounts that may buy. Lookups of orders that arrive together travel together."""
+    """Accounts of buyers, and of whoever else is named. Lookups that arrive together travel together."""
 
     def __init__(self, identity: ServiceClient) -> None:
         self._identity = identity
@@ -148,11 +159,13 @@ class Buyers:
         return list(await asyncio.gather(*map(self.find, user_ids)))
 
     async def find_by_email(self, email: str) -> Account | None:
-        """None when there is no such account, or no address can be spelt so."""
+        """None when there is no such account. Raises NoAddress."""
         try:
             return await self._identity.post(BY_EMAIL_PATH, EmailLookup(email), Account)
         except UpstreamRefused as refused:
-            if refused.status in {400, 404}:
+            if refused.status == 400:
+                raise NoAddress() from None
+            if refused.status == 404:
                 return None
             raise
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from booking.answers import TransferAnswer
 from booking.contract import TICKET_TRANSFERRED, IssuedTicket, TicketTransferred
 from booking.domain.problems import RecipientUnknown, TicketNotTransferable
+from booking.sessions import Buyers, NoAddress
 from booking.store import transfers as stored
 from booking.store.ending import tell
 from booking.store.records import whole_second
@@ -18,12 +19,11 @@ from booking.store.transfers import VoidedTicket
 from booking.telling import remembered
 from booking.tickets import Tickets
 from chassis import logs
-from chassis.client import ServiceClient, UpstreamRefused
 from chassis.events import pending
 from chassis.ids import uuid7
 from chassis.postgres import Connection, Pool, connection
 from chassis.problems import FieldError, NotFound, RateLimited, ValidationFailed
-from identity.contract import BY_EMAIL_PATH, Account, EmailLookup
+from identity.contract import Account
 
 log = logs.get("booking")
 
@@ -34,10 +34,10 @@ MISSES_WITHIN_S = 3600
 class Transfers:
     """`recipient` looks up, before the transaction; `move` is its effect."""
 
-    def __init__(self, pool: Pool, *, tickets: Tickets, identity: ServiceClient) -> None:
+    def __init__(self, pool: Pool, *, tickets: Tickets, buyers: Buyers) -> None:
         self._pool = pool
         self._tickets = tickets
-        self._identity = identity
+        self._buyers = buyers
 
     async def recipient(self, user_id: UUID, ticket_id: UUID, email: str) -> Account | None:
         """Whom the user's ticket goes to; None when the ticket cannot go to anybody (any more).
@@ -115,14 +115,10 @@ class Transfers:
 
     async def _account(self, email: str) -> Account | None:
         try:
-            return await self._identity.post(BY_EMAIL_PATH, EmailLookup(email), Account)
-        except UpstreamRefused as refused:
-            if refused.status == 400:
-                error = FieldError("to_email", "is no e-mail address")
-                raise ValidationFailed(errors=[error]) from None
-            if refused.status == 404:
-                return None
-            raise
+            return await self._buyers.find_by_email(email)
+        except NoAddress:
+            error = FieldError("to_email", "is no e-mail address")
+            raise ValidationFailed(errors=[error]) from None
 
     def _told(
         self, answer: TransferAnswer, voided: VoidedTicket, from_user_id: UUID, to_user_id: UUID

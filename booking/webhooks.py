@@ -22,9 +22,8 @@ log = logs.get("booking")
 
 BATCH_MAX = 128  # events a statement
 WAITING_MAX = 5_000
-REMEMBERED_MAX = (
-    20_000  # events known here to be committed; PostgreSQL knows all, this saves asking
-)
+# Events known here to be committed; PostgreSQL knows all, this saves asking.
+REMEMBERED_MAX = 20_000
 
 
 class Webhooks:

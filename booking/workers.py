@@ -33,9 +33,8 @@ HEAL_EVERY_S = 15.0  # a look at every session in Redis costs PostgreSQL all of 
 PAYMENTS_EVERY_S = 2.0
 COMPLETE_EVERY_S = 60.0
 REFUNDS_EVERY_S = 0.5
-CANCELLED_SESSIONS_EVERY_S = (
-    0.25  # a batch of every session; tens of thousands of orders in minutes
-)
+# A batch of every session: tens of thousands of orders in minutes.
+CANCELLED_SESSIONS_EVERY_S = 0.25
 PRUNE_EVERY_S = 3600.0
 ARCHIVE_EVERY_S = 3600.0
 RETRY = Backoff(first_s=0.5, most_s=5.0)

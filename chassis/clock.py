@@ -17,13 +17,6 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
-    """The machine's own clock, for services without a database question to ask."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-
 class DatabaseClock:
     """PostgreSQL's time, carried on by the monotonic clock since it was last set."""
 

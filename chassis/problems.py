@@ -18,23 +18,11 @@ class FieldError(msgspec.Struct, frozen=True):
     message: str
 
 
-class ProblemDocument(msgspec.Struct, omit_defaults=True):
-    """The wire form. Extension members (RFC 9457, 3.2) ride in `extra` until rendering."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    code: str
-    request_id: str
-    errors: Sequence[FieldError] = ()
-
-
 class Problem(Exception):
     """Base of every refusal that a caller may see.
 
-    A subclass's docstring is its title. `extra` members are added to the document as they are.
+    A subclass's docstring is its title. `extra` members (RFC 9457, 3.2) are added to the document as
+    they are.
     """
 
     code: ClassVar[str] = "internal-error"

@@ -20,16 +20,14 @@ from chassis import metrics
 from chassis.backoff import Backoff, pause
 from chassis.broker import Broker, PartlyTaken
 from chassis.events import Event
-from chassis.postgres import Connection, Pool, connection, load_queries, own_session
-from chassis.problems import Unavailable
+from chassis.lead import lead_by
+from chassis.postgres import Connection, Pool, connection, load_queries
 
 BATCH_MAX = 500  # rows a round
-WINDOW_MAX = (
-    16_000  # rows looked at while a subscriber takes nothing, so that the others still get theirs
-)
+# Rows looked at while a subscriber takes nothing, so that the others still get theirs.
+WINDOW_MAX = 16_000
 IDLE_POLL_S = 0.1
 GATHER_S = 0.25  # after a batch that was not full: a round costs much the same whatever it carries
-TRY_LEAD_EVERY_S = 0.5
 MEASURE_EVERY_S = 5.0
 RETRY = Backoff(first_s=0.1, most_s=1.0)  # others than the failing subscriber wait for this, too
 
@@ -76,29 +74,13 @@ class Relay:
 
     async def _take_part(self, stop: asyncio.Event) -> None:
         """Stands by, then leads. The lock goes when the pool gets its connection back."""
-        async with own_session(self._pool) as held:
-            while not await _sql.try_lead(held):
-                if await pause(stop, TRY_LEAD_EVERY_S):
-                    return
-            self._log.info("relay_leads", source=self._source)
-            leading = asyncio.create_task(self._lead(held, stop))
-
-            def lost(_: Any) -> None:
-                leading.cancel()  # somebody else may lead from now on
-
-            held.add_termination_listener(lost)
-            try:
-                await asyncio.wait([leading])
-                if leading.cancelled():
-                    raise Unavailable("The relay's connection was lost, and with it the lead.")
-                leading.result()
-            finally:
-                held.remove_termination_listener(lost)
-                leading.cancel()
-                await asyncio.gather(leading, return_exceptions=True)
-                self._forget_measures()
+        try:
+            await lead_by(self._pool, _sql.try_lead, lambda held: self._lead(held, stop), stop)
+        finally:
+            self._forget_measures()
 
     async def _lead(self, held: Connection, stop: asyncio.Event) -> None:
+        self._log.info("relay_leads", source=self._source)
         failures, limit = 0, BATCH_MAX
         while not stop.is_set():
             try:

@@ -59,9 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     event_archive_days: int = 30  # how far back `stampede replay` reaches; 0: nothing is kept
     payment_provider: str = "sandbox"
     provider_options: dict[str, str] = {}  # STAMPEDE_<PAYMENT_PROVIDER>_…: the provider reads them
-    webhook_allow_private: bool = (
-        False  # organizers' webhooks to any address, plain HTTP too: development
-    )
+    # Organizers' webhooks to any address, plain HTTP too: for development.
+    webhook_allow_private: bool = False
     webhook_secret: tuple[str, ...] = ()  # absent: one made for this data_dir; several: rotation
 
     @property

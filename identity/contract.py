@@ -7,7 +7,7 @@ import msgspec
 
 
 class Account(msgspec.Struct, frozen=True):
-    """GET /internal/users/{user_id}: 404 when there is none. `locale` is `zh` or `en`."""
+    """One without its secrets. `locale` is `zh` or `en`."""
 
     user_id: UUID
     email: str
@@ -57,12 +57,10 @@ class RevokedLogins(msgspec.Struct, frozen=True):
     logins: list[RevokedLogin]
 
 
-REVOKED_LOGIN_HEADER = (
-    b"x-stampede-revoked-login"  # on any answer that revoked one; gateway strips it
-)
+# On any answer that revoked one; the gateway strips it.
+REVOKED_LOGIN_HEADER = b"x-stampede-revoked-login"
 JWKS_PATH = "/.well-known/jwks.json"
 REVOKED_LOGINS_PATH = "/internal/revoked-logins"
-USER_PATH = "/internal/users/{user_id}"
 LOOKUP_PATH = "/internal/users/lookup"
 BY_EMAIL_PATH = "/internal/users/by-email"
 LOOKUPS_MAX = 200

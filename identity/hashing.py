@@ -1,24 +1,20 @@
 """argon2id in a few threads with a short queue: the only costly thing that a stranger can ask for.
 
 A hash takes about 25 ms and 19 MiB. So as many at once as this process may have cores, so many
-waiting for so long, and whoever comes then is told at once to come back (503). The event loop never
-hashes.
+waiting for so long, and whoever comes then is told at once to come back (503).
 """
 
 import asyncio
-import contextlib
 import os
 import secrets
-import sys
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from chassis.problems import Overloaded
+from chassis.threads import SlowThreads
 
 # OWASP Password Storage Cheat Sheet, the least that it calls enough; PROMISES.md asks for no less.
 MEMORY_COST_KIB = 19 * 1024
@@ -27,7 +23,6 @@ PARALLELISM = 1
 
 WAITING_PER_THREAD_MAX = 8  # 0.2 s of work on a machine that has nothing else to do
 WAIT_MAX_S = 0.3  # for a thread: beside a sale a hash takes many times as long
-THREAD_NICENESS = 10  # hashing yields to the sale that runs on the same cores
 BUSY = "Too many people log in right now; try again in a moment."
 UNUSABLE = "!"  # a password hash that no password verifies against
 
@@ -59,12 +54,8 @@ class HashingPool:
         self._hasher = hasher or hash_parameters()
         if waiting_max is None:
             waiting_max = threads * WAITING_PER_THREAD_MAX
-        self._places = threads + waiting_max
-        self._taken = 0
-        self._lock = threading.Lock()
-        self._executor = ThreadPoolExecutor(
-            threads, thread_name_prefix="argon2", initializer=_yield_to_others
-        )
+        self._threads = SlowThreads("argon2", threads=threads, waiting_max=waiting_max, busy=BUSY)
+        self.close = self._threads.close
         # Verified when there is no account, so that its absence takes as long as its presence.
         self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe())
 
@@ -89,16 +80,8 @@ class HashingPool:
         """Whether it was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(stored)
 
-    def close(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
-
     async def _run(self, work: Callable[[], Result]) -> Result:
-        with self._lock:
-            if self._taken >= self._places:
-                raise Overloaded(BUSY)
-            self._taken += 1
-        future = self._executor.submit(work)
-        future.add_done_callback(self._leave)
+        future = self._threads.submit(work)
         deadline = asyncio.get_running_loop().call_later(WAIT_MAX_S, future.cancel)
         try:
             return await asyncio.wrap_future(future)
@@ -110,19 +93,7 @@ class HashingPool:
         finally:
             deadline.cancel()
 
-    def _leave(self, _: "Future[Result]") -> None:
-        """Also after a caller has gone: the place is free when the thread is, not before."""
-        with self._lock:
-            self._taken -= 1
-
 
 def threads_for(web_processes: int) -> int:
     """This process's share of the cores; one at least."""
     return max(1, (os.cpu_count() or 1) // max(1, web_processes))
-
-
-def _yield_to_others() -> None:
-    """Linux schedules threads one by one; elsewhere the number would name another process."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD_NICENESS)

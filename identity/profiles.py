@@ -35,16 +35,6 @@ class Profiles:
         _log_read(user_id, started)
         return account
 
-    async def read(self, user_id: UUID) -> Account:
-        """For other services. Raises NotFound."""
-        started = time.perf_counter()
-        async with connection(self._pool) as acquired:
-            account = await self._store.get_account(acquired, user_id)
-        if account is None:
-            raise NotFound()
-        _log_read(user_id, started)
-        return account
-
     async def find(self, email: str) -> Account:
         """For other services, by address. Raises NotFound, or ValidationFailed when it is none."""
         started = time.perf_counter()

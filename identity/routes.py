@@ -1,12 +1,11 @@
 """Identity's routes: /api/v1/auth, the key set, and what other services ask."""
 
 from typing import Annotated
-from uuid import UUID
 
 from litestar import Controller, Request, Response, get, patch, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, HeaderParameter, RawBody
+from litestar.params import HeaderParameter, RawBody
 
 from chassis.access import INTERNAL, LOGGED_IN, PUBLIC, TOKEN_IGNORED, access
 from chassis.body import decode
@@ -153,10 +152,6 @@ class InternalController(Controller):
     path = "/internal"
     include_in_schema = False
     dependencies = {"use_cases": Provide(provide_use_cases)}  # noqa: RUF012  Litestar's own form
-
-    @get("/users/{user_id:uuid}", operation_id="read_account", opt=access(INTERNAL))
-    async def read_account(self, user_id: FromPath[UUID], use_cases: Served) -> Account:
-        return await use_cases.profiles.read(user_id)
 
     @post("/users/lookup", operation_id="look_up_accounts", status_code=200, opt=access(INTERNAL))
     async def look_up_accounts(self, body: RawBody, use_cases: Served) -> Accounts:

@@ -89,9 +89,6 @@ class Store:
     async def email_is_taken(self, connection: Connection, email: str) -> bool:
         return bool(await self._sql.email_is_taken(connection, email=email))
 
-    async def get_account(self, connection: Connection, user_id: UUID) -> Account | None:
-        return _account(await self._sql.get_account(connection, user_id=user_id))
-
     async def find_account(self, connection: Connection, email: str) -> Account | None:
         return _account(await self._sql.find_account(connection, email=email))
 

@@ -16,9 +16,8 @@ from chassis import settings
 from stampede.supervisor import watch_parent
 
 BACKLOG = 8192  # connections that may wait to be accepted when ten thousand come at once
-CONNECTIONS_MAX = (
-    20_000  # a process; the gateway sheds long before, this only ends the unreasonable
-)
+# A process; the gateway sheds long before, this only ends the unreasonable.
+CONNECTIONS_MAX = 20_000
 HEADER_TIMEOUT_MS = 30_000  # also how long an idle kept-alive connection stays open
 STOP_TIMEOUT_S = 8
 

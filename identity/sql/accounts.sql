@@ -9,20 +9,15 @@ RETURNING user_id;
 -- Asked before hashing, so that a taken address costs nobody a hash; the insert decides.
 SELECT EXISTS (SELECT FROM accounts WHERE email = :email);
 
--- name: get_account^
--- One lookup by primary key.
-SELECT user_id, email, full_name, phone, locale, roles, active
-FROM accounts
-WHERE user_id = :user_id;
-
 -- name: find_account^
--- For organizers who name somebody by address; the address is in its one stored form.
+-- For whoever names somebody by address (staff of a door, the recipient of a ticket); the address is in
+-- its one stored form.
 SELECT user_id, email, full_name, phone, locale, roles, active
 FROM accounts
 WHERE email = :email;
 
 -- name: get_accounts
--- The same for many orders that arrive together.
+-- For orders and messages, many at once.
 SELECT user_id, email, full_name, phone, locale, roles, active
 FROM accounts
 WHERE user_id = ANY(:user_ids::uuid[]);

@@ -1,21 +1,14 @@
 """The built-in generator: `python -m loadtest.bench.builtin FOLDER URL FIRST SECONDS CONNECTIONS COUNT`.
 
-A few hundred lines of nothing but sockets, for machines without wrk. Closed loop: each connection
-sends its next request when it has read the last answer. Ends after SECONDS, or when COUNT requests
-(0: any number) have been answered. Reads the same plan as crowd.lua and prints the same line.
+Nothing but sockets, for machines without wrk. Closed loop: each connection sends its next request
+when it has read the last answer. Ends after SECONDS, or when COUNT requests (0: any number) have been
+answered. Reads the same plan as crowd.lua and prints the same line.
 """
 
 import asyncio
-import sys
 import time
-from collections import Counter
-from pathlib import Path
-from urllib.parse import urlsplit
 
-import msgspec
-import uvloop
-
-from loadtest.bench.requests import Requests, Sent
+from loadtest.bench.hearing import Asked, Hearing, content_length, main
 
 ANSWER_TIMEOUT_S = 10.0
 HEAD_MAX_BYTES = 65_536
@@ -25,16 +18,12 @@ BODY_MAX_BYTES = 16 * 1_048_576
 class Run:
     """One run: what is left to send, and what was heard."""
 
-    def __init__(self, requests: Requests, seconds: float, count: int) -> None:
-        self.requests = requests
-        self.count = count
+    def __init__(self, asked: Asked) -> None:
+        self.requests = asked.requests
+        self.count = int(asked.number)
         self.sent = 0
-        self.ends_at = time.perf_counter() + seconds
-        self.counts: Counter[str] = Counter()
-        self.buckets: Counter[str] = Counter()
-        self.wrong: Counter[str] = Counter()
-        self.latencies: list[float] = []
-        self.errors = 0
+        self.ends_at = time.perf_counter() + asked.seconds
+        self.hearing = Hearing(asked.requests)
 
     def over(self) -> bool:
         return time.perf_counter() >= self.ends_at or 0 < self.count <= self.sent
@@ -46,13 +35,13 @@ class Run:
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
                     reader, writer = await asyncio.open_connection(host, port, limit=HEAD_MAX_BYTES)
             except OSError:
-                self.errors += 1
+                self.hearing.errors += 1
                 return
             try:
                 while not self.over():
                     await self._exchange(reader, writer)
             except (OSError, EOFError, asyncio.LimitOverrunError, ValueError):
-                self.errors += 1
+                self.hearing.errors += 1
             finally:
                 writer.close()
 
@@ -63,16 +52,7 @@ class Run:
         writer.write(sent.wire)
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             status, body = await read_answer(reader)
-        self._hear(sent, status, body, (time.perf_counter() - began) * 1000)
-
-    def _hear(self, sent: Sent, status: int, body: bytes, latency_ms: float) -> None:
-        name = sent.call.name
-        self.counts[f"{name}\t{status}"] += 1
-        self.buckets[f"{name}\t{int(latency_ms * 10)}"] += 1
-        self.latencies.append(latency_ms)
-        problem = self.requests.judge(sent, status, body)
-        if problem:
-            self.wrong[problem] += 1
+        self.hearing.hear(sent, status, body, (time.perf_counter() - began) * 1000)
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -84,8 +64,7 @@ async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
         return status, b""
     if b"\r\ntransfer-encoding: chunked" in lowered:
         return status, await _read_chunks(reader)
-    _, found, rest = lowered.partition(b"\r\ncontent-length:")
-    length = int(rest.split(b"\r\n", 1)[0]) if found else 0
+    length = content_length(lowered)
     if not 0 <= length <= BODY_MAX_BYTES:
         raise ValueError("an answer of that length is no answer")
     return status, await reader.readexactly(length)
@@ -103,45 +82,14 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
         parts.append(piece[:-2])
 
 
-def percentile(ordered: list[float], percent: float) -> float:
-    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else 0.0
-
-
-async def run(
-    folder: Path, url: str, first: int, *, seconds: float, connections: int, count: int
-) -> str:
+async def run(asked: Asked) -> str:
     """Runs and returns the line that crowd.lua would print."""
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    assert parts.port is not None
-    this = Run(Requests(folder, first, f"{parts.hostname}:{parts.port}"), seconds, count)
+    this = Run(asked)
     began = time.perf_counter()
-    await asyncio.gather(*(this.connection(parts.hostname, parts.port) for _ in range(connections)))
-    ordered = sorted(this.latencies)
-    heard = {
-        "seconds": time.perf_counter() - began,
-        "next": this.requests.number,
-        "counts": this.counts,
-        "buckets": this.buckets,
-        "wrong": this.wrong,
-        "errors": this.errors,
-        "latency_us": [percentile(ordered, p) * 1000 for p in (50, 95, 99, 100)],
-    }
-    return "HEARD " + msgspec.json.encode(heard).decode()
-
-
-def main() -> None:
-    directory, base, start, duration, wide, most = sys.argv[1:]
-    running = run(
-        Path(directory),
-        base,
-        int(start),
-        seconds=float(duration),
-        connections=int(wide),
-        count=int(most),
-    )
-    print(uvloop.run(running))
+    lines = (this.connection(asked.host, asked.port) for _ in range(asked.connections))
+    await asyncio.gather(*lines)
+    return this.hearing.line(time.perf_counter() - began)
 
 
 if __name__ == "__main__":
-    main()
+    main(run)

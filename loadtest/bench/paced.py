@@ -7,17 +7,11 @@ plan as the other generators and prints the same line, with latencies by call an
 """
 
 import asyncio
-import sys
 import time
-from collections import Counter, deque
-from pathlib import Path
+from collections import deque
 from typing import Any
-from urllib.parse import urlsplit
 
-import msgspec
-import uvloop
-
-from loadtest.bench.builtin import percentile
+from loadtest.bench.hearing import Asked, Hearing, content_length, main
 from loadtest.bench.requests import Requests, Sent
 
 TICK_S = 0.002
@@ -33,13 +27,10 @@ class Pace:
         self.requests = requests
         self.rate = rate
         self.seconds = seconds
-        self.sent = self.under_way = self.errors = 0
+        self.sent = self.under_way = 0
         self.free: list[Line] = []
         self.overdue: deque[float] = deque()  # when they were due, with no connection for them yet
-        self.counts: Counter[str] = Counter()
-        self.buckets: Counter[str] = Counter()
-        self.wrong: Counter[str] = Counter()
-        self.latencies: list[float] = []
+        self.hearing = Hearing(requests)
 
     async def run(self, host: str, port: int, connections: int) -> float:
         """Opens its connections, sends for the window, waits for the answers; how long it sent."""
@@ -55,7 +46,7 @@ class Pace:
             if not (self.under_way or self.overdue):
                 break
             await asyncio.sleep(TICK_S)
-        self.errors += self.under_way + len(self.overdue)
+        self.hearing.errors += self.under_way + len(self.overdue)
         return sending_s
 
     async def _open(self, host: str, port: int, connections: int) -> None:
@@ -73,15 +64,6 @@ class Pace:
             self.free.pop().ask(due)
         else:
             self.overdue.append(due)
-
-    def hear(self, sent: Sent, status: int, body: bytes, latency_ms: float) -> None:
-        name = sent.call.name
-        self.counts[f"{name}\t{status}"] += 1
-        self.buckets[f"{name} {status}\t{int(latency_ms * 10)}"] += 1
-        self.latencies.append(latency_ms)
-        problem = self.requests.judge(sent, status, body)
-        if problem:
-            self.wrong[problem] += 1
 
 
 class Line(asyncio.Protocol):
@@ -107,14 +89,15 @@ class Line(asyncio.Protocol):
         head_end = self._heard.find(b"\r\n\r\n") + 4
         if head_end < 4 or self._sent is None:
             return
-        end = head_end + content_length(self._heard[:head_end])
+        end = head_end + content_length(self._heard[:head_end].lower())
         if len(self._heard) < end:
             return
         status, body = int(self._heard[9:12]), self._heard[head_end:end]
         self._heard = b""
         sent, self._sent = self._sent, None
         self._pace.under_way -= 1
-        self._pace.hear(sent, status, body, (time.perf_counter() - self._due) * 1000)
+        latency_ms = (time.perf_counter() - self._due) * 1000
+        self._pace.hearing.hear(sent, status, body, latency_ms, by_status=True)
         if self._pace.overdue:
             self.ask(self._pace.overdue.popleft())
         else:
@@ -124,51 +107,17 @@ class Line(asyncio.Protocol):
         if self._sent is not None:
             self._sent = None
             self._pace.under_way -= 1
-            self._pace.errors += 1
+            self._pace.hearing.errors += 1
         elif self in self._pace.free:
             self._pace.free.remove(self)
 
 
-def content_length(head: bytes) -> int:
-    """Of an answer's head; 0 without one."""
-    _, found, rest = head.lower().partition(b"\r\ncontent-length:")
-    return int(rest.split(b"\r\n", 1)[0]) if found else 0
-
-
-async def run(
-    folder: Path, url: str, first: int, *, seconds: float, connections: int, rate: float
-) -> str:
+async def run(asked: Asked) -> str:
     """Runs and returns the line that the other generators would print."""
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    assert parts.port is not None
-    pace = Pace(Requests(folder, first, f"{parts.hostname}:{parts.port}"), rate, seconds)
-    sending_s = await pace.run(parts.hostname, parts.port, connections)
-    ordered = sorted(pace.latencies)
-    heard = {
-        "seconds": sending_s,
-        "next": pace.requests.number,
-        "counts": pace.counts,
-        "buckets": pace.buckets,
-        "wrong": pace.wrong,
-        "errors": pace.errors,
-        "latency_us": [percentile(ordered, p) * 1000 for p in (50, 95, 99, 100)],
-    }
-    return "HEARD " + msgspec.json.encode(heard).decode()
-
-
-def main() -> None:
-    directory, base, start, duration, wide, rate = sys.argv[1:]
-    running = run(
-        Path(directory),
-        base,
-        int(start),
-        seconds=float(duration),
-        connections=int(wide),
-        rate=float(rate),
-    )
-    print(uvloop.run(running))
+    pace = Pace(asked.requests, asked.number, asked.seconds)
+    sending_s = await pace.run(asked.host, asked.port, asked.connections)
+    return pace.hearing.line(sending_s)
 
 
 if __name__ == "__main__":
-    main()
+    main(run)

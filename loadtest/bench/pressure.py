@@ -12,8 +12,8 @@ import msgspec
 
 import chassis
 from chassis.postgres import Pool, connection, load_queries, open_pool
+from loadtest.answers import percentile
 from loadtest.bench import venue
-from loadtest.bench.builtin import percentile
 from loadtest.bench.case import Case
 from loadtest.bench.cases import CROWD, HELD, ORDER, create_order, login
 from loadtest.bench.generator import Run, children_cpu_s, drive

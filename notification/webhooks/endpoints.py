@@ -1,8 +1,7 @@
 """What organizers do with their endpoints, and admins with all.
 
 Somebody else's endpoint or delivery is NotFound. Functions that take a connection work within the
-transaction they are given; whatever needs the network (`Endpoints.checked_url`, `must_own`) is done
-before it.
+transaction they are given; whatever needs the network (OutsideChecks) is done before it.
 """
 
 from collections.abc import Sequence

@@ -17,11 +17,9 @@ import pytest
 
 from booking.audit import audit_booking
 from booking.cancellation import sweep_orders
-from booking.providers.protocol import Charge, Verdict
-from chassis.problems import Unavailable
 from tests.chaos.killing import SECRET, Ask, Work
-from tests.integration.test_payments import Disturbed
 from tests.support.booking import BookingApp, booking_tables, let_time_pass, running_booking
+from tests.support.payments import Disturbed, taken_in_silence
 from tests.support.servers import ROOT
 
 PAGE = ROOT / "docs" / "payments-steps.md"
@@ -146,11 +144,6 @@ class Scene:
             "SELECT count(*) FROM payments WHERE state NOT IN ('succeeded', 'failed', 'refunded')"
         )
         assert await self.tables.fetchval(unsettled) == 0
-
-
-async def taken_in_silence(inner: Any, charge: Charge) -> Verdict:
-    await inner.charge(charge)
-    raise Unavailable()
 
 
 async def backends(tables: "asyncpg.Connection[Any]") -> set[int]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.api import Api
 from tests.support.platform import all_in_one, environment
-from tests.support.servers import ROOT
+from tests.support.servers import ROOT, free_port
 
 
 def start(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -59,13 +59,6 @@ def test_a_server_that_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> N
     done = start("migrate", "--data-dir", str(tmp_path), STAMPEDE_DATABASE_URL=url)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

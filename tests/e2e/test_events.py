@@ -12,8 +12,8 @@ import nats
 
 from tests.e2e.test_buyer import PAY, eventually, order_two
 from tests.support.api import Api
-from tests.support.platform import RunningPlatform, free_port
-from tests.support.servers import ROOT
+from tests.support.platform import RunningPlatform
+from tests.support.servers import ROOT, free_port
 
 
 async def test_a_bought_ticket_yields_mails_and_availability(

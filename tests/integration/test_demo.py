@@ -13,8 +13,9 @@ from stampede.compose import Platform, compose
 from stampede.demo import load_demo
 from stampede.demo.loading import ACCOUNTS
 from stampede.demo.shows import SHOWS
+from tests.support.asgi import in_a_task_of_its_own
 from tests.support.booking import booking_tables
-from tests.support.catalog import catalog_tables, in_a_task_of_its_own
+from tests.support.catalog import catalog_tables
 
 
 @pytest.fixture

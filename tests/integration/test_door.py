@@ -13,6 +13,7 @@ from tests.support.booking import (
     BookingApp,
     at_once,
     booking_tables,
+    is_sound,
     running_booking,
     until_one_waits,
 )
@@ -30,11 +31,6 @@ async def door(app: BookingApp) -> DoorApp:
     made = DoorApp(app)
     await made.open()
     return made
-
-
-async def is_sound(app: BookingApp) -> None:
-    findings = await audit_booking(app.services, looks_max=1)
-    assert [finding for finding in findings if not finding.ok] == []
 
 
 async def test_a_ticket_lets_one_person_in_once(door: DoorApp, database_url: str) -> None:
@@ -176,6 +172,7 @@ async def test_an_organizer_names_the_staff_of_their_own_door(door: DoorApp) -> 
     for body in (
         {"email": "buyer@example.com"},
         {"email": "nobody@example.com"},
+        {"email": "no address"},
         {"email": "gone@example.com"},
         {"user_id": str(customer)},
     ):

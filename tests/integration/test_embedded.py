@@ -24,6 +24,7 @@ from stampede.embedded import (
     StartCancelled,
     running_urls,
 )
+from tests.support.servers import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = """
@@ -65,15 +66,6 @@ def started(data_dir: Path) -> Iterator[Callable[..., tuple[EmbeddedServers, Ser
     yield start
     for servers in everything:
         servers.stop()
-
-
-def eventually(holds: Callable[[], bool], within_s: float = 20.0) -> bool:
-    give_up = time.monotonic() + within_s
-    while not holds():
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def alive(pid: int) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from chassis import logs
 from identity.administration import make_buyers
+from identity.contract import BY_EMAIL_PATH, LOOKUP_PATH
 from tests.support.identity import EMAIL, PASSWORD, Identity, identity_tables, running_identity
 
 BODY = {"email": EMAIL, "password": PASSWORD, "full_name": "Ann Example"}
@@ -275,11 +276,18 @@ async def test_profiles_need_a_good_token(identity: Identity) -> None:
         assert (stranger.status, stranger.code) == (401, "invalid-token")
 
 
-async def test_other_services_read_accounts_by_id(identity: Identity) -> None:
+async def looked_up(identity: Identity, *user_ids: str) -> list[Any]:
+    """What other services are told of these, in this order."""
+    lookups = [{"user_id": one, "request_id": "asked", "span": ""} for one in user_ids]
+    answer = await identity.post(LOOKUP_PATH, {"lookups": lookups})
+    assert answer.status == 200, answer
+    accounts: list[Any] = answer.json["accounts"]
+    return accounts
+
+
+async def test_other_services_look_accounts_up_by_id_and_by_address(identity: Identity) -> None:
     made = await identity.register()
-    account = await identity.get(f"/internal/users/{made['user_id']}")
-    assert account.status == 200
-    assert account.json == {
+    account = {
         "user_id": made["user_id"],
         "email": EMAIL,
         "full_name": "Ann Example",
@@ -288,9 +296,14 @@ async def test_other_services_read_accounts_by_id(identity: Identity) -> None:
         "roles": ["customer"],
         "active": True,
     }
-    for unknown in (UNKNOWN_ID, "not-a-uuid"):
-        missing = await identity.get(f"/internal/users/{unknown}")
-        assert (missing.status, missing.code) == (404, "not-found")
+    asked = (UNKNOWN_ID, made["user_id"], made["user_id"])
+    assert await looked_up(identity, *asked) == [None, account, account]
+    nonsense = {"lookups": [{"user_id": "not-a-uuid", "request_id": "asked", "span": ""}]}
+    assert (await identity.post(LOOKUP_PATH, nonsense)).code == "validation-failed"
+    by_address = await identity.post(BY_EMAIL_PATH, {"email": f" {EMAIL.upper()}"})
+    assert (by_address.status, by_address.json) == (200, account)
+    for address, status in (("nobody@example.com", 404), ("no address", 400)):
+        assert (await identity.post(BY_EMAIL_PATH, {"email": address})).status == status
 
 
 async def test_a_disabled_account_and_a_deleted_login_have_no_profile(
@@ -305,8 +318,8 @@ async def test_a_disabled_account_and_a_deleted_login_have_no_profile(
         assert (answer.status, answer.code) == (401, "invalid-token")
         answer = await identity.call("PATCH", "me", {"locale": "en"}, token=ended)
         assert (answer.status, answer.code) == (401, "invalid-token")
-    account = await identity.get(f"/internal/users/{user_id}")
-    assert account.json["active"] is False
+    (account,) = await looked_up(identity, str(user_id))
+    assert account["active"] is False
 
 
 async def test_the_log_tells_events_and_no_secret(identity: Identity, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 import chassis.tokens
 from identity.administration import rotate_keys
 from identity.keys import JWKS_MAX_AGE_S, KEY_LEAD_S, KEYS_AGE_MAX_S, RETIREMENT_MARGIN_S
+from tests.support.clock import SetClock
 from tests.support.identity import EMAIL, Identity, identity_tables, running_identity
-from tests.unit.test_identity_tokens import SetClock
 
 JWKS = "/.well-known/jwks.json"
 

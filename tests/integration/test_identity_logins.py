@@ -13,8 +13,14 @@ from identity.attempts import TRIES_AT_ONCE_MAX
 from identity.hashing import HashingPool
 from identity.store import FailureLimit
 from identity.tokens import hash_of
-from tests.support.identity import EMAIL, PASSWORD, Identity, identity_tables, running_identity
-from tests.unit.test_identity_passwords import HeldHasher
+from tests.support.identity import (
+    EMAIL,
+    PASSWORD,
+    HeldHasher,
+    Identity,
+    identity_tables,
+    running_identity,
+)
 
 WRONG = "four green kettles on a shelf"
 

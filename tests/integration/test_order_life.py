@@ -11,7 +11,14 @@ import pytest
 from booking import cancellation
 from booking.cancellation import complete_due_orders, complete_orders
 from booking.schemas import schemas
-from tests.support.booking import BookingApp, booking_tables, let_time_pass, running_booking
+from tests.support.booking import (
+    BookingApp,
+    booking_tables,
+    is_sound,
+    let_time_pass,
+    running_booking,
+)
+from tests.support.refunds import ask_back, organizer_of, set_policy
 
 USER = uuid4()
 
@@ -119,6 +126,22 @@ async def test_an_order_completes_seven_days_after_its_session_began_and_no_earl
     assert [one["subject"] for one in events] == [order_id] * completed
     status = (await app.get(f"/orders/{order_id}", user=USER)).json["status"]
     assert status == ("completed" if completed else "paid")
+
+
+async def test_an_order_completes_only_when_its_organizer_has_answered(
+    app: BookingApp, database_url: str
+) -> None:
+    session_id = app.neighbours.publish()
+    set_policy(app, session_id, approval="organizer")
+    order_id = (await app.order(USER, session_id)).json["order_id"]
+    await app.pay(USER, order_id)
+    refund_id = (await ask_back(app, USER, order_id)).json["refund_id"]
+    await move_session(database_url, order_id, "8 days")
+    assert await complete_due_orders(app.services.pool) == 0
+    organizer = organizer_of(app, session_id)
+    assert (await app.post(f"/refunds/{refund_id}/reject", user=organizer)).status == 200
+    assert await complete_due_orders(app.services.pool) == 1
+    await is_sound(app)
 
 
 async def test_all_that_are_due_complete_together_and_only_what_is_paid(

@@ -8,7 +8,6 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from booking.audit import audit_booking
 from booking.cancellation import complete_orders, sweep_orders
 from booking.contract import OrderCancelled, OrderCreated, SeatsChanged
 from booking.seats.sweeper import Sweeper
@@ -16,6 +15,7 @@ from tests.support.booking import (
     SEATED,
     BookingApp,
     booking_tables,
+    is_sound,
     let_time_pass,
     running_booking,
     until_one_waits,
@@ -29,11 +29,6 @@ USER, OTHER = uuid4(), uuid4()
 async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
     async with running_booking(database_url, redis_url) as running:
         yield running
-
-
-async def is_sound(app: BookingApp) -> None:
-    findings = await audit_booking(app.services, looks_max=1)
-    assert [finding for finding in findings if not finding.ok] == []
 
 
 async def live(app: BookingApp, session_id: Any) -> str:
@@ -147,6 +142,23 @@ async def test_a_client_that_hangs_up_leaves_nothing_half_done(
         await app.app.finishing.drain()
         assert await tables.fetchval("SELECT count(*) FROM orders") == 2
     assert (await app.order(USER, session_id, seats=[2], key="k1")).status == 201
+    await is_sound(app)
+
+
+async def test_what_a_client_has_asked_for_is_done_though_it_hangs_up(
+    app: BookingApp, database_url: str
+) -> None:
+    session_id = app.neighbours.publish()
+    order_id = (await app.order(USER, session_id, seats=[1, 2])).json["order_id"]
+    async with booking_tables(database_url) as tables, tables.transaction():
+        await tables.execute("SELECT FROM orders WHERE order_id = $1 FOR UPDATE", order_id)
+        call = asyncio.create_task(app.cancel(USER, order_id))
+        await until_one_waits(database_url)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+    await app.app.finishing.drain()
+    assert (await app.get(f"/orders/{order_id}", user=USER)).json["status"] == "cancelled"
+    assert set(await live(app, session_id)) == {"."}
     await is_sound(app)
 
 

@@ -1,6 +1,6 @@
 """Paying orders with the sandbox provider over real stores."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,7 +8,6 @@ import asyncpg
 import msgspec
 import pytest
 
-from booking.audit import audit_booking
 from booking.cancellation import sweep_orders
 from booking.contract import OrderPaid, PaymentFailed, TicketsIssued
 from booking.providers.protocol import Charge, Verdict
@@ -16,13 +15,14 @@ from chassis.problems import Unavailable
 from tests.support.booking import (
     BookingApp,
     booking_tables,
+    is_sound,
     let_time_pass,
     running_booking,
     without_redis,
 )
+from tests.support.payments import NOW, Disturbed, taken_in_silence
 
 USER, OTHER = uuid4(), uuid4()
-NOW = -1.0  # an intent of whatever age is asked about
 
 
 @pytest.fixture
@@ -37,28 +37,6 @@ async def books(database_url: str, app: BookingApp) -> AsyncIterator["asyncpg.Co
     connection = await asyncpg.connect(database_url, server_settings={"search_path": "sandbox"})
     yield connection
     await connection.close()
-
-
-async def is_sound(app: BookingApp) -> None:
-    findings = await audit_booking(app.services, looks_max=1)
-    assert [finding for finding in findings if not finding.ok] == []
-
-
-class Disturbed:
-    """The app's provider with its `charge` done differently."""
-
-    def __init__(
-        self, app: BookingApp, charge: Callable[[Any, Charge], Awaitable[Verdict]]
-    ) -> None:
-        self._inner: Any = app.services.payments._provider
-        self._charge = charge
-        app.services.payments._provider = self  # type: ignore[assignment]
-
-    async def charge(self, charge: Charge) -> Verdict:
-        return await self._charge(self._inner, charge)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
 
 
 async def test_paying_sells_the_seats_and_issues_tickets(
@@ -173,10 +151,6 @@ async def test_an_expired_order_is_refused_before_anything_is_charged(
 async def test_a_provider_that_takes_the_money_and_never_answers_is_asked(
     app: BookingApp,
 ) -> None:
-    async def taken_in_silence(inner: Any, charge: Charge) -> Verdict:
-        await inner.charge(charge)
-        raise Unavailable()
-
     Disturbed(app, taken_in_silence)
     order_id = (await app.order(USER, app.neighbours.publish())).json["order_id"]
     waiting = await app.pay(USER, order_id, key="p1")
@@ -205,11 +179,7 @@ async def test_a_payment_that_never_reached_the_provider_frees_the_order(app: Bo
 
 
 async def test_one_payments_trouble_does_not_keep_the_others_waiting(app: BookingApp) -> None:
-    async def silent(inner: Any, charge: Charge) -> Verdict:
-        await inner.charge(charge)
-        raise Unavailable()
-
-    provider: Any = Disturbed(app, silent)
+    provider: Any = Disturbed(app, taken_in_silence)
     session_id = app.neighbours.publish()
     users = [uuid4(), uuid4()]
     ids = [(await app.order(user, session_id)).json["order_id"] for user in users]

@@ -14,8 +14,14 @@ from booking.contract import PaymentRefunded, SeatsChanged
 from booking.providers.protocol import Charge, Verdict
 from booking.store import payments
 from chassis.problems import Unavailable
-from tests.integration.test_payments import NOW, Disturbed
-from tests.support.booking import BookingApp, booking_tables, let_time_pass, running_booking
+from tests.support.booking import (
+    BookingApp,
+    booking_tables,
+    is_sound,
+    let_time_pass,
+    running_booking,
+)
+from tests.support.payments import NOW, Disturbed, taken_in_silence
 
 USER, OTHER = uuid4(), uuid4()
 
@@ -39,11 +45,6 @@ class Late:
         return await self.app.services.payments.reconcile(older_than_s=NOW)
 
 
-async def taken_in_silence(inner: Any, charge: Charge) -> Verdict:
-    await inner.charge(charge)
-    raise Unavailable()
-
-
 @pytest.fixture
 async def late(app: BookingApp, database_url: str) -> Late:
     session_id = app.neighbours.publish(max_tickets_per_user=4)
@@ -63,11 +64,6 @@ async def told(database_url: str, type_: str) -> list[str]:
             "SELECT data FROM outbox WHERE type = $1 ORDER BY position", f"stampede.{type_}.v1"
         )
     return [row["data"] for row in found]
-
-
-async def is_sound(app: BookingApp) -> None:
-    findings = await audit_booking(app.services, looks_max=1)
-    assert [finding for finding in findings if not finding.ok] == []
 
 
 async def test_an_expired_order_takes_its_free_seats_again(

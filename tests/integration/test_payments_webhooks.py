@@ -1,8 +1,5 @@
 """Webhooks of a payment provider, as Standard Webhooks has them."""
 
-import base64
-import hashlib
-import hmac
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,35 +13,16 @@ from booking.audit import audit_booking
 from booking.providers.protocol import Charge, Verdict
 from chassis import logs
 from chassis.problems import Unavailable
-from tests.integration.test_payments import Disturbed
-from tests.support.api import Answer
 from tests.support.booking import BookingApp, booking_tables, running_booking
+from tests.support.payments import NEW, OLD, Disturbed, Waiting, send, signature
 
 USER = uuid4()
-OLD, NEW = "whsec_" + base64.b64encode(b"old" * 8).decode(), "whsec_bmV3bmV3bmV3bmV3"
 
 
 @pytest.fixture
 async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
     async with running_booking(database_url, redis_url, webhook_secret=(OLD, NEW)) as running:
         yield running
-
-
-class Waiting:
-    """An order whose payment the provider has not answered yet."""
-
-    def __init__(self, app: BookingApp, order_id: str, payment_id: str) -> None:
-        self.app, self.order_id, self.payment_id = app, order_id, payment_id
-
-    def event(self, type_: str = "payment.succeeded", **changes: Any) -> bytes:
-        state = type_.removeprefix("payment.")
-        charge = {"key": self.payment_id, "amount": 256_000, "currency": "CNY", "state": state}
-        data = charge | {"reason": None} | changes
-        return msgspec.json.encode({"type": type_, "data": data})
-
-    async def status(self) -> str:
-        read = await self.app.get(f"/orders/{self.order_id}", user=USER)
-        return str(read.json["status"])
 
 
 @pytest.fixture
@@ -55,34 +33,7 @@ async def waiting(app: BookingApp) -> Waiting:
     Disturbed(app, silent)
     order_id = (await app.order(USER, app.neighbours.publish())).json["order_id"]
     answer = await app.pay(USER, order_id)
-    return Waiting(app, order_id, answer.json["payment"]["payment_id"])
-
-
-def signature(secret: str, id_: str, at: int, body: bytes) -> str:
-    """As the specification words it, written anew so that it checks ours."""
-    key = base64.b64decode(secret.split("_", 1)[1])
-    digest = hmac.new(key, f"{id_}.{at}.".encode() + body, hashlib.sha256).digest()
-    return "v1," + base64.b64encode(digest).decode()
-
-
-async def send(
-    app: BookingApp,
-    body: bytes,
-    *,
-    id_: str = "msg_1",
-    age_s: int = 0,
-    secret: str = OLD,
-    path: str = "sandbox",
-    **headers: str,
-) -> Answer:
-    at = int(time.time()) - age_s
-    sent = {
-        "webhook-id": id_,
-        "webhook-timestamp": str(at),
-        "webhook-signature": signature(secret, id_, at, body),
-    }
-    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-    return await app.post(f"/payments/webhooks/{path}", raw=body, headers=sent)
+    return Waiting(app, USER, order_id, answer.json["payment"]["payment_id"])
 
 
 async def test_a_signed_message_settles_the_payment_once(

@@ -11,49 +11,16 @@ from booking.audit import audit_booking
 from booking.cancellation import sweep_orders
 from booking.store.promotions import release_redemptions, retake_redemption
 from chassis.postgres import transaction
-from tests.support.api import Answer
 from tests.support.booking import (
-    SEATED,
     BookingApp,
     at_once,
     booking_tables,
+    is_sound,
     let_time_pass,
     running_booking,
     without_redis,
 )
-
-
-class Stall:
-    """A session on sale, its organizer, and short words for what they and buyers do."""
-
-    def __init__(self, app: BookingApp, **terms: Any) -> None:
-        self.app = app
-        self.session_id = app.neighbours.publish(rows=4, **terms)
-        self.terms = app.neighbours.terms[self.session_id]
-        self.organizer = self.terms.organizer_id
-        app.token(self.organizer, "organizer")
-        self.path = f"/shows/{self.terms.show_id}/promo-codes"
-
-    async def make(self, user: UUID | None = None, key: str = "", **fields: Any) -> Answer:
-        body = {"code": "EARLY", "kind": "percent", "value": 10, **fields}
-        headers = {"Idempotency-Key": key} if key else None
-        return await self.app.post(self.path, body, user=user or self.organizer, headers=headers)
-
-    async def buy(
-        self, user: UUID, code: str, *, seats: list[int] | None = None, key: str = "", **more: Any
-    ) -> Answer:
-        body: dict[str, Any] = {"session_id": self.session_id, "promo_code": code}
-        body |= {"seats": seats} if seats else {"seat_area_id": SEATED, "quantity": 1}
-        headers = {"Idempotency-Key": key} if key else None
-        return await self.app.post("/orders", body | more, user=user, headers=headers)
-
-    async def change(self, promo_code_id: str, user: UUID | None = None, **change: Any) -> Answer:
-        path = f"/promo-codes/{promo_code_id}"
-        return await self.app.call("PATCH", path, change, user=user or self.organizer)
-
-    async def uses(self) -> list[int]:
-        listed = await self.app.get(self.path, user=self.organizer)
-        return [code["uses"] for code in listed.json["promo_codes"]]
+from tests.support.promo_codes import Stall
 
 
 @pytest.fixture
@@ -65,11 +32,6 @@ async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
 @pytest.fixture
 async def stall(app: BookingApp) -> Stall:
     return Stall(app)
-
-
-async def is_sound(app: BookingApp) -> None:
-    findings = await audit_booking(app.services, looks_max=1)
-    assert [finding for finding in findings if not finding.ok] == []
 
 
 async def test_an_order_with_a_code_costs_less_and_says_by_how_much(stall: Stall) -> None:

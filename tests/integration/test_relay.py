@@ -15,6 +15,7 @@ from chassis.events import Event
 from chassis.inbox import Inbox
 from chassis.postgres import Pool, open_pool
 from chassis.relay import Relay
+from tests.support.brokers import until
 from tests.support.events import (
     TYPE,
     event,
@@ -72,13 +73,6 @@ async def running(*relays: Relay) -> AsyncIterator[list["asyncio.Task[None]"]]:
     finally:
         stop.set()
         await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), IN_TIME_S)
-
-
-async def until(pool: Pool, condition: str, *args: Any) -> None:
-    """Returns once the SQL condition holds; the database is the signal."""
-    async with asyncio.timeout(IN_TIME_S):
-        while not await pool.fetchval(f"SELECT {condition}", *args):  # noqa: ASYNC110  no bell rings
-            await asyncio.sleep(0.01)
 
 
 async def test_a_round_hands_over_everything_in_order_and_forgets_it(pool: Pool) -> None:

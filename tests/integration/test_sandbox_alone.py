@@ -14,8 +14,9 @@ from chassis.client import ServiceClient
 from stampede.cli import main
 from stampede.embedded import ServerUrls
 from tests.support.booking import BookingApp, running_booking
-from tests.support.platform import RunningPlatform, environment, free_port
+from tests.support.platform import RunningPlatform, environment
 from tests.support.sandbox import OLD
+from tests.support.servers import free_port
 
 PATH = "/api/v1/payments/webhooks/sandbox"
 STEPS = 400  # of 25 ms: far more than it takes

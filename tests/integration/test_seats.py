@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -14,7 +13,7 @@ from booking.seats.keys import HOLD_INTENT_MS, session_keys
 from booking.seats.truth import Claim
 from chassis.ids import uuid7
 from chassis.redis import RedisCalls, Script
-from tests.support.seats import DictTruth, best, exact, letters, seat_holds, seats_of
+from tests.support.seats import DictTruth, best, exact, letters, seat_holds, seats_of, tickets_of
 
 
 @pytest.fixture
@@ -26,11 +25,6 @@ def truth() -> DictTruth:
 async def holds(redis_url: str, truth: DictTruth) -> AsyncIterator[SeatHolds]:
     async with seat_holds(redis_url, truth) as made:
         yield made
-
-
-async def tickets_of(holds: SeatHolds, session_id: UUID, user_id: UUID) -> int:
-    key = session_keys(session_id)[2]
-    return int(await holds.calls.command("HGET", key, str(user_id)) or 0)
 
 
 async def test_exact_seats_are_held_together_or_not_at_all(

@@ -14,7 +14,7 @@ from booking.seats.sweeper import HEAL_EVERY_S, Sweeper, Swept
 from booking.seats.truth import Claim, Fate, HoldFate
 from chassis.ids import uuid7
 from chassis.problems import Unavailable
-from tests.support.seats import FOREVER_MS, DictTruth, exact, letters, seat_holds
+from tests.support.seats import FOREVER_MS, DictTruth, exact, letters, seat_holds, tickets_of
 
 
 class SetClock:
@@ -53,11 +53,6 @@ async def make_due(holds: SeatHolds, session_id: UUID, *orders: UUID) -> None:
     """As if their time had come."""
     for order_id in orders:
         await holds.calls.command("ZADD", session_keys(session_id)[5], 1, str(order_id))
-
-
-async def tickets_of(holds: SeatHolds, session_id: UUID, user_id: UUID) -> int:
-    key = session_keys(session_id)[2]
-    return int(await holds.calls.command("HGET", key, str(user_id)) or 0)
 
 
 async def test_each_fate_has_its_end(holds: SeatHolds, truth: DictTruth) -> None:

@@ -16,34 +16,27 @@ from tests.support.booking import (
     SEATED,
     BookingApp,
     booking_tables,
+    is_sound,
     running_booking,
     without_redis,
 )
 from tests.support.refunds import (
     LET_IN,
+    PRICE,
     RefundingProvider,
     ask_back,
     bought,
     cancel_session,
-    is_sound,
     organizer_of,
     set_policy,
+    work_off,
 )
-
-PRICE = 128_000
 
 
 @pytest.fixture
 async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
     async with running_booking(database_url, redis_url) as running:
         yield running
-
-
-async def work_off(app: BookingApp) -> None:
-    while await app.services.session_cancelling.work_off():
-        pass
-    await app.services.session_cancelling.work_off()  # sees that nothing is left
-    await app.services.refund_sending.send_all_due()
 
 
 async def progress(app: BookingApp, session_id: UUID) -> Any:

@@ -1,14 +1,21 @@
 """The straight way answers what Litestar would: the same requests, both ways, the same answers."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from litestar import get
+from litestar.di import NamedDependency
 
 from booking.routes.orders import place_order
+from chassis.access import PUBLIC, access
+from chassis.asgi import service_app
 from chassis.postgres import ROLLED_BACK
 from chassis.straight import StraightWays
+from chassis.tokens import Principal
+from tests.support.asgi import exchange, in_a_task_of_its_own
 from tests.support.booking import Answer, BookingApp, running_booking
 
 USER, OTHER = uuid4(), uuid4()
@@ -94,6 +101,31 @@ async def test_what_is_not_plain_goes_the_long_way(app: BookingApp) -> None:
     assert find({**plain, "path": f"/api/v1/orders/{uuid4()}/events"}) is None
     assert find({**plain, "method": "DELETE"}) is None
     assert find({**plain, "path": "/"}) is None
+
+
+async def test_a_handler_that_needs_a_login_is_refused_one_both_ways(app: BookingApp) -> None:
+    """Though its access rule lets anybody in: no handler is ever called without the asker it names."""
+
+    @get("/api/v1/mine", operation_id="read_mine", opt=access(PUBLIC, straight=True))
+    async def read_mine(principal: NamedDependency[Principal]) -> dict[str, str]:
+        return {"user_id": str(principal.user_id)}
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        yield
+
+    async def ready(_: Any) -> dict[str, bool]:
+        return {}
+
+    mine: Any = service_app("mine", app.wiring, routes=[read_mine], lifespan=lifespan, ready=ready)
+    async with in_a_task_of_its_own(mine.lifespan):
+        for ways in (mine.straight, NoWays()):
+            mine.straight = ways
+            nobody = await exchange(mine, "GET", "/api/v1/mine", {"host": "mine"}, b"")
+            assert (nobody.status, nobody.code) == (401, "unauthenticated")
+            headers = {"host": "mine", "authorization": f"Bearer {app.token(USER)}"}
+            somebody = await exchange(mine, "GET", "/api/v1/mine", headers, b"")
+            assert somebody.json == {"user_id": str(USER)}
 
 
 async def test_every_handler_that_says_so_goes_straight(app: BookingApp) -> None:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import psutil
 import pytest
 
 from stampede.embedded import EmbeddedServers
+from tests.support.servers import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,15 +118,6 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
             one.process.terminate()
         one.process.communicate(timeout=30)
     assert eventually(lambda: not related(folder)), related(folder)
-
-
-def eventually(holds: Callable[[], bool], within_s: float = 20.0) -> bool:
-    give_up = time.monotonic() + within_s
-    while not holds():
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def related(folder: Path) -> list[str]:

@@ -12,16 +12,21 @@ import pytest
 from booking.audit import audit_booking
 from booking.store import transfers as stored
 from booking.transfers import MISSES_MAX
+from catalog.contract import RefundPolicy
 from tests.support.api import Answer
 from tests.support.booking import (
     BookingApp,
     at_once,
     booking_tables,
+    is_sound,
     running_booking,
     until_one_waits,
+    until_so_many_wait,
 )
+from tests.support.refunds import ask_back, organizer_of
 
 BUYER, FRIEND, OTHER = uuid4(), uuid4(), uuid4()
+BY_ORGANIZER = RefundPolicy(approval="organizer")
 # What else the door notes of a scan does not matter here.
 SCAN_ONLY = "ALTER TABLE tickets DROP CONSTRAINT IF EXISTS tickets_checked_in_has_time"
 
@@ -56,11 +61,6 @@ async def give(
     headers = {"Idempotency-Key": key} if key else None
     path = f"/tickets/{ticket_id}/transfer"
     return await app.post(path, {"to_email": to}, user=user, headers=headers)
-
-
-async def is_sound(app: BookingApp) -> None:
-    findings = await audit_booking(app.services, looks_max=1)
-    assert [finding for finding in findings if not finding.ok] == []
 
 
 async def test_the_old_code_dies_and_a_new_one_is_the_recipients(app: BookingApp) -> None:
@@ -123,6 +123,8 @@ async def test_what_cannot_be_given_away_stays_where_it_is(app: BookingApp) -> N
         assert (await give(app, str(uuid4()))).status == 404
         own = await give(app, kept, "buyer@example.com")
         assert (own.status, own.json["errors"][0]["field"]) == (400, "to_email")
+        misspelt = await give(app, kept, "no address")
+        assert (misspelt.status, misspelt.json["errors"][0]["field"]) == (400, "to_email")
         app.neighbours.inactive.add(OTHER)
         for nobody in ("nobody@example.com", "other@example.com"):
             refused = await give(app, kept, nobody)
@@ -185,6 +187,43 @@ async def test_of_many_transfers_at_once_one_wins(
     assert [answer.status for answer in answers].count(201) > 1
     findings = {one.name: one.ok for one in await audit_booking(app.services, looks_max=1)}
     assert not findings["seats_sold_once"]
+
+
+async def refund_wanted(app: BookingApp, order_id: str) -> None:
+    asked = await ask_back(app, BUYER, order_id)
+    assert (asked.status, asked.json["status"]) == (202, "requested")
+
+
+async def test_a_ticket_whose_money_is_asked_back_stays_until_the_organizer_refuses(
+    app: BookingApp,
+) -> None:
+    order_id, (ticket_id,) = await bought(app, 1, refund_policy=BY_ORGANIZER)
+    await refund_wanted(app, order_id)
+    refused = await give(app, ticket_id, "nobody@example.com")  # no look-up: nothing is learnt
+    assert refused.code == "ticket-not-transferable"
+    (wanted,) = (await app.get(f"/orders/{order_id}/refunds", user=BUYER)).json["refunds"]
+    (session_id,) = app.neighbours.terms
+    path = f"/refunds/{wanted['refund_id']}/reject"
+    assert (await app.post(path, user=organizer_of(app, session_id))).status == 200
+    assert (await give(app, ticket_id)).status == 201
+    await is_sound(app)
+
+
+async def test_a_transfer_that_waits_for_a_request_to_refund_finds_it(
+    app: BookingApp, database_url: str
+) -> None:
+    order_id, (ticket_id,) = await bought(app, 1, refund_policy=BY_ORGANIZER)
+    async with booking_tables(database_url) as tables, tables.transaction():
+        await tables.execute("SELECT FROM orders WHERE order_id = $1 FOR UPDATE", order_id)
+        asking = asyncio.create_task(refund_wanted(app, order_id))
+        await until_one_waits(database_url)
+        giving = asyncio.create_task(give(app, ticket_id))
+        await until_so_many_wait(database_url, 2)  # it has seen the ticket free to go, and is next
+    await asking
+    assert (await giving).code == "ticket-not-transferable"
+    kept = (await app.get(f"/tickets/{ticket_id}", user=BUYER)).json
+    assert kept["status"] == "valid"
+    await is_sound(app)
 
 
 async def test_a_scan_at_the_door_and_a_transfer_cannot_both_have_the_ticket(

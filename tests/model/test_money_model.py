@@ -15,8 +15,8 @@ from booking.audit import audit_booking
 from booking.cancellation import sweep_orders
 from booking.providers.protocol import Charge, RefundVerdict, Verdict
 from chassis.problems import Unavailable
-from tests.integration.test_payments_webhooks import NEW, OLD, send
 from tests.support.booking import BookingApp, booking_tables, let_time_pass, running_booking
+from tests.support.payments import NEW, OLD, send
 
 ORDERS = 2
 AMOUNT = 256_000

@@ -15,11 +15,11 @@ from tests.support.identity import (
     EMAIL,
     PASSWORD,
     Answer,
+    HeldHasher,
     Identity,
     identity_tables,
     running_identity,
 )
-from tests.unit.test_identity_passwords import HeldHasher
 
 CLIENTS = 6  # below the pool's 8 connections, so that all of them get to the lock
 
@@ -218,7 +218,7 @@ async def test_a_right_password_is_too_late_when_another_process_filled_up_the_l
         held = asyncio.ensure_future(passwords.hash("before it in the queue"))
         late = asyncio.ensure_future(identity.log_in())
         async with asyncio.timeout(10):
-            while passwords._taken < 2:  # noqa: ASYNC110  it has asked the database and waits
+            while passwords._threads._taken < 2:  # noqa: ASYNC110  it has asked the database and waits
                 await asyncio.sleep(0.001)
         assert (await other.log_in(EMAIL, "a wrong guess")).status == 401
         hasher.go_on.set()

@@ -18,18 +18,18 @@ from booking.cancellation import sweep_orders
 from booking.providers.protocol import Charge, Verdict
 from booking.store import payments, placing
 from chassis.problems import Unavailable
-from tests.integration.test_payments import Disturbed
-from tests.integration.test_payments_webhooks import OLD, Waiting, send
 from tests.support.booking import (
     SEATED,
     BookingApp,
     at_once,
     booking_tables,
+    is_sound,
     let_time_pass,
     running_booking,
     until_one_waits,
     without_redis,
 )
+from tests.support.payments import OLD, Disturbed, Waiting, send
 
 BUYERS = 200
 
@@ -38,11 +38,6 @@ BUYERS = 200
 async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
     async with running_booking(database_url, redis_url) as running:
         yield running
-
-
-async def is_sound(app: BookingApp) -> None:
-    findings = await audit_booking(app.services, looks_max=1)
-    assert [finding for finding in findings if not finding.ok] == []
 
 
 def owners(answers: list[Any]) -> Counter[int]:
@@ -300,9 +295,8 @@ async def test_callbacks_of_many_payments_five_times_at_once_settle_each_once(
         bodies = []
         for _ in range(12):
             order_id = (await first.order(user := uuid4(), session_id)).json["order_id"]
-            waiting = Waiting(
-                first, order_id, (await first.pay(user, order_id)).json["payment"]["payment_id"]
-            )
+            payment_id = (await first.pay(user, order_id)).json["payment"]["payment_id"]
+            waiting = Waiting(first, user, order_id, payment_id)
             bodies.append((f"msg_{order_id}", waiting.event()))
         copies = [
             send((first, second)[n % 2], body, id_=name) for n in range(5) for name, body in bodies

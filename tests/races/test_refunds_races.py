@@ -14,21 +14,22 @@ from tests.support.booking import (
     BookingApp,
     at_once,
     booking_tables,
+    is_sound,
     running_booking,
     until_one_waits,
 )
 from tests.support.refunds import (
     LET_IN,
+    PRICE,
     RefundingProvider,
     ask_back,
     bought,
     cancel_session,
-    is_sound,
     organizer_of,
     set_policy,
+    work_off,
 )
 
-PRICE = 128_000
 TURNS = 6
 
 
@@ -36,13 +37,6 @@ TURNS = 6
 async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
     async with running_booking(database_url, redis_url) as running:
         yield running
-
-
-async def work_off(app: BookingApp) -> None:
-    while await app.services.session_cancelling.work_off():
-        pass
-    await app.services.session_cancelling.work_off()
-    await app.services.refund_sending.send_all_due()
 
 
 async def no_lock(one: Any, order_id: UUID) -> bool:

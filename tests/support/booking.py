@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from booking.asgi import create_app
+from booking.audit import audit_booking
 from booking.seats.answers import Held
 from booking.seats.truth import Claim
 from booking.services import Booking
@@ -41,7 +42,8 @@ from identity.contract import (
     EmailLookup,
 )
 from tests.support.api import Answer
-from tests.support.catalog import Signer, exchange, in_a_task_of_its_own
+from tests.support.asgi import exchange, in_a_task_of_its_own
+from tests.support.catalog import Signer
 
 SEATED, STANDING = UUID(int=1), UUID(int=2)
 ROW_SEATS = 10
@@ -114,6 +116,8 @@ class Neighbours:
             key = UUID(parts[2])
             found = self._show(key) if parts[1] == "shows" else self._find(key, parts[3:])
         status = 200 if found is not None else 503 if self.deaf else 404
+        if scope["path"] == BY_EMAIL_PATH and "@" not in wanted.email:
+            status = 400
         body = msgspec.json.encode(found if found is not None else {"code": "not-found"})
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": body})
@@ -262,12 +266,16 @@ async def let_time_pass(
 
 async def until_one_waits(database_url: str) -> None:
     """Returns when a statement waits for a lock: PostgreSQL has no signal for that but its views."""
+    await until_so_many_wait(database_url, 1)
+
+
+async def until_so_many_wait(database_url: str, statements: int) -> None:
     waiting = (
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     async with booking_tables(database_url) as watcher:
-        while not await watcher.fetchval(waiting):  # noqa: ASYNC110
+        while await watcher.fetchval(waiting) < statements:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
@@ -280,6 +288,13 @@ async def at_once(calls: Sequence[Any]) -> list[Any]:
         return await call
 
     return list(await asyncio.gather(*(one(call) for call in calls)))
+
+
+async def is_sound(app: BookingApp) -> None:
+    """Every invariant of `stampede audit` holds."""
+    findings = await audit_booking(app.services, looks_max=1)
+    broken = [finding for finding in findings if not finding.ok]
+    assert broken == [], broken
 
 
 class LyingRedis:

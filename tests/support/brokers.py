@@ -34,6 +34,7 @@ async def working(pool: Pool, broker: Broker) -> AsyncIterator[asyncio.Event]:
 
 
 async def until(pool: Pool, condition: str, *args: Any) -> None:
+    """Returns once the SQL condition holds; the database is the signal."""
     async with asyncio.timeout(IN_TIME_S):
         while not await pool.fetchval(f"SELECT {condition}", *args):  # noqa: ASYNC110  no bell rings
             await asyncio.sleep(0.01)

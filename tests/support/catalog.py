@@ -1,6 +1,5 @@
 """The catalog alone over a real database: its app, tokens signed by a key of the test's own."""
 
-import asyncio
 import base64
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +13,6 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from multidict import CIMultiDict
 
 from booking.contract import SeatsChanged
 from catalog.asgi import create_app
@@ -27,6 +25,7 @@ from chassis.upstream import Upstreams
 from chassis.wiring import Wiring
 from stampede.compose import LocalUpstream
 from tests.support.api import Answer
+from tests.support.asgi import exchange, in_a_task_of_its_own
 
 KEY_ID = "test-key"
 
@@ -122,45 +121,6 @@ class Catalog:
         return await self.call("POST", "/internal/events", EventBatch(list(events)))
 
 
-async def exchange(
-    app: Any, method: str, target: str, headers: dict[str, str], data: bytes
-) -> Answer:
-    """One request to an ASGI app; `target` is a percent-encoded path and query."""
-    status, parts = 0, []
-    found: CIMultiDict[str] = CIMultiDict()
-    path, _, query = target.partition("?")
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": data, "more_body": False}
-
-    async def send(message: Any) -> None:
-        nonlocal status
-        if message["type"] == "http.response.start":
-            status = message["status"]
-            found.extend((k.decode(), v.decode()) for k, v in message["headers"])
-        else:
-            parts.append(message.get("body", b""))
-
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode("ascii"),
-        "query_string": query.encode("ascii"),
-        "root_path": "",
-        "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()],
-        "client": ("127.0.0.1", 0),
-        "server": ("catalog", 80),
-        "state": {},
-        "extensions": {},
-    }
-    await app(scope, receive, send)
-    return Answer(status, found, b"".join(parts))
-
-
 AREAS = [
     {
         "name": "VIP A区",
@@ -218,29 +178,6 @@ async def running_catalog(database_url: str) -> AsyncIterator[Catalog]:
     itself.app = app = create_app(wiring)
     async with in_a_task_of_its_own(app.lifespan):
         yield Catalog(app, signer)
-
-
-@asynccontextmanager
-async def in_a_task_of_its_own(open_context: Any) -> AsyncIterator[None]:
-    """Enters and leaves a context in one task, as anyio wants; fixtures begin and end in two."""
-    opened, leave = asyncio.Event(), asyncio.Event()
-
-    async def host() -> None:
-        async with open_context():
-            opened.set()
-            await leave.wait()
-
-    task = asyncio.create_task(host())
-    opening = asyncio.create_task(opened.wait())
-    await asyncio.wait({task, opening}, return_when=asyncio.FIRST_COMPLETED)
-    opening.cancel()
-    if task.done():
-        task.result()
-    try:
-        yield
-    finally:
-        leave.set()
-        await task
 
 
 @asynccontextmanager

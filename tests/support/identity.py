@@ -1,12 +1,13 @@
 """The identity service alone over a real database, called as the gateway would call it."""
 
-import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 import msgspec
+from argon2 import PasswordHasher
 
 from chassis.broker import MemoryBroker
 from chassis.settings import Settings
@@ -15,28 +16,26 @@ from chassis.wiring import Wiring, wire
 from identity.asgi import create_app
 from identity.hashing import HashingPool
 from stampede.compose import LocalUpstream
+from tests.support.api import Answer
+from tests.support.asgi import exchange, in_a_task_of_its_own
 
 PASSWORD = "three blue kettles on a shelf"
 EMAIL = "ann@example.com"
 
 
-class Answer:
-    """Status, headers by lower-case name, raw body; `json` decoded."""
+class HeldHasher(PasswordHasher):
+    """Hashes when told to."""
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.status, self.headers, self.body = status, headers, body
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.threads: set[int] = set()
 
-    @property
-    def json(self) -> Any:
-        return msgspec.json.decode(self.body)
-
-    @property
-    def code(self) -> str:
-        assert self.headers["content-type"] == "application/problem+json", self
-        return str(self.json["code"])
-
-    def __repr__(self) -> str:
-        return f"<{self.status} {self.body[:400]!r}>"
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        self.threads.add(threading.get_ident())
+        assert self.go_on.wait(10)
+        return super().hash(password, salt=salt)
 
 
 class Identity:
@@ -62,7 +61,7 @@ class Identity:
         if token:
             sent["authorization"] = f"Bearer {token}"
         path = path if path.startswith("/") else f"/api/v1/auth/{path}"
-        return await _exchange(self.app, method, path, sent, data)
+        return await exchange(self.app, method, path, sent, data)
 
     async def get(self, path: str, **how: Any) -> Answer:
         return await self.call("GET", path, **how)
@@ -84,42 +83,6 @@ class Identity:
         return await self.post("refresh", {"refresh_token": refresh_token})
 
 
-async def _exchange(
-    app: Any, method: str, path: str, headers: dict[str, str], data: bytes
-) -> Answer:
-    status, found, parts = 0, {}, []
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": data, "more_body": False}
-
-    async def send(message: Any) -> None:
-        nonlocal status
-        if message["type"] == "http.response.start":
-            status = message["status"]
-            found.update({k.decode().lower(): v.decode() for k, v in message["headers"]})
-        else:
-            parts.append(message.get("body", b""))
-
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode("ascii"),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()],
-        "client": ("127.0.0.1", 0),
-        "server": ("identity", 80),
-        "state": {},
-        "extensions": {},
-    }
-    await app(scope, receive, send)
-    return Answer(status, found, b"".join(parts))
-
-
 @asynccontextmanager
 async def running_identity(
     database_url: str, *, passwords: HashingPool | None = None, **settings: Any
@@ -129,31 +92,8 @@ async def running_identity(
     seam = Upstreams(identity=itself, catalog=itself, booking=itself, notification=itself)
     wiring = wire(Settings(database_url=database_url, **settings), seam, MemoryBroker([]))
     itself.app = app = create_app(wiring, passwords=passwords)
-    async with living(app):
+    async with in_a_task_of_its_own(app.lifespan):
         yield Identity(app, wiring)
-
-
-@asynccontextmanager
-async def living(app: Any) -> AsyncIterator[None]:
-    """The app's lifespan in a task of its own: a fixture is set up in one task and torn down in
-    another, which Litestar's task group does not suffer."""
-    stop = asyncio.Event()
-    started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def live() -> None:
-        async with app.lifespan():
-            started.set_result(None)
-            await stop.wait()
-
-    task = asyncio.create_task(live())
-    await asyncio.wait([task, started], return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
-        task.result()  # raises what kept it from starting
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
 
 
 @asynccontextmanager

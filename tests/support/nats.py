@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tests.support.platform import free_port
+from tests.support.servers import free_port
 
 UP_WITHIN_S = 10.0
 PROGRAM = Path(sysconfig.get_path("scripts")) / "nats-server"

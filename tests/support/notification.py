@@ -1,6 +1,5 @@
 """Notification on a real database, with an identity that knows the accounts it is told."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,6 +21,7 @@ from notification.asgi import create_app
 from notification.channels import Channel, open_channels
 from notification.rendering import Renderer
 from notification.sender import AT_ONCE, Sender, accounts
+from tests.support.asgi import in_a_task_of_its_own
 from tests.support.orders import USER_ID
 
 
@@ -123,32 +123,10 @@ async def running_notification(database_url: str, **settings: Any) -> AsyncItera
     app = create_app(wiring)
     pool = await open_pool(database_url, "notification", size=10)
     try:
-        async with _alive(app):
+        async with in_a_task_of_its_own(app.lifespan):
             yield Notification(app, wiring, pool, identity)
     finally:
         pool.terminate()
-
-
-@asynccontextmanager
-async def _alive(app: Any) -> AsyncIterator[None]:
-    """The app's lifespan in one task of its own: a fixture may end in another than it began in."""
-    started, over = asyncio.Event(), asyncio.Event()
-
-    async def live() -> None:
-        async with app.lifespan():
-            started.set()
-            await over.wait()
-
-    task = asyncio.create_task(live())
-    waiting = asyncio.create_task(started.wait())
-    await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
-    try:
-        if started.is_set():
-            yield
-    finally:
-        waiting.cancel()
-        over.set()
-        await task
 
 
 class RecordedLines:

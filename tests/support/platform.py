@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.servers import ROOT
+from tests.support.servers import ROOT, free_port
 
 START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 30.0
@@ -26,13 +26,6 @@ PATIENT = {  # every test comes from one address: limits have tests of their own
     "STAMPEDE_RATE_LIMIT_LOGIN_BURST": "100000",
     "STAMPEDE_WEBHOOK_ALLOW_PRIVATE": "true",  # the tests' receivers are on loopback
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class RunningPlatform:

@@ -6,12 +6,12 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from booking.audit import audit_booking
 from booking.providers.protocol import RefundVerdict
 from catalog.contract import RefundPolicy
 from tests.support.api import Answer
 from tests.support.booking import BookingApp
 
+PRICE = 128_000  # of a seat
 DONE = RefundVerdict(state="succeeded")
 
 # What a gate does (booking/store/sql/door.sql), for tests that need one let in and no door.
@@ -57,12 +57,6 @@ class RefundingProvider:
         return getattr(self._inner, name)
 
 
-async def is_sound(app: BookingApp) -> None:
-    findings = await audit_booking(app.services, looks_max=1)
-    broken = [finding for finding in findings if not finding.ok]
-    assert broken == [], broken
-
-
 def organizer_of(app: BookingApp, session_id: UUID) -> UUID:
     """Logged in as who organizes the session."""
     organizer_id = app.neighbours.terms[session_id].organizer_id
@@ -100,3 +94,26 @@ async def ask_back(
 async def cancel_session(app: BookingApp, session_id: UUID, user: UUID | None = None) -> Answer:
     who = user or organizer_of(app, session_id)
     return await app.post(f"/sessions/{session_id}/cancel", {"reason": "台风"}, user=who)
+
+
+async def told_of(app: BookingApp, type_: str, kind: type[Any]) -> list[Any]:
+    """What the outbox has of one type."""
+    rows = await app.services.pool.fetch(
+        "SELECT data FROM outbox WHERE type = $1 ORDER BY position", type_
+    )
+    return [msgspec.json.decode(row["data"], type=kind) for row in rows]
+
+
+async def make_due(app: BookingApp) -> None:
+    """Time passes: every refund on its way may be tried again."""
+    await app.services.pool.execute(
+        "UPDATE refunds SET next_attempt = now() WHERE next_attempt IS NOT NULL"
+    )
+
+
+async def work_off(app: BookingApp) -> None:
+    """Cancelled sessions to their end: every refund of theirs granted and sent."""
+    while await app.services.session_cancelling.work_off():
+        pass
+    await app.services.session_cancelling.work_off()  # sees that nothing is left
+    await app.services.refund_sending.send_all_due()

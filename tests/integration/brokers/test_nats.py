@@ -15,6 +15,7 @@ from chassis.inbox import Inbox
 from chassis.nats_broker import NatsBroker
 from chassis.postgres import Pool
 from chassis.relay import Relay
+from tests.support.asgi import exchange, in_a_task_of_its_own
 from tests.support.booking import running_booking
 from tests.support.brokers import (
     IN_TIME_S,
@@ -27,10 +28,9 @@ from tests.support.brokers import (
     until,
     working,
 )
-from tests.support.catalog import exchange, in_a_task_of_its_own
 from tests.support.events import TYPE, event, numbers, put_out, subscriber, write_effects
 from tests.support.nats import NatsServer
-from tests.support.platform import free_port
+from tests.support.servers import free_port
 
 
 async def test_a_second_worker_asks_for_nothing_while_the_first_is_there(

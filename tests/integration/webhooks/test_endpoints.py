@@ -1,6 +1,5 @@
 """Managing webhook endpoints: whose they are, what is refused, what is shown once."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,7 +9,6 @@ from chassis.ids import uuid7
 from notification.contract import SUBSCRIBES_TO
 from notification.webhooks.endpoints import ENDPOINTS_MAX
 from notification.webhooks.payloads import TOLD, EventType
-from stampede.compose import migrate_all
 from tests.support.orders import event_of, order_paid
 from tests.support.webhooks import (
     ADMIN,
@@ -25,22 +23,6 @@ from tests.support.webhooks import (
 
 URL = "http://127.0.0.1:9/hook"
 BODY = {"url": URL, "event_types": [PAID]}
-
-
-@pytest.fixture(scope="module")
-async def running(
-    run_database: Callable[[str], Awaitable[str]],
-) -> AsyncIterator[Webhooks]:
-    database_url = await run_database("webhook_endpoints")
-    await migrate_all(database_url, ["notification"])
-    async with running_webhooks(database_url) as webhooks:
-        yield webhooks
-
-
-@pytest.fixture
-async def service(running: Webhooks) -> Webhooks:
-    await running.forget_everything()
-    return running
 
 
 async def test_an_endpoint_is_made_read_changed_and_deleted(service: Webhooks) -> None:

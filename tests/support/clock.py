@@ -1,0 +1,26 @@
+"""Clocks that a test sets, each put in the place of a module's `time`."""
+
+import time
+
+
+class MonotonicClock:
+    """Stands still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class SetClock:
+    """The machine's own, and as far ahead of it as the test says."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def time(self) -> float:
+        return time.time() + self.ahead_s
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead_s
