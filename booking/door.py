@@ -295,7 +295,7 @@ def _judge(
 def _void_reason(ticket: TicketAtDoor) -> str:
     if ticket.replaced:
         return "replaced"
-    return "refunded" if ticket.order_status == "refunded" else "void"
+    return "refunded" if "refunded" in (ticket.void_reason, ticket.order_status) else "void"
 
 
 async def _tell_entries(one: Connection, entered: Sequence[Entered]) -> None:

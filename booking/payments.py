@@ -200,7 +200,9 @@ class Payments:
         if state is PaymentState.FAILED:
             raise PaymentDeclined(headers=headers)
         if state in {PaymentState.REFUND_DUE, PaymentState.REFUNDED}:
-            raise OrderExpired("The seats were gone; your money is on its way back.")
+            raise OrderExpired(
+                "It came too late or twice; your money is on its way back.", headers=headers
+            )
         if state is not PaymentState.SUCCEEDED:
             return _processing(order_id, payment_id, method)
         if issued is None:

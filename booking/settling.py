@@ -22,7 +22,8 @@ from booking.store.records import Purchase
 from booking.store.settling import ProviderNews, Sale
 from booking.tickets import Tickets
 from chassis.coalescer import Coalescer
-from chassis.postgres import Pool, transaction
+from chassis.postgres import ROLLED_BACK, Pool, transaction
+from chassis.problems import Overloaded
 
 BATCH_MAX = 64  # sales a statement
 WAITING_MAX = 5_000
@@ -62,12 +63,15 @@ class Settling:
         self, payment_id: UUID, verdict: Verdict, news: ProviderNews | None = None
     ) -> Settled | None:
         """One by one; None when this news was taken before."""
-        async with transaction(self._pool) as one:
-            if news is not None and not await take_provider_event(
-                one, news.provider, news.event_id, news.type, payment_id
-            ):
-                return None
-            settled = await settle(one, self._tickets, payment_id, verdict)
+        try:
+            async with transaction(self._pool) as one:
+                if news is not None and not await take_provider_event(
+                    one, news.provider, news.event_id, news.type, payment_id
+                ):
+                    return None
+                settled = await settle(one, self._tickets, payment_id, verdict)
+        except ROLLED_BACK as undone:  # the money has moved all the same: it is said again later
+            raise Overloaded("The database is too busy.") from undone
         await after_settling(self._holds, settled)
         return settled
 

@@ -24,6 +24,7 @@ class TicketAtDoor(msgspec.Struct, frozen=True, kw_only=True):
     seat_id: int
     user_id: UUID
     status: str
+    void_reason: str | None
     code: str
     checked_in_at: datetime | None
     gate: str

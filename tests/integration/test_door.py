@@ -97,8 +97,8 @@ async def test_what_is_no_ticket_of_ours_leaves_nothing(door: DoorApp, database_
 
 
 async def test_a_void_ticket_opens_no_door(door: DoorApp, database_url: str) -> None:
-    refunded, moved, dead = await door.tickets(1, 2, 3)
-    void = "UPDATE tickets SET status = 'void' WHERE ticket_id = $1"
+    refunded, moved, dead, given_back = await door.tickets(1, 2, 3, 4)
+    void = "UPDATE tickets SET status = 'void', void_reason = $2 WHERE ticket_id = $1"
     heir = (
         "INSERT INTO tickets (ticket_id, order_id, session_id, seat_id, user_id, code)"
         " SELECT $2, order_id, session_id, seat_id, user_id, $3 FROM tickets WHERE ticket_id = $1"
@@ -106,10 +106,10 @@ async def test_a_void_ticket_opens_no_door(door: DoorApp, database_url: str) -> 
     new = uuid4()
     code = door.app.services.codes.code(new, door.session_id)
     async with booking_tables(database_url) as tables:
-        for ticket in (moved, dead):
-            await tables.execute(void, ticket["ticket_id"])
+        for ticket, why in ((moved, None), (dead, None), (given_back, "refunded")):
+            await tables.execute(void, ticket["ticket_id"], why)
         await tables.execute(heir, moved["ticket_id"], new, code)
-    for ticket, reason in ((moved, "replaced"), (dead, "void")):
+    for ticket, reason in ((moved, "replaced"), (dead, "void"), (given_back, "refunded")):
         refused = await door.scan(ticket["code"])
         assert (refused.status, refused.code) == (409, "ticket-void")
         assert refused.json["reason"] == reason

@@ -165,6 +165,22 @@ async def test_a_provider_that_takes_the_money_and_never_answers_is_asked(
     await is_sound(app)
 
 
+async def test_an_answer_that_a_deadlock_kept_from_the_books_is_not_lost(
+    app: BookingApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crossed(*_: Any) -> None:
+        raise asyncpg.DeadlockDetectedError("deadlock detected")
+
+    order_id = (await app.order(USER, app.neighbours.publish())).json["order_id"]
+    with monkeypatch.context() as patched:
+        patched.setattr("booking.settling.settle", crossed)
+        waiting = await app.pay(USER, order_id, "tok_declined")
+    assert (waiting.status, waiting.json["payment"]["status"]) == (202, "processing")
+    assert await app.services.payments.reconcile(older_than_s=NOW) == 1
+    assert (await app.pay(USER, order_id)).status == 200
+    await is_sound(app)
+
+
 async def test_a_payment_that_never_reached_the_provider_frees_the_order(app: BookingApp) -> None:
     async def lost(_: Any, charge: Charge) -> Verdict:
         raise Unavailable()

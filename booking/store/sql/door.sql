@@ -2,8 +2,8 @@
 
 -- name: tickets_at_door
 -- What scans of these need to know. `replaced`: the same seat has another ticket by now.
-SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.code,
-       t.checked_in_at, coalesce(t.gate, '') AS gate, i.area, i.row, i.number,
+SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.void_reason,
+       t.code, t.checked_in_at, coalesce(t.gate, '') AS gate, i.area, i.row, i.number,
        o.status AS order_status, o.title, o.starts_at,
        t.status = 'void' AND EXISTS (SELECT FROM tickets other
            WHERE other.session_id = t.session_id AND other.seat_id = t.seat_id
@@ -72,7 +72,7 @@ UPDATE tickets t
 SET status = 'checked_in', checked_in_at = f.scanned_at, gate = f.gate, checked_in_by = f.user_id
 FROM (SELECT DISTINCT ON (ticket_id) ticket_id, scanned_at, gate, user_id FROM check_ins
       WHERE ticket_id = ANY(:tickets::uuid[]) AND admitted
-      ORDER BY ticket_id, scanned_at, check_in_id) AS f, orders o
+      ORDER BY ticket_id, scanned_at, device_time, check_in_id) AS f, orders o
 WHERE t.ticket_id = f.ticket_id AND o.order_id = t.order_id
   AND o.status NOT IN ('created', 'pending_payment', 'cancelled', 'refunded')
   AND (t.status = 'valid' OR t.status = 'checked_in' AND f.scanned_at < t.checked_in_at)
@@ -82,7 +82,7 @@ RETURNING t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.checked
 -- Scans that let somebody in with these tickets, the earliest first.
 SELECT ticket_id, device, gate, scanned_at, device_time FROM check_ins
 WHERE ticket_id = ANY(:tickets::uuid[]) AND admitted
-ORDER BY ticket_id, scanned_at, check_in_id;
+ORDER BY ticket_id, scanned_at, device_time, check_in_id;
 
 -- name: count_area_entries
 -- Areas are ranges of seat ids (catalog's contract), so no other table is read.
