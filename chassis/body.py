@@ -14,6 +14,16 @@ from chassis.problems import FieldError, ValidationFailed
 
 Kind = TypeVar("Kind")
 
+# Characters, as a class of a regular expression has them, that no text of one line may have: what ends
+# a line in any reader's eyes, and what turns the text behind it round wherever it is shown.
+OFF_LINE = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+
+
+def whole(pattern: str) -> str:
+    """A `Meta(pattern=…)` that speaks of the whole text. msgspec searches, and in Python `$` alone lets
+    one line feed follow; ECMA 262, which OpenAPI documents are read by, knows no `\\Z`."""
+    return rf"^(?:{pattern})$(?!\n)"
+
 
 @lru_cache(maxsize=256)
 def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
