@@ -70,6 +70,21 @@ def test_a_wrong_body_names_its_field(body: bytes, field: str) -> None:
     assert caught.value.errors[0].field.startswith(field)
 
 
+def test_a_body_of_one_long_name_is_not_sent_back() -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        decode(Whole, b'{"' + b"a" * 900_000 + b'": 1}')
+    (error,) = refused.value.errors
+    assert error.field.startswith("aaa")
+    assert len(refused.value.render("/", "-")) < 1000
+
+
+def test_a_wrong_form_is_told_to_people_and_not_in_a_regular_expression() -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        decode(Coin, b'{"currency": "yuan"}')
+    (error,) = refused.value.errors
+    assert (error.field, "form" in error.message, "[" in error.message) == ("currency", True, False)
+
+
 class Coin(msgspec.Struct):
     currency: Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}|-"))]
 
