@@ -5,6 +5,7 @@ import base64
 import contextlib
 import os
 import secrets
+import shutil
 import socket
 import sys
 import tempfile
@@ -216,6 +217,15 @@ class _Start:
             self._say(line)
 
 
+def command() -> str:
+    """How to call `stampede` from here: whoever said `make run` has it in no PATH."""
+    beside = Path(sys.executable).with_name("stampede")
+    if shutil.which("stampede") or not beside.is_file():
+        return "stampede"
+    here = Path.cwd()
+    return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
+
+
 def where_to_look(loaded: Settings, accounts: DemoAccounts | None) -> list[str]:
     """The lines that a newcomer needs."""
     base = loaded.base_url
@@ -233,7 +243,7 @@ def where_to_look(loaded: Settings, accounts: DemoAccounts | None) -> list[str]:
         "",
         "A first look:",
         f"  curl -s '{base}/api/v1/shows?city=%E4%B8%8A%E6%B5%B7&page_size=3'",
-        f"Logs in {loaded.data_dir / 'logs'}; one request through all of them: stampede trace ID",
+        f"Logs in {loaded.data_dir / 'logs'}; one request through all of them: {command()} trace ID",
         "Ctrl-C stops everything.",
         "",
     ]
