@@ -18,6 +18,7 @@ from booking.providers.registry import check_settings
 from chassis import settings
 from chassis.nats_link import NatsUnreachable, check
 from chassis.settings import Settings
+from identity.administration import AnotherPassword
 from stampede.compose import PORTS, SERVICES, compose, migrate_all
 from stampede.demo import DemoAccounts, load_demo
 from stampede.embedded import EmbeddedServers, ServerUrls, running_urls
@@ -210,7 +211,13 @@ class _Start:
         await migrate_all(_database(self._loaded))
         if self._loaded.demo:
             async with compose(self._loaded, SERVICES).running() as platform:
-                self._accounts = await load_demo(platform)
+                try:
+                    self._accounts = await load_demo(platform)
+                except AnotherPassword:
+                    raise StartError(
+                        "The demo cannot be loaded: somebody has an account here with the address of "
+                        "one of its accounts. Start with --no-demo, or in another data directory."
+                    ) from None
 
     def ready(self) -> None:
         for line in where_to_look(self._loaded, self._accounts):
