@@ -1,6 +1,6 @@
 """What operators and load tests do with accounts and keys; each on a connection of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Literal, get_args
 from uuid import UUID, uuid4
@@ -85,6 +85,19 @@ async def create_account(
         raise AccountExists(f"There is an account {email} with the role {role} already.")
     log.info("role_added", user=user_id, role=role)
     return user_id
+
+
+async def accounts_that_open(database_url: str, tries: Iterable[tuple[str, str]]) -> list[str]:
+    """Of these addresses and passwords the addresses that one could log in with."""
+    store = Store()
+    async with _pool(database_url) as pool, connection(pool) as acquired:
+        found = []
+        for email, password in tries:
+            account = await store.find_account(acquired, email)
+            stored = await store.password_hash_of(acquired, email)
+            if account is not None and account.active and _fits(stored, password):
+                found.append(email)
+        return found
 
 
 def _fits(stored: str | None, password: str) -> bool:

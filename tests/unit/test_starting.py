@@ -3,12 +3,13 @@
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from chassis.settings import Settings
-from stampede.starting import where_to_look, with_webhook_secret
+from stampede.starting import warnings, where_to_look, with_webhook_secret
 
 
 def test_each_installation_has_a_webhook_secret_of_its_own_and_keeps_it(tmp_path: Path) -> None:
@@ -42,3 +43,26 @@ def test_a_newcomer_is_told_a_command_that_is_there(
     monkeypatch.setenv("PATH", str(made.parent) if in_path else "/nowhere")
     told = where_to_look(Settings(data_dir=tmp_path), None)
     assert any(line.endswith(called) for line in told)
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({}, False),
+        ({"host": "::1"}, False),
+        ({"host": "0.0.0.0"}, True),
+        ({"public_url": "https://tickets.example"}, True),
+        ({"host": "0.0.0.0", "demo": False}, False),
+    ],
+    ids=str,
+)
+def test_a_demo_that_others_reach_says_what_it_gives_away(
+    settings: dict[str, Any], *, warned: bool
+) -> None:
+    assert bool(warnings(Settings(**settings), [])) is warned
+
+
+def test_accounts_that_a_demo_left_are_named() -> None:
+    said = "\n".join(warnings(Settings(demo=False), ["admin@demo.example"]))
+    assert "WARNING" in said
+    assert "admin@demo.example" in said
