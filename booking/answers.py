@@ -8,11 +8,12 @@ import msgspec
 
 from booking.contract import IssuedTicket, OrderItem
 from booking.domain.order import OrderStatus
-from booking.store.records import Order, whole_second
+from booking.store.records import LastPayment, Order, whole_second
 
 
 class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An order. Amounts in minor units of `currency`; `tickets` when it has been paid.
+    """An order. Amounts in minor units of `currency`; `tickets` when it has been paid; `payment`, where
+    one order is read, is the last that was begun: `failed` says that it may be paid another way.
 
     `total_amount` is what is to be paid. With a promo code it is `original_amount`, what the items
     cost, less `discount`.
@@ -37,6 +38,7 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     original_amount: int | None = None
     discount: int | None = None
     tickets: list[IssuedTicket] = []
+    payment: "PaymentAnswer | None" = None
 
 
 class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,4 +183,15 @@ def order_answer(
         original_amount=None if order.discount is None else order.total_amount + order.discount,
         discount=order.discount,
         tickets=tickets or [],
+        payment=None if as_created else _payment_answer(order.payment),
+    )
+
+
+def _payment_answer(payment: LastPayment | None) -> PaymentAnswer | None:
+    """Whether the provider was asked yet is nothing that a buyer could act on."""
+    if payment is None:
+        return None
+    status = "processing" if payment.state == "created" else payment.state
+    return PaymentAnswer(
+        payment_id=payment.payment_id, payment_method=payment.method, status=status
     )

@@ -9,6 +9,7 @@ import msgspec
 
 from booking.printing.calendar import seat_line
 from booking.ticket_codes import PublicKey
+from chassis.body import OFF_LINE, whole
 from chassis.problems import FieldError, ValidationFailed
 
 BATCH_MAX = 200  # scans; each has a signature to verify, and its order is locked
@@ -16,8 +17,8 @@ BATCH_MAX = 200  # scans; each has a signature to verify, and its order is locke
 CODE_CHARACTERS_MAX = 1024
 YEARS = (2000, 9000)  # of a device's clock: what is outside is no time to count with
 
-Gate = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]{0,40}$")]
-Device = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+Gate = Annotated[str, msgspec.Meta(pattern=whole(rf"[^{OFF_LINE}\ud800-\udfff]{{0,40}}"))]
+Device = Annotated[str, msgspec.Meta(pattern=whole("[A-Za-z0-9._:-]{1,64}"))]
 Code = Annotated[str, msgspec.Meta(max_length=CODE_CHARACTERS_MAX)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 

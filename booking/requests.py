@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from booking.domain.order import SEATS_PER_ORDER_MAX
 from booking.domain.seating import Seating
 from catalog.contract import AreaTerms, SessionTerms
+from chassis.body import whole
 from chassis.problems import FieldError, ValidationFailed
 
 SEAT_ID_MAX = 2**31 - 1
@@ -57,7 +58,7 @@ class CreatePromoCode(msgspec.Struct, forbid_unknown_fields=True, frozen=True, k
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     kind: Literal["percent", "fixed"]
     value: Money
-    currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")] | None = None
+    currency: Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}"))] | None = None
     max_uses: Uses | None = None
     max_uses_per_user: Uses | None = None
     valid_from: Time | None = None
@@ -87,13 +88,13 @@ class PayOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How to pay, and the provider's token for it."""
 
     payment_method: Literal["alipay", "wechat_pay", "card"]
-    payment_token: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,255}$")]
+    payment_token: Annotated[str, msgspec.Meta(pattern=whole("[!-~]{1,255}"))]
 
 
 # Some words with something to see in them; PostgreSQL cannot hold NUL.
 Words = Annotated[
     str,
-    msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00]*[^\x00-\x20\x7f][^\x00]*$"),
+    msgspec.Meta(min_length=1, max_length=500, pattern=whole(r"[^\x00]*[^\x00-\x20\x7f][^\x00]*")),
 ]
 
 

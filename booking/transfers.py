@@ -6,6 +6,9 @@ Only the ticket moves. The order and its money stay with the buyer, and so does 
 counts: it is of purchases (docs/adr/0019).
 """
 
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import datetime
 from uuid import UUID
 
 from booking.answers import TransferAnswer
@@ -21,8 +24,8 @@ from booking.tickets import Tickets
 from chassis import logs
 from chassis.events import pending
 from chassis.ids import uuid7
-from chassis.postgres import Connection, Pool, connection
-from chassis.problems import FieldError, NotFound, RateLimited, ValidationFailed
+from chassis.postgres import Connection, Pool, connection, transaction
+from chassis.problems import FieldError, NotFound, Problem, RateLimited, ValidationFailed
 from identity.contract import Account
 
 log = logs.get("booking")
@@ -51,17 +54,37 @@ class Transfers:
                 raise NotFound()
             if not transferable:
                 return None
-            misses = await stored.recipient_misses(one, user_id, within_s=MISSES_WITHIN_S)
-        if misses >= MISSES_MAX:
+        async with self._guess(user_id):
+            account = await self._account(email)
+            if account is not None and account.user_id == user_id:
+                raise ValidationFailed(errors=[FieldError("to_email", "is your own address")])
+            if account is None or not account.active:
+                raise RecipientUnknown()
+            return account
+
+    @contextlib.asynccontextmanager
+    async def _guess(self, user_id: UUID) -> AsyncIterator[None]:
+        """Counted before the look-up, so that guesses at once get no further than one by one, and
+        given back unless it ends with RecipientUnknown. Raises RateLimited."""
+        async with transaction(self._pool) as one:
+            taken_at = await stored.take_guess(
+                one, user_id, most=MISSES_MAX, within_s=MISSES_WITHIN_S
+            )
+        if taken_at is None:
             raise RateLimited(headers={"Retry-After": str(MISSES_WITHIN_S)})
-        account = await self._account(email)
-        if account is not None and account.user_id == user_id:
-            raise ValidationFailed(errors=[FieldError("to_email", "is your own address")])
-        if account is None or not account.active:
-            async with connection(self._pool) as one:
-                await stored.note_recipient_miss(one, user_id, within_s=MISSES_WITHIN_S)
-            raise RecipientUnknown()
-        return account
+        try:
+            yield
+        except RecipientUnknown:
+            raise
+        except Problem:
+            await self._give_back(user_id, taken_at)
+            raise
+        else:
+            await self._give_back(user_id, taken_at)
+
+    async def _give_back(self, user_id: UUID, taken_at: datetime) -> None:
+        async with connection(self._pool) as one:
+            await stored.give_guess_back(one, user_id, taken_at)
 
     async def move(
         self, one: Connection, user_id: UUID, ticket_id: UUID, recipient: Account | None

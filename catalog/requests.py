@@ -10,6 +10,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from chassis.body import OFF_LINE, whole
+
 PRICE_MAX = 10**10  # minor units
 SEATS_A_ROW_MAX = 500
 SEATS_A_SESSION_MAX = 200_000
@@ -20,9 +22,9 @@ TICKETS_PER_USER_DEFAULT = 6
 
 # One line with something to see in it; PostgreSQL cannot hold NUL, and a title with a line break
 # would forge a line wherever it is shown.
-_LINE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
-_PROSE = r"^[^\x00]*$"
-_WEB_URL = r"^https?://[^\s\x00-\x1f\x7f<>\"\\/?#@]+([/?#][^\s\x00-\x1f\x7f<>\"\\]*)?$"
+_LINE = whole(rf"[^{OFF_LINE}]*[^{OFF_LINE}\x20][^{OFF_LINE}]*")
+_PROSE = whole(r"[^\x00]*")
+_WEB_URL = whole(r"https?://[^\s\x00-\x1f\x7f<>\"\\/?#@]+([/?#][^\s\x00-\x1f\x7f<>\"\\]*)?")
 
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE)]
 City = Annotated[str, Meta(min_length=1, max_length=100, pattern=_LINE)]

@@ -14,6 +14,18 @@ from chassis.problems import FieldError, ValidationFailed
 
 Kind = TypeVar("Kind")
 
+TOLD_LENGTH_MAX = 200  # characters of a field's name, and of what is wrong with it
+
+# Characters, as a class of a regular expression has them, that no text of one line may have: what ends
+# a line in any reader's eyes, and what turns the text behind it round wherever it is shown.
+OFF_LINE = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+
+
+def whole(pattern: str) -> str:
+    """A `Meta(pattern=…)` that speaks of the whole text. msgspec searches, and in Python `$` alone lets
+    one line feed follow; ECMA 262, which OpenAPI documents are read by, knows no `\\Z`."""
+    return rf"^(?:{pattern})$(?!\n)"
+
 
 @lru_cache(maxsize=256)
 def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
@@ -39,5 +51,12 @@ def field_error(text: str) -> FieldError:
     for lead in ("unknown field `", "missing required field `"):
         if lead in message:
             path = f"{path.rstrip('`')}.{message.split(lead, 1)[1].split('`', 1)[0]}"
+    if " matching regex " in message:
+        message = "does not have the form that the API's document gives it"
     dotted = path.rstrip("`").replace("[...]", "").replace("[", ".").replace("]", "").strip(".")
-    return FieldError(field=dotted, message=message)
+    return FieldError(field=_cut(dotted), message=_cut(message))
+
+
+def _cut(text: str) -> str:
+    """The name of an unknown field is the sender's, up to a whole body of it."""
+    return text if len(text) <= TOLD_LENGTH_MAX else text[:TOLD_LENGTH_MAX] + "..."

@@ -1,5 +1,7 @@
 """What a service tells of itself: OpenAPI 3.1 with every problem that a route may answer with."""
 
+import inspect
+import re
 from typing import Any
 
 import msgspec
@@ -42,14 +44,15 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         },
     },
 }
+_STOP = re.compile(r"[.:;](?:\s|$)")
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def describe(app: Litestar) -> dict[str, Any]:
     """The document of one service: its public routes only, problems and bearer scheme filled in."""
     document: dict[str, Any] = app.openapi_schema.to_schema()
-    rules = {
-        handler.operation_id: handler.opt
+    handlers = {
+        handler.operation_id: handler
         for route in app.routes
         for handler in getattr(route, "route_handlers", [])
         if hasattr(handler, "operation_id")
@@ -62,9 +65,10 @@ def describe(app: Litestar) -> dict[str, Any]:
             continue
         for method in METHODS:
             if method in item:
-                opt = rules[item[method]["operationId"]]
-                _describe_body(item[method], opt.get("body"), schemas)
-                _describe_operation(path, item[method], opt)
+                handler = handlers[item[method]["operationId"]]
+                _describe_in_words(item[method], handler)
+                _describe_body(item[method], handler.opt.get("body"), schemas)
+                _describe_operation(path, item[method], handler.opt)
         paths[path] = item
     document["paths"] = paths
     schemas["Problem"] = PROBLEM_SCHEMA
@@ -72,6 +76,15 @@ def describe(app: Litestar) -> dict[str, Any]:
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     }
     return document
+
+
+def _describe_in_words(operation: dict[str, Any], handler: Any) -> None:
+    """What a route that names no summary does, by its handler's docstring: its beginning, up to a full
+    stop, colon or semicolon. Litestar would take the name of the function."""
+    words = inspect.getdoc(handler.fn)
+    if words and not handler.summary:
+        operation["summary"] = _STOP.split(words, maxsplit=1)[0]
+        operation.setdefault("description", words)
 
 
 def _describe_body(operation: dict[str, Any], kind: Any, schemas: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """What every answer carries, and what of a service's answer goes no further.
 
-A service may set a Content-Security-Policy or a Cache-Control of its own; what it does not set is
-filled in strictly: nothing is framed, nothing is run, nothing is kept.
+A service may set a Content-Security-Policy, a Cache-Control or a Referrer-Policy of its own; what it
+does not set is filled in strictly: nothing is framed, nothing is run, nothing is kept.
 """
 
 from collections.abc import Iterable, Sequence
@@ -64,7 +64,7 @@ class AnswerHeaders:
             if name == b"content-type":
                 content_type = value
             complete.append(header)
-        complete += self._always
+        complete += [header for header in self._always if header[0] not in seen]
         complete.append((b"x-request-id", request_id.encode("ascii")))
         if b"content-security-policy" not in seen:
             page = content_type.startswith(b"text/html")

@@ -1,9 +1,11 @@
 """What operators and load tests do with accounts and keys; each on a connection of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Literal, get_args
 from uuid import UUID, uuid4
+
+from argon2.exceptions import InvalidHashError, VerificationError
 
 from chassis import logs
 from chassis.clock import rfc3339
@@ -31,13 +33,25 @@ class AccountExists(Exception):
     """There is an account with this address and role; nothing was changed."""
 
 
+class AnotherPassword(Exception):
+    """The account that is there has another password; nothing was changed."""
+
+
 async def create_account(
-    database_url: str, *, email: str, password: str, role: str = EVERYBODY, full_name: str = ""
+    database_url: str,
+    *,
+    email: str,
+    password: str,
+    role: str = EVERYBODY,
+    full_name: str = "",
+    existing: bool = False,
 ) -> UUID:
     """An account with `role` beside customer; one that is there already is given the role.
 
-    It keeps its password and name then. Returns the user id. Raises AccountExists when it has the
-    role already, ValidationFailed on bad data.
+    It keeps its password and name then, so `password` must be its own: addresses are not verified, and
+    whoever registered one before its owner would be given the owner's role. existing: whatever its
+    password. Returns the user id. Raises AccountExists when it has the role already, AnotherPassword,
+    ValidationFailed on bad data.
     """
     if role not in get_args(Role):
         raise refused("role", f"must be one of {', '.join(get_args(Role))}")
@@ -58,11 +72,40 @@ async def create_account(
             if await store.insert_account(acquired, account):
                 log.info("account_created", user=account.user_id, role=role)
                 return account.user_id
+        stored = await store.password_hash_of(acquired, email)
+        account_there = await store.find_account(acquired, email)
+        has_it = account_there is not None and role in account_there.roles
+        if not existing and not has_it and not _fits(stored, password):
+            raise AnotherPassword(
+                f"There is an account {email} already, with another password: whoever made it would be"
+                f" given the role {role}. Say --existing if that is meant."
+            )
         user_id = await store.add_role(acquired, email, role)
     if user_id is None:
         raise AccountExists(f"There is an account {email} with the role {role} already.")
     log.info("role_added", user=user_id, role=role)
     return user_id
+
+
+async def accounts_that_open(database_url: str, tries: Iterable[tuple[str, str]]) -> list[str]:
+    """Of these addresses and passwords the addresses that one could log in with."""
+    store = Store()
+    async with _pool(database_url) as pool, connection(pool) as acquired:
+        found = []
+        for email, password in tries:
+            account = await store.find_account(acquired, email)
+            stored = await store.password_hash_of(acquired, email)
+            if account is not None and account.active and _fits(stored, password):
+                found.append(email)
+        return found
+
+
+def _fits(stored: str | None, password: str) -> bool:
+    """Whether it is the password of an account that is there."""
+    try:
+        return stored is not None and hash_parameters().verify(stored, password)
+    except (VerificationError, InvalidHashError):
+        return False
 
 
 async def rotate_keys(

@@ -136,6 +136,10 @@ class Store:
             connection, user_id=user_id, old_hash=old_hash, new_hash=new_hash
         )
 
+    async def password_hash_of(self, connection: Connection, email: str) -> str | None:
+        stored: str | None = await self._sql.password_hash_of(connection, email=email)
+        return stored
+
     async def add_role(self, connection: Connection, email: str, role: str) -> UUID | None:
         user_id: UUID | None = await self._sql.add_role(connection, email=email, role=role)
         return user_id

@@ -122,6 +122,7 @@ def user() -> None:
 @click.option(
     "--session", "sessions", multiple=True, type=click.UUID, help="Staff: this door only."
 )
+@click.option("--existing", is_flag=True, help="An account that is there: whatever its password.")
 @data_dir_option
 def user_create(
     email: str,
@@ -130,13 +131,15 @@ def user_create(
     full_name: str,
     sessions: tuple[UUID, ...],
     data_dir: Path | None,
+    *,
+    existing: bool,
 ) -> None:
-    """An account with a role; an existing one is given the role.
+    """An account with a role; one with that address and password is given the role.
 
     Staff stand at the door of every session, or with --session at the doors of those only.
     """
     from booking.administration import put_on_the_door
-    from identity.administration import AccountExists, create_account
+    from identity.administration import AccountExists, AnotherPassword, create_account
 
     if sessions and role != "staff":
         raise refuse("--session is for --role staff.")
@@ -148,6 +151,7 @@ def user_create(
             password=password,
             role=role,
             full_name=full_name,
+            existing=existing,
         )
         if role == "staff":
             await put_on_the_door(loaded.database_url or "", user_id, sessions or None)
@@ -155,7 +159,7 @@ def user_create(
 
     try:
         say(f"{with_servers(load(data_dir=data_dir), run)}")
-    except AccountExists as exists:
+    except (AccountExists, AnotherPassword) as exists:
         raise refuse(str(exists)) from None
 
 

@@ -5,11 +5,13 @@ import base64
 import contextlib
 import os
 import secrets
+import shutil
 import socket
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -17,14 +19,16 @@ from booking.providers.registry import check_settings
 from chassis import settings
 from chassis.nats_link import NatsUnreachable, check
 from chassis.settings import Settings
+from identity.administration import AnotherPassword
 from stampede.compose import PORTS, SERVICES, compose, migrate_all
-from stampede.demo import DemoAccounts, load_demo
+from stampede.demo import DemoAccounts, accounts_left, load_demo
 from stampede.embedded import EmbeddedServers, ServerUrls, running_urls
 from stampede.serving import is_up, port_of
 from stampede.supervisor import Child, Supervisor
 
 Say = Callable[[str], None]
 WEB_STOP_TIMEOUT_S = 12.0
+HERE = {"localhost", "127.0.0.1", "::1"}  # hosts that only this machine reaches
 
 
 class StartError(Exception):
@@ -199,6 +203,7 @@ class _Start:
         self._loaded = loaded
         self._say = say
         self._accounts: DemoAccounts | None = None
+        self._left: list[str] = []
 
     def children(self, urls: ServerUrls | None) -> Sequence[Child]:
         self._loaded = with_urls(self._loaded, urls)
@@ -209,11 +214,49 @@ class _Start:
         await migrate_all(_database(self._loaded))
         if self._loaded.demo:
             async with compose(self._loaded, SERVICES).running() as platform:
-                self._accounts = await load_demo(platform)
+                try:
+                    self._accounts = await load_demo(platform)
+                except AnotherPassword:
+                    raise StartError(
+                        "The demo cannot be loaded: somebody has an account here with the address of "
+                        "one of its accounts. Start with --no-demo, or in another data directory."
+                    ) from None
+        else:
+            self._left = await accounts_left(_database(self._loaded))
 
     def ready(self) -> None:
         for line in where_to_look(self._loaded, self._accounts):
             self._say(line)
+        for line in warnings(self._loaded, self._left):
+            self._say(line)
+
+
+def command() -> str:
+    """How to call `stampede` from here: whoever said `make run` has it in no PATH."""
+    beside = Path(sys.executable).with_name("stampede")
+    if shutil.which("stampede") or not beside.is_file():
+        return "stampede"
+    here = Path.cwd()
+    return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
+
+
+def warnings(loaded: Settings, left: Sequence[str]) -> list[str]:
+    """What lets strangers in. `left`: accounts of a demo that is none any more."""
+    lines = []
+    if left:
+        lines += [
+            "WARNING: the demo's accounts are in this data, and everybody knows their passwords:",
+            f"  {', '.join(left)}",
+            "Begin with a database, or a data directory, that had no demo.",
+            "",
+        ]
+    if loaded.demo and not {loaded.host, urlsplit(loaded.base_url).hostname} <= HERE:
+        lines += [
+            "WARNING: whoever reaches this can log in as the demo's admin and read all mail;",
+            "in production STAMPEDE_DEMO=false, from the first start.",
+            "",
+        ]
+    return lines
 
 
 def where_to_look(loaded: Settings, accounts: DemoAccounts | None) -> list[str]:
@@ -233,7 +276,7 @@ def where_to_look(loaded: Settings, accounts: DemoAccounts | None) -> list[str]:
         "",
         "A first look:",
         f"  curl -s '{base}/api/v1/shows?city=%E4%B8%8A%E6%B5%B7&page_size=3'",
-        f"Logs in {loaded.data_dir / 'logs'}; one request through all of them: stampede trace ID",
+        f"Logs in {loaded.data_dir / 'logs'}; one request through all of them: {command()} trace ID",
         "Ctrl-C stops everything.",
         "",
     ]

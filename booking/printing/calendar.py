@@ -11,7 +11,8 @@ from icalendar import Calendar, Event, vText
 
 CONTENT_TYPE = "text/calendar"
 LASTS = timedelta(hours=2)  # nobody tells us when a session ends; a calendar needs some room
-_CONTROLS = dict.fromkeys([*range(0x20), 0x7F], " ")
+# What any reader may take for a line's end: also Unicode's own, and the older controls.
+_CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029], " ")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,9 +21,10 @@ VIEWER_POLICY = {  # what browsers' own PDF viewers need, and no script
     " style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 }
 TYPES: dict[Format, str] = {"svg": "image/svg+xml", "png": "image/png"}
+# Handlers call it `t`, as callers do: refusals name a parameter as its handler does.
 Link = Annotated[
     str | None,
-    QueryParameter(name="t", max_length=64, description="Of the link that was given out."),
+    QueryParameter(max_length=64, description="Of the link that was given out."),
 ]
 
 
@@ -53,10 +54,10 @@ async def read_ticket(
     responses=_picture("svg"),
 )
 async def read_svg(
-    request: Request[Any, Any, Any], ticket_id: FromPath[UUID], link: Link = None
+    request: Request[Any, Any, Any], ticket_id: FromPath[UUID], t: Link = None
 ) -> Response[bytes]:
     """The ticket's QR code: for its owner, or for whoever has the link."""
-    return await _draw(request, ticket_id, "svg", link)
+    return await _draw(request, ticket_id, "svg", t)
 
 
 @get(
@@ -66,10 +67,10 @@ async def read_svg(
     responses=_picture("png"),
 )
 async def read_png(
-    request: Request[Any, Any, Any], ticket_id: FromPath[UUID], link: Link = None
+    request: Request[Any, Any, Any], ticket_id: FromPath[UUID], t: Link = None
 ) -> Response[bytes]:
     """The ticket's QR code: for its owner, or for whoever has the link."""
-    return await _draw(request, ticket_id, "png", link)
+    return await _draw(request, ticket_id, "png", t)
 
 
 async def _draw(
@@ -92,11 +93,11 @@ def _file(kind: str, words: str) -> dict[int, ResponseSpec]:
     responses=_file("application/pdf", "The ticket to print."),
 )
 async def read_pdf(
-    request: Request[Any, Any, Any], ticket_id: FromPath[UUID], link: Link = None
+    request: Request[Any, Any, Any], ticket_id: FromPath[UUID], t: Link = None
 ) -> Response[bytes]:
     """The ticket as a page: for its owner, or for whoever has the link."""
     name, page = await booking_of(request).tickets.page(
-        ticket_id, link=link, user_id=_user_of(request)
+        ticket_id, link=t, user_id=_user_of(request)
     )
     return _named(name, page, "application/pdf", VIEWER_POLICY)
 
@@ -108,11 +109,11 @@ async def read_pdf(
     responses=_file("text/calendar", "The session as a calendar entry (RFC 5545)."),
 )
 async def read_calendar(
-    request: Request[Any, Any, Any], ticket_id: FromPath[UUID], link: Link = None
+    request: Request[Any, Any, Any], ticket_id: FromPath[UUID], t: Link = None
 ) -> Response[bytes]:
     """The ticket's session for a calendar: for its owner, or for whoever has the link."""
     name, entry = await booking_of(request).tickets.calendar(
-        ticket_id, link=link, user_id=_user_of(request)
+        ticket_id, link=t, user_id=_user_of(request)
     )
     return _named(name, entry, CALENDAR_TYPE)
 

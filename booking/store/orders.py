@@ -9,7 +9,7 @@ import msgspec
 
 from booking.domain.order import OrderStatus
 from booking.store.queries import queries
-from booking.store.records import HistoryEntry, LockedOrder, Order, fields, items_of
+from booking.store.records import HistoryEntry, LockedOrder, Order, fields, items_of, payment_of
 from chassis.postgres import Connection
 
 
@@ -17,6 +17,7 @@ def _order(row: "asyncpg.Record") -> Order:
     columns = fields(row, Order)
     columns["items"] = items_of(row)
     columns["status"] = OrderStatus(row["status"])
+    columns["payment"] = payment_of(row)
     return Order(**columns)
 
 

@@ -47,8 +47,17 @@ class PlacedOrder(msgspec.Struct, frozen=True, gc=False):
     expires_at: datetime
 
 
+class LastPayment(msgspec.Struct, frozen=True):
+    """The payment of an order that was begun last; `state` as in booking.domain.payment."""
+
+    payment_id: UUID
+    method: str
+    state: str
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as its owner reads it: past its end an unpaid one is cancelled."""
+    """An order as its owner reads it: past its end an unpaid one is cancelled. `payment` is filled in
+    where one order is read."""
 
     order_id: UUID
     order_no: str
@@ -69,6 +78,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     paid_at: datetime | None
     promo_code: str | None
     discount: int | None
+    payment: LastPayment | None = None
 
 
 class LockedOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,11 +223,18 @@ def whole_second(moment: datetime) -> datetime:
 
 
 _ITEMS = msgspec.json.Decoder(list[OrderItem])
+_PAYMENT = msgspec.json.Decoder(LastPayment)
 
 
 def items_of(row: "asyncpg.Record") -> list[OrderItem]:
     """The `items` column: a JSON array in text, NULL when there are none."""
     return _ITEMS.decode(row["items"]) if row["items"] is not None else []
+
+
+def payment_of(row: "asyncpg.Record") -> LastPayment | None:
+    """The `payment` column, where the query has one."""
+    text = row["payment"] if "payment" in row else None  # noqa: SIM401  a record has no get
+    return _PAYMENT.decode(text) if text is not None else None
 
 
 def fields(row: "asyncpg.Record", kind: type[Any]) -> dict[str, Any]:

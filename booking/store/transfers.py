@@ -66,14 +66,21 @@ async def insert_transfer(
     return moment
 
 
-async def recipient_misses(one: Connection, user_id: UUID, *, within_s: float) -> int:
-    """How many addresses without an account the user has tried lately."""
-    within = timedelta(seconds=within_s)
-    return int(await queries.recipient_misses(one, user_id=user_id, within=within))
+async def take_guess(
+    one: Connection, user_id: UUID, *, most: int, within_s: float
+) -> datetime | None:
+    """Counts an address that the user tries, before anybody looks it up, in the caller's transaction:
+    its name for give_guess_back, or None when `most` have missed lately."""
+    await queries.lock_guesses(one, user_id=user_id)
+    taken_at: datetime | None = await queries.take_guess(
+        one, user_id=user_id, most=most, within=timedelta(seconds=within_s)
+    )
+    return taken_at
 
 
-async def note_recipient_miss(one: Connection, user_id: UUID, *, within_s: float) -> None:
-    await queries.note_recipient_miss(one, user_id=user_id, within=timedelta(seconds=within_s))
+async def give_guess_back(one: Connection, user_id: UUID, taken_at: datetime) -> None:
+    """It was no miss, or nothing was learnt by it."""
+    await queries.give_guess_back(one, user_id=user_id, taken_at=taken_at)
 
 
 async def list_tickets(

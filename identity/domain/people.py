@@ -21,6 +21,9 @@ PHONE_DIGITS_MIN, PHONE_DIGITS_MAX = 5, 15  # E.164: 15 at most
 _LOCAL_CHARACTERS = frozenset(string.ascii_lowercase + string.digits + "!#$%&'*+-/=?^_`{|}~.")
 _DOMAIN_CHARACTERS = frozenset(string.ascii_lowercase + string.digits + "-")
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, half characters, line ends
+# Embeddings, overrides, isolates: they turn the text behind a name round wherever it is shown. The marks
+# that Arabic and Hebrew are written with (U+200E, U+200F, joiners) are none of them.
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def refused(field: str, message: str) -> ValidationFailed:
@@ -61,8 +64,10 @@ def clean_name(text: str) -> str:
     name = unicodedata.normalize("NFC", text).strip()
     if not 0 < len(name) <= NAME_LENGTH_MAX:
         raise refused("full_name", f"must have 1 to {NAME_LENGTH_MAX} characters")
-    if has_unsafe_characters(name):
+    if has_unsafe_characters(name) or not _TURNING.isdisjoint(name):
         raise refused("full_name", "must not have control characters")
+    if all(unicodedata.category(char)[0] in "CZ" for char in name):
+        raise refused("full_name", "must have something to see in it")
     return name
 
 

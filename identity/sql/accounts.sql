@@ -51,6 +51,9 @@ RETURNING a.user_id, a.email, a.full_name, a.phone, a.locale, a.roles, a.active;
 UPDATE accounts SET password_hash = :new_hash
 WHERE user_id = :user_id AND password_hash = :old_hash;
 
+-- name: password_hash_of$
+SELECT password_hash FROM accounts WHERE email = :email;
+
 -- name: add_role$
 -- No row back means that there is no such account or it has the role already.
 UPDATE accounts SET roles = array_append(roles, CAST(:role AS text))

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from chassis.body import whole
 from notification.webhooks.addresses import URL_LENGTH_MAX
 from notification.webhooks.payloads import TOLD, EventType
 
@@ -17,7 +18,7 @@ Address = Annotated[
     Meta(
         min_length=8,
         max_length=URL_LENGTH_MAX,
-        pattern=r"^https?://[!-~]+$",
+        pattern=whole("https?://[!-~]+"),
         description="https, on port 443 or 8443, of a host on the Internet.",
     ),
 ]

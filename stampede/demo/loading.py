@@ -14,7 +14,7 @@ import msgspec
 
 from booking.administration import put_on_the_door
 from chassis.client import ServiceClient
-from identity.administration import AccountExists, create_account
+from identity.administration import AccountExists, accounts_that_open, create_account
 from identity.contract import BY_EMAIL_PATH, Account, EmailLookup
 from stampede.compose import Platform
 from stampede.demo.shows import SHOWS, DemoShow, Run, Venue
@@ -55,6 +55,12 @@ async def load_demo(platform: Platform) -> DemoAccounts:
         await _Organizer(catalog, await _log_in(platform)).build_all()
     await _man_the_door(platform)
     return ACCOUNTS
+
+
+async def accounts_left(database_url: str) -> list[str]:
+    """Addresses of the demo's accounts that an earlier start with the demo has left behind."""
+    tries = [(account.email, account.password) for account in ACCOUNTS.accounts]
+    return await accounts_that_open(database_url, tries)
 
 
 async def _man_the_door(platform: Platform) -> None:

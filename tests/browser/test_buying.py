@@ -59,6 +59,27 @@ async def test_a_declined_payment_is_said_and_the_next_one_succeeds(
     await expect(shop.page.locator(".ticket")).to_have_count(2)
 
 
+async def test_a_payment_that_is_answered_later_is_waited_for_and_its_decline_is_said(
+    shop: Shop, watch: Watch
+) -> None:
+    watch.refusals_expected = True
+    session = await shop.session_on_sale()
+    await shop.register()
+    await shop.order_best(session["session_id"])
+    tokens = iter(("tok_async_declined", "tok_async"))
+
+    async def with_token(route: Route) -> None:
+        body = route.request.post_data_json | {"payment_token": next(tokens)}
+        await route.continue_(post_data=json.dumps(body))
+
+    await shop.page.route("**/orders/*/pay", with_token)
+    await shop.pay("tok_ok")
+    await expect(shop.message).to_contain_text("支付被拒绝", timeout=15_000)
+    await shop.pay("tok_ok")
+    await shop.page.reload()  # a page that begins while the payment is under way waits as well
+    await expect(shop.page.locator(".ticket")).to_have_count(2, timeout=15_000)
+
+
 async def test_a_double_click_and_lost_answers_make_one_order(shop: Shop, watch: Watch) -> None:
     session = await shop.session_on_sale()
     await shop.register()

@@ -24,6 +24,12 @@ async def operations(api: Api) -> list[tuple[str, str, Any]]:
     ]
 
 
+async def test_every_route_is_documented_in_words(api: Api) -> None:
+    """And not by the name of a function, as the framework would have it."""
+    summaries = {path: operation["summary"] for _, path, operation in await operations(api)}
+    assert [f"{path}: {said}" for path, said in summaries.items() if " " not in said] == []
+
+
 async def test_other_peoples_objects_are_not_found(
     api: Api, session: Any, organizer: Person
 ) -> None:

@@ -18,6 +18,8 @@ from tests.support.catalog import (
     waiting,
 )
 
+VENUE = {"name": "工人体育场", "city": "北京", "address": "x", "time_zone": "Asia/Shanghai"}
+
 
 @pytest.fixture
 async def catalog(database_url: str) -> AsyncIterator[Catalog]:
@@ -26,9 +28,8 @@ async def catalog(database_url: str) -> AsyncIterator[Catalog]:
 
 
 async def test_an_organizer_builds_a_show_through_the_api_alone(catalog: Catalog) -> None:
-    venue = {"name": "工人体育场", "city": "北京", "address": "x", "time_zone": "Asia/Shanghai"}
-    made = await catalog.post("/venues", venue)
-    assert (made.status, made.json) == (201, venue | {"venue_id": made.json["venue_id"]})
+    made = await catalog.post("/venues", VENUE)
+    assert (made.status, made.json) == (201, VENUE | {"venue_id": made.json["venue_id"]})
     show = {
         "title": "演出",
         "category": "音乐剧",
@@ -50,6 +51,26 @@ async def test_an_organizer_builds_a_show_through_the_api_alone(catalog: Catalog
     assert (await catalog.get("/shows")).json["total"] == 1
     listed = await catalog.get("/venues", token=catalog.organizer)
     assert listed.json == {"venues": [made.json], "page": 1, "page_size": 20, "total": 1}
+
+
+@pytest.mark.parametrize(
+    "title", ["演出\n", "演\r出", "演\x85出", "演\u2028出", "演\u2029", "\u202e演出", "演\u2066出"]
+)
+async def test_what_a_show_or_venue_is_called_stays_on_its_line(
+    catalog: Catalog, title: str
+) -> None:
+    """In calendars, mails, printed tickets, whoever reads them: nothing behind it begins a line."""
+    show_id = await catalog.show()
+    for method, path, body, field in (
+        ("PATCH", f"/shows/{show_id}", {"title": title}, "title"),
+        ("PATCH", f"/shows/{show_id}", {"category": title}, "category"),
+        ("POST", "/venues", VENUE | {"name": title}, "name"),
+        ("POST", "/venues", VENUE | {"city": title}, "city"),
+    ):
+        answer = await catalog.call(method, path, body, token=catalog.organizer)
+        assert answer.status == 400, (path, field)
+        assert [error["field"] for error in answer.json["errors"]] == [field]
+    assert (await catalog.post("/venues", VENUE | {"name": "\u200fقاعة"})).status == 201
 
 
 async def test_buyers_and_strangers_organize_nothing(catalog: Catalog) -> None:

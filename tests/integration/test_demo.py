@@ -11,11 +11,12 @@ from chassis.client import ServiceClient
 from chassis.settings import Settings
 from stampede.compose import Platform, compose
 from stampede.demo import load_demo
-from stampede.demo.loading import ACCOUNTS
+from stampede.demo.loading import ACCOUNTS, accounts_left
 from stampede.demo.shows import SHOWS
 from tests.support.asgi import in_a_task_of_its_own
 from tests.support.booking import booking_tables
 from tests.support.catalog import catalog_tables
+from tests.support.identity import identity_tables
 
 
 @pytest.fixture
@@ -113,3 +114,18 @@ async def test_the_demos_accounts_log_in_with_their_roles(
             "GET", "/api/v1/auth/me", headers=[(b"authorization", bearer)]
         )
         assert account.role in msgspec.json.decode(profile)["roles"]
+
+
+async def test_accounts_that_a_demo_left_are_found_as_long_as_their_passwords_are_the_demos(
+    platform: Platform, database_url: str
+) -> None:
+    assert await accounts_left(database_url) == []
+    await load_demo(platform)
+    assert await accounts_left(database_url) == [one.email for one in ACCOUNTS.accounts]
+    admin = ACCOUNTS.of("admin").email
+    async with identity_tables(database_url) as tables:
+        await tables.execute("UPDATE accounts SET active = false WHERE email <> $1", admin)
+    assert await accounts_left(database_url) == [admin]
+    async with identity_tables(database_url) as tables:
+        await tables.execute("UPDATE accounts SET password_hash = '!'")
+    assert await accounts_left(database_url) == []

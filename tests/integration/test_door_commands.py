@@ -48,3 +48,8 @@ async def test_an_operator_says_at_which_doors_somebody_stands(
     assert (await run("user", "door", everywhere)).exit_code == 1
     refused = await run(*create("c@example.com"), "customer", "--session", str(one))
     assert refused.exit_code == 1
+    grant = ("user", "create", "--email", "a@example.com", "--password", "another one", "--role")
+    refused = await run(*grant, "admin")
+    assert refused.exit_code == 1
+    assert "--existing" in refused.output
+    assert (await run(*grant, "admin", "--existing")).exit_code == 0

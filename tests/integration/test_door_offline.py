@@ -124,6 +124,21 @@ async def test_the_first_scan_wins_whenever_it_is_told(door: DoorApp, database_u
     await is_sound(door.app)
 
 
+async def test_of_scans_that_count_as_made_at_once_the_devices_own_order_decides(
+    door: DoorApp,
+) -> None:
+    """All before the ticket's issue, by a clock that is slow: no chance in who was first."""
+    (ticket,) = await door.tickets(1)
+    seconds = (900, 300, 1200, 600, 1500, 60, 30, 90)
+    scans = [{"code": ticket["code"], "scanned_at": ago(each)} for each in seconds]
+    told = (await door.tell(scans)).json["results"]
+    assert [one["result"] for one in told].index("accepted") == seconds.index(max(seconds))
+    assert [one["result"] for one in told].count("accepted") == 1
+    later = [{"code": ticket["code"], "scanned_at": ago(9000)}]  # what was told first stays so
+    assert (await door.tell(later)).json["results"][0]["result"] == "already"
+    await is_sound(door.app)
+
+
 async def test_a_batch_says_of_each_scan_what_became_of_it(
     door: DoorApp, database_url: str
 ) -> None:

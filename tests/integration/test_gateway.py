@@ -211,6 +211,8 @@ async def test_a_services_own_policies_are_kept_and_its_internals_are_not(edge: 
     async def respond(_scope: Scope, _body: bytes, send: Send) -> None:
         headers = [
             (b"cache-control", b"public, max-age=5"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"x-content-type-options", b"nosniff"),
             (b"etag", b'"v1"'),
             (b"content-security-policy", b"sandbox"),
             (b"x-stampede-trace", b"1"),
@@ -225,6 +227,9 @@ async def test_a_services_own_policies_are_kept_and_its_internals_are_not(edge: 
     assert answer.header("cache-control") == "public, max-age=5"
     assert answer.header("etag") == '"v1"'
     assert answer.header("content-security-policy") == "sandbox"
+    once = [value for name, value in answer.headers if name == b"referrer-policy"]
+    assert once == [b"no-referrer"]  # of two, a browser goes by the last
+    assert [name for name, _ in answer.headers].count(b"x-content-type-options") == 1
     assert answer.header("x-stampede-trace") is None
     assert answer.header("connection") is None
     assert answer.header("server") == "stampede"

@@ -9,6 +9,7 @@ import identity.workers
 from chassis.problems import ValidationFailed
 from identity.administration import (
     AccountExists,
+    AnotherPassword,
     create_account,
     make_buyers,
     remove_buyers,
@@ -39,7 +40,9 @@ async def test_an_existing_account_is_given_the_role_once_and_keeps_its_password
     async with running_identity(database_url) as identity:
         made = await identity.register()
         other = "five red kettles on a shelf"
-        user_id = await create_account(database_url, email=EMAIL, password=other, role="organizer")
+        user_id = await create_account(
+            database_url, email=EMAIL, password=other, role="organizer", existing=True
+        )
         assert str(user_id) == made["user_id"]
         assert (await identity.log_in(EMAIL, other)).status == 401
         login = (await identity.log_in()).json
@@ -48,6 +51,22 @@ async def test_an_existing_account_is_given_the_role_once_and_keeps_its_password
         for role in ("organizer", "customer"):
             with pytest.raises(AccountExists, match=role):
                 await create_account(database_url, email=EMAIL, password=other, role=role)
+
+
+async def test_who_registers_an_operators_address_first_is_not_given_his_role(
+    database_url: str,
+) -> None:
+    async with running_identity(database_url) as identity:
+        made = await identity.register()
+        with pytest.raises(AnotherPassword, match="--existing"):
+            await create_account(
+                database_url, email=EMAIL, password="not what he registered with", role="admin"
+            )
+        login = (await identity.log_in()).json
+        principal = await identity.wiring.verifier.verify(login["access_token"])
+        assert principal.roles == {"customer"}
+        own = await create_account(database_url, email=EMAIL, password=PASSWORD, role="admin")
+        assert str(own) == made["user_id"], "with its own password it is somebody who has it"
 
 
 @pytest.mark.parametrize(

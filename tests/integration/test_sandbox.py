@@ -253,4 +253,6 @@ async def test_orders_paid_late_are_paid_when_the_webhook_comes(
         for token, status in (("tok_async", "paid"), ("tok_async_declined", "pending_payment")):
             read = await app.get(f"/orders/{orders[token]}", user=user)
             assert read.json["status"] == status
+            outcomes = {"paid": "succeeded", "pending_payment": "failed"}  # all that a poller hears
+            assert read.json["payment"]["status"] == outcomes[status]
         assert (await app.pay(user, orders["tok_async_declined"])).status == 200

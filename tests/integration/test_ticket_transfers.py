@@ -151,6 +151,24 @@ async def test_a_holder_has_few_guesses_at_who_has_an_account(app: BookingApp) -
     assert (await give(app, ticket_id)).status == 201
 
 
+async def test_guesses_at_once_get_no_further_than_one_by_one(app: BookingApp) -> None:
+    _, (ticket_id,) = await bought(app, 1)
+    guesses = [f"{number}@example.com" for number in range(3 * MISSES_MAX)]
+    answers = await at_once([give(app, ticket_id, email) for email in guesses])
+    told = [answer.code for answer in answers]
+    assert told.count("recipient-unknown") == MISSES_MAX
+    assert told.count("rate-limited") == 2 * MISSES_MAX
+
+
+async def test_only_a_miss_is_a_guess_used_up(app: BookingApp) -> None:
+    _, tickets = await bought(app, 1, 2)
+    for _ in range(MISSES_MAX + 1):
+        assert (await give(app, tickets[0], "buyer@example.com")).status == 400  # one's own
+    assert [(await give(app, ticket_id)).status for ticket_id in tickets] == [201, 201]
+    async with booking_tables(app.wiring.database_url) as tables:
+        assert await tables.fetchval("SELECT count(*) FROM recipient_misses") == 0
+
+
 async def test_of_many_transfers_at_once_one_wins(
     app: BookingApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,15 @@ async def test_the_link_opens_the_picture_without_logging_in(app: BookingApp, ti
         assert (await app.get(closed)).status == 401, closed
 
 
+async def test_a_link_that_is_too_long_is_refused_by_the_name_it_was_sent_by(
+    app: BookingApp, ticket: Any
+) -> None:
+    for name in ("qr.svg", "qr.png", "ticket.pdf", "ticket.ics"):
+        refused = await app.get(f"/tickets/{ticket['ticket_id']}/{name}?t={'x' * 65}")
+        assert refused.status == 400
+        assert [error["field"] for error in refused.json["errors"]] == ["t"]
+
+
 async def test_a_ticket_is_its_owners(app: BookingApp, ticket: Any) -> None:
     path = f"/tickets/{ticket['ticket_id']}"
     for below in ("", "/qr.svg", "/qr.png", "/ticket.pdf", "/ticket.ics"):

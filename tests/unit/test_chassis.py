@@ -6,7 +6,9 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from chassis.body import decode, field_error
+from booking.door_wire import CheckIn
+from booking.requests import CreatePromoCode, PayOrder
+from chassis.body import decode, field_error, whole
 from chassis.cache import FetchOnce
 from chassis.context import RequestContext, accept_request_id, from_headers
 from chassis.idempotency import body_hash, check_key
@@ -66,6 +68,48 @@ def test_a_wrong_body_names_its_field(body: bytes, field: str) -> None:
     with pytest.raises(ValidationFailed) as caught:
         decode(Whole, body)
     assert caught.value.errors[0].field.startswith(field)
+
+
+def test_a_body_of_one_long_name_is_not_sent_back() -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        decode(Whole, b'{"' + b"a" * 900_000 + b'": 1}')
+    (error,) = refused.value.errors
+    assert error.field.startswith("aaa")
+    assert len(refused.value.render("/", "-")) < 1000
+
+
+def test_a_wrong_form_is_told_to_people_and_not_in_a_regular_expression() -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        decode(Coin, b'{"currency": "yuan"}')
+    (error,) = refused.value.errors
+    assert (error.field, "form" in error.message, "[" in error.message) == ("currency", True, False)
+
+
+class Coin(msgspec.Struct):
+    currency: Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}|-"))]
+
+
+def test_a_whole_pattern_lets_nothing_follow_or_go_before() -> None:
+    assert decode(Coin, b'{"currency": "CNY"}').currency == "CNY"
+    for text in (rb"CNY\n", rb"\nCNY", rb"CNY\r\n", b"xCNY", b"CNYx", rb"-\n", rb"\n-"):
+        with pytest.raises(ValidationFailed):
+            decode(Coin, b'{"currency": "%b"}' % text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (PayOrder, {"payment_method": "card", "payment_token": "tok_ok\n"}),
+        (CreatePromoCode, {"code": "ABC", "kind": "fixed", "value": 1, "currency": "CNY\n"}),
+        (CheckIn, {"code": "ST1", "gate": "A\n"}),
+        (CheckIn, {"code": "ST1", "gate": "A\u2028B"}),
+    ],
+)
+def test_what_travels_on_to_others_has_no_line_feed_at_its_end(
+    kind: type[object], body: dict[str, object]
+) -> None:
+    with pytest.raises(ValidationFailed):
+        decode(kind, msgspec.json.encode(body))
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'"\xff"', b"[" * 100_000, b'{"parts": [}'])

@@ -85,9 +85,16 @@ def test_names_are_stored_in_nfc_without_blanks_round_them() -> None:
     assert clean_name("  Zoe\u0308 ") == "Zoë"
     assert clean_name("王小明") == "王小明"
     assert clean_name("n" * 100) == "n" * 100
+    assert clean_name("می\u200cخواهم") == "می\u200cخواهم"  # a joiner that is part of the word
 
 
-@pytest.mark.parametrize("name", ["", "   ", "n" * 101, "a\x00b", "a\nb", "a\u2028b", "a\x1b[31mb"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "   ", "n" * 101, "a\x00b", "a\nb", "a\u2028b", "a\x1b[31mb"),
+        *("a\u202egnp.exe", "\u2067a", "\u200b", "\u200b \u200d"),
+    ],
+)
 def test_names_that_could_break_a_line_or_are_none_are_refused(name: str) -> None:
     with pytest.raises(ValidationFailed):
         clean_name(name)

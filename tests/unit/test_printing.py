@@ -146,6 +146,15 @@ def test_a_calendar_entry_is_read_back_as_it_was_meant() -> None:
     assert gone.walk("VEVENT")[0]["STATUS"] == "CANCELLED"
 
 
+@pytest.mark.parametrize("ends_a_line", ["\n", "\r\n", "\x0b", "\x85", "\u2028", "\u2029"])
+def test_no_title_begins_a_line_of_a_calendar(ends_a_line: str) -> None:
+    """Not for readers either that split text at every line end that Unicode knows."""
+    title = f"牡丹亭{ends_a_line}ATTACH:https://evil.example/"
+    text = calendar_of(Entry(**ENTRY | {"title": title, "seats": [title]})).decode()
+    assert not any(line.startswith("ATTACH") for line in text.splitlines())
+    assert sum(line.startswith("SUMMARY:") for line in text.splitlines()) == 1
+
+
 async def test_who_comes_while_too_many_wait_is_told_at_once() -> None:
     press, go_on = Press(waiting_max=1), threading.Event()
     under_way = [asyncio.create_task(press.run(go_on.wait)) for _ in range(2)]

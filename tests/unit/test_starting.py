@@ -1,12 +1,15 @@
 """What a start makes for its installation."""
 
 import stat
+import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import pytest
 
 from chassis.settings import Settings
-from stampede.starting import with_webhook_secret
+from stampede.starting import warnings, where_to_look, with_webhook_secret
 
 
 def test_each_installation_has_a_webhook_secret_of_its_own_and_keeps_it(tmp_path: Path) -> None:
@@ -23,3 +26,43 @@ def test_a_secret_that_was_given_is_the_one(tmp_path: Path) -> None:
     given = msgspec.structs.replace(Settings(data_dir=tmp_path), webhook_secret=("whsec_x",))
     assert with_webhook_secret(given).webhook_secret == ("whsec_x",)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("in_path", "called"), [(False, ".venv/bin/stampede trace ID"), (True, ": stampede trace ID")]
+)
+def test_a_newcomer_is_told_a_command_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, in_path: bool, called: str
+) -> None:
+    made = tmp_path / ".venv" / "bin" / "stampede"
+    made.parent.mkdir(parents=True)
+    made.write_text("#!/bin/sh\n")
+    made.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(made.with_name("python")))
+    monkeypatch.setenv("PATH", str(made.parent) if in_path else "/nowhere")
+    told = where_to_look(Settings(data_dir=tmp_path), None)
+    assert any(line.endswith(called) for line in told)
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({}, False),
+        ({"host": "::1"}, False),
+        ({"host": "0.0.0.0"}, True),
+        ({"public_url": "https://tickets.example"}, True),
+        ({"host": "0.0.0.0", "demo": False}, False),
+    ],
+    ids=str,
+)
+def test_a_demo_that_others_reach_says_what_it_gives_away(
+    settings: dict[str, Any], *, warned: bool
+) -> None:
+    assert bool(warnings(Settings(**settings), [])) is warned
+
+
+def test_accounts_that_a_demo_left_are_named() -> None:
+    said = "\n".join(warnings(Settings(demo=False), ["admin@demo.example"]))
+    assert "WARNING" in said
+    assert "admin@demo.example" in said

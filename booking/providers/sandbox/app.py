@@ -16,7 +16,7 @@ import msgspec
 from booking.providers.sandbox import store
 from booking.providers.sandbox.controls import Controls, Steering
 from booking.providers.sandbox.store import ChargeRecord, NewCharge, RefundRecord
-from chassis.body import decode, field_error
+from chassis.body import decode, field_error, whole
 from chassis.coalescer import Coalescer
 from chassis.postgres import Pool
 from chassis.problems import NotFound, PayloadTooLarge, Problem, Unavailable, ValidationFailed
@@ -34,17 +34,17 @@ CHARGES_PER_BATCH_MAX = 200
 CHARGES_WAITING_MAX = 10_000
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
-Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+Currency = Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}"))]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
 class ChargeRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     key: UUID
-    reference: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[ -~]*$")]
+    reference: Annotated[str, msgspec.Meta(max_length=64, pattern=whole("[ -~]*"))]
     amount: Amount
     currency: Currency
-    method: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[ -~]*$")]
+    method: Annotated[str, msgspec.Meta(max_length=64, pattern=whole("[ -~]*"))]
     token: Annotated[str, msgspec.Meta(max_length=255)]
 
 

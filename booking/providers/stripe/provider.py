@@ -22,6 +22,7 @@ from booking.providers.protocol import Charge, Provider, ProviderEvent, RefundVe
 from booking.providers.stripe.reading import PaymentIntent, Refund, read_event
 from booking.store.references import References
 from chassis import logs
+from chassis.body import whole
 from chassis.postgres import Pool
 from chassis.problems import Unavailable
 from chassis.settings import Settings
@@ -41,8 +42,8 @@ METHODS = {
 FOR_NOW = frozenset(("balance_insufficient", "lock_timeout", "idempotency_key_in_use"))
 
 Kind = TypeVar("Kind", PaymentIntent, Refund)
-SecretKey = Annotated[str, msgspec.Meta(pattern=r"^(sk|rk)_[A-Za-z0-9_]{8,}$")]
-WebhookSecret = Annotated[str, msgspec.Meta(pattern=r"^whsec_[!-~]{8,}$")]
+SecretKey = Annotated[str, msgspec.Meta(pattern=whole("(sk|rk)_[A-Za-z0-9_]{8,}"))]
+WebhookSecret = Annotated[str, msgspec.Meta(pattern=whole("whsec_[!-~]{8,}"))]
 
 
 class StripeOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +51,9 @@ class StripeOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     secret_key: SecretKey
     webhook_secrets: Annotated[tuple[WebhookSecret, ...], msgspec.Meta(min_length=1)]
-    api_base: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+$")] = "https://api.stripe.com"
+    api_base: Annotated[str, msgspec.Meta(pattern=whole(r"https?://[^\s/]+"))] = (
+        "https://api.stripe.com"
+    )
 
 
 class StripeProvider:

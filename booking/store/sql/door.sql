@@ -67,22 +67,24 @@ JOIN tickets t ON t.ticket_id = s.ticket_id
 ON CONFLICT (ticket_id, device, device_time) WHERE offline DO NOTHING;
 
 -- name: enter_offline
--- The earliest scan that let somebody in is the ticket's entry, whenever it was told.
+-- The earliest scan that let somebody in is the ticket's entry, whenever it was told. Of those that a
+-- clock put before the ticket's issue, all of which count as made then, what was told first, and of what
+-- was told together the earliest by the device's own time.
 UPDATE tickets t
 SET status = 'checked_in', checked_in_at = f.scanned_at, gate = f.gate, checked_in_by = f.user_id
 FROM (SELECT DISTINCT ON (ticket_id) ticket_id, scanned_at, gate, user_id FROM check_ins
       WHERE ticket_id = ANY(:tickets::uuid[]) AND admitted
-      ORDER BY ticket_id, scanned_at, device_time, check_in_id) AS f, orders o
+      ORDER BY ticket_id, scanned_at, recorded_at, device_time NULLS FIRST, check_in_id) AS f, orders o
 WHERE t.ticket_id = f.ticket_id AND o.order_id = t.order_id
   AND o.status NOT IN ('created', 'pending_payment', 'cancelled', 'refunded')
   AND (t.status = 'valid' OR t.status = 'checked_in' AND f.scanned_at < t.checked_in_at)
 RETURNING t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.checked_in_at, t.gate;
 
 -- name: admissions
--- Scans that let somebody in with these tickets, the earliest first.
+-- Scans that let somebody in with these tickets, the earliest first, as enter_offline has it.
 SELECT ticket_id, device, gate, scanned_at, device_time FROM check_ins
 WHERE ticket_id = ANY(:tickets::uuid[]) AND admitted
-ORDER BY ticket_id, scanned_at, device_time, check_in_id;
+ORDER BY ticket_id, scanned_at, recorded_at, device_time NULLS FIRST, check_in_id;
 
 -- name: count_area_entries
 -- Areas are ranges of seat ids (catalog's contract), so no other table is read.

@@ -3,7 +3,10 @@
 -- name: get_order^
 SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
         SELECT seat_id, area_id, area, row, number, price
-        FROM order_items WHERE order_id = o.order_id) AS i) AS items, r.code AS promo_code, r.discount
+        FROM order_items WHERE order_id = o.order_id) AS i) AS items, r.code AS promo_code, r.discount,
+    (SELECT json_build_object('payment_id', p.payment_id, 'method', p.method, 'state', p.state)::text
+     FROM payments p WHERE p.order_id = o.order_id
+     ORDER BY p.created_at DESC, p.payment_id DESC LIMIT 1) AS payment
 FROM orders_as_read o LEFT JOIN promo_redemptions r ON r.order_id = o.order_id
 WHERE o.order_id = :order_id AND o.user_id = :user_id;
 

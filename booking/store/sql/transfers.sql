@@ -38,16 +38,24 @@ INSERT INTO ticket_transfers (transfer_id, ticket_id, new_ticket_id, order_id, f
 SELECT :transfer_id, :ticket_id, issued.ticket_id, :order_id, :from_user_id, :to_user_id FROM issued
 RETURNING transferred_at;
 
--- name: recipient_misses$
-SELECT count(*) FROM recipient_misses
-WHERE user_id = :user_id AND missed_at > now() - :within::interval;
+-- name: lock_guesses!
+-- Before take_guess, alone: a person's guesses at once are counted one after the other.
+SELECT pg_advisory_xact_lock(hashtextextended('recipients of ' || :user_id::uuid::text, 7382));
 
--- name: note_recipient_miss!
--- What is too old to count goes on the way.
+-- name: take_guess$
+-- A miss until it is known to be none; NULL when there have been so many lately. What is too old to
+-- count goes on the way.
 WITH forgotten AS (
     DELETE FROM recipient_misses WHERE user_id = :user_id AND missed_at <= now() - :within::interval
 )
-INSERT INTO recipient_misses (user_id) VALUES (:user_id);
+INSERT INTO recipient_misses (user_id)
+SELECT :user_id::uuid WHERE (
+    SELECT count(*) FROM recipient_misses
+    WHERE user_id = :user_id AND missed_at > now() - :within::interval
+) < :most RETURNING missed_at;
+
+-- name: give_guess_back!
+DELETE FROM recipient_misses WHERE user_id = :user_id AND missed_at = :taken_at;
 
 -- name: list_tickets
 -- Newest first: ids ascend with time.

@@ -11,7 +11,8 @@ const METHODS = ["alipay", "wechat_pay", "card"];
 const OUTCOMES = { tok_ok: "sandbox.ok", tok_declined: "sandbox.declined" };
 const GONE = ["order-expired", "order-not-payable", "order-not-cancellable"];
 
-/** `paid(answer)`, `later()` when the provider answers later, `changed()` when the order is another now. */
+/** `paid(answer)`, `later()` when the provider answers later, `changed()` when the order is another now.
+    What the order says of a payment begun before this page was drawn is said here too. */
 export function payment(order, { paid, later, changed }) {
   const message = notice();
   const words = t("order.pay", { amount: money(order.total_amount, order.currency) });
@@ -51,6 +52,13 @@ export function payment(order, { paid, later, changed }) {
       if (GONE.includes(error.code)) changed();
     }
   });
+
+  if (order.payment?.status === "processing") {
+    busy(true, t("order.processing"));
+    later();
+  } else if (order.payment?.status === "failed") {
+    message.say(t("problem.payment-declined"));
+  }
 
   return h("form", { class: "payment", onsubmit: submit },
     h("fieldset", { class: "methods" }, h("legend", {}, t("order.method")),

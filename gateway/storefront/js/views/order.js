@@ -150,14 +150,14 @@ class OrderPage {
     if (this.order.status === "pending_payment" && expired(this.order)) await this.reload({ status: "cancelled" });
   }
 
-  /** A payment that is answered later: ask until the order has moved. */
+  /** A payment that is answered later: ask until the order has moved, or the payment was declined. */
   async settle(until) {
     const { status } = this.order;
     try {
-      while (this.order.status === status && !expired(this.order)) {
+      do {
         await wait(ASK_AGAIN_MS, until);
         this.order = await api.order(this.order.order_id, until).catch(() => this.order);
-      }
+      } while (this.order.status === status && this.order.payment?.status !== "failed" && !expired(this.order));
     } catch {
       return; // the page was left
     }
