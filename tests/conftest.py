@@ -114,7 +114,7 @@ async def run_database(servers: ServerUrls) -> AsyncIterator[Callable[[str], Awa
     made = []
 
     async def make(purpose: str) -> str:
-        name = f"stampede_run_{os.getpid()}_{purpose}"
+        name = f"stampede_run_{os.getpid()}_{next(_numbers)}_{purpose}"
         await admin.execute(f"CREATE DATABASE {name}")
         made.append(name)
         return with_database(servers.database_url, name)

@@ -73,11 +73,21 @@ async def answers_again(api: Api) -> None:
         await asyncio.sleep(0.1)
 
 
+async def read_order(api: Api, order_id: str, token: str) -> Answer:
+    """Once it can be read: the last process may have been killed after the platform said it was well."""
+    deadline = time.monotonic() + RECOVERY_S
+    while True:
+        answer: Answer = await api.get(f"/orders/{order_id}", token=token)
+        if answer.status != 503 or time.monotonic() > deadline:
+            return answer
+        await asyncio.sleep(0.1)
+
+
 async def acknowledged_is_there(api: Api, said: list[Any]) -> None:
     """Every 201 and every paid answer is found afterwards, and no seat has two owners."""
     owners: Counter[int] = Counter()
     for kind, order_id, token, *rest in said:
-        answer: Answer = await api.get(f"/orders/{order_id}", token=token)
+        answer = await read_order(api, order_id, token)
         assert answer.status == 200, (kind, answer)
         if kind == "paid":
             assert answer.json["status"] == "paid", answer
