@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from booking.answers import OrderAnswer, order_answer
-from booking.domain.problems import SeatsTaken, SoldOut, TicketLimitReached
+from booking.cooling import CoolingMemory
+from booking.domain.problems import CoolingDown, SeatsTaken, SoldOut, TicketLimitReached
 from booking.drafts import Attempt, created_answer, new_order
 from booking.redeeming import Redeeming
 from booking.requests import CreateOrder, area_of, check_shape, refuse_unknown
@@ -68,6 +69,7 @@ class OrderPlacing:
         self._clock = clock
         self._hold_ttl_s = hold_ttl_s
         self._redeeming = redeeming
+        self._cooling = CoolingMemory()
         self._keys: Coalescer[tuple[UUID, str], bool] = Coalescer(
             self._find_keys, batch_max=KEYS_MAX, queue_max=WAITING_MAX
         )
@@ -96,6 +98,7 @@ class OrderPlacing:
     ) -> OrderAnswer:
         terms = await self._sessions.published(wanted.session_id)
         refuse_outside_sale(terms, self._clock)
+        self._cooling.refuse(wanted.session_id, user_id)
         seating = await self._sessions.seating(wanted.session_id)
         refuse_unknown(wanted, terms, seating)
         attempt = Attempt(wanted, user_id, key, hashed, terms, seating, uuid7())
@@ -117,6 +120,8 @@ class OrderPlacing:
                     raise SeatsTaken(await self._taken(attempt, seats)) from None
                 continue
             except (Problem, KeyTaken) as refused:
+                if isinstance(refused, CoolingDown):
+                    self._cooling.remember(attempt.terms.session_id, attempt.user_id)
                 if not isinstance(refused, Unavailable):  # then it may have been committed
                     await self._release(attempt)
                 raise

@@ -44,6 +44,8 @@ TRANSITIONS: dict[tuple[OrderStatus, OrderStep], OrderStatus] = {
 
 SEATS_PER_ORDER_MAX = 20  # API.md
 COMPLETES_AFTER_DAYS = 7  # after the session has begun; API.md
+CHURN_MAX = 20  # orders of one session let go of in a window: nobody hesitates so often
+CHURN_WITHIN_S = 600  # that window, from the first of them on
 
 
 class IllegalTransition(Exception):

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from chassis.problems import Problem
+from booking.domain.order import CHURN_MAX, CHURN_WITHIN_S
+from chassis.problems import Problem, RateLimited
 
 
 class SoldOut(Problem):
@@ -24,6 +25,21 @@ class TicketLimitReached(Problem):
     """This would be more tickets than one person may have for this session."""
 
     code, status = "ticket-limit-reached", 409
+
+
+class CoolingDown(RateLimited):
+    """Too many requests.
+
+    Of this person's orders of the session too many were let go of. Retry-After is the whole window, of
+    which less may be left.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"You have let go of {CHURN_MAX} orders of this session within {CHURN_WITHIN_S // 60} minutes;"
+            " you can order again when these are over.",
+            headers={"Retry-After": str(CHURN_WITHIN_S)},
+        )
 
 
 class SaleNotOpen(Problem):

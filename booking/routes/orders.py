@@ -72,7 +72,11 @@ async def place_order(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[OrderAnswer]:
-    """Holds seats until `expires_at`: the best of an area, or exactly those named."""
+    """Holds seats until `expires_at`: the best of an area, or exactly those named.
+
+    Who lets go of 20 orders of a session within ten minutes, by cancelling or not paying them, gets no
+    new one until these are over.
+    """
     booking = booking_of(request)
     key = key_of(booking, idempotency_key)
     wanted = decode(CreateOrder, body)

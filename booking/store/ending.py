@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from booking.contract import OrderCompleted
+from booking.domain.order import CHURN_MAX, CHURN_WITHIN_S
 from booking.store.queries import queries
 from booking.store.records import CancelledOrder, fields
 from chassis.events import PendingEvent
@@ -39,8 +40,15 @@ async def lock_due_orders(
 async def cancel_orders(
     one: Connection, orders: Sequence[UUID], reason: str
 ) -> list[CancelledOrder]:
-    """Those that were pending until now: cancelled, their seats and tallies given back."""
-    found = queries.cancel_orders(one, orders=list(orders), reason=reason)
+    """Those that were pending until now: cancelled, their seats and tallies given back. For `user` and
+    `unpaid` their buyers are counted to have let go of them."""
+    found = queries.cancel_orders(
+        one,
+        orders=list(orders),
+        reason=reason,
+        churn_max=CHURN_MAX,
+        churn_within=timedelta(seconds=CHURN_WITHIN_S),
+    )
     return [CancelledOrder(**fields(row, CancelledOrder)) async for row in found]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import asyncpg
 
 from booking.domain.problems import (
+    CoolingDown,
     PaymentInProgress,
     PromoCodeLimitReached,
     PromoCodeTaken,
@@ -36,6 +37,7 @@ RULES: dict[str, Callable[[], Exception]] = {
     "orders_not_after_sale": SaleClosed,
     "orders_one_per_idempotency_key": KeyTaken,
     "user_tallies_within_cap": TicketLimitReached,
+    "user_tallies_not_churning": CoolingDown,
     "promo_codes_one_per_show": PromoCodeTaken,
     "promo_codes_within_uses": PromoCodeUsedUp,
     "promo_tallies_within_cap": PromoCodeLimitReached,

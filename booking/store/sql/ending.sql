@@ -26,7 +26,9 @@ FROM orders o WHERE o.order_id = :order_id;
 
 -- name: cancel_orders
 -- Compare-and-set. Frees only claims that still name the order, so that a buyer who took an expired
--- seat over keeps it; locks claims and tallies in ascending order as placing does.
+-- seat over keeps it; locks claims and tallies in ascending order as placing does. What the buyer let go
+-- of, himself or by not paying, is counted in windows that begin with the first of it; a window with too
+-- many keeps him from placing until it ends.
 WITH cancelled AS (
     UPDATE orders SET status = 'cancelled', cancelled_at = now(), cancel_reason = :reason
     WHERE order_id = ANY(:orders::uuid[]) AND status = 'pending_payment'
@@ -42,16 +44,23 @@ WITH cancelled AS (
     WHERE c.session_id = own.session_id AND c.seat_id = own.seat_id
       AND c.order_id = own.order_id RETURNING c.seat_id
 ), given_back AS (
-    SELECT o.session_id, o.user_id, count(*) AS tickets
+    SELECT o.session_id, o.user_id, count(*) AS tickets,
+           count(DISTINCT o.order_id) FILTER (WHERE :reason IN ('user', 'unpaid')) AS orders
     FROM cancelled o JOIN order_items i USING (order_id)
     WHERE (SELECT count(*) FROM freed) >= 0
     GROUP BY o.session_id, o.user_id
 ), tallies AS MATERIALIZED (
-    SELECT t.session_id, t.user_id, g.tickets
+    SELECT t.session_id, t.user_id, g.tickets,
+           g.orders + CASE WHEN t.let_go_until > now() THEN t.let_go ELSE 0 END AS let_go,
+           CASE WHEN t.let_go_until > now() THEN t.let_go_until
+                ELSE now() + :churn_within::interval END AS let_go_until
     FROM user_tallies t JOIN given_back g USING (session_id, user_id)
     ORDER BY t.session_id, t.user_id FOR UPDATE OF t
 ), tallied AS (
-    UPDATE user_tallies t SET tickets = t.tickets - g.tickets FROM tallies g
+    UPDATE user_tallies t SET tickets = t.tickets - g.tickets, placed_at = NULL,
+           let_go = g.let_go, let_go_until = g.let_go_until,
+           cools_until = CASE WHEN g.let_go >= :churn_max THEN g.let_go_until ELSE t.cools_until END
+    FROM tallies g
     WHERE t.session_id = g.session_id AND t.user_id = g.user_id
 )
 SELECT o.order_id, o.order_no, o.user_id, o.session_id, o.title, array_agg(i.seat_id ORDER BY i.seat_id) AS seats,

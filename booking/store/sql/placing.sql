@@ -52,12 +52,13 @@ WITH terms AS (
     SELECT i.order_id, i.seat_id, i.area_id, i.area, i.row, i.number, i.price
     FROM items i CROSS JOIN allowed WHERE allowed.ok
 ), tallied AS (
-    INSERT INTO user_tallies AS tally (session_id, user_id, tickets, cap)
-    SELECT w.session_id, w.user_id, sum(w.seats), max(t.cap)
+    INSERT INTO user_tallies AS tally (session_id, user_id, tickets, cap, placed_at)
+    SELECT w.session_id, w.user_id, sum(w.seats), max(t.cap), now()
     FROM wanted w JOIN terms t USING (session_id) CROSS JOIN allowed WHERE allowed.ok
     GROUP BY w.session_id, w.user_id ORDER BY w.session_id, w.user_id
     ON CONFLICT (session_id, user_id) DO UPDATE
-        SET tickets = tally.tickets + EXCLUDED.tickets, cap = EXCLUDED.cap
+        SET tickets = tally.tickets + EXCLUDED.tickets, cap = EXCLUDED.cap,
+            placed_at = EXCLUDED.placed_at
 ), remembered AS (
     INSERT INTO order_events (order_id, event_id, type, request_id, data)
     SELECT w.order_id, w.created_id, 'stampede.order.created.v1', w.request_id, w.history::jsonb

@@ -1,0 +1,37 @@
+"""Who cools down, as this process knows it for a moment.
+
+One order that PostgreSQL refuses makes its batch be tried again one by one, and it holds seats in Redis
+until then. Whoever goes on trying is therefore told here; once in ASK_EVERY_S PostgreSQL is asked again,
+which decides when it is over.
+"""
+
+import time
+from collections import OrderedDict
+from uuid import UUID
+
+from booking.domain.problems import CoolingDown
+
+ASK_EVERY_S = 5.0
+PEOPLE_MAX = 4096
+
+
+class CoolingMemory:
+    """`refuse` is asked before a hold, `remember` told what PostgreSQL has refused."""
+
+    def __init__(self) -> None:
+        self._told_at: OrderedDict[tuple[UUID, UUID], float] = OrderedDict()
+
+    def refuse(self, session_id: UUID, user_id: UUID) -> None:
+        """Raises CoolingDown when PostgreSQL has said so a moment ago."""
+        told_at = self._told_at.get((session_id, user_id))
+        if told_at is None:
+            return
+        if time.monotonic() - told_at < ASK_EVERY_S:
+            raise CoolingDown()
+        del self._told_at[session_id, user_id]
+
+    def remember(self, session_id: UUID, user_id: UUID) -> None:
+        self._told_at[session_id, user_id] = time.monotonic()
+        self._told_at.move_to_end((session_id, user_id))
+        if len(self._told_at) > PEOPLE_MAX:
+            self._told_at.popitem(last=False)
