@@ -61,9 +61,10 @@ async def insert_payment(one: Connection, payment: NewPayment, order: LockedOrde
 
 
 async def lock_payment(one: Connection, payment_id: UUID) -> LockedPayment | None:
-    row = await queries.lock_payment(one, payment_id=payment_id)
-    if row is None:
+    """With its order, locked until the transaction ends."""
+    if await queries.lock_payment(one, payment_id=payment_id) is None:
         return None
+    row = await queries.get_locked_payment(one, payment_id=payment_id)
     columns = fields(row, LockedPayment)
     columns["state"] = PaymentState(row["state"])
     columns["status"] = OrderStatus(row["status"])

@@ -1,10 +1,11 @@
 """Webhooks of a payment provider, as Standard Webhooks has them."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -13,7 +14,12 @@ from booking.audit import audit_booking
 from booking.providers.protocol import Charge, Verdict
 from chassis import logs
 from chassis.problems import Unavailable
-from tests.support.booking import BookingApp, booking_tables, running_booking
+from tests.support.booking import (
+    BookingApp,
+    booking_tables,
+    running_booking,
+    until_one_waits,
+)
 from tests.support.payments import NEW, OLD, Disturbed, Waiting, send, signature
 
 USER = uuid4()
@@ -64,6 +70,30 @@ async def test_a_message_of_failure_leaves_the_order_payable(
     # And now an old message comes late.
     assert (await send(app, failed, id_="msg_3")).status == 200
     assert await waiting.status() == "paid"
+
+
+async def test_a_failure_taken_back_while_another_payment_begins_is_owed_back(
+    app: BookingApp, waiting: Waiting, database_url: str
+) -> None:
+    """The second payment is begun while the word about the first waits for the order."""
+    failed = waiting.event("payment.failed", reason="card_declined")
+    assert (await send(app, failed)).status == 200
+    begin = (
+        "INSERT INTO payments (payment_id, order_id, user_id, provider, method, amount, currency, state,"
+        " request_id) SELECT $2, order_id, user_id, provider, method, amount, currency, 'processing',"
+        " request_id FROM payments WHERE payment_id = $1"
+    )
+    async with booking_tables(database_url) as tables:
+        async with tables.transaction():
+            lock = "SELECT FROM orders WHERE order_id = $1 FOR UPDATE"
+            await tables.execute(lock, UUID(waiting.order_id))
+            taking_back = asyncio.create_task(send(app, waiting.event(), id_="msg_2"))
+            await until_one_waits(database_url)
+            await tables.execute(begin, UUID(waiting.payment_id), uuid4())
+        assert (await taking_back).status == 200
+        first = "SELECT state FROM payments WHERE payment_id = $1"
+        assert await tables.fetchval(first, UUID(waiting.payment_id)) == "refund_due"
+    assert await waiting.status() == "pending_payment"
 
 
 async def test_any_of_the_secrets_may_have_signed(app: BookingApp, waiting: Waiting) -> None:

@@ -10,8 +10,13 @@ INSERT INTO payments (payment_id, order_id, user_id, provider, method, amount, c
 VALUES (:payment_id, :order_id, :user_id, :provider, :method, :amount, :currency, 'created',
         :key, :body_hash, :request_id);
 
--- name: lock_payment^
--- The payment with its order, both locked: whoever settles, cancels or expires waits for us.
+-- name: lock_payment$
+-- The payment with its order: whoever settles, cancels, expires or pays waits for us. Alone, before
+-- get_locked_payment, as lock_order is: another payment begun while we waited would be missed.
+SELECT p.payment_id FROM payments p JOIN orders o USING (order_id)
+WHERE p.payment_id = :payment_id FOR UPDATE OF o, p;
+
+-- name: get_locked_payment^
 SELECT p.payment_id, p.state, p.amount, p.currency, p.reason, o.order_id, o.order_no, o.user_id,
        o.session_id, o.status, o.cancel_reason, o.title, o.venue, o.starts_at, o.time_zone, o.total_amount,
        EXISTS (SELECT FROM payments other WHERE other.order_id = o.order_id
@@ -21,7 +26,7 @@ SELECT p.payment_id, p.state, p.amount, p.currency, p.reason, o.order_id, o.orde
             SELECT seat_id, area_id, area, row, number, price
             FROM order_items WHERE order_id = o.order_id) AS i) AS items
 FROM payments p JOIN orders o USING (order_id)
-WHERE p.payment_id = :payment_id FOR UPDATE OF o, p;
+WHERE p.payment_id = :payment_id;
 
 -- name: move_payment$
 -- Compare-and-set of the state of a payment.
