@@ -98,12 +98,11 @@ class Admission:
     def _has_room(self, lane: str, before: int) -> bool:
         """Whether one more, after `before` others, gets a place at once or by waiting for it."""
         free = self._free(lane)
-        waiting = self._count_waiting(lane) + before
-        if waiting < free:
+        if len(self._waiting.get(lane, ())) + before < free:  # others may wait for another service
             return True
         pays = lane == PAY
         most = self._waiting_max[pays]
-        return waiting - free < min(most, self._drains[pays].room(most))
+        return self._count_waiting(lane) + before - free < min(most, self._drains[pays].room(most))
 
     def _free(self, lane: str) -> int:
         """Places that this lane may still take."""

@@ -130,3 +130,21 @@ def test_those_who_come_are_counted_before_anything_is_spent_on_them() -> None:
             pass
     with admission.coming("booking"):
         pass
+
+
+async def test_who_waits_for_a_service_that_stalls_keeps_nobody_from_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    admission = Admission(8, 9, wait_s=60)  # seven places that are not payment's, five a service
+    for _ in range(5):
+        await admission.enter("catalog")
+    waiting = [asyncio.create_task(admission.enter("catalog")) for _ in range(4)]
+    await asyncio.sleep(0)
+    monkeypatch.setattr(admission._drains[False], "room", lambda _most: 0)  # nobody leaves
+    with admission.coming("booking"):
+        await admission.enter("booking")
+    with pytest.raises(Overloaded), admission.coming("catalog"):
+        pass
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
