@@ -47,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     concurrency_max: int = 256  # requests under way in one web process
     queue_max: int = 512  # requests waiting for one of those places
     hold_ttl_s: int = 900
+    door_opens_before_s: int = 14_400  # before a session's start: scans that name no session
+    door_closes_after_s: int = 21_600  # after it
     require_idempotency_key: bool = False
     access_token_ttl_s: int = 900
     identity_url: str | None = None
@@ -219,6 +221,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "concurrency_max": _whole(1, 100_000),
     "queue_max": _whole(0, 1_000_000),
     "hold_ttl_s": _whole(1, 86_400),
+    "door_opens_before_s": _whole(0, 604_800),
+    "door_closes_after_s": _whole(60, 604_800),
     "require_idempotency_key": _flag,
     "access_token_ttl_s": _whole(1, 86_400),
     "identity_url": _HTTP,
