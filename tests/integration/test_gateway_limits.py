@@ -181,6 +181,15 @@ async def test_bad_tokens_are_counted_like_any_request(edge: Rig) -> None:
     assert all(one.header("ratelimit") for one in answers)
 
 
+async def test_tokens_that_nobody_can_judge_are_counted_too(edge: Rig) -> None:
+    """Their keys cannot be had: 503 and no 401, which would end somebody's login; and no way round limits."""
+    edge.identity.away = True
+    headers = [edge.bearer()]
+    answers = [await edge.client.get("/api/v1/orders", headers) for _ in range(4)]
+    assert [one.status for one in answers] == [503, 503, 503, 429]
+    assert answers[0].code == "unavailable"
+
+
 async def test_files_docs_and_probes_are_not_limited(edge: Rig) -> None:
     for _ in range(5):
         for path in ("/", "/docs", "/healthz", "/docs/assets/swagger-ui.css"):
