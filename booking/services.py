@@ -11,6 +11,7 @@ from booking.cancellation import expire_orders
 from booking.door import Door
 from booking.door_lists import DoorLists
 from booking.door_staff import DoorStaff
+from booking.guessing import PromoGuesses
 from booking.orders import OrderPlacing
 from booking.payments import Payments
 from booking.printing.press import Press
@@ -50,6 +51,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     tickets: Tickets
     transfers: Transfers
     promo_codes: PromoCodes
+    guesses: PromoGuesses
     blocking: Blocking
     webhooks: Webhooks
     refunds: Refunds
@@ -86,6 +88,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
         tickets = Tickets(pool, codes, press)
         settling = Settling(pool, tickets=tickets, holds=holds)
         buyers = Buyers(identity)
+        guesses = PromoGuesses(pool, address_max=settings.promo_misses_per_address)
         clock = DatabaseClock()
         clock.set(await database_now(pool))
         yield Booking(
@@ -100,12 +103,14 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 buyers=buyers,
                 clock=clock,
                 hold_ttl_s=settings.hold_ttl_s,
+                guesses=guesses,
                 redeeming=Redeeming(pool, hold_ttl_s=settings.hold_ttl_s),
             ),
             payments=Payments(pool, provider=provider, tickets=tickets, settling=settling),
             tickets=tickets,
             transfers=Transfers(pool, tickets=tickets, buyers=buyers),
             promo_codes=PromoCodes(pool, catalog),
+            guesses=guesses,
             blocking=Blocking(pool, sessions=sessions, holds=holds),
             webhooks=Webhooks(
                 pool,
