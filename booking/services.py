@@ -14,7 +14,6 @@ from booking.door_staff import DoorStaff
 from booking.guessing import PromoGuesses
 from booking.orders import OrderPlacing
 from booking.payments import Payments
-from booking.printing.press import Press
 from booking.promo_codes import PromoCodes
 from booking.providers.registry import open_provider
 from booking.redeeming import Redeeming
@@ -27,7 +26,7 @@ from booking.settling import Settling
 from booking.store.tickets import load_signing_keys
 from booking.store.truth import Expire, PostgresTruth, database_now
 from booking.ticket_codes import TicketCodes, make_keys
-from booking.tickets import Tickets
+from booking.tickets import Tickets, open_lanes
 from booking.transfers import Transfers
 from booking.webhooks import Webhooks
 from chassis.client import ServiceClient
@@ -83,9 +82,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             PostgresTruth(pool, layout=sessions.layout, expire=_expiring(pool)),
         )
         codes = TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
-        press = Press()
-        stack.callback(press.close)
-        tickets = Tickets(pool, codes, press)
+        tickets = Tickets(pool, codes, await stack.enter_async_context(open_lanes()))
         settling = Settling(pool, tickets=tickets, holds=holds)
         buyers = Buyers(identity)
         guesses = PromoGuesses(pool, address_max=settings.promo_misses_per_address)

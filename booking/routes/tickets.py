@@ -9,8 +9,8 @@ from litestar.params import FromPath, QueryParameter
 
 from booking.answers import TicketAnswer
 from booking.printing.calendar import CONTENT_TYPE as CALENDAR_TYPE
+from booking.printing.symbol import Format
 from booking.routes.parameters import Asker, booking_of
-from booking.tickets import Format
 from chassis.access import LOGGED_IN, PRINCIPAL, PUBLIC, access
 from chassis.problems import Unavailable
 from chassis.tokens import Principal

@@ -129,7 +129,7 @@ async def test_a_ticket_is_printed_and_put_into_a_calendar_by_its_links(
         assert (await app.get(path)).status == 401
         assert (await app.get(f"{path}?{link.query}", user=OTHER)).status == 200
     again = await app.get(f"/tickets/{ticket['ticket_id']}/ticket.pdf", user=USER)
-    assert len(app.services.tickets._pages) == 1, "it is not drawn twice"
+    assert len(app.services.tickets._lanes.pages._kept) == 1, "it is not drawn twice"
     assert again.status == 200
 
 

@@ -1,7 +1,5 @@
 """The page of a ticket and its calendar entry: what a reader finds in them, and what nothing breaks."""
 
-import asyncio
-import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,9 +11,7 @@ from hypothesis import strategies as st
 
 from booking.printing.calendar import Entry, calendar_of, seat_line
 from booking.printing.page import Print, draw_ticket
-from booking.printing.press import Press
 from booking.printing.typesetting import ELLIPSIS, MISSING, fitted, lines_of, printable
-from chassis.problems import Overloaded
 
 TICKET: dict[str, Any] = {
     "ticket_id": "01890000-0000-7000-8000-000000000001",
@@ -153,15 +149,3 @@ def test_no_title_begins_a_line_of_a_calendar(ends_a_line: str) -> None:
     text = calendar_of(Entry(**ENTRY | {"title": title, "seats": [title]})).decode()
     assert not any(line.startswith("ATTACH") for line in text.splitlines())
     assert sum(line.startswith("SUMMARY:") for line in text.splitlines()) == 1
-
-
-async def test_who_comes_while_too_many_wait_is_told_at_once() -> None:
-    press, go_on = Press(waiting_max=1), threading.Event()
-    under_way = [asyncio.create_task(press.run(go_on.wait)) for _ in range(2)]
-    await asyncio.sleep(0)
-    with pytest.raises(Overloaded):
-        await press.run(lambda: None)
-    go_on.set()
-    assert await asyncio.gather(*under_way) == [True, True]
-    assert await press.run(lambda: 5) == 5
-    press.close()
