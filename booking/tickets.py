@@ -18,7 +18,7 @@ from booking.printing.symbol import Format, Symbol, draw_symbol
 from booking.store import orders as stored_orders
 from booking.store import tickets as stored
 from booking.store.payments import NewTicket
-from booking.store.records import Ticket, whole_second
+from booking.store.records import Ticket, second, whole_second
 from booking.store.tickets import TicketOfOrder
 from booking.store.transfers import list_tickets
 from booking.ticket_codes import TicketCodes
@@ -115,6 +115,12 @@ class Tickets:
             qr_code=self._codes.qr_url(ticket.ticket_id),
             pdf=self._codes.url(ticket.ticket_id, "ticket.pdf"),
             calendar=self._codes.url(ticket.ticket_id, "ticket.ics"),
+            checked_in_at=second(ticket.checked_in_at),
+            given_to=ticket.given_to,
+            given_at=second(ticket.given_at),
+            received_from=ticket.received_from,
+            received_at=second(ticket.received_at),
+            session_cancelled_for=ticket.session_cancelled_for,
         )
 
     async def picture(

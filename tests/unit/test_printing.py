@@ -47,6 +47,13 @@ def test_the_page_says_what_a_door_needs_in_text_that_can_be_copied() -> None:
     assert len(page) < 40_000, "the font is cut down to what is used"
 
 
+def test_a_standing_place_is_printed_without_a_number() -> None:
+    said = text_of(draw_ticket(Print(**TICKET | {"area": "内场", "row": "", "number": 4711})))
+    assert "站席 Standing" in said
+    for word in ("4711", "SEAT", "ROW"):
+        assert word not in said
+
+
 def test_a_void_ticket_says_so_and_has_no_code() -> None:
     live, void = (draw_ticket(Print(**TICKET | {"void": void})) for void in (False, True))
     assert "VOID" in text_of(void)
@@ -121,7 +128,11 @@ ENTRY: dict[str, Any] = {
     "starts_at": datetime(2026, 8, 15, 11, 30, tzinfo=UTC),
     "changed_at": datetime(2026, 1, 1, tzinfo=UTC),
     "order_no": "261121000042",
-    "seats": [seat_line("VIP A区", "3", 12), seat_line("内场", "", 7)],
+    "seats": [
+        seat_line("VIP A区", "3", 12),
+        seat_line("内场", "", 7),
+        seat_line("内场站席", "", 8),
+    ],
     "url": "http://x/#/orders/1",
     "cancelled": False,
 }
@@ -135,7 +146,7 @@ def test_a_calendar_entry_is_read_back_as_it_was_meant() -> None:
     assert event["LOCATION"] == "上海体育场"
     assert event["UID"] == "ticket-1@stampede"
     assert event.decoded("DTSTART") == ENTRY["starts_at"]
-    assert "VIP A区 3排 12座\n内场 7号" in event["DESCRIPTION"]
+    assert "VIP A区 3排 12座\n内场 站席 Standing\n内场站席 Standing" in event["DESCRIPTION"]
     assert event["STATUS"] == "CONFIRMED"
     assert calendar_of(Entry(**ENTRY)) == raw, "the same entry is the same bytes"
     gone = icalendar.Calendar.from_ical(calendar_of(Entry(**ENTRY | {"cancelled": True})))
