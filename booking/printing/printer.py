@@ -55,7 +55,7 @@ class PagePrinter:
                 log.error("page_not_drawn", ticket=ticket.ticket_id)
                 self._end()
                 break
-            except (OSError, EOFError) as gone:
+            except (OSError, EOFError, ValueError) as gone:  # the last: closed under our hands
                 log.info("page_printer_gone", reason=repr(gone))
                 self._end()
                 continue

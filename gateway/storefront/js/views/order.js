@@ -92,7 +92,7 @@ class OrderPage {
 
   /** What may be given back, and what was; an order page without it is an order page still. */
   refunds() {
-    if (!["paid", "refunded"].includes(this.order.status)) return null;
+    if (!["paid", "completed", "refunded"].includes(this.order.status)) return null;
     return api.refunds(this.order.order_id, this.signal).catch(() => null);
   }
 
