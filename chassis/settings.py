@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_user_burst: int = 40
     rate_limit_login: float = 1.0  # login and register attempts a second and address
     rate_limit_login_burst: int = 20
+    promo_misses_per_address: int = 50  # in ten minutes; a user has ten
     concurrency_max: int = 256  # requests under way in one web process
     queue_max: int = 512  # requests waiting for one of those places
     hold_ttl_s: int = 900
@@ -216,6 +217,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "rate_limit_per_user_burst": _whole(1, 1_000_000),
     "rate_limit_login": _rate,
     "rate_limit_login_burst": _whole(1, 1_000_000),
+    "promo_misses_per_address": _whole(10, 1_000_000),
     "concurrency_max": _whole(1, 100_000),
     "queue_max": _whole(0, 1_000_000),
     "hold_ttl_s": _whole(1, 86_400),

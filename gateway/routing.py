@@ -100,6 +100,7 @@ ROUTES: tuple[Route, ...] = (
     _route("booking", "GET", "/tickets/{ticket_id}/qr.svg"),
     _route("booking", "GET", "/tickets/{ticket_id}/qr.png"),
     _route("booking", "GET", "/tickets/{ticket_id}/ticket.pdf"),
+    _route("booking", "GET", "/payments/options", token_ignored=True),
     _route(
         "booking",
         "POST",

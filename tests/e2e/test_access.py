@@ -1,6 +1,7 @@
 """Who may do what, and who never learns that a thing exists."""
 
 import secrets
+from collections import defaultdict
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,7 +9,7 @@ import pytest
 
 from tests.e2e.conftest import with_role
 from tests.e2e.test_buyer import PAY, order_two
-from tests.support.api import Api, Person
+from tests.support.api import Answer, Api, Person
 from tests.support.platform import RunningPlatform
 
 EXTRA_FIELDS = ("price", "user_id", "status", "role", "roles", "total_amount", "organizer_id")
@@ -78,6 +79,47 @@ async def test_other_peoples_objects_are_not_found(
     assert tried >= 8
     still = await api.get(f"/orders/{order['order_id']}", token=owner.token)
     assert still.json["status"] == "paid"
+
+
+def kept_for_others(answer: Answer) -> bool:
+    """Whether a cache may give it to whoever asks next with another token, or none (RFC 9111, 4.1)."""
+    directives = {one.strip() for one in answer.headers["Cache-Control"].lower().split(",")}
+    varies = answer.headers.get("Vary", "").lower()
+    return "no-store" not in directives and "authorization" not in varies
+
+
+async def test_what_is_answered_to_one_person_is_kept_for_no_other(
+    api: Api, platform: RunningPlatform, session: Any, organizer: Person
+) -> None:
+    """Every GET of the OpenAPI document that tells somebody else another thing, or none at all."""
+    owner, admin = await api.register(), await with_role(platform, api, "admin")
+    order = await order_two(api, owner, session)
+    paid = await api.post(f"/orders/{order['order_id']}/pay", PAY, token=owner.token)
+    path = f"/orders/{order['order_id']}/refund"
+    first, second = [ticket["ticket_id"] for ticket in paid.json["tickets"]]
+    refund = await api.post(path, {"reason": "ill", "ticket_ids": [first]}, token=owner.token)
+    ids = {
+        "order_id": order["order_id"],
+        "refund_id": refund.json["refund_id"],
+        "ticket_id": second,
+        "show_id": session["show_id"],
+        "session_id": session["session_id"],
+        "user_id": owner.user_id,
+    }
+    personal, wrong = set(), []
+    for method, path, _ in await operations(api):
+        if method != "GET" or path.endswith("/stream"):
+            continue
+        concrete = path.format_map(defaultdict(lambda: order["order_id"], ids))
+        nobody = await api.get(concrete)
+        for person in (owner, organizer, admin):
+            answer = await api.get(concrete, token=person.token)
+            if answer.status == 200 and answer.body != nobody.body:
+                personal.add(path)
+                if kept_for_others(answer):
+                    wrong.append((path, dict(answer.headers)))
+    assert wrong == []
+    assert len(personal) >= 18, personal
 
 
 async def test_no_body_takes_a_field_that_is_not_its_own(api: Api, organizer: Person) -> None:

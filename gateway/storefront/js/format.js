@@ -63,8 +63,20 @@ export function two(number) {
   return String(number).padStart(2, "0");
 }
 
-/** A区 3排12座; a standing place has no row. */
+/** A区 3排12座; a standing place has no row, and its number is nothing that people look for. */
 export function seatName(seat) {
-  const values = { area: seat.area ?? "", row: seat.row, number: seat.number };
-  return (seat.row ? t("seat.name", values) : t("seat.place", values)).trim();
+  const area = seat.area ?? "";
+  if (seat.row) return t("seat.name", { area, row: seat.row, number: seat.number }).trim();
+  return saysStanding(area) ? area : t("seat.standing", { area }).trim();
+}
+
+/** Several of them, standing places of one area together. */
+export function seatNames(seats) {
+  const counted = new Map();
+  for (const name of seats.map(seatName)) counted.set(name, (counted.get(name) ?? 0) + 1);
+  return [...counted].map(([seat, count]) => (count === 1 ? seat : t("seat.times", { seat, count })));
+}
+
+function saysStanding(area) {
+  return area.includes("站") || /standing/i.test(area);
 }

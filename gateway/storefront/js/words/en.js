@@ -1,6 +1,9 @@
 // English. Keys are the same in every language; a test compares them. `….one` is for a count of one.
 
+import orders from "./orders.en.js";
+
 export default {
+  ...orders,
   "brand.tagline": "Great shows, no scramble",
   "skip": "Skip to content",
   "nav.shows": "Shows",
@@ -140,7 +143,6 @@ export default {
   "list.seat": "Seat {number}",
   "list.none": "No free seats in this row.",
   "seat.name": "{area} row {row} seat {number}",
-  "seat.place": "{area} place {number}",
   "seat.join": ", ",
 
   "order.title": "Order",
@@ -180,7 +182,6 @@ export default {
   "order.tickets": "Tickets",
   "order.tickets.lead": "Show the code at the door. One code, one person: keep it to yourself.",
   "order.tickets.coming": "Your tickets are on their way and will appear here.",
-  "order.tickets.given": "You have given all tickets of this order away.",
   "order.ticket.qr": "Entry code for {seat}",
   "order.ticket.open": "Open alone",
   "ticket.number": "Seat",
@@ -197,8 +198,6 @@ export default {
   "order.history": "History",
   "sandbox.title": "Sandbox payment",
   "sandbox.lead": "For the demo: choose how this payment ends. Nothing is charged.",
-  "sandbox.ok": "Succeeds",
-  "sandbox.declined": "Is declined",
   "orders.title": "My orders",
   "orders.none": "No orders yet",
   "orders.none.detail": "See what is on sale.",
@@ -227,7 +226,6 @@ export default {
   "refund.title": "Refund",
   "refund.open": "Give tickets back",
   "refund.which": "Which tickets?",
-  "refund.reason": "Reason",
   "refund.ask": "Ask for {amount} back",
   "refund.and": ", ",
   "refund.fee-kept": "{fee} fee kept",
