@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, expect
 
-from tests.browser.conftest import PHONE, Visit
+from tests.browser.conftest import DESKTOP, PHONE, Visit
 from tests.browser.storefront import HallOnScreen, Shop
 
 PHONES = [(390, 844), (360, 640)]
-# Every text of the newest frame of a canvas: its box in CSS pixels.
+# Every text of the newest frame of a canvas: its box in CSS pixels, with the least of a label round it.
 RECORD_TEXTS = """(() => {
   const { fillText, fillRect } = CanvasRenderingContext2D.prototype;
   window.texts = [];
@@ -20,7 +20,7 @@ RECORD_TEXTS = """(() => {
   CanvasRenderingContext2D.prototype.fillText = function (words, x, y) {
     const size = Number.parseFloat(this.font.match(/([0-9.]+)px/)[1]);
     const { width } = this.measureText(words);
-    const [left, right, top, bottom] = [x - width / 2, x + width / 2, y - size / 2, y + size / 2];
+    const [left, right, top, bottom] = [x - width / 2 - 4, x + width / 2 + 4, y - size / 2, y + size / 2];
     if (this.canvas.isConnected) window.texts.push({ words, left, right, top, bottom });
     return fillText.call(this, words, x, y);
   };
@@ -61,6 +61,20 @@ async def test_area_price_and_button_are_in_sight_together(
     for place in places:
         assert await is_in_sight(shop.page.locator(place)), place
     assert await shop.page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
+
+
+async def test_the_area_proposed_is_in_sight_on_a_desk_too(visit: Visit) -> None:
+    shop = await visit("en", viewport=DESKTOP)
+    session = await shop.session_on_sale()
+    await shop.open(f"/sessions/{session['session_id']}")
+    proposed = ".option:has(input:checked)"
+    await shop.page.wait_for_function(
+        """place => document.querySelector(place).getBoundingClientRect().bottom
+            <= document.querySelector(".stepper-row").getBoundingClientRect().top""",
+        arg=proposed,
+    )
+    for place in (proposed, ".total b", ".panel-foot .button"):
+        assert await is_in_sight(shop.page.locator(place)), place
 
 
 async def test_the_cheapest_area_is_preselected_and_the_menu_chooses_another(visit: Visit) -> None:

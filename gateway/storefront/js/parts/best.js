@@ -16,10 +16,13 @@ export function bestForm(session, choice, cap, changed) {
     h("p", { class: "hint" }, t("choose.best.lead")),
     h("fieldset", { class: "options" }, h("legend", {}, t("choose.area")), options.map((option) => option.node)),
     menu.node, stepper.node);
+  let inSight = null;
   const refresh = (areas) => {
     areas.forEach((area, index) => options[index].refresh(area));
     menu.refresh(areas);
     stepper.draw(affordable(choice, areas, cap));
+    if (choice.area_id !== inSight) requestAnimationFrame(() => node.querySelector(".option input:checked")?.closest(".option").scrollIntoView({ block: "nearest" }));
+    inSight = choice.area_id;
   };
   return { node, refresh };
 }

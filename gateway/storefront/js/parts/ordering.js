@@ -108,7 +108,7 @@ export class Ordering {
     const key = `choose.${own ? "own" : "best"}.order${login.current() ? "" : "-login"}`;
     const shut = this.open ? !own && none && t("area.none") : this.closedWords;
     const words = this.busy ? t("choose.ordering") : shut || t(key);
-    put(this.button, !own && !shut && !this.busy && icon("spark"), words);
+    put(this.button, !own && !shut && !this.busy && login.current() && icon("spark"), words);
     this.button.disabled = this.busy || !this.open || none;
   }
 
