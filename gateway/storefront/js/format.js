@@ -32,11 +32,19 @@ export function hour(iso, time_zone) {
   return inZone(iso, time_zone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(new Date(iso));
 }
 
+/** On the venue's clock; names the venue's zone where the reader's own clock shows another time. */
 export function dayAndHour(iso, time_zone) {
-  return `${day(iso, time_zone)} ${hour(iso, time_zone)}`;
+  const shown = `${day(iso, time_zone)} ${hour(iso, time_zone)}`;
+  return isForeign(iso, time_zone) ? `${shown} (${zoneName(iso, time_zone)})` : shown;
 }
 
-/** 中国标准时间: said wherever a time of the venue is shown. */
+function isForeign(iso, time_zone) {
+  const options = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric" };
+  const date = new Date(iso);
+  return inZone(iso, time_zone, options).format(date) !== inZone(iso, null, options).format(date);
+}
+
+/** 中国标准时间 */
 export function zoneName(iso, time_zone) {
   const parts = inZone(iso, time_zone, { timeZoneName: "long" }).formatToParts(new Date(iso));
   return parts.find((part) => part.type === "timeZoneName")?.value ?? time_zone;

@@ -86,7 +86,7 @@ function card(ticket, session, show, given) {
   const address = ownAddress(ticket.qr_code);
   return h("article", { class: used ? "ticket used" : "ticket" },
     h("div", { class: "ticket-words" },
-      h("h3", {}, show?.title ?? t("order.tickets")),
+      h("h2", {}, show?.title ?? t("order.tickets")),
       session && h("p", {}, dayAndHour(session.date, session.time_zone)),
       show && h("p", {}, show.venue),
       h("dl", { class: "ticket-seat" }, parts(ticket).map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value)))),

@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import { now } from "../clock.js";
 import { h, icon, put, wait } from "../dom.js";
-import { dayAndHour, money, seatNames, zoneName } from "../format.js";
+import { dayAndHour, money, seatNames } from "../format.js";
 import { t } from "../i18n.js";
 import { holdClock } from "../parts/hold.js";
 import { timeline } from "../parts/history.js";
@@ -158,7 +158,7 @@ class OrderPage {
     return h("section", { class: "summary stub" },
       show && h("div", { class: "summary-show" }, poster(show, { size: "tiny" }),
         h("div", {}, h("h2", {}, h("a", { href: `#/shows/${show.show_id}` }, show.title)),
-          session && h("p", {}, dayAndHour(session.date, session.time_zone), h("small", {}, zoneName(session.date, session.time_zone))),
+          session && h("p", {}, dayAndHour(session.date, session.time_zone)),
           h("p", {}, `${show.city} · ${show.venue}`))),
       h("h3", {}, t("order.items")),
       h("ul", { class: "items" }, groups(order).map(({ names, price, fate }) => h("li", { class: fate }, h("span", {}, names), h("span", {}, money(price, order.currency)))), discountOf(order)),
