@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 PREFIX = "STAMPEDE_"
+LANGUAGES = ("en", "zh")  # what people are written to in; the storefront and the mails speak both
 OURS_BETWEEN_PROCESSES = {"STAMPEDE_PARENT_FD"}  # set by the supervisor for its children
 
 Network = IPv4Network | IPv6Network
@@ -34,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8000
     workers: int = 2  # web processes
     public_url: str = ""  # how clients reach us; links in mails start with it
+    default_language: str = "en"  # of accounts whose browser or client names none that we speak
     demo: bool = True  # demo data, and /dev/mailbox
     log_format: str = "text"
     trusted_proxies: tuple[Network, ...] = ()
@@ -207,6 +209,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "port": _whole(1, 65535),
     "workers": _whole(1, 64),
     "public_url": _HTTP,
+    "default_language": _one_of(*LANGUAGES),
     "demo": _flag,
     "log_format": _one_of("text", "json"),
     "trusted_proxies": _networks,

@@ -3,9 +3,9 @@
 -- name: plan_messages!
 -- The effect of events. A message that was given up and whose event is sent back by an operator
 -- (`stampede dlq retry`) is due again; any other that is there already stays as it is.
-INSERT INTO messages (message_id, event_id, template, channel, user_id, event)
+INSERT INTO messages (message_id, event_id, template, channel, user_id, event, urgent)
 SELECT * FROM unnest(:message_ids::uuid[], :event_ids::uuid[], :templates::text[],
-                     :channels::text[], :user_ids::uuid[], :events::json[])
+                     :channels::text[], :user_ids::uuid[], :events::json[], :urgent::boolean[])
 ON CONFLICT ON CONSTRAINT messages_one_by_event DO UPDATE
 SET state = 'due', attempts = 0, next_attempt = now(), reason = '', ended_at = NULL
 WHERE messages.state = 'dead';
@@ -14,14 +14,22 @@ WHERE messages.state = 'dead';
 -- A lease, not a lock: nothing is open while the mail is on its way, and a sender that dies leaves
 -- only a message whose lease runs out. `attempts` is the fence of whoever claimed it. `overtaken`: it
 -- waited, in a rush, until its order had been paid or cancelled.
-UPDATE messages
-SET attempts = attempts + 1, next_attempt = now() + make_interval(secs => :lease_s::float8)
-WHERE message_id IN (
+WITH urgent AS (
     SELECT message_id FROM messages
-    WHERE state = 'due' AND next_attempt <= now()
+    WHERE state = 'due' AND urgent AND next_attempt <= now()
     ORDER BY next_attempt
     LIMIT :limit
-    FOR UPDATE SKIP LOCKED)
+    FOR UPDATE SKIP LOCKED
+), others AS (
+    SELECT message_id FROM messages
+    WHERE state = 'due' AND NOT urgent AND next_attempt <= now()
+    ORDER BY next_attempt
+    LIMIT :limit - (SELECT count(*) FROM urgent)
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE messages
+SET attempts = attempts + 1, next_attempt = now() + make_interval(secs => :lease_s::float8)
+WHERE message_id IN (SELECT message_id FROM urgent UNION ALL SELECT message_id FROM others)
 RETURNING message_id, template, channel, user_id, event, attempts, now() AS claimed_at,
     template = 'order_confirmation'
         AND created_at < now() - make_interval(secs => :stale_s::float8)

@@ -2,14 +2,18 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+from uuid import UUID
 
 import pytest
 
 from booking.contract import REFUND_APPROVED, REFUND_REQUESTED
+from chassis.settings import LANGUAGES
+from identity.contract import PasswordChanged, PasswordResetAsked
+from identity.domain.people import Locale
 from notification.contract import SUBSCRIBES_TO
 from notification.planning import KINDS, MESSAGES, messages_of
-from notification.rendering import LANGUAGES, Renderer, language_of, money, when
+from notification.rendering import LOCALES, Renderer, money, when
 from notification.webhooks.payloads import TOLD
 from tests.support.orders import (
     order_cancelled,
@@ -20,7 +24,7 @@ from tests.support.orders import (
     ticket_transferred,
 )
 
-RENDERER = Renderer("https://tickets.example")
+RENDERER = Renderer("https://tickets.example", "en")
 MAILS: dict[str, Any] = {
     "order_confirmation": order_created,
     "payment_receipt": order_paid,
@@ -216,9 +220,44 @@ def test_a_zone_that_this_machine_does_not_know_is_shown_as_utc() -> None:
     assert when(EXPIRES_AT, UTC, "zh").startswith("2026年7月1日 星期三 04:15")
 
 
+@both_languages
+def test_a_reset_mail_has_its_link_behind_the_hash_where_no_server_sees_it(language: str) -> None:
+    asked = PasswordResetAsked(UUID(int=1), UUID(int=2))
+    mail = RENDERER.mail("password_reset", language, asked, EVIL, "t-o_ken")
+    link = "https://tickets.example/#/reset?token=t-o_ken"
+    assert mail.html is not None
+    assert link in mail.text
+    assert f'<a href="{link}"' in mail.html
+    assert "<script" not in mail.html
+    assert "30" in mail.text
+    assert "t-o_ken" not in mail.subject
+    assert str(asked.reset_id) not in mail.text + mail.html
+
+
+@both_languages
+def test_a_changed_password_is_told_with_a_way_back(language: str) -> None:
+    mails = [
+        RENDERER.mail("password_changed", language, PasswordChanged(UUID(int=1), by_link), "李雷")
+        for by_link in (True, False)
+    ]
+    assert mails[0].text != mails[1].text
+    for mail in mails:
+        assert "https://tickets.example/#/forgot" in mail.text
+        assert "https://tickets.example/#/forgot" in (mail.html or "")
+        assert "李雷" in mail.text
+
+
 def test_an_account_reads_its_own_language() -> None:
+    language_of = RENDERER.language_of
     assert language_of("zh") == language_of("zh-Hans-CN") == language_of("zh_TW") == "zh"
     assert language_of("en-GB") == language_of("fr") == language_of("") == "en"
+    assert Renderer("https://tickets.example", "zh").language_of("fr") == "zh"
+
+
+def test_accounts_settings_and_mails_know_the_same_languages() -> None:
+    root = Path(__file__).parents[2] / "notification" / "templates"
+    assert set(get_args(Locale)) == set(LANGUAGES) == set(LOCALES)
+    assert {one.name for one in root.iterdir() if one.is_dir()} - {"mailbox"} == set(LANGUAGES)
 
 
 def test_both_languages_have_the_same_templates() -> None:

@@ -11,6 +11,7 @@ import { followLogin, loginView, registerView } from "./views/login.js";
 import { meView } from "./views/me.js";
 import { orderView } from "./views/order.js";
 import { ordersView } from "./views/orders.js";
+import { forgotView, resetView } from "./views/password.js";
 import { showView } from "./views/show.js";
 import { showsView } from "./views/shows.js";
 import { ticketsView } from "./views/tickets.js";
@@ -23,6 +24,8 @@ route("/orders/:id", orderView);
 route("/tickets", ticketsView);
 route("/login", loginView);
 route("/register", registerView);
+route("/forgot", forgotView);
+route("/reset", resetView);
 route("/me", meView);
 route("/door", doorView);
 

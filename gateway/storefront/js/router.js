@@ -57,7 +57,7 @@ async function show({ quiet = false } = {}) {
   if (signal.aborted) return;
   put(outlet, node);
   outlet.removeAttribute("aria-busy");
-  outlet.dataset.path = asked;
+  outlet.dataset.path = here(); // a page may have taken something out of its address
   settle(quiet);
 }
 
