@@ -217,7 +217,6 @@ async def publish_session(connection: Connection, viewer: Viewer, session_id: UU
     if current["status"] == "cancelled":
         raise SessionCancelled()
     if current["status"] == "draft":
-        await _venue(connection, current["venue_id"])  # whose time zone is fixed from now on
         await store.publish_session(connection, session_id)
     session = await read_session(connection, session_id, viewer)
     if current["status"] == "draft":

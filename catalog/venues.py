@@ -1,8 +1,9 @@
 """Venues. Every organizer may use every venue; whoever made one, and admins, change and delete it.
 
 Like catalog.organizing, each function works within the transaction it is given. Locks are taken in the
-order shows, sessions, venue, as there. A show that is made between the first of these and the last is
-waited for by its venue's row; should two still cross, PostgreSQL undoes one and it is told to try again.
+order shows, sessions, venue, as there. A show or draft that is made between the first of these and the last
+is waited for by its venue's row; should two still cross, PostgreSQL undoes one and it is told to try again.
+No draft is published meanwhile: that takes its row.
 """
 
 from typing import Any
@@ -48,7 +49,7 @@ async def change_venue(
     """
     await _require_own(connection, viewer, venue_id)
     await store.lock_shows_at_venue(connection, venue_id)
-    drafts = await store.lock_drafts_at_venue(connection, venue_id)
+    await store.lock_drafts_at_venue(connection, venue_id)
     current = await _locked(connection, venue_id)
     wanted: dict[str, Any] = {
         name: current[name] if getattr(body, name) is UNSET else getattr(body, name)
@@ -58,6 +59,7 @@ async def change_venue(
         if await store.was_published_at(connection, venue_id):
             raise TimeZoneFrozen()
         zone = wanted["time_zone"]
+        drafts = await store.lock_drafts_at_venue(connection, venue_id)  # with the newest
         days = {draft["session_id"]: day_at(zone, draft["starts_at"]) for draft in drafts}
         await store.move_days(connection, days)
     await store.update_venue(connection, venue_id, **wanted)

@@ -5,8 +5,8 @@ INSERT INTO venues (venue_id, name, city, address, time_zone, created_by)
 VALUES (:venue_id, :name, :city, :address, :time_zone, :created_by);
 
 -- name: venue_for_use^
--- For writing what follows from it (a show's search text, a session's day), or for publishing at it: it
--- does not change or go until the transaction ends. Locks are taken in the order shows, sessions, venue.
+-- For writing what follows from it, a show's search text or a session's day: it does not change or go
+-- until the transaction ends. Locks are taken in the order shows, sessions, venue.
 SELECT venue_id, name, city, address, time_zone FROM venues WHERE venue_id = :venue_id FOR SHARE;
 
 -- name: maker_of_venue$

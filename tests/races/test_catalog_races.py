@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from datetime import date
 from typing import Any
 
 import pytest
@@ -119,6 +120,19 @@ async def test_no_session_is_published_in_a_show_that_is_being_deleted(
     draft = await catalog.session(await catalog.show(), publish=False)
     show = f"/shows/{draft['show_id']}"
     calls = [
+        catalog.post(f"/sessions/{draft['session_id']}/publish"),
+        catalog.call("DELETE", show, token=catalog.organizer),
+    ]
+    published, refused = await held_up(database_url, "SELECT FROM sessions FOR UPDATE", calls)
+    assert (published.status, refused.code) == (200, "show-published")
+
+
+async def test_no_session_is_made_in_a_show_that_is_being_deleted(
+    catalog: Catalog, database_url: str
+) -> None:
+    draft = await catalog.session(await catalog.show(), publish=False)
+    show = f"/shows/{draft['show_id']}"
+    calls = [
         catalog.call("DELETE", show, token=catalog.organizer),
         catalog.post(f"{show}/sessions", session_body(areas=AREAS)),
     ]
@@ -147,6 +161,22 @@ async def test_a_venues_time_zone_and_a_publishing_there_do_not_mix(
         now = (await catalog.get(f"/sessions/{draft['session_id']}")).json
         assert now["time_zone"] == ("Asia/Shanghai" if publish_first else "America/New_York")
         assert published.json == now
+
+
+async def test_a_draft_made_while_its_venue_moves_has_the_right_day(
+    catalog: Catalog, database_url: str
+) -> None:
+    """The change waits for the venue's row behind the draft, which was made by the old time zone."""
+    venue_id = await catalog.venue()
+    show_id = await catalog.show(venue_id=venue_id)
+    calls = [
+        catalog.post(f"/shows/{show_id}/sessions", session_body(starts_at="2031-05-01T20:00:00Z")),
+        catalog.patch(f"/venues/{venue_id}", {"time_zone": "America/New_York"}),
+    ]
+    made, moved = await held_up(database_url, "SELECT FROM venues FOR UPDATE", calls)
+    assert (made.status, moved.status) == (201, 200)
+    async with catalog_tables(database_url) as tables:
+        assert await tables.fetchval("SELECT local_date FROM sessions") == date(2031, 5, 1)
 
 
 async def test_no_show_is_made_at_a_venue_that_is_being_deleted(
