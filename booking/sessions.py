@@ -68,10 +68,12 @@ class Sessions:
         )
 
     async def terms(self, session_id: UUID) -> SessionTerms:
-        """Also those of a draft, for its organizer."""
+        """Also those of a draft, for its organizer; they are not kept, as it may be on sale any moment."""
         terms = await self._terms.get(session_id)
         if terms is None:
             raise NotFound()
+        if terms.status == "draft":
+            self._terms.forget(session_id)
         return terms
 
     async def of_organizer(self, principal: Principal, session_id: UUID) -> SessionTerms:

@@ -24,9 +24,8 @@ from chassis.tokens import Principal
 
 log = logs.get("booking")
 
-FIGURES_TTL_S = (
-    1.0  # those of a full session cost half a second of PostgreSQL, whoever asks how often
-)
+COUNT_TTL_S = 1.0  # while somebody walks through a list; its first page is counted anew
+TOGETHER = 0.0  # nothing is kept, but who asks while figures are added up waits for the same
 SESSIONS_MAX = 256
 LAST_ORDER = UUID(int=2**128 - 1)  # behind every order
 SEAT_ID_MAX = 2**31 - 1
@@ -42,13 +41,13 @@ class Reports:
         self._sessions = sessions
         self._buyers = buyers
         self._orders: FetchOnce[Counted, int] = FetchOnce(
-            self._count_orders, ttl_s=FIGURES_TTL_S, entries_max=SESSIONS_MAX
+            self._count_orders, ttl_s=COUNT_TTL_S, entries_max=SESSIONS_MAX
         )
         self._attendees: FetchOnce[Counted, int] = FetchOnce(
-            self._count_attendees, ttl_s=FIGURES_TTL_S, entries_max=SESSIONS_MAX
+            self._count_attendees, ttl_s=COUNT_TTL_S, entries_max=SESSIONS_MAX
         )
         self._sales: FetchOnce[UUID, SessionSales] = FetchOnce(
-            self._add_up, ttl_s=FIGURES_TTL_S, entries_max=SESSIONS_MAX
+            self._add_up, ttl_s=TOGETHER, entries_max=SESSIONS_MAX
         )
 
     async def orders(
@@ -80,7 +79,7 @@ class Reports:
             orders=[session_order(order, accounts.get(order.user_id)) for order in shown],
             page=page,
             page_size=page_size,
-            total=await self._orders.get((session_id, status)),
+            total=await _count(self._orders, (session_id, status), anew=cursor is None),
             next_cursor=str(shown[-1].order_id) if len(found) > len(shown) else None,
         )
 
@@ -113,12 +112,12 @@ class Reports:
             attendees=[attendee(ticket, accounts.get(ticket.user_id)) for ticket in shown],
             page=page,
             page_size=page_size,
-            total=await self._attendees.get((session_id, status)),
+            total=await _count(self._attendees, (session_id, status), anew=cursor is None),
             next_cursor=str(shown[-1].seat_id) if len(found) > len(shown) else None,
         )
 
     async def sales(self, principal: Principal, session_id: UUID) -> SessionSales:
-        """At most FIGURES_TTL_S old."""
+        """As they are now. Those of a full session cost PostgreSQL half a second: one at a time."""
         await self._sessions.of_organizer(principal, session_id)
         return await self._sales.get(session_id)
 
@@ -150,6 +149,12 @@ class Reports:
             revenue=_total(areas, "revenue"),
             areas=areas,
         )
+
+
+async def _count(counts: FetchOnce[Counted, int], counted: Counted, *, anew: bool) -> int:
+    if anew:
+        counts.forget(counted)
+    return await counts.get(counted)
 
 
 def _area_sales(area: AreaTerms, row: store.AreaRow) -> AreaSales:

@@ -149,7 +149,7 @@ async def read_sales(
     session_id: FromPath[UUID],
     bom: Bom = False,
 ) -> Response[Any]:
-    """Seats and money of your own session, in all and by area, at most a second old."""
+    """Seats and money of your own session, in all and by area."""
     found = await booking_of(request).reports.sales(principal, session_id)
     if not _wants_csv(request):
         return Response(found, headers=HEADERS)

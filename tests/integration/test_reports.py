@@ -1,9 +1,11 @@
 """What an organizer reads of their own session: orders, attendees, sales."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from catalog.contract import AreaTerms
@@ -15,7 +17,9 @@ from tests.support.booking import (
     is_sound,
     let_time_pass,
     running_booking,
+    until_one_waits,
 )
+from tests.support.catalog import waiting
 from tests.support.refunds import (
     LET_IN,
     PRICE,
@@ -120,6 +124,7 @@ async def test_orders_are_walked_newest_first_and_filtered(
     assert [one["order_id"] for one in second["orders"]] == [orders[2], orders[1]]
     assert second["total"] == 5
     fresh = await app.order(uuid4(), session_id, seats=[6])
+    assert (await read(app, session_id, "orders"))["total"] == 6  # counted anew
     rest = await read(app, session_id, f"orders?cursor={second['next_cursor']}")
     assert [one["order_id"] for one in rest["orders"]] == [orders[0]]
     assert fresh.status == 201
@@ -195,7 +200,6 @@ async def test_sales_are_seats_and_money_by_area(
     owner = organizer_of(app, session_id)
     await app.post(f"/sessions/{session_id}/block", {"seats": [7, 8]}, user=owner)
     await ask_back(app, buyer, paid["order_id"])
-    app.services.reports._sales.forget(session_id)
     sales = await read(app, session_id, "sales")
     fee = PRICE // 10 + STANDING_PRICE // 10
     assert (sales["currency"], sales["session_id"]) == ("CNY", str(session_id))
@@ -238,6 +242,21 @@ async def test_sales_are_seats_and_money_by_area(
     await is_sound(app)
 
 
+async def test_figures_that_are_being_added_up_are_added_up_once(
+    app: BookingApp, session_id: UUID, database_url: str
+) -> None:
+    """Ten who look at once are one query; who looks afterwards sees what has been sold since."""
+    async with booking_tables(database_url) as tables, tables.transaction():
+        await tables.execute("LOCK TABLE seat_claims IN ACCESS EXCLUSIVE MODE")
+        readers = [asyncio.create_task(read(app, session_id, "sales")) for _ in range(10)]
+        await until_one_waits(database_url)
+        for _ in range(50):  # time enough for a second query, were there one
+            assert await waiting(tables) == 1
+    assert {sales["sold"] for sales in await asyncio.gather(*readers)} == {0}
+    await bought(app, session_id)
+    assert (await read(app, session_id, "sales"))["sold"] == 2
+
+
 async def test_a_refund_of_several_areas_is_shared_out_to_the_last_unit(
     app: BookingApp, database_url: str
 ) -> None:
@@ -250,9 +269,7 @@ async def test_a_refund_of_several_areas_is_shared_out_to_the_last_unit(
         AreaTerms(third, "B", "seated", 334, 12, 21, 10),
         AreaTerms(STANDING, "C", "standing", 1, 23, 27, 5),
     ]
-    app.neighbours.terms[session_id] = type(terms)(
-        **{name: getattr(terms, name) for name in terms.__struct_fields__} | {"areas": odd}
-    )
+    app.neighbours.terms[session_id] = msgspec.structs.replace(terms, areas=odd)
     plan = app.neighbours.plans[session_id]
     seated, floor = plan.areas
     app.neighbours.plans[session_id] = type(plan)(
@@ -278,8 +295,15 @@ async def test_a_refund_of_several_areas_is_shared_out_to_the_last_unit(
             "UPDATE refunds SET state = 'requested', decided_at = NULL,"
             " next_attempt = NULL, settled_at = NULL"
         )
-    app.services.reports._sales.forget(session_id)
     assert (await read(app, session_id, "sales"))["refunded"] == 0  # nothing is owed yet
+
+
+async def test_a_draft_that_was_looked_at_sells_from_its_publishing_on(app: BookingApp) -> None:
+    draft = app.neighbours.publish(status="draft")
+    assert (await read(app, draft, "sales"))["free"] == 25
+    terms = app.neighbours.terms[draft]
+    app.neighbours.terms[draft] = msgspec.structs.replace(terms, status="published")
+    assert (await app.order(uuid4(), draft, seats=[1])).status == 201
 
 
 async def test_somebody_elses_session_is_not_there(app: BookingApp, session_id: UUID) -> None:
