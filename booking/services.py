@@ -19,6 +19,7 @@ from booking.providers.registry import open_provider
 from booking.redeeming import Redeeming
 from booking.refund_sending import RefundSending
 from booking.refunds import Refunds
+from booking.reports.reading import Reports
 from booking.seats.holds import LUA, SeatHolds
 from booking.session_cancelling import SessionCancelling
 from booking.sessions import Buyers, Sessions
@@ -60,6 +61,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     door: Door
     door_lists: DoorLists
     door_staff: DoorStaff
+    reports: Reports
     require_idempotency_key: bool
 
 
@@ -123,6 +125,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             door=Door(pool, codes=codes, buyers=buyers),
             door_lists=DoorLists(pool, sessions=sessions, codes=codes, clock=clock),
             door_staff=DoorStaff(pool, sessions=sessions, buyers=buyers),
+            reports=Reports(pool, sessions=sessions, buyers=buyers),
             require_idempotency_key=settings.require_idempotency_key,
         )
 
