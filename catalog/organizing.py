@@ -4,6 +4,7 @@ Each function works within the transaction it is given and returns the answer; a
 about a request without the database has been checked before. Somebody else's show is NotFound.
 """
 
+import asyncio
 from datetime import UTC
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,8 @@ from chassis import logs
 from chassis.ids import uuid7
 from chassis.postgres import Connection
 from chassis.problems import FieldError, NotFound, ValidationFailed
+
+FOLDED_AT_ONCE_MAX = 2000  # characters on the event loop, not in a thread
 
 log = logs.get("catalog")
 
@@ -52,7 +55,7 @@ async def create_venue(connection: Connection, viewer: Viewer, body: CreateVenue
 async def create_show(connection: Connection, viewer: Viewer, body: CreateShow) -> Show:
     """Raises ValidationFailed when there is no such venue."""
     show_id = uuid7()
-    row = _show_row(
+    row = await _show_row(
         show_id,
         await _venue(connection, body.venue_id),
         title=body.title,
@@ -82,7 +85,7 @@ async def change_show(
     ):
         raise VenueInUse()
     venue = await _venue(connection, wanted.pop("venue_id"))
-    await store.update_show(connection, _show_row(show_id, venue, **wanted))
+    await store.update_show(connection, await _show_row(show_id, venue, **wanted))
     if body.refund_policy is not UNSET:
         await store.set_refund_policy(connection, show_id, body.refund_policy)
     log.info("show_changed", show=show_id)
@@ -204,7 +207,7 @@ async def _venue(connection: Connection, venue_id: UUID) -> Record:
     return venue
 
 
-def _show_row(
+async def _show_row(
     show_id: UUID,
     venue: Record,
     *,
@@ -222,5 +225,12 @@ def _show_row(
         poster_url=poster_url,
         city_key=fold(venue["city"]),
         category_key=fold(category),
-        search_text=search_text(title, venue["city"], venue["name"], description),
+        search_text=await _searched_by(title, venue["city"], venue["name"], description),
     )
+
+
+async def _searched_by(*texts: str) -> str:
+    """A long text is folded in a thread; who does so holds a connection, so there are only a few."""
+    if sum(map(len, texts)) <= FOLDED_AT_ONCE_MAX:
+        return search_text(*texts)
+    return await asyncio.to_thread(search_text, *texts)
