@@ -4,7 +4,6 @@ Each function works within the transaction it is given and returns the answer; a
 about a request without the database has been checked before. Somebody else's show is NotFound.
 """
 
-import asyncio
 from datetime import UTC
 from typing import Any
 from uuid import UUID
@@ -16,17 +15,16 @@ from catalog import checks, store
 from catalog.answers import Session, Show, Venue
 from catalog.domain.ownership import Viewer
 from catalog.domain.plan import place_areas, standing_row
-from catalog.domain.searching import fold, search_text
+from catalog.domain.searching import fold
 from catalog.problems import PlanFrozen, SessionCancelled, VenueInUse
 from catalog.reading import read_session, read_show
 from catalog.requests import ChangeSession, ChangeShow, CreateSession, CreateShow, CreateVenue
+from catalog.search_texts import searched_by
 from catalog.store import AreaRow, Record, SessionRow, ShowRow
 from chassis import logs
 from chassis.ids import uuid7
 from chassis.postgres import Connection
 from chassis.problems import FieldError, NotFound, ValidationFailed
-
-FOLDED_AT_ONCE_MAX = 2000  # characters on the event loop, not in a thread
 
 log = logs.get("catalog")
 
@@ -225,12 +223,5 @@ async def _show_row(
         poster_url=poster_url,
         city_key=fold(venue["city"]),
         category_key=fold(category),
-        search_text=await _searched_by(title, venue["city"], venue["name"], description),
+        search_text=await searched_by(title, venue["city"], venue["name"], description),
     )
-
-
-async def _searched_by(*texts: str) -> str:
-    """A long text is folded in a thread; who does so holds a connection, so there are only a few."""
-    if sum(map(len, texts)) <= FOLDED_AT_ONCE_MAX:
-        return search_text(*texts)
-    return await asyncio.to_thread(search_text, *texts)

@@ -43,18 +43,23 @@ def decode(kind: type[Kind], body: bytes) -> Kind:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ValidationFailed("The body is not valid JSON in UTF-8.") from None
     if not body.isascii() or b"\\u" in body:
-        _refuse_piled_marks(body, decoded)
+        _look_through(body, decoded)
     return decoded
 
 
-def _refuse_piled_marks(body: bytes, decoded: Any) -> None:
+def _look_through(body: bytes, decoded: Any) -> None:
     """What is not escaped shows in the body as it stands, so that hardly any value is looked at alone."""
     if b"\\u" not in body and is_stream_safe(body.decode("utf-8", "replace")):
         return
     for field, text in _texts(decoded, ""):
-        if not is_stream_safe(text):
-            message = f"has more than {NON_STARTERS_MAX} combining marks in a row"
-            raise ValidationFailed(errors=[FieldError(_cut(field), message)])
+        refuse_piled_marks(field, text)
+
+
+def refuse_piled_marks(field: str, text: str) -> None:
+    """Raises ValidationFailed naming the field: see chassis.texts."""
+    if not is_stream_safe(text):
+        message = f"has more than {NON_STARTERS_MAX} combining marks in a row"
+        raise ValidationFailed(errors=[FieldError(_cut(field), message)])
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -7,18 +7,14 @@ one character on; several words must all be there, anywhere.
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from chassis.problems import FieldError, ValidationFailed
-from chassis.texts import NON_STARTERS_MAX, is_non_starter, is_stream_safe, stream_safe
 
 WORDS_MAX = 10
-PIECE_MAX = 1000  # characters folded in one go: about a millisecond for the worst
-SEARCH_TEXT_MAX = 30_000  # of a show, folded: every search reads it
 YEAR_MIN, YEAR_MAX = 1970, 2200  # far from where time zones would push a time out of the calendar
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}:[0-9]{2}$)")  # a `+` that nobody percent-encoded
@@ -53,47 +49,12 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
 
 def fold(text: str) -> str:
     """Of a name or a query: a few hundred characters at the most."""
-    return _folded(text).strip()
+    return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
 def words_of(text: str) -> tuple[str, ...]:
     """The folded words of a query; beyond WORDS_MAX the rest stays one word."""
     return tuple(fold(text).split(maxsplit=WORDS_MAX - 1))
-
-
-def search_text(*texts: str) -> str:
-    """What a show is searched by. Lines keep one field's end from joining the next one's start.
-
-    Folded in pieces: Python's normalisation keeps all other threads waiting, so each piece is short. A
-    text of SEARCH_TEXT_MAX characters is found by its beginning: some characters fold to eighteen.
-    """
-    folded = ("".join(map(_folded, _pieces(stream_safe(text)))).strip() for text in texts)
-    return "\n".join(folded)[:SEARCH_TEXT_MAX]
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """Cut where a space is, if there is one, and else where nothing grows together."""
-    start = 0
-    while len(text) - start > PIECE_MAX:
-        end = text.rfind(" ", start + 1, start + PIECE_MAX)
-        if end < 0:
-            end = start + PIECE_MAX
-            while end < len(text) and _grows_together(text[end - 2 : end], text[end]):
-                end += 1
-        yield text[start:end]
-        start = end
-    yield text[start:]
-
-
-def _grows_together(before: str, after: str) -> bool:
-    """Combining marks and the letters of a Hangul syllable do."""
-    if is_non_starter(after):
-        return True
-    return _folded(before + after) != _folded(before) + _folded(after)
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def parse_moment(field: str, text: str | None) -> date | datetime | None:
@@ -140,9 +101,6 @@ def storable(field: str, text: str | None, length_max: int) -> str:
         raise ValidationFailed(errors=[FieldError(field, message)])
     if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise ValidationFailed(errors=[FieldError(field, "must be text")])
-    if not is_stream_safe(text):
-        message = f"has more than {NON_STARTERS_MAX} combining marks in a row"
-        raise ValidationFailed(errors=[FieldError(field, message)])
     return text
 
 

@@ -16,9 +16,10 @@ import booking.requests
 import catalog.requests
 import identity.wire
 import notification.webhooks.requests
-from catalog import checks
-from catalog.domain import searching
-from catalog.domain.searching import fold, search_text, storable
+from catalog import checks, search_texts
+from catalog.domain.searching import fold
+from catalog.routes.public import _search
+from catalog.search_texts import search_text
 from chassis import logs
 from chassis.body import decode
 from chassis.problems import FieldError, ValidationFailed
@@ -59,7 +60,7 @@ def test_a_text_with_a_longer_run_of_marks_is_refused_wherever_it_is_in_the_body
                 decode(Thing, body)
             assert [error.field for error in refused.value.errors] == [field]
     with pytest.raises(ValidationFailed):
-        storable("q", text[:200], 200)
+        _search(page=1, page_size=20, city=None, category=None, q=text[-200:], from_=None, to=None)
 
 
 @pytest.mark.parametrize("text", [ALMOST * 600, "x" * 100, "Zo\u0308e\u0308", "안녕", "สวัสดี่"])
@@ -83,19 +84,19 @@ def test_what_was_stored_before_is_cut_before_it_is_folded(monkeypatch: pytest.M
         folded.append(text)
         return text
 
-    monkeypatch.setattr(searching, "_folded", note)
+    monkeypatch.setattr(search_texts, "_folded", note)
     search_text(PILED["marks of two classes"], "中" * 20_000)
     assert all(map(is_stream_safe, folded))
-    assert max(map(len, folded)) <= searching.PIECE_MAX + NON_STARTERS_MAX
+    assert max(map(len, folded)) <= search_texts.PIECE_MAX + NON_STARTERS_MAX
 
 
 def test_a_description_folded_in_pieces_is_folded_as_a_whole() -> None:
     for text in ("ＬＩＶＥ 周杰伦 " * 700, "\u1100\u1161\u11a8" * 2000, "ｶﾞ" * 3000, ALMOST * 300):
-        assert search_text(text) == fold(text)[: searching.SEARCH_TEXT_MAX]
+        assert search_text(text) == fold(text)[: search_texts.SEARCH_TEXT_MAX]
 
 
 def test_what_folds_to_eighteen_characters_makes_no_search_longer() -> None:
-    assert len(search_text("\ufdfa" * 20_000)) == searching.SEARCH_TEXT_MAX
+    assert len(search_text("\ufdfa" * 20_000)) == search_texts.SEARCH_TEXT_MAX
 
 
 def test_an_address_is_looked_for_in_a_log_line_once_a_word() -> None:
