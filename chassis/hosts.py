@@ -1,14 +1,15 @@
 """The addresses behind a service's name, and how each of them has been answering.
 
 An address that fails BREAK_AFTER_FAILURES times in a row is left alone for BREAK_FOR_S; then one
-call, and only one, is let through to see whether it is back (a half-open circuit breaker). A failure is
-no connection, no answer, or a 502, 503 or 504: who refuses at once is never busy, and would draw all
-calls. For the same reason the less busy of two is weighed by how many of its last calls failed.
+call, and only one, is let through to see whether it is back (a half-open circuit breaker). So is one
+that answers hardly anything but 502, 503 and 504: who refuses at once is never busy, and would draw all
+calls. Below that the less busy of two is weighed by how many of its last calls failed; one that sheds
+the part of its load that is too much keeps the rest.
 
-When half of the addresses or more are left alone, those whose failures cost no time are called all the
-same (Envoy calls it panic): refusing everything is no better, and the only address of a service is back
-with the first call that finds it back. What hangs stays left alone: callers are refused at once instead
-of waiting for a deadline each.
+When more than half of the addresses are left alone, those whose failures cost no time are called all
+the same (Envoy calls it panic): refusing everything is no better, and the only address of a service is
+back with the first call that finds it back. What hangs stays left alone: callers are refused at once
+instead of waiting for a deadline each.
 
 While nobody takes connections, as when the only process of a service is started again, a few calls wait
 for it, for RESTART_S from when it went.
@@ -25,7 +26,8 @@ from collections.abc import Iterator
 RESOLVE_EVERY_S = 5.0
 BREAK_AFTER_FAILURES = 3
 BREAK_FOR_S = 2.0
-FAILURE_SHARE_STEP = 0.1  # a call's weight in the share of calls that failed
+BREAK_AT_SHARE = 0.95  # of refusals: sixty in a row; four times the rated load is 0.75
+FAILURE_SHARE_STEP = 0.05  # a call's weight in the share of calls that failed
 FAILURE_SHARE_FADES_S = 5.0  # a share that nobody adds to: after so long a third of it is left
 FAILURE_WEIGHT = 10.0  # who fails always counts as that much busier
 RESTART_S = 3.0  # a service's process starts in two seconds
@@ -79,11 +81,13 @@ class Host:
             self._broken_until = time.monotonic() + BREAK_FOR_S
 
     def answered(self, status: int = 200) -> None:
-        if status in REFUSALS:
-            self.failed()
-            return
         self._failures = 0
         self._hung = False
+        if status in REFUSALS:
+            self._count(1.0)
+            if self._broken_until or self._share >= BREAK_AT_SHARE:
+                self._broken_until = time.monotonic() + BREAK_FOR_S
+            return
         self._broken_until = 0.0
         if self._share:
             self._count(0.0)

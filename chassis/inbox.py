@@ -54,7 +54,8 @@ _sql = load_queries(Path(__file__).parent / "sql" / "inbox.sql")
 _TRANSIENT = (
     Overloaded,
     asyncpg.TransactionRollbackError,
-    *UNAVAILABLE,
+    # An argument of the wrong form is an InterfaceError, too; a lost connection is known by its end.
+    *(kind for kind in UNAVAILABLE if kind is not asyncpg.InterfaceError),
 )
 
 

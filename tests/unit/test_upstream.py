@@ -289,7 +289,27 @@ async def test_who_refuses_at_once_draws_hardly_any_calls(refusal: int) -> None:
         if len(under_way) > 20:
             under_way.popleft().__exit__(None, None, None)
             good.answered(200)
-    assert drawn[bad] <= 20
+    assert drawn[bad] <= 80
+
+
+async def test_who_sheds_three_calls_of_four_keeps_the_rest() -> None:
+    """Four times its load is no reason to leave an address alone: its twin would have it all."""
+    host = hosts.Host("127.0.0.1")
+    for number in range(400):
+        host.answered(200 if number % 4 == 0 else 503)
+        assert host.takes_calls(time.monotonic())
+
+
+async def test_an_address_that_refuses_its_probe_is_left_alone_again() -> None:
+    host = hosts.Host("127.0.0.1")
+    for _ in range(100):
+        host.answered(503)
+    assert not host.takes_calls(time.monotonic())
+    host._broken_until = time.monotonic()
+    with host.call():
+        host.answered(503)
+    assert not host.takes_calls(time.monotonic())
+    assert host.fails_at_once()
 
 
 async def test_who_refuses_now_and_then_draws_fewer_calls_and_gets_them_back() -> None:
