@@ -98,7 +98,9 @@ class PayOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 # Some words with something to see in them; PostgreSQL cannot hold NUL.
 Words = Annotated[
     str,
-    msgspec.Meta(min_length=1, max_length=500, pattern=whole(r"[^\x00]*[^\x00-\x20\x7f][^\x00]*")),
+    msgspec.Meta(
+        min_length=1, max_length=500, pattern=whole(r"[\x01-\x20\x7f]*[^\x00-\x20\x7f][^\x00]*")
+    ),
 ]
 
 
