@@ -44,7 +44,11 @@ SECRET_FIELDS = frozenset(
         "ip",
     ]
 )
-_TOKEN_OR_ADDRESS = re.compile(r"eyJ[\w-]{8,}|[^\s@\"']+@[^\s@\"']+\.[^\s@\"']+|whsec_\w+")
+# An address is looked for from a word's beginning only: from each of its characters on, a long word
+# without an @ cost its length squared. It comes first, so that no token in it hides where it begins.
+_TOKEN_OR_ADDRESS = re.compile(
+    r"(?<![^\s@\"'])[^\s@\"']+@[^\s@\"']+\.[^\s@\"']+|eyJ[\w-]{8,}|whsec_\w+"
+)
 _PLAIN = re.compile(r"[^\s\"'=\x00-\x1f\x7f-\x9f\u2028\u2029\x1b]+")
 _WRITER_BATCH_MAX = 1000
 _GATHER_S = (

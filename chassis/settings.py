@@ -1,6 +1,7 @@
 """The only reader of the environment. Every key is STAMPEDE_<FIELD>, every wrong one is named at once."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -46,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_user_burst: int = 40
     rate_limit_login: float = 1.0  # login and register attempts a second and address
     rate_limit_login_burst: int = 20
+    promo_misses_per_address: int = 50  # in ten minutes; a user has ten
     concurrency_max: int = 256  # requests under way in one web process
     queue_max: int = 512  # requests waiting for one of those places
     hold_ttl_s: int = 900
@@ -177,6 +179,26 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _postgres_url(text: str) -> str:
+    """libpq's form: several servers with commas between, IPv6 in brackets, sockets' folders as `host`.
+
+    What it says beside that is for asyncpg to judge.
+    """
+    scheme, separator, rest = text.partition("://")
+    if scheme not in {"postgresql", "postgres"} or not separator or not rest:
+        raise ValueError("must be a URL beginning with postgresql:// or postgres://")
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    servers = parts.netloc.rpartition("@")[2]
+    if servers and not all(map(_POSTGRES_SERVER.fullmatch, servers.split(","))):
+        raise ValueError("must name its servers as host:port, with commas between several")
+    if parts.fragment:
+        raise ValueError("has a #: percent-encode it in a password (%23)")
+    return text
+
+
 def _urls(*schemes: str) -> Callable[[str], str]:
     """One or several with commas between, kept as they are."""
     parse_one = _url(*schemes)
@@ -199,8 +221,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 _HTTP = _url("http", "https")
+_POSTGRES_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:,/?#@]+)(?::[0-9]{1,5})?")
 PARSERS: dict[str, Callable[[str], Any]] = {
-    "database_url": _url("postgresql", "postgres"),
+    "database_url": _postgres_url,
     "redis_url": _url("redis", "rediss", "unix"),
     "nats_url": _urls("nats", "tls"),
     "data_dir": Path,
@@ -219,6 +242,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "rate_limit_per_user_burst": _whole(1, 1_000_000),
     "rate_limit_login": _rate,
     "rate_limit_login_burst": _whole(1, 1_000_000),
+    "promo_misses_per_address": _whole(10, 1_000_000),
     "concurrency_max": _whole(1, 100_000),
     "queue_max": _whole(0, 1_000_000),
     "hold_ttl_s": _whole(1, 86_400),

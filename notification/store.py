@@ -98,7 +98,8 @@ async def plan_messages(held: Connection, messages: Sequence[PlannedMessage]) ->
 async def claim_messages(
     pool: Pool, *, limit: int, lease_s: float, stale_s: float
 ) -> list[ClaimedMessage]:
-    """Up to `limit` messages that are due: urgent ones, then the longest due."""
+    """Up to `limit` messages that are due: urgent ones, then the longest due; those of a cancelled
+    session have a quarter of the places while others wait."""
     async with connection(pool) as lent:
         claimed = _sql.claim_messages(lent, limit=limit, lease_s=lease_s, stale_s=stale_s)
         rows = [row async for row in claimed]

@@ -387,6 +387,26 @@ async def test_a_disabled_account_and_a_deleted_login_have_no_profile(
     assert account["active"] is False
 
 
+async def test_a_list_that_one_request_needs_is_one_line_of_the_log(
+    identity: Identity, tmp_path: Path
+) -> None:
+    """And what others need in the same call is told under theirs."""
+    made = await identity.register()
+    logs.configure(tmp_path, log_format="text", console=False)
+    try:
+        asked = [("list", UNKNOWN_ID), ("list", made["user_id"]), ("other", made["user_id"])]
+        lookups = [{"user_id": one, "request_id": request, "span": ""} for request, one in asked]
+        await identity.post(LOOKUP_PATH, {"lookups": lookups})
+        logs.flush()
+    finally:
+        logs.configure(None, log_format="text", console=False)
+    lines = (tmp_path / "identity.log").read_text().splitlines()
+    assert [line.partition(" duration")[0].partition("[")[2] for line in lines] == [
+        "list] profiles_read users=2",
+        f"other] profile_read user={made['user_id']}",
+    ]
+
+
 async def test_the_log_tells_events_and_no_secret(identity: Identity, tmp_path: Path) -> None:
     logs.configure(tmp_path, log_format="text", console=False)
     try:

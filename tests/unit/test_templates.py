@@ -120,7 +120,8 @@ def test_the_confirmation_tells_the_deadline_on_the_venues_clock_in_chinese() ->
         assert "2026年8月15日 星期六 19:30（中国标准时间）" in part
         assert "¥1,860.00" in part
         assert "VIP A区 3排12座" in part
-        assert "内场站席 7号" in part
+        assert "内场站席" in part
+        assert "内场站席 7号" not in part, "a standing place has no number"
 
 
 def test_the_confirmation_tells_the_deadline_on_the_venues_clock_in_english() -> None:
@@ -130,7 +131,7 @@ def test_the_confirmation_tells_the_deadline_on_the_venues_clock_in_english() ->
         assert "Wednesday, 1 July 2026, 05:15 (British Summer Time)" in part
         assert "£1,860.00" in part
         assert "VIP A区, row 3, seat 12" in part
-        assert "内场站席, no. 7" in part
+        assert "内场站席, standing" in part
 
 
 @both_languages
@@ -277,3 +278,25 @@ def test_a_refund_is_mailed_about_once_a_step_and_not_when_nobody_had_to_say() -
     )  # fmt: skip
     assert set(MESSAGES) == set(KINDS)
     assert set(KINDS) | set(TOLD) == set(SUBSCRIBES_TO)
+
+
+@both_languages
+@pytest.mark.parametrize(
+    ("template", "reason"), [("order_cancellation", "note"), ("refund_succeeded", "reason")]
+)
+def test_a_cancelled_session_is_said_with_its_reason_and_only_then(
+    language: str, template: str, reason: str
+) -> None:
+    why = {
+        "order_cancellation": {"reason": "session_cancelled"},
+        "refund_succeeded": {"cause": "session_cancelled"},
+    }
+    told = RENDERER.mail(
+        template, language, MAILS[template](**why[template] | {reason: "台风来袭"}), "李雷"
+    )
+    other = RENDERER.mail(template, language, MAILS[template](), "李雷")
+    for part in (told.text, told.html or ""):
+        assert "台风来袭" in part
+    for part in (other.text, other.html or ""):
+        assert "主办方已取消" not in part
+        assert "organizer has cancelled" not in part

@@ -119,6 +119,8 @@ export function placeOrder(body) {
   return once(what, (key) => post("/orders", body, key), isDefinite);
 }
 
+export const paymentOptions = (signal) => get("/payments/options", signal);
+
 export function pay(order_id, body) {
   return once(["pay", order_id, body], (key) => post(`/orders/${order_id}/pay`, body, key), isDefinite);
 }

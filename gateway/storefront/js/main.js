@@ -7,7 +7,7 @@ import * as login from "./login.js";
 import { redraw, route, start } from "./router.js";
 import { chooseView } from "./views/choose.js";
 import { doorView } from "./views/door.js";
-import { loginView, registerView } from "./views/login.js";
+import { followLogin, loginView, registerView } from "./views/login.js";
 import { meView } from "./views/me.js";
 import { orderView } from "./views/order.js";
 import { ordersView } from "./views/orders.js";
@@ -30,9 +30,13 @@ route("/me", meView);
 route("/door", doorView);
 
 applyToDocument();
+await login.join();
 const frame = chrome();
 put(document.getElementById("app"), frame.node);
-login.onChange(frame.refresh);
+login.onChange(({ elsewhere }) => {
+  frame.refresh();
+  if (elsewhere) followLogin();
+});
 onChange(({ pageFollows }) => {
   frame.refresh();
   if (!pageFollows) redraw();

@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import * as i18n from "../i18n.js";
 import * as login from "../login.js";
 import { sentence } from "../problems.js";
-import { go, here } from "../router.js";
+import { go, here, redraw } from "../router.js";
 import { onlyInDemo } from "../parts/demo.js";
 import { field, fieldErrors } from "../parts/field.js";
 import { notice } from "../parts/states.js";
@@ -18,6 +18,13 @@ export function needLogin() {
   if (login.current()) return false;
   go(`/login?next=${encodeURIComponent(here())}`, { replace: true });
   return true;
+}
+
+/** Another tab has logged in or out: this one goes on as that person, from a login page to `next`. */
+export function followLogin() {
+  const [path, search] = here().split("?");
+  if (login.current() && ["/login", "/register"].includes(path)) return go(nextOf(new URLSearchParams(search)), { replace: true });
+  return redraw();
 }
 
 /** Only a path of this storefront: never an address that somebody put into a link. */

@@ -1,6 +1,9 @@
 // 中文。Keys are the same in every language; a test compares them.
 
+import orders from "./orders.zh.js";
+
 export default {
+  ...orders,
   "brand.tagline": "好演出，从容入座",
   "skip": "跳到主要内容",
   "nav.shows": "演出",
@@ -9,7 +12,6 @@ export default {
   "nav.register": "注册",
   "nav.account": "我的账户",
   "nav.label": "主导航",
-  "nav.language": "语言",
   "footer.docs": "API 文档",
   "footer.mailbox": "演示邮箱",
   "footer.note": "演示环境：不会产生真实扣款。",
@@ -59,6 +61,8 @@ export default {
   "show.pick": "选座购票",
   "show.opens": "{when} 开售",
   "show.closes": "售票至 {when}",
+  "show.closed": "售票已于 {when} 结束",
+  "show.returns": "看看有没有退票",
   "countdown.label": "距离开售",
   "countdown.days": "天",
   "countdown.hours": "时",
@@ -108,8 +112,12 @@ export default {
   "choose.standing": "{area} 是站席，不对号。请选择张数。",
   "choose.ordering": "正在为您锁定座位…",
   "choose.total": "合计",
+  "choose.each": "{price} × {quantity}",
   "promo.have": "使用优惠码",
   "promo.code": "优惠码",
+  "promo.with": "优惠码 {code}",
+  "promo.apply": "使用",
+  "promo.applied": "将随订单使用。付款前会显示优惠前后的价格。",
   "promo.off": "优惠码 {code}",
   "choose.not-open": "尚未开售",
   "map.label": "座位图。方向键移动，加减键缩放；也可改用列表选座。",
@@ -136,7 +144,6 @@ export default {
   "list.seat": "{number} 座",
   "list.none": "这一排没有可选座位。",
   "seat.name": "{area} {row}排{number}座",
-  "seat.place": "{area} 第 {number} 位",
   "seat.join": "、",
 
   "order.title": "订单",
@@ -176,7 +183,6 @@ export default {
   "order.tickets": "电子票",
   "order.tickets.lead": "入场时出示二维码，一人一码，请勿外传。",
   "order.tickets.coming": "电子票正在生成，稍后会出现在这里。",
-  "order.tickets.given": "这笔订单的门票都已转赠。",
   "order.ticket.qr": "{seat} 的入场二维码",
   "order.ticket.open": "单独打开",
   "ticket.number": "座",
@@ -193,8 +199,6 @@ export default {
   "order.history": "订单记录",
   "sandbox.title": "沙盒支付",
   "sandbox.lead": "演示用：选择这次支付的结果，不会真实扣款。",
-  "sandbox.ok": "支付成功",
-  "sandbox.declined": "支付被拒",
   "orders.title": "我的订单",
   "orders.none": "还没有订单",
   "orders.none.detail": "去看看正在售票的演出吧。",
@@ -222,7 +226,6 @@ export default {
   "refund.title": "退票",
   "refund.open": "申请退票",
   "refund.which": "选择要退的票",
-  "refund.reason": "退票原因",
   "refund.ask": "申请退款 {amount}",
   "refund.and": "、",
   "refund.fee-kept": "手续费 {fee}",
