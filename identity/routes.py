@@ -10,12 +10,12 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import HeaderParameter, RawBody
 
 from chassis.access import INTERNAL, LOGGED_IN, PUBLIC, TOKEN_IGNORED, access
+from chassis.addresses import counted_as
 from chassis.body import decode
 from chassis.idempotency import check_key
 from chassis.postgres import connection
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
 from chassis.tokens import Principal
-from identity.callers import client_network
 from identity.contract import (
     ALL_REVOKED,
     JWKS_PATH,
@@ -94,7 +94,7 @@ class AuthController(Controller):
         idempotency_key: IdempotencyKey = None,
     ) -> Response[TokenPair]:
         caller = Caller(
-            address=client_network(request.headers.get("x-forwarded-for")),
+            address=counted_as(request.headers) or "",
             key=check_key(idempotency_key),
             cookie=_cookie(request, use_cases),
             locale=preferred_locale(request.headers.get("accept-language"), use_cases.language),

@@ -11,7 +11,6 @@ import pytest
 from chassis import logs
 from chassis.settings import LANGUAGES
 from identity.administration import make_buyers
-from identity.callers import client_network
 from identity.contract import BY_EMAIL_PATH, LOOKUP_PATH
 from tests.support.identity import EMAIL, PASSWORD, Identity, identity_tables, running_identity
 
@@ -264,11 +263,21 @@ async def test_a_key_under_way_elsewhere_is_in_nobodys_way(
         assert (await identity.post("register", BODY, headers=key | there)).status == 201
 
 
-def test_an_ipv6_client_is_known_by_its_network() -> None:
-    assert client_network("2001:db8:1:2::7") == client_network("2001:db8:1:2:ffff::1")
-    assert client_network("2001:db8:1:2::7") != client_network("2001:db8:1:3::7")
-    assert client_network("192.0.2.1") == "192.0.2.1"
-    assert client_network(None) == client_network("unknown") == ""
+async def test_a_key_stays_with_a_client_that_changes_its_address_within_its_network(
+    identity: Identity,
+) -> None:
+    key = {"idempotency-key": "register-1"}
+    addresses = ("2001:db8:1:2::7", "2001:db8:1:2:ffff::1")
+    answers = [
+        await identity.post("register", BODY, headers=key | {"x-forwarded-for": address})
+        for address in addresses
+    ]
+    assert [answer.status for answer in answers] == [201, 201]
+    assert answers[1].headers["idempotency-replayed"] == "true"
+    stranger = await identity.post(
+        "register", BODY, headers=key | {"x-forwarded-for": "2001:db8:1:3::7"}
+    )
+    assert (stranger.status, stranger.code) == (409, "email-taken")
 
 
 @pytest.mark.parametrize("key", ["k" * 256, "with blank", "schlüssel"])

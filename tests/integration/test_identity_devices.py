@@ -211,6 +211,8 @@ async def test_a_flood_on_the_account_leaves_a_known_device_its_turn(service: Id
     flood = [
         asyncio.ensure_future(service.log_in(EMAIL, WRONG)) for _ in range(TRIES_AT_ONCE_MAX + 20)
     ]
+    turned_away, _ = await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)
+    assert {one.result().status for one in turned_away} == {503}  # the line is full now
     owner = await service.log_in(**with_cookie(cookie))
     assert owner.status == 200
     statuses = {answer.status for answer in await asyncio.gather(*flood)}
