@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 PREFIX = "STAMPEDE_"
+LANGUAGES = ("en", "zh")  # what people are written to in; the storefront and the mails speak both
 OURS_BETWEEN_PROCESSES = {"STAMPEDE_PARENT_FD"}  # set by the supervisor for its children
 
 Network = IPv4Network | IPv6Network
@@ -35,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8000
     workers: int = 2  # web processes
     public_url: str = ""  # how clients reach us; links in mails start with it
+    default_language: str = "en"  # of accounts whose browser or client names none that we speak
     demo: bool = True  # demo data, and /dev/mailbox
     log_format: str = "text"
     trusted_proxies: tuple[Network, ...] = ()
@@ -45,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_user_burst: int = 40
     rate_limit_login: float = 1.0  # login and register attempts a second and address
     rate_limit_login_burst: int = 20
+    promo_misses_per_address: int = 50  # in ten minutes; a user has ten
     concurrency_max: int = 256  # requests under way in one web process
     queue_max: int = 512  # requests waiting for one of those places
     hold_ttl_s: int = 900
@@ -228,6 +231,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "port": _whole(1, 65535),
     "workers": _whole(1, 64),
     "public_url": _HTTP,
+    "default_language": _one_of(*LANGUAGES),
     "demo": _flag,
     "log_format": _one_of("text", "json"),
     "trusted_proxies": _networks,
@@ -238,6 +242,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "rate_limit_per_user_burst": _whole(1, 1_000_000),
     "rate_limit_login": _rate,
     "rate_limit_login_burst": _whole(1, 1_000_000),
+    "promo_misses_per_address": _whole(10, 1_000_000),
     "concurrency_max": _whole(1, 100_000),
     "queue_max": _whole(0, 1_000_000),
     "hold_ttl_s": _whole(1, 86_400),

@@ -12,7 +12,11 @@ import pytest
 from booking.contract import ORDER_CREATED
 from chassis.ids import uuid7
 from notification.sender import LATE_S, POLL_S, RUSH, SHARE, STALE_S, TRICKLE
-from tests.support.notification import Notification, running_notification
+from tests.support.notification import (
+    Notification,
+    password_reset_asked,
+    running_notification,
+)
 from tests.support.orders import event_of, order_cancelled, order_created, order_paid
 from tests.support.servers import ROOT
 
@@ -45,6 +49,17 @@ async def test_in_a_rush_only_a_trickle_goes_out(service: Notification) -> None:
     await rush(service)
     assert await service.sender(at_once=64).step() == POLL_S
     assert await sent(service) == TRICKLE
+
+
+async def test_a_link_that_somebody_waits_for_goes_first_in_a_rush(service: Notification) -> None:
+    await rush(service, 3 * RUSH)
+    await waited(service, 0.5)
+    asked = password_reset_asked(service)
+    await service.deliver(asked)
+    assert await service.sender(at_once=64).step() == POLL_S
+    assert await sent(service) == TRICKLE
+    state = "SELECT state FROM messages WHERE template = 'password_reset'"
+    assert await service.pool.fetchval(state) == "sent"
 
 
 async def test_without_a_rush_everything_goes_out_at_once(service: Notification) -> None:
