@@ -163,7 +163,11 @@ class _Relay:
             self._refusal = _BY_STATUS.get(status, InternalError if status >= 500 else NotFound)()
             await self._exchange.refuse(self._refusal)
             return
-        await self._exchange.start(status, list(headers))
+        try:
+            await self._exchange.start(status, list(headers))
+        except Problem as refusal:  # one long answer too many: the service has done its part
+            self._refusal = refusal
+            await self._exchange.refuse(refusal)
 
 
 def _say_late(ended: "asyncio.Future[bool]") -> None:
