@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 import string
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from urllib.parse import quote
 
 from chassis import logs
 from chassis.context import RequestContext, accept_request_id, new_root_span
+from chassis.masking import masked_path
 from chassis.pieces import LONG_FROM_BYTES, pieces_of
 from chassis.problems import CONTENT_TYPE, Problem
 from chassis.upstream import Message, Receive, Scope, Send
@@ -26,7 +26,6 @@ NO_ROUTE = "(none)"
 LOGGED_PATH_MAX = 200
 LINGER_S = 2.0
 LINGER_MAX_BYTES = 16 * 1_048_576
-_PRIVATE = re.compile(r"@|%40|eyJ")
 _PATH_CHARACTERS = "/%!$&'()*+,;=:@~"
 _PRINTABLE = string.punctuation
 _PROBLEM_TYPE = CONTENT_TYPE.encode("ascii")
@@ -85,7 +84,7 @@ class Exchange:
         query: bytes = scope.get("query_string", b"")
         self.query = query if query.isascii() else quote(query, safe=_PRINTABLE).encode("ascii")
         self.headers = RequestHeaders(scope["headers"])
-        request_id = accept_request_id(self.headers.get(b"x-request-id"))
+        request_id = accept_request_id(self.headers.single(b"x-request-id"))
         self.context = RequestContext(request_id, new_root_span())
         self.route = NO_ROUTE
         self.limits: Headers = ()
@@ -172,12 +171,8 @@ class Exchange:
 
     @property
     def logged_path(self) -> str:
-        """The path without its query: never long, and without what looks like a token or address."""
-        path = self.path
-        if "@" in path or "eyJ" in path or "%40" in path:
-            path = "/".join(
-                "[redacted]" if _PRIVATE.search(segment) else segment for segment in path.split("/")
-            )
+        """The path without its query: never long, and without what looks like a secret."""
+        path = masked_path(self.path)
         return path if len(path) <= LOGGED_PATH_MAX else path[:LOGGED_PATH_MAX] + "..."
 
     async def _take_in_the_rest(self) -> None:

@@ -10,7 +10,9 @@ from chassis.problems import Overloaded, RateLimited
 from chassis.settings import Settings
 from gateway.metrics import LONG_ANSWERS, SHED
 
-ANSWERS_MAX = 1_024  # of one process; 150 KiB each when nobody takes anything
+ANSWERS_MAX = (
+    512  # of one process; 150 KiB each when nobody takes anything, and an upstream's connection
+)
 
 
 class Unread:
