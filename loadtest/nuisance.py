@@ -1,4 +1,5 @@
-"""What others feel while somebody is a nuisance: `python -m loadtest.nuisance` (`make nuisance`).
+"""What others feel while somebody is a nuisance: `python -m loadtest.nuisance` (`make nuisance`), or
+with one word behind it, `unread` or `patches`, beside that one alone.
 
 A platform of its own, on loopback. Two hundred ordinary reads a second, first alone, then beside 500
 connections that ask for a seat map of 3.6 MB and never read it, and ten PATCHes a second with 20,000
@@ -9,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -54,8 +56,8 @@ class Victim(msgspec.Struct):
     token: str
 
 
-async def measure(loaded: Settings) -> None:
-    """Prints both."""
+async def measure(loaded: Settings, which: str) -> None:
+    """Prints both. `which`: a nuisance's name, or nothing for all of them."""
     victim = await _prepare(loaded)
     web = _web_processes(loaded.port)
     async with aiohttp.ClientSession(victim.base_url) as http:
@@ -63,7 +65,9 @@ async def measure(loaded: Settings) -> None:
         before = _mib(web)
         alone = await _readers(http, victim)
         print(f"alone      {alone}; {before:.0f} MiB")
-        async with _unread(victim), _patches(http, victim) as patched:
+        unread = 0 if which == "patches" else UNREAD
+        a_second = 0 if which == "unread" else PATCHES_A_SECOND
+        async with _unread(victim, unread), _patches(http, victim, a_second) as patched:
             beside = await _readers(http, victim)
             print(f"beside it  {beside}; {_mib(web):.0f} MiB; the PATCHes: {dict(patched)}")
 
@@ -105,11 +109,11 @@ async def _read(http: aiohttp.ClientSession, victim: Victim, felt: Felt, number:
 
 
 @contextlib.asynccontextmanager
-async def _unread(victim: Victim) -> AsyncIterator[None]:
-    """UNREAD connections that have asked, and read nothing."""
+async def _unread(victim: Victim, most: int) -> AsyncIterator[None]:
+    """Connections that have asked, and read nothing."""
     where = urlsplit(victim.base_url)
     writers = []
-    for number in range(UNREAD):
+    for number in range(most):
         _, writer = await asyncio.open_connection(where.hostname, where.port, limit=1)
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         head = (
@@ -126,8 +130,10 @@ async def _unread(victim: Victim) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _patches(http: aiohttp.ClientSession, victim: Victim) -> AsyncIterator[Counter[int]]:
-    """PATCHES_A_SECOND until the end; which answers they got."""
+async def _patches(
+    http: aiohttp.ClientSession, victim: Victim, a_second: int
+) -> AsyncIterator[Counter[int]]:
+    """So many a second until the end; which answers they got."""
     statuses: Counter[int] = Counter()
 
     async def one(number: int) -> None:
@@ -142,9 +148,9 @@ async def _patches(http: aiohttp.ClientSession, victim: Victim) -> AsyncIterator
 
     async def all_of_them() -> None:
         async with asyncio.TaskGroup() as tasks:
-            for number in range(int(PATCHES_A_SECOND * SECONDS)):
+            for number in range(int(a_second * SECONDS)):
                 tasks.create_task(one(number))
-                await asyncio.sleep(1 / PATCHES_A_SECOND)
+                await asyncio.sleep(1 / a_second)
 
     running = asyncio.create_task(all_of_them())
     try:
@@ -171,4 +177,4 @@ def _mib(processes: list[psutil.Process]) -> float:
 if __name__ == "__main__":
     allow_many_files()
     with scratch_platform(print) as platform:
-        asyncio.run(measure(attached(platform)[1]))
+        asyncio.run(measure(attached(platform)[1], "".join(sys.argv[1:])))
