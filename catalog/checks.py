@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import chain, islice
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -30,7 +31,7 @@ Findings = Iterator[FieldError]
 
 def refuse(*findings: Findings) -> None:
     """Raises ValidationFailed with what was found, if anything."""
-    errors = [error for several in findings for error in several][:ERRORS_MAX]
+    errors = list(islice(chain.from_iterable(findings), ERRORS_MAX))  # and looks for no more
     if errors:
         raise ValidationFailed(errors=errors)
 

@@ -16,7 +16,7 @@ from catalog import checks, store
 from catalog.answers import Session, Show
 from catalog.domain.ownership import Viewer
 from catalog.domain.plan import place_areas, standing_row
-from catalog.domain.searching import fold, search_text
+from catalog.domain.searching import fold
 from catalog.problems import (
     PlanFrozen,
     SessionCancelled,
@@ -32,6 +32,7 @@ from catalog.requests import (
     CreateSession,
     CreateShow,
 )
+from catalog.search_texts import searched_by
 from catalog.store import AreaRow, Record, SessionRow, ShowRow
 from chassis import logs
 from chassis.ids import uuid7
@@ -47,7 +48,7 @@ log = logs.get("catalog")
 async def create_show(connection: Connection, viewer: Viewer, body: CreateShow) -> Show:
     """Raises ValidationFailed when there is no such venue."""
     show_id = uuid7()
-    row = _show_row(
+    row = await _show_row(
         show_id,
         await _venue(connection, body.venue_id),
         title=body.title,
@@ -77,7 +78,7 @@ async def change_show(
     ):
         raise VenueInUse()
     venue = await _venue(connection, wanted.pop("venue_id"))
-    await store.update_show(connection, _show_row(show_id, venue, **wanted))
+    await store.update_show(connection, await _show_row(show_id, venue, **wanted))
     if body.refund_policy is not UNSET:
         await store.set_refund_policy(connection, show_id, body.refund_policy)
     log.info("show_changed", show=show_id)
@@ -252,7 +253,7 @@ async def _venue(connection: Connection, venue_id: UUID) -> Record:
     return venue
 
 
-def _show_row(
+async def _show_row(
     show_id: UUID,
     venue: Record,
     *,
@@ -270,5 +271,5 @@ def _show_row(
         poster_url=poster_url,
         city_key=fold(venue["city"]),
         category_key=fold(category),
-        search_text=search_text(title, venue["city"], venue["name"], description),
+        search_text=await searched_by(title, venue["city"], venue["name"], description),
     )

@@ -22,7 +22,7 @@ TICKETS_PER_USER_DEFAULT = 6
 
 # One line with something to see in it; PostgreSQL cannot hold NUL, and a title with a line break
 # would forge a line wherever it is shown.
-_LINE = whole(rf"[^{OFF_LINE}]*[^{OFF_LINE}\x20][^{OFF_LINE}]*")
+_LINE = whole(rf"\x20*[^{OFF_LINE}\x20][^{OFF_LINE}]*")
 _PROSE = whole(r"[^\x00]*")
 _WEB_URL = whole(r"https?://[^\s\x00-\x1f\x7f<>\"\\/?#@]+([/?#][^\s\x00-\x1f\x7f<>\"\\]*)?")
 

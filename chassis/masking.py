@@ -14,8 +14,9 @@ _TOKEN = (
     r"|ST1\.[\w.-]+"  # a ticket's code
     r"|(?:whsec|tok|pi|seti|[prs]k_(?:live|test))_\w+"  # webhooks', payment tokens, providers' keys
 )
-# an address begins where the text before it ends: tried once, not at each of its characters
-SECRET = re.compile(rf"{_TOKEN}|(?<![^\s@\"'])[^\s@\"']+@[^\s@\"']+\.[^\s@\"']+")
+# An address is looked for from a word's beginning only: from each of its characters on, a long word
+# without an @ cost its length squared. It comes first, so that no token in it hides where it begins.
+SECRET = re.compile(rf"(?<![^\s@\"'])[^\s@\"']+@[^\s@\"']+\.[^\s@\"']+|{_TOKEN}")
 _IN_PATH = re.compile(rf"@|%40|eyJ|{_TOKEN}|[\w-]{{37}}")
 _AS_ID = re.compile(rf"(?:{_TOKEN})[\w.-]*|[\w-]{{43}}")  # 43: 32 bytes, as refresh tokens are made
 _HINTS = ("_", "@", "%40", "eyJ", "ST1.")

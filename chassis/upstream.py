@@ -68,8 +68,9 @@ class HttpUpstream:
     """A service over HTTP as an ASGI callable. Refuses with 503 problem+json when nobody answers.
 
     What may have had an effect is never repeated: a POST goes out once, except where no connection
-    could be made, which another address may still take. A GET that got no byte of an answer is tried
-    once more (aiohttp itself repeats one that met a closed kept-alive connection).
+    could be made, which another address may still take, or the same one a moment later while it is
+    started again (chassis.hosts). A GET that got no byte of an answer is tried once more (aiohttp itself
+    repeats one that met a closed kept-alive connection).
 
     When the client of a GET goes, the call is dropped and its connection closed; any other call is
     left to finish, so that nothing is half done.
@@ -121,23 +122,28 @@ class HttpUpstream:
 
     async def _forward(self, scope: Scope, body: bytes, answer: "_Answer") -> None:
         tried: list[Host] = []
+        repeated = False
         while True:
             host = await self._hosts.pick(tried)
             if host is None:
+                if await self._hosts.may_come_back():
+                    tried.clear()
+                    continue
                 raise aiohttp.ClientConnectionError(f"no address of {self._name} takes calls")
             tried.append(host)
             try:
                 with host.call():
                     await self._exchange(host, scope, body, answer)
                 return
-            except _NOT_CONNECTED:
-                host.failed()
+            except _NOT_CONNECTED as failure:
+                host.failed(hung=isinstance(failure, TimeoutError))
             except aiohttp.ServerDisconnectedError:
                 host.failed()
-                if answer.started or scope["method"] not in SAFE_METHODS or len(tried) > 1:
+                if answer.started or scope["method"] not in SAFE_METHODS or repeated:
                     raise
-            except _FAILURES:
-                host.failed()
+                repeated = True
+            except _FAILURES as failure:
+                host.failed(hung=isinstance(failure, TimeoutError))
                 raise
 
     async def _exchange(self, host: Host, scope: Scope, body: bytes, answer: "_Answer") -> None:
@@ -151,7 +157,8 @@ class HttpUpstream:
                 allow_redirects=False,
                 server_hostname=self._name if self._scheme == "https" else None,
             ) as received:
-                host.answered()
+                host.answered(received.status)
+                self._hosts.connected()
                 deadline.reschedule(None)
                 await answer.relay(received, self._stall_s)
 

@@ -167,7 +167,10 @@ class Edge:
         """The token and the limits. Raises what they refuse with."""
         try:
             principal = await self._verify(exchange, route)
-        except Unauthenticated:  # counted too: who sends bad tokens pays for our looking at them
+        except (
+            Unauthenticated,
+            Unavailable,
+        ):  # counted too: who sends bad tokens pays for our work
             exchange.limits = await self._gate.enter(route, counted_as, None)
             raise
         if route.limit != "signed":

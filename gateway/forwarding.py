@@ -71,9 +71,9 @@ class Forwarder:
     async def forward(self, exchange: Exchange, route: Route, address: str, body: bytes) -> None:
         """Raises Unavailable when no answer begins in time; a change may then still happen."""
         packing = self._compression if self._compression.applies(exchange, route) else None
-        relay = _Relay(exchange, body, self._revocations, packing)
+        relay = _Relay(exchange, body, self._revocations, packing, cookies=route.cookies)
         upstream: Any = getattr(self._upstreams, route.service)
-        scope = _scope(exchange, address, body)
+        scope = _scope(exchange, address, body, cookies=route.cookies)
         if exchange.method in SAFE_METHODS:
             async with asyncio.timeout(self._deadline_s) as deadline:
                 relay.deadline = deadline
@@ -121,6 +121,7 @@ class _Relay:
 
     __slots__ = (
         "_body",
+        "_cookies",
         "_exchange",
         "_held",
         "_packing",
@@ -138,6 +139,8 @@ class _Relay:
         body: bytes,
         revocations: Revocations,
         packing: Compression | None,
+        *,
+        cookies: bool,
     ) -> None:
         self._exchange = exchange
         self._packing = packing
@@ -145,6 +148,7 @@ class _Relay:
         self._parts: list[bytes] = []
         self._body: bytes | None = body
         self._revocations = revocations
+        self._cookies = cookies
         self._refusal: Problem | None = None
         self.deadline: asyncio.Timeout | None = None
         self.client_gone = False
@@ -172,16 +176,16 @@ class _Relay:
     async def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         if self.deadline is not None:
             self.deadline.reschedule(None)
-        revoked = [value for name, value in headers if name == REVOKED_LOGIN_HEADER]
-        for login_id in revoked:
-            await self._revocations.mark(login_id.decode("ascii"))
+        for name, value in headers:
+            if name == REVOKED_LOGIN_HEADER:
+                await self._revocations.mark(value.decode("ascii"))
         if self.dropped:
             return
         if status >= 400 and not _is_problem(headers):
             self._refusal = _BY_STATUS.get(status, InternalError if status >= 500 else NotFound)()
             await self._exchange.refuse(self._refusal)
             return
-        headers = list(headers)
+        headers = [header for header in headers if self._cookies or header[0] != b"set-cookie"]
         if self._packing is not None:
             headers = varied(headers)
             if status == 304:
@@ -222,10 +226,10 @@ def _is_problem(headers: Sequence[tuple[bytes, bytes]]) -> bool:
     )
 
 
-def _scope(exchange: Exchange, address: str, body: bytes) -> Scope:
+def _scope(exchange: Exchange, address: str, body: bytes, *, cookies: bool) -> Scope:
     """HEAD goes out as GET: a service answers one, the gateway leaves its body away."""
     came = exchange.scope
-    headers: Headers = exchange.headers.cleaned()
+    headers: Headers = exchange.headers.cleaned(cookies=cookies)
     headers += exchange.context.outgoing_headers()
     headers.append((b"host", exchange.headers.get(b"host") or b"stampede"))
     headers.append((b"x-forwarded-for", address.encode("ascii")))

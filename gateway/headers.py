@@ -2,6 +2,7 @@
 
 Hop-by-hop headers and those that `Connection` names are dropped (RFC 9110, 7.6.1). So is all that
 only the platform itself may say: X-Stampede-*, the request id and trace, and whose address it is.
+Cookies go to routes that read them only.
 """
 
 from collections.abc import Sequence
@@ -129,7 +130,7 @@ class RequestHeaders:
             raise BadRequest("Content-Length is not a number.")
         return int(declared)
 
-    def cleaned(self) -> Headers:
+    def cleaned(self, *, cookies: bool = False) -> Headers:
         named: frozenset[bytes] = frozenset()
         if b"connection" in self._found:
             tokens = b",".join(self._found[b"connection"]).lower().split(b",")
@@ -138,6 +139,7 @@ class RequestHeaders:
             header
             for header in self._all
             if header[0] not in _DROPPED
+            and (cookies or header[0] != b"cookie")
             and header[0] not in named
             and not header[0].startswith(_DROPPED_PREFIXES)
         ]

@@ -33,6 +33,7 @@ from catalog.routes.conditional import (
 from catalog.seat_maps import SeatMaps
 from chassis import logs
 from chassis.access import PRINCIPAL, PUBLIC, access
+from chassis.body import refuse_piled_marks
 from chassis.pages import PageNumber, PageSize
 from chassis.problems import Unauthenticated
 
@@ -106,12 +107,18 @@ def _search(
     return Search.between(
         start,
         end,
-        city=fold(storable("city", city, QUERY_LENGTH_MAX)) or None,
-        category=fold(storable("category", category, QUERY_LENGTH_MAX)) or None,
-        words=words_of(storable("q", q, QUERY_LENGTH_MAX)),
+        city=fold(_text("city", city)) or None,
+        category=fold(_text("category", category)) or None,
+        words=words_of(_text("q", q)),
         page=page,
         page_size=page_size,
     )
+
+
+def _text(field: str, text: str | None) -> str:
+    text = storable(field, text, QUERY_LENGTH_MAX)
+    refuse_piled_marks(field, text)
+    return text
 
 
 @get(

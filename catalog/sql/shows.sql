@@ -133,20 +133,22 @@ WITH found AS MATERIALIZED (
 SELECT whole.total, page.*
 FROM (SELECT count(*) AS total FROM found) AS whole
 LEFT JOIN LATERAL (
-    SELECT sh.show_id, sh.title, sh.category, sh.poster_url, v.city, v.name AS venue,
-           few.next_date, cheapest.price_from, cheapest.currency, sale.open AS on_sale
+    SELECT sh.show_id, sh.title, sh.category, sh.poster_url, v.city, v.name AS venue, v.time_zone,
+           few.next_date, sales.*
     FROM (SELECT * FROM found
           ORDER BY next_date NULLS LAST, title, show_id LIMIT :limit OFFSET :offset) AS few
     JOIN shows sh USING (show_id)
     JOIN venues v USING (venue_id)
-    LEFT JOIN LATERAL (
-        SELECT st.price_from, st.currency FROM session_states st
-        WHERE st.show_id = sh.show_id AND st.status = 'published'
-        ORDER BY st.price_from, st.session_id LIMIT 1
-    ) AS cheapest ON true
     CROSS JOIN LATERAL (
-        SELECT EXISTS (SELECT FROM session_states st
-                       WHERE st.show_id = sh.show_id AND st.sale_status = 'on_sale') AS open
-    ) AS sale
+        SELECT array_agg(DISTINCT st.sale_status) AS sale_statuses,
+               (array_agg(st.price_from ORDER BY st.price_from, st.session_id)
+                   FILTER (WHERE st.status = 'published'))[1] AS price_from,
+               (array_agg(st.currency ORDER BY st.price_from, st.session_id)
+                   FILTER (WHERE st.status = 'published'))[1] AS currency,
+               min(st.sale_opens_at) FILTER (WHERE st.sale_status = 'scheduled') AS sale_opens_at,
+               max(st.sale_closes_at) FILTER (WHERE st.sale_status IN ('on_sale', 'sold_out'))
+                   AS sale_closes_at
+        FROM session_states st WHERE st.show_id = sh.show_id
+    ) AS sales
 ) AS page ON true
 ORDER BY page.next_date NULLS LAST, page.title, page.show_id;

@@ -1,11 +1,15 @@
 """What a hostile client found once, end to end: it stays mended in both compositions."""
 
 import asyncio
+from typing import Any
 from urllib.parse import quote, urlsplit
+from uuid import UUID
 
+import asyncpg
 import pytest
 
 from tests.support.api import Api
+from tests.support.platform import RunningPlatform
 
 READ_DEADLINE_S = 10.0
 LOGIN = b"POST /api/v1/auth/login HTTP/1.1\r\nContent-Type: application/json\r\n"
@@ -82,3 +86,29 @@ async def test_within_the_parsers_limits_a_refusal_is_a_problem(api: Api, extra:
     assert answer.startswith(b"HTTP/1.1 431 "), answer
     assert b'"code":"headers-too-large"' in answer
     assert b"x-request-id: " in answer.lower()
+
+
+async def test_the_eleventh_wrong_promo_code_is_refused_from_whatever_address_it_says(
+    api: Api, platform: RunningPlatform, session: dict[str, Any]
+) -> None:
+    """Misses are of the address that the gateway saw, not of one that the client wrote."""
+    guesser = await api.register()
+    place = {"session_id": session["session_id"], "seats": [1]}
+
+    async def guess(number: int) -> int:
+        body = place | {"promo_code": f"WRONG-{number}"}
+        headers = {"X-Forwarded-For": f"203.0.113.{number}"}
+        answer = await api.post("/orders", body, token=guesser.token, headers=headers)
+        assert answer.code == ("promo-code-unknown" if number < 10 else "rate-limited"), answer
+        return answer.status
+
+    assert [await guess(number) for number in range(11)] == [422] * 10 + [429]
+    database = await asyncpg.connect(platform.environ["STAMPEDE_DATABASE_URL"])
+    try:
+        found = await database.fetch(
+            "SELECT DISTINCT address FROM booking.promo_misses WHERE user_id = $1",
+            UUID(guesser.user_id),
+        )
+    finally:
+        await database.close()
+    assert [row["address"] for row in found] == ["127.0.0.1"]
