@@ -217,6 +217,7 @@ async def test_every_answer_carries_the_security_headers(edge: Rig) -> None:
         b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
         b"x-frame-options": b"DENY",
         b"cache-control": b"no-store",
+        b"vary": b"Accept-Encoding",
         b"ratelimit-policy": b'"ip";q=1000000;w=1',
         b"ratelimit": b'"ip";r=999999;t=1',
     }
@@ -289,7 +290,7 @@ async def test_cors_is_answered_for_the_origins_that_are_set(redis_url: str) -> 
         exposed = answer.header("access-control-expose-headers") or ""
         for name in ("X-Request-ID", "RateLimit", "Retry-After", "Idempotency-Replayed", "ETag"):
             assert name in exposed
-        assert answer.header("vary") == "Origin"
+        assert b"Origin" in [value for name, value in answer.headers if name == b"vary"]
         refused = await edge.client.get("/nowhere", good[:1])
         assert refused.header("access-control-allow-origin") == "https://shop.example"
         assert (await edge.client.get(ORDERS)).header("access-control-allow-origin") is None
