@@ -1,20 +1,27 @@
-"""What the people at a door look at: how many are in, and the signed list for a device without network."""
+"""What the people at a door look at: what is on, how many are in, and the signed list for a device
+without network."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
 
+from booking.domain.door import DoorHours
 from booking.domain.problems import NotAssigned
-from booking.door import ADMIN
+from booking.door_entries import ADMIN
 from booking.door_wire import (
     AreaCount,
     CheckInList,
     DoorCounts,
+    DoorSessions,
     GateCount,
     ListedTicket,
     ScanAnswer,
+    SessionOfTicket,
     seat_at_door,
+    session_at_door,
+    session_of_ticket,
 )
 from booking.sessions import Sessions
 from booking.store import door as stored
@@ -24,7 +31,7 @@ from catalog.contract import AreaTerms, SessionTerms
 from chassis.cache import FetchOnce
 from chassis.clock import Clock
 from chassis.pages import offset
-from chassis.postgres import Pool, connection
+from chassis.postgres import Connection, Pool, connection
 from chassis.problems import FieldError, NotFound, ValidationFailed
 from chassis.tokens import Principal
 
@@ -34,6 +41,13 @@ GATES_MAX = 100
 COUNTS_TTL_S = 1.0  # every scanner shows them, and a full session costs a second of nobody's time
 COUNTED_SESSIONS_MAX = 128
 SEAT_ID_MAX = 2**31 - 1
+SESSIONS_SHOWN_MAX = 100  # open doors first: more than one house opens in an evening
+ASSIGNED_SESSIONS_MAX = 1_000  # of one person, the newest
+OTHER_SESSIONS_MAX = 200  # in a device's list, 60 KB
+OTHERS_BACK = timedelta(days=2)  # yesterday's ticket is a usual one to come with
+SESSIONS_SOUGHT_MAX = (
+    2_000  # of all that have sold, for those others: 25 µs of PostgreSQL each, once a list
+)
 
 
 class _Entries(msgspec.Struct, frozen=True):
@@ -45,13 +59,43 @@ class _Entries(msgspec.Struct, frozen=True):
 class DoorLists:
     """For the session's organizer, for its door staff, and for admins."""
 
-    def __init__(self, pool: Pool, *, sessions: Sessions, codes: TicketCodes, clock: Clock) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        sessions: Sessions,
+        codes: TicketCodes,
+        clock: Clock,
+        hours: DoorHours,
+    ) -> None:
         self._pool = pool
+        self._hours = hours
         self._sessions = sessions
         self._codes = codes
         self._clock = clock
         self._entries: FetchOnce[UUID, _Entries] = FetchOnce(
             self._count, ttl_s=COUNTS_TTL_S, entries_max=COUNTED_SESSIONS_MAX
+        )
+
+    async def sessions(self, principal: Principal) -> DoorSessions:
+        """What this person may scan for, of what has sold and whose door has not closed: open doors
+        first, by their start, then what is to come."""
+        async with connection(self._pool) as one:
+            back = self._hours.closes_after
+            if ADMIN in principal.roles or await stored.is_house_staff(one, principal.user_id):
+                found = await stored.sessions_sold(
+                    one, back=back, steps=SESSIONS_SHOWN_MAX, limit=SESSIONS_SHOWN_MAX
+                )
+            else:
+                found = await stored.sessions_of_staff(
+                    one,
+                    principal.user_id,
+                    back=back,
+                    steps=ASSIGNED_SESSIONS_MAX,
+                    limit=SESSIONS_SHOWN_MAX,
+                )
+        return DoorSessions(
+            sessions=[session_at_door(each, self._hours, each.asked_at) for each in found]
         )
 
     async def counts(
@@ -88,6 +132,7 @@ class DoorLists:
                 one, session_id, after=after, limit=LIST_PAGE_TICKETS + 1
             )
             total = await stored.count_admissible(one, session_id)
+            others = await self._others(one, terms) if cursor is None else []
         shown = found[:LIST_PAGE_TICKETS]
         payload = CheckInList(
             session_id=session_id,
@@ -95,12 +140,30 @@ class DoorLists:
             venue=terms.venue,
             starts_at=whole_second(terms.starts_at),
             time_zone=terms.time_zone,
+            door_opens_at=whole_second(self._hours.opens_at(terms.starts_at)),
+            door_closes_at=whole_second(self._hours.closes_at(terms.starts_at)),
             made_at=whole_second(self._clock.now()),
             total=total,
+            others=others,
             tickets=[_listed(ticket) for ticket in shown],
             next_cursor=str(shown[-1].seat_id) if len(found) > len(shown) else None,
         )
         return self._codes.sign(msgspec.json.encode(payload), LIST_TYPE)
+
+    async def _others(self, one: Connection, terms: SessionTerms) -> list[SessionOfTicket]:
+        found = await stored.sessions_sold(
+            one,
+            back=OTHERS_BACK,
+            steps=SESSIONS_SOUGHT_MAX,
+            limit=OTHER_SESSIONS_MAX,
+            title=terms.title,
+            venue=terms.venue,
+        )
+        return [
+            session_of_ticket(each, self._hours)
+            for each in found
+            if each.session_id != terms.session_id
+        ]
 
     async def _allowed(self, principal: Principal, session_id: UUID) -> SessionTerms:
         """Raises NotFound for what is not the organizer's, NotAssigned for staff of other doors."""

@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from booking.domain.door import Door, DoorHours
+from booking.domain.problems import WrongSession
 from booking.printing.calendar import seat_line
+from booking.store.records import whole_second
 from booking.ticket_codes import PublicKey
 from chassis.body import OFF_LINE, whole
 from chassis.problems import FieldError, ValidationFailed
@@ -24,7 +28,8 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class CheckIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A scanned `code`. `session_id`: refuse a ticket that is for another session."""
+    """A scanned `code`. `session_id`: at whose door; a ticket of another session is refused. Without
+    it, tickets of any session whose door is open now."""
 
     code: Code
     gate: Gate = ""
@@ -33,20 +38,23 @@ class CheckIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 class OfflineCheckIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One scan that let somebody in: a `code`, or the `ticket_id` of the list. `scanned_at` by the
-    device's clock; with the ticket and the device it names the scan."""
+    device's clock; with the ticket and the device it names the scan. `session_id` as in a check-in;
+    without it the door must have been open when this was scanned."""
 
     scanned_at: Moment
     code: Code | None = None
     ticket_id: UUID | None = None
     gate: Gate | None = None
+    session_id: UUID | None = None
 
 
 class CheckInBatch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What a device scanned by itself. `gate` where a scan has none of its own."""
+    """What a device scanned by itself. `gate` and `session_id` where a scan has none of its own."""
 
     device: Device
     scans: Annotated[list[OfflineCheckIn], msgspec.Meta(min_length=1, max_length=BATCH_MAX)]
     gate: Gate = ""
+    session_id: UUID | None = None
 
 
 class AssignStaff(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -66,13 +74,43 @@ class SeatAtDoor(msgspec.Struct, frozen=True, kw_only=True):
     label: str
 
 
+class SessionOfTicket(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ticket is for. `door_opens_at` and `door_closes_at`: between these it is what is on."""
+
+    session_id: UUID
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    door_opens_at: datetime
+    door_closes_at: datetime
+
+
+class SessionAtDoor(SessionOfTicket, frozen=True, kw_only=True):
+    """`door`: whether it is open now, will be (`early`) or has been (`over`); of an offline scan, when
+    that was made."""
+
+    door: Door
+
+
+class DoorSessions(msgspec.Struct, frozen=True, kw_only=True):
+    """What you may scan for: doors that are open first, then what comes next."""
+
+    sessions: list[SessionAtDoor]
+
+
 class CheckedIn(msgspec.Struct, frozen=True, kw_only=True):
-    """Let them in. `holder`: null while accounts cannot be asked, which is no reason to close a door."""
+    """Let them in. `holder`: null while accounts cannot be asked, which is no reason to close a door.
+    `door`: whether it is this session that is on now, or one that you named."""
 
     ticket_id: UUID
     order_id: UUID
     session_id: UUID
     title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    door: Door
     seat: SeatAtDoor
     holder: str | None
     checked_in_at: datetime
@@ -89,7 +127,8 @@ class OtherScan(msgspec.Struct, frozen=True, kw_only=True):
 
 class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
     """`accepted`: this scan is the ticket's entry; `conflict` is a later one that let somebody in too.
-    `already`: an earlier one is, `conflict`. `refused`: `code` says why, as a problem's would."""
+    `already`: an earlier one is, `conflict`. `refused`: `code` says why, as a problem's would; of a
+    `wrong-session`, `session` is what the ticket is for."""
 
     index: int
     result: Literal["accepted", "already", "refused"]
@@ -97,6 +136,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
     checked_in_at: datetime | None = None
     code: str | None = None
     conflict: OtherScan | None = None
+    session: SessionAtDoor | None = None
 
 
 class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,15 +200,19 @@ class ListedTicket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class CheckInList(msgspec.Struct, frozen=True, kw_only=True):
-    """The payload of the signed list: a page of it, in seat order; `next_cursor` null on the last."""
+    """The payload of the signed list: a page of it, in seat order; `next_cursor` null on the last.
+    `others`, on the first page: sessions of the same title or venue, whose tickets may come by."""
 
     session_id: UUID
     title: str
     venue: str
     starts_at: datetime
     time_zone: str
+    door_opens_at: datetime
+    door_closes_at: datetime
     made_at: datetime
     total: int
+    others: list[SessionOfTicket]
     tickets: list[ListedTicket]
     next_cursor: str | None
 
@@ -191,6 +235,19 @@ class KeySet(msgspec.Struct, frozen=True):
     keys: list[PublicKey]
 
 
+class _Session(Protocol):
+    @property
+    def session_id(self) -> UUID: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def venue(self) -> str: ...
+    @property
+    def starts_at(self) -> datetime: ...
+    @property
+    def time_zone(self) -> str: ...
+
+
 class _Seat(Protocol):
     @property
     def seat_id(self) -> int: ...
@@ -209,6 +266,40 @@ def seat_at_door(seat: _Seat) -> SeatAtDoor:
         row=seat.row,
         number=seat.number,
         label=seat_line(seat.area, seat.row, seat.number),
+    )
+
+
+def session_of_ticket(session: _Session, hours: DoorHours) -> SessionOfTicket:
+    return SessionOfTicket(**_told(session, hours))
+
+
+def session_at_door(session: _Session, hours: DoorHours, moment: datetime) -> SessionAtDoor:
+    """`moment`: when the door is looked at, by PostgreSQL's clock."""
+    return SessionAtDoor(**_told(session, hours), door=hours.state(session.starts_at, moment))
+
+
+def _told(session: _Session, hours: DoorHours) -> dict[str, Any]:
+    return {
+        "session_id": session.session_id,
+        "title": session.title,
+        "venue": session.venue,
+        "starts_at": whole_second(session.starts_at),
+        "time_zone": session.time_zone,
+        "door_opens_at": whole_second(hours.opens_at(session.starts_at)),
+        "door_closes_at": whole_second(hours.closes_at(session.starts_at)),
+    }
+
+
+def wrong_session(session: SessionAtDoor) -> WrongSession:
+    """Says what the ticket is for, at the venue's own time. `date` is what the catalog calls it."""
+    local = session.starts_at.astimezone(ZoneInfo(session.time_zone))
+    starts = f"{local:%Y-%m-%d %H:%M} ({session.time_zone})"
+    told = msgspec.structs.asdict(session)
+    return WrongSession(
+        f"It is for {session.title}, {session.venue}, {starts}.",
+        show=told.pop("title"),
+        date=session.starts_at,
+        **told,
     )
 
 

@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
 
 from booking.blocking import Blocking
 from booking.cancellation import expire_orders
+from booking.domain.door import DoorHours
 from booking.door import Door
 from booking.door_lists import DoorLists
+from booking.door_offline import OfflineScans
 from booking.door_staff import DoorStaff
 from booking.guessing import PromoGuesses
 from booking.orders import OrderPlacing
@@ -59,6 +62,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     session_cancelling: SessionCancelling
     codes: TicketCodes
     door: Door
+    offline_scans: OfflineScans
     door_lists: DoorLists
     door_staff: DoorStaff
     reports: Reports
@@ -87,6 +91,10 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
         tickets = Tickets(pool, codes, await stack.enter_async_context(open_lanes()))
         settling = Settling(pool, tickets=tickets, holds=holds)
         buyers = Buyers(identity)
+        hours = DoorHours(
+            opens_before=timedelta(seconds=settings.door_opens_before_s),
+            closes_after=timedelta(seconds=settings.door_closes_after_s),
+        )
         guesses = PromoGuesses(pool, address_max=settings.promo_misses_per_address)
         clock = DatabaseClock()
         clock.set(await database_now(pool))
@@ -122,8 +130,9 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 pool, sessions=sessions, holds=holds, catalog=catalog
             ),
             codes=codes,
-            door=Door(pool, codes=codes, buyers=buyers),
-            door_lists=DoorLists(pool, sessions=sessions, codes=codes, clock=clock),
+            door=Door(pool, codes=codes, buyers=buyers, hours=hours),
+            offline_scans=OfflineScans(pool, codes=codes, hours=hours),
+            door_lists=DoorLists(pool, sessions=sessions, codes=codes, clock=clock, hours=hours),
             door_staff=DoorStaff(pool, sessions=sessions, buyers=buyers),
             reports=Reports(pool, sessions=sessions, buyers=buyers),
             require_idempotency_key=settings.require_idempotency_key,

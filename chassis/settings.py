@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     unread_answers_per_ip: int = 32  # long answers of one address that it has not taken yet
     unread_bytes_per_ip: int = 67_108_864  # and what is left of them all
     hold_ttl_s: int = 900
+    door_opens_before_s: int = 14_400  # before a session's start: scans that name no session
+    door_closes_after_s: int = 21_600  # after it
     require_idempotency_key: bool = False
     access_token_ttl_s: int = 900
     identity_url: str | None = None
@@ -252,6 +254,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "unread_answers_per_ip": _whole(1, 100_000),
     "unread_bytes_per_ip": _whole(65_536, 1 << 40),
     "hold_ttl_s": _whole(1, 86_400),
+    "door_opens_before_s": _whole(0, 604_800),
+    "door_closes_after_s": _whole(60, 604_800),
     "require_idempotency_key": _flag,
     "access_token_ttl_s": _whole(1, 86_400),
     "identity_url": _HTTP,

@@ -133,6 +133,7 @@ ROUTES: tuple[Route, ...] = (
     # people stand at a door: like payments, scans do not wait behind an on-sale
     _route("booking", "POST", "/check-ins", lane="pay"),
     _route("booking", "POST", "/check-ins/batch", lane="pay"),
+    _route("booking", "GET", "/check-ins/sessions", lane="pay"),
     _route("booking", "GET", "/sessions/{session_id}/check-ins"),
     _route("booking", "GET", "/sessions/{session_id}/check-in-list"),
     _route("booking", "GET POST", "/sessions/{session_id}/staff"),

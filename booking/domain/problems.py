@@ -212,7 +212,7 @@ class AlreadyCheckedIn(Problem):
 
 
 class TicketVoid(Problem):
-    """This ticket opens no door any more."""
+    """This ticket is void."""
 
     code, status = "ticket-void", 409
 

@@ -23,6 +23,7 @@ from booking.door_wire import (
     CheckIn,
     CheckInBatch,
     DoorCounts,
+    DoorSessions,
     KeySet,
     StaffAnswer,
     StaffList,
@@ -75,7 +76,8 @@ async def check_in(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[CheckedIn]:
-    """Lets the bearer of a code in, once."""
+    """Lets the bearer of a code in, once, at the door of the session that you name. Name none, and it is
+    what is on now: a ticket whose session's door is not open is for another session."""
     key = check_key(idempotency_key)
     wanted = decode(CheckIn, body)
     answer, replayed = await booking_of(request).door.check_in(principal, wanted, key)
@@ -92,9 +94,23 @@ async def take_batch(
     request: Request[Any, Any, Any], principal: Asker, body: RawBody
 ) -> BatchAnswer:
     """What a device scanned while it was offline, each judged by itself. The earliest scan wins;
-    telling the same again changes nothing."""
+    telling the same again changes nothing. A ticket of another session than the scan names, or scanned
+    while its door was not open where it names none, is refused with what it is for."""
     wanted = decode(CheckInBatch, body)
-    return await booking_of(request).door.batch(principal, wanted)
+    return await booking_of(request).offline_scans.take(principal, wanted)
+
+
+@get(
+    "/api/v1/check-ins/sessions",
+    operation_id="list_door_sessions",
+    opt=access("staff", "admin", problems=(Unavailable,)),
+)
+async def list_door_sessions(
+    request: Request[Any, Any, Any], principal: Asker
+) -> Response[DoorSessions]:
+    """What you may scan for, of sessions that have sold: what is on now, then what comes next."""
+    sessions = await booking_of(request).door_lists.sessions(principal)
+    return Response(sessions, headers=NO_STORE)
 
 
 @get(
@@ -127,7 +143,7 @@ async def read_check_in_list(
     cursor: ListCursor = None,
 ) -> Response[SignedDocument]:
     """The tickets that open this door, for a scanner without network: a JWS whose payload is JSON
-    (`tickets`, `made_at`, `next_cursor` …)."""
+    (`tickets`, `others`, `made_at`, `next_cursor` …)."""
     signed = await booking_of(request).door_lists.signed_list(principal, session_id, cursor=cursor)
     return Response(signed, headers=NO_STORE)
 
@@ -179,6 +195,6 @@ async def dismiss_staff(
 
 
 DOOR_ROUTES = [
-    *(read_keys, check_in, take_batch, read_check_ins, read_check_in_list),
+    *(read_keys, check_in, take_batch, list_door_sessions, read_check_ins, read_check_in_list),
     *(assign_staff, list_staff, dismiss_staff),
 ]

@@ -1,7 +1,7 @@
 """The door's rows: tickets as a scan meets them, scans, and who stands there."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -16,7 +16,8 @@ from chassis.postgres import Connection
 
 
 class TicketAtDoor(msgspec.Struct, frozen=True, kw_only=True):
-    """`replaced`: it is void and its seat has another ticket."""
+    """`replaced`: it is void and its seat has another ticket. `called_off`: its session will not be
+    played. `asked_at`: when that was so, by PostgreSQL's clock."""
 
     ticket_id: UUID
     order_id: UUID
@@ -33,8 +34,24 @@ class TicketAtDoor(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     order_status: str
     title: str
+    venue: str
     starts_at: datetime
+    time_zone: str
+    issued_at: datetime
+    asked_at: datetime
+    called_off: bool
     replaced: bool
+
+
+class SoldSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that somebody may come to, as its orders tell it, at `asked_at`."""
+
+    session_id: UUID
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    asked_at: datetime
 
 
 class Entered(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +143,31 @@ async def sessions_open_to(one: Connection, user_id: UUID, sessions: Sequence[UU
     return {row["session_id"] async for row in rows}
 
 
+async def is_house_staff(one: Connection, user_id: UUID) -> bool:
+    return bool(await queries.is_house_staff(one, user_id=user_id))
+
+
+async def sessions_sold(
+    one: Connection,
+    *,
+    back: timedelta,
+    steps: int,
+    limit: int,
+    title: str | None = None,
+    venue: str | None = None,
+) -> list[SoldSession]:
+    """Of all that began at most `back` ago the first `steps`; of these those of `title` or `venue`."""
+    rows = queries.sessions_sold(one, back=back, steps=steps, limit=limit, title=title, venue=venue)
+    return [SoldSession(**fields(row, SoldSession)) async for row in rows]
+
+
+async def sessions_of_staff(
+    one: Connection, user_id: UUID, *, back: timedelta, steps: int, limit: int
+) -> list[SoldSession]:
+    rows = queries.sessions_of_staff(one, user_id=user_id, back=back, steps=steps, limit=limit)
+    return [SoldSession(**fields(row, SoldSession)) async for row in rows]
+
+
 async def lock_orders(one: Connection, orders: Sequence[UUID]) -> None:
     async for _ in queries.lock_orders_at_door(one, orders=sorted(set(orders))):
         pass
@@ -188,6 +230,19 @@ async def note_offline_scans(
         gates=[scan.gate for scan in scans],
         times=[scan.device_time for scan in scans],
     )
+
+
+async def offline_scans_told(
+    one: Connection, scans: Sequence[tuple[UUID, datetime]], *, device: str
+) -> set[int]:
+    """Places of those scans, a ticket and a device's time each, that it has told before."""
+    rows = queries.offline_scans_told(
+        one,
+        device=device,
+        tickets=[ticket for ticket, _ in scans],
+        times=[moment for _, moment in scans],
+    )
+    return {row["place"] - 1 async for row in rows}
 
 
 async def enter_offline(one: Connection, tickets: Sequence[UUID]) -> list[Entered]:

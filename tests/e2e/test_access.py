@@ -175,6 +175,7 @@ async def test_a_refresh_token_used_twice_ends_the_whole_family(api: Api) -> Non
 DOORS = {  # who may knock at all; 404 and 422 are answers from inside
     ("POST", "/check-ins"): {"staff", "admin"},
     ("POST", "/check-ins/batch"): {"staff", "admin"},
+    ("GET", "/check-ins/sessions"): {"staff", "admin"},
     ("GET", "/sessions/{session_id}/check-ins"): {"staff", "organizer", "admin"},
     ("GET", "/sessions/{session_id}/check-in-list"): {"staff", "organizer", "admin"},
     ("GET", "/sessions/{session_id}/staff"): {"organizer", "admin"},
@@ -314,12 +315,17 @@ async def test_a_bought_ticket_opens_the_door_its_organizer_gave_away(
     link = urlsplit(ticket["pdf"])
     pdf = await api.get(f"{api.base_url}{link.path}?{link.query}")
     assert (pdf.status, pdf.headers["Content-Type"]) == (200, "application/pdf")
-    scan = {"code": ticket["code"], "gate": "南门"}
+    scan = {"code": ticket["code"], "gate": "南门", "session_id": session["session_id"]}
     refused = await api.post("/check-ins", scan, token=staff.token)
     assert (refused.status, refused.code) == (403, "not-assigned")
     path = f"/sessions/{session['session_id']}/staff"
     named = await api.post(path, {"email": staff.email.upper()}, token=organizer.token)
     assert named.status == 201, named
+    unnamed = await api.post("/check-ins", {"code": ticket["code"]}, token=staff.token)
+    assert (unnamed.status, unnamed.code) == (409, "wrong-session")  # it is in a month
+    assert unnamed.json["session_id"] == session["session_id"]
+    offered = (await api.get("/check-ins/sessions", token=staff.token)).json["sessions"]
+    assert [one["session_id"] for one in offered] == [session["session_id"]]
     let_in = await api.post("/check-ins", scan, token=staff.token)
     assert (let_in.status, let_in.json["holder"]) == (200, "王小明")
     again = await api.post("/check-ins", scan, token=staff.token)

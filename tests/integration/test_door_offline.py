@@ -4,7 +4,7 @@ import base64
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -12,8 +12,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from booking import door_lists
+from booking.administration import put_on_the_door
 from tests.support.booking import at_once, booking_tables, is_sound, running_booking
 from tests.support.door import DoorApp
+from tests.unit.test_door_docs import example
 
 
 @pytest.fixture
@@ -191,3 +193,136 @@ async def test_a_batch_is_bounded_and_well_formed(door: DoorApp) -> None:
     nobody = await door.app.post("/check-ins/batch", {"device": "a", "scans": [scan]})
     assert nobody.status == 401
     assert (await door.scan(ticket["code"])).status == 200
+
+
+async def test_a_batch_is_judged_by_the_session_that_it_names(
+    door: DoorApp, database_url: str
+) -> None:
+    other = door.publish(hours=24 * 35)
+    stranger = door.make_staff("house@example.com")
+    await put_on_the_door(database_url, stranger)
+    (here,), (there,) = await door.tickets(1), await door.tickets(1, session_id=other)
+    moment = ago(5)
+    scans = [
+        {"code": here["code"], "scanned_at": moment},
+        {"code": there["code"], "scanned_at": moment},
+        {"ticket_id": there["ticket_id"], "scanned_at": ago(4)},
+        {"code": there["code"], "scanned_at": ago(3), "session_id": str(other)},
+    ]
+    body = {"device": "pda-1", "session_id": str(door.session_id), "scans": scans}
+    told = (await door.app.post("/check-ins/batch", body, user=stranger)).json
+    said = [(one["result"], one["code"]) for one in told["results"]]
+    refused = ("refused", "wrong-session")
+    assert said == [("accepted", None), refused, refused, ("accepted", None)]
+    what = told["results"][1]["session"]
+    starts = door.app.neighbours.terms[other].starts_at.replace(microsecond=0)
+    assert (what["session_id"], what["title"]) == (str(other), "周杰伦 2026 世界巡回演唱会")
+    assert (what["venue"], what["time_zone"]) == ("上海体育场", "Asia/Shanghai")
+    assert (datetime.fromisoformat(what["starts_at"]), what["door"]) == (starts, "early")
+    assert told["results"][0]["session"] is None
+    elsewhere = body | {"session_id": str(other), "scans": scans[:1]}
+    told = (await door.app.post("/check-ins/batch", elsewhere, user=door.staff)).json
+    assert told["results"][0]["code"] == "not-assigned"
+    await is_sound(door.app)
+
+
+async def test_without_a_session_a_scan_counts_if_the_door_was_open_when_it_was_made(
+    door: DoorApp, database_url: str
+) -> None:
+    """However late it is told, and whether or not the door is open then."""
+    played, early, late = await door.tickets(1, 2, 3)
+    async with booking_tables(database_url) as tables:
+        await tables.execute("UPDATE tickets SET issued_at = now() - interval '30 days'")
+        await tables.execute("UPDATE orders SET starts_at = now() - interval '2 days'")
+    hours = 3600
+    scans = [
+        {"code": played["code"], "scanned_at": ago(48 * hours)},
+        {"code": early["code"], "scanned_at": ago(53 * hours)},
+        {"code": late["code"], "scanned_at": ago(41 * hours)},
+        {"code": late["code"], "scanned_at": "2001-01-01T00:00:00Z"},  # a clock gone mad
+        {"code": late["code"], "scanned_at": "2100-01-01T00:00:00Z"},
+    ]
+    told = (await door.tell(scans)).json["results"]
+    said = [(one["result"], one["session"] and one["session"]["door"]) for one in told]
+    assert said == [
+        ("accepted", None),
+        ("refused", "early"),
+        ("refused", "over"),
+        ("refused", "early"),
+        ("refused", "over"),
+    ]
+    assert {one["code"] for one in told[1:]} == {"wrong-session"}
+    named = [scan | {"session_id": str(door.session_id)} for scan in scans[3:4]]
+    assert (await door.tell(named)).json["results"][0]["result"] == "accepted"
+    await is_sound(door.app)
+
+
+async def test_what_a_device_with_a_fast_clock_told_in_time_stays_so_when_it_tells_it_again(
+    door: DoorApp, database_url: str
+) -> None:
+    one, other = await door.tickets(1, 2)
+    scan = {"code": one["code"], "scanned_at": "2100-01-01T00:00:00Z"}  # counts as made now
+    first = (await door.tell([scan])).json["results"][0]
+    assert first["result"] == "accepted"
+    async with booking_tables(database_url) as tables:
+        await tables.execute("UPDATE orders SET starts_at = now() - interval '7 hours'")
+    fresh = {"code": other["code"], "scanned_at": "2100-01-01T00:00:00Z"}
+    again = (await door.tell([fresh, scan])).json["results"]
+    assert [one["result"] for one in again] == ["refused", "accepted"]
+    assert again[1]["checked_in_at"] == first["checked_in_at"]
+    elsewhere = (await door.tell([scan], device="pda-2")).json["results"][0]
+    assert elsewhere["code"] == "wrong-session"
+
+
+async def test_the_list_says_when_the_door_is_open_and_what_other_tickets_may_come_by(
+    door: DoorApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tomorrow = door.publish(hours=25, venue="梅赛德斯奔驰文化中心")
+    next_hall, unrelated = (
+        door.publish(hours=2, title="茶馆"),
+        door.publish(hours=3, title="雷雨", venue="首都剧场"),
+    )
+    yesterday, long_ago = door.publish(hours=-24), door.publish(hours=-72)
+    for session_id in (tomorrow, next_hall, unrelated, yesterday, long_ago, door.session_id):
+        await door.tickets(1, session_id=session_id)
+    await door.tickets(2)
+    jwks = (await door.app.get("/tickets/keys")).json
+    monkeypatch.setattr(door_lists, "LIST_PAGE_TICKETS", 1)
+    path = f"/sessions/{door.session_id}/check-in-list"
+    page = verified((await door.app.get(path, user=door.staff)).json, jwks)
+    starts = datetime.fromisoformat(page["starts_at"])
+    assert datetime.fromisoformat(page["door_opens_at"]) == starts - timedelta(hours=4)
+    assert datetime.fromisoformat(page["door_closes_at"]) == starts + timedelta(hours=6)
+    others = {one["session_id"]: one for one in page["others"]}
+    assert list(others) == [str(one) for one in (yesterday, next_hall, tomorrow)]
+    other = others[str(tomorrow)]
+    assert (other["venue"], other["time_zone"]) == ("梅赛德斯奔驰文化中心", "Asia/Shanghai")
+    assert other["title"] == "周杰伦 2026 世界巡回演唱会"
+    rest = await door.app.get(f"{path}?cursor={page['next_cursor']}", user=door.staff)
+    assert verified(rest.json, jwks)["others"] == []
+
+
+async def test_a_device_without_a_network_says_what_a_ticket_of_another_session_is_for(
+    door: DoorApp,
+) -> None:
+    """By the documented lines, over the signed list and the published keys."""
+    later, unrelated = (
+        door.publish(hours=24 * 35),
+        door.publish(hours=5, title="雷雨", venue="剧场"),
+    )
+    (here,), (there,) = await door.tickets(1), await door.tickets(1, session_id=later)
+    (strange,) = await door.tickets(1, session_id=unrelated)
+    jwks = (await door.app.get("/tickets/keys")).json
+    path = f"/sessions/{door.session_id}/check-in-list"
+    pages = [verified((await door.app.get(path, user=door.staff)).json, jwks)]
+    (fresh,) = await door.tickets(2)  # bought after the list was made
+    judge, scanned = example("judge"), set[UUID]()
+    said, what = judge(there["code"], jwks, pages, scanned)
+    assert (said, what["session_id"]) == ("wrong-session", str(later))
+    assert (what["title"], what["time_zone"]) == ("周杰伦 2026 世界巡回演唱会", "Asia/Shanghai")
+    starts = door.app.neighbours.terms[later].starts_at.replace(microsecond=0)
+    assert datetime.fromisoformat(what["starts_at"]) == starts
+    assert judge(strange["code"], jwks, pages, scanned) == ("wrong-session", None)
+    assert judge(here["code"], jwks, pages, scanned) == ("in", pages[0])
+    for code in (here["code"], fresh["code"]):
+        assert judge(code, jwks, pages, scanned)[0] == "ask at a gate with a network"

@@ -1,5 +1,6 @@
 """A door over a running booking: staff, tickets, scans."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -7,14 +8,22 @@ from tests.support.booking import BookingApp
 
 
 class DoorApp:
-    """`staff` stands at `session_id`'s door, `organizer` runs it, `buyer` holds its tickets."""
+    """`staff` stands at `session_id`'s door, `organizer` runs it, `buyer` holds its tickets. The session
+    begins in an hour: its door is open."""
 
     def __init__(self, app: BookingApp) -> None:
         self.app = app
         self.buyer, self.organizer = uuid4(), uuid4()
-        self.session_id = app.neighbours.publish(organizer_id=self.organizer)
+        self.session_id = self.publish(hours=1)
         app.token(self.organizer, "organizer")
         self.staff = self.make_staff("door@example.com")
+
+    def publish(self, *, hours: float, **changes: Any) -> UUID:
+        """A session on sale that begins so many hours from now."""
+        starts_at = datetime.now(UTC) + timedelta(hours=hours)
+        return self.app.neighbours.publish(
+            **{"organizer_id": self.organizer, "starts_at": starts_at} | changes
+        )
 
     def make_staff(self, email: str) -> UUID:
         user_id = uuid4()

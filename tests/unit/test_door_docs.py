@@ -1,6 +1,7 @@
 """docs/door.md's example of verifying a code offline, run as it stands there."""
 
 import re
+import textwrap
 from typing import Any
 from uuid import uuid4
 
@@ -12,12 +13,13 @@ from booking.ticket_codes import TicketCodes, make_keys
 from tests.architecture.source import ROOT
 
 
-def example() -> Any:
+def example(name: str = "read") -> Any:
     page = (ROOT / "docs" / "door.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    blocks = re.findall(r"^( *)```python\n(.*?)^ *```", page, re.DOTALL | re.MULTILINE)
     names: dict[str, Any] = {}
-    exec(code, names)
-    return names["read"]
+    for _, code in blocks:
+        exec(textwrap.dedent(code), names)
+    return names[name]
 
 
 def test_the_documented_ten_lines_verify_a_code_and_refuse_a_forgery() -> None:

@@ -18,6 +18,16 @@ def test_nats_may_have_several_servers() -> None:
             load({"STAMPEDE_NATS_URL": wrong})
 
 
+def test_the_door_has_hours() -> None:
+    loaded = load({"STAMPEDE_DOOR_OPENS_BEFORE_S": "0", "STAMPEDE_DOOR_CLOSES_AFTER_S": "86400"})
+    assert (loaded.door_opens_before_s, loaded.door_closes_after_s) == (0, 86_400)
+    for wrong in ("DOOR_OPENS_BEFORE_S", "DOOR_CLOSES_AFTER_S"):
+        with pytest.raises(SettingsError, match=wrong):
+            load({f"STAMPEDE_{wrong}": "700000"})
+    with pytest.raises(SettingsError, match="DOOR_CLOSES_AFTER_S"):  # never open
+        load({"STAMPEDE_DOOR_CLOSES_AFTER_S": "0"})
+
+
 def test_an_empty_environment_gives_the_defaults() -> None:
     assert load({}) == Settings()
 

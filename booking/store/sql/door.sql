@@ -1,10 +1,13 @@
 -- The door: who may scan where, scans, and what each let in.
 
 -- name: tickets_at_door
--- What scans of these need to know. `replaced`: the same seat has another ticket by now.
+-- What scans of these need to know. `replaced`: the same seat has another ticket by now. The start is
+-- the order's own word: once published it never changes (catalog's trigger), and no call is needed.
 SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.void_reason,
        t.code, t.checked_in_at, coalesce(t.gate, '') AS gate, i.area, i.row, i.number,
-       o.status AS order_status, o.title, o.starts_at,
+       o.status AS order_status, o.title, o.venue, o.starts_at, o.time_zone,
+       t.issued_at, now() AS asked_at,
+       EXISTS (SELECT FROM session_cancellations c WHERE c.session_id = t.session_id) AS called_off,
        t.status = 'void' AND EXISTS (SELECT FROM tickets other
            WHERE other.session_id = t.session_id AND other.seat_id = t.seat_id
              AND other.status <> 'void') AS replaced
@@ -19,6 +22,42 @@ SELECT s.session_id FROM unnest(:sessions::uuid[]) AS s (session_id)
 WHERE EXISTS (SELECT FROM house_staff h WHERE h.user_id = :user_id)
    OR EXISTS (SELECT FROM door_staff d WHERE d.session_id = s.session_id AND d.user_id = :user_id);
 
+-- name: is_house_staff$
+SELECT EXISTS (SELECT FROM house_staff WHERE user_id = :user_id);
+
+-- name: sessions_sold
+-- Sessions that have sold and began at most `back` ago, the earliest first. A step over the index
+-- each, past all its other orders. With `title` and `venue`: only those of one or the other.
+WITH RECURSIVE sold AS (
+    (SELECT starts_at, session_id, order_id, 1 AS place FROM orders
+     WHERE status = 'paid' AND starts_at > now() - :back::interval
+     ORDER BY starts_at, session_id LIMIT 1)
+    UNION ALL
+    SELECT next.starts_at, next.session_id, next.order_id, sold.place + 1
+    FROM sold CROSS JOIN LATERAL (
+        SELECT starts_at, session_id, order_id FROM orders
+        WHERE status = 'paid' AND (starts_at, session_id) > (sold.starts_at, sold.session_id)
+        ORDER BY starts_at, session_id LIMIT 1) AS next
+    WHERE sold.place < :steps
+)
+SELECT session_id, o.title, o.venue, starts_at, o.time_zone, now() AS asked_at
+FROM sold JOIN orders o USING (order_id, session_id, starts_at)
+WHERE (:title::text IS NULL OR o.title = :title OR o.venue = :venue)
+  AND NOT EXISTS (SELECT FROM session_cancellations c WHERE c.session_id = sold.session_id)
+ORDER BY starts_at, session_id LIMIT :limit;
+
+-- name: sessions_of_staff
+-- The same of the doors that somebody was put on by name, of the `steps` newest sessions.
+SELECT d.session_id, o.title, o.venue, o.starts_at, o.time_zone, now() AS asked_at
+FROM (SELECT session_id FROM door_staff WHERE user_id = :user_id
+      ORDER BY session_id DESC LIMIT :steps) AS d
+CROSS JOIN LATERAL (SELECT order_id FROM tickets t
+      WHERE t.session_id = d.session_id AND t.status <> 'void' ORDER BY seat_id LIMIT 1) AS t
+JOIN orders o ON o.order_id = t.order_id
+WHERE o.starts_at > now() - :back::interval
+  AND NOT EXISTS (SELECT FROM session_cancellations c WHERE c.session_id = d.session_id)
+ORDER BY o.starts_at, d.session_id LIMIT :limit;
+
 -- name: lock_orders_at_door
 -- Before the tickets, as everything that ends an order does: a refund comes before or after a scan.
 SELECT order_id FROM orders WHERE order_id = ANY(:orders::uuid[]) ORDER BY order_id FOR UPDATE;
@@ -31,6 +70,7 @@ WITH entered AS (
     FROM orders o
     WHERE t.ticket_id = :ticket_id AND t.status = 'valid' AND o.order_id = t.order_id
       AND o.status NOT IN ('created', 'pending_payment', 'cancelled', 'refunded')
+      AND NOT EXISTS (SELECT FROM session_cancellations c WHERE c.session_id = t.session_id)
     RETURNING t.ticket_id, t.session_id, t.checked_in_at
 ), noted AS (
     INSERT INTO check_ins (check_in_id, ticket_id, session_id, user_id, gate, device, offline,
@@ -66,10 +106,17 @@ FROM unnest(:ids::uuid[], :tickets::uuid[], :gates::text[], :times::timestamptz[
 JOIN tickets t ON t.ticket_id = s.ticket_id
 ON CONFLICT (ticket_id, device, device_time) WHERE offline DO NOTHING;
 
+-- name: offline_scans_told
+-- Which of these scans this device has told before, as their places in the arrays.
+SELECT s.place FROM unnest(:tickets::uuid[], :times::timestamptz[]) WITH ORDINALITY
+     AS s (ticket_id, device_time, place)
+JOIN check_ins c ON c.ticket_id = s.ticket_id AND c.device_time = s.device_time
+WHERE c.offline AND c.device = :device;
+
 -- name: enter_offline
 -- The earliest scan that let somebody in is the ticket's entry, whenever it was told. Of those that a
 -- clock put before the ticket's issue, all of which count as made then, what was told first, and of what
--- was told together the earliest by the device's own time.
+-- was told together the earliest by the device's own time. None once the session was called off.
 UPDATE tickets t
 SET status = 'checked_in', checked_in_at = f.scanned_at, gate = f.gate, checked_in_by = f.user_id
 FROM (SELECT DISTINCT ON (ticket_id) ticket_id, scanned_at, gate, user_id FROM check_ins
@@ -78,6 +125,8 @@ FROM (SELECT DISTINCT ON (ticket_id) ticket_id, scanned_at, gate, user_id FROM c
 WHERE t.ticket_id = f.ticket_id AND o.order_id = t.order_id
   AND o.status NOT IN ('created', 'pending_payment', 'cancelled', 'refunded')
   AND (t.status = 'valid' OR t.status = 'checked_in' AND f.scanned_at < t.checked_in_at)
+  AND NOT EXISTS (SELECT FROM session_cancellations c
+                  WHERE c.session_id = t.session_id AND c.created_at <= f.scanned_at)
 RETURNING t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.checked_in_at, t.gate;
 
 -- name: admissions

@@ -139,9 +139,13 @@ export function transfer(ticket_id, to_email) {
   return once(["transfer", ticket_id, to_email], (key) => post(`/tickets/${ticket_id}/transfer`, { to_email }, key), isDefinite);
 }
 
+/** What whoever is logged in may scan for: open doors first. */
+export const doorSessions = (signal) => get("/check-ins/sessions", signal);
+
 /** A scan whose answer was lost is repeated under its key, so nobody is turned away for it. */
-export function checkIn(code, gate) {
-  return once(["check-in", code, gate], (key) => post("/check-ins", { code, gate }, key), isDefinite);
+export function checkIn(code, session_id, gate) {
+  const body = { code, session_id, gate };
+  return once(["check-in", body], (key) => post("/check-ins", body, key), isDefinite);
 }
 
 export async function logIn(email, password) {

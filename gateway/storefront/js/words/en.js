@@ -1,8 +1,10 @@
 // English. Keys are the same in every language; a test compares them. `….one` is for a count of one.
 
+import door from "./door.en.js";
 import orders from "./orders.en.js";
 
 export default {
+  ...door,
   ...orders,
   "brand.tagline": "Great shows, no scramble",
   "skip": "Skip to content",
@@ -345,27 +347,6 @@ export default {
   "problem.internal-error": "Something went wrong on our side. Please try again in a moment.",
 
   "nav.door": "Door",
-  "door.title": "Door",
-  "door.gate": "Gate",
-  "door.gate.hint": "For example “South 1”; a second scan is told it.",
-  "door.code": "Ticket code",
-  "door.check": "Check in",
-  "door.camera": "Scan with the camera",
-  "door.camera.refused": "The camera could not be opened. Use a hand scanner, or paste the code.",
-  "door.no-camera": "Use a hand scanner, or paste a code and press Enter.",
-  "door.ready": "Scan a ticket",
-  "door.asking": "Checking…",
-  "door.in": "Let in",
-  "door.out": "Do not let in",
-  "door.unknown": "Not checked; scan again",
-  "door.tally": "This device: {in} let in, {out} refused",
-  "field.code": "Scan or paste a ticket code.",
-  "field.gate": "A gate’s name has at most 40 characters.",
-  "problem.already-checked-in": "Somebody went in with this ticket. First scan:",
-  "problem.invalid-ticket-code": "This is no ticket code: forged, or not read to its end.",
-  "problem.ticket-void": "This ticket is void: refunded, given away, or sold again.",
-  "problem.wrong-session": "This ticket is for another session.",
-  "problem.not-assigned": "You are not on this session’s door. Ask its organizer.",
   "ticket.pdf": "Print",
   "ticket.calendar": "Add to calendar",
 };

@@ -1,8 +1,10 @@
 // 中文。Keys are the same in every language; a test compares them.
 
+import door from "./door.zh.js";
 import orders from "./orders.zh.js";
 
 export default {
+  ...door,
   ...orders,
   "brand.tagline": "好演出，从容入座",
   "skip": "跳到主要内容",
@@ -340,27 +342,6 @@ export default {
   "problem.internal-error": "服务器出了点问题，请稍后再试。",
 
   "nav.door": "检票",
-  "door.title": "检票",
-  "door.gate": "检票口",
-  "door.gate.hint": "例如“南门 1”，重复扫描时会显示。",
-  "door.code": "票码",
-  "door.check": "检票",
-  "door.camera": "用摄像头扫码",
-  "door.camera.refused": "无法打开摄像头，请用扫码枪或手工输入。",
-  "door.no-camera": "用扫码枪扫描，或粘贴票码后按回车。",
-  "door.ready": "请扫码",
-  "door.asking": "正在核验…",
-  "door.in": "请进",
-  "door.out": "不能入场",
-  "door.unknown": "未能核验，请再扫一次",
-  "door.tally": "本机：放行 {in}，拒绝 {out}",
-  "field.code": "请扫描或粘贴票码。",
-  "field.gate": "检票口名称最多 40 个字。",
-  "problem.already-checked-in": "这张票已经入场，首次检票：",
-  "problem.invalid-ticket-code": "这不是有效的票码，可能是伪造或没有扫完整。",
-  "problem.ticket-void": "这张票已作废：已退款、已转让或已重新售出。",
-  "problem.wrong-session": "这张票是另一场演出的。",
-  "problem.not-assigned": "您没有被安排在这场演出检票，请联系主办方。",
   "ticket.pdf": "打印",
   "ticket.calendar": "加入日历",
 };
