@@ -17,7 +17,7 @@ from catalog.answers import AreaMap, Seat, SeatMap, SeatRow
 from catalog.domain import hall
 from catalog.domain.ownership import Viewer
 from catalog.domain.plan import NumberedRow, Row, number_rows, standing_row
-from catalog.encoded import GZIP_FROM_BYTES, Encoded, encode, packed
+from catalog.encoded import PACKED_ALONE_FROM_BYTES, Encoded, Packed, encode, pack
 from catalog.store import AreaRow
 from chassis.cache import FetchOnce
 from chassis.postgres import Pool, connection
@@ -36,15 +36,14 @@ DraftKey = tuple[UUID, int]  # a session and its revision
 
 
 class EncodedMap(msgspec.Struct, frozen=True):
-    """A seat map as JSON, and as gzip where that is worth it. `frozen`: it will never change."""
+    """A seat map as JSON, a large one in gzip alone. `frozen`: it will never change."""
 
-    plain: Encoded
-    gzip: Encoded | None
+    form: Encoded | Packed
     frozen: bool
 
     @property
     def weight(self) -> int:
-        return len(self.plain.body) + (len(self.gzip.body) if self.gzip else 0)
+        return len((self.form.gzip if isinstance(self.form, Packed) else self.form).body)
 
 
 class SeatMaps:
@@ -111,13 +110,12 @@ class SeatMaps:
         if plan is None:
             raise NotFound()
         drawing = self._lanes[lane].submit(lambda: _encode(session_id, plan))
-        plain, gzip = await asyncio.wrap_future(drawing)
-        return EncodedMap(plain, gzip, frozen=plan.status != "draft")
+        return EncodedMap(await asyncio.wrap_future(drawing), frozen=plan.status != "draft")
 
 
-def _encode(session_id: UUID, plan: store.Plan) -> tuple[Encoded, Encoded | None]:
+def _encode(session_id: UUID, plan: store.Plan) -> Encoded | Packed:
     plain = encode(draw(session_id, plan.currency, plan.areas))
-    return plain, packed(plain) if len(plain.body) >= GZIP_FROM_BYTES else None
+    return pack(plain) if len(plain.body) >= PACKED_ALONE_FROM_BYTES else plain
 
 
 def draw(session_id: UUID, currency: str, areas: Sequence[AreaRow]) -> SeatMap:

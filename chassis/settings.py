@@ -50,6 +50,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     promo_misses_per_address: int = 50  # in ten minutes; a user has ten
     concurrency_max: int = 256  # requests under way in one web process
     queue_max: int = 512  # requests waiting for one of those places
+    unread_timeout_s: int = 10  # a client that takes nothing of its answer for so long is cut
+    unread_answers_per_ip: int = 32  # long answers of one address that it has not taken yet
+    unread_bytes_per_ip: int = 67_108_864  # and what is left of them all
     hold_ttl_s: int = 900
     require_idempotency_key: bool = False
     access_token_ttl_s: int = 900
@@ -245,6 +248,9 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "promo_misses_per_address": _whole(10, 1_000_000),
     "concurrency_max": _whole(1, 100_000),
     "queue_max": _whole(0, 1_000_000),
+    "unread_timeout_s": _whole(1, 600),
+    "unread_answers_per_ip": _whole(1, 100_000),
+    "unread_bytes_per_ip": _whole(65_536, 1 << 40),
     "hold_ttl_s": _whole(1, 86_400),
     "require_idempotency_key": _flag,
     "access_token_ttl_s": _whole(1, 86_400),

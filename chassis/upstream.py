@@ -5,6 +5,7 @@ aiohttp pool over every address that the name resolves to (chassis.hosts).
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +30,8 @@ STALL_S = 10.0  # between two pieces of an answer's body, unless it is an event 
 CONNECT_TIMEOUT_S = 1.0
 KEEP_ALIVE_S = 5.0  # less than the server's 10 s: we close first, never racing it with a POST
 CONNECTIONS_MAX = 1024
+# Read of an answer ahead of its client, here and in the kernel: uvloop takes all that there is at once.
+READ_AHEAD_BYTES = 32_768
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HOP_BY_HOP = frozenset(
     (
@@ -86,9 +89,12 @@ class HttpUpstream:
 
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_ALIVE_S),
+            connector=aiohttp.TCPConnector(
+                limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_ALIVE_S, socket_factory=_socket
+            ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
             auto_decompress=False,
+            read_bufsize=READ_AHEAD_BYTES,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=_ADDED_BY_AIOHTTP,
         )
@@ -200,6 +206,13 @@ class _Answer:
                 break
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _socket(address: tuple[Any, ...]) -> socket.socket:
+    family, kind, protocol = address[:3]
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READ_AHEAD_BYTES)
+    return made
 
 
 def _text(value: bytes) -> str:

@@ -6,6 +6,7 @@ after the other, on the socket that stays open: nobody is refused a connection m
 """
 
 import sys
+from typing import Any
 from urllib.parse import urlsplit
 
 from granian.constants import HTTPModes, Interfaces, Loops
@@ -28,8 +29,13 @@ RELOAD_OVERLAP_S = (
 
 def serve(role: str, loaded: settings.Settings) -> None:
     """Blocks until SIGTERM or SIGINT."""
-    Server(
-        f"stampede.web:{role}",
+    server(f"stampede.web:{role}", loaded).serve()
+
+
+def server(factory: str, loaded: settings.Settings) -> Any:
+    """Granian as all of the platform is served, round the app that `module:factory` makes."""
+    return Server(
+        factory,
         factory=True,
         address=loaded.host,
         port=loaded.port,
@@ -48,7 +54,7 @@ def serve(role: str, loaded: settings.Settings) -> None:
         workers_kill_timeout=STOP_TIMEOUT_S,
         log_level=LogLevels.warning,
         process_name=None,
-    ).serve()
+    )
 
 
 def is_up(loaded: settings.Settings) -> bool:

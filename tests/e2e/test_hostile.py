@@ -55,6 +55,39 @@ async def test_a_query_in_plain_utf8_finds_what_an_encoded_one_finds(api: Api) -
     assert totals[0] == totals[1] > 0
 
 
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GARBAGE\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 101 + b"\r\n", b"431"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"b" * 200_000 + b"\r\n\r\n", b"431"),
+    ],
+    ids=["no request line", "no header line", "headers beyond the parser", "a header beyond it"],
+)
+async def test_the_parser_refuses_what_it_cannot_read_and_closes(
+    api: Api, request_bytes: bytes, status: bytes
+) -> None:
+    """Before there is a request: no id, no document (ADR 40)."""
+    answer = await exchange(api.base_url, request_bytes)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + status), answer
+    assert body == b""
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [b"A: b\r\n" * 70, b"A: " + b"b" * 20_000 + b"\r\n"],
+    ids=["more headers than are taken", "longer ones"],
+)
+async def test_within_the_parsers_limits_a_refusal_is_a_problem(api: Api, extra: bytes) -> None:
+    head = b"GET /api/v1/shows HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    answer = await exchange(api.base_url, head + extra + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 431 "), answer
+    assert b'"code":"headers-too-large"' in answer
+    assert b"x-request-id: " in answer.lower()
+
+
 async def test_the_eleventh_wrong_promo_code_is_refused_from_whatever_address_it_says(
     api: Api, platform: RunningPlatform, session: dict[str, Any]
 ) -> None:
