@@ -15,9 +15,9 @@ from booking.domain.problems import CoolingDown, SeatsTaken, SoldOut, TicketLimi
 from booking.drafts import Attempt, created_answer, new_order
 from booking.redeeming import Redeeming
 from booking.requests import CreateOrder, area_of, check_shape, refuse_unknown
-from booking.seats.answers import Held, LimitReached, Repeated, Taken
+from booking.seats.answers import Held, LimitReached, NoAccessible, Repeated, Taken
 from booking.seats.answers import SoldOut as NoneLeft
-from booking.seats.holds import SeatHolds
+from booking.seats.holds import Kind, SeatHolds
 from booking.sessions import Buyers, Sessions, refuse_outside_sale
 from booking.store import orders as stored
 from booking.store.placing import place_orders, true_claims
@@ -45,6 +45,7 @@ BATCH_MAX = 64  # orders a statement; DESIGN measured no more gain beyond 50
 WAITING_MAX = 5_000  # orders waiting for one: two seconds' worth at the rated load
 STATEMENTS_AT_ONCE = 1  # a statement costs as much as 5 orders in it do: fewer, larger ones
 KEYS_MAX = 200  # keys of refused orders asked about in one query
+KINDS: dict[str, Kind] = {"seated": "seats", "standing": "standing"}
 ATTEMPTS_MAX = 3  # holds tried when PostgreSQL knows more of the seats than Redis does
 
 
@@ -134,7 +135,7 @@ class OrderPlacing:
 
     async def _hold(self, attempt: Attempt) -> list[int]:
         wanted, terms = attempt.wanted, attempt.terms
-        outcome: Held | Taken | NoneLeft | LimitReached | Repeated
+        outcome: Held | Taken | NoneLeft | NoAccessible | LimitReached | Repeated
         if wanted.seats is not None:
             outcome = await self._holds.hold_exact(
                 terms.session_id,
@@ -153,7 +154,7 @@ class OrderPlacing:
                 tickets_max=terms.max_tickets_per_user,
                 area=(area.first_seat_id, area.last_seat_id),
                 quantity=wanted.quantity or 0,
-                standing=area.kind == "standing",
+                kind="accessible" if wanted.wants_accessible else KINDS[area.kind],
                 idempotency_key=attempt.key,
             )
         match outcome:
@@ -163,6 +164,8 @@ class OrderPlacing:
                 raise SeatsTaken(seats)
             case NoneLeft():
                 raise SoldOut()
+            case NoAccessible():
+                raise SoldOut("No accessible seat is left in this area.", accessible=True)
             case LimitReached(tickets=tickets):
                 raise TicketLimitReached(f"You have {tickets} for this session already.")
             case Repeated():

@@ -1,3 +1,14 @@
+-- The bytes of the seats, by seat and by run. Each state has a byte for an ordinary seat and one for an
+-- accessible seat (keys.py), so that what a seat is stays beside what became of it.
+local ACCESSIBLE = {['.'] = ':', h = 'H', s = 'S', b = 'B'}
+local ORDINARY = {[':'] = '.', H = 'h', S = 's', B = 'b'}
+
+-- The state of a seat's byte (`.`, `h`, `s` or `b`), and whether the seat is accessible.
+local function state_of(byte)
+  local state = ORDINARY[byte]
+  return state or byte, state ~= nil
+end
+
 -- Seats next to each other, as pairs {first, last}, of ascending seat ids.
 local function runs_of(seats)
   local runs = {}
@@ -12,8 +23,12 @@ local function runs_of(seats)
   return runs
 end
 
-local function write_runs(runs, state)
+-- accessible: those of the seats that are accessible.
+local function write_runs(runs, state, accessible)
   for _, run in ipairs(runs) do
     redis.call('SETRANGE', KEYS[1], run[1] - 1, string.rep(state, run[2] - run[1] + 1))
+  end
+  for _, seat in ipairs(accessible) do
+    redis.call('SETRANGE', KEYS[1], seat - 1, ACCESSIBLE[state])
   end
 end
