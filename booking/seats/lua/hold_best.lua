@@ -1,9 +1,9 @@
 -- Hold the best free seats of an area, as docs/adr/0032 has it: adjacent ordinary ones in the first row
 -- where no orphan is left, else in the first with room, both nearest the row's middle; else scattered
 -- ones; accessible ones when too few others are left, or when asked for. Standing: the first free.
+-- kind: `seats`, `accessible` or `standing`.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
--- ARGV      order_id, user_id, tickets_max, intent_ms, repeat_field, first, last, quantity,
---           kind (seats, accessible or standing)
+-- ARGV      order_id, user_id, tickets_max, intent_ms, repeat_field, first, last, quantity, kind
 -- RETURNS   {'held', version, seat_id…} | {'sold_out'} | {'no_accessible'}
 --           | {'limit_reached', tickets} | {'repeated', order_id} | {'not_loaded'}
 -- INCLUDES  loaded, runs, rows, cursors, orders
