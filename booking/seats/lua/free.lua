@@ -2,7 +2,7 @@
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      seat_id, state (h, s or b), owner (an order_id or empty), and so on for each seat
 -- RETURNS   {'freed', version, seat_id…} | {'not_loaded'}
--- INCLUDES  loaded, runs, cursors, orders
+-- INCLUDES  loaded, runs, states, cursors, changes, endings
 if not loaded() then
   return {'not_loaded'}
 end

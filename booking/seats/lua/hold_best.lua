@@ -15,31 +15,50 @@ local intent_ms, repeat_field = tonumber(ARGV[4]), ARGV[5]
 local first, last, quantity = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local kind = ARGV[9]
 
--- The start of the first run of `quantity` ordinary free seats from a position on, and where the search
--- ended. clean: only a run that leaves no orphan; one that reaches over the first position was judged
--- before, which a byte more of the first chunk shows.
+if not loaded() then
+  return {'not_loaded'}
+end
+local now = now_ms()
+local earlier = repeated(order_id, repeat_field, now)
+if earlier then
+  return {'repeated', earlier}
+end
+local tickets = tonumber(redis.call('HGET', KEYS[3], user_id) or 0)
+if tickets + quantity > tickets_max then
+  return {'limit_reached', tickets}
+end
+local cursors = read_cursors(first .. '-' .. last, first)
+if quantity >= cursors.least and kind ~= 'accessible' then
+  return {'sold_out'}  -- before the functions below are made, which takes longer than this
+end
+
+local needle = string.rep('.', quantity)
+
+-- The start of the first run of `quantity` ordinary free seats from a position on, or nil and where the
+-- search ended; and what was read of its row, from which position on. clean: only a run that leaves no
+-- orphan; one that reaches over the first position was judged before.
 local function find_run(from, limit, clean)
-  local needle = string.rep('.', quantity)
-  local at, size, before = from, CHUNK_MIN, (clean and from > first) and 1 or 0
+  local at, size = from, CHUNK_MIN
   while at + quantity - 1 <= last and at <= limit do
     local stop = math.min(at + size - 1, last)
+    local start = math.max(at - ROW_REACH, first)
     local text = redis.call(
-      'GETRANGE', KEYS[1], at - 1 - before, math.min(stop + quantity + 1, last) - 1)
-    local offset, i = at - before - 1, before + 1
-    if before == 1 and string.byte(text, 1) == FREE then
-      i = string.find(text, '[^.]') or #text + 1
+      'GETRANGE', KEYS[1], start - 1, math.min(stop + quantity + 1, last) - 1)
+    local offset, i = start - 1, at - start + 1
+    if clean and at == from and string.byte(text, i - 1) == FREE then
+      i = string.find(text, '[^.]', i) or #text + 1
     end
     local found = string.find(text, needle, i, true)
     while found and offset + found <= stop do
       local after = found + quantity
       if not clean or string.byte(text, after) ~= FREE or string.byte(text, after + 1) == FREE then
-        return offset + found
+        return offset + found, nil, start, text
       end
       i = after + 1
       found = string.find(text, needle, i, true)
     end
     at = math.max(offset + i, stop + 1)
-    size, before = math.min(size * 4, CHUNK_MAX), 0
+    size = math.min(size * 4, CHUNK_MAX)
   end
   return nil, at
 end
@@ -52,16 +71,11 @@ local function find_accessible(from)
     local left, stop = math.max(at - quantity + 1, first), math.min(at + size - 1, last)
     local text = redis.call(
       'GETRANGE', KEYS[1], left - 1, math.min(stop + quantity - 1, last) - 1)
+    local free = string.gsub(text, ':', '.')
     local found = string.find(text, ':', at - left + 1, true)
     while found and left + found - 1 <= stop do
-      local start, ending = found, found
-      while ending - start + 1 < quantity and is_free(string.byte(text, start - 1)) do
-        start = start - 1
-      end
-      while ending - start + 1 < quantity and is_free(string.byte(text, ending + 1)) do
-        ending = ending + 1
-      end
-      if ending - start + 1 == quantity then
+      local around = string.sub(free, math.max(found - quantity + 1, 1), found + quantity - 1)
+      if string.find(around, needle, 1, true) then
         return left + found - 1
       end
       found = string.find(text, ':', found + 1, true)
@@ -95,23 +109,26 @@ local function seats_from(start)
 end
 
 -- Ordinary seats next to each other, or nil. The cursors stay at the run that was found: the next
--- seats of its row may lie before those taken now.
+-- seats of its row may lie before those taken now. They are told of the pieces left here.
 local function adjacent(cursors)
   local cursor, clean = cursor_of(cursors, quantity), true
-  local found, ended = find_run(cursor.clean, cursor.clean + LOOKAHEAD, true)
+  local found, ended, from, read = find_run(cursor.clean, cursor.clean + LOOKAHEAD, true)
   cursor.clean = found or ended
   if not found then
-    found, ended = find_run(cursor.fit, last, false)
+    found, ended, from, read = find_run(cursor.fit, last, false)
     cursor.fit, clean = found or ended, false
   end
   if not found then
     return nil
   end
-  local row, text = row_around(found, first, last)
-  return seats_from(row + nearest(text, quantity, clean) - 1), {}
+  local row, text = row_around(found, first, last, from, read)
+  local place = nearest(text, needle, clean)
+  local stop = place + quantity - 1
+  pieces_left(cursors, {row + place - 1, row + stop - 1}, free_beside(text, place, stop))
+  return seats_from(row + place - 1), nil
 end
 
--- Seats next to each other with an accessible one among them, and which of them are; or nil.
+-- Seats next to each other with an accessible one among them, and those of them that are; or nil.
 local function with_accessible(cursors, fewest)
   local cursor = accessible_cursor(cursors, quantity)
   local found, ended = find_accessible(cursor.fit)
@@ -119,7 +136,7 @@ local function with_accessible(cursors, fewest)
   if not found then
     return nil
   end
-  local row, text = row_around(found, first, last)
+  local row, text = row_around(found, first, last, found, ':')
   local place = place_with_accessible(text, quantity, fewest)
   local accessible = {}
   for at = place, place + quantity - 1 do
@@ -138,7 +155,7 @@ local function any_accessible(cursors)
 end
 
 -- The first free seats wherever they are, those with the first of these bytes before the others, and
--- which of them are accessible; or nil.
+-- those of them that are accessible; or nil.
 local function scattered(cursors, bytes)
   local seats, found = {}, {}
   for byte in string.gmatch(bytes, '.') do
@@ -165,7 +182,8 @@ local function scattered(cursors, bytes)
   return seats, accessible
 end
 
--- What is to be held, and which of these seats are accessible; or nil.
+-- What is to be held, and those of the seats that are accessible where not all are ordinary and next to
+-- each other; or nil.
 local function choose(cursors)
   if kind == 'standing' then
     return scattered(cursors, '.')
@@ -186,25 +204,9 @@ local function choose(cursors)
   return seats, accessible
 end
 
-if not loaded() then
-  return {'not_loaded'}
-end
-local now = now_ms()
-local earlier = repeated(order_id, repeat_field, now)
-if earlier then
-  return {'repeated', earlier}
-end
-local tickets = tonumber(redis.call('HGET', KEYS[3], user_id) or 0)
-if tickets + quantity > tickets_max then
-  return {'limit_reached', tickets}
-end
-local cursors = read_cursors(first .. '-' .. last, first)
 if kind == 'accessible' and not any_accessible(cursors) then
   write_cursors(cursors)
   return {'no_accessible'}
-end
-if quantity >= cursors.least then
-  return {'sold_out'}
 end
 local seats, accessible = choose(cursors)
 if not seats then
@@ -213,9 +215,9 @@ if not seats then
   return {'sold_out'}
 end
 
-local runs = runs_of(seats)
-write_runs(runs, 'h', accessible)
-if kind ~= 'standing' then
+local runs = accessible and runs_of(seats) or {{seats[1], seats[quantity]}}
+write_runs(runs, 'h', accessible or {})
+if accessible and kind ~= 'standing' then
   for _, run in ipairs(runs) do
     run_taken(cursors, run, last)
   end

@@ -3,7 +3,7 @@
 -- ARGV      order_id, user_id, tickets_max, intent_ms, repeat_field, seat_id…  (ids ascending)
 -- RETURNS   {'held', version, seat_id…} | {'taken', seat_id…} | {'limit_reached', tickets}
 --           | {'repeated', order_id} | {'not_loaded'}
--- INCLUDES  loaded, runs, cursors, orders
+-- INCLUDES  loaded, runs, cursors, changes, orders
 local order_id, user_id, tickets_max = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local intent_ms, repeat_field = tonumber(ARGV[4]), ARGV[5]
 

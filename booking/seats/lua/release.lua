@@ -2,7 +2,7 @@
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      order_id
 -- RETURNS   {'released', version, seat_id…} | {'gone'} | {'not_loaded'}
--- INCLUDES  loaded, runs, cursors, orders
+-- INCLUDES  loaded, runs, cursors, changes, endings
 if not loaded() then
   return {'not_loaded'}
 end

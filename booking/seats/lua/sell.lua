@@ -2,7 +2,7 @@
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      order_id
 -- RETURNS   {'sold', version, seat_id…} | {'gone'} | {'not_loaded'}
--- INCLUDES  loaded, runs, orders
+-- INCLUDES  loaded, runs, endings
 if not loaded() then
   return {'not_loaded'}
 end

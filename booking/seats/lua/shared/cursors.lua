@@ -20,7 +20,7 @@ local function read_cursors(area, first)
   }
   local text = redis.call('HGET', KEYS[2], 'search:' .. area)
   if text then
-    cursors.known = true
+    cursors.text = text
     local least, ordinary = string.match(text, '^(%d+),(%d+)')
     cursors.least, cursors.ordinary = tonumber(least), tonumber(ordinary)
     for length, fit, clean in string.gmatch(text, ';(%d+):(%d+):(%d+)') do
@@ -54,7 +54,7 @@ local function accessible_cursor(cursors, length)
 end
 
 local function write_cursors(cursors)
-  if not cursors.known then
+  if not cursors.text then
     local areas = redis.call('HGET', KEYS[2], 'searched') or ';'
     if #areas > AREAS_MAX then
       return
@@ -68,7 +68,10 @@ local function write_cursors(cursors)
   for length, cursor in pairs(cursors.accessible) do
     parts[#parts + 1] = 'a' .. length .. ':' .. cursor.fit
   end
-  redis.call('HSET', KEYS[2], 'search:' .. cursors.area, table.concat(parts, ';'))
+  local text = table.concat(parts, ';')
+  if text ~= cursors.text then
+    redis.call('HSET', KEYS[2], 'search:' .. cursors.area, text)
+  end
 end
 
 -- The bytes of a run and of RUN_MAX + 2 positions to either side of it, within first..last; what is
@@ -82,14 +85,8 @@ end
 
 -- How many ordinary seats are free just before and just after a stretch of a text.
 local function free_beside(text, start, stop)
-  local left, right = start, stop
-  while string.byte(text, left - 1) == 46 do
-    left = left - 1
-  end
-  while string.byte(text, right + 1) == 46 do
-    right = right + 1
-  end
-  return start - left, right - stop
+  local right = string.find(text, '[^.]', stop + 1) or #text + 1
+  return #string.match(string.sub(text, 1, start - 1), '%.*$'), right - stop - 1
 end
 
 -- A taken run leaves a piece on either side. A piece of exactly k seats is clean for k, though
@@ -106,61 +103,4 @@ end
 
 local function run_taken(cursors, run, last)
   pieces_left(cursors, run, free_beside(bytes_around(run, cursors.first, last)))
-end
-
--- `length` ordinary seats from a position on are free now, some of them since just now.
-local function ordinary_freed(cursors, start, length)
-  for wanted, cursor in pairs(cursors.runs) do
-    if length >= wanted then
-      cursor.fit = math.min(cursor.fit, start)
-      if length ~= wanted + 1 then
-        cursor.clean = math.min(cursor.clean, start)
-      end
-    end
-  end
-end
-
-local function run_freed(cursors, run, last)
-  local text, start, stop = bytes_around(run, cursors.first, last)
-  local from = run[1] - start
-  cursors.least, cursors.ordinary = NONE, NONE
-  local left, right = string.find(text, '%.+')
-  while left and left <= stop do
-    if right >= start then
-      ordinary_freed(cursors, from + left, right - left + 1)
-    end
-    left, right = string.find(text, '%.+', right + 1)
-  end
-  if next(cursors.accessible) then
-    left, right = free_beside(string.gsub(text, ':', '.'), start, stop)
-    local accessible = string.find(text, ':', start - left, true)
-    if accessible and accessible <= stop + right then
-      for wanted, cursor in pairs(cursors.accessible) do
-        if left + stop - start + 1 + right >= wanted then
-          cursor.fit = math.min(cursor.fit, from + accessible)
-        end
-      end
-    end
-  end
-end
-
--- Tells the cursors of every area about runs that were taken or freed, after it was written.
-local function runs_changed(runs, tell)
-  local areas = redis.call('HGET', KEYS[2], 'searched')
-  if not areas or #runs == 0 then
-    return
-  end
-  for first, last in string.gmatch(areas, '(%d+)-(%d+)') do
-    local from, to = tonumber(first), tonumber(last)
-    local cursors = nil
-    for _, run in ipairs(runs) do
-      if run[2] >= from and run[1] <= to then
-        cursors = cursors or read_cursors(first .. '-' .. last, from)
-        tell(cursors, {math.max(run[1], from), math.min(run[2], to)}, to)
-      end
-    end
-    if cursors then
-      write_cursors(cursors)
-    end
-  end
 end

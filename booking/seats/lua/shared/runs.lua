@@ -1,13 +1,5 @@
--- The bytes of the seats, by seat and by run. Each state has a byte for an ordinary seat and one for an
--- accessible seat (keys.py), so that what a seat is stays beside what became of it.
-local ACCESSIBLE = {['.'] = ':', h = 'H', s = 'S', b = 'B'}
-local ORDINARY = {[':'] = '.', H = 'h', S = 's', B = 'b'}
-
--- The state of a seat's byte (`.`, `h`, `s` or `b`), and whether the seat is accessible.
-local function state_of(byte)
-  local state = ORDINARY[byte]
-  return state or byte, state ~= nil
-end
+-- The bytes of the seats (bytes.py), by run. Each state has a byte for an ordinary seat and one for an
+-- accessible seat, so that what a seat is stays beside what became of it.
 
 -- Seats next to each other, as pairs {first, last}, of ascending seat ids.
 local function runs_of(seats)
@@ -29,6 +21,6 @@ local function write_runs(runs, state, accessible)
     redis.call('SETRANGE', KEYS[1], run[1] - 1, string.rep(state, run[2] - run[1] + 1))
   end
   for _, seat in ipairs(accessible) do
-    redis.call('SETRANGE', KEYS[1], seat - 1, ACCESSIBLE[state])
+    redis.call('SETRANGE', KEYS[1], seat - 1, state == '.' and ':' or string.upper(state))
   end
 end
