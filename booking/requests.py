@@ -33,7 +33,9 @@ class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Annotated[list[SeatId], msgspec.Meta(min_length=1, max_length=SEATS_PER_ORDER_MAX)] | None
     ) = None
     promo_code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetType | None = UNSET
-    accessible: bool | UnsetType = UNSET  # left out, the body's hash is what it was before this came
+    accessible: bool | UnsetType = (
+        UNSET  # left out, the body's hash is what it was before this came
+    )
 
     @property
     def wants_accessible(self) -> bool:

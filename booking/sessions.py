@@ -120,9 +120,7 @@ def seating_of(plan: SeatPlan) -> Seating:
         for row in area.rows:
             for part in row.segments:
                 first, count, number = part.first_seat_id, part.count, part.first_number
-                stretches.append(
-                    Stretch(first, count, area.area_id, area.name, row.label, number)
-                )
+                stretches.append(Stretch(first, count, area.area_id, area.name, row.label, number))
                 accessible += (
                     first + one - number for one in row.accessible if 0 <= one - number < count
                 )

@@ -10,6 +10,7 @@ scripts measured a second time in the same turns: what differs there is the nois
 
 import random
 import statistics
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
@@ -54,6 +55,16 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 Say = Callable[[str], None]
+
+
+def bench_holds(against: Path | None, *, as_json: bool) -> None:
+    """Runs all cells and says them."""
+    err = Console(stderr=True)
+    cells = run_holds(against, lambda line: err.print(line, highlight=False))
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode({"holds": cells})).decode())
+    else:
+        print_holds(cells, Console(width=None if sys.stdout.isatty() else 160))
 
 
 def run_holds(against: Path | None, say: Say) -> list[Cell]:

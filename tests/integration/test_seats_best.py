@@ -88,7 +88,7 @@ async def test_it_takes_what_a_good_clerk_would(
         ("s:s", 2, "accessible", "sold_out"),
     ],
 )
-async def test_accessible_seats_are_for_who_asks_and_for_others_when_nothing_else_is_left(
+async def test_accessible_seats_are_for_who_asks_and_for_others_when_nothing_else_is_left(  # noqa: PLR0917
     holds: SeatHolds,
     truth: DictTruth,
     layout: str,

@@ -62,7 +62,8 @@ class SeatsMachine(RuleBasedStateMachine):
         self.runner.close()
 
     @initialize(
-        layout=st.sampled_from(LAYOUTS), blocked=st.sets(st.sampled_from([2, 9, 12, 30]), max_size=2)
+        layout=st.sampled_from(LAYOUTS),
+        blocked=st.sets(st.sampled_from([2, 9, 12, 30]), max_size=2),
     )
     def publishes(self, layout: str, blocked: set[int]) -> None:
         self.session_id = self.truth.publish(layout)

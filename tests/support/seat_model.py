@@ -41,9 +41,7 @@ def _adjacent(seats: str, area: Area, quantity: int) -> list[int] | None:
     return None
 
 
-def _with_accessible(
-    seats: str, area: Area, quantity: int, *, fewest: bool
-) -> list[int] | None:
+def _with_accessible(seats: str, area: Area, quantity: int, *, fewest: bool) -> list[int] | None:
     """The first row with a place that has an accessible seat: the most of them, or the fewest."""
     for row in rows(seats, area):
 
