@@ -3,21 +3,24 @@
 import { announce, h, icon, put } from "../dom.js";
 import { money } from "../format.js";
 import { t } from "../i18n.js";
+import { accessibleField } from "./accessible.js";
 import { areaLeft } from "./sale.js";
 
-/** `choice` is {area_id, quantity}, changed in place; `changed()` is called after each change. */
+/** `choice` is {area_id, quantity, accessible}, changed in place; `changed()` is called after each change. */
 export function bestForm(session, choice, cap, changed) {
   const stepper = quantityStepper(choice, cap, changed);
+  const accessible = accessibleField(session, choice, changed);
   const options = new Map(session.seat_areas.map((area) => [area.area_id, areaOption(area, choice, changed)]));
   const node = h("div", { class: "best" },
     h("p", { class: "hint" }, t("choose.best.lead")),
     h("fieldset", { class: "options" }, h("legend", {}, t("choose.area")), [...options.values()].map((option) => option.node)),
-    stepper.node);
+    stepper.node, accessible.node);
   const refresh = (free) => {
     for (const [area_id, option] of options) option.refresh(free.get(area_id));
     stepper.draw();
+    accessible.draw();
   };
-  return { node, refresh };
+  return { node, refresh, accessible: accessible.wanted };
 }
 
 function areaOption(area, choice, changed) {

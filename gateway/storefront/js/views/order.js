@@ -5,6 +5,7 @@ import { now } from "../clock.js";
 import { h, icon, put, wait } from "../dom.js";
 import { dayAndHour, money, seatName, zoneName } from "../format.js";
 import { t } from "../i18n.js";
+import { accessibleMark, accessibleNote } from "../parts/accessible.js";
 import { holdClock } from "../parts/hold.js";
 import { timeline } from "../parts/history.js";
 import { payment } from "../parts/payment.js";
@@ -94,7 +95,7 @@ class OrderPage {
   pending(until, head) {
     const clock = holdClock(this.order, until, () => this.ranOut());
     const form = payment(this.order, { paid: (answer) => this.paid(answer), later: () => this.settle(until), changed: () => this.reload() });
-    return [head(t("order.hold"), t("order.hold.detail")), clock, form];
+    return [head(t("order.hold"), t("order.hold.detail")), accessibleNote(this.order), clock, form];
   }
 
   cancelled(head) {
@@ -115,7 +116,7 @@ class OrderPage {
           session && h("p", {}, dayAndHour(session.date, session.time_zone), h("small", {}, zoneName(session.date, session.time_zone))),
           h("p", {}, `${show.city} · ${show.venue}`))),
       h("h3", {}, t("order.items")),
-      h("ul", { class: "items" }, order.items.map((item) => h("li", {}, h("span", {}, seatName(item)), h("span", {}, money(item.price, order.currency)))), discountOf(order)),
+      h("ul", { class: "items" }, order.items.map((item) => h("li", {}, h("span", {}, seatName(item), accessibleMark(item)), h("span", {}, money(item.price, order.currency)))), discountOf(order)),
       h("div", { class: "summary-total" },
         h("span", {}, t(["paid", "completed", "refunded"].includes(order.status) ? "order.paid-total" : "order.total")),
         h("b", {}, money(order.total_amount, order.currency))),
