@@ -7,7 +7,7 @@ RUN    := $(VENV)/bin/python -m
 STAMPEDE := $(RUN) stampede
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format loadtest bench audit clean
+.PHONY: help run test lint format loadtest nuisance bench audit clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sort | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -29,6 +29,9 @@ format: $(VENV)/.dev ## formats the code
 
 loadtest: $(VENV)/.runtime ## the flash sale: 10,000 people, 100 seats, then the verification
 	@$(STAMPEDE) loadtest flash-sale --users 10000 --tickets 100
+
+nuisance: $(VENV)/.runtime ## what others feel beside 500 unread answers and the worst text
+	@$(RUN) loadtest.nuisance
 
 bench: $(VENV)/.runtime ## how fast, at what cost, beside what an empty server does
 	@$(STAMPEDE) bench $(ARGS)

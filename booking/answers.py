@@ -1,5 +1,6 @@
 """What booking's routes answer with (API.md), and how records become that."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -8,7 +9,7 @@ import msgspec
 
 from booking.contract import IssuedTicket, OrderItem
 from booking.domain.order import OrderStatus
-from booking.store.records import LastPayment, Order, whole_second
+from booking.store.records import LastPayment, Order, Place, second, whole_second
 
 
 class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -19,6 +20,11 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cost, less `discount`. `note`, when there is one, is to be shown before paying:
     `only_accessible_left`, no ordinary seats were left and some of these are accessible ones, though
     none were asked for.
+
+    Once it has been paid, `tickets_left` are still the buyer's own, and of `total_amount`
+    `refunded_amount` goes back or has gone; `refund_cause` (`buyer` or `session_cancelled`) says why.
+    `places`, where one order is read, is what has become of each seat. `session_cancelled`: the session
+    will not be played.
     """
 
     order_id: UUID
@@ -42,6 +48,32 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     discount: int | None = None
     tickets: list[IssuedTicket] = []
     payment: "PaymentAnswer | None" = None
+    tickets_left: int | None = None
+    refunded_amount: int | None = None
+    refund_cause: str | None = None
+    places: "list[PlaceAnswer]" = []
+    session_cancelled: "CancelledAnswer | None" = None
+
+
+class PlaceAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A seat of a paid order. status: `valid`, `checked_in`, `given` (to `given_to`, an address all but
+    masked), `refund_requested` (the organizer has to say), `refunded`; `since`: when it became so.
+    `paid`: what its buyer paid for it. `ticket_id`: while it is the buyer's own.
+    """
+
+    seat_id: int
+    status: Literal["valid", "checked_in", "given", "refund_requested", "refunded"]
+    paid: int
+    ticket_id: UUID | None = None
+    given_to: str | None = None
+    since: datetime | None = None
+
+
+class CancelledAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`reason`: in the organizer's words."""
+
+    reason: str
+    cancelled_at: datetime
 
 
 class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +107,15 @@ class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     status: str
 
 
+class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How an order is paid here. `test_tokens`: what `payment_token` may be where no money moves, one for
+    each way that a payment can end; empty where it does."""
+
+    provider: str
+    payment_methods: list[str]
+    test_tokens: list[str]
+
+
 class PayAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """`paid` with tickets, or `pending_payment` while the provider has yet to answer."""
 
@@ -86,7 +127,12 @@ class PayAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """`code` is what the QR picture holds; `qr_code`, `pdf` and `calendar` are URLs of the picture, of
-    the page to print and of the calendar entry, and open without logging in."""
+    the page to print and of the calendar entry, and open without logging in.
+
+    `given_to` and `received_from`: who has it now, and who gave it, by address, all but masked; null
+    too where a ticket changed hands before such were kept. `session_cancelled_for`: why its session
+    will not be played.
+    """
 
     ticket_id: UUID
     order_id: UUID
@@ -105,6 +151,12 @@ class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
     qr_code: str
     pdf: str
     calendar: str
+    checked_in_at: datetime | None
+    given_to: str | None
+    given_at: datetime | None
+    received_from: str | None
+    received_at: datetime | None
+    session_cancelled_for: str | None
 
 
 class TicketPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +179,7 @@ class TransferAnswer(msgspec.Struct, frozen=True, kw_only=True):
     row: str
     number: int
     transferred_at: datetime
+    given_to: str
 
 
 class PromoCodeAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +216,11 @@ class SeatsBlocked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def order_answer(
-    order: Order, *, tickets: list[IssuedTicket] | None = None, as_created: bool = False
+    order: Order,
+    *,
+    tickets: list[IssuedTicket] | None = None,
+    places: Sequence[Place] = (),
+    as_created: bool = False,
 ) -> OrderAnswer:
     """The order as it reads now, or as it was answered when it was created."""
     return OrderAnswer(
@@ -188,7 +245,30 @@ def order_answer(
         discount=order.discount,
         tickets=tickets or [],
         payment=None if as_created else _payment_answer(order.payment),
+        tickets_left=order.tickets_left,
+        refunded_amount=order.refunded_amount,
+        refund_cause=order.refund_cause,
+        places=[_place_answer(place) for place in places],
+        session_cancelled=_cancelled_answer(order),
     )
+
+
+def _place_answer(place: Place) -> PlaceAnswer:
+    return PlaceAnswer(
+        seat_id=place.seat_id,
+        status=place.status,
+        paid=place.paid,
+        ticket_id=place.ticket_id,
+        given_to=place.given_to,
+        since=second(place.since),
+    )
+
+
+def _cancelled_answer(order: Order) -> CancelledAnswer | None:
+    if order.session_cancelled_for is None or order.session_cancelled_at is None:
+        return None
+    moment = whole_second(order.session_cancelled_at)
+    return CancelledAnswer(reason=order.session_cancelled_for, cancelled_at=moment)
 
 
 def _payment_answer(payment: LastPayment | None) -> PaymentAnswer | None:

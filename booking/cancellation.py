@@ -92,12 +92,13 @@ async def sweep_orders(pool: Pool, holds: SeatHolds) -> int:
 
 
 async def cancel_and_tell(
-    one: Connection, orders: Sequence[UUID], reason: str
+    one: Connection, orders: Sequence[UUID], reason: str, note: str | None = None
 ) -> list[CancelledOrder]:
-    """Within the caller's transaction. `reason`: `user`, `unpaid` or `session_cancelled`."""
+    """Within the caller's transaction. `reason`: `user`, `unpaid` or `session_cancelled`; `note`: why the
+    session is."""
     cancelled = await ending.cancel_orders(one, orders, reason)
     await release_redemptions(one, [order.order_id for order in cancelled])
-    told = [cancellation_told(order, reason) for order in cancelled]
+    told = [cancellation_told(order, reason, note) for order in cancelled]
     if told:
         events = [event for _, some in told for event in some]
         await ending.tell(one, [entry for entry, _ in told], events)

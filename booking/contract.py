@@ -102,7 +102,8 @@ class OrderPaid(msgspec.Struct, frozen=True):
 
 
 class OrderCancelled(msgspec.Struct, frozen=True):
-    """`reason`: the buyer asked, it was not paid in time, or the session will not be played."""
+    """`reason`: the buyer asked, it was not paid in time, or the session will not be played; why that is,
+    `note` has in its organizer's words."""
 
     order_id: UUID
     order_no: str
@@ -110,6 +111,7 @@ class OrderCancelled(msgspec.Struct, frozen=True):
     session_id: UUID
     title: str
     reason: Literal["user", "unpaid", "session_cancelled"]
+    note: str | None = None
 
 
 class OrderCompleted(msgspec.Struct, frozen=True):

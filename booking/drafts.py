@@ -10,6 +10,7 @@ from booking.answers import OrderAnswer
 from booking.contract import OrderCreated, OrderItem, SeatsChanged
 from booking.domain.seating import Seating
 from booking.requests import CreateOrder
+from booking.store.promotions import PromoCode
 from booking.store.records import NewOrder, PlacedOrder, whole_second
 from catalog.contract import SessionTerms
 from chassis.context import current
@@ -26,6 +27,7 @@ class Attempt(msgspec.Struct, frozen=True):
     terms: SessionTerms
     seating: Seating
     order_id: UUID
+    promo: PromoCode | None = None
 
 
 def _items(attempt: Attempt, seats: Sequence[int]) -> list[OrderItem]:

@@ -2,6 +2,8 @@
 
     parsed → terms → sale window → one hold script → buyer → one coalesced statement → answer
 
+A promo code is found before the hold, so that guessing them holds no seats (booking.guessing).
+
 What PostgreSQL refuses gives its hold back. What nobody can know the outcome of (the database went
 away in the middle) keeps it: the sweeper asks PostgreSQL within HOLD_INTENT_MS and puts things right.
 """
@@ -13,6 +15,7 @@ from booking.answers import OrderAnswer, order_answer
 from booking.cooling import CoolingMemory
 from booking.domain.problems import CoolingDown, SeatsTaken, SoldOut, TicketLimitReached
 from booking.drafts import Attempt, created_answer, new_order
+from booking.guessing import PromoGuesses
 from booking.redeeming import Redeeming
 from booking.requests import CreateOrder, area_of, check_shape, refuse_unknown
 from booking.seats.answers import Held, LimitReached, NoAccessible, Repeated, Taken
@@ -61,6 +64,7 @@ class OrderPlacing:
         buyers: Buyers,
         clock: Clock,
         hold_ttl_s: int,
+        guesses: PromoGuesses,
         redeeming: Redeeming,
     ) -> None:
         self._pool = pool
@@ -69,6 +73,7 @@ class OrderPlacing:
         self._buyers = buyers
         self._clock = clock
         self._hold_ttl_s = hold_ttl_s
+        self._guesses = guesses
         self._redeeming = redeeming
         self._cooling = CoolingMemory()
         self._keys: Coalescer[tuple[UUID, str], bool] = Coalescer(
@@ -82,27 +87,40 @@ class OrderPlacing:
         )
 
     async def place(
-        self, user_id: UUID, wanted: CreateOrder, key: str | None
+        self, user_id: UUID, wanted: CreateOrder, key: str | None, *, address: str | None = None
     ) -> tuple[OrderAnswer, bool]:
-        """Raises the problems of the route. A refusal of a key that has an order replays that."""
+        """Raises the problems of the route. A refusal of a key that has an order replays that.
+
+        address: what the client is counted by beside the user, where they name a promo code.
+        """
         check_shape(wanted)
         hashed = body_hash(wanted) if key is not None else None
         try:
-            return await self._place_new(user_id, wanted, key, hashed), False
+            return await self._place_new(user_id, wanted, key, hashed, address), False
         except (Problem, KeyTaken) as refused:
             if key is None or isinstance(refused, Overloaded | Unauthenticated | Forbidden):
                 raise
             return await self._replay(user_id, key, hashed, refused), True
 
     async def _place_new(
-        self, user_id: UUID, wanted: CreateOrder, key: str | None, hashed: bytes | None
+        self,
+        user_id: UUID,
+        wanted: CreateOrder,
+        key: str | None,
+        hashed: bytes | None,
+        address: str | None,
     ) -> OrderAnswer:
         terms = await self._sessions.published(wanted.session_id)
         refuse_outside_sale(terms, self._clock)
         self._cooling.refuse(wanted.session_id, user_id)
         seating = await self._sessions.seating(wanted.session_id)
         refuse_unknown(wanted, terms, seating)
-        attempt = Attempt(wanted, user_id, key, hashed, terms, seating, uuid7())
+        promo = None
+        if wanted.promo_code:
+            promo = await self._guesses.find(
+                terms.show_id, wanted.promo_code, user_id=user_id, address=address
+            )
+        attempt = Attempt(wanted, user_id, key, hashed, terms, seating, uuid7(), promo)
         return await self._hold_and_commit(attempt)
 
     async def _hold_and_commit(self, attempt: Attempt) -> OrderAnswer:
@@ -111,8 +129,8 @@ class OrderPlacing:
             order = new_order(attempt, seats)
             try:
                 await self._buyers.require(attempt.user_id)  # of those who got seats, not of all
-                if attempt.wanted.promo_code:
-                    order, placed = await self._redeeming.place(order, attempt.wanted.promo_code)
+                if attempt.promo is not None:
+                    order, placed = await self._redeeming.place(order, attempt.promo)
                 else:
                     placed = await self._commits.call(order)
             except SeatsRefused:

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-from booking.answers import PayAnswer, PaymentAnswer
+from booking.answers import PayAnswer, PaymentAnswer, PaymentOptions
 from booking.contract import PAYMENT_STARTED, IssuedTicket
 from booking.domain.order import IllegalTransition, OrderStep, advance
 from booking.domain.payment import PaymentState
@@ -24,7 +24,7 @@ from booking.domain.problems import (
 )
 from booking.providers.protocol import Charge, Provider, Verdict
 from booking.reconciling import Reconciling
-from booking.requests import PayOrder
+from booking.requests import PAYMENT_METHODS, PayOrder
 from booking.settling import Settling
 from booking.store import orders as stored_orders
 from booking.store import payments as stored
@@ -80,6 +80,13 @@ class Payments:
             batch_max=BATCH_MAX,
             queue_max=WAITING_MAX,
             concurrency=STATEMENTS_AT_ONCE,
+        )
+
+    def options(self) -> PaymentOptions:
+        return PaymentOptions(
+            provider=self._provider.name,
+            payment_methods=list(PAYMENT_METHODS),
+            test_tokens=list(getattr(self._provider, "test_tokens", ())),
         )
 
     async def pay(

@@ -11,7 +11,7 @@ from booking.domain.promotion import CODE_LENGTH_MAX, CODE_LENGTH_MIN, PERCENT_M
 from booking.requests import ChangePromoCode, CreatePromoCode
 from booking.store import promotions as stored
 from booking.store.promotions import PromoCode
-from booking.store.records import whole_second
+from booking.store.records import second, whole_second
 from catalog.contract import SHOW_PATH, ShowTerms
 from chassis import logs
 from chassis.client import ServiceClient
@@ -99,8 +99,8 @@ def answer_of(code: PromoCode) -> PromoCodeAnswer:
         currency=code.currency,
         max_uses=code.max_uses,
         max_uses_per_user=code.max_uses_per_user,
-        valid_from=_second(code.valid_from),
-        valid_until=_second(code.valid_until),
+        valid_from=second(code.valid_from),
+        valid_until=second(code.valid_until),
         active=code.active,
         uses=code.uses,
         created_at=whole_second(code.created_at),
@@ -156,10 +156,6 @@ def _check_window(valid_from: datetime | None, valid_until: datetime | None) -> 
             raise _wrong(field, f"must be in the years {YEAR_MIN} to {YEAR_MAX - 1}")
     if valid_from is not None and valid_until is not None and valid_from >= valid_until:
         raise _wrong("valid_until", "must be after valid_from")
-
-
-def _second(moment: datetime | None) -> datetime | None:
-    return whole_second(moment) if moment is not None else None
 
 
 def _wrong(field: str, message: str) -> ValidationFailed:

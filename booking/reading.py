@@ -29,8 +29,11 @@ async def read_order(pool: Pool, tickets: Tickets, user_id: UUID, order_id: UUID
         order = await stored.get_order(one, order_id, user_id)
         if order is None:
             raise NotFound()
-        issued = await tickets.of_order(one, order_id) if order.paid_at is not None else []
-    return order_answer(order, tickets=issued)
+        if order.paid_at is None:
+            return order_answer(order)
+        issued = await tickets.of_order(one, order_id)
+        places = await stored.list_places(one, order_id, user_id)
+    return order_answer(order, tickets=issued, places=places)
 
 
 async def list_orders(

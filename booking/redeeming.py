@@ -6,10 +6,10 @@ one transaction: an order that lives has its use counted, one that was refused h
 
 import msgspec
 
-from booking.domain.problems import PromoCodeNotValid, PromoCodeUnknown
-from booking.domain.promotion import discount_of, normalise_code, paid_of
+from booking.domain.problems import PromoCodeNotValid
+from booking.domain.promotion import discount_of, paid_of
 from booking.store.placing import place_one
-from booking.store.promotions import PromoCode, find_promo_code, redeem_promo_code
+from booking.store.promotions import PromoCode, redeem_promo_code
 from booking.store.records import NewOrder, PlacedOrder, Redeemed
 from booking.store.refusals import refusals
 from chassis import logs
@@ -20,31 +20,29 @@ log = logs.get("booking")
 
 
 class Redeeming:
-    """`await place(order, promo_code)` → the order as it was priced, and as it was placed."""
+    """`await place(order, promo)` → the order as it was priced, and as it was placed.
+
+    promo: as booking.guessing has found it. What a code takes off never changes; whether it may be
+    used now is judged when its use is counted.
+    """
 
     def __init__(self, pool: Pool, *, hold_ttl_s: int) -> None:
         self._pool = pool
         self._hold_ttl_s = hold_ttl_s
 
-    async def place(self, order: NewOrder, promo_code: str) -> tuple[NewOrder, PlacedOrder]:
+    async def place(self, order: NewOrder, promo: PromoCode) -> tuple[NewOrder, PlacedOrder]:
         """Raises the promo code's problems beside those of placing; whatever is raised but
         Unavailable has left nothing behind."""
-        code = normalise_code(promo_code)
-        if code is None:
-            raise PromoCodeUnknown()
         try:
             with refusals():
                 async with transaction(self._pool) as one:
-                    return await self._place(one, order, code)
+                    return await self._place(one, order, promo)
         except TimeoutError:  # the outcome is not known; the sweeper will find out
             raise Unavailable("The database did not answer in time.") from None
 
     async def _place(
-        self, one: Connection, order: NewOrder, code: str
+        self, one: Connection, order: NewOrder, promo: PromoCode
     ) -> tuple[NewOrder, PlacedOrder]:
-        promo = await find_promo_code(one, order.terms.show_id, code)
-        if promo is None:
-            raise PromoCodeUnknown()
         if promo.currency not in {None, order.terms.currency}:
             raise PromoCodeNotValid("This promo code is for another currency.")
         discount = discount_of(promo.kind, promo.value, order.total_amount)

@@ -8,7 +8,7 @@ import msgspec
 
 from booking.contract import RefundItem
 from booking.store.cancelled_sessions import Progress
-from booking.store.records import whole_second
+from booking.store.records import second, whole_second
 from booking.store.refunds import Refund
 
 
@@ -116,8 +116,8 @@ def refund_answer(refund: Refund) -> RefundAnswer:
         amount=refund.amount,
         currency=refund.currency,
         created_at=whole_second(refund.created_at),
-        decided_at=whole_second(refund.decided_at) if refund.decided_at else None,
-        settled_at=whole_second(refund.settled_at) if refund.settled_at else None,
+        decided_at=second(refund.decided_at),
+        settled_at=second(refund.settled_at),
     )
 
 
@@ -142,5 +142,5 @@ def progress_answer(progress: Progress) -> CancellationProgress:
         amount_refunded=progress.amount_refunded,
         currency=progress.currency,
         created_at=whole_second(progress.created_at),
-        finished_at=whole_second(progress.finished_at) if progress.finished_at else None,
+        finished_at=second(progress.finished_at),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 import msgspec
@@ -98,17 +98,23 @@ class TransferTicket(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ]
 
 
+PaymentMethod = Literal["alipay", "wechat_pay", "card"]
+PAYMENT_METHODS: tuple[str, ...] = get_args(PaymentMethod)
+
+
 class PayOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How to pay, and the provider's token for it."""
 
-    payment_method: Literal["alipay", "wechat_pay", "card"]
+    payment_method: PaymentMethod
     payment_token: Annotated[str, msgspec.Meta(pattern=whole("[!-~]{1,255}"))]
 
 
 # Some words with something to see in them; PostgreSQL cannot hold NUL.
 Words = Annotated[
     str,
-    msgspec.Meta(min_length=1, max_length=500, pattern=whole(r"[^\x00]*[^\x00-\x20\x7f][^\x00]*")),
+    msgspec.Meta(
+        min_length=1, max_length=500, pattern=whole(r"[\x01-\x20\x7f]*[^\x00-\x20\x7f][^\x00]*")
+    ),
 ]
 
 

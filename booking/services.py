@@ -11,14 +11,15 @@ from booking.cancellation import expire_orders
 from booking.door import Door
 from booking.door_lists import DoorLists
 from booking.door_staff import DoorStaff
+from booking.guessing import PromoGuesses
 from booking.orders import OrderPlacing
 from booking.payments import Payments
-from booking.printing.press import Press
 from booking.promo_codes import PromoCodes
 from booking.providers.registry import open_provider
 from booking.redeeming import Redeeming
 from booking.refund_sending import RefundSending
 from booking.refunds import Refunds
+from booking.reports.reading import Reports
 from booking.seats.holds import LUA, SeatHolds
 from booking.session_cancelling import SessionCancelling
 from booking.sessions import Buyers, Sessions
@@ -26,7 +27,7 @@ from booking.settling import Settling
 from booking.store.tickets import load_signing_keys
 from booking.store.truth import Expire, PostgresTruth, database_now
 from booking.ticket_codes import TicketCodes, make_keys
-from booking.tickets import Tickets
+from booking.tickets import Tickets, open_lanes
 from booking.transfers import Transfers
 from booking.webhooks import Webhooks
 from chassis.client import ServiceClient
@@ -50,6 +51,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     tickets: Tickets
     transfers: Transfers
     promo_codes: PromoCodes
+    guesses: PromoGuesses
     blocking: Blocking
     webhooks: Webhooks
     refunds: Refunds
@@ -59,6 +61,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     door: Door
     door_lists: DoorLists
     door_staff: DoorStaff
+    reports: Reports
     require_idempotency_key: bool
 
 
@@ -81,11 +84,10 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             PostgresTruth(pool, layout=sessions.layout, expire=_expiring(pool)),
         )
         codes = TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
-        press = Press()
-        stack.callback(press.close)
-        tickets = Tickets(pool, codes, press)
+        tickets = Tickets(pool, codes, await stack.enter_async_context(open_lanes()))
         settling = Settling(pool, tickets=tickets, holds=holds)
         buyers = Buyers(identity)
+        guesses = PromoGuesses(pool, address_max=settings.promo_misses_per_address)
         clock = DatabaseClock()
         clock.set(await database_now(pool))
         yield Booking(
@@ -100,12 +102,14 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 buyers=buyers,
                 clock=clock,
                 hold_ttl_s=settings.hold_ttl_s,
+                guesses=guesses,
                 redeeming=Redeeming(pool, hold_ttl_s=settings.hold_ttl_s),
             ),
             payments=Payments(pool, provider=provider, tickets=tickets, settling=settling),
             tickets=tickets,
             transfers=Transfers(pool, tickets=tickets, buyers=buyers),
             promo_codes=PromoCodes(pool, catalog),
+            guesses=guesses,
             blocking=Blocking(pool, sessions=sessions, holds=holds),
             webhooks=Webhooks(
                 pool,
@@ -121,6 +125,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             door=Door(pool, codes=codes, buyers=buyers),
             door_lists=DoorLists(pool, sessions=sessions, codes=codes, clock=clock),
             door_staff=DoorStaff(pool, sessions=sessions, buyers=buyers),
+            reports=Reports(pool, sessions=sessions, buyers=buyers),
             require_idempotency_key=settings.require_idempotency_key,
         )
 

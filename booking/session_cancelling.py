@@ -137,9 +137,9 @@ class SessionCancelling:
         Orders are locked before claims, as payments do. Whoever was placing one meanwhile is waited for
         by its claims; such an order is there when the seats are closed, and is ended last.
         """
-        ended = await self._end_unpaid(one, terms.session_id)
+        ended = await self._end_unpaid(one, terms.session_id, reason)
         await stored.close_seats(one, terms.session_id, seating.seat_ids())
-        ended += await self._end_unpaid(one, terms.session_id)
+        ended += await self._end_unpaid(one, terms.session_id, reason)
         told = SessionCancelled(
             session_id=terms.session_id,
             organizer_id=terms.organizer_id,
@@ -152,9 +152,11 @@ class SessionCancelling:
         await tell(one, [], [pending(SESSION_CANCELLED, str(terms.session_id), told)])
         return ended
 
-    async def _end_unpaid(self, one: Connection, session_id: UUID) -> list[CancelledOrder]:
+    async def _end_unpaid(
+        self, one: Connection, session_id: UUID, reason: str
+    ) -> list[CancelledOrder]:
         orders = await stored.lock_pending_orders(one, session_id)
-        return await cancel_and_tell(one, orders, "session_cancelled") if orders else []
+        return await cancel_and_tell(one, orders, "session_cancelled", reason) if orders else []
 
     async def progress(self, principal: Principal, session_id: UUID) -> CancellationProgress:
         """Raises NotFound also for a session that is not cancelled."""
@@ -178,7 +180,7 @@ class SessionCancelling:
             if session.catalog_told is None:
                 await self._tell_catalog(session.session_id)
             async with transaction(self._pool) as one:  # there is none: for the day when one is
-                ended = await self._end_unpaid(one, session.session_id)
+                ended = await self._end_unpaid(one, session.session_id, session.reason)
             await release_holds(self._holds, ended)
             return await self._refund_batch(session, orders_max)
         finally:

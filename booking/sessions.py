@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from booking.domain.problems import SaleClosed, SaleNotOpen
@@ -68,10 +68,12 @@ class Sessions:
         )
 
     async def terms(self, session_id: UUID) -> SessionTerms:
-        """Also those of a draft, for its organizer."""
+        """Also those of a draft, for its organizer; they are not kept, as it may be on sale any moment."""
         terms = await self._terms.get(session_id)
         if terms is None:
             raise NotFound()
+        if terms.status == "draft":
+            self._terms.forget(session_id)
         return terms
 
     async def of_organizer(self, principal: Principal, session_id: UUID) -> SessionTerms:
@@ -160,6 +162,22 @@ class Buyers:
     async def find_many(self, user_ids: Sequence[UUID]) -> list[Account | None]:
         """As many as were asked for, in their order."""
         return list(await asyncio.gather(*map(self.find, user_ids)))
+
+    async def accounts(self, user_ids: Iterable[UUID]) -> dict[UUID, Account]:
+        """Those of them that there are, for a list: in calls of their own and not kept, so that a long
+        list neither stands before buyers nor pushes them out."""
+        wanted = list(dict.fromkeys(user_ids))
+        context = current()
+        found: dict[UUID, Account] = {}
+        for start in range(0, len(wanted), LOOKUPS_MAX):
+            span = context.child_span()
+            lookups = [
+                AccountLookup(user_id, context.request_id, span)
+                for user_id in wanted[start : start + LOOKUPS_MAX]
+            ]
+            accounts = await self._look_up(lookups)
+            found |= {account.user_id: account for account in accounts if account is not None}
+        return found
 
     async def find_by_email(self, email: str) -> Account | None:
         """None when there is no such account. Raises NoAddress."""

@@ -35,8 +35,10 @@ def seats_changed(
     return SeatsChanged(session_id, list(seats), by_area, order_id)
 
 
-def cancellation_told(order: CancelledOrder, reason: str) -> tuple[Remembered, list[PendingEvent]]:
-    """What is told of an order that was cancelled, for a `reason` of OrderCancelled."""
+def cancellation_told(
+    order: CancelledOrder, reason: str, note: str | None = None
+) -> tuple[Remembered, list[PendingEvent]]:
+    """What is told of an order that was cancelled, for a `reason` and with a `note` of OrderCancelled."""
     cancelled = OrderCancelled(
         order_id=order.order_id,
         order_no=order.order_no,
@@ -44,6 +46,7 @@ def cancellation_told(order: CancelledOrder, reason: str) -> tuple[Remembered, l
         session_id=order.session_id,
         title=order.title,
         reason=_reason(reason),
+        note=note,
     )
     released = seats_changed(order.session_id, order.seats, order.areas, order.order_id)
     subject = str(order.order_id)

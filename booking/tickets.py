@@ -1,22 +1,24 @@
 """Tickets: who may see one, its QR code as a picture, itself as a page and as a calendar entry."""
 
-import io
-from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Literal, TypeVar
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from uuid import UUID
 
-import segno
+import msgspec
 
 from booking.answers import TicketAnswer, TicketPage
 from booking.contract import IssuedTicket, OrderItem
 from booking.printing.calendar import Entry, calendar_of, seat_line
-from booking.printing.page import Print, draw_ticket
-from booking.printing.press import Press
+from booking.printing.page import Print
+from booking.printing.press import Lane
+from booking.printing.printer import PagePrinter
+from booking.printing.symbol import Format, Symbol, draw_symbol
 from booking.store import orders as stored_orders
 from booking.store import tickets as stored
 from booking.store.payments import NewTicket
-from booking.store.records import Ticket, whole_second
+from booking.store.records import Ticket, second, whole_second
 from booking.store.tickets import TicketOfOrder
 from booking.store.transfers import list_tickets
 from booking.ticket_codes import TicketCodes
@@ -25,23 +27,56 @@ from chassis.pages import offset
 from chassis.postgres import Connection, Pool, connection
 from chassis.problems import NotFound, Unauthenticated
 
-Key = TypeVar("Key")
-Format = Literal["svg", "png"]
 PICTURES_MAX = 512  # remembered; an SVG is about 20 KB, a PNG 2 KB
+PICTURES_WAITING_MAX = 128  # two seconds of work: whoever waits for longer has gone
+PICTURES_EACH_MAX = 24  # the tickets of the largest order, all on one page
 PAGES_MAX = 64  # remembered; a page is about 20 KB
-PNG_SCALE = 8  # pixels a module: readable from a phone held at a gate
-BORDER = 4  # modules of quiet zone; ISO/IEC 18004 asks for four
+PAGES_WAITING_MAX = 24  # two seconds of work
+PAGES_EACH_MAX = 6
+
+
+class Lanes(msgspec.Struct, frozen=True):
+    """Where tickets are drawn."""
+
+    pictures: Lane[Symbol]
+    pages: Lane[Print]
+
+
+@asynccontextmanager
+async def open_lanes() -> AsyncIterator[Lanes]:
+    printer = PagePrinter()
+    loop = asyncio.get_running_loop()
+    at_symbols = ThreadPoolExecutor(1, thread_name_prefix="symbols")
+    at_pages = ThreadPoolExecutor(1, thread_name_prefix="pages")
+    pictures: Lane[Symbol] = Lane(
+        lambda symbol: loop.run_in_executor(at_symbols, draw_symbol, symbol),
+        waiting_max=PICTURES_WAITING_MAX,
+        each_max=PICTURES_EACH_MAX,
+        kept_max=PICTURES_MAX,
+    )
+    pages: Lane[Print] = Lane(
+        lambda page: loop.run_in_executor(at_pages, printer.draw, page),
+        waiting_max=PAGES_WAITING_MAX,
+        each_max=PAGES_EACH_MAX,
+        kept_max=PAGES_MAX,
+    )
+    try:
+        yield Lanes(pictures, pages)
+    finally:
+        printer.close()
+        await pictures.close()
+        await pages.close()
+        for threads in (at_symbols, at_pages):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 class Tickets:
     """Reads tickets for their owners and for who holds the mailed link."""
 
-    def __init__(self, pool: Pool, codes: TicketCodes, press: Press) -> None:
+    def __init__(self, pool: Pool, codes: TicketCodes, lanes: Lanes) -> None:
         self._pool = pool
         self._codes = codes
-        self._press = press
-        self._pictures: OrderedDict[tuple[str, Format], bytes] = OrderedDict()
-        self._pages: OrderedDict[Print, bytes] = OrderedDict()
+        self._lanes = lanes
 
     async def get(self, ticket_id: UUID, user_id: UUID) -> TicketAnswer:
         """Raises NotFound unless it is the user's own."""
@@ -80,6 +115,12 @@ class Tickets:
             qr_code=self._codes.qr_url(ticket.ticket_id),
             pdf=self._codes.url(ticket.ticket_id, "ticket.pdf"),
             calendar=self._codes.url(ticket.ticket_id, "ticket.ics"),
+            checked_in_at=second(ticket.checked_in_at),
+            given_to=ticket.given_to,
+            given_at=second(ticket.given_at),
+            received_from=ticket.received_from,
+            received_at=second(ticket.received_at),
+            session_cancelled_for=ticket.session_cancelled_for,
         )
 
     async def picture(
@@ -87,7 +128,7 @@ class Tickets:
     ) -> bytes:
         """The QR code; who may see it: see `_shown`. Raises Overloaded when too many are drawn."""
         ticket = await self._shown(ticket_id, link=link, user_id=user_id)
-        return await self._drawn(ticket.code, kind)
+        return await self._lanes.pictures.get(ticket.user_id, Symbol(ticket.code, kind))
 
     async def page(
         self, ticket_id: UUID, *, link: str | None, user_id: UUID | None
@@ -107,10 +148,7 @@ class Tickets:
             code=ticket.code,
             void=ticket.status == "void",
         )
-        page = self._pages.get(wanted)
-        if page is None:
-            page = await self._press.run(lambda: draw_ticket(wanted))
-            _keep(self._pages, wanted, page, PAGES_MAX)
+        page = await self._lanes.pages.get(ticket.user_id, wanted)
         return f"ticket-{ticket.order_no}-{ticket.seat_id}.pdf", page
 
     async def calendar(
@@ -204,27 +242,3 @@ class Tickets:
         if ticket is None or ticket.user_id != user_id:
             raise NotFound()
         return ticket
-
-    async def _drawn(self, code: str, kind: Format) -> bytes:
-        picture = self._pictures.get((code, kind))
-        if picture is None:
-            picture = await self._press.run(lambda: draw_qr(code, kind))
-            _keep(self._pictures, (code, kind), picture, PICTURES_MAX)
-        return picture
-
-
-def _keep(kept: OrderedDict[Key, bytes], key: Key, drawn: bytes, most: int) -> None:
-    kept[key] = drawn
-    while len(kept) > most:
-        kept.popitem(last=False)
-
-
-def draw_qr(code: str, kind: Format) -> bytes:
-    """The code as a QR symbol with error correction M: 15% of it may be creased or smudged."""
-    out = io.BytesIO()
-    symbol = segno.make(code, error="m", micro=False)
-    if kind == "svg":
-        symbol.save(out, kind="svg", scale=PNG_SCALE, border=BORDER)
-    else:
-        symbol.save(out, kind="png", scale=PNG_SCALE, border=BORDER)
-    return out.getvalue()

@@ -11,8 +11,11 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from booking.answers import TransferAnswer
 from booking.contract import TICKET_TRANSFERRED, IssuedTicket, TicketTransferred
+from booking.domain.masking import masked
 from booking.domain.problems import RecipientUnknown, TicketNotTransferable
 from booking.sessions import Buyers, NoAddress
 from booking.store import transfers as stored
@@ -34,6 +37,14 @@ MISSES_MAX = 10  # addresses without an account a person may try in MISSES_WITHI
 MISSES_WITHIN_S = 3600
 
 
+class Handover(msgspec.Struct, frozen=True):
+    """Who gets a ticket, and how giver and recipient are called to each other."""
+
+    recipient: Account
+    from_name: str | None
+    to_name: str
+
+
 class Transfers:
     """`recipient` looks up, before the transaction; `move` is its effect."""
 
@@ -42,7 +53,7 @@ class Transfers:
         self._tickets = tickets
         self._buyers = buyers
 
-    async def recipient(self, user_id: UUID, ticket_id: UUID, email: str) -> Account | None:
+    async def recipient(self, user_id: UUID, ticket_id: UUID, email: str) -> Handover | None:
         """Whom the user's ticket goes to; None when the ticket cannot go to anybody (any more).
 
         So nobody learns who has an account but the holder of a ticket that can be given away, who
@@ -60,7 +71,8 @@ class Transfers:
                 raise ValidationFailed(errors=[FieldError("to_email", "is your own address")])
             if account is None or not account.active:
                 raise RecipientUnknown()
-            return account
+        giver = await self._buyers.find(user_id)
+        return Handover(account, masked(giver.email) if giver else None, masked(account.email))
 
     @contextlib.asynccontextmanager
     async def _guess(self, user_id: UUID) -> AsyncIterator[None]:
@@ -87,11 +99,12 @@ class Transfers:
             await stored.give_guess_back(one, user_id, taken_at)
 
     async def move(
-        self, one: Connection, user_id: UUID, ticket_id: UUID, recipient: Account | None
+        self, one: Connection, user_id: UUID, ticket_id: UUID, handover: Handover | None
     ) -> TransferAnswer:
         """In the caller's transaction. Raises TicketNotTransferable."""
-        if recipient is None:
+        if handover is None:
             raise TicketNotTransferable()
+        recipient = handover.recipient
         voided = await stored.void_transferred(one, ticket_id, user_id)
         if voided is None:
             raise TicketNotTransferable()
@@ -105,6 +118,8 @@ class Transfers:
             new=new,
             from_user_id=user_id,
             to_user_id=recipient.user_id,
+            from_name=handover.from_name,
+            to_name=handover.to_name,
         )
         answer = TransferAnswer(
             transfer_id=transfer_id,
@@ -117,6 +132,7 @@ class Transfers:
             row=voided.row,
             number=voided.number,
             transferred_at=whole_second(moment),
+            given_to=handover.to_name,
         )
         told = self._told(answer, voided, user_id, recipient.user_id)
         about = {

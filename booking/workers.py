@@ -66,10 +66,15 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
                 booking.session_cancelling.work_off,
                 stop,
             ),
-            _repeat("prune", PRUNE_EVERY_S, lambda: prune_idempotency_keys(booking.pool), stop),
+            _repeat("prune", PRUNE_EVERY_S, lambda: _prune(booking), stop),
             _repeat("archive", ARCHIVE_EVERY_S, lambda: forget(booking.pool, kept_days), stop),
             _repeat("complete", COMPLETE_EVERY_S, lambda: complete_due_orders(booking.pool), stop),
         )
+
+
+async def _prune(booking: Booking) -> None:
+    await prune_idempotency_keys(booking.pool)
+    await booking.guesses.prune()
 
 
 async def _settle_payments(booking: Booking) -> None:

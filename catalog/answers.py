@@ -1,14 +1,12 @@
 """What catalog answers with: the wire form of API.md. Prices in the currency's minor unit, times UTC."""
 
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 import msgspec
 
 from catalog.contract import Kind, RefundPolicy
-
-SaleStatus = Literal["draft", "scheduled", "on_sale", "sold_out", "closed", "cancelled"]
+from catalog.domain.sales import SaleState, SaleStatus
 
 
 class Venue(msgspec.Struct, frozen=True):
@@ -58,8 +56,11 @@ class SessionList(msgspec.Struct, frozen=True):
 
 
 class ShowSummary(msgspec.Struct, frozen=True):
-    """`date`: when its next session starts, null when all have started. `price_from`: the lowest
-    price of its published sessions. `on_sale`: seats of some session can be bought now."""
+    """`date`: when its next session starts, null when all have started; `time_zone` is the venue's.
+    `price_from`: the lowest price of its published sessions. `on_sale`: seats of some session can be
+    bought now. `sale_state`: `open` when that is so, else `upcoming` when a sale is still to come, else
+    `sold_out` while one runs, else `closed`. `sale_opens_at`: when the next sale opens, null when none
+    is to come. `sale_closes_at`: when the last of the sales that run now ends, null when none runs."""
 
     show_id: UUID
     title: str
@@ -67,9 +68,13 @@ class ShowSummary(msgspec.Struct, frozen=True):
     city: str
     venue: str
     date: datetime | None
+    time_zone: str
     price_from: int | None
     currency: str | None
     on_sale: bool
+    sale_state: SaleState
+    sale_opens_at: datetime | None
+    sale_closes_at: datetime | None
     poster_url: str | None
 
 
@@ -85,7 +90,6 @@ class Show(ShowSummary, frozen=True):
 
     description: str
     address: str
-    time_zone: str
     venue_id: UUID
     sessions: list[Session]
     refund_policy: RefundPolicy

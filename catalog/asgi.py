@@ -24,12 +24,13 @@ def create_app(wiring: Wiring) -> Litestar:
         pool = await open_pool(wiring.database_url, "catalog", size=size)
         app.state.pool = pool
         app.state.reading = Reading(pool)
-        app.state.seat_maps = SeatMaps(pool)
+        app.state.seat_maps = maps = SeatMaps(pool)
         app.state.terms = Terms(pool)
         app.state.inbox = make_inbox(pool)
         try:
             yield
         finally:
+            maps.close()
             await pool.close()
 
     return service_app("catalog", wiring, routes=ROUTES, lifespan=lifespan, ready=_ready)

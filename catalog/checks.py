@@ -1,8 +1,9 @@
 """The rules between the fields of what organizers send. Each finding names its field."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import chain, islice
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -14,6 +15,7 @@ from catalog.domain.searching import YEAR_MAX, YEAR_MIN
 from catalog.requests import (
     SEATS_A_SESSION_MAX,
     AreaOfSeats,
+    ChangeSession,
     CreateSession,
     RefundTerms,
     RowOfSeats,
@@ -29,7 +31,7 @@ Findings = Iterator[FieldError]
 
 def refuse(*findings: Findings) -> None:
     """Raises ValidationFailed with what was found, if anything."""
-    errors = [error for several in findings for error in several][:ERRORS_MAX]
+    errors = list(islice(chain.from_iterable(findings), ERRORS_MAX))  # and looks for no more
     if errors:
         raise ValidationFailed(errors=errors)
 
@@ -51,8 +53,8 @@ def _currencies() -> frozenset[str]:
     )
 
 
-def time_zone(name: str) -> Findings:
-    if name not in _time_zones():
+def time_zone(name: str | UnsetType) -> Findings:
+    if not isinstance(name, UnsetType) and name not in _time_zones():
         yield FieldError("time_zone", "must be an IANA time zone such as Asia/Shanghai")
 
 
@@ -84,13 +86,29 @@ def refund_policy(policy: RefundTerms | UnsetType) -> Findings:
 def session(body: CreateSession) -> Findings:
     """Everything about a session that types cannot say."""
     yield from sale_window(body.starts_at, body.sale_opens_at, body.sale_closes_at)
-    if body.currency not in _currencies():
+    yield from _currency(body.currency)
+    yield from _areas(body.areas)
+
+
+def change(body: ChangeSession) -> Findings:
+    """The same of what is sent; the window is checked as it comes out (sale_window)."""
+    if not isinstance(body.currency, UnsetType):
+        yield from _currency(body.currency)
+    if not isinstance(body.areas, UnsetType):
+        yield from _areas(body.areas)
+
+
+def _currency(code: str) -> Findings:
+    if code not in _currencies():
         yield FieldError("currency", "must be an ISO 4217 code such as CNY")
-    for index, area in enumerate(body.areas):
+
+
+def _areas(areas: Sequence[AreaOfSeats]) -> Findings:
+    for index, area in enumerate(areas):
         yield from _area(f"areas.{index}", area)
-    yield from _unique("areas", body.areas, "name", lambda area: area.name)
-    seats = sum(row.seats for area in body.areas for row in area.rows or ())
-    seats += sum(area.capacity or 0 for area in body.areas)
+    yield from _unique("areas", areas, "name", lambda area: area.name)
+    seats = sum(row.seats for area in areas for row in area.rows or ())
+    seats += sum(area.capacity or 0 for area in areas)
     if seats > SEATS_A_SESSION_MAX:
         yield FieldError(
             "areas", f"have {seats} seats; a session has at most {SEATS_A_SESSION_MAX}"

@@ -1,10 +1,11 @@
-"""What organizers do: venues, shows, sessions, publishing.
+"""What organizers do: shows, sessions, publishing. Venues are in catalog.venues.
 
 Each function works within the transaction it is given and returns the answer; all that can be said
 about a request without the database has been checked before. Somebody else's show is NotFound.
 """
 
-from datetime import UTC
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -12,47 +13,42 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET
 
 from catalog import checks, store
-from catalog.answers import Session, Show, Venue
+from catalog.answers import Session, Show
 from catalog.domain.ownership import Viewer
 from catalog.domain.plan import place_areas, standing_row
-from catalog.domain.searching import fold, search_text
-from catalog.problems import PlanFrozen, SessionCancelled, VenueInUse
+from catalog.domain.searching import fold
+from catalog.problems import (
+    PlanFrozen,
+    SessionCancelled,
+    SessionPublished,
+    ShowPublished,
+    VenueInUse,
+)
 from catalog.reading import read_session, read_show
-from catalog.requests import ChangeSession, ChangeShow, CreateSession, CreateShow, CreateVenue
+from catalog.requests import (
+    AreaOfSeats,
+    ChangeSession,
+    ChangeShow,
+    CreateSession,
+    CreateShow,
+)
+from catalog.search_texts import searched_by
 from catalog.store import AreaRow, Record, SessionRow, ShowRow
 from chassis import logs
 from chassis.ids import uuid7
 from chassis.postgres import Connection
 from chassis.problems import FieldError, NotFound, ValidationFailed
 
+CHANGES_ALWAYS = ("sale_closes_at",)
+CHANGES_WHILE_DRAFT = ("starts_at", "sale_opens_at", "currency", "max_tickets_per_user")
+
 log = logs.get("catalog")
-
-
-async def create_venue(connection: Connection, viewer: Viewer, body: CreateVenue) -> Venue:
-    venue = Venue(
-        venue_id=uuid7(),
-        name=body.name,
-        city=body.city,
-        address=body.address,
-        time_zone=body.time_zone,
-    )
-    await store.insert_venue(
-        connection,
-        venue_id=venue.venue_id,
-        name=venue.name,
-        city=venue.city,
-        address=venue.address,
-        time_zone=venue.time_zone,
-        created_by=viewer.user_id,
-    )
-    log.info("venue_created", venue=venue.venue_id)
-    return venue
 
 
 async def create_show(connection: Connection, viewer: Viewer, body: CreateShow) -> Show:
     """Raises ValidationFailed when there is no such venue."""
     show_id = uuid7()
-    row = _show_row(
+    row = await _show_row(
         show_id,
         await _venue(connection, body.venue_id),
         title=body.title,
@@ -82,7 +78,7 @@ async def change_show(
     ):
         raise VenueInUse()
     venue = await _venue(connection, wanted.pop("venue_id"))
-    await store.update_show(connection, _show_row(show_id, venue, **wanted))
+    await store.update_show(connection, await _show_row(show_id, venue, **wanted))
     if body.refund_policy is not UNSET:
         await store.set_refund_policy(connection, show_id, body.refund_policy)
     log.info("show_changed", show=show_id)
@@ -101,27 +97,29 @@ async def create_session(
         session_id=uuid7(),
         show_id=show_id,
         starts_at=body.starts_at.astimezone(UTC),
-        local_date=body.starts_at.astimezone(ZoneInfo(venue["time_zone"])).date(),
+        local_date=day_at(venue["time_zone"], body.starts_at),
         sale_opens_at=body.sale_opens_at.astimezone(UTC),
         sale_closes_at=body.sale_closes_at.astimezone(UTC),
         currency=body.currency,
         max_tickets_per_user=body.max_tickets_per_user,
     )
-    areas = number_areas(body)
+    areas = number_areas(body.areas)
     await store.insert_session(connection, session, areas)
     seats = sum(area.capacity for area in areas)
     log.info("session_created", session=session.session_id, show=show_id, seats=seats)
     return await read_session(connection, session.session_id, viewer)
 
 
-def number_areas(body: CreateSession) -> list[AreaRow]:
+def day_at(time_zone: str, moment: datetime) -> date:
+    """The day that it is there."""
+    return moment.astimezone(ZoneInfo(time_zone)).date()
+
+
+def number_areas(areas: Sequence[AreaOfSeats]) -> list[AreaRow]:
     """The areas as they are stored, each with its range of positions."""
-    rows = [checks.rows_of(area) for area in body.areas]
+    rows = [checks.rows_of(area) for area in areas]
     ranges = place_areas(
-        [
-            some or [standing_row(area.capacity or 0)]
-            for area, some in zip(body.areas, rows, strict=True)
-        ]
+        [some or [standing_row(area.capacity or 0)] for area, some in zip(areas, rows, strict=True)]
     )
     return [
         AreaRow(
@@ -134,30 +132,81 @@ def number_areas(body: CreateSession) -> list[AreaRow]:
             last_seat_id=room.last,
             rows=some or None,
         )
-        for area, some, room in zip(body.areas, rows, ranges, strict=True)
+        for area, some, room in zip(areas, rows, ranges, strict=True)
     ]
 
 
 async def change_session(
     connection: Connection, viewer: Viewer, session_id: UUID, body: ChangeSession
 ) -> Session:
-    """Raises NotFound, PlanFrozen for what may not change once published, ValidationFailed."""
+    """Changes what is sent; `areas` replace the plan as a whole. `body` has passed checks.change.
+
+    Of a change and a publishing at once one comes first, as a whole: the session's row is locked.
+    Raises NotFound, SessionCancelled, PlanFrozen for what may not change once published,
+    ValidationFailed.
+    """
     current = await _own_session(connection, viewer, session_id)
-    wanted: dict[str, Any] = {
-        name: current[name] if getattr(body, name) is UNSET else getattr(body, name)
-        for name in ("sale_opens_at", "sale_closes_at", "max_tickets_per_user")
-    }
     if current["status"] == "cancelled":
         raise SessionCancelled()
-    frozen = ("sale_opens_at", "max_tickets_per_user")
-    if current["status"] != "draft" and any(wanted[name] != current[name] for name in frozen):
-        raise PlanFrozen("Once published, only sale_closes_at may change.")
+    wanted: dict[str, Any] = {
+        name: current[name] if getattr(body, name) is UNSET else getattr(body, name)
+        for name in (*CHANGES_WHILE_DRAFT, *CHANGES_ALWAYS)
+    }
+    if current["status"] != "draft":
+        _refuse_frozen(current, wanted, body)
     checks.refuse(
-        checks.sale_window(current["starts_at"], wanted["sale_opens_at"], wanted["sale_closes_at"])
+        checks.sale_window(wanted["starts_at"], wanted["sale_opens_at"], wanted["sale_closes_at"])
     )
-    await store.update_session(connection, session_id, **wanted)
+    wanted["local_date"] = current["local_date"]
+    if wanted["starts_at"] != current["starts_at"]:
+        venue = await _venue(connection, current["venue_id"])
+        wanted["local_date"] = day_at(venue["time_zone"], wanted["starts_at"])
+    if body.areas is not UNSET:
+        await store.replace_areas(connection, session_id, number_areas(body.areas))
+    if not await store.update_session(connection, session_id, status=current["status"], **wanted):
+        raise PlanFrozen()
     log.info("session_changed", session=session_id)
     return await read_session(connection, session_id, viewer)
+
+
+def _refuse_frozen(current: Record, wanted: dict[str, Any], body: ChangeSession) -> None:
+    """What is sent again as it is changes nothing; a plan is not compared seat by seat."""
+    frozen = [name for name in CHANGES_WHILE_DRAFT if wanted[name] != current[name]]
+    if body.areas is not UNSET:
+        frozen.append("areas")
+    if frozen:
+        raise PlanFrozen(
+            "Once published, only sale_closes_at may change.",
+            errors=[
+                FieldError(name, "is frozen since the session was published") for name in frozen
+            ],
+        )
+
+
+async def delete_session(connection: Connection, viewer: Viewer, session_id: UUID) -> UUID:
+    """A draft; its show. Raises NotFound, SessionPublished."""
+    current = await _own_session(connection, viewer, session_id)
+    if current["status"] != "draft":
+        raise SessionPublished()
+    await store.delete_drafts(connection, [session_id])
+    log.info("session_deleted", session=session_id, show=current["show_id"])
+    show_id: UUID = current["show_id"]
+    return show_id
+
+
+async def delete_show(connection: Connection, viewer: Viewer, show_id: UUID) -> list[UUID]:
+    """With its drafts, whose ids are returned. Raises NotFound, ShowPublished."""
+    show = await store.lock_show(connection, show_id)
+    if show is None or not viewer.owns(show["organizer_id"]):
+        raise NotFound()
+    sessions = await store.lock_sessions_of_show(connection, show_id)
+    if any(session["status"] != "draft" for session in sessions):
+        raise ShowPublished()
+    drafts = [session["session_id"] for session in sessions]
+    await store.delete_drafts(connection, drafts)
+    await store.delete_show(connection, show_id)
+    log.info("show_deleted", show=show_id, drafts=len(drafts))
+    return drafts
 
 
 async def publish_session(connection: Connection, viewer: Viewer, session_id: UUID) -> Session:
@@ -198,13 +247,13 @@ async def _own_session(connection: Connection, viewer: Viewer, session_id: UUID)
 
 
 async def _venue(connection: Connection, venue_id: UUID) -> Record:
-    venue = await store.venue(connection, venue_id)
+    venue = await store.venue_for_use(connection, venue_id)
     if venue is None:
         raise ValidationFailed(errors=[FieldError("venue_id", "names no venue")])
     return venue
 
 
-def _show_row(
+async def _show_row(
     show_id: UUID,
     venue: Record,
     *,
@@ -222,5 +271,5 @@ def _show_row(
         poster_url=poster_url,
         city_key=fold(venue["city"]),
         category_key=fold(category),
-        search_text=search_text(title, venue["city"], venue["name"], description),
+        search_text=await searched_by(title, venue["city"], venue["name"], description),
     )

@@ -6,6 +6,7 @@ and are answered from the database.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from catalog import store
 from catalog.answers import SeatArea, Session, SessionList, Show, ShowList, ShowSummary
 from catalog.contract import RefundPolicy
 from catalog.domain.ownership import Viewer, may_see
+from catalog.domain.sales import sale_state
 from catalog.domain.searching import Search
 from catalog.encoded import Encoded, encode
 from catalog.store import Record
@@ -118,7 +120,6 @@ async def read_show(connection: Connection, show_id: UUID, viewer: Viewer | None
         **_summary({**row, **_standing(rows)}),
         description=row["description"],
         address=row["address"],
-        time_zone=row["time_zone"],
         venue_id=row["venue_id"],
         sessions=[_session_answer(session, areas[session["session_id"]]) for session in rows],
         refund_policy=refund_policy(row),
@@ -141,28 +142,42 @@ def _standing(sessions: Sequence[Record]) -> dict[str, Any]:
     published = [session for session in sessions if session["status"] == "published"]
     ahead = [session["starts_at"] for session in published if session["ahead"]]
     cheapest = min(published, key=lambda one: (one["price_from"], one["session_id"]), default=None)
+    coming = [one["sale_opens_at"] for one in published if one["sale_status"] == "scheduled"]
+    running = [
+        one["sale_closes_at"] for one in published if one["sale_status"] in {"on_sale", "sold_out"}
+    ]
     return {
         "next_date": min(ahead, default=None),
         "price_from": None if cheapest is None else cheapest["price_from"],
         "currency": None if cheapest is None else cheapest["currency"],
-        "on_sale": any(session["sale_status"] == "on_sale" for session in published),
+        "sale_statuses": {session["sale_status"] for session in sessions},
+        "sale_opens_at": min(coming, default=None),
+        "sale_closes_at": max(running, default=None),
     }
 
 
 def _summary(row: Any) -> dict[str, Any]:
-    date = row["next_date"]
+    state = sale_state(row["sale_statuses"] or ())
     return {
         "show_id": row["show_id"],
         "title": row["title"],
         "category": row["category"],
         "city": row["city"],
         "venue": row["venue"],
-        "date": None if date is None else date.replace(microsecond=0),
+        "date": _whole_second(row["next_date"]),
+        "time_zone": row["time_zone"],
         "price_from": row["price_from"],
         "currency": row["currency"],
-        "on_sale": row["on_sale"],
+        "on_sale": state == "open",
+        "sale_state": state,
+        "sale_opens_at": _whole_second(row["sale_opens_at"]),
+        "sale_closes_at": _whole_second(row["sale_closes_at"]),
         "poster_url": row["poster_url"],
     }
+
+
+def _whole_second(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(microsecond=0)
 
 
 def _session_answer(row: Record, areas: Sequence[Record]) -> Session:

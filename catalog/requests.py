@@ -22,25 +22,37 @@ TICKETS_PER_USER_DEFAULT = 6
 
 # One line with something to see in it; PostgreSQL cannot hold NUL, and a title with a line break
 # would forge a line wherever it is shown.
-_LINE = whole(rf"[^{OFF_LINE}]*[^{OFF_LINE}\x20][^{OFF_LINE}]*")
+_LINE = whole(rf"\x20*[^{OFF_LINE}\x20][^{OFF_LINE}]*")
 _PROSE = whole(r"[^\x00]*")
 _WEB_URL = whole(r"https?://[^\s\x00-\x1f\x7f<>\"\\/?#@]+([/?#][^\s\x00-\x1f\x7f<>\"\\]*)?")
 
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE)]
 City = Annotated[str, Meta(min_length=1, max_length=100, pattern=_LINE)]
+Address = Annotated[str, Meta(max_length=500, pattern=_PROSE)]
+TimeZone = Annotated[str, Meta(min_length=1, max_length=64, description="IANA name.")]
 Category = Annotated[str, Meta(min_length=1, max_length=50, pattern=_LINE)]
 Description = Annotated[str, Meta(max_length=20_000, pattern=_PROSE)]
 PosterUrl = Annotated[str, Meta(max_length=2000, pattern=_WEB_URL)]
 Time = Annotated[datetime, Meta(tz=True)]
 SeatNumber = Annotated[int, Meta(ge=1, le=SEATS_A_ROW_MAX)]
 TicketsPerUser = Annotated[int, Meta(ge=1, le=TICKETS_PER_USER_MAX)]
+Currency = Annotated[str, Meta(min_length=3, max_length=3, description="ISO 4217.")]
 
 
 class CreateVenue(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     name: Name
     city: City
-    address: Annotated[str, Meta(max_length=500, pattern=_PROSE)] = ""
-    time_zone: Annotated[str, Meta(min_length=1, max_length=64, description="IANA name.")]
+    address: Address = ""
+    time_zone: TimeZone
+
+
+class ChangeVenue(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Only what is sent changes. The time zone may change until a session there is published."""
+
+    name: Name | UnsetType = UNSET
+    city: City | UnsetType = UNSET
+    address: Address | UnsetType = UNSET
+    time_zone: TimeZone | UnsetType = UNSET
 
 
 class RefundTerms(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -93,21 +105,28 @@ class AreaOfSeats(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     capacity: Annotated[int, Meta(ge=1, le=SEATS_A_SESSION_MAX)] | None = None
 
 
+Areas = Annotated[list[AreaOfSeats], Meta(min_length=1, max_length=AREAS_MAX)]
+
+
 class CreateSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     starts_at: Time
     sale_opens_at: Time
     sale_closes_at: Time
-    currency: Annotated[str, Meta(min_length=3, max_length=3, description="ISO 4217.")]
+    currency: Currency
     max_tickets_per_user: TicketsPerUser = TICKETS_PER_USER_DEFAULT
-    areas: Annotated[list[AreaOfSeats], Meta(min_length=1, max_length=AREAS_MAX)]
+    areas: Areas
 
 
 class ChangeSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Everything while in draft; once published only the end of the sale."""
+    """Only what is sent changes: everything while in draft, once published only the end of the sale.
+    `areas` replace the whole plan; its areas and seats have new ids then."""
 
+    starts_at: Time | UnsetType = UNSET
     sale_opens_at: Time | UnsetType = UNSET
     sale_closes_at: Time | UnsetType = UNSET
+    currency: Currency | UnsetType = UNSET
     max_tickets_per_user: TicketsPerUser | UnsetType = UNSET
+    areas: Areas | UnsetType = UNSET
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

@@ -1,7 +1,13 @@
-"""Seat maps: drawn and encoded once, off the event loop, and kept, since a published plan is frozen."""
+"""Seat maps: drawn and encoded once, off the event loop, and kept, each for as long as it is true.
+
+A published plan is frozen, so its map is kept by its session alone. A draft's is kept by the session's
+revision, which every change moves on. This is the one place that keeps encoded maps: so many bytes of
+published ones, so many of drafts, which so cannot push those out that buyers look at.
+"""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -10,66 +16,110 @@ from catalog import store
 from catalog.answers import AreaMap, Seat, SeatMap, SeatRow
 from catalog.domain import hall
 from catalog.domain.ownership import Viewer
-from catalog.domain.plan import Row, number_rows, standing_row
-from catalog.encoded import GZIP_FROM_BYTES, Encoded, encode, packed
+from catalog.domain.plan import NumberedRow, Row, number_rows, standing_row
+from catalog.encoded import PACKED_ALONE_FROM_BYTES, Encoded, Packed, encode, pack
 from catalog.store import AreaRow
 from chassis.cache import FetchOnce
 from chassis.postgres import Pool, connection
 from chassis.problems import NotFound
+from chassis.threads import SlowThreads
 
 KEEP_S = 86_400.0
-MAPS_MAX = 16  # a map of 100,000 seats is 9 MB
+KEEP_DRAFT_S = 600.0
+MAPS_MAX = 1_000
+PUBLISHED_BYTES_MAX = 96 * 1_048_576  # a map of 200,000 seats is 18 MB, and 1.6 MB packed
+DRAFT_BYTES_MAX = 48 * 1_048_576
+WAITING_MAX = 8  # behind the one that is drawn: the largest takes half a second
+BUSY = "Too many seat maps are being drawn; try again in a moment."
+
+DraftKey = tuple[UUID, int]  # a session and its revision
 
 
 class EncodedMap(msgspec.Struct, frozen=True):
-    """A seat map as JSON, and as gzip where that is worth it. `frozen`: it will never change."""
+    """A seat map as JSON, a large one in gzip alone. `frozen`: it will never change."""
 
-    plain: Encoded
-    gzip: Encoded | None
+    form: Encoded | Packed
     frozen: bool
+
+    @property
+    def weight(self) -> int:
+        return len((self.form.gzip if isinstance(self.form, Packed) else self.form).body)
 
 
 class SeatMaps:
-    """The seat maps of sessions."""
+    """The seat maps of sessions. Close it after use.
+
+    Published maps and drafts are drawn in a thread each: however many plans an organizer tries, buyers
+    do not wait behind them.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._published = FetchOnce(self._draw_published, ttl_s=KEEP_S, entries_max=MAPS_MAX)
+        self._published = FetchOnce(
+            self._draw_published,
+            ttl_s=KEEP_S,
+            entries_max=MAPS_MAX,
+            weigh=lambda drawn: drawn.weight,
+            weight_max=PUBLISHED_BYTES_MAX,
+        )
+        self._drafts = FetchOnce(
+            self._draw_draft,
+            ttl_s=KEEP_DRAFT_S,
+            entries_max=MAPS_MAX,
+            weigh=lambda drawn: drawn.weight,
+            weight_max=DRAFT_BYTES_MAX,
+        )
+        self._lanes = {
+            lane: SlowThreads(f"{lane}-maps", threads=1, waiting_max=WAITING_MAX, busy=BUSY)
+            for lane in ("published", "draft")
+        }
+
+    def close(self) -> None:
+        for lane in self._lanes.values():
+            lane.close()
 
     async def seat_map(self, session_id: UUID, viewer: Viewer | None) -> EncodedMap:
-        """Raises NotFound for none, and for somebody else's draft."""
+        """Raises NotFound for none, and for somebody else's draft; Overloaded when too many are drawn."""
         try:
             return await self._published.get(session_id)
         except NotFound:
             if viewer is None:
                 raise
-        return await self._draw(session_id, viewer)
+        async with connection(self._pool) as lent:
+            session = await store.standing_of_session(lent, session_id)
+        if session is None or not viewer.owns(session["organizer_id"]):
+            raise NotFound()
+        return await self._drafts.get((session_id, session["revision"]))
 
     async def _draw_published(self, session_id: UUID) -> EncodedMap:
-        return await self._draw(session_id, None)
-
-    async def _draw(self, session_id: UUID, viewer: Viewer | None) -> EncodedMap:
         async with connection(self._pool) as lent:
-            session = await store.session(lent, session_id)
-            if session is None:
+            session = await store.standing_of_session(lent, session_id)
+            if session is None or session["status"] == "draft":
                 raise NotFound()
-            draft = session["status"] == "draft"
-            if draft and (viewer is None or not viewer.owns(session["organizer_id"])):
-                raise NotFound()
-            areas = await store.plans_of_session(lent, session_id)
-        plain, gzip = await asyncio.to_thread(_encode, session_id, session["currency"], areas)
-        return EncodedMap(plain, gzip, frozen=not draft)
+            plan = await store.plan_of_session(lent, session_id)
+        return await self._draw("published", session_id, plan)
+
+    async def _draw_draft(self, key: DraftKey) -> EncodedMap:
+        """As it is now. Should it have moved on since it was asked for, then nobody asks for this
+        revision any more."""
+        async with connection(self._pool) as lent:
+            plan = await store.plan_of_session(lent, key[0])
+        return await self._draw("draft", key[0], plan)
+
+    async def _draw(self, lane: str, session_id: UUID, plan: store.Plan | None) -> EncodedMap:
+        if plan is None:
+            raise NotFound()
+        drawing = self._lanes[lane].submit(lambda: _encode(session_id, plan))
+        return EncodedMap(await asyncio.wrap_future(drawing), frozen=plan.status != "draft")
 
 
-def _encode(
-    session_id: UUID, currency: str, areas: Sequence[AreaRow]
-) -> tuple[Encoded, Encoded | None]:
-    plain = encode(draw(session_id, currency, areas))
-    return plain, packed(plain) if len(plain.body) >= GZIP_FROM_BYTES else None
+def _encode(session_id: UUID, plan: store.Plan) -> Encoded | Packed:
+    plain = encode(draw(session_id, plan.currency, plan.areas))
+    return pack(plain) if len(plain.body) >= PACKED_ALONE_FROM_BYTES else plain
 
 
 def draw(session_id: UUID, currency: str, areas: Sequence[AreaRow]) -> SeatMap:
-    """The map of a session's areas, in seat_id order."""
+    """The map of a session's areas, in seat_id order; its rows are encoded already."""
     rows = [rows_of(area) for area in areas]
     sizes = [
         hall.size_of(some, standing=area.rows is None)
@@ -105,25 +155,31 @@ def rows_of(area: AreaRow) -> list[Row]:
 
 
 def _draw_rows(area: AreaRow, rows: Sequence[Row], frame: hall.Frame) -> list[SeatRow]:
-    drawn = []
+    """Each row encoded by itself: all seats of a large hall at once are 60 MB of objects, and encoding
+    them in one go keeps every other thread waiting."""
+    drawn: list[Any] = []
     for index, numbered in enumerate(number_rows(rows, area.first_seat_id)):
-        row = numbered.row
-        accessible = frozenset(row.accessible)
         if area.rows is None:
             points = hall.places(frame, area.capacity)
         else:
-            points = hall.seats_of_row(frame, index, row)
-        seats = [
-            Seat(
-                seat_id=run.first_position + offset,
-                row=row.label,
-                number=run.first_number + offset,
-                x=x,
-                y=y,
-                accessible=run.first_number + offset in accessible,
-            )
-            for run in numbered.runs
-            for offset, (x, y) in zip(range(run.count), points, strict=False)
-        ]
-        drawn.append(SeatRow(row.label, seats))
+            points = hall.seats_of_row(frame, index, numbered.row)
+        drawn.append(msgspec.Raw(msgspec.json.encode(_draw_row(numbered, points))))
     return drawn
+
+
+def _draw_row(numbered: NumberedRow, points: Iterator[tuple[float, float]]) -> SeatRow:
+    row = numbered.row
+    accessible = frozenset(row.accessible)
+    seats = [
+        Seat(
+            seat_id=run.first_position + offset,
+            row=row.label,
+            number=run.first_number + offset,
+            x=x,
+            y=y,
+            accessible=run.first_number + offset in accessible,
+        )
+        for run in numbered.runs
+        for offset, (x, y) in zip(range(run.count), points, strict=False)
+    ]
+    return SeatRow(row.label, seats)

@@ -17,6 +17,8 @@ from chassis.postgres import Connection, load_queries
 
 _sql = load_queries(Path(__file__).parent / "sql")
 
+_decode_rows = msgspec.json.Decoder(list[Row]).decode
+
 Record = asyncpg.Record
 
 
@@ -31,6 +33,14 @@ class AreaRow(msgspec.Struct, frozen=True):
     first_seat_id: int
     last_seat_id: int
     rows: list[Row] | None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A session's areas in their order, and what of the session is drawn with them."""
+
+    status: str
+    currency: str
+    areas: list[AreaRow]
 
 
 class SessionRow(msgspec.Struct, frozen=True):
@@ -64,9 +74,56 @@ async def insert_venue(connection: Connection, **values: Any) -> None:
     await _sql.insert_venue(connection, **values)
 
 
-async def venue(connection: Connection, venue_id: UUID) -> Record | None:
-    found: Record | None = await _sql.venue(connection, venue_id=venue_id)
+async def venue_for_use(connection: Connection, venue_id: UUID) -> Record | None:
+    """It stays as it is until the transaction ends."""
+    found: Record | None = await _sql.venue_for_use(connection, venue_id=venue_id)
     return found
+
+
+async def maker_of_venue(connection: Connection, venue_id: UUID) -> UUID | None:
+    made_by: UUID | None = await _sql.maker_of_venue(connection, venue_id=venue_id)
+    return made_by
+
+
+async def lock_venue(connection: Connection, venue_id: UUID) -> Record | None:
+    found: Record | None = await _sql.lock_venue(connection, venue_id=venue_id)
+    return found
+
+
+async def lock_shows_at_venue(connection: Connection, venue_id: UUID) -> None:
+    await _all(_sql.lock_shows_at_venue(connection, venue_id=venue_id))
+
+
+async def lock_drafts_at_venue(connection: Connection, venue_id: UUID) -> list[Record]:
+    return await _all(_sql.lock_drafts_at_venue(connection, venue_id=venue_id))
+
+
+async def was_published_at(connection: Connection, venue_id: UUID) -> bool:
+    return bool(await _sql.was_published_at(connection, venue_id=venue_id))
+
+
+async def is_used(connection: Connection, venue_id: UUID) -> bool:
+    return bool(await _sql.is_used(connection, venue_id=venue_id))
+
+
+async def update_venue(connection: Connection, venue_id: UUID, **values: Any) -> None:
+    await _sql.update_venue(connection, venue_id=venue_id, **values)
+
+
+async def rename_venue_in_shows(
+    connection: Connection, venue_id: UUID, *, city_key: str, name_key: str
+) -> None:
+    await _sql.rename_venue_in_shows(
+        connection, venue_id=venue_id, city_key=city_key, name_key=name_key
+    )
+
+
+async def move_days(connection: Connection, days: Mapping[UUID, date]) -> None:
+    await _sql.move_days(connection, session_ids=list(days), days=list(days.values()))
+
+
+async def delete_venue(connection: Connection, venue_id: UUID) -> None:
+    await _sql.delete_venue(connection, venue_id=venue_id)
 
 
 async def venues(connection: Connection, page: int, page_size: int) -> tuple[list[Record], int]:
@@ -87,6 +144,11 @@ async def lock_show(connection: Connection, show_id: UUID) -> Record | None:
 
 async def update_show(connection: Connection, show: ShowRow) -> None:
     await _sql.update_show(connection, **msgspec.structs.asdict(show))
+
+
+async def delete_show(connection: Connection, show_id: UUID) -> None:
+    """Its sessions have gone before."""
+    await _sql.delete_show(connection, show_id=show_id)
 
 
 async def set_refund_policy(connection: Connection, show_id: UUID, policy: Any) -> None:
@@ -132,9 +194,19 @@ async def insert_session(
     connection: Connection, session: SessionRow, areas: Sequence[AreaRow]
 ) -> None:
     await _sql.insert_session(connection, **msgspec.structs.asdict(session))
+    await _insert_areas(connection, session.session_id, areas)
+
+
+async def replace_areas(connection: Connection, session_id: UUID, areas: Sequence[AreaRow]) -> None:
+    """Of a draft: the plan as a whole."""
+    await _sql.delete_areas(connection, session_ids=[session_id])
+    await _insert_areas(connection, session_id, areas)
+
+
+async def _insert_areas(connection: Connection, session_id: UUID, areas: Sequence[AreaRow]) -> None:
     await _sql.insert_areas(
         connection,
-        session_id=session.session_id,
+        session_id=session_id,
         area_ids=[area.area_id for area in areas],
         names=[area.name for area in areas],
         kinds=[area.kind for area in areas],
@@ -172,16 +244,30 @@ async def areas_of_sessions(
     return found
 
 
-async def plans_of_session(connection: Connection, session_id: UUID) -> list[AreaRow]:
-    """The areas of a session with their rows, in their order."""
-    rows = await _all(_sql.plans_of_session(connection, session_id=session_id))
-    return [
-        AreaRow(
-            **{key: value for key, value in row.items() if key != "plan"},
-            rows=None if row["plan"] is None else msgspec.json.decode(row["plan"], type=list[Row]),
-        )
-        for row in rows
-    ]
+async def standing_of_session(connection: Connection, session_id: UUID) -> Record | None:
+    found: Record | None = await _sql.standing_of_session(connection, session_id=session_id)
+    return found
+
+
+async def plan_of_session(connection: Connection, session_id: UUID) -> Plan | None:
+    """None when there is no such session; each has an area."""
+    rows = await _all(_sql.plan_of_session(connection, session_id=session_id))
+    return (
+        Plan(rows[0]["status"], rows[0]["currency"], [_area(row) for row in rows]) if rows else None
+    )
+
+
+def _area(row: Record) -> AreaRow:
+    return AreaRow(
+        area_id=row["area_id"],
+        name=row["name"],
+        kind=row["kind"],
+        price=row["price"],
+        capacity=row["capacity"],
+        first_seat_id=row["first_seat_id"],
+        last_seat_id=row["last_seat_id"],
+        rows=None if row["plan"] is None else _decode_rows(row["plan"]),
+    )
 
 
 async def lock_session(connection: Connection, session_id: UUID) -> Record | None:
@@ -199,8 +285,22 @@ async def cancel_session(connection: Connection, session_id: UUID) -> UUID | Non
     return show_id
 
 
-async def update_session(connection: Connection, session_id: UUID, **values: Any) -> None:
-    await _sql.update_session(connection, session_id=session_id, **values)
+async def update_session(
+    connection: Connection, session_id: UUID, *, status: str, **values: Any
+) -> bool:
+    """Whether it still had that status."""
+    changed = await _sql.update_session(connection, session_id=session_id, status=status, **values)
+    return changed is not None
+
+
+async def lock_sessions_of_show(connection: Connection, show_id: UUID) -> list[Record]:
+    return await _all(_sql.lock_sessions_of_show(connection, show_id=show_id))
+
+
+async def delete_drafts(connection: Connection, session_ids: Sequence[UUID]) -> None:
+    """With their areas."""
+    await _sql.delete_areas(connection, session_ids=list(session_ids))
+    await _sql.delete_drafts(connection, session_ids=list(session_ids))
 
 
 async def move_availability(

@@ -96,16 +96,15 @@ class Terms:
     async def _read_plan(self, session_id: UUID) -> tuple[Encoded, bool]:
         """The plan, and whether its session was still a draft when it was read."""
         async with connection(self._pool) as lent:
-            row = await store.session(lent, session_id)
-            if row is None:
-                raise NotFound()
-            areas = await store.plans_of_session(lent, session_id)
+            found = await store.plan_of_session(lent, session_id)
+        if found is None:
+            raise NotFound()
         plan = SeatPlan(
             session_id=session_id,
-            length=max(area.last_seat_id for area in areas),
-            areas=[_area_plan(area) for area in areas],
+            length=max(area.last_seat_id for area in found.areas),
+            areas=[_area_plan(area) for area in found.areas],
         )
-        return encode(plan), row["status"] == "draft"
+        return encode(plan), found.status == "draft"
 
 
 def _terms_of(row: Record, areas: Sequence[Record]) -> SessionTerms:

@@ -25,14 +25,22 @@ def access(
     problems: tuple[type[Problem], ...] = (),
     body: type[Any] | None = None,
     straight: bool = False,
+    csv: str | None = None,
 ) -> dict[str, Any]:
     """`opt` of a handler: PUBLIC, LOGGED_IN, INTERNAL or role names.
 
     problems: what it may refuse with beyond what every route may (see chassis.openapi).
     body: the struct that its JSON body is decoded to (see chassis.body).
     straight: whether it is one of the few that an on-sale is made of (see chassis.straight).
+    csv: what its answer is as CSV, for one that has that form too.
     """
-    return {"access": frozenset(who), "problems": problems, "body": body, "straight": straight}
+    return {
+        "access": frozenset(who),
+        "problems": problems,
+        "body": body,
+        "straight": straight,
+        "csv": csv,
+    }
 
 
 async def authorize(scope: Any, verifier: Verifier, opt: Mapping[str, Any]) -> Principal | None:

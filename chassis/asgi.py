@@ -149,7 +149,11 @@ class ServiceApp(Litestar):
             await send_problem(scope, send, InternalError())
         else:
             await send(start)
-            await send(body)
+            if isinstance(body, AsyncIterator):
+                async for message in body:
+                    await send(message)
+            else:
+                await send(body)
 
 
 @asynccontextmanager

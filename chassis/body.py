@@ -5,12 +5,14 @@ Litestar would first decode to plain objects and then convert leniently ("2" for
 document they name the struct in `opt=access(…, body=CreateOrder)`.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
 
 from chassis.problems import FieldError, ValidationFailed
+from chassis.texts import NON_STARTERS_MAX, is_stream_safe
 
 Kind = TypeVar("Kind")
 
@@ -40,7 +42,42 @@ def decode(kind: type[Kind], body: bytes) -> Kind:
         raise ValidationFailed(errors=[field_error(str(wrong))]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ValidationFailed("The body is not valid JSON in UTF-8.") from None
+    if not body.isascii() or b"\\u" in body:
+        _look_through(body, decoded)
     return decoded
+
+
+def _look_through(body: bytes, decoded: Any) -> None:
+    """What is not escaped shows in the body as it stands, so that hardly any value is looked at alone."""
+    if b"\\u" not in body and is_stream_safe(body.decode("utf-8", "replace")):
+        return
+    for field, text in _texts(decoded, ""):
+        refuse_piled_marks(field, text)
+
+
+def refuse_piled_marks(field: str, text: str) -> None:
+    """Raises ValidationFailed naming the field: see chassis.texts."""
+    if not is_stream_safe(text):
+        message = f"has more than {NON_STARTERS_MAX} combining marks in a row"
+        raise ValidationFailed(errors=[FieldError(_cut(field), message)])
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every text in it with its dotted path. No deeper than msgspec itself went."""
+    if isinstance(value, str):
+        yield path, value
+        return
+    parts: Any = ()
+    if isinstance(value, msgspec.Struct):
+        parts = ((name, getattr(value, name)) for name in value.__struct_fields__)
+    elif isinstance(value, dict):
+        parts = value.items()
+        for key in value:
+            yield path, str(key)
+    elif isinstance(value, list | tuple):
+        parts = enumerate(value)
+    for name, part in parts:
+        yield from _texts(part, f"{path}.{name}" if path else str(name))
 
 
 def field_error(text: str) -> FieldError:

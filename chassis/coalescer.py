@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
-from chassis.problems import Overloaded
+from chassis.problems import Overloaded, Unavailable
+
+NOBODYS_FAULT = (Overloaded, OSError)  # Unavailable is an Overloaded, TimeoutError an OSError
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -24,7 +26,9 @@ class Coalescer(Generic[Item, Outcome]):
     run_batch: takes items, returns as many outcomes in the same order; an exception instance is
         raised to that item's caller alone. When run_batch itself raises for a batch of more than
         one, its members are tried one by one, so one bad item never fails its neighbours: it must
-        be atomic, leaving nothing behind when it raises.
+        be atomic, leaving nothing behind when it raises. Not so when it raises NOBODYS_FAULT: a batch
+        whose connection was lost may have had its effect, and trying each would only prolong what
+        ails them all. Then every caller gets Unavailable, or Overloaded.
     batch_max: items a round trip.  queue_max: items waiting; beyond it callers get Overloaded.
     concurrency: round trips under way at once.
 
@@ -103,6 +107,9 @@ class Coalescer(Generic[Item, Outcome]):
             if len(batch) == 1:
                 _settle(batch[0][1], failure)
                 return
+            if isinstance(failure, NOBODYS_FAULT):
+                _settle_all([future for _, future in batch], [_told(failure) for _ in batch])
+                return
             for member in batch:
                 if not member[1].done():
                     await self._travel([member])
@@ -112,6 +119,15 @@ class Coalescer(Generic[Item, Outcome]):
             raise
         else:
             _settle_all([future for _, future in batch], outcomes)
+
+
+def _told(failure: Exception) -> Overloaded:
+    """For one of several callers: an exception is raised to one of them only."""
+    if isinstance(failure, Overloaded):
+        return type(failure)(failure.detail)
+    told = Unavailable()
+    told.__cause__ = failure
+    return told
 
 
 def _settle_all(

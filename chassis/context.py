@@ -11,16 +11,22 @@ import random
 import re
 from contextvars import ContextVar
 
+from chassis.masking import logged_id
+
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContext:
-    """The id of the request, the span of this part of it, and its trace id (32 hex digits)."""
+    """The id of the request, the span of this part of it, and its trace id (32 hex digits).
 
-    __slots__ = ("calls", "request_id", "span", "trace_id")
+    `logged_id`: the id as it stands in log lines (see chassis.masking).
+    """
+
+    __slots__ = ("calls", "logged_id", "request_id", "span", "trace_id")
 
     def __init__(self, request_id: str, span: str = "1", trace_id: str = "") -> None:
         self.request_id = request_id
+        self.logged_id = logged_id(request_id)
         self.span = span
         self.trace_id = trace_id
         self.calls = 0

@@ -1,12 +1,23 @@
 """The addresses behind a service's name, and how each of them has been answering.
 
 An address that fails BREAK_AFTER_FAILURES times in a row is left alone for BREAK_FOR_S; then one
-call, and only one, is let through to see whether it is back (a half-open circuit breaker). While
-every address is left alone, callers are refused at once instead of waiting for a deadline each.
+call, and only one, is let through to see whether it is back (a half-open circuit breaker). So is one
+that answers hardly anything but 502, 503 and 504: who refuses at once is never busy, and would draw all
+calls. Below that the less busy of two is weighed by how many of its last calls failed; one that sheds
+the part of its load that is too much keeps the rest.
+
+When more than half of the addresses are left alone, those whose failures cost no time are called all
+the same (Envoy calls it panic): refusing everything is no better, and the only address of a service is
+back with the first call that finds it back. What hangs stays left alone: callers are refused at once
+instead of waiting for a deadline each.
+
+While nobody takes connections, as when the only process of a service is started again, a few calls wait
+for it, for RESTART_S from when it went.
 """
 
 import asyncio
 import contextlib
+import math
 import random
 import socket
 import time
@@ -15,6 +26,14 @@ from collections.abc import Iterator
 RESOLVE_EVERY_S = 5.0
 BREAK_AFTER_FAILURES = 3
 BREAK_FOR_S = 2.0
+BREAK_AT_SHARE = 0.95  # of refusals: sixty in a row; four times the rated load is 0.75
+FAILURE_SHARE_STEP = 0.05  # a call's weight in the share of calls that failed
+FAILURE_SHARE_FADES_S = 5.0  # a share that nobody adds to: after so long a third of it is left
+FAILURE_WEIGHT = 10.0  # who fails always counts as that much busier
+RESTART_S = 3.0  # a service's process starts in two seconds
+RETRY_EVERY_S = 0.1
+WAITING_MAX = 128  # calls of one process; half of the gateway's places (CONCURRENCY_MAX)
+REFUSALS = frozenset({502, 503, 504})
 
 
 class Host:
@@ -24,11 +43,21 @@ class Host:
         self.address = address
         self.under_way = 0
         self._failures = 0
+        self._hung = False
         self._broken_until = 0.0
         self._probed = False
+        self._share, self._share_at = 0.0, 0.0
 
     def takes_calls(self, now: float) -> bool:
         return not self._broken_until or (now >= self._broken_until and not self._probed)
+
+    def fails_at_once(self) -> bool:
+        """Whether calling it all the same costs a caller no time."""
+        return not self._hung
+
+    def cost(self, now: float) -> float:
+        share = self._share * math.exp((self._share_at - now) / FAILURE_SHARE_FADES_S)
+        return (self.under_way + 1) * (1 + FAILURE_WEIGHT * share)
 
     @contextlib.contextmanager
     def call(self) -> Iterator[None]:
@@ -43,14 +72,30 @@ class Host:
             if probe:
                 self._probed = False
 
-    def failed(self) -> None:
+    def failed(self, *, hung: bool = False) -> None:
+        """`hung`: it let the caller wait."""
         self._failures += 1
+        self._hung = hung
+        self._count(1.0)
         if self._failures >= BREAK_AFTER_FAILURES:
             self._broken_until = time.monotonic() + BREAK_FOR_S
 
-    def answered(self) -> None:
+    def answered(self, status: int = 200) -> None:
         self._failures = 0
+        self._hung = False
+        if status in REFUSALS:
+            self._count(1.0)
+            if self._broken_until or self._share >= BREAK_AT_SHARE:
+                self._broken_until = time.monotonic() + BREAK_FOR_S
+            return
         self._broken_until = 0.0
+        if self._share:
+            self._count(0.0)
+
+    def _count(self, failed: float) -> None:
+        now = time.monotonic()
+        share = self._share * math.exp((self._share_at - now) / FAILURE_SHARE_FADES_S)
+        self._share, self._share_at = share + FAILURE_SHARE_STEP * (failed - share), now
 
 
 class Hosts:
@@ -61,15 +106,43 @@ class Hosts:
         self._hosts: list[Host] = []
         self._resolved_at = float("-inf")
         self._resolving: asyncio.Task[None] | None = None
+        self._away_since: float | None = None
+        self._waiting = 0
 
     async def pick(self, tried: list[Host]) -> Host | None:
-        """The less busy of two that take calls, none of `tried`. Raises OSError: no such name."""
+        """The better of two that take calls, none of `tried`. Raises OSError: no such name."""
         await self._keep_resolved()
         now = time.monotonic()
-        able = [one for one in self._hosts if one not in tried and one.takes_calls(now)]
+        takers = [one for one in self._hosts if one.takes_calls(now)]
+        if 2 * len(takers) < len(self._hosts):
+            others = (one for one in self._hosts if one not in takers and one.fails_at_once())
+            takers.extend(others)
+        able = [one for one in takers if one not in tried]
+        if not able:
+            able = [one for one in self._hosts if one not in tried and one.fails_at_once()]
         if not able:
             return None
-        return min(random.sample(able, min(2, len(able))), key=lambda host: host.under_way)
+        return min(random.sample(able, min(2, len(able))), key=lambda host: host.cost(now))
+
+    def connected(self) -> None:
+        self._away_since = None
+
+    async def may_come_back(self) -> bool:
+        """Nobody has taken the connection: after a moment, whether to try all of them again."""
+        now = time.monotonic()
+        if self._away_since is None:
+            self._away_since = now
+        gone_s = now - self._away_since
+        if gone_s > RESTART_S or self._waiting >= WAITING_MAX:
+            return False
+        if not all(one.fails_at_once() for one in self._hosts):
+            return False
+        self._waiting += 1
+        try:
+            await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_EVERY_S)
+        finally:
+            self._waiting -= 1
+        return True
 
     async def close(self) -> None:
         if self._resolving is not None:

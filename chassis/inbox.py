@@ -25,7 +25,14 @@ from chassis import metrics
 from chassis.backoff import Backoff, pause
 from chassis.events import Event
 from chassis.ids import eldest_since
-from chassis.postgres import Connection, Pool, connection, load_queries, transaction
+from chassis.postgres import (
+    UNAVAILABLE,
+    Connection,
+    Pool,
+    connection,
+    load_queries,
+    transaction,
+)
 from chassis.problems import Overloaded, Unavailable
 
 ATTEMPTS_MAX = 8
@@ -47,9 +54,8 @@ _sql = load_queries(Path(__file__).parent / "sql" / "inbox.sql")
 _TRANSIENT = (
     Overloaded,
     asyncpg.TransactionRollbackError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.CannotConnectNowError,
+    # An argument of the wrong form is an InterfaceError, too; a lost connection is known by its end.
+    *(kind for kind in UNAVAILABLE if kind is not asyncpg.InterfaceError),
 )
 
 

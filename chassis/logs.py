@@ -24,6 +24,7 @@ import msgspec
 import structlog
 
 from chassis.context import current
+from chassis.masking import MASK, SECRET
 
 SECRET_FIELDS = frozenset(
     [
@@ -44,7 +45,6 @@ SECRET_FIELDS = frozenset(
         "ip",
     ]
 )
-_TOKEN_OR_ADDRESS = re.compile(r"eyJ[\w-]{8,}|[^\s@\"']+@[^\s@\"']+\.[^\s@\"']+|whsec_\w+")
 _PLAIN = re.compile(r"[^\s\"'=\x00-\x1f\x7f-\x9f\u2028\u2029\x1b]+")
 _WRITER_BATCH_MAX = 1000
 _GATHER_S = (
@@ -166,8 +166,8 @@ def _quoted(value: Any) -> str:
     if isinstance(value, int | UUID):
         return str(value)
     text = value if isinstance(value, str) else str(value)
-    if _TOKEN_OR_ADDRESS.search(text):
-        text = _TOKEN_OR_ADDRESS.sub("[redacted]", text)
+    if SECRET.search(text):
+        text = SECRET.sub(MASK, text)
     if _PLAIN.fullmatch(text):
         return text
     if text.replace(" ", "").isprintable():
@@ -185,13 +185,13 @@ def _render(logger: Any, level: str, event: MutableMapping[str, Any]) -> str:
     if exc_info:
         event["error"] = _traceback(exc_info)
     if _as_json:
-        return _json_line(service, context.request_id, context.span, name, event)
+        return _json_line(service, context.logged_id, context.span, name, event)
     fields = "".join(
         f" {key}={_quoted(value)}" for key, value in event.items() if key not in SECRET_FIELDS
     )
     if not name.isprintable():
         name = "".join(char if char.isprintable() else "?" for char in name)
-    return f"{_now_text()} {service:<8} [{context.request_id}] {name}{fields} span={context.span}\n"
+    return f"{_now_text()} {service:<8} [{context.logged_id}] {name}{fields} span={context.span}\n"
 
 
 def _json_line(
@@ -207,7 +207,7 @@ def _json_line(
         if key not in SECRET_FIELDS:
             plain = value if isinstance(value, int | float | bool | None) else str(value)
             if isinstance(plain, str):
-                plain = _TOKEN_OR_ADDRESS.sub("[redacted]", plain)
+                plain = SECRET.sub(MASK, plain)
             document[key] = plain
     document["span"] = span
     return msgspec.json.encode(document).decode() + "\n"

@@ -28,3 +28,6 @@ DEAD_LETTERS = Gauge(
     "Events set aside: waiting for another try, or dead (given up).",
     ["consumer", "state"],
 )
+JWKS_FETCHES = Counter(
+    "stampede_jwks_fetches_total", "Calls to identity for its public keys.", ["outcome"]
+)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import asyncpg
 
+from chassis.postgres import wanted_server
+
 MIGRATION_LOCK = 7_382_001  # one number for the whole platform: migrations run one after another
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
@@ -20,7 +22,11 @@ class MigrationError(Exception):
 
 async def migrate(database_url: str, schema: str, directory: Path) -> list[str]:
     """Applies what is missing to `schema`; returns the names of the files applied."""
-    connection = await asyncpg.connect(database_url, server_settings={"timezone": "UTC"})
+    connection = await asyncpg.connect(
+        database_url,
+        target_session_attrs=wanted_server(database_url),
+        server_settings={"timezone": "UTC"},
+    )
     try:
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)

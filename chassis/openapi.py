@@ -115,6 +115,9 @@ def _describe_operation(path: str, operation: dict[str, Any], opt: dict[str, Any
         problems += [PayloadTooLarge, UnsupportedMediaType]
     if "204" in operation["responses"]:
         operation["responses"]["204"].pop("content", None)  # Litestar documents a body of null
+    if opt.get("csv"):
+        schema = {"type": "string", "description": opt["csv"]}
+        operation["responses"]["200"]["content"]["text/csv"] = {"schema": schema}
     by_status: dict[int, list[type[Problem]]] = {}
     for problem in problems:
         by_status.setdefault(problem.status, []).append(problem)

@@ -9,9 +9,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import aiosql
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 
 from chassis import sql_adapter
 from chassis.problems import Overloaded, Unavailable
@@ -27,24 +29,42 @@ else:
 
 STATEMENT_TIMEOUT_MS = 10_000  # no request may keep a lock for longer than it is waited for
 ACQUIRE_TIMEOUT_S = 5.0
+# The server is not there, is going or coming, is no longer the primary, or has ended our session: nobody's
+# mistake. Whether a statement had its effect before, none of them says.
 UNAVAILABLE = (
-    OSError,
+    OSError,  # a TimeoutError too
     asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
+    asyncpg.InternalClientError,  # ProtocolError, TargetServerAttributeNotMatched
+    asyncpg.PostgresConnectionError,  # class 08
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.DatabaseDroppedError,
+    asyncpg.IdleSessionTimeoutError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, or a primary that has been told to stop
+    asyncpg.StatementCompletionUnknownError,
+    asyncpg.InsufficientResourcesError,  # class 53: disk, memory, connections
+    asyncpg.PostgresSystemError,  # class 58: its disk
 )
 
 # A statement that took too long, or one of two transactions in each other's way: undone for certain.
-ROLLED_BACK = (asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError)
+ROLLED_BACK = (
+    asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
 
 
 async def open_pool(database_url: str, schema: str, *, size: int) -> Pool:
-    """A pool whose connections see `schema` only. Opens one connection now, up to `size` later."""
+    """A pool whose connections see `schema` only. Opens one connection now, up to `size` later.
+
+    Raises one of UNAVAILABLE when it cannot.
+    """
     return await asyncpg.create_pool(
         database_url,
+        target_session_attrs=wanted_server(database_url),
         min_size=1,
         max_size=size,
         max_inactive_connection_lifetime=300,
@@ -58,6 +78,17 @@ async def open_pool(database_url: str, schema: str, *, size: int) -> Pool:
             "idle_in_transaction_session_timeout": "30000",
         },
     )
+
+
+def wanted_server(database_url: str) -> SessionAttribute | None:
+    """`target_session_attrs` for asyncpg: of several servers the one that takes writes, unless the URL
+    says otherwise itself."""
+    parts = urlsplit(database_url)
+    query = parse_qs(parts.query)
+    if "target_session_attrs" in query:
+        return None
+    hosts = parts.netloc.rpartition("@")[2] + "".join(query.get("host", ()))
+    return SessionAttribute.read_write if "," in hosts else None
 
 
 async def _as_it_is(_used: Any) -> None:
@@ -80,7 +111,11 @@ async def own_session(pool: Pool) -> AsyncIterator[Connection]:
 
 @contextlib.asynccontextmanager
 async def connection(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection for a moment. No free one in time is Overloaded; no database is Unavailable."""
+    """A connection for a moment. No free one in time is Overloaded; no database is Unavailable, and then
+    nobody knows whether the last statement had its effect.
+
+    After a failover a connection may be left that only reads: then all are made anew.
+    """
     try:
         acquired = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
     except TimeoutError as late:
@@ -90,9 +125,12 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
     try:
         yield acquired
     except UNAVAILABLE as down:
+        if isinstance(down, asyncpg.ReadOnlySQLTransactionError):
+            await pool.expire_connections()
         raise Unavailable("The database does not answer.") from down
     finally:
-        await pool.release(acquired)
+        with contextlib.suppress(*UNAVAILABLE):  # what was asked of it has its outcome already
+            await pool.release(acquired)
 
 
 @contextlib.asynccontextmanager

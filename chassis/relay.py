@@ -21,7 +21,7 @@ from chassis.backoff import Backoff, pause
 from chassis.broker import Broker, PartlyTaken
 from chassis.events import Event
 from chassis.lead import lead_by
-from chassis.postgres import Connection, Pool, connection, load_queries
+from chassis.postgres import UNAVAILABLE, Connection, Pool, connection, load_queries
 
 BATCH_MAX = 500  # rows a round
 # Rows looked at while a subscriber takes nothing, so that the others still get theirs.
@@ -85,7 +85,7 @@ class Relay:
         while not stop.is_set():
             try:
                 relayed = await self._relay_batch(held, limit)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except (asyncpg.PostgresError, *UNAVAILABLE):
                 raise  # the database is what failed: the lead is in doubt
             except Exception as failure:
                 failures += 1

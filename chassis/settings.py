@@ -1,6 +1,7 @@
 """The only reader of the environment. Every key is STAMPEDE_<FIELD>, every wrong one is named at once."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 PREFIX = "STAMPEDE_"
+LANGUAGES = ("en", "zh")  # what people are written to in; the storefront and the mails speak both
 OURS_BETWEEN_PROCESSES = {"STAMPEDE_PARENT_FD"}  # set by the supervisor for its children
 
 Network = IPv4Network | IPv6Network
@@ -34,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8000
     workers: int = 2  # web processes
     public_url: str = ""  # how clients reach us; links in mails start with it
+    default_language: str = "en"  # of accounts whose browser or client names none that we speak
     demo: bool = True  # demo data, and /dev/mailbox
     log_format: str = "text"
     trusted_proxies: tuple[Network, ...] = ()
@@ -44,8 +47,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_user_burst: int = 40
     rate_limit_login: float = 1.0  # login and register attempts a second and address
     rate_limit_login_burst: int = 20
+    promo_misses_per_address: int = 50  # in ten minutes; a user has ten
     concurrency_max: int = 256  # requests under way in one web process
     queue_max: int = 512  # requests waiting for one of those places
+    unread_timeout_s: int = 10  # a client that takes nothing of its answer for so long is cut
+    unread_answers_per_ip: int = 32  # long answers of one address that it has not taken yet
+    unread_bytes_per_ip: int = 67_108_864  # and what is left of them all
     hold_ttl_s: int = 900
     require_idempotency_key: bool = False
     access_token_ttl_s: int = 900
@@ -175,6 +182,26 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _postgres_url(text: str) -> str:
+    """libpq's form: several servers with commas between, IPv6 in brackets, sockets' folders as `host`.
+
+    What it says beside that is for asyncpg to judge.
+    """
+    scheme, separator, rest = text.partition("://")
+    if scheme not in {"postgresql", "postgres"} or not separator or not rest:
+        raise ValueError("must be a URL beginning with postgresql:// or postgres://")
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    servers = parts.netloc.rpartition("@")[2]
+    if servers and not all(map(_POSTGRES_SERVER.fullmatch, servers.split(","))):
+        raise ValueError("must name its servers as host:port, with commas between several")
+    if parts.fragment:
+        raise ValueError("has a #: percent-encode it in a password (%23)")
+    return text
+
+
 def _urls(*schemes: str) -> Callable[[str], str]:
     """One or several with commas between, kept as they are."""
     parse_one = _url(*schemes)
@@ -197,8 +224,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 _HTTP = _url("http", "https")
+_POSTGRES_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:,/?#@]+)(?::[0-9]{1,5})?")
 PARSERS: dict[str, Callable[[str], Any]] = {
-    "database_url": _url("postgresql", "postgres"),
+    "database_url": _postgres_url,
     "redis_url": _url("redis", "rediss", "unix"),
     "nats_url": _urls("nats", "tls"),
     "data_dir": Path,
@@ -206,6 +234,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "port": _whole(1, 65535),
     "workers": _whole(1, 64),
     "public_url": _HTTP,
+    "default_language": _one_of(*LANGUAGES),
     "demo": _flag,
     "log_format": _one_of("text", "json"),
     "trusted_proxies": _networks,
@@ -216,8 +245,12 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "rate_limit_per_user_burst": _whole(1, 1_000_000),
     "rate_limit_login": _rate,
     "rate_limit_login_burst": _whole(1, 1_000_000),
+    "promo_misses_per_address": _whole(10, 1_000_000),
     "concurrency_max": _whole(1, 100_000),
     "queue_max": _whole(0, 1_000_000),
+    "unread_timeout_s": _whole(1, 600),
+    "unread_answers_per_ip": _whole(1, 100_000),
+    "unread_bytes_per_ip": _whole(65_536, 1 << 40),
     "hold_ttl_s": _whole(1, 86_400),
     "require_idempotency_key": _flag,
     "access_token_ttl_s": _whole(1, 86_400),

@@ -10,7 +10,7 @@ of its time (ADR 28).
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, get_args, get_origin
 
@@ -19,6 +19,7 @@ from litestar import Litestar, Response
 from litestar.datastructures import Headers
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import HeaderParameter
+from litestar.response import Stream
 
 from chassis.access import authorize
 from chassis.problems import (
@@ -30,6 +31,7 @@ from chassis.problems import (
 from chassis.tokens import Verifier
 from chassis.upstream import Message, Receive, Scope
 
+Body = Message | AsyncIterator[Message]  # all of it, or a piece at a time
 Shape = tuple[str, int, str]  # method, number of segments, the third: /api/v1/orders
 
 _JSON = b"application/json"
@@ -110,8 +112,8 @@ class StraightWay:
 
     async def answer(
         self, scope: Scope, receive: Receive, arguments: dict[str, Any]
-    ) -> tuple[Message, Message]:
-        """The two messages of the answer. Raises the handler's problems."""
+    ) -> tuple[Message, Body]:
+        """The messages of the answer. Raises the handler's problems."""
         if self._wants_body and not json_or_empty(scope):
             raise UnsupportedMediaType()
         principal = await authorize(scope, self._verifier, self._opt)
@@ -195,8 +197,9 @@ async def _read(receive: Receive, most: Any) -> bytes:
     return body
 
 
-def _messages(answer: Any, status: int) -> tuple[Message, Message]:
-    """The two messages of an answer: a struct, or a Response round one or round bytes."""
+def _messages(answer: Any, status: int) -> tuple[Message, Body]:
+    """The messages of an answer: a struct, a Response round one or round bytes, or a Stream whose
+    length is among its headers."""
     headers: list[tuple[bytes, bytes]] = []
     kind = _JSON
     content = answer
@@ -207,6 +210,10 @@ def _messages(answer: Any, status: int) -> tuple[Message, Message]:
             kind = str(getattr(answer.media_type, "value", answer.media_type)).encode("latin-1")
         for name, value in answer.headers.items():
             headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+    if isinstance(answer, Stream):
+        headers.append((b"content-type", kind))
+        start = {"type": "http.response.start", "status": status, "headers": headers}
+        return start, _stream(answer.iterator)
     body: bytes = content if isinstance(content, bytes) else _encode(content)
     if status not in {204, 304}:
         headers.append((b"content-type", kind))
@@ -215,3 +222,10 @@ def _messages(answer: Any, status: int) -> tuple[Message, Message]:
         {"type": "http.response.start", "status": status, "headers": headers},
         {"type": "http.response.body", "body": body, "more_body": False},
     )
+
+
+async def _stream(pieces: Any) -> AsyncIterator[Message]:
+    assert isinstance(pieces, AsyncIterable), "only what waits for its taker is streamed"
+    async for piece in pieces:
+        yield {"type": "http.response.body", "body": piece, "more_body": True}
+    yield {"type": "http.response.body", "body": b"", "more_body": False}

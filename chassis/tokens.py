@@ -7,11 +7,8 @@ Each service verifies for itself and keeps what it verified until it expires, si
 verification costs what a whole cached request does.
 """
 
-import re
 import time
-from base64 import urlsafe_b64decode
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +16,8 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from chassis.problems import InvalidToken, TokenExpired, Unavailable
+from chassis.jwks import FetchJwks, PublicKeys, decoded
+from chassis.problems import InvalidToken, TokenExpired
 
 ISSUER = "stampede-identity"
 AUDIENCE = "stampede"
@@ -29,12 +27,6 @@ ROLES = frozenset({"customer", "organizer", "staff", "admin"})
 
 TOKEN_LENGTH_MAX = 4096
 VERIFIED_MAX = 200_000  # tokens remembered; about 100 bytes each beside the token itself
-JWKS_AGE_MAX_S = 300.0  # a retired key stops being believed after this
-UNKNOWN_KID_PAUSE_S = 5.0  # how often a flood of unknown key ids may make us ask identity
-
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
-
-FetchJwks = Callable[[], Awaitable[bytes]]
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -84,12 +76,11 @@ _CLAIMS = msgspec.json.Decoder(_Claims)
 
 
 class Verifier:
-    """`await verifier.verify(token)` → Principal; TokenExpired or InvalidToken otherwise."""
+    """`await verifier.verify(token)` → Principal; TokenExpired or InvalidToken otherwise, and Unavailable
+    while nobody can say whether its key is identity's."""
 
     def __init__(self, fetch_jwks: FetchJwks) -> None:
-        self._fetch_jwks = fetch_jwks
-        self._keys: dict[str, Ed25519PublicKey] = {}
-        self._fetched_at = float("-inf")
+        self._keys = PublicKeys(fetch_jwks)
         self._verified: OrderedDict[str, Principal] = OrderedDict()
 
     async def verify(self, token: str) -> Principal:
@@ -112,9 +103,9 @@ class Verifier:
         signed, _, signature = token.rpartition(".")
         header, _, claims = signed.partition(".")
         try:
-            key = await self._key_of(_HEADER.decode(_decoded(header)))
-            key.verify(_decoded(signature), signed.encode("ascii"))
-            return _principal(_CLAIMS.decode(_decoded(claims)))
+            key = await self._key_of(_HEADER.decode(decoded(header)))
+            key.verify(decoded(signature), signed.encode("ascii"))
+            return _principal(_CLAIMS.decode(decoded(claims)))
         except (msgspec.DecodeError, ValueError, InvalidSignature, RecursionError):
             raise InvalidToken() from None
 
@@ -123,26 +114,10 @@ class Verifier:
             raise InvalidToken()
         if header.names_a_key_itself:
             raise InvalidToken()
-        age = time.monotonic() - self._fetched_at
-        if age > JWKS_AGE_MAX_S or (header.kid not in self._keys and age > UNKNOWN_KID_PAUSE_S):
-            await self._refresh_keys()
-        if header.kid not in self._keys:
+        key = await self._keys.find(header.kid)
+        if key is None:
             raise InvalidToken()
-        return self._keys[header.kid]
-
-    async def _refresh_keys(self) -> None:
-        try:
-            document = msgspec.json.decode(await self._fetch_jwks())
-        except Unavailable:
-            if self._keys:  # identity away for a moment: the keys we know stay good
-                return
-            raise
-        self._keys = {
-            key["kid"]: Ed25519PublicKey.from_public_bytes(_decoded(key["x"]))
-            for key in document["keys"]
-            if key.get("kty") == "OKP" and key.get("crv") == "Ed25519"
-        }
-        self._fetched_at = time.monotonic()
+        return key
 
 
 def _principal(claims: _Claims) -> Principal:
@@ -158,13 +133,6 @@ def _principal(claims: _Claims) -> Principal:
         raise TokenExpired()
     roles = frozenset(claims.roles) & ROLES
     return Principal(claims.sub, claims.sid, roles, float(claims.exp))
-
-
-def _decoded(part: str) -> bytes:
-    """base64url without padding (RFC 7515, 2). Raises ValueError for anything else."""
-    if not _BASE64URL.fullmatch(part):
-        raise ValueError("not base64url")
-    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 def bearer_token(header: str | None) -> str | None:

@@ -5,6 +5,7 @@ aiohttp pool over every address that the name resolves to (chassis.hosts).
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +30,8 @@ STALL_S = 10.0  # between two pieces of an answer's body, unless it is an event 
 CONNECT_TIMEOUT_S = 1.0
 KEEP_ALIVE_S = 5.0  # less than the server's 10 s: we close first, never racing it with a POST
 CONNECTIONS_MAX = 1024
+# Read of an answer ahead of its client, here and in the kernel: uvloop takes all that there is at once.
+READ_AHEAD_BYTES = 32_768
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HOP_BY_HOP = frozenset(
     (
@@ -65,8 +68,9 @@ class HttpUpstream:
     """A service over HTTP as an ASGI callable. Refuses with 503 problem+json when nobody answers.
 
     What may have had an effect is never repeated: a POST goes out once, except where no connection
-    could be made, which another address may still take. A GET that got no byte of an answer is tried
-    once more (aiohttp itself repeats one that met a closed kept-alive connection).
+    could be made, which another address may still take, or the same one a moment later while it is
+    started again (chassis.hosts). A GET that got no byte of an answer is tried once more (aiohttp itself
+    repeats one that met a closed kept-alive connection).
 
     When the client of a GET goes, the call is dropped and its connection closed; any other call is
     left to finish, so that nothing is half done.
@@ -85,9 +89,12 @@ class HttpUpstream:
 
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_ALIVE_S),
+            connector=aiohttp.TCPConnector(
+                limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_ALIVE_S, socket_factory=_socket
+            ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
             auto_decompress=False,
+            read_bufsize=READ_AHEAD_BYTES,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=_ADDED_BY_AIOHTTP,
         )
@@ -115,23 +122,28 @@ class HttpUpstream:
 
     async def _forward(self, scope: Scope, body: bytes, answer: "_Answer") -> None:
         tried: list[Host] = []
+        repeated = False
         while True:
             host = await self._hosts.pick(tried)
             if host is None:
+                if await self._hosts.may_come_back():
+                    tried.clear()
+                    continue
                 raise aiohttp.ClientConnectionError(f"no address of {self._name} takes calls")
             tried.append(host)
             try:
                 with host.call():
                     await self._exchange(host, scope, body, answer)
                 return
-            except _NOT_CONNECTED:
-                host.failed()
+            except _NOT_CONNECTED as failure:
+                host.failed(hung=isinstance(failure, TimeoutError))
             except aiohttp.ServerDisconnectedError:
                 host.failed()
-                if answer.started or scope["method"] not in SAFE_METHODS or len(tried) > 1:
+                if answer.started or scope["method"] not in SAFE_METHODS or repeated:
                     raise
-            except _FAILURES:
-                host.failed()
+                repeated = True
+            except _FAILURES as failure:
+                host.failed(hung=isinstance(failure, TimeoutError))
                 raise
 
     async def _exchange(self, host: Host, scope: Scope, body: bytes, answer: "_Answer") -> None:
@@ -145,7 +157,8 @@ class HttpUpstream:
                 allow_redirects=False,
                 server_hostname=self._name if self._scheme == "https" else None,
             ) as received:
-                host.answered()
+                host.answered(received.status)
+                self._hosts.connected()
                 deadline.reschedule(None)
                 await answer.relay(received, self._stall_s)
 
@@ -193,6 +206,13 @@ class _Answer:
                 break
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _socket(address: tuple[Any, ...]) -> socket.socket:
+    family, kind, protocol = address[:3]
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READ_AHEAD_BYTES)
+    return made
 
 
 def _text(value: bytes) -> str:

@@ -6,14 +6,14 @@ client puts there itself stays to the left of what our proxy adds, and is never 
 
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from chassis.addresses import net_of
 from chassis.settings import Network
 
 ADDRESSES_MAX = 65_536  # parsed addresses remembered
 HOPS_MAX = 16  # entries of X-Forwarded-For read at most
 ADDRESS_LENGTH_MAX = 64  # with brackets, zone and port; longer text is none and not remembered
-IPV6_PREFIX_BITS = 64  # one household or one server: an IPv6 user has all addresses of such a net
 
 Address = IPv4Address | IPv6Address
 
@@ -24,7 +24,7 @@ class Addresses:
     def __init__(self, trusted_proxies: Sequence[Network]) -> None:
         self._trusted = tuple(trusted_proxies)
         self._is_trusted = lru_cache(ADDRESSES_MAX)(self._look_up_trust)
-        self.key = lru_cache(ADDRESSES_MAX)(_key)
+        self.key = lru_cache(ADDRESSES_MAX)(net_of)
 
     def of(self, peer: str, forwarded: Sequence[bytes]) -> str:
         """`forwarded`: the X-Forwarded-For header lines in their order. Never raises.
@@ -75,10 +75,3 @@ def _parse(text: str) -> Address | None:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
-
-
-def _key(address: str) -> str:
-    """The address itself, or an IPv6 address's network."""
-    if ":" not in address:
-        return address
-    return str(ip_network(f"{address}/{IPV6_PREFIX_BITS}", strict=False))

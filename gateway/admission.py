@@ -162,6 +162,21 @@ class Admission:
                 self._waiting[lane] = self._waiting.pop(lane)
 
 
+class Place:
+    """A place that was entered: `leave()` it early or late, it is left once."""
+
+    __slots__ = ("_admission", "_lane")
+
+    def __init__(self, admission: Admission, lane: str) -> None:
+        self._admission: Admission | None = admission
+        self._lane = lane
+
+    def leave(self) -> None:
+        admission, self._admission = self._admission, None
+        if admission is not None:
+            admission.leave(self._lane)
+
+
 class Drain:
     """How many of those who wait get a place within `wait_s`: as many as did lately.
 

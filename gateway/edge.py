@@ -20,7 +20,7 @@ from chassis.tokens import Principal, Verifier, bearer_token
 from chassis.upstream import Receive, Scope, Send
 from chassis.wiring import Wiring
 from gateway.addresses import Addresses
-from gateway.admission import PAY, Admission, StreamPlaces
+from gateway.admission import PAY, Admission, Place, StreamPlaces
 from gateway.answer_headers import AnswerHeaders
 from gateway.bodies import Bodies, ClientGone
 from gateway.cors import Cors
@@ -33,6 +33,7 @@ from gateway.operations import Operations, read_only
 from gateway.problems import BadRequest, UriTooLong
 from gateway.revocations import Revocations
 from gateway.routing import METHODS, Route, Routes, judge
+from gateway.unread import Unread
 
 TARGET_MAX_BYTES = 4096  # path and query
 FORGED = frozenset({400, 401})  # what a message gets that no provider of ours has signed
@@ -61,14 +62,16 @@ class Edge:
         self._bodies = Bodies()
         self._admission = Admission(settings.concurrency_max, settings.queue_max)
         self._streams = StreamPlaces()
+        self._unread = Unread(settings)
         self.forwarder = Forwarder(wiring.upstreams, self.revocations)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, send, self._answer_headers)
+        exchange = Exchange(scope, receive, send, self._answer_headers, self._unread)
         token = CURRENT.set(exchange.context)
         try:
             await self._answer(exchange)
         finally:
+            exchange.close()
             _tell(exchange)
             CURRENT.reset(token)
 
@@ -111,6 +114,7 @@ class Edge:
         elif own is not None:
             handler, exchange.route = own
             read_only(exchange)
+            exchange.counted_as = self._addresses.key(self._address_of(exchange))
             await handler(exchange)
         elif route is not None:
             exchange.route = route.template
@@ -127,11 +131,8 @@ class Edge:
     async def _forward(self, exchange: Exchange, route: Route) -> None:
         lane = PAY if route.lane == "pay" else route.service
         self._admission.refuse_when_behind(lane)
-        address = self._addresses.of(
-            exchange.scope["client"][0] if exchange.scope.get("client") else "",
-            exchange.headers.lines(b"x-forwarded-for"),
-        )
-        counted_as = self._addresses.key(address)
+        address = self._address_of(exchange)
+        counted_as = exchange.counted_as = self._addresses.key(address)
         self._gate.refuse_known(route, counted_as)
         with self._admission.coming(lane, takes_place=route.lane != "stream"):
             await self._let_in(exchange, route, counted_as)
@@ -146,19 +147,30 @@ class Edge:
             body = await self._bodies.read(exchange.receive)
         with self._bodies.held(body):
             await self._admission.enter(lane)
+            place = Place(self._admission, lane)
+            exchange.on_long = place.leave  # who takes their time over an answer keeps no place
             try:
                 await self.forwarder.forward(exchange, route, address, body)
             finally:
-                self._admission.leave(lane)
+                place.leave()
         if route.limit == "signed" and exchange.status in FORGED:
             with contextlib.suppress(Problem):  # the answer is out; it counts for the next request
                 await self._gate.enter(route, counted_as, None)
+
+    def _address_of(self, exchange: Exchange) -> str:
+        client = exchange.scope.get("client")
+        return self._addresses.of(
+            client[0] if client else "", exchange.headers.lines(b"x-forwarded-for")
+        )
 
     async def _let_in(self, exchange: Exchange, route: Route, counted_as: str) -> None:
         """The token and the limits. Raises what they refuse with."""
         try:
             principal = await self._verify(exchange, route)
-        except Unauthenticated:  # counted too: who sends bad tokens pays for our looking at them
+        except (
+            Unauthenticated,
+            Unavailable,
+        ):  # counted too: who sends bad tokens pays for our work
             exchange.limits = await self._gate.enter(route, counted_as, None)
             raise
         if route.limit != "signed":

@@ -2,19 +2,23 @@
 
 import asyncio
 import contextlib
-import re
 import string
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
+from chassis import logs
 from chassis.context import RequestContext, accept_request_id, new_root_span
+from chassis.masking import masked_path
+from chassis.pieces import LONG_FROM_BYTES, pieces_of
 from chassis.problems import CONTENT_TYPE, Problem
 from chassis.upstream import Message, Receive, Scope, Send
 from gateway.answer_headers import AnswerHeaders
 from gateway.bodies import ClientGone
 from gateway.headers import RequestHeaders
+from gateway.metrics import CUT
 from gateway.routing import METHODS, judge
+from gateway.unread import LongAnswer, Unread
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -22,30 +26,36 @@ NO_ROUTE = "(none)"
 LOGGED_PATH_MAX = 200
 LINGER_S = 2.0
 LINGER_MAX_BYTES = 16 * 1_048_576
-_PRIVATE = re.compile(r"@|%40|eyJ")
 _PATH_CHARACTERS = "/%!$&'()*+,;=:@~"
 _PRINTABLE = string.punctuation
 _PROBLEM_TYPE = CONTENT_TYPE.encode("ascii")
+
+log = logs.get("gateway")
 
 
 class Exchange:
     """A request and its answer. What is sent through it is complete (see gateway.answer_headers) and,
     for HEAD, has no body. `status` is 0 until an answer has begun. `path` is quoted where it is not
-    plain (see gateway.routing.judge), so that it can stand in logs and problems.
+    plain (see gateway.routing.judge), so that it can stand in logs and problems. `counted_as` is whose
+    unread answers it counts among; `on_long` is called when a long answer begins. `close()` it.
     """
 
     __slots__ = (
         "_answer_headers",
+        "_long",
         "_receive",
         "_send",
+        "_unread",
         "began_s",
         "context",
+        "counted_as",
         "ended",
         "gone",
         "headers",
         "is_plain",
         "limits",
         "method",
+        "on_long",
         "path",
         "query",
         "raw_path",
@@ -55,7 +65,12 @@ class Exchange:
     )
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, answer_headers: AnswerHeaders
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        answer_headers: AnswerHeaders,
+        unread: Unread,
     ) -> None:
         self.began_s = time.perf_counter()
         self.scope = scope
@@ -69,20 +84,38 @@ class Exchange:
         query: bytes = scope.get("query_string", b"")
         self.query = query if query.isascii() else quote(query, safe=_PRINTABLE).encode("ascii")
         self.headers = RequestHeaders(scope["headers"])
-        request_id = accept_request_id(self.headers.get(b"x-request-id"))
+        request_id = accept_request_id(self.headers.single(b"x-request-id"))
         self.context = RequestContext(request_id, new_root_span())
         self.route = NO_ROUTE
         self.limits: Headers = ()
         self.status = 0
         self.ended = False
         self.gone = False
+        self.counted_as = ""
+        self.on_long: Callable[[], None] | None = None
+        self._long: LongAnswer | None = None
+        self._unread = unread
         self._answer_headers = answer_headers
         self._receive, self._send = receive, send
 
     async def receive(self) -> Message:
         return await self._receive()
 
+    def close(self) -> None:
+        """After the last byte, or when there will be no more of them."""
+        if self._long is not None:
+            self._long.end()
+            self._long = None
+
     async def start(self, status: int, headers: Headers) -> None:
+        """Raises RateLimited or Overloaded, with nothing sent, when it would be one long answer too
+        many (see gateway.unread)."""
+        if self.method != "HEAD":
+            size = _long_size(status, headers)
+            if size is not None:
+                self._long = self._unread.begin(self.counted_as, size)
+                if self.on_long is not None:
+                    self.on_long()
         self.status = status
         complete = self._answer_headers.complete(
             headers,
@@ -100,7 +133,10 @@ class Exchange:
             if more:
                 return
             body = b""
-        await self._out({"type": "http.response.body", "body": body, "more_body": more})
+        if self._long is None and len(body) <= LONG_FROM_BYTES:
+            await self._out({"type": "http.response.body", "body": body, "more_body": more})
+        else:
+            await self._hand_over(body, more=more)
 
     async def answer(self, status: int, headers: Headers, body: bytes = b"") -> None:
         """A whole answer of the gateway's own."""
@@ -135,12 +171,8 @@ class Exchange:
 
     @property
     def logged_path(self) -> str:
-        """The path without its query: never long, and without what looks like a token or address."""
-        path = self.path
-        if "@" in path or "eyJ" in path or "%40" in path:
-            path = "/".join(
-                "[redacted]" if _PRIVATE.search(segment) else segment for segment in path.split("/")
-            )
+        """The path without its query: never long, and without what looks like a secret."""
+        path = masked_path(self.path)
         return path if len(path) <= LOGGED_PATH_MAX else path[:LOGGED_PATH_MAX] + "..."
 
     async def _take_in_the_rest(self) -> None:
@@ -153,6 +185,28 @@ class Exchange:
                     if message["type"] == "http.disconnect" or not message.get("more_body", False):
                         return
 
+    async def _hand_over(self, body: bytes, *, more: bool) -> None:
+        """In pieces, each when the last one was taken. A client that takes none is gone."""
+        loop = asyncio.get_running_loop()
+        timeout_s = self._unread.timeout_s
+        try:
+            async with asyncio.timeout(timeout_s) as deadline:
+                for piece in pieces_of(body):
+                    await self._out(
+                        {"type": "http.response.body", "body": piece, "more_body": True}
+                    )
+                    if self.gone:
+                        return
+                    deadline.reschedule(loop.time() + timeout_s)
+                    if self._long is not None:
+                        self._long.taken(len(piece))
+                if not more:
+                    await self._out({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            self.gone = True
+            CUT.inc()
+            log.info("client_cut", route=self.route, took_nothing_for_s=timeout_s)
+
     async def _out(self, message: Message) -> None:
         """A client that has gone is no error: the work goes on, its answer is dropped."""
         if self.gone:
@@ -161,3 +215,15 @@ class Exchange:
             await self._send(message)
         except (OSError, ClientGone):
             self.gone = True
+
+
+def _long_size(status: int, headers: Headers) -> int | None:
+    """How long a long body is, 0 when that is not known; None for a short one and for events, which
+    have places of their own."""
+    for name, value in headers:
+        if name == b"content-length":
+            size = int(value)
+            return size if size > LONG_FROM_BYTES else None
+        if name == b"content-type" and value.startswith(b"text/event-stream"):
+            return None
+    return None if status in {204, 304} else 0

@@ -24,6 +24,7 @@ from chassis.problems import (
     ValidationFailed,
 )
 from chassis.upstream import SAFE_METHODS, Message, Scope, Upstreams
+from gateway.compression import Compression, as_asked, varied
 from gateway.exchange import Exchange
 from gateway.headers import Headers
 from gateway.revocations import Revocations
@@ -64,13 +65,15 @@ class Forwarder:
         self._upstreams = upstreams
         self._revocations = revocations
         self._deadline_s = deadline_s
+        self._compression = Compression()
         self._finishing: set[asyncio.Task[None]] = set()
 
     async def forward(self, exchange: Exchange, route: Route, address: str, body: bytes) -> None:
         """Raises Unavailable when no answer begins in time; a change may then still happen."""
-        relay = _Relay(exchange, body, self._revocations)
+        packing = self._compression if self._compression.applies(exchange, route) else None
+        relay = _Relay(exchange, body, self._revocations, packing, cookies=route.cookies)
         upstream: Any = getattr(self._upstreams, route.service)
-        scope = _scope(exchange, address, body)
+        scope = _scope(exchange, address, body, cookies=route.cookies)
         if exchange.method in SAFE_METHODS:
             async with asyncio.timeout(self._deadline_s) as deadline:
                 relay.deadline = deadline
@@ -118,7 +121,11 @@ class _Relay:
 
     __slots__ = (
         "_body",
+        "_cookies",
         "_exchange",
+        "_held",
+        "_packing",
+        "_parts",
         "_refusal",
         "_revocations",
         "client_gone",
@@ -126,10 +133,22 @@ class _Relay:
         "dropped",
     )
 
-    def __init__(self, exchange: Exchange, body: bytes, revocations: Revocations) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        body: bytes,
+        revocations: Revocations,
+        packing: Compression | None,
+        *,
+        cookies: bool,
+    ) -> None:
         self._exchange = exchange
+        self._packing = packing
+        self._held: Headers | None = None  # of an answer that is packed once it is all there
+        self._parts: list[bytes] = []
         self._body: bytes | None = body
         self._revocations = revocations
+        self._cookies = cookies
         self._refusal: Problem | None = None
         self.deadline: asyncio.Timeout | None = None
         self.client_gone = False
@@ -149,21 +168,51 @@ class _Relay:
             await self._start(message["status"], message["headers"])
         elif message["type"] == "http.response.body" and self._refusal is None and not self.dropped:
             more = message.get("more_body", False)
-            await self._exchange.write(message.get("body", b""), more=more)
+            if self._held is None:
+                await self._exchange.write(message.get("body", b""), more=more)
+            else:
+                await self._pack(message.get("body", b""), more=more)
 
     async def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         if self.deadline is not None:
             self.deadline.reschedule(None)
-        revoked = [value for name, value in headers if name == REVOKED_LOGIN_HEADER]
-        for login_id in revoked:
-            await self._revocations.mark(login_id.decode("ascii"))
+        for name, value in headers:
+            if name == REVOKED_LOGIN_HEADER:
+                await self._revocations.mark(value.decode("ascii"))
         if self.dropped:
             return
         if status >= 400 and not _is_problem(headers):
             self._refusal = _BY_STATUS.get(status, InternalError if status >= 500 else NotFound)()
             await self._exchange.refuse(self._refusal)
             return
-        await self._exchange.start(status, list(headers))
+        headers = [header for header in headers if self._cookies or header[0] != b"set-cookie"]
+        if self._packing is not None:
+            headers = varied(headers)
+            if status == 304:
+                headers = as_asked(self._exchange, headers)
+            elif self._packing.packs(self._exchange, status, headers):
+                self._held = headers
+                return
+        await self._begin(status, headers)
+
+    async def _begin(self, status: int, headers: Headers) -> None:
+        try:
+            await self._exchange.start(status, headers)
+        except Problem as refusal:  # one long answer too many: the service has done its part
+            self._refusal = refusal
+            await self._exchange.refuse(refusal)
+
+    async def _pack(self, part: bytes, *, more: bool) -> None:
+        self._parts.append(part)
+        if not more:
+            assert self._packing is not None
+            assert self._held is not None
+            body = b"".join(self._parts)
+            headers, packed = await self._packing.pack(self._exchange, self._held, body)
+            self._held = None
+            await self._begin(200, headers)
+            if self._refusal is None:
+                await self._exchange.write(packed, more=False)
 
 
 def _say_late(ended: "asyncio.Future[bool]") -> None:
@@ -177,10 +226,10 @@ def _is_problem(headers: Sequence[tuple[bytes, bytes]]) -> bool:
     )
 
 
-def _scope(exchange: Exchange, address: str, body: bytes) -> Scope:
+def _scope(exchange: Exchange, address: str, body: bytes, *, cookies: bool) -> Scope:
     """HEAD goes out as GET: a service answers one, the gateway leaves its body away."""
     came = exchange.scope
-    headers: Headers = exchange.headers.cleaned()
+    headers: Headers = exchange.headers.cleaned(cookies=cookies)
     headers += exchange.context.outgoing_headers()
     headers.append((b"host", exchange.headers.get(b"host") or b"stampede"))
     headers.append((b"x-forwarded-for", address.encode("ascii")))

@@ -2,6 +2,7 @@
 
 Hop-by-hop headers and those that `Connection` names are dropped (RFC 9110, 7.6.1). So is all that
 only the platform itself may say: X-Stampede-*, the request id and trace, and whose address it is.
+Cookies go to routes that read them only.
 """
 
 from collections.abc import Sequence
@@ -37,12 +38,28 @@ _READ = frozenset(
         b"authorization",
         b"connection",
         b"content-length",
+        b"content-type",
         b"host",
+        b"idempotency-key",
         b"if-none-match",
+        b"last-event-id",
         b"origin",
         b"transfer-encoding",
         b"x-forwarded-for",
         b"x-request-id",
+    }
+)
+# No lists (RFC 9110, 5.3): of two lines nobody can say which one was meant. Two request ids are no
+# error but none (API.md): both are replaced.
+_ONCE = frozenset(
+    {
+        b"authorization",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"idempotency-key",
+        b"last-event-id",
+        b"origin",
     }
 )
 
@@ -50,19 +67,30 @@ _READ = frozenset(
 class RequestHeaders:
     """`get(name)`: the first value of a header that the gateway reads; `cleaned()`: for a service."""
 
-    __slots__ = ("_all", "_found")
+    __slots__ = ("_all", "_found", "_repeated")
 
     def __init__(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
         self._all = headers
         found: dict[bytes, list[bytes]] = {}
+        repeated: list[bytes] = []
         for name, value in headers:
             if name in _READ:
-                found.setdefault(name, []).append(value)
+                if name in found:
+                    found[name].append(value)
+                    repeated.append(name)
+                else:
+                    found[name] = [value]
         self._found = found
+        self._repeated = repeated
 
     def get(self, name: bytes) -> bytes | None:
         values = self._found.get(name)
         return values[0] if values else None
+
+    def single(self, name: bytes) -> bytes | None:
+        """Its value when it came once; of several nobody can say which one was meant."""
+        values = self._found.get(name, ())
+        return values[0] if len(values) == 1 else None
 
     def lines(self, name: bytes) -> Sequence[bytes]:
         return self._found.get(name, ())
@@ -87,8 +115,8 @@ class RequestHeaders:
                 raise BadRequest("Send Content-Length or Transfer-Encoding, not both.")
             if self.body_length() > BODY_MAX_BYTES:
                 raise PayloadTooLarge(f"At most {BODY_MAX_BYTES} bytes.")
-        for name in (b"content-length", b"host", b"authorization"):
-            if len(found.get(name, ())) > 1:
+        for name in self._repeated:
+            if name in _ONCE:
                 raise BadRequest(f"Send {name.decode().title()} once.")
         if not self.get(b"host") and http_version == "1.1":
             raise BadRequest("Send Host.")
@@ -102,7 +130,7 @@ class RequestHeaders:
             raise BadRequest("Content-Length is not a number.")
         return int(declared)
 
-    def cleaned(self) -> Headers:
+    def cleaned(self, *, cookies: bool = False) -> Headers:
         named: frozenset[bytes] = frozenset()
         if b"connection" in self._found:
             tokens = b",".join(self._found[b"connection"]).lower().split(b",")
@@ -111,6 +139,7 @@ class RequestHeaders:
             header
             for header in self._all
             if header[0] not in _DROPPED
+            and (cookies or header[0] != b"cookie")
             and header[0] not in named
             and not header[0].startswith(_DROPPED_PREFIXES)
         ]

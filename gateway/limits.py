@@ -15,6 +15,7 @@ import msgspec
 from chassis.problems import RateLimited
 from chassis.settings import Settings
 
+MAILS_A_LOGIN = 1 / 60  # a mail goes to somebody who did not ask this client for anything
 REFRESHES_A_LOGIN = 4  # a login is refreshed by each of its tabs and devices
 REFUSED_MAX = 100_000  # who is known to be over a limit, in one process
 LOCAL_BUCKETS_MAX = 100_000
@@ -72,6 +73,8 @@ class Policies:
         rate, burst = settings.rate_limit_login, settings.rate_limit_login_burst
         self.login = Policy("login", rate, burst)
         self.refresh = Policy("refresh", rate * REFRESHES_A_LOGIN, burst * REFRESHES_A_LOGIN)
+        self.mail = Policy("mail", rate * MAILS_A_LOGIN, burst)
+        self._beside = {"login": self.login, "refresh": self.refresh, "mail": self.mail}
         rate, burst = settings.rate_limit_per_ip, settings.rate_limit_per_ip_burst
         self.refused = Policy("refused", rate, burst)
         self._fields: dict[tuple[str, ...], bytes] = {}
@@ -81,10 +84,9 @@ class Policies:
         if limit == "signed":
             return [Bucket.of(self.refused, address)]
         buckets = [Bucket.of(self.ip, address)]
-        if limit == "login":
-            buckets.append(Bucket.of(self.login, address))
-        elif limit == "refresh":
-            buckets.append(Bucket.of(self.refresh, address))
+        beside = self._beside.get(limit)
+        if beside is not None:
+            buckets.append(Bucket.of(beside, address))
         if user is not None:
             buckets.append(Bucket.of(self.user, user))
         return buckets

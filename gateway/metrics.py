@@ -15,6 +15,8 @@ UNDER_WAY = Gauge("stampede_gateway_under_way", "Requests being forwarded.")
 WAITING = Gauge("stampede_gateway_waiting", "Requests waiting for a place.")
 STREAMS = Gauge("stampede_gateway_streams", "Event streams open.")
 SHED = Counter("stampede_gateway_shed_total", "Requests refused for want of a place.", ["lane"])
+LONG_ANSWERS = Gauge("stampede_gateway_long_answers", "Long answers not yet taken.")
+CUT = Counter("stampede_gateway_cut_total", "Clients cut because they took nothing.")
 LIMITED = Counter("stampede_gateway_limited_total", "Requests over a limit.", ["policy"])
 LIMITS_LOCAL = Counter(
     "stampede_gateway_limits_local_total", "Requests limited by this process alone, without Redis."

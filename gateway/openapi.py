@@ -28,7 +28,9 @@ KEPT_S = 30.0
 SERVICES = ("identity", "catalog", "booking", "notification")
 DESCRIPTION = (
     "Tickets for the minute when far more people want seats than there are. Money is in minor units "
-    "beside its currency, times are UTC, every error is application/problem+json with a stable `code`."
+    "beside its currency, times are UTC, every error is application/problem+json with a stable `code`. "
+    "Bytes that are no HTTP/1.1 request, or have more than 100 header lines or well over 64 KiB of them, get "
+    "an empty 400 or 431 and the connection closed: no request has been read that could be answered."
 )
 EVERYWHERE: tuple[type[Problem], ...] = (
     BadRequest,

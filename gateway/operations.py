@@ -15,7 +15,8 @@ from chassis.wiring import Wiring
 from gateway.docs_page import docs_files
 from gateway.exchange import Exchange
 from gateway.openapi import SERVICES, MergedDocument
-from gateway.static import File, load_files
+from gateway.static import File
+from gateway.storefront_files import load_storefront, plain_address
 
 Handler = Callable[[Exchange], Awaitable[None]]
 
@@ -47,7 +48,7 @@ class Operations:
             version=_version(),
             reachable=reachable,
         )
-        self._files: dict[str, File] = docs_files() | load_files(STOREFRONT, "")
+        self._files: dict[str, File] = docs_files() | load_storefront(STOREFRONT)
         self._handlers: dict[str, Handler] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -60,6 +61,8 @@ class Operations:
         if handler is not None:
             return handler, path
         file = self._files.get(path)
+        if file is None and (plain := plain_address(path)) is not None:
+            file = self._files.get(plain)
         if file is not None:
             return file.answer, "/docs" if path.startswith("/docs") else "/"
         return None

@@ -26,7 +26,7 @@ from chassis.coalescer import Coalescer
 from chassis.problems import Overloaded, Problem, Unavailable
 from chassis.redis import RedisCalls, load_scripts
 from chassis.redis_wire import Call
-from identity.contract import REVOKED_LOGINS_PATH, RevokedLogins
+from identity.contract import ALL_REVOKED, REVOKED_LOGINS_PATH, RevokedLogins
 
 KEY = "revoked-logins"
 LOADED = "loaded"
@@ -80,19 +80,32 @@ class Revocations:
             self._known[login] = self._until()
         return revoked
 
-    async def mark(self, login_id: str) -> None:
-        """From the moment this returns every process refuses the login, if Redis answers at all.
+    async def mark(self, named: str) -> None:
+        """`named`: the header's value. From the moment this returns every process refuses these logins, if
+        Redis answers at all.
 
         Otherwise this one does, the others within a second of noticing that Redis is away, and the
-        mark is written as soon as it can be.
+        marks are written as soon as they can be.
         """
-        self._known[login_id] = self._until()
+        if named == ALL_REVOKED:
+            await self._read_anew()
+            return
+        logins = named.split(",")
+        self._known |= dict.fromkeys(logins, self._until())
         try:
-            await self._write(login_id)
+            await self._write(logins)
         except Overloaded:
-            task = asyncio.get_running_loop().create_task(self._write_when_possible(login_id))
+            task = asyncio.get_running_loop().create_task(self._write_when_possible(logins))
             self._marking.add(task)
             task.add_done_callback(self._marking.discard)
+
+    async def _read_anew(self) -> None:
+        """More logins have ended than a header can name."""
+        self._asked.forget(KEY)
+        try:
+            await self._loads.call("")
+        except Problem as away:  # the keeper reads it within RELOAD_EVERY_S
+            log.warning("revocations_not_reloaded", reason=away.detail or away.code)
 
     @contextlib.asynccontextmanager
     async def kept_fresh(self) -> AsyncIterator[None]:
@@ -110,15 +123,17 @@ class Revocations:
     def _until(self) -> int:
         return int(time.time()) + self._token_life_s + CLOCKS_APART_S
 
-    async def _write(self, login_id: str) -> None:
-        await self._redis.command("HSET", KEY, login_id, self._until())
+    async def _write(self, logins: Sequence[str]) -> None:
+        until = self._until()
+        marks = [part for login in logins for part in (login, until)]
+        await self._redis.command("HSET", KEY, *marks)
 
-    async def _write_when_possible(self, login_id: str) -> None:
+    async def _write_when_possible(self, logins: Sequence[str]) -> None:
         failures = 1
-        while self._known.get(login_id, 0) > time.time():
+        while self._known.get(logins[0], 0) > time.time():
             await asyncio.sleep(MARK_AGAIN.delay_s(failures))
             try:
-                await self._write(login_id)
+                await self._write(logins)
             except Overloaded:
                 failures += 1
             else:

@@ -14,7 +14,7 @@ import msgspec
 from identity.contract import JWKS_PATH
 
 Service = Literal["identity", "catalog", "booking", "notification"]
-Limit = Literal["ip", "login", "refresh", "signed"]
+Limit = Literal["ip", "login", "refresh", "mail", "signed"]
 Lane = Literal["general", "pay", "stream"]
 
 API = "/api/v1"
@@ -31,6 +31,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         a whole sale's callbacks come from one address, so only those that are refused are counted.
     lane: which places it waits for (see gateway.admission).
     token_ignored: an expired token is no reason to refuse it; the caller comes for a new one.
+    cookies: whether its service reads and sets any. From and to all others they go no further.
     """
 
     service: Service
@@ -39,6 +40,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     limit: Limit = "ip"
     lane: Lane = "general"
     token_ignored: bool = False
+    cookies: bool = False
 
 
 def _route(
@@ -49,6 +51,7 @@ def _route(
     limit: Limit = "ip",
     lane: Lane = "general",
     token_ignored: bool = False,
+    cookies: bool = False,
 ) -> Route:
     return Route(
         service=service,
@@ -57,29 +60,44 @@ def _route(
         limit=limit,
         lane=lane,
         token_ignored=token_ignored,
+        cookies=cookies,
     )
 
 
 ROUTES: tuple[Route, ...] = (
-    _route("identity", "POST", "/auth/register", limit="login", token_ignored=True),
-    _route("identity", "POST", "/auth/login", limit="login", token_ignored=True),
+    _route("identity", "POST", "/auth/register", limit="login", token_ignored=True, cookies=True),
+    _route("identity", "POST", "/auth/login", limit="login", token_ignored=True, cookies=True),
+    _route("identity", "POST", "/auth/password/forgot", limit="mail", token_ignored=True),
+    _route(
+        "identity",
+        "POST",
+        "/auth/password/reset",
+        limit="login",
+        token_ignored=True,
+        cookies=True,
+    ),
+    _route("identity", "POST", "/auth/password/change", limit="login", cookies=True),
     _route("identity", "POST", "/auth/refresh", limit="refresh", token_ignored=True),
     _route("identity", "POST", "/auth/logout"),
     _route("identity", "GET PATCH", "/auth/me"),
     _route("identity", "GET", JWKS_PATH, token_ignored=True),
     _route("catalog", "GET POST", "/venues"),
+    _route("catalog", "PATCH DELETE", "/venues/{venue_id}"),
     _route("catalog", "GET POST", "/shows"),
-    _route("catalog", "GET PATCH", "/shows/{show_id}"),
+    _route("catalog", "GET PATCH DELETE", "/shows/{show_id}"),
     _route("catalog", "GET POST", "/shows/{show_id}/sessions"),
     _route("booking", "GET POST", "/shows/{show_id}/promo-codes"),
     _route("booking", "PATCH", "/promo-codes/{promo_code_id}"),
-    _route("catalog", "GET PATCH", "/sessions/{session_id}"),
+    _route("catalog", "GET PATCH DELETE", "/sessions/{session_id}"),
     _route("catalog", "GET", "/sessions/{session_id}/seat-map"),
     _route("catalog", "POST", "/sessions/{session_id}/publish"),
     _route("booking", "GET", "/sessions/{session_id}/seats"),
     _route("booking", "GET", "/sessions/{session_id}/seats/stream", lane="stream"),
     _route("booking", "POST", "/sessions/{session_id}/block"),
     _route("booking", "POST", "/sessions/{session_id}/unblock"),
+    _route("booking", "GET", "/sessions/{session_id}/orders"),
+    _route("booking", "GET", "/sessions/{session_id}/attendees"),
+    _route("booking", "GET", "/sessions/{session_id}/sales"),
     _route("booking", "POST", "/sessions/{session_id}/cancel"),
     _route("booking", "GET", "/sessions/{session_id}/cancellation"),
     _route("booking", "GET POST", "/orders"),
@@ -100,6 +118,7 @@ ROUTES: tuple[Route, ...] = (
     _route("booking", "GET", "/tickets/{ticket_id}/qr.svg"),
     _route("booking", "GET", "/tickets/{ticket_id}/qr.png"),
     _route("booking", "GET", "/tickets/{ticket_id}/ticket.pdf"),
+    _route("booking", "GET", "/payments/options", token_ignored=True),
     _route(
         "booking",
         "POST",

@@ -45,7 +45,7 @@ class File(msgspec.Struct, frozen=True):
             (b"vary", b"Accept-Encoding"),
         ]
         body, etag = self.body, self.etag
-        if self.gzipped is not None and _accepts_gzip(exchange):
+        if self.gzipped is not None and accepts_gzip(exchange):
             body, etag = self.gzipped, self.etag[:-1] + b'-gzip"'
             headers.append((b"content-encoding", b"gzip"))
         headers.append((b"etag", etag))
@@ -90,7 +90,7 @@ def matches(if_none_match: bytes | None, etag: bytes) -> bool:
     return etag in tags or b"*" in tags
 
 
-def _accepts_gzip(exchange: Exchange) -> bool:
+def accepts_gzip(exchange: Exchange) -> bool:
     for coding in (exchange.headers.get(b"accept-encoding") or b"").lower().split(b","):
         name, _, quality = coding.strip().partition(b";")
         if name.strip() == b"gzip":

@@ -11,6 +11,7 @@ from chassis import logs
 from chassis.clock import rfc3339
 from chassis.ids import uuid7
 from chassis.postgres import Pool, connection, open_pool, transaction
+from chassis.settings import Settings
 from identity import keys
 from identity.domain.passwords import acceptable_password
 from identity.domain.people import clean_name, normalise_email, refused
@@ -21,7 +22,8 @@ from identity.store import NewAccount, Store
 from identity.tokens import sign_access_token
 
 Role = Literal["customer", "organizer", "staff", "admin"]
-DEFAULT_ACCESS_TOKEN_TTL_S = 900  # chassis.settings' own default
+DEFAULT_ACCESS_TOKEN_TTL_S = Settings().access_token_ttl_s
+DEFAULT_LANGUAGE = Settings().default_language
 BUYER_LOGIN_TTL_S = 86_400.0
 BUYER_DOMAIN = "buyers.invalid"  # RFC 2606: nobody can have it, no mail gets out
 BUYER_PREFIX = "buyer"
@@ -44,6 +46,7 @@ async def create_account(
     password: str,
     role: str = EVERYBODY,
     full_name: str = "",
+    locale: str = DEFAULT_LANGUAGE,
     existing: bool = False,
 ) -> UUID:
     """An account with `role` beside customer; one that is there already is given the role.
@@ -66,7 +69,7 @@ async def create_account(
                 email=email,
                 password_hash=hash_parameters().hash(password),
                 full_name=name,
-                locale="zh",
+                locale=locale,
                 roles=sorted({EVERYBODY, role}),
             )
             if await store.insert_account(acquired, account):
@@ -149,6 +152,7 @@ async def make_buyers(
                 buyers,
                 email_of=lambda number: f"{prefix}-{run}-{number}@{BUYER_DOMAIN}",
                 password_hash=UNUSABLE,
+                locale=DEFAULT_LANGUAGE,
                 login_ttl_s=BUYER_LOGIN_TTL_S,
             )
     return [

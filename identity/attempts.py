@@ -1,13 +1,16 @@
 """Passwords tried against an account, and how often.
 
 FAILURES_MAX failures an address in FAILURE_WINDOW_S, kept in PostgreSQL for all processes, looked at
-before anything is hashed; then one try every 90 s, 429 with Retry-After in between. The trade: who
-fails on purpose can make the owner wait for up to 90 s, and again by failing again, but never locks
-an account. Logins that exist already refresh undisturbed, and a success forgets all failures.
+before anything is hashed; then one try every 90 s, 429 with Retry-After in between. A device that the
+account was logged in from before is counted by itself, with as many (identity.devices): who fails on
+purpose makes the owner wait on new devices only, for up to 90 s, and again by failing again, but never
+locks an account. Logins that exist already refresh undisturbed, and a success forgets the failures that it
+was counted with.
 
-Within a process the tries of one address take turns, so a hundred guesses at once get no further
-than the same guesses one by one, and a flood on one account takes one place in the hashing queue.
-Between processes a right password is judged once more by the count as it is after its hash.
+Within a process the tries of one address (or known device) take turns, so a hundred guesses at once get
+no further than the same guesses one by one, and a flood on one account takes one place in the hashing
+queue. Between processes a right password is judged once more by the count as it is after its hash, and by
+whether it is the account's password still.
 """
 
 import contextlib
@@ -19,8 +22,11 @@ import msgspec
 from chassis import logs
 from chassis.postgres import Connection, Pool, connection
 from chassis.problems import Overloaded, RateLimited
+from identity.devices import Device
 from identity.domain.passwords import normalise_password
 from identity.hashing import HashingPool
+from identity.password_store import PasswordStore
+from identity.problems import InvalidCredentials
 from identity.store import Credentials, FailureLimit, Store
 from identity.tokens import hash_of
 from identity.turns import Turns
@@ -33,53 +39,86 @@ log = logs.get("identity")
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """An account whose password was right."""
+    """An account whose password was right, in the version that it had. `budget`: what it was counted by."""
 
     user_id: UUID
+    email: str
     roles: list[str]
+    password_version: int
+    budget: bytes
 
 
 class Attempts:
     """`verified` says whether a password is right; `settle` belongs in the transaction that it opens."""
 
-    def __init__(self, pool: Pool, store: Store, passwords: HashingPool) -> None:
+    def __init__(
+        self, pool: Pool, store: Store, password_store: PasswordStore, passwords: HashingPool
+    ) -> None:
         self._pool = pool
         self._store = store
+        self._password_store = password_store
         self._passwords = passwords
         self._limit = FailureLimit(FAILURES_MAX, FAILURE_WINDOW_S)
         self._turns = Turns(per_key_max=TRIES_AT_ONCE_MAX)
 
-    async def verified(self, email: str, password: str) -> Verified | None:
+    async def verified(
+        self, email: str, password: str, device: Device | None = None
+    ) -> Verified | None:
         """The account whose password this is; None, after the same work, for every other reason.
 
         Raises RateLimited after too many failures, Overloaded when too many are being hashed.
         """
-        async with self._turns.of(hash_of(email)):
-            return await self._try(email, password)
+        if device is not None:
+            async with self._turns.of(device.budget):
+                known = await self._look(email, device.budget)
+                if known.password_version == device.password_version:
+                    return await self._try(email, password, known, device.budget)
+        budget = hash_of(email)
+        async with self._turns.of(budget):
+            return await self._try(email, password, await self._look(email, budget), budget)
 
-    async def settle(self, acquired: Connection, email: str) -> None:
-        """Forgets the failures of an address whose password was right. Raises RateLimited."""
-        seconds = await self._store.refused_for_s(acquired, hash_of(email), self._limit)
+    async def settle(self, acquired: Connection, verified: Verified) -> None:
+        """Forgets the failures that a right password was counted with.
+
+        Raises RateLimited, or InvalidCredentials when the password was changed meanwhile.
+        """
+        if not await self._password_store.hold_password(
+            acquired, verified.user_id, verified.password_version
+        ):
+            raise InvalidCredentials()
+        await self.settle_count(acquired, verified)
+
+    async def settle_count(self, acquired: Connection, verified: Verified) -> None:
+        """`settle` for who has locked the account themselves. Raises RateLimited."""
+        seconds = await self._store.refused_for_s(acquired, verified.budget, self._limit)
         if seconds is None:
             return
         _refuse_for(seconds)
+        await self._store.forget_failures(acquired, verified.budget)
+
+    async def forget(self, acquired: Connection, email: str) -> None:
+        """Whoever has the account's mail need not wait for those who guess at its password."""
         await self._store.forget_failures(acquired, hash_of(email))
 
-    async def _try(self, email: str, password: str) -> Verified | None:
+    async def _look(self, email: str, budget: bytes) -> Credentials:
         async with connection(self._pool) as acquired:
-            known = await self._store.find_credentials(acquired, email, hash_of(email), self._limit)
+            return await self._store.find_credentials(acquired, email, budget, self._limit)
+
+    async def _try(
+        self, email: str, password: str, known: Credentials, budget: bytes
+    ) -> Verified | None:
         _refuse_for(known.refused_for_s)
         typed = normalise_password(password)
         right = await self._passwords.verify(known.password_hash, typed)
         if not right or not known.active or known.user_id is None or known.password_hash is None:
-            await self._count_failure(email, known)
+            await self._count_failure(budget, known)
             return None
         await self._rehash(known.user_id, known.password_hash, typed)
-        return Verified(known.user_id, known.roles)
+        return Verified(known.user_id, email, known.roles, known.password_version, budget)
 
-    async def _count_failure(self, email: str, known: Credentials) -> None:
+    async def _count_failure(self, budget: bytes, known: Credentials) -> None:
         async with connection(self._pool) as acquired:
-            await self._store.count_failure(acquired, hash_of(email), self._limit)
+            await self._store.count_failure(acquired, budget, self._limit)
         if known.user_id is None:
             log.info("login_refused", reason="unknown_account")
         else:

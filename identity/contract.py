@@ -57,8 +57,43 @@ class RevokedLogins(msgspec.Struct, frozen=True):
     logins: list[RevokedLogin]
 
 
-# On any answer that revoked one; the gateway strips it.
+class PasswordResetAsked(msgspec.Struct, frozen=True):
+    """Data of the event. Whoever knows `reset_id` may have the link made, on the seam and while it lasts:
+    the event itself opens nothing, wherever it is kept."""
+
+    user_id: UUID
+    reset_id: UUID
+
+
+class PasswordChanged(msgspec.Struct, frozen=True):
+    """Data of the event. `by_link`: reset by a mailed link, and not by whoever knew the old password."""
+
+    user_id: UUID
+    by_link: bool
+
+
+class PasswordLinkWanted(msgspec.Struct, frozen=True):
+    """POST /internal/password-links: the PasswordLink; 404 when nobody waits for it any more."""
+
+    reset_id: UUID
+
+
+class PasswordLink(msgspec.Struct, frozen=True):
+    """For the mail that is being written, and to be kept nowhere. `lives_s`: from now on."""
+
+    token: str
+    lives_s: int
+
+
+# These two are between identity and notification; others are promised nothing of them.
+PASSWORD_RESET_ASKED = "stampede.password.reset_asked.v1"
+PASSWORD_CHANGED = "stampede.password.changed.v1"
+# On any answer that revoked logins: their ids by commas, or ALL_REVOKED when they are more than can be
+# named, and the list is to be read. The gateway strips it.
 REVOKED_LOGIN_HEADER = b"x-stampede-revoked-login"
+ALL_REVOKED = "*"
+REVOKED_NAMED_MAX = 100
+PASSWORD_LINKS_PATH = "/internal/password-links"
 JWKS_PATH = "/.well-known/jwks.json"
 REVOKED_LOGINS_PATH = "/internal/revoked-logins"
 LOOKUP_PATH = "/internal/users/lookup"

@@ -14,12 +14,20 @@ from identity.wire import TokenPair
 
 DAY_S = 86_400
 LOGIN_TTL_S = 30 * DAY_S  # absolute: after it the password is asked again, however busy the login
+REVOCATION_MARGIN_S = 60  # verifiers' clocks may lag: a revocation outlives the tokens it ends
 LOGIN_IDLE_TTL_S = 14 * DAY_S  # a login that nobody refreshed for so long has been left
 
 
 class IssuedLogin(msgspec.Struct, frozen=True):
     login_id: UUID
     tokens: TokenPair
+
+
+class LoggedIn(msgspec.Struct, frozen=True):
+    """A login's first pair, and the Set-Cookie value by which its device is known from now on."""
+
+    tokens: TokenPair
+    device_cookie: str
 
 
 class Issuer:
@@ -29,6 +37,7 @@ class Issuer:
         self._store = store
         self._keys = keys
         self.access_token_ttl_s = access_token_ttl_s
+        self.revoked_for_s = access_token_ttl_s + REVOCATION_MARGIN_S
 
     async def signing_key(self) -> SigningKey:
         """Ask before a transaction begins: it may need a connection of its own."""

@@ -12,15 +12,14 @@ from chassis import logs
 from chassis.postgres import Connection, Pool, transaction
 from chassis.problems import Problem
 from identity.attempts import Attempts
+from identity.devices import Devices
 from identity.domain.people import normalise_email
-from identity.issuing import IssuedLogin, Issuer
+from identity.issuing import IssuedLogin, Issuer, LoggedIn
 from identity.keys import SigningKey
 from identity.problems import InvalidCredentials, InvalidRefreshToken, RefreshTokenReused
 from identity.store import LoginOfToken, Store
 from identity.tokens import hash_of
 from identity.wire import LogIn, TokenPair
-
-REVOCATION_MARGIN_S = 60  # verifiers' clocks may lag: a revocation outlives the tokens it ends
 
 log = logs.get("identity")
 
@@ -28,25 +27,32 @@ log = logs.get("identity")
 class Logins:
     """The life of a login. PostgreSQL's clock decides every deadline in it."""
 
-    def __init__(self, pool: Pool, store: Store, issuer: Issuer, attempts: Attempts) -> None:
+    def __init__(
+        self, pool: Pool, store: Store, issuer: Issuer, attempts: Attempts, devices: Devices
+    ) -> None:
         self._pool = pool
         self._store = store
         self._issuer = issuer
         self._attempts = attempts
-        self._revoked_for_s = issuer.access_token_ttl_s + REVOCATION_MARGIN_S
+        self._devices = devices
 
-    async def log_in(self, body: LogIn) -> TokenPair:
-        """Raises InvalidCredentials whatever is wrong, RateLimited, Overloaded."""
+    async def log_in(self, body: LogIn, cookie: str | None) -> LoggedIn:
+        """`cookie`: of a device that may be known.
+
+        Raises InvalidCredentials whatever is wrong, RateLimited, Overloaded.
+        """
         email = normalise_email(body.email)
-        verified = await self._attempts.verified(email, body.password)
+        device = self._devices.find(cookie, email)
+        verified = await self._attempts.verified(email, body.password, device)
         if verified is None:
             raise InvalidCredentials()
         key = await self._issuer.signing_key()
         async with transaction(self._pool) as acquired:
-            await self._attempts.settle(acquired, email)
+            await self._attempts.settle(acquired, verified)
             issued = await self._issuer.open_login(acquired, key, verified.user_id, verified.roles)
         log.info("logged_in", user=verified.user_id, login=issued.login_id)
-        return issued.tokens
+        cookie = self._devices.remember(cookie, email, verified.password_version)
+        return LoggedIn(issued.tokens, cookie)
 
     async def refresh(self, refresh_token: str) -> TokenPair:
         """A new pair for an unused token. Raises InvalidRefreshToken, RefreshTokenReused."""
@@ -97,5 +103,5 @@ class Logins:
             login_id=login_id,
             user_id=user_id,
             reason=reason,
-            until_s=self._revoked_for_s,
+            until_s=self._issuer.revoked_for_s,
         )

@@ -16,6 +16,12 @@ class InvalidCredentials(Unauthenticated):
     code, status = "invalid-credentials", 401
 
 
+class LinkExpired(Problem):
+    """This link has been used or has expired. Ask for a new one."""
+
+    code, status = "link-expired", 410
+
+
 class InvalidRefreshToken(Unauthenticated):
     """The refresh token is unknown, has expired, or its login has ended."""
 

@@ -3,55 +3,83 @@
 import hashlib
 
 import msgspec
+from msgspec import UNSET
 
 from chassis import logs
 from chassis.ids import uuid7
-from chassis.postgres import Pool, connection, transaction
+from chassis.postgres import Connection, Pool, connection, transaction
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
 from identity.attempts import Attempts
+from identity.devices import Devices
 from identity.domain.passwords import acceptable_password
 from identity.domain.people import Locale, clean_name, normalise_email
 from identity.hashing import HashingPool
-from identity.issuing import Issuer
+from identity.issuing import Issuer, LoggedIn
 from identity.problems import EmailTaken
 from identity.store import NewAccount, Registration, Store
 from identity.wire import Register, TokenPair
 
 EVERYBODY = "customer"  # the role that each account has
+FIRST_VERSION = 0  # of a password: the column's default
 
 log = logs.get("identity")
 
 
 class Registered(msgspec.Struct, frozen=True):
-    tokens: TokenPair
+    login: LoggedIn
     replayed: bool
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who registers: nobody yet, so what is known of their client. `address`: as limits count them.
+
+    `key`: their Idempotency-Key, which is theirs alone. `cookie`: of a device that may be known."""
+
+    address: str
+    key: str | None
+    cookie: str | None
+    locale: Locale
+
+    @property
+    def hash(self) -> bytes:
+        """What a key is kept by: the address itself need not be."""
+        return hashlib.sha256(f"{self.address} {self.key}".encode()).digest()
 
 
 class Registrations:
     """Registration with its first login, once per Idempotency-Key.
 
     The usual store of answers (chassis.idempotency) will not do here: an answer holds tokens, which
-    are kept nowhere, and there is no user yet to scope a key to. So a key remembers the account that
-    it made. The same key with the same address and name and a password that verifies is answered
-    with a new pair of tokens; with anything else it is IdempotencyKeyReused (422). A password that
-    does not verify counts as a failed login, so a key is no way round that limit.
+    are kept nowhere, and there is no user yet to scope a key to. So a key is scoped to the client's
+    address, and remembers the account that it made. The same key from the same address with the same
+    e-mail and name and a password that verifies is answered with a new pair of tokens; with anything
+    else it is IdempotencyKeyReused (422). From another address it is another key. A password that does
+    not verify counts as a failed login, so a key is no way round that limit.
     """
 
     def __init__(
-        self, pool: Pool, store: Store, passwords: HashingPool, issuer: Issuer, attempts: Attempts
+        self,
+        *,
+        pool: Pool,
+        store: Store,
+        passwords: HashingPool,
+        issuer: Issuer,
+        attempts: Attempts,
+        devices: Devices,
     ) -> None:
         self._pool = pool
         self._store = store
         self._passwords = passwords
         self._issuer = issuer
         self._attempts = attempts
+        self._devices = devices
 
-    async def register(self, body: Register, *, key: str | None, locale: Locale) -> Registered:
+    async def register(self, body: Register, caller: Caller) -> Registered:
         """Raises ValidationFailed, EmailTaken, IdempotencyKeyReused, IdempotencyInFlight, Overloaded."""
         email, full_name = normalise_email(body.email), clean_name(body.full_name)
         password = acceptable_password(body.password, email=email)
         async with connection(self._pool) as acquired:
-            earlier = await self._store.find_registration(acquired, key) if key else None
+            earlier = await self._find(acquired, caller)
             if earlier is None and await self._store.email_is_taken(acquired, email):
                 raise EmailTaken()
         if earlier is None:
@@ -60,29 +88,40 @@ class Registrations:
                 email=email,
                 password_hash=await self._passwords.hash(password),
                 full_name=full_name,
-                locale=locale,
+                locale=caller.locale if body.locale is UNSET else body.locale,
                 roles=[EVERYBODY],
             )
-            made = await self._insert(account, key)
+            made = await self._insert(account, caller)
             if isinstance(made, TokenPair):
-                return Registered(made, replayed=False)
-            earlier = made  # somebody was first with this key while we hashed
-        return await self._replay(earlier, email, full_name, body.password)
+                cookie = self._devices.remember(caller.cookie, email, FIRST_VERSION)
+                return Registered(LoggedIn(made, cookie), replayed=False)
+            earlier = made  # this client was first with this key while we hashed
+        return await self._replay(earlier, email, full_name, body.password, caller)
 
-    async def _insert(self, account: NewAccount, key: str | None) -> TokenPair | Registration:
+    async def _find(self, acquired: Connection, caller: Caller) -> Registration | None:
+        if caller.key is None:
+            return None
+        return await self._store.find_registration(acquired, caller.hash, caller.key)
+
+    async def _insert(self, account: NewAccount, caller: Caller) -> TokenPair | Registration:
         signing_key = await self._issuer.signing_key()
         async with transaction(self._pool) as acquired:
-            if key is not None:
-                if not await self._store.lock_registration_key(acquired, key):
+            if caller.key is not None:
+                if not await self._store.lock_registration_key(acquired, caller.hash, caller.key):
                     raise IdempotencyInFlight()
-                earlier = await self._store.find_registration(acquired, key)
+                earlier = await self._find(acquired, caller)
                 if earlier is not None:
                     return earlier
             if not await self._store.insert_account(acquired, account):
                 raise EmailTaken()
-            if key is not None:
-                digest = _body_hash(account.email, account.full_name)
-                await self._store.insert_registration(acquired, key, digest, account.user_id)
+            if caller.key is not None:
+                await self._store.insert_registration(
+                    acquired,
+                    caller_hash=caller.hash,
+                    key=caller.key,
+                    body_hash=_body_hash(account.email, account.full_name),
+                    user_id=account.user_id,
+                )
             issued = await self._issuer.open_login(
                 acquired, signing_key, account.user_id, account.roles
             )
@@ -90,19 +129,21 @@ class Registrations:
         return issued.tokens
 
     async def _replay(
-        self, earlier: Registration, email: str, full_name: str, password: str
+        self, earlier: Registration, email: str, full_name: str, password: str, caller: Caller
     ) -> Registered:
         if earlier.body_hash != _body_hash(email, full_name):
             raise IdempotencyKeyReused()
-        verified = await self._attempts.verified(email, password)
+        device = self._devices.find(caller.cookie, email)
+        verified = await self._attempts.verified(email, password, device)
         if verified is None:
             raise IdempotencyKeyReused()
         key = await self._issuer.signing_key()
         async with transaction(self._pool) as acquired:
-            await self._attempts.settle(acquired, email)
+            await self._attempts.settle(acquired, verified)
             issued = await self._issuer.open_login(acquired, key, verified.user_id, verified.roles)
         log.info("registration_replayed", user=verified.user_id, login=issued.login_id)
-        return Registered(issued.tokens, replayed=True)
+        cookie = self._devices.remember(caller.cookie, email, verified.password_version)
+        return Registered(LoggedIn(issued.tokens, cookie), replayed=True)
 
 
 def _body_hash(email: str, full_name: str) -> bytes:

@@ -1,5 +1,7 @@
 """Identity's routes: /api/v1/auth, the key set, and what other services ask."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated
 
 from litestar import Controller, Request, Response, get, patch, post
@@ -8,35 +10,57 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import HeaderParameter, RawBody
 
 from chassis.access import INTERNAL, LOGGED_IN, PUBLIC, TOKEN_IGNORED, access
+from chassis.addresses import counted_as
 from chassis.body import decode
 from chassis.idempotency import check_key
 from chassis.postgres import connection
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
 from chassis.tokens import Principal
 from identity.contract import (
+    ALL_REVOKED,
     JWKS_PATH,
     LOOKUPS_MAX,
     REVOKED_LOGIN_HEADER,
+    REVOKED_NAMED_MAX,
     Account,
     AccountLookups,
     Accounts,
     EmailLookup,
+    PasswordLink,
+    PasswordLinkWanted,
     RevokedLogins,
 )
 from identity.domain.people import preferred_locale
+from identity.issuing import LoggedIn
 from identity.keys import JWKS_MAX_AGE_S, Jwks
+from identity.password_store import EndedLogin
+from identity.passwords import LINK_TTL_S
 from identity.problems import (
     EmailTaken,
     InvalidCredentials,
     InvalidRefreshToken,
+    LinkExpired,
     RefreshTokenReused,
 )
+from identity.registration import Caller
 from identity.services import UseCases
-from identity.wire import ChangeProfile, LogIn, Profile, Refresh, Register, TokenPair
+from identity.wire import (
+    ChangePassword,
+    ChangeProfile,
+    ForgotPassword,
+    LinkSent,
+    LogIn,
+    Profile,
+    Refresh,
+    Register,
+    ResetPassword,
+    TokenPair,
+)
 
 NO_STORE = {"Cache-Control": "no-store"}  # RFC 6749, 5.1; and nobody else's cache holds a profile
 Asker = NamedDependency[Principal]
 Served = NamedDependency[UseCases]
+Asked = Request[None, None, State]
 IdempotencyKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
 
 
@@ -64,18 +88,20 @@ class AuthController(Controller):
     )
     async def register(
         self,
-        request: Request[None, None, State],
+        request: Asked,
         body: RawBody,
         use_cases: Served,
         idempotency_key: IdempotencyKey = None,
     ) -> Response[TokenPair]:
-        registered = await use_cases.registrations.register(
-            decode(Register, body),
+        caller = Caller(
+            address=counted_as(request.headers) or "",
             key=check_key(idempotency_key),
-            locale=preferred_locale(request.headers.get("accept-language")),
+            cookie=_cookie(request, use_cases),
+            locale=preferred_locale(request.headers.get("accept-language"), use_cases.language),
         )
+        registered = await use_cases.registrations.register(decode(Register, body), caller)
         replayed = {"Idempotency-Replayed": "true"} if registered.replayed else {}
-        return Response(registered.tokens, status_code=201, headers={**NO_STORE, **replayed})
+        return _logged_in(registered.login, 201, replayed)
 
     @post(
         "/login",
@@ -84,9 +110,9 @@ class AuthController(Controller):
         status_code=200,
         opt=access(PUBLIC, TOKEN_IGNORED, problems=(InvalidCredentials,), body=LogIn),
     )
-    async def log_in(self, body: RawBody, use_cases: Served) -> Response[TokenPair]:
-        tokens = await use_cases.logins.log_in(decode(LogIn, body))
-        return Response(tokens, headers=NO_STORE)
+    async def log_in(self, request: Asked, body: RawBody, use_cases: Served) -> Response[TokenPair]:
+        cookie = _cookie(request, use_cases)
+        return _logged_in(await use_cases.logins.log_in(decode(LogIn, body), cookie))
 
     @post(
         "/refresh",
@@ -112,6 +138,53 @@ class AuthController(Controller):
         await use_cases.logins.log_out(principal.user_id, principal.login_id)
         revoked = {REVOKED_LOGIN_HEADER.decode(): str(principal.login_id)}
         return Response(None, status_code=204, headers=revoked)
+
+    @post(
+        "/password/forgot",
+        operation_id="ask_for_password_link",
+        summary="Have a link to reset the password mailed",
+        description="202 whoever asks: whether there is such an account is told by mail only.",
+        status_code=202,
+        opt=access(PUBLIC, TOKEN_IGNORED, body=ForgotPassword),
+    )
+    async def ask_for_password_link(self, body: RawBody, use_cases: Served) -> Response[LinkSent]:
+        await use_cases.passwords.ask_for_link(decode(ForgotPassword, body))
+        return Response(LinkSent(LINK_TTL_S), status_code=202, headers=NO_STORE)
+
+    @post(
+        "/password/reset",
+        operation_id="reset_password",
+        summary="Set a new password with a mailed link and log in",
+        description="A link works once. Every other login of the account ends.",
+        status_code=200,
+        opt=access(PUBLIC, TOKEN_IGNORED, problems=(LinkExpired,), body=ResetPassword),
+    )
+    async def reset_password(
+        self, request: Asked, body: RawBody, use_cases: Served
+    ) -> Response[TokenPair]:
+        cookie = _cookie(request, use_cases)
+        reset = await use_cases.passwords.reset(decode(ResetPassword, body), cookie)
+        return _logged_in(reset.login, 200, _revoked(reset.ended))
+
+    @post(
+        "/password/change",
+        operation_id="change_password",
+        summary="Change your password",
+        description="This login goes on; every other login of yours ends.",
+        status_code=204,
+        opt=access(LOGGED_IN, problems=(InvalidCredentials,), body=ChangePassword),
+    )
+    async def change_password(
+        self, request: Asked, body: RawBody, principal: Asker, use_cases: Served
+    ) -> Response[None]:
+        changed = await use_cases.passwords.change(
+            principal.user_id,
+            principal.login_id,
+            decode(ChangePassword, body),
+            _cookie(request, use_cases),
+        )
+        headers = {"Set-Cookie": changed.device_cookie, **_revoked(changed.ended)}
+        return Response(None, status_code=204, headers=headers)
 
     @get("/me", operation_id="read_profile", summary="Your profile", opt=access(LOGGED_IN))
     async def read_profile(self, principal: Asker, use_cases: Served) -> Response[Profile]:
@@ -162,10 +235,35 @@ class InternalController(Controller):
     async def find_account(self, body: RawBody, use_cases: Served) -> Account:
         return await use_cases.profiles.find(decode(EmailLookup, body).email)
 
+    @post(
+        "/password-links", operation_id="make_password_link", status_code=200, opt=access(INTERNAL)
+    )
+    async def make_password_link(self, body: RawBody, use_cases: Served) -> Response[PasswordLink]:
+        link = await use_cases.passwords.make_link(decode(PasswordLinkWanted, body).reset_id)
+        return Response(link, headers=NO_STORE)
+
     @get("/revoked-logins", operation_id="list_revoked_logins", opt=access(INTERNAL))
     async def list_revoked_logins(self, use_cases: Served) -> RevokedLogins:
         async with connection(use_cases.pool) as acquired:
             return RevokedLogins(await use_cases.store.list_revoked_logins(acquired))
+
+
+def _cookie(request: Asked, use_cases: UseCases) -> str | None:
+    return request.cookies.get(use_cases.devices.cookie_name)
+
+
+def _logged_in(
+    login: LoggedIn, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})
+) -> Response[TokenPair]:
+    cookie = {"Set-Cookie": login.device_cookie}
+    return Response(login.tokens, status_code=status, headers={**NO_STORE, **cookie, **headers})
+
+
+def _revoked(ended: Sequence[EndedLogin]) -> dict[str, str]:
+    """The internal header that has the gateway refuse their access tokens from now on."""
+    live = [str(one.login_id) for one in ended if one.live]
+    named = ALL_REVOKED if len(live) > REVOKED_NAMED_MAX else ",".join(live)
+    return {REVOKED_LOGIN_HEADER.decode(): named} if named else {}
 
 
 def _profile(account: Account) -> Profile:

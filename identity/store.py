@@ -31,6 +31,7 @@ class Credentials(msgspec.Struct, frozen=True):
     password_hash: str | None
     roles: list[str]
     active: bool
+    password_version: int
     refused_for_s: float
 
 
@@ -60,7 +61,7 @@ class StoredKey(msgspec.Struct, frozen=True):
 
 
 class FailureLimit(msgspec.Struct, frozen=True):
-    """So many failed logins per address in so many seconds."""
+    """So many failed logins (or mails) by one budget in so many seconds."""
 
     failures: int
     window_s: float
@@ -154,6 +155,7 @@ class Store:
         *,
         email_of: Callable[[int], str],
         password_hash: str,
+        locale: str,
         login_ttl_s: float,
     ) -> float:
         """Customers and one login each by COPY: (user_id, login_id). PostgreSQL's now, Unix seconds."""
@@ -163,7 +165,7 @@ class Store:
             "accounts",
             columns=["user_id", "email", "password_hash", "full_name", "locale", "roles"],
             records=[
-                (user_id, email_of(number), password_hash, f"Buyer {number}", "zh", ["customer"])
+                (user_id, email_of(number), password_hash, f"Buyer {number}", locale, ["customer"])
                 for number, (user_id, _) in enumerate(buyers, 1)
             ],
         )
@@ -176,29 +178,41 @@ class Store:
 
     # registrations
 
-    async def lock_registration_key(self, connection: Connection, key: str) -> bool:
-        return bool(await self._sql.lock_registration_key(connection, key=key))
+    async def lock_registration_key(
+        self, connection: Connection, caller_hash: bytes, key: str
+    ) -> bool:
+        return bool(
+            await self._sql.lock_registration_key(connection, caller_hash=caller_hash, key=key)
+        )
 
-    async def find_registration(self, connection: Connection, key: str) -> Registration | None:
-        row = await self._sql.find_registration(connection, key=key)
+    async def find_registration(
+        self, connection: Connection, caller_hash: bytes, key: str
+    ) -> Registration | None:
+        row = await self._sql.find_registration(connection, caller_hash=caller_hash, key=key)
         return None if row is None else Registration(**row)
 
     async def insert_registration(
-        self, connection: Connection, key: str, body_hash: bytes, user_id: UUID
+        self,
+        connection: Connection,
+        *,
+        caller_hash: bytes,
+        key: str,
+        body_hash: bytes,
+        user_id: UUID,
     ) -> None:
         await self._sql.insert_registration(
-            connection, key=key, body_hash=body_hash, user_id=user_id
+            connection, caller_hash=caller_hash, key=key, body_hash=body_hash, user_id=user_id
         )
 
     # failed attempts
 
     async def find_credentials(
-        self, connection: Connection, email: str, email_hash: bytes, limit: FailureLimit
+        self, connection: Connection, email: str, budget: bytes, limit: FailureLimit
     ) -> Credentials:
         row = await self._sql.find_credentials(
             connection,
             email=email,
-            email_hash=email_hash,
+            budget=budget,
             window_s=limit.window_s,
             spacing_s=limit.spacing_s,
         )
@@ -207,33 +221,34 @@ class Store:
             row["password_hash"],
             row["roles"] or [],
             bool(row["active"]),
+            row["password_version"] or 0,
             row["refused_for_s"],
         )
 
     async def count_failure(
-        self, connection: Connection, email_hash: bytes, limit: FailureLimit
+        self, connection: Connection, budget: bytes, limit: FailureLimit
     ) -> None:
         await self._sql.count_failure(
             connection,
-            email_hash=email_hash,
+            budget=budget,
             window_s=limit.window_s,
             spacing_s=limit.spacing_s,
         )
 
     async def refused_for_s(
-        self, connection: Connection, email_hash: bytes, limit: FailureLimit
+        self, connection: Connection, budget: bytes, limit: FailureLimit
     ) -> float | None:
         """None when no failure is remembered; seconds to wait when above zero."""
         seconds: float | None = await self._sql.refused_for_s(
             connection,
-            email_hash=email_hash,
+            budget=budget,
             window_s=limit.window_s,
             spacing_s=limit.spacing_s,
         )
         return seconds
 
-    async def forget_failures(self, connection: Connection, email_hash: bytes) -> None:
-        await self._sql.forget_failures(connection, email_hash=email_hash)
+    async def forget_failures(self, connection: Connection, budget: bytes) -> None:
+        await self._sql.forget_failures(connection, budget=budget)
 
     # logins
 
@@ -333,11 +348,13 @@ class Store:
         return _count(await self._sql.prune_logins(connection, portion=portion))
 
     async def prune_small_things(self, connection: Connection) -> int:
-        """Retired keys, forgotten failures, old idempotency keys; how many rows went."""
+        """Retired keys, forgotten failures and mails, old links and idempotency keys; how many rows went."""
         prunes: Sequence[Any] = (
             self._sql.prune_keys,
             self._sql.prune_failures,
             self._sql.prune_registrations,
+            self._sql.prune_links,
+            self._sql.prune_mail_counts,
         )
         return sum([_count(await prune(connection)) for prune in prunes])
 

@@ -15,6 +15,7 @@ from chassis.tokens import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
 from identity.keys import SigningKey
 
 REFRESH_TOKEN_BYTES = 32
+LINK_TOKEN_BYTES = 32
 
 
 def sign_access_token(
@@ -47,6 +48,11 @@ def new_refresh_token() -> str:
     return secrets.token_urlsafe(REFRESH_TOKEN_BYTES)
 
 
+def new_link_token() -> str:
+    """256 random bits, 43 characters: what a mailed link carries."""
+    return secrets.token_urlsafe(LINK_TOKEN_BYTES)
+
+
 def hash_of(token: str) -> bytes:
-    """What is stored of a refresh token: its SHA-256. Nobody can guess 256 random bits from it."""
+    """What is stored of a token: its SHA-256. Nobody can guess 256 random bits from it."""
     return hashlib.sha256(token.encode()).digest()

@@ -15,13 +15,33 @@ Email = Annotated[
     str,
     Meta(min_length=3, max_length=TYPED_EMAIL_LENGTH_MAX, extra_json_schema={"format": "email"}),
 ]
+NewPassword = Annotated[str, Meta(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)]
 FullName = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
 
 
 class Register(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`locale`: what the account is written to in; without it the request's Accept-Language says."""
+
     email: Email
-    password: Annotated[str, Meta(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)]
+    password: NewPassword
     full_name: FullName
+    locale: Locale | UnsetType = UNSET
+
+
+class ForgotPassword(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    email: Email
+
+
+class ResetPassword(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`token`: of the link in the mail."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=256)]
+    password: NewPassword
+
+
+class ChangePassword(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    current_password: Annotated[str, Meta(min_length=1, max_length=PASSWORD_LENGTH_MAX)]
+    password: NewPassword
 
 
 class LogIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -39,6 +59,12 @@ class ChangeProfile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     full_name: FullName | UnsetType = UNSET
     phone: Annotated[str, Meta(max_length=PHONE_LENGTH_MAX)] | UnsetType | None = UNSET
     locale: Locale | UnsetType = UNSET
+
+
+class LinkSent(msgspec.Struct, frozen=True):
+    """The same whoever asks. `expires_in`: seconds that the link works, from when its mail is sent."""
+
+    expires_in: int
 
 
 class TokenPair(msgspec.Struct, frozen=True):

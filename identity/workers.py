@@ -1,4 +1,4 @@
-"""Identity's housekeeping: rows that have run out are deleted. Nothing depends on when."""
+"""What identity does in the background: tells its events, and deletes rows that have run out."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import random
 
 from chassis import logs
 from chassis.postgres import Pool, connection, open_pool
+from chassis.relay import Relay
 from chassis.wiring import Wiring
 from identity.services import SCHEMA
 from identity.store import Store
@@ -13,11 +14,22 @@ from identity.store import Store
 PRUNE_EVERY_S = 60.0
 PRUNE_PORTION = 2_000  # logins a statement
 BACKOFF_MAX_S = 300.0
+RELAY_POOL_SIZE = 1  # the relay's own connection
 
 log = logs.get("identity")
 
 
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
+    """Until `stop`. Any number of processes may run this."""
+    pool = await open_pool(wiring.database_url, SCHEMA, size=RELAY_POOL_SIZE)
+    try:
+        relay = Relay(pool, wiring.broker, source=SCHEMA, log=log)
+        await asyncio.gather(relay.run(stop), _keep_pruning(wiring, stop))
+    finally:
+        await pool.close()
+
+
+async def _keep_pruning(wiring: Wiring, stop: asyncio.Event) -> None:
     """Prunes every PRUNE_EVERY_S until `stop` is set. A failed round is logged and tried again."""
     store = Store()
     failures = 0

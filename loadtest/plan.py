@@ -55,8 +55,8 @@ async def prepare(
     buyers = await make_buyers(database_url, users)
     timeout = aiohttp.ClientTimeout(total=PREPARE_DEADLINE_S)
     async with aiohttp.ClientSession(f"{base_url}/api/v1/", timeout=timeout) as http:
-        login = await _post(http, "auth/login", {"email": organizer, "password": password}, "")
-        session = await _make_session(http, login["access_token"], tickets, opens_in_s)
+        login = await post(http, "auth/login", {"email": organizer, "password": password}, "")
+        session = await make_session(http, login["access_token"], tickets, opens_in_s)
     opens_at = datetime.fromisoformat(session["sale_opens_at"]).timestamp()
     return Plan(
         base_url=base_url,
@@ -69,13 +69,13 @@ async def prepare(
     )
 
 
-async def _make_session(
+async def make_session(
     http: aiohttp.ClientSession, token: str, tickets: int, opens_in_s: float
 ) -> Any:
     venue = {"name": "Load hall", "city": "上海", "address": "1", "time_zone": "Asia/Shanghai"}
-    venue_id = (await _post(http, "venues", venue, token))["venue_id"]
+    venue_id = (await post(http, "venues", venue, token))["venue_id"]
     show = {"title": "Flash sale", "category": "演唱会", "venue_id": venue_id, "description": ""}
-    show_id = (await _post(http, "shows", show, token))["show_id"]
+    show_id = (await post(http, "shows", show, token))["show_id"]
     now = datetime.now(UTC)
     full, rest = divmod(tickets, ROW_SEATS)
     rows = [{"label": str(n + 1), "seats": ROW_SEATS} for n in range(full)]
@@ -88,11 +88,11 @@ async def _make_session(
         "max_tickets_per_user": TICKETS_PER_BUYER_MAX,
         "areas": [{"name": "VIP A区", "kind": "seated", "price": 128_000, "rows": rows}],
     }
-    session = await _post(http, f"shows/{show_id}/sessions", body, token)
-    return await _post(http, f"sessions/{session['session_id']}/publish", None, token)
+    session = await post(http, f"shows/{show_id}/sessions", body, token)
+    return await post(http, f"sessions/{session['session_id']}/publish", None, token)
 
 
-async def _post(http: aiohttp.ClientSession, path: str, body: Any, token: str) -> Any:
+async def post(http: aiohttp.ClientSession, path: str, body: Any, token: str) -> Any:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with http.post(path, json=body, headers=headers) as answer:
         document = await answer.json(content_type=None)

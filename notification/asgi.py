@@ -55,6 +55,6 @@ def create_app(wiring: Wiring) -> Litestar:
 
 async def _ready(app: Litestar) -> dict[str, bool]:
     try:
-        return {"postgres": await store.is_up(app.state.pool)}
+        return {"postgresql": await store.is_up(app.state.pool)}
     except Unavailable:
-        return {"postgres": False}
+        return {"postgresql": False}

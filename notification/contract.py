@@ -13,4 +13,6 @@ SUBSCRIBES_TO = (
     "stampede.refund.succeeded.v1",
     "stampede.ticket.transferred.v1",
     "stampede.refund.failed.v1",
+    "stampede.password.reset_asked.v1",
+    "stampede.password.changed.v1",
 )

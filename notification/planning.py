@@ -11,6 +11,8 @@
 | refund.rejected | refund_rejected | |
 | refund.succeeded | refund_succeeded | |
 | ticket.transferred | ticket_received, and ticket_sent to who gave it | |
+| password.reset_asked | password_reset, before all others | |
+| password.changed | password_changed | |
 """
 
 from collections.abc import Sequence
@@ -37,15 +39,23 @@ from booking.contract import (
 from chassis.events import Event
 from chassis.ids import uuid7
 from chassis.postgres import Connection
+from identity.contract import (
+    PASSWORD_CHANGED,
+    PASSWORD_RESET_ASKED,
+    PasswordChanged,
+    PasswordResetAsked,
+)
 from notification import store
 from notification.store import PlannedMessage
 
 Order = (
     OrderCreated | OrderPaid | OrderCancelled | PaymentRefunded | RefundChanged | TicketTransferred
 )
+# What a message is about: an order, or somebody's account.
+Matter = Order | PasswordResetAsked | PasswordChanged
 
 EMAIL, SMS = "email", "sms"
-KINDS: dict[str, type[Order]] = {
+KINDS: dict[str, type[Matter]] = {
     ORDER_CREATED: OrderCreated,
     ORDER_PAID: OrderPaid,
     ORDER_CANCELLED: OrderCancelled,
@@ -55,6 +65,8 @@ KINDS: dict[str, type[Order]] = {
     REFUND_REJECTED: RefundChanged,
     REFUND_SUCCEEDED: RefundChanged,
     TICKET_TRANSFERRED: TicketTransferred,
+    PASSWORD_RESET_ASKED: PasswordResetAsked,
+    PASSWORD_CHANGED: PasswordChanged,
 }
 _DECODERS = {type_: msgspec.json.Decoder(kind) for type_, kind in KINDS.items()}
 MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -67,26 +79,29 @@ MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
     REFUND_REJECTED: (("refund_rejected", EMAIL),),
     REFUND_SUCCEEDED: (("refund_succeeded", EMAIL),),
     TICKET_TRANSFERRED: (("ticket_received", EMAIL), ("ticket_sent", EMAIL)),
+    PASSWORD_RESET_ASKED: (("password_reset", EMAIL),),
+    PASSWORD_CHANGED: (("password_changed", EMAIL),),
 }
-# Whom a message is for, where that is not the order's buyer.
+URGENT = {"password_reset"}  # somebody waits for it in front of the page
+# Whom a message is for, where that is not the order's buyer or the account's owner.
 READERS = {"ticket_received": "to_user_id", "ticket_sent": "from_user_id"}
 
 
-def order_of(event: Event) -> Order:
-    """What the event says of its order. Raises when it is not what booking's contract promises."""
-    order: Order = _DECODERS[event.type].decode(event.data)
-    return order
+def matter_of(event: Event) -> Matter:
+    """What the event says. Raises when it is not what its emitter's contract promises."""
+    matter: Matter = _DECODERS[event.type].decode(event.data)
+    return matter
 
 
-def messages_of(event_type: str, order: Order) -> tuple[tuple[str, str], ...]:
+def messages_of(event_type: str, matter: Matter) -> tuple[tuple[str, str], ...]:
     """Templates and channels. Who need not wait for the organizer is not told that he does, and who
     hears that a session is cancelled hears of his refund in the same mail."""
-    if isinstance(order, RefundChanged):
+    if isinstance(matter, RefundChanged):
         if event_type == REFUND_REQUESTED and (
-            order.automatic or order.cause == "session_cancelled"
+            matter.automatic or matter.cause == "session_cancelled"
         ):
             return ()
-        if event_type == REFUND_APPROVED and order.cause == "session_cancelled":
+        if event_type == REFUND_APPROVED and matter.cause == "session_cancelled":
             return (("session_cancelled", EMAIL), ("session_cancelled", SMS))
     return MESSAGES[event_type]
 
@@ -96,9 +111,10 @@ async def plan_messages(held: Connection, events: Sequence[Event]) -> None:
     planned = []
     for event in events:
         if event.type in KINDS:
-            order = order_of(event)
-            for template, channel in messages_of(event.type, order):
-                reader = getattr(order, READERS.get(template, "user_id"))
-                planned.append(PlannedMessage(uuid7(), template, channel, reader, event))
+            matter = matter_of(event)
+            for template, channel in messages_of(event.type, matter):
+                reader = getattr(matter, READERS.get(template, "user_id"))
+                urgent = template in URGENT
+                planned.append(PlannedMessage(uuid7(), template, channel, reader, event, urgent))
     if planned:
         await store.plan_messages(held, planned)

@@ -15,13 +15,14 @@ from babel.dates import format_datetime, get_timezone, get_timezone_name
 from babel.numbers import format_currency, get_currency_precision
 
 from booking.contract import OrderCreated, OrderPaid
-from notification.planning import Order
+from chassis.settings import LANGUAGES
+from notification.planning import Matter
 
-LANGUAGES = ("zh", "en")
-DEFAULT_LANGUAGE = "en"
 LOCALES = {"zh": Locale.parse("zh_CN"), "en": Locale.parse("en_US")}  # a name costs a parse a use
 WHEN = {"zh": "y年M月d日 EEEE HH:mm", "en": "EEEE, d MMMM y, HH:mm"}
 SUBJECT_LENGTH_MAX = 200
+FORGOT_PAGE = "{base_url}/#/forgot"
+RESET_PAGE = "{base_url}/#/reset?token={token}"  # behind #: browsers send it to nobody
 TICKETS_PAGE = "{base_url}/#/tickets"
 ORDER_PAGE = "{base_url}/#/orders/{order_id}"  # the storefront's page of an order
 REMEMBERED_MAX = 4096  # prices and times as written: those of one sale are much the same
@@ -33,18 +34,13 @@ class Rendered(msgspec.Struct, frozen=True):
     html: str | None = None
 
 
-def language_of(locale: str) -> str:
-    """The language of our templates for an account's locale: `zh-Hans-CN` → `zh`."""
-    language = locale.replace("_", "-").split("-", 1)[0].lower()
-    return language if language in LANGUAGES else DEFAULT_LANGUAGE
-
-
 class Renderer:
     """`base_url`: where links lead, without a trailing slash. Raises jinja2's errors on a template
     that names what is not there, so a test that renders each finds every slip."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, default_language: str) -> None:
         self._base_url = base_url
+        self._default_language = default_language
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
             autoescape=jinja2.select_autoescape(["html"]),
@@ -54,33 +50,44 @@ class Renderer:
             lstrip_blocks=True,
         )
 
-    def mail(self, template: str, language: str, order: Order, name: str) -> Rendered:
-        """`name` is how the account's owner is called."""
-        write = self._writer(template, language, order, name)
+    def language_of(self, locale: str) -> str:
+        """The language of our templates for an account's locale: `zh-Hans-CN` → `zh`."""
+        language = locale.replace("_", "-").split("-", 1)[0].lower()
+        return language if language in LANGUAGES else self._default_language
+
+    def mail(
+        self, template: str, language: str, matter: Matter, name: str, link: str = ""
+    ) -> Rendered:
+        """`name` is how the account's owner is called, `link` the token of one that opens something."""
+        write = self._writer(template, language, matter, name, link)
         return Rendered(
             subject=_one_line(write("subject.txt")), text=write("txt"), html=write("html")
         )
 
-    def sms(self, template: str, language: str, order: Order, name: str) -> Rendered:
+    def sms(self, template: str, language: str, matter: Matter, name: str) -> Rendered:
         """A text of one paragraph; its subject is only what the mailbox lists it by."""
-        write = self._writer(template, language, order, name)
+        write = self._writer(template, language, matter, name)
         return Rendered(
             subject=_one_line(write("subject.txt")), text=_one_line(write("sms.txt"), 1000)
         )
 
     def _writer(
-        self, template: str, language: str, order: Order, name: str
+        self, template: str, language: str, matter: Matter, name: str, link: str = ""
     ) -> Callable[[str], str]:
-        zone = _zone(getattr(order, "time_zone", "UTC"))
+        zone = _zone(getattr(matter, "time_zone", "UTC"))
         values: dict[str, Any] = {
-            "order": order,
+            "order": matter,
             "name": _one_line(name),
-            "order_url": ORDER_PAGE.format(base_url=self._base_url, order_id=order.order_id),
+            "order_url": ORDER_PAGE.format(
+                base_url=self._base_url, order_id=getattr(matter, "order_id", "")
+            ),
             "tickets_url": TICKETS_PAGE.format(base_url=self._base_url),
+            "forgot_url": FORGOT_PAGE.format(base_url=self._base_url),
+            "reset_url": RESET_PAGE.format(base_url=self._base_url, token=link),
             "home_url": self._base_url,
-            "discount": _discount(order),
-            "prices": {item.seat_id: item.price for item in getattr(order, "items", ())},
-            "money": lambda amount: money(amount, getattr(order, "currency", "CNY"), language),
+            "discount": _discount(matter),
+            "prices": {item.seat_id: item.price for item in getattr(matter, "items", ())},
+            "money": lambda amount: money(amount, getattr(matter, "currency", "CNY"), language),
             "when": lambda moment: when(moment, zone, language),
         }
 
@@ -90,7 +97,7 @@ class Renderer:
         return write
 
 
-def _discount(order: Order) -> int:
+def _discount(order: Matter) -> int:
     """What a promo code took off: the seats' prices less what is to be paid."""
     if isinstance(order, OrderCreated | OrderPaid):
         return sum(item.price for item in order.items) - order.total_amount

@@ -2,7 +2,9 @@
 
 At least once: a sender that dies between sending and marking leaves its message to the next one when
 the lease ends, and that one sends it again with the same Message-ID, by which mail programs and the
-local mailbox know it. Exactly once cannot be had from SMTP.
+local mailbox know it. Exactly once cannot be had from SMTP. A mail with a link that opens something has
+it made while it is written (docs/adr/0036): each attempt's replaces the one before, and so is a mail of its
+own.
 
 Mails wait while the sale is on: in a rush (RUSH messages more within a second) only a trickle goes
 out, and when that has made somebody wait for LATE_S a share of the time, so that what an order costs
@@ -18,7 +20,7 @@ from uuid import UUID
 from booking.contract import OrderCreated
 from chassis.backoff import Backoff, pause
 from chassis.cache import FetchOnce
-from chassis.client import ServiceClient
+from chassis.client import ServiceClient, UpstreamRefused
 from chassis.coalescer import Coalescer
 from chassis.context import CURRENT, RequestContext, current
 from chassis.postgres import Pool
@@ -26,15 +28,19 @@ from chassis.problems import Problem
 from identity.contract import (
     LOOKUP_PATH,
     LOOKUPS_MAX,
+    PASSWORD_LINKS_PATH,
     Account,
     AccountLookup,
     AccountLookups,
     Accounts,
+    PasswordLink,
+    PasswordLinkWanted,
+    PasswordResetAsked,
 )
 from notification import store
 from notification.channels import Channel, Outgoing, SendFailed, Undeliverable
-from notification.planning import SMS, order_of
-from notification.rendering import Renderer, language_of
+from notification.planning import SMS, matter_of
+from notification.rendering import Renderer
 from notification.store import ClaimedMessage, EndedMessage
 
 AT_ONCE = 8  # messages claimed together and sent side by side, where nobody says otherwise
@@ -56,6 +62,7 @@ KEEP_MESSAGES_DAYS = 90
 KEEP_MAILBOX_DAYS = 7
 
 FetchAccount = Callable[[UUID], Awaitable[Account | None]]
+MakeLink = Callable[[UUID], Awaitable[str | None]]
 
 
 class Skipped(Exception):
@@ -73,6 +80,7 @@ class Sender:
         account: FetchAccount,
         log: Any,
         *,
+        make_link: MakeLink,
         header_domain: str,
         at_once: int = AT_ONCE,
     ) -> None:
@@ -80,6 +88,7 @@ class Sender:
         self._channels = channels
         self._renderer = renderer
         self._account = account
+        self._make_link = make_link
         self._log = log
         self._header_domain = header_domain
         self._at_once = at_once
@@ -162,8 +171,8 @@ class Sender:
             raise Skipped(f"there is no channel for {message.channel}")
         if message.overtaken:
             raise Skipped("the order was paid or cancelled meanwhile")
-        order = order_of(message.event)
-        if isinstance(order, OrderCreated) and order.expires_at <= message.claimed_at:
+        matter = matter_of(message.event)
+        if isinstance(matter, OrderCreated) and matter.expires_at <= message.claimed_at:
             raise Skipped("the time to pay is over")
         account = await self._account(message.user_id)
         if account is None:
@@ -171,11 +180,21 @@ class Sender:
         recipient = account.phone if message.channel == SMS else account.email
         if not recipient:
             raise Skipped("the account has no phone number")
-        language = language_of(account.locale)
-        render = self._renderer.sms if message.channel == SMS else self._renderer.mail
-        rendered = render(message.template, language, order, account.full_name)
+        language = self._renderer.language_of(account.locale)
+        name = account.full_name
+        header_name = f"{message.event.id}.{message.template}.{message.channel}"
+        if isinstance(matter, PasswordResetAsked):
+            link = await self._make_link(matter.reset_id)
+            if link is None:
+                raise Skipped("nobody waits for this link any more")
+            header_name += f".{message.attempt}"
+            rendered = self._renderer.mail(message.template, language, matter, name, link)
+        elif message.channel == SMS:
+            rendered = self._renderer.sms(message.template, language, matter, name)
+        else:
+            rendered = self._renderer.mail(message.template, language, matter, name)
         return Outgoing(
-            header_id=f"<{message.event.id}.{message.template}.{message.channel}@{self._header_domain}>",
+            header_id=f"<{header_name}@{self._header_domain}>",
             recipient=recipient,
             language=language,
             subject=rendered.subject,
@@ -231,6 +250,21 @@ def accounts(identity: ServiceClient) -> FetchAccount:
         return await lookups.call(AccountLookup(user_id, context.request_id, context.child_span()))
 
     return FetchOnce(fetch, ttl_s=ACCOUNT_TTL_S, entries_max=ACCOUNTS_MAX).get
+
+
+def links(identity: ServiceClient) -> MakeLink:
+    """The token of a link that resets a password, made now; None when nobody waits for it any more."""
+
+    async def make(reset_id: UUID) -> str | None:
+        wanted = PasswordLinkWanted(reset_id)
+        try:
+            return (await identity.post(PASSWORD_LINKS_PATH, wanted, PasswordLink)).token
+        except UpstreamRefused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    return make
 
 
 def _reason(failure: Exception) -> str:

@@ -22,6 +22,7 @@ class PlannedMessage(msgspec.Struct, frozen=True):
     channel: str
     user_id: UUID
     event: Event
+    urgent: bool = False
 
 
 class ClaimedMessage(msgspec.Struct, frozen=True):
@@ -90,13 +91,15 @@ async def plan_messages(held: Connection, messages: Sequence[PlannedMessage]) ->
         channels=[one.channel for one in messages],
         user_ids=[one.user_id for one in messages],
         events=[msgspec.json.encode(one.event).decode() for one in messages],
+        urgent=[one.urgent for one in messages],
     )
 
 
 async def claim_messages(
     pool: Pool, *, limit: int, lease_s: float, stale_s: float
 ) -> list[ClaimedMessage]:
-    """Up to `limit` messages that are due, the longest due first."""
+    """Up to `limit` messages that are due: urgent ones, then the longest due; those of a cancelled
+    session have a quarter of the places while others wait."""
     async with connection(pool) as lent:
         claimed = _sql.claim_messages(lent, limit=limit, lease_s=lease_s, stale_s=stale_s)
         rows = [row async for row in claimed]

@@ -11,7 +11,7 @@ from chassis.wiring import Wiring
 from notification.channels import messages_at_once, open_channels, sender_domain
 from notification.effects import take_effect
 from notification.rendering import Renderer
-from notification.sender import Sender, accounts
+from notification.sender import Sender, accounts, links
 from notification.webhooks.running import run_webhooks
 
 NAME = "notification"
@@ -23,12 +23,14 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
     log = logs.get(NAME)
     pool = await open_pool(wiring.database_url, NAME, size=POOL_SIZE)
     try:
+        identity = ServiceClient(wiring.upstreams.identity)
         sender = Sender(
             pool,
             open_channels(wiring.settings, pool),
-            Renderer(wiring.settings.base_url),
-            accounts(ServiceClient(wiring.upstreams.identity)),
+            Renderer(wiring.settings.base_url, wiring.settings.default_language),
+            accounts(identity),
             log,
+            make_link=links(identity),
             header_domain=sender_domain(wiring.settings.mail_from),
             at_once=messages_at_once(wiring.settings),
         )

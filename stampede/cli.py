@@ -151,6 +151,7 @@ def user_create(
             password=password,
             role=role,
             full_name=full_name,
+            locale=loaded.default_language,
             existing=existing,
         )
         if role == "staff":

@@ -1,10 +1,12 @@
 """The web server of one role, in this process: Granian with the worker processes under it.
 
 Run as `python -m stampede.serving ROLE`; the supervisor does. Granian's own keeping-alive brings a
-dead worker process back at once.
+dead worker process back at once. On SIGHUP it puts a new worker process into the place of each, one
+after the other, on the socket that stays open: nobody is refused a connection meanwhile.
 """
 
 import sys
+from typing import Any
 from urllib.parse import urlsplit
 
 from granian.constants import HTTPModes, Interfaces, Loops
@@ -20,12 +22,20 @@ BACKLOG = 8192  # connections that may wait to be accepted when ten thousand com
 CONNECTIONS_MAX = 20_000
 HEADER_TIMEOUT_MS = 30_000  # also how long an idle kept-alive connection stays open
 STOP_TIMEOUT_S = 8
+RELOAD_OVERLAP_S = (
+    6.0  # on SIGHUP the old worker process serves on for so long: a start takes 2 to 5 s
+)
 
 
 def serve(role: str, loaded: settings.Settings) -> None:
     """Blocks until SIGTERM or SIGINT."""
-    Server(
-        f"stampede.web:{role}",
+    server(f"stampede.web:{role}", loaded).serve()
+
+
+def server(factory: str, loaded: settings.Settings) -> Any:
+    """Granian as all of the platform is served, round the app that `module:factory` makes."""
+    return Server(
+        factory,
         factory=True,
         address=loaded.host,
         port=loaded.port,
@@ -40,11 +50,11 @@ def serve(role: str, loaded: settings.Settings) -> None:
         backlog=BACKLOG,
         backpressure=CONNECTIONS_MAX,
         respawn_failed_workers=True,
-        respawn_interval=0.5,
+        respawn_interval=RELOAD_OVERLAP_S,
         workers_kill_timeout=STOP_TIMEOUT_S,
         log_level=LogLevels.warning,
         process_name=None,
-    ).serve()
+    )
 
 
 def is_up(loaded: settings.Settings) -> bool:

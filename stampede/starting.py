@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -120,6 +121,7 @@ def web_child(loaded: Settings, role: str) -> Child:
         env=child_environ(loaded),
         ready=lambda: is_up(loaded),
         stop_timeout_s=WEB_STOP_TIMEOUT_S,
+        reload_signal=signal.SIGHUP,  # Granian's: see stampede.serving
     )
 
 

@@ -33,6 +33,9 @@ TICK_S = 0.2
 FAILED_STARTS_MAX = 5  # a child that never once became ready is misconfigured, not unlucky
 ORPHAN_GRACE_S = 15.0  # longer than any child takes to stop in order
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+RELOAD_SIGNAL = (
+    signal.SIGUSR1
+)  # to the supervisor: children that can are made anew, nobody is refused
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Child:
     """A process to run. `env` is its whole environment; `ready` answers within a second or so.
 
     The next child starts when `ready()` is true (None: at once). On stop it gets SIGTERM, and
-    after `stop_timeout_s` seconds its whole process group gets SIGKILL.
+    after `stop_timeout_s` seconds its whole process group gets SIGKILL. On RELOAD_SIGNAL it gets
+    `reload_signal`, by which it puts new processes into the place of its old ones; None: nothing.
     """
 
     name: str
@@ -48,6 +52,7 @@ class Child:
     env: dict[str, str]
     ready: Callable[[], bool] | None = None
     stop_timeout_s: float = 10.0
+    reload_signal: signal.Signals | None = None
 
 
 Children = Sequence[Child] | Callable[[ServerUrls | None], Sequence[Child]]
@@ -59,8 +64,8 @@ class Supervisor:
     `children` may be a function of the servers' URLs; it is called when they are ready, under the
     supervisor's signal handling, and may take its time (migrate a database, say).
 
-    Events: child_started, child_ready, child_died, child_gave_up, child_killed, child_stopped
-    (each names its `child`), stopping.
+    Events: child_started, child_ready, child_died, child_gave_up, child_killed, child_stopped,
+    child_reloaded (each names its `child`), stopping.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class Supervisor:
         self._on_event = telling(on_event)
         self._running: list[_Running] = []
         self._stop_signal: int | None = None
+        self._reload_asked = False
         self._wakeup_fd = -1
 
     def run(self, on_ready: Callable[[], None]) -> int:
@@ -124,6 +130,10 @@ class Supervisor:
                 os.read(self._wakeup_fd, 4096)
         if self._asked():
             return
+        if self._reload_asked:
+            self._reload_asked = False
+            for running in self._running:
+                running.reload()
         for running in self._running:
             running.poll()
         if self._servers is not None:
@@ -148,6 +158,7 @@ class Supervisor:
         old_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         heeded = [one for one in STOP_SIGNALS if not _under_nohup(one)]
         old = {one: signal.signal(one, self._note) for one in heeded}
+        old[RELOAD_SIGNAL] = signal.signal(RELOAD_SIGNAL, self._note_reload)
         # A handler that does nothing, so that a child's death wakes the loop as well.
         old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
         try:
@@ -161,6 +172,9 @@ class Supervisor:
 
     def _note(self, signum: int, _frame: FrameType | None) -> None:
         self._stop_signal = signum
+
+    def _note_reload(self, _signum: int, _frame: FrameType | None) -> None:
+        self._reload_asked = True
 
 
 class _Running:
@@ -207,6 +221,12 @@ class _Running:
             self._count_death(self._process.returncode)
         if self._backoff.due():
             self.launch()
+
+    def reload(self) -> None:
+        signum = self.child.reload_signal
+        if signum is not None and self._process is not None and self._alive():
+            self._process.send_signal(signum)
+            self._on_event("child_reloaded", {"child": self.child.name})
 
     def stop(self) -> None:
         """Returns when its whole group is gone."""

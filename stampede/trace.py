@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from chassis.masking import logged_id
+
 _LINE = re.compile(
     r"(?P<time>\S+) (?P<service>\S+) +\[(?P<id>[^\]]+)\] (?P<text>.*?)(?: span=(?P<span>\S+))?$"
 )
@@ -27,7 +29,7 @@ class Line(msgspec.Struct, frozen=True):
 
 def read(directory: Path, request_id: str) -> list[Line]:
     """Every line of the request in the logs of `directory`, each file's own order kept."""
-    lines = []
+    lines, request_id = [], logged_id(request_id)
     for path in sorted(directory.glob("*.log")):
         with path.open(encoding="utf-8", errors="replace") as file:
             for text in file:

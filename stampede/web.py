@@ -9,9 +9,11 @@ from typing import Any
 
 from chassis import logs, settings
 from chassis.memory import settle_memory
+from chassis.pieces import in_pieces
 from chassis.upstream import Receive, Scope, Send
 from gateway.asgi import create_gateway
 from stampede.compose import SERVICES, Platform, compose
+from stampede.listening import silent_takers_cut
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -64,7 +66,7 @@ class Alone:
 
     def __init__(self, platform: Platform, name: str) -> None:
         self._platform = platform
-        self._app = platform.apps[name]
+        self._app = in_pieces(platform.apps[name])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -75,7 +77,8 @@ class Alone:
 
 @asynccontextmanager
 async def _settled(platform: Platform) -> AsyncIterator[None]:
-    async with platform.running():
+    timeout_s = platform.wiring.settings.unread_timeout_s
+    async with platform.running(), silent_takers_cut(timeout_s):
         settle_memory()
         yield
 

@@ -60,6 +60,19 @@ class PromoCodeUnknown(Problem):
     code, status = "promo-code-unknown", 422
 
 
+class PromoCodesTried(RateLimited):
+    """Too many requests.
+
+    Too many promo codes that the show does not have were tried by this person, or from their address.
+    """
+
+    def __init__(self, again_in_s: int) -> None:
+        super().__init__(
+            f"Too many wrong promo codes; try another one in {again_in_s} s, or order without.",
+            headers={"Retry-After": str(again_in_s)},
+        )
+
+
 class PromoCodeNotValid(Problem):
     """This promo code is not valid now, or not for this order."""
 

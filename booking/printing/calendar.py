@@ -52,8 +52,10 @@ def calendar_of(entry: Entry) -> bytes:
 
 
 def seat_line(area: str, row: str, number: int) -> str:
-    """`VIP A区 3排 12座`; a standing place has no row."""
-    return f"{area} {row}排 {number}座" if row else f"{area} {number}号"
+    """`VIP A区 3排 12座`; a standing place has no row, and its number is nothing that people look for."""
+    if row:
+        return f"{area} {row}排 {number}座"
+    return f"{area} Standing" if "站" in area else f"{area} 站席 Standing"
 
 
 def _text(text: str) -> vText:

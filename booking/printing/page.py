@@ -40,10 +40,14 @@ FOOTNOTES = (
     "入场时出示此码，每张票仅限一人入场一次。请勿公开分享，以免被他人先行使用。",
     "Show this code at the door. It admits one person, once: whoever has it can use it before you.",
 )
-LABELS = ("区域 AREA", "排 ROW", "座 SEAT", "号 NO.")
+LABELS = ("区域 AREA", "排 ROW", "座 SEAT", "入场 ENTRY")
+STANDING = "站席 Standing"
 KIND, VOID, ORDER = "电子票 · Ticket", "已作废 VOID", "订单 Order"
 _DATES = "年月日星期一二三四五六" + ELLIPSIS
-_FIXED = {*range(0x20, 0x7F), *map(ord, "".join((*FOOTNOTES, *LABELS, KIND, VOID, ORDER, _DATES)))}
+_FIXED = {
+    *range(0x20, 0x7F),
+    *map(ord, "".join((*FOOTNOTES, *LABELS, STANDING, KIND, VOID, ORDER, _DATES))),
+}
 
 
 class Print(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,13 +132,14 @@ class _Page:
         return y
 
     def seat(self, top: float) -> None:
-        """Area, row and seat in columns; a standing place has no row."""
+        """Area, row and seat in columns; a standing place has neither row nor number."""
         ticket = self._ticket
-        area, row, seat, place = LABELS
+        area, row, seat, entry = LABELS
         cells = [(area, printable(ticket.area))]
         if ticket.row:
-            cells.append((row, printable(ticket.row)))
-        cells.append((seat if ticket.row else place, str(ticket.number)))
+            cells += [(row, printable(ticket.row)), (seat, str(ticket.number))]
+        else:
+            cells.append((entry, STANDING))
         self._rule(top)
         widths = [INNER * 0.52, *([INNER * 0.48 / (len(cells) - 1)] * (len(cells) - 1))]
         x = MARGIN

@@ -57,7 +57,10 @@ class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Provider(Protocol):
-    """Every call has a deadline of its own and raises Unavailable when the answer is not known."""
+    """Every call has a deadline of its own and raises Unavailable when the answer is not known.
+
+    One that moves no money may also have `test_tokens: Sequence[str]`, those that the storefront offers.
+    """
 
     name: str
 

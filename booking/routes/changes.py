@@ -130,7 +130,7 @@ async def transfer_ticket(
     booking, wanted = booking_of(request), decode(TransferTicket, body)
     check_key(idempotency_key)
     user_id, transfers = principal.user_id, booking.transfers
-    recipient = await transfers.recipient(user_id, ticket_id, wanted.to_email)
+    handover = await transfers.recipient(user_id, ticket_id, wanted.to_email)
     return await once(
         booking.pool,
         user_id=user_id,
@@ -138,7 +138,7 @@ async def transfer_ticket(
         key=idempotency_key,
         body=wanted,
         status=201,
-        effect=lambda one: transfers.move(one, user_id, ticket_id, recipient),
+        effect=lambda one: transfers.move(one, user_id, ticket_id, handover),
     )
 
 

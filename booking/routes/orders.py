@@ -31,6 +31,7 @@ from booking.domain.problems import (
 from booking.requests import CreateOrder, PayOrder, SeatList
 from booking.routes.parameters import REPLAYED, Asker, IdempotencyKey, booking_of, key_of
 from chassis.access import LOGGED_IN, access
+from chassis.addresses import counted_as
 from chassis.body import decode
 from chassis.pages import PageNumber, PageSize
 from chassis.problems import (
@@ -75,12 +76,14 @@ async def place_order(
     """Holds seats until `expires_at`: the best of an area, or exactly those named.
 
     Who lets go of 20 orders of a session within ten minutes, by cancelling or not paying them, gets no
-    new one until these are over.
+    new one until these are over. Ten promo codes within ten minutes that the show does not have, and no
+    further one is looked at until then, a good one neither: 429 with Retry-After.
     """
     booking = booking_of(request)
     key = key_of(booking, idempotency_key)
     wanted = decode(CreateOrder, body)
-    order, replayed = await booking.placing.place(principal.user_id, wanted, key)
+    address = counted_as(request.headers) if wanted.promo_code else None
+    order, replayed = await booking.placing.place(principal.user_id, wanted, key, address=address)
     return Response(order, status_code=201, headers=REPLAYED if replayed else {})
 
 

@@ -9,13 +9,17 @@ from litestar.params import FromPath, QueryParameter
 
 from booking.answers import TicketAnswer
 from booking.printing.calendar import CONTENT_TYPE as CALENDAR_TYPE
+from booking.printing.symbol import Format
 from booking.routes.parameters import Asker, booking_of
-from booking.tickets import Format
 from chassis.access import LOGGED_IN, PRINCIPAL, PUBLIC, access
 from chassis.problems import Unavailable
 from chassis.tokens import Principal
 
-PICTURE_HEADERS = {"Cache-Control": "private, max-age=300", "X-Content-Type-Options": "nosniff"}
+# By a link it is whoever's has the link, for a while; by a token it is one person's, and the next at the same
+# browser must not be shown it.
+BY_LINK = {"Cache-Control": "private, max-age=300"}
+BY_TOKEN = {"Cache-Control": "no-store"}
+ALWAYS = {"Vary": "Authorization", "X-Content-Type-Options": "nosniff"}
 VIEWER_POLICY = {  # what browsers' own PDF viewers need, and no script
     "Content-Security-Policy": "default-src 'none'; object-src 'self'; img-src 'self' data:;"
     " style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
@@ -79,7 +83,13 @@ async def _draw(
     picture = await booking_of(request).tickets.picture(
         ticket_id, kind, link=link, user_id=_user_of(request)
     )
-    return Response(picture, media_type=TYPES[kind], headers=PICTURE_HEADERS)
+    return Response(picture, media_type=TYPES[kind], headers=_kept(request, ticket_id, link))
+
+
+def _kept(request: Request[Any, Any, Any], ticket_id: UUID, link: str | None) -> dict[str, str]:
+    """Who may keep what this request opens, and for how long."""
+    by_link = link is not None and booking_of(request).codes.opens(ticket_id, link)
+    return (BY_LINK if by_link else BY_TOKEN) | ALWAYS
 
 
 def _file(kind: str, words: str) -> dict[int, ResponseSpec]:
@@ -99,7 +109,8 @@ async def read_pdf(
     name, page = await booking_of(request).tickets.page(
         ticket_id, link=t, user_id=_user_of(request)
     )
-    return _named(name, page, "application/pdf", VIEWER_POLICY)
+    kept = _kept(request, ticket_id, t)
+    return _named(name, page, "application/pdf", kept | VIEWER_POLICY)
 
 
 @get(
@@ -115,7 +126,7 @@ async def read_calendar(
     name, entry = await booking_of(request).tickets.calendar(
         ticket_id, link=t, user_id=_user_of(request)
     )
-    return _named(name, entry, CALENDAR_TYPE)
+    return _named(name, entry, CALENDAR_TYPE, _kept(request, ticket_id, t))
 
 
 @get(
@@ -129,14 +140,12 @@ async def read_order_calendar(
 ) -> Response[bytes]:
     """One calendar entry for all seats of your own paid order."""
     name, entry = await booking_of(request).tickets.order_calendar(order_id, principal.user_id)
-    return _named(name, entry, CALENDAR_TYPE)
+    return _named(name, entry, CALENDAR_TYPE, BY_TOKEN | ALWAYS)
 
 
-def _named(
-    name: str, body: bytes, kind: str, policy: dict[str, str] | None = None
-) -> Response[bytes]:
-    shown = {"Content-Disposition": f'inline; filename="{name}"'} | (policy or {})
-    return Response(body, media_type=kind, headers=PICTURE_HEADERS | shown)
+def _named(name: str, body: bytes, kind: str, headers: dict[str, str]) -> Response[bytes]:
+    shown = {"Content-Disposition": f'inline; filename="{name}"'}
+    return Response(body, media_type=kind, headers=headers | shown)
 
 
 def _user_of(request: Request[Any, Any, Any]) -> UUID | None:

@@ -9,7 +9,15 @@ import msgspec
 
 from booking.domain.order import OrderStatus
 from booking.store.queries import queries
-from booking.store.records import HistoryEntry, LockedOrder, Order, fields, items_of, payment_of
+from booking.store.records import (
+    HistoryEntry,
+    LockedOrder,
+    Order,
+    Place,
+    fields,
+    items_of,
+    payment_of,
+)
 from chassis.postgres import Connection
 
 
@@ -24,6 +32,12 @@ def _order(row: "asyncpg.Record") -> Order:
 async def get_order(one: Connection, order_id: UUID, user_id: UUID) -> Order | None:
     row = await queries.get_order(one, order_id=order_id, user_id=user_id)
     return _order(row) if row is not None else None
+
+
+async def list_places(one: Connection, order_id: UUID, user_id: UUID) -> list[Place]:
+    """What has become of each seat of the user's paid order, in their order."""
+    found = queries.list_places(one, order_id=order_id, user_id=user_id)
+    return [Place(**fields(row, Place)) async for row in found]
 
 
 async def get_order_by_key(one: Connection, user_id: UUID, key: str) -> Order | None:

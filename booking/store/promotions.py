@@ -1,7 +1,7 @@
 """Promo codes and their uses."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -73,6 +73,43 @@ async def change_promo_code(
 
 async def find_promo_code(one: Connection, show_id: UUID, code: str) -> PromoCode | None:
     return _promo_code(await queries.find_promo_code(one, show_id=show_id, code=code))
+
+
+async def lock_promo_misses(one: Connection, user_id: UUID, address: str | None) -> None:
+    """Codes of this user, and codes from this address, are judged one after the other from here on."""
+    await queries.lock_promo_misses(one, user_id=user_id, address=address)
+
+
+async def promo_refused_for_s(
+    one: Connection,
+    user_id: UUID,
+    address: str | None,
+    *,
+    user_max: int,
+    address_max: int,
+    within_s: float,
+) -> float | None:
+    """None while user and address have fewer misses than they may within `within_s`."""
+    seconds: float | None = await queries.promo_refused_for_s(
+        one,
+        user_id=user_id,
+        address=address,
+        user_max=user_max,
+        address_max=address_max,
+        within=timedelta(seconds=within_s),
+    )
+    return seconds
+
+
+async def insert_promo_miss(
+    one: Connection, user_id: UUID, address: str | None, *, within_s: float
+) -> None:
+    within = timedelta(seconds=within_s)
+    await queries.insert_promo_miss(one, user_id=user_id, address=address, within=within)
+
+
+async def prune_promo_misses(one: Connection, *, within_s: float) -> None:
+    await queries.prune_promo_misses(one, within=timedelta(seconds=within_s))
 
 
 async def redeem_promo_code(

@@ -1,7 +1,7 @@
 """What the store returns: rows as structs. Times are UTC, money in minor units."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
@@ -59,7 +59,9 @@ class LastPayment(msgspec.Struct, frozen=True):
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """An order as its owner reads it: past its end an unpaid one is cancelled. `payment` is filled in
-    where one order is read."""
+    where one order is read. What follows it is of a paid one: tickets that its buyer still has, and
+    what goes back or has gone; and why its session is not played, for everybody who had a part in it.
+    """
 
     order_id: UUID
     order_no: str
@@ -82,6 +84,22 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     promo_code: str | None
     discount: int | None
     payment: LastPayment | None = None
+    tickets_left: int | None = None
+    refunded_amount: int | None = None
+    refund_cause: str | None = None
+    session_cancelled_for: str | None = None
+    session_cancelled_at: datetime | None = None
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """What has become of one seat of a paid order. `ticket_id`: while it is the buyer's own."""
+
+    seat_id: int
+    status: Literal["valid", "checked_in", "given", "refund_requested", "refunded"]
+    paid: int
+    ticket_id: UUID | None
+    given_to: str | None
+    since: datetime | None
 
 
 class LockedOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,6 +228,12 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str
     order_no: str
     issued_at: datetime
+    checked_in_at: datetime | None
+    given_to: str | None
+    given_at: datetime | None
+    received_from: str | None
+    received_at: datetime | None
+    session_cancelled_for: str | None
 
 
 class SigningKey(msgspec.Struct, frozen=True):
@@ -223,6 +247,10 @@ def whole_second(moment: datetime) -> datetime:
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     return moment.replace(microsecond=0) if moment.microsecond else moment
+
+
+def second(moment: datetime | None) -> datetime | None:
+    return whole_second(moment) if moment is not None else None
 
 
 _ITEMS = msgspec.json.Decoder(list[OrderItem])

@@ -49,6 +49,8 @@ async def insert_transfer(
     new: NewTicket,
     from_user_id: UUID,
     to_user_id: UUID,
+    from_name: str | None,
+    to_name: str,
 ) -> datetime:
     """Issues `new` in place of the voided `ticket_id`; when that was."""
     moment: datetime = await queries.insert_transfer(
@@ -61,6 +63,8 @@ async def insert_transfer(
         seat_id=voided.seat_id,
         from_user_id=from_user_id,
         to_user_id=to_user_id,
+        from_name=from_name,
+        to_name=to_name,
         code=new.code,
     )
     return moment

@@ -48,17 +48,13 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fold(text: str) -> str:
+    """Of a name or a query: a few hundred characters at the most."""
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
 def words_of(text: str) -> tuple[str, ...]:
     """The folded words of a query; beyond WORDS_MAX the rest stays one word."""
     return tuple(fold(text).split(maxsplit=WORDS_MAX - 1))
-
-
-def search_text(*texts: str) -> str:
-    """What a show is searched by. Lines keep one field's end from joining the next one's start."""
-    return "\n".join(fold(text) for text in texts)
 
 
 def parse_moment(field: str, text: str | None) -> date | datetime | None:

@@ -3,5 +3,6 @@
 from catalog.routes.internal import INTERNAL_ROUTES
 from catalog.routes.organizer import ORGANIZER_ROUTES
 from catalog.routes.public import PUBLIC_ROUTES
+from catalog.routes.venues import VENUE_ROUTES
 
-ROUTES = [*PUBLIC_ROUTES, *ORGANIZER_ROUTES, *INTERNAL_ROUTES]
+ROUTES = [*PUBLIC_ROUTES, *VENUE_ROUTES, *ORGANIZER_ROUTES, *INTERNAL_ROUTES]

@@ -5,9 +5,10 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.response import Stream
 
 from catalog.domain.ownership import Viewer
-from catalog.encoded import SECONDS_OF_BROWSER_CACHE, Encoded
+from catalog.encoded import SECONDS_OF_BROWSER_CACHE, Encoded, Packed
 from chassis.access import PRINCIPAL
 from chassis.tokens import Principal
 
@@ -42,15 +43,30 @@ def answer(
     request: Request[Any, Any, Any], encoded: Encoded, cache_control: str, **headers: str
 ) -> Response[bytes]:
     """200 with the body, or 304 without one; the same headers on both."""
-    sent = {
-        "ETag": encoded.etag,
-        "Cache-Control": cache_control,
-        "Vary": "Authorization",
-        **{name.replace("_", "-").title(): value for name, value in headers.items()},
-    }
+    sent = _headers(encoded.etag, cache_control, headers)
     if has_already(request, encoded.etag):
         return Response(b"", status_code=304, headers=sent, media_type="application/json")
     return Response(encoded.body, headers=sent, media_type="application/json")
+
+
+def answer_unpacked(
+    request: Request[Any, Any, Any], form: Packed, cache_control: str, **headers: str
+) -> Response[bytes] | Stream:
+    """The same of what is kept in gzip alone, for who takes none."""
+    sent = _headers(form.plain_etag, cache_control, headers)
+    if has_already(request, form.plain_etag):
+        return Response(b"", status_code=304, headers=sent, media_type="application/json")
+    sent["Content-Length"] = str(form.plain_length)
+    return Stream(form.unpacked(), headers=sent, media_type="application/json")
+
+
+def _headers(etag: str, cache_control: str, more: dict[str, str]) -> dict[str, str]:
+    return {
+        "ETag": etag,
+        "Cache-Control": cache_control,
+        "Vary": "Authorization",
+        **{name.replace("_", "-").title(): value for name, value in more.items()},
+    }
 
 
 def documented(kind: Any, status: int = 200, *, conditional: bool = False) -> dict[int, Any]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
+from litestar.response import Stream
 
 from catalog.answers import SeatMap, Session, SessionList, Show, ShowList
 from catalog.domain.ownership import Viewer
@@ -17,6 +18,7 @@ from catalog.domain.searching import (
     storable,
     words_of,
 )
+from catalog.encoded import Encoded
 from catalog.reading import Reading
 from catalog.routes.conditional import (
     BRIEFLY,
@@ -24,12 +26,14 @@ from catalog.routes.conditional import (
     PRIVATELY,
     TAGS,
     answer,
+    answer_unpacked,
     documented,
     viewer_of,
 )
 from catalog.seat_maps import SeatMaps
 from chassis import logs
 from chassis.access import PRINCIPAL, PUBLIC, access
+from chassis.body import refuse_piled_marks
 from chassis.pages import PageNumber, PageSize
 from chassis.problems import Unauthenticated
 
@@ -103,12 +107,18 @@ def _search(
     return Search.between(
         start,
         end,
-        city=fold(storable("city", city, QUERY_LENGTH_MAX)) or None,
-        category=fold(storable("category", category, QUERY_LENGTH_MAX)) or None,
-        words=words_of(storable("q", q, QUERY_LENGTH_MAX)),
+        city=fold(_text("city", city)) or None,
+        category=fold(_text("category", category)) or None,
+        words=words_of(_text("q", q)),
         page=page,
         page_size=page_size,
     )
+
+
+def _text(field: str, text: str | None) -> str:
+    text = storable(field, text, QUERY_LENGTH_MAX)
+    refuse_piled_marks(field, text)
+    return text
 
 
 @get(
@@ -176,7 +186,7 @@ async def get_session(
 )
 async def get_seat_map(
     request: Request[Any, Any, Any], session_id: FromPath[UUID]
-) -> Response[bytes]:
+) -> Response[bytes] | Stream:
     """The plan of a session, to draw it; never changes once the session is published."""
     started, viewer = time.perf_counter(), viewer_of(request)
     maps: SeatMaps = request.app.state.seat_maps
@@ -184,9 +194,12 @@ async def get_seat_map(
     log.info("seat_map_read", session=session_id, duration=_since(started))
     cache_control = FOREVER if drawn.frozen else PRIVATELY
     vary = "Authorization, Accept-Encoding"
-    if drawn.gzip is not None and _takes_gzip(request.headers.get("accept-encoding", "")):
-        return answer(request, drawn.gzip, cache_control, vary=vary, content_encoding="gzip")
-    return answer(request, drawn.plain, cache_control, vary=vary)
+    form = drawn.form
+    if isinstance(form, Encoded):
+        return answer(request, form, cache_control, vary=vary)
+    if _takes_gzip(request.headers.get("accept-encoding", "")):
+        return answer(request, form.gzip, cache_control, vary=vary, content_encoding="gzip")
+    return answer_unpacked(request, form, cache_control, vary=vary)
 
 
 def _freshness(viewer: Viewer | None) -> str:

@@ -41,17 +41,30 @@ SELECT session_id, area_id, name, kind, price, capacity, first_seat_id, last_sea
 FROM areas WHERE session_id = ANY(:session_ids::uuid[])
 ORDER BY session_id, place;
 
--- name: plans_of_session
-SELECT area_id, name, kind, price, capacity, first_seat_id, last_seat_id, plan
-FROM areas WHERE session_id = :session_id
-ORDER BY place;
+-- name: standing_of_session^
+-- Whose it is and how it stands, without what the view computes.
+SELECT s.status, s.revision, sh.organizer_id
+FROM sessions s JOIN shows sh USING (show_id) WHERE s.session_id = :session_id;
+
+-- name: plan_of_session
+-- The areas with their rows. In one statement with what a draft's map shows of the session, so that a
+-- change under way is in all of it or in none.
+SELECT s.status, s.currency, a.area_id, a.name, a.kind, a.price, a.capacity, a.first_seat_id,
+       a.last_seat_id, a.plan
+FROM sessions s JOIN areas a USING (session_id) WHERE s.session_id = :session_id
+ORDER BY a.place;
 
 -- name: lock_session^
 -- Held until the end of the transaction, so that two changes of a session do not cross.
-SELECT s.session_id, s.show_id, s.starts_at, s.sale_opens_at, s.sale_closes_at,
-       s.max_tickets_per_user, s.status, sh.organizer_id
+SELECT s.session_id, s.show_id, s.starts_at, s.local_date, s.sale_opens_at, s.sale_closes_at,
+       s.currency, s.max_tickets_per_user, s.status, sh.organizer_id, sh.venue_id
 FROM sessions s JOIN shows sh USING (show_id)
 WHERE s.session_id = :session_id FOR UPDATE OF s;
+
+-- name: lock_sessions_of_show
+-- After the show itself, whose lock keeps new ones away.
+SELECT session_id, status FROM sessions WHERE show_id = :show_id
+ORDER BY session_id FOR UPDATE;
 
 -- name: publish_session!
 -- From draft only. The trigger on areas waits for this row, so the plan is whole when it freezes.
@@ -63,11 +76,20 @@ WHERE session_id = :session_id AND status = 'draft';
 UPDATE sessions SET status = 'cancelled'
 WHERE session_id = :session_id AND status = 'published' RETURNING show_id;
 
--- name: update_session!
+-- name: update_session$
+-- Compare-and-set on the status that the change was judged by.
 UPDATE sessions
-SET sale_opens_at = :sale_opens_at, sale_closes_at = :sale_closes_at,
-    max_tickets_per_user = :max_tickets_per_user
-WHERE session_id = :session_id;
+SET starts_at = :starts_at, local_date = :local_date, sale_opens_at = :sale_opens_at,
+    sale_closes_at = :sale_closes_at, currency = :currency,
+    max_tickets_per_user = :max_tickets_per_user, revision = revision + 1
+WHERE session_id = :session_id AND status = :status RETURNING revision;
+
+-- name: delete_areas!
+DELETE FROM areas WHERE session_id = ANY(:session_ids::uuid[]);
+
+-- name: delete_drafts!
+-- Their areas first. A published session stays for good: orders name it.
+DELETE FROM sessions WHERE session_id = ANY(:session_ids::uuid[]) AND status = 'draft';
 
 -- name: move_availability
 -- Adds booking's deltas, one an area. Rows are locked in ascending order first, since two deliveries

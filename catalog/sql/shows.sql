@@ -4,9 +4,54 @@
 INSERT INTO venues (venue_id, name, city, address, time_zone, created_by)
 VALUES (:venue_id, :name, :city, :address, :time_zone, :created_by);
 
--- name: venue^
--- Venues never change, so whoever read one may go on with it.
-SELECT venue_id, name, city, address, time_zone FROM venues WHERE venue_id = :venue_id;
+-- name: venue_for_use^
+-- For writing what follows from it, a show's search text or a session's day: it does not change or go
+-- until the transaction ends. Locks are taken in the order shows, sessions, venue.
+SELECT venue_id, name, city, address, time_zone FROM venues WHERE venue_id = :venue_id FOR SHARE;
+
+-- name: maker_of_venue$
+SELECT created_by FROM venues WHERE venue_id = :venue_id;
+
+-- name: lock_shows_at_venue
+SELECT show_id FROM shows WHERE venue_id = :venue_id ORDER BY show_id FOR UPDATE;
+
+-- name: lock_drafts_at_venue
+SELECT s.session_id, s.starts_at FROM sessions s JOIN shows sh USING (show_id)
+WHERE sh.venue_id = :venue_id AND s.status = 'draft'
+ORDER BY s.session_id FOR UPDATE OF s;
+
+-- name: lock_venue^
+SELECT venue_id, name, city, address, time_zone FROM venues WHERE venue_id = :venue_id FOR UPDATE;
+
+-- name: was_published_at$
+-- Whether any session at the venue is, or was, more than a draft.
+SELECT EXISTS (SELECT FROM sessions s JOIN shows sh USING (show_id)
+               WHERE sh.venue_id = :venue_id AND s.status <> 'draft');
+
+-- name: is_used$
+SELECT EXISTS (SELECT FROM shows WHERE venue_id = :venue_id);
+
+-- name: update_venue!
+UPDATE venues SET name = :name, city = :city, address = :address, time_zone = :time_zone
+WHERE venue_id = :venue_id;
+
+-- name: delete_venue!
+DELETE FROM venues WHERE venue_id = :venue_id;
+
+-- name: rename_venue_in_shows!
+-- What shows are searched by has its venue's city and name in its second and third line (see
+-- catalog.organizing); the rest stays as it is.
+UPDATE shows
+SET city_key = :city_key, changed_at = now(),
+    search_text = split_part(search_text, E'\n', 1) || E'\n' || :city_key::text || E'\n'
+        || :name_key::text || substring(search_text FROM '^[^\n]*\n[^\n]*\n[^\n]*(.*)$')
+WHERE venue_id = :venue_id;
+
+-- name: move_days!
+-- The day of drafts, at their venue's new time.
+UPDATE sessions s SET local_date = moved.day
+FROM unnest(:session_ids::uuid[], :days::date[]) AS moved (session_id, day)
+WHERE s.session_id = moved.session_id AND s.status = 'draft';
 
 -- name: venues
 -- A page of venues; every row also tells how many there are.
@@ -24,7 +69,7 @@ VALUES (:show_id, :organizer_id, :venue_id, :title, :category, :description, :po
 
 -- name: lock_show^
 -- Whose show it is, held until the end of the transaction: what is decided by its sessions (may the
--- venue change?) stays true while it is written. FOR UPDATE waits for a session just being added,
+-- venue change? may it go?) stays true while it is written. FOR UPDATE waits for a session just being added,
 -- whose foreign key holds the row FOR KEY SHARE.
 SELECT show_id, organizer_id, venue_id, title, category, description, poster_url
 FROM shows WHERE show_id = :show_id FOR UPDATE;
@@ -35,6 +80,9 @@ SET title = :title, category = :category, description = :description, poster_url
     venue_id = :venue_id, city_key = :city_key, category_key = :category_key,
     search_text = :search_text, changed_at = now()
 WHERE show_id = :show_id;
+
+-- name: delete_show!
+DELETE FROM shows WHERE show_id = :show_id;
 
 -- name: show^
 -- One show with its venue. Who may see it is for the caller to decide by its sessions.
@@ -85,20 +133,22 @@ WITH found AS MATERIALIZED (
 SELECT whole.total, page.*
 FROM (SELECT count(*) AS total FROM found) AS whole
 LEFT JOIN LATERAL (
-    SELECT sh.show_id, sh.title, sh.category, sh.poster_url, v.city, v.name AS venue,
-           few.next_date, cheapest.price_from, cheapest.currency, sale.open AS on_sale
+    SELECT sh.show_id, sh.title, sh.category, sh.poster_url, v.city, v.name AS venue, v.time_zone,
+           few.next_date, sales.*
     FROM (SELECT * FROM found
           ORDER BY next_date NULLS LAST, title, show_id LIMIT :limit OFFSET :offset) AS few
     JOIN shows sh USING (show_id)
     JOIN venues v USING (venue_id)
-    LEFT JOIN LATERAL (
-        SELECT st.price_from, st.currency FROM session_states st
-        WHERE st.show_id = sh.show_id AND st.status = 'published'
-        ORDER BY st.price_from, st.session_id LIMIT 1
-    ) AS cheapest ON true
     CROSS JOIN LATERAL (
-        SELECT EXISTS (SELECT FROM session_states st
-                       WHERE st.show_id = sh.show_id AND st.sale_status = 'on_sale') AS open
-    ) AS sale
+        SELECT array_agg(DISTINCT st.sale_status) AS sale_statuses,
+               (array_agg(st.price_from ORDER BY st.price_from, st.session_id)
+                   FILTER (WHERE st.status = 'published'))[1] AS price_from,
+               (array_agg(st.currency ORDER BY st.price_from, st.session_id)
+                   FILTER (WHERE st.status = 'published'))[1] AS currency,
+               min(st.sale_opens_at) FILTER (WHERE st.sale_status = 'scheduled') AS sale_opens_at,
+               max(st.sale_closes_at) FILTER (WHERE st.sale_status IN ('on_sale', 'sold_out'))
+                   AS sale_closes_at
+        FROM session_states st WHERE st.show_id = sh.show_id
+    ) AS sales
 ) AS page ON true
 ORDER BY page.next_date NULLS LAST, page.title, page.show_id;

@@ -16,7 +16,10 @@ _WELL_KNOWN = Path(__file__).with_name("well_known_passwords.txt")
 
 
 def normalise_password(text: str) -> str:
-    """The form in which a password is hashed and verified: Unicode NFC, nothing else changed."""
+    """The form in which a password is hashed and verified: Unicode NFC, nothing else changed.
+
+    What comes over the wire is bounded before (identity.wire): at most PASSWORD_LENGTH_MAX characters.
+    """
     return unicodedata.normalize("NFC", text)
 
 

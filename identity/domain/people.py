@@ -2,12 +2,11 @@
 
 import string
 import unicodedata
-from typing import Literal
+from typing import Literal, get_args
 
 from chassis.problems import FieldError, ValidationFailed
 
 Locale = Literal["zh", "en"]
-DEFAULT_LOCALE: Locale = "zh"
 
 EMAIL_LENGTH_MAX = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets with its angle brackets
 LOCAL_PART_LENGTH_MAX = 64  # RFC 5321, 4.5.3.1.1
@@ -89,17 +88,17 @@ def has_unsafe_characters(text: str) -> bool:
     return any(unicodedata.category(char) in _UNSAFE_CATEGORIES for char in text)
 
 
-def preferred_locale(accept_language: str | None) -> Locale:
-    """The better liked of zh and en in an Accept-Language header (RFC 9110, 12.5.4); zh if neither.
+def preferred_locale(accept_language: str | None, default: Locale) -> Locale:
+    """The better liked of zh and en in an Accept-Language header (RFC 9110, 12.5.4), or `default`.
 
     Whatever is malformed in the header is passed over: a language is a wish, never an error.
     """
-    best: Locale = DEFAULT_LOCALE
+    best = default
     best_weight = 0.0
     for part in (accept_language or "").lower().split(",")[:20]:
         tag, _, parameter = part.strip().partition(";")
         weight = _weight(parameter)
-        for locale in ("zh", "en"):
+        for locale in get_args(Locale):
             if tag.strip().split("-", 1)[0] == locale and weight > best_weight:
                 best, best_weight = locale, weight
     return best

@@ -67,15 +67,18 @@ WHERE starts_with(email, :prefix) AND email LIKE '%@buyers.invalid';
 
 -- name: lock_registration_key$
 -- Held until the transaction ends, by a living process only: a dying one leaves nothing behind.
-SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 7383));
+SELECT pg_try_advisory_xact_lock(
+    hashtextextended(encode(CAST(:caller_hash AS bytea), 'hex') || CAST(:key AS text), 7383)
+);
 
 -- name: find_registration^
--- What an Idempotency-Key was used for.
-SELECT user_id, body_hash FROM registrations WHERE key = :key;
+-- What an Idempotency-Key of one caller was used for.
+SELECT user_id, body_hash FROM registrations
+WHERE caller_hash = :caller_hash AND key = :key;
 
 -- name: insert_registration!
-INSERT INTO registrations (key, body_hash, user_id)
-VALUES (:key, :body_hash, :user_id);
+INSERT INTO registrations (caller_hash, key, body_hash, user_id)
+VALUES (:caller_hash, :key, :body_hash, :user_id);
 
 -- name: prune_registrations!
 -- Twice as long as API.md promises (24 h).

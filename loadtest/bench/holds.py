@@ -160,7 +160,8 @@ class Scripts:
         pipe = self._client.pipeline(transaction=False)
         pipe.unlink(*KEYS)
         pipe.set(KEYS[0], state.seats)
-        pipe.hset(KEYS[1], mapping=dict(state.meta))
+        known: Any = state.meta
+        pipe.hset(KEYS[1], mapping=known)
         for key in KEYS[2:5]:
             pipe.hset(key, SENTINEL, "1")
         pipe.zadd(KEYS[5], {SENTINEL: "+inf"})

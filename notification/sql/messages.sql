@@ -3,9 +3,9 @@
 -- name: plan_messages!
 -- The effect of events. A message that was given up and whose event is sent back by an operator
 -- (`stampede dlq retry`) is due again; any other that is there already stays as it is.
-INSERT INTO messages (message_id, event_id, template, channel, user_id, event)
+INSERT INTO messages (message_id, event_id, template, channel, user_id, event, urgent)
 SELECT * FROM unnest(:message_ids::uuid[], :event_ids::uuid[], :templates::text[],
-                     :channels::text[], :user_ids::uuid[], :events::json[])
+                     :channels::text[], :user_ids::uuid[], :events::json[], :urgent::boolean[])
 ON CONFLICT ON CONSTRAINT messages_one_by_event DO UPDATE
 SET state = 'due', attempts = 0, next_attempt = now(), reason = '', ended_at = NULL
 WHERE messages.state = 'dead';
@@ -14,14 +14,42 @@ WHERE messages.state = 'dead';
 -- A lease, not a lock: nothing is open while the mail is on its way, and a sender that dies leaves
 -- only a message whose lease runs out. `attempts` is the fence of whoever claimed it. `overtaken`: it
 -- waited, in a rush, until its order had been paid or cancelled.
-UPDATE messages
-SET attempts = attempts + 1, next_attempt = now() + make_interval(secs => :lease_s::float8)
-WHERE message_id IN (
-    SELECT message_id FROM messages
-    WHERE state = 'due' AND next_attempt <= now()
+-- Three lanes, each the longest due first: urgent mails go before all others; then three single mails for
+-- one of those that a cancelled session writes to thousands, so that these make nobody wait for a
+-- confirmation; where one lane is empty the other has all places. What is looked at and not chosen is free
+-- again when the statement ends.
+WITH at_once AS MATERIALIZED (
+    SELECT message_id, next_attempt FROM messages
+    WHERE state = 'due' AND urgent AND next_attempt <= now()
     ORDER BY next_attempt
     LIMIT :limit
-    FOR UPDATE SKIP LOCKED)
+    FOR UPDATE SKIP LOCKED),
+singly AS MATERIALIZED (
+    SELECT message_id, next_attempt FROM messages
+    WHERE state = 'due' AND template NOT IN ('session_cancelled', 'refund_succeeded')
+      AND NOT urgent AND next_attempt <= now()
+    ORDER BY next_attempt
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED),
+in_bulk AS MATERIALIZED (
+    SELECT message_id, next_attempt FROM messages
+    WHERE state = 'due' AND template IN ('session_cancelled', 'refund_succeeded')
+      AND NOT urgent AND next_attempt <= now()
+    ORDER BY next_attempt
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED),
+chosen AS (
+    SELECT message_id FROM (
+        SELECT message_id, next_attempt, 0 AS turn FROM at_once
+        UNION ALL
+        SELECT message_id, next_attempt, row_number() OVER (ORDER BY next_attempt) FROM singly
+        UNION ALL
+        SELECT message_id, next_attempt, 3 * row_number() OVER (ORDER BY next_attempt) FROM in_bulk) AS lanes
+    ORDER BY turn, next_attempt
+    LIMIT :limit)
+UPDATE messages
+SET attempts = attempts + 1, next_attempt = now() + make_interval(secs => :lease_s::float8)
+WHERE message_id IN (SELECT message_id FROM chosen)
 RETURNING message_id, template, channel, user_id, event, attempts, now() AS claimed_at,
     template = 'order_confirmation'
         AND created_at < now() - make_interval(secs => :stale_s::float8)

@@ -7,7 +7,6 @@ the lease ends, and that one sends it again with the same webhook-id, by which r
 import asyncio
 import time
 from typing import Any
-from uuid import UUID
 
 from prometheus_client import Counter
 
@@ -22,6 +21,8 @@ from notification.webhooks.store import ClaimedDelivery
 
 AT_ONCE = 128  # requests under way in one process
 EACH_AT_ONCE = 8  # of them to one endpoint; one to an endpoint that fails
+OWNER_AT_ONCE = 32  # of them to the endpoints of one owner
+RESERVED = 32  # of them for owners who have nothing on its way: one each
 LEASE_S = 3 * (ATTEMPT_DEADLINE_S + BODY_DEADLINE_S)
 POLL_S = 0.5
 RETRY = Backoff(first_s=0.5, most_s=15.0)
@@ -43,7 +44,7 @@ class Dispatcher:
         self._pool = pool
         self._poster = poster
         self._log = log
-        self._under_way: dict[asyncio.Task[None], UUID] = {}
+        self._under_way: dict[asyncio.Task[None], ClaimedDelivery] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sends until `stop`, then waits for what is under way. Nothing else ends this."""
@@ -96,13 +97,19 @@ class Dispatcher:
         free = AT_ONCE - len(self._under_way)
         if free <= 0:
             return 0
-        busy = list(set(self._under_way.values()))
+        plenty = free > RESERVED
         claimed = await store.claim_deliveries(
-            self._pool, limit=free, each=EACH_AT_ONCE, busy=busy, lease_s=LEASE_S
+            self._pool,
+            limit=free - RESERVED if plenty else free,
+            each=EACH_AT_ONCE,
+            busy={one.endpoint_id for one in self._under_way.values()},
+            owners=[one.owner_id for one in self._under_way.values()],
+            owner_most=OWNER_AT_ONCE if plenty else 1,
+            lease_s=LEASE_S,
         )
         for delivery in claimed:
             task = asyncio.create_task(self._attempt(delivery))
-            self._under_way[task] = delivery.endpoint_id
+            self._under_way[task] = delivery
             task.add_done_callback(self._under_way.pop)
         return len(claimed)
 

@@ -1,6 +1,6 @@
 """The only place of the webhooks' room that runs SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,7 @@ class ClaimedDelivery(msgspec.Struct, frozen=True):
 
     delivery_id: UUID
     endpoint_id: UUID
+    owner_id: UUID
     event_id: UUID
     claim: int
     attempt: int
@@ -271,11 +272,30 @@ async def insert_test(held: Connection, **values: Any) -> None:
 
 
 async def claim_deliveries(
-    pool: Pool, *, limit: int, each: int, busy: Sequence[UUID], lease_s: float
+    pool: Pool,
+    *,
+    limit: int,
+    each: int,
+    busy: Collection[UUID] = (),
+    owners: Sequence[UUID] = (),
+    owner_most: int | None = None,
+    lease_s: float,
 ) -> list[ClaimedDelivery]:
-    """Up to `each` of an endpoint and `limit` in all, none of the busy endpoints'."""
+    """Up to `each` of an endpoint and `limit` in all, none of the busy endpoints'.
+
+    owners: whose deliveries are on their way already, once for each. Nobody has more than `owner_most` on
+    their way with these (None: `limit`).
+    """
     async with connection(pool) as lent:
-        found = _sql.claim_deliveries(lent, limit=limit, each=each, busy=busy, lease_s=lease_s)
+        found = _sql.claim_deliveries(
+            lent,
+            limit=limit,
+            each=each,
+            busy=list(busy),
+            owners=owners,
+            owner_most=limit if owner_most is None else owner_most,
+            lease_s=lease_s,
+        )
         return [
             ClaimedDelivery(**{**row, "body": row["body"].encode()})  # as it was signed before
             async for row in found

@@ -85,6 +85,7 @@ async def _create_accounts(database_url: str) -> None:
                 password=account.password,
                 role=account.role,
                 full_name=f"Demo {account.role}",
+                locale="zh",  # as its shows are
             )
 
 

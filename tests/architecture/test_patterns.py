@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.source import modules
+from tests.architecture.source import ROOT, modules
 
 
 def bare_patterns() -> Iterator[str]:
@@ -29,3 +29,20 @@ def bare_patterns() -> Iterator[str]:
 
 def test_no_field_ends_its_pattern_with_a_bare_dollar() -> None:
     assert list(bare_patterns()) == []
+
+
+def test_every_file_with_a_pattern_stands_in_the_table_of_what_a_request_can_make_us_do() -> None:
+    """Whoever adds one says against what it is matched, and how long that can be."""
+    table = (ROOT / "docs" / "work-bounds.md").read_text(encoding="utf-8")
+    missing = {
+        path
+        for module, tree in modules().items()
+        for node in ast.walk(tree)
+        if not module.startswith("loadtest")
+        and (
+            (isinstance(node, ast.Call) and ast.unparse(node.func) in {"re.compile", "whole"})
+            or (isinstance(node, ast.keyword) and node.arg == "pattern")
+        )
+        and f"`{(path := module.replace('.', '/') + '.py')}`" not in table
+    }
+    assert missing == set()

@@ -5,7 +5,9 @@ already; otherwise the run's own is used.
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
@@ -61,6 +63,36 @@ async def page(context: BrowserContext, watch: Watch) -> AsyncIterator[Page]:
     """A page on which nothing may go wrong unnoticed: console, scripts, content security policy."""
     opened = await context.new_page()
     yield opened
+    assert watch.found == []
+
+
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "has_touch": True,
+    "is_mobile": True,
+}
+LOCALES = {"zh": "zh-CN", "en": "en-US"}
+Visit = Callable[..., Awaitable[Shop]]
+
+
+@pytest.fixture
+async def visit(browser: Browser, storefront_url: str) -> AsyncIterator[Visit]:
+    """`await visit("en", timezone_id=…, **PHONE)`: the storefront in a browser of its own, with a clock
+    and languages of its own, on which nothing may go wrong unnoticed either."""
+    watch = Watch()
+    async with AsyncExitStack() as stack:
+
+        async def begin(language: str = "zh", *, refusals: bool = False, **how: Any) -> Shop:
+            options = {"viewport": DESKTOP, "locale": LOCALES[language]} | how
+            context = await browser.new_context(reduced_motion="reduce", **options)
+            stack.push_async_callback(context.close)
+            context.set_default_timeout(15_000)
+            watch.refusals_expected |= refusals
+            await watch.attach(context)
+            return Shop(await context.new_page(), storefront_url)
+
+        yield begin
     assert watch.found == []
 
 

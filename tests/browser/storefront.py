@@ -36,7 +36,7 @@ class Watch:
             return
         if self.refusals_expected and _REFUSAL.match(message.text):
             return
-        self.found.append(f"{message.type}: {message.text}")
+        self.found.append(f"{message.type}: {message.text} {message.location.get('url', '')}")
 
 
 class Shop:
@@ -86,7 +86,7 @@ class Shop:
         return email
 
     async def order_best(self, session_id: str, quantity: int = 2) -> None:
-        """As somebody logged in: best available in the first area; ends on the order's page."""
+        """As somebody logged in: best available in the area proposed; ends on the order's page."""
         await self.open(f"/sessions/{session_id}")
         number = self.page.locator(".stepper-number")
         steps = quantity - int(await number.inner_text())

@@ -25,6 +25,31 @@ async def make_promo_code(shop: Shop, show_id: str) -> str:
     return code
 
 
+async def test_a_promo_code_is_applied_and_the_order_shows_the_price_before_and_after(
+    shop: Shop,
+) -> None:
+    page = shop.page
+    show, session = await shop.flagship(), await shop.session_on_sale()
+    code = await make_promo_code(shop, show["show_id"])
+    await shop.register()
+    await shop.open(f"/sessions/{session['session_id']}")
+    await page.click(".promo summary")
+    await page.get_by_role("button", name="使用", exact=True).click()
+    await expect(page.locator(".promo [role=status]")).to_have_text("请填写优惠码。")
+    await page.fill("#field-promo_code", code.lower())
+    await page.press("#field-promo_code", "Enter")
+    await expect(page.locator(".promo summary")).to_have_text(f"优惠码 {code}")
+    await expect(page.locator(".promo [role=status]")).to_contain_text("付款前会显示优惠前后的价格")
+    await page.click(".panel-foot .button")
+    lines = page.locator(".items li")
+    await expect(lines).to_have_count(3)
+    before, off = [await lines.nth(number).locator("span").last.inner_text() for number in (0, 2)]
+    total = await page.locator(".summary-total b").inner_text()
+    yuan = [float(money.strip("−¥").replace(",", "")) for money in (before, off, total)]
+    assert 2 * yuan[0] - yuan[1] == yuan[2]
+    assert yuan[1] == yuan[0] * 0.2
+
+
 async def test_a_promo_code_takes_something_off_and_a_ticket_goes_to_a_friend(
     shop: Shop, watch: Watch
 ) -> None:

@@ -67,11 +67,11 @@ async def test_the_map_shows_what_others_take_at_once(shop: Shop) -> None:
     looking = Shop(looker, shop.url)
     await looking.open(f"/sessions/{session['session_id']}")
     await expect(looker.locator(".live")).to_have_attribute("data-state", "live")
-    left = looker.locator(".option-left .left").first
+    left = looker.locator(".option:has(input:checked) .left")
     before = int("".join(filter(str.isdigit, await left.inner_text())))
     await shop.order_best(session["session_id"], quantity=3)
     await looker.wait_for_function(
-        """least => Number(document.querySelector(".option-left .left").textContent
+        """least => Number(document.querySelector(".option:has(input:checked) .left").textContent
             .replace(/\\D/g, "")) <= least""",
         arg=before - 3,
     )

@@ -157,6 +157,18 @@ async def test_a_login_with_another_spelling_is_still_a_login(redis_url: str) ->
             assert answer.status == 404 or reached
 
 
+async def test_one_client_has_few_mails_sent_to_others(redis_url: str) -> None:
+    """By address a sixtieth of its logins; with Redis away this process counts alone, as everything."""
+    forgot = "/api/v1/auth/password/forgot"
+    async with rig(redis_url, rate_limit_login=1.0, rate_limit_login_burst=3) as edge:
+        answers = [await edge.client.post(forgot, b"{}") for _ in range(4)]
+        assert [one.status for one in answers] == [200, 200, 200, 429]
+        assert '"mail";q=3;w=180' in (answers[0].header("ratelimit-policy") or "")
+        assert 1 <= int(answers[3].header("retry-after") or 0) <= 60
+        assert (await edge.client.post(LOGIN, b"{}")).status == 200
+        assert (await edge.client.post(forgot, b"{}", peer="203.0.113.8")).status == 200
+
+
 async def test_an_expired_token_does_not_stand_in_the_way_of_a_refresh(edge: Rig) -> None:
     expired = edge.bearer(exp=1)
     answer = await edge.client.get("/api/v1/auth/me", [expired])
@@ -179,6 +191,15 @@ async def test_bad_tokens_are_counted_like_any_request(edge: Rig) -> None:
     answers = [await edge.client.get("/api/v1/orders", headers) for _ in range(4)]
     assert [one.status for one in answers] == [401, 401, 401, 429]
     assert all(one.header("ratelimit") for one in answers)
+
+
+async def test_tokens_that_nobody_can_judge_are_counted_too(edge: Rig) -> None:
+    """Their keys cannot be had: 503 and no 401, which would end somebody's login; and no way round limits."""
+    edge.identity.away = True
+    headers = [edge.bearer()]
+    answers = [await edge.client.get("/api/v1/orders", headers) for _ in range(4)]
+    assert [one.status for one in answers] == [503, 503, 503, 429]
+    assert answers[0].code == "unavailable"
 
 
 async def test_files_docs_and_probes_are_not_limited(edge: Rig) -> None:

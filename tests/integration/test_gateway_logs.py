@@ -8,6 +8,7 @@ import pytest
 
 from chassis import logs
 from chassis.upstream import Scope, Send
+from stampede.trace import read as read_trace
 from tests.support.gateway import Rig, rig
 
 CANARIES = (
@@ -98,3 +99,48 @@ async def test_no_secret_reaches_the_log(edge: Rig, log_file: Path) -> None:
         assert canary not in text
     assert "203.0.113.7" not in text
     assert "canary%40" not in text
+
+
+SECRETS = (
+    "sk_live_51canaryCANARY",
+    "rk_test_canaryCANARY",
+    "whsec_canaryCANARY",
+    "eyJcanaryCANARY.eyJcanaryCANARY.canary-CANARY",
+    "ST1.0badcafe.canaryCANARYcanary.canaryCANARY",
+    "canaryCANARY-canary_CANARY-canaryCANARY-0123",  # as long as what refreshes a login
+)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("log_format", ["text", "json"])
+async def test_a_secret_in_a_path_or_as_the_request_id_is_masked(
+    redis_url: str, tmp_path: Path, secret: str, log_format: str
+) -> None:
+    logs.configure(tmp_path, log_format=log_format, console=False)
+    secret = secret[:43]
+    async with rig(redis_url) as edge:
+        for target in (
+            f"/api/v1/tickets/{secret}",
+            f"/{secret}/x",
+            f"/api/v1/auth/{secret}?a={secret}",
+        ):
+            await edge.client.get(target)
+        answer = await edge.client.get("/api/v1/shows", [("X-Request-ID", secret)])
+        assert answer.header("x-request-id") == secret  # echoed all the same: API.md
+    lines = lines_of(tmp_path / "gateway.log")
+    logs.configure(None, log_format="text", console=False)
+    assert len(lines) == 4
+    assert "canary" not in "".join(lines).lower()
+    assert sum("[redacted]" in line for line in lines) == 3
+    assert read_trace(tmp_path, secret)  # the person who has it can still follow the request
+
+
+async def test_our_own_paths_are_logged_as_they_are(edge: Rig, log_file: Path) -> None:
+    one = "0199f0a0-0000-7000-8000-000000000001"
+    for path in (
+        f"/api/v1/sessions/{one}/staff/{one}",
+        f"/api/v1/webhook-endpoints/{one}/rotate-secret",
+        "/.well-known/jwks.json",
+    ):
+        await edge.client.get(path)
+        assert f" {path} status=" in lines_of(log_file)[-1]

@@ -6,7 +6,9 @@ from uuid import uuid4
 import pytest
 import redis.asyncio
 
+from chassis.upstream import Scope, Send
 from gateway.revocations import KEY, LOADED
+from identity.contract import REVOKED_LOGIN_HEADER
 from tests.support.gateway import Rig, rig
 
 ME = "/api/v1/auth/me"
@@ -46,6 +48,38 @@ async def test_a_logout_ends_access_in_the_other_process_at_once(both: tuple[Rig
         assert (refused.status, refused.code) == (401, "invalid-token")
     assert (await other.client.get("/api/v1/shows", token)).status == 401
     assert (await other.client.get(ME, [one.bearer()])).status == 200
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "too many to be named"])
+async def test_several_logins_ended_by_one_answer_are_refused_everywhere_at_once(
+    both: tuple[Rig, Rig], named: bool
+) -> None:
+    """As by a change of password: with the ids in the header, or the list read before the answer goes out."""
+    one, other = both
+    ended = [uuid4() for _ in range(3)]
+    tokens = [[one.bearer(login_id=login)] for login in ended]
+    mine = [one.bearer()]
+    for token in (*tokens, mine):
+        assert (await other.client.get(ME, token)).status == 200
+
+    async def respond(_scope: Scope, _body: bytes, send: Send) -> None:
+        if not named:
+            one.identity.revoked |= dict.fromkeys(ended, FAR_FUTURE)
+        value = ",".join(map(str, ended)) if named else "*"
+        headers = [(REVOKED_LOGIN_HEADER, value.encode())]
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    one.identity.respond = respond
+    change = "/api/v1/auth/password/change"
+    answer = await one.client.post(change, b"{}", mine)
+    assert (answer.status, answer.header("x-stampede-revoked-login")) == (204, None)
+    one.identity.respond = one.identity.echo
+    one.identity.revoked.clear()  # so that only what is in Redis can tell
+    for edge in (other, one):
+        for token in tokens:
+            assert (await edge.client.get(ME, token)).status == 401
+        assert (await edge.client.get(ME, mine)).status == 200
 
 
 async def test_an_ended_login_stays_ended_when_redis_loses_everything(

@@ -1,5 +1,6 @@
 """Registering, and reading and changing one's profile."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis import logs
+from chassis.settings import LANGUAGES
 from identity.administration import make_buyers
 from identity.contract import BY_EMAIL_PATH, LOOKUP_PATH
 from tests.support.identity import EMAIL, PASSWORD, Identity, identity_tables, running_identity
@@ -37,15 +39,33 @@ async def test_registering_logs_in_and_shows_the_profile(identity: Identity) -> 
         "email": EMAIL,
         "full_name": "Ann Example",
         "phone": None,
-        "locale": "zh",
+        "locale": "en",
         "roles": ["customer"],
     }
 
 
-async def test_the_language_asked_for_becomes_the_accounts(identity: Identity) -> None:
-    made = await identity.register(headers={"accept-language": "en-GB,en;q=0.9"})
-    profile = await identity.get("me", token=made["access_token"])
-    assert profile.json["locale"] == "en"
+@pytest.mark.parametrize("default", LANGUAGES)
+async def test_an_account_has_the_language_that_it_says_or_asks_for_or_the_platforms(
+    database_url: str, default: str
+) -> None:
+    async with running_identity(database_url, default_language=default) as identity:
+        for number, (said, asked, locale) in enumerate(
+            [
+                (None, None, default),
+                (None, "de, fr;q=0.5", default),
+                (None, "zh-CN,zh;q=0.9", "zh"),
+                (None, "en-GB,en;q=0.9", "en"),
+                ("zh", "en", "zh"),
+                ("en", "zh", "en"),
+            ]
+        ):
+            body = (
+                BODY | {"email": f"reader{number}@example.com"} | ({"locale": said} if said else {})
+            )
+            headers = {"accept-language": asked} if asked else {}
+            made = await identity.post("register", body, headers=headers)
+            profile = await identity.get("me", token=made.json["access_token"])
+            assert profile.json["locale"] == locale
 
 
 async def test_an_address_is_taken_once_however_it_is_typed(identity: Identity) -> None:
@@ -86,6 +106,7 @@ async def test_passwords_are_kept_as_argon2id_only(identity: Identity, database_
         ({"role": "admin"}, "role"),
         ({"user_id": UNKNOWN_ID}, "user_id"),
         ({"active": True}, "active"),
+        ({"locale": "de"}, "locale"),
     ],
     ids=lambda value: repr(value)[:40],
 )
@@ -199,11 +220,64 @@ async def test_a_refused_registration_leaves_its_key_free(identity: Identity) ->
 
 async def test_a_key_under_way_is_in_flight(identity: Identity, database_url: str) -> None:
     async with identity_tables(database_url) as tables, tables.transaction():
-        await tables.fetchval(
-            "SELECT pg_advisory_xact_lock(hashtextextended($1, 7383))", "register-1"
-        )
+        caller = hashlib.sha256(b" register-1").hexdigest()
+        lock = "SELECT pg_advisory_xact_lock(hashtextextended($1 || 'register-1', 7383))"
+        await tables.fetchval(lock, caller)
         busy = await identity.post("register", BODY, headers={"idempotency-key": "register-1"})
     assert (busy.status, busy.code) == (409, "idempotency-in-flight")
+
+
+async def test_a_key_is_its_clients_own(identity: Identity, database_url: str) -> None:
+    """Somebody else's key shows neither a 422 nor an account; the address itself is kept nowhere."""
+    key = {"idempotency-key": "register-1"}
+    here, there = {"x-forwarded-for": "192.0.2.1"}, {"x-forwarded-for": "192.0.2.2"}
+    first = await identity.post("register", BODY, headers=key | here)
+    other = await identity.post(
+        "register", BODY | {"email": "bob@example.com"}, headers=key | there
+    )
+    assert (first.status, other.status) == (201, 201)
+    assert first.json["user_id"] != other.json["user_id"]
+    stranger = await identity.post("register", BODY, headers=key | {"x-forwarded-for": "192.0.2.3"})
+    assert (stranger.status, stranger.code) == (409, "email-taken")  # as without a key
+    again = await identity.post("register", BODY, headers=key | here)
+    assert (again.status, again.headers["idempotency-replayed"]) == (201, "true")
+    reused = await identity.post(
+        "register", BODY | {"email": "bob@example.com"}, headers=key | here
+    )
+    assert (reused.status, reused.code) == (422, "idempotency-key-reused")
+    async with identity_tables(database_url) as tables:
+        kept = await tables.fetchval("SELECT string_agg(r::text, '') FROM registrations r")
+    assert "192.0.2" not in kept
+
+
+async def test_a_key_under_way_elsewhere_is_in_nobodys_way(
+    identity: Identity, database_url: str
+) -> None:
+    key = {"idempotency-key": "register-1"}
+    async with identity_tables(database_url) as tables, tables.transaction():
+        caller = hashlib.sha256(b"192.0.2.1 register-1").hexdigest()
+        lock = "SELECT pg_advisory_xact_lock(hashtextextended($1 || 'register-1', 7383))"
+        await tables.fetchval(lock, caller)
+        here, there = {"x-forwarded-for": "192.0.2.1"}, {"x-forwarded-for": "192.0.2.2"}
+        assert (await identity.post("register", BODY, headers=key | here)).status == 409
+        assert (await identity.post("register", BODY, headers=key | there)).status == 201
+
+
+async def test_a_key_stays_with_a_client_that_changes_its_address_within_its_network(
+    identity: Identity,
+) -> None:
+    key = {"idempotency-key": "register-1"}
+    addresses = ("2001:db8:1:2::7", "2001:db8:1:2:ffff::1")
+    answers = [
+        await identity.post("register", BODY, headers=key | {"x-forwarded-for": address})
+        for address in addresses
+    ]
+    assert [answer.status for answer in answers] == [201, 201]
+    assert answers[1].headers["idempotency-replayed"] == "true"
+    stranger = await identity.post(
+        "register", BODY, headers=key | {"x-forwarded-for": "2001:db8:1:3::7"}
+    )
+    assert (stranger.status, stranger.code) == (409, "email-taken")
 
 
 @pytest.mark.parametrize("key", ["k" * 256, "with blank", "schlüssel"])
@@ -230,9 +304,9 @@ async def test_a_profile_is_changed_by_what_is_sent_and_nothing_else(identity: I
     )
     assert changed.status == 200, changed
     assert changed.json["full_name"] == "安"
-    assert (changed.json["phone"], changed.json["locale"]) == ("+86 138-0013-8000", "zh")
-    changed = await identity.call("PATCH", "me", {"locale": "en"}, token=token)
-    assert (changed.json["locale"], changed.json["full_name"]) == ("en", "安")
+    assert (changed.json["phone"], changed.json["locale"]) == ("+86 138-0013-8000", "en")
+    changed = await identity.call("PATCH", "me", {"locale": "zh"}, token=token)
+    assert (changed.json["locale"], changed.json["full_name"]) == ("zh", "安")
     changed = await identity.call("PATCH", "me", {"phone": None}, token=token)
     assert changed.json["phone"] is None
     unchanged = await identity.call("PATCH", "me", {}, token=token)
@@ -292,7 +366,7 @@ async def test_other_services_look_accounts_up_by_id_and_by_address(identity: Id
         "email": EMAIL,
         "full_name": "Ann Example",
         "phone": None,
-        "locale": "zh",
+        "locale": "en",
         "roles": ["customer"],
         "active": True,
     }
@@ -320,6 +394,26 @@ async def test_a_disabled_account_and_a_deleted_login_have_no_profile(
         assert (answer.status, answer.code) == (401, "invalid-token")
     (account,) = await looked_up(identity, str(user_id))
     assert account["active"] is False
+
+
+async def test_a_list_that_one_request_needs_is_one_line_of_the_log(
+    identity: Identity, tmp_path: Path
+) -> None:
+    """And what others need in the same call is told under theirs."""
+    made = await identity.register()
+    logs.configure(tmp_path, log_format="text", console=False)
+    try:
+        asked = [("list", UNKNOWN_ID), ("list", made["user_id"]), ("other", made["user_id"])]
+        lookups = [{"user_id": one, "request_id": request, "span": ""} for request, one in asked]
+        await identity.post(LOOKUP_PATH, {"lookups": lookups})
+        logs.flush()
+    finally:
+        logs.configure(None, log_format="text", console=False)
+    lines = (tmp_path / "identity.log").read_text().splitlines()
+    assert [line.partition(" duration")[0].partition("[")[2] for line in lines] == [
+        "list] profiles_read users=2",
+        f"other] profile_read user={made['user_id']}",
+    ]
 
 
 async def test_the_log_tells_events_and_no_secret(identity: Identity, tmp_path: Path) -> None:

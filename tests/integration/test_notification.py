@@ -299,7 +299,7 @@ async def test_the_worker_sends_what_is_due_and_stops_when_told(service: Notific
 async def test_the_probe_says_whether_the_database_answers(service: Notification) -> None:
     status, _, body = await service.get("/readyz")
     assert status == 200
-    assert msgspec.json.decode(body)["dependencies"] == {"postgres": True}
+    assert msgspec.json.decode(body)["dependencies"] == {"postgresql": True}
 
 
 async def test_old_messages_are_pruned_and_waiting_ones_never(service: Notification) -> None:

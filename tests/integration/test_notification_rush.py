@@ -1,6 +1,7 @@
 """Mails while a sale is on: they wait, but never for ever, and none goes out that is no longer true."""
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -11,8 +12,13 @@ import pytest
 from booking.contract import ORDER_CREATED
 from chassis.ids import uuid7
 from notification.sender import LATE_S, POLL_S, RUSH, SHARE, STALE_S, TRICKLE
-from tests.support.notification import Notification, running_notification
+from tests.support.notification import (
+    Notification,
+    password_reset_asked,
+    running_notification,
+)
 from tests.support.orders import event_of, order_cancelled, order_created, order_paid
+from tests.support.servers import ROOT
 
 
 @pytest.fixture
@@ -43,6 +49,17 @@ async def test_in_a_rush_only_a_trickle_goes_out(service: Notification) -> None:
     await rush(service)
     assert await service.sender(at_once=64).step() == POLL_S
     assert await sent(service) == TRICKLE
+
+
+async def test_a_link_that_somebody_waits_for_goes_first_in_a_rush(service: Notification) -> None:
+    await rush(service, 3 * RUSH)
+    await waited(service, 0.5)
+    asked = password_reset_asked(service)
+    await service.deliver(asked)
+    assert await service.sender(at_once=64).step() == POLL_S
+    assert await sent(service) == TRICKLE
+    state = "SELECT state FROM messages WHERE template = 'password_reset'"
+    assert await service.pool.fetchval(state) == "sent"
 
 
 async def test_without_a_rush_everything_goes_out_at_once(service: Notification) -> None:
@@ -91,6 +108,45 @@ async def test_a_confirmation_that_is_fresh_or_of_another_order_is_sent(
     await service.deliver(event_of(order_created()), event_of(order_paid()))
     await service.sender().round()
     assert (await service.states()).count(("order_confirmation", "email", "sent")) == 2
+
+
+async def templates_tried(service: Notification) -> Counter[str]:
+    rows = await service.pool.fetch("SELECT template FROM messages WHERE attempts > 0")
+    return Counter(row["template"] for row in rows)
+
+
+async def test_a_cancelled_session_makes_nobody_wait_for_a_confirmation(
+    service: Notification,
+) -> None:
+    """Its mails are older and many; they have a quarter of the places, and all that are left."""
+    await rush(service, 20)
+    await service.pool.execute("UPDATE messages SET template = 'session_cancelled'")
+    await waited(service, 2)
+    await rush(service, 8)
+    sender = service.sender(at_once=8)
+    await sender.round()
+    assert await templates_tried(service) == {"order_confirmation": 6, "session_cancelled": 2}
+    await sender.round()
+    assert await templates_tried(service) == {"order_confirmation": 8, "session_cancelled": 8}
+    await sender.round()
+    assert await templates_tried(service) == {"order_confirmation": 8, "session_cancelled": 16}
+
+
+async def test_each_lane_of_mails_has_its_index(service: Notification) -> None:
+    """As long as a lane's condition is word for word its index's."""
+    sql = (ROOT / "notification/sql/messages.sql").read_text(encoding="utf-8")
+    lanes = {"NOT IN": "messages_due_singly", "IN": "messages_due_in_bulk"}
+    async with service.pool.acquire() as one, one.transaction():
+        await one.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        for lane, index in lanes.items():
+            condition = (
+                f"state = 'due' AND template {lane} ('session_cancelled', 'refund_succeeded')"
+            )
+            assert condition in sql
+            query = (
+                f"EXPLAIN SELECT 1 FROM messages WHERE {condition} ORDER BY next_attempt LIMIT 8"
+            )
+            assert index in "\n".join(row[0] for row in await one.fetch(query))
 
 
 async def test_a_mail_stored_as_mime_can_still_be_read(service: Notification) -> None:

@@ -11,6 +11,7 @@ import pytest
 from booking.cancellation import sweep_orders
 from booking.contract import OrderPaid, PaymentFailed, TicketsIssued
 from booking.providers.protocol import Charge, Verdict
+from booking.providers.sandbox import app as sandbox
 from chassis.problems import Unavailable
 from tests.support.booking import (
     BookingApp,
@@ -299,3 +300,17 @@ async def test_the_sandbox_remembers_across_restarts(database_url: str, redis_ur
             verdict = await app.services.payments._provider.charge(again)
             assert (verdict.state, verdict.amount) == ("declined", 5)
             assert await app.services.payments._provider.look_up(uuid4()) is None
+
+
+async def test_the_page_is_told_who_takes_the_money_and_what_to_try(app: BookingApp) -> None:
+    options = await app.get("/payments/options", headers={"authorization": "Bearer expired"})
+    assert options.json == {
+        "provider": "sandbox",
+        "payment_methods": ["alipay", "wechat_pay", "card"],
+        "test_tokens": ["tok_ok", "tok_declined", "tok_async", "tok_async_declined", "tok_timeout"],
+    }
+    assert options.headers["cache-control"] == "public, max-age=300"
+    meant = {"tok_ok"} | sandbox.DECLINED.keys() | sandbox.LATE | sandbox.SILENT
+    assert set(options.json["test_tokens"]) == meant, (
+        "every outcome that the sandbox knows is offered"
+    )

@@ -129,7 +129,7 @@ async def test_a_ticket_is_printed_and_put_into_a_calendar_by_its_links(
         assert (await app.get(path)).status == 401
         assert (await app.get(f"{path}?{link.query}", user=OTHER)).status == 200
     again = await app.get(f"/tickets/{ticket['ticket_id']}/ticket.pdf", user=USER)
-    assert len(app.services.tickets._pages) == 1, "it is not drawn twice"
+    assert len(app.services.tickets._lanes.pages._kept) == 1, "it is not drawn twice"
     assert again.status == 200
 
 
@@ -151,3 +151,23 @@ async def test_the_public_keys_verify_what_the_private_ones_signed(app: BookingA
     (key,) = keys.json["keys"]
     assert {key["kty"], key["crv"], key["alg"], key["use"]} == {"OKP", "Ed25519", "EdDSA", "sig"}
     assert set(key) == {"kid", "x", "kty", "crv", "alg", "use"}, "nothing private"
+
+
+async def test_what_a_token_opens_is_kept_by_nobody_and_what_a_link_opens_for_a_while(
+    app: BookingApp, ticket: Any
+) -> None:
+    """Two people at one browser: a good link may be kept, a bad one beside a good token may not."""
+    link = urlsplit(ticket["qr_code"]).query
+    for name in ("qr.svg", "qr.png", "ticket.pdf", "ticket.ics"):
+        path = f"/tickets/{ticket['ticket_id']}/{name}"
+        for query in ("", "?t=", f"?t={'A' * 22}"):
+            own = await app.get(path + query, user=USER)
+            assert (own.status, own.headers["cache-control"]) == (200, "no-store"), (name, query)
+            assert own.headers["vary"] == "Authorization"
+            assert (await app.get(path + query, user=OTHER)).status == 404
+        linked = await app.get(f"{path}?{link}")
+        assert linked.headers["cache-control"] == "private, max-age=300"
+        assert linked.headers["vary"] == "Authorization"
+    order_id = (await app.get(f"/tickets/{ticket['ticket_id']}", user=USER)).json["order_id"]
+    entry = await app.get(f"/orders/{order_id}/calendar.ics", user=USER)
+    assert (entry.status, entry.headers["cache-control"]) == (200, "no-store")

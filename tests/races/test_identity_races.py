@@ -9,6 +9,7 @@ import pytest
 
 from identity.hashing import HashingPool
 from identity.keys import make_first_key
+from identity.password_store import PasswordStore
 from identity.services import SCHEMA
 from identity.store import Store
 from tests.support.identity import (
@@ -118,6 +119,76 @@ async def test_a_refresh_that_races_a_logout_leaves_nothing_alive(
         assert (heir.status, heir.code) == (401, "invalid-refresh-token")
         token = refreshed.json["access_token"]
     assert (await identity.get("me", token=token)).status == 401
+
+
+async def use_a_link_in_two_processes(identity: Identity, database_url: str) -> list[int]:
+    await identity.register()
+    await identity.forget()
+    async with identity_tables(database_url) as tables, running_identity(database_url) as other:
+        token = await identity.link(tables)
+        answers = await held_up(
+            tables,
+            "SELECT FROM accounts FOR UPDATE",  # reading the link goes on, setting the password waits
+            [lambda: identity.reset(token), lambda: other.reset(token)],
+        )
+    return sorted(answer.status for answer in answers)
+
+
+async def test_of_two_uses_of_a_mailed_link_one_wins(identity: Identity, database_url: str) -> None:
+    assert await use_a_link_in_two_processes(identity, database_url) == [200, 410]
+
+
+async def test_control_without_the_compare_and_set_a_link_is_used_twice(
+    identity: Identity, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mutation control of the test above: the race is real."""
+
+    async def use_without_looking(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(PasswordStore, "use_link", use_without_looking)
+    assert await use_a_link_in_two_processes(identity, database_url) == [200, 200]
+
+
+def quick_hashing() -> HashingPool:
+    """So that all are at the lock at once, however busy the machine is."""
+    return HashingPool(threads=2, hasher=HeldHasher())
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [("change", "change"), ("change", "reset"), ("change", "reset", "change", "log in")],
+    ids=str,
+)
+async def test_changes_resets_and_logins_at_once_wait_for_each_other_in_no_circle(
+    database_url: str, calls: tuple[str, ...]
+) -> None:
+    """One password wins; a deadlock would be 503 for somebody."""
+    async with (
+        running_identity(database_url, passwords=quick_hashing()) as identity,
+        running_identity(database_url, passwords=quick_hashing()) as other,
+        identity_tables(database_url) as tables,
+    ):
+        made = await identity.register()
+        await identity.log_in(EMAIL, "a failure to be forgotten")
+        await identity.forget()
+        link = await identity.link(tables)
+        token = made["access_token"]
+        ways = {
+            "change": lambda: identity.change(token, PASSWORD, "the one that came first"),
+            "reset": lambda: other.reset(link, "the one that came first"),
+            "log in": other.log_in,
+        }
+        lock = "SELECT FROM accounts FOR UPDATE"
+        answers = await held_up(tables, lock, [ways[call] for call in calls])
+        statuses = [answer.status for answer in answers]
+        changed = [
+            s for call, s in zip(calls, statuses, strict=True) if call != "log in" and s < 300
+        ]
+        assert [status for status in statuses if status >= 500] == []
+        assert len(changed) == 1
+        alive = await tables.fetchval("SELECT count(*) FROM logins WHERE revoked_at IS NULL")
+        assert alive == 1
 
 
 async def test_of_two_registrations_of_one_address_one_is_made(

@@ -61,6 +61,8 @@ class Neighbours:
         self.deaf = False  # catalog takes no such word
         self.roles: dict[UUID, list[str]] = {}
         self.emails: dict[str, UUID] = {}
+        self.names: dict[UUID, str] = {}
+        self.looked_up: list[int] = []  # accounts of each call to identity
         self.identity_is_away = False
 
     def publish(
@@ -113,6 +115,7 @@ class Neighbours:
             found = self._account(named) if named is not None else None
         elif scope["path"] == LOOKUP_PATH:
             asked = msgspec.json.decode((await receive())["body"], type=AccountLookups)
+            self.looked_up.append(len(asked.lookups))
             found = Accounts([self._account(one.user_id) for one in asked.lookups])
         elif scope["path"] == TERMS_LOOKUP_PATH:
             wanted_terms = msgspec.json.decode((await receive())["body"], type=TermsLookups)
@@ -148,7 +151,7 @@ class Neighbours:
         return Account(
             key,
             "a@example.com",
-            "王小明",
+            self.names.get(key, "王小明"),
             None,
             "zh",
             ["customer", *self.roles.get(key, [])],

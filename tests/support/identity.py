@@ -14,12 +14,14 @@ from chassis.settings import Settings
 from chassis.upstream import Upstreams
 from chassis.wiring import Wiring, wire
 from identity.asgi import create_app
+from identity.contract import PASSWORD_LINKS_PATH, PASSWORD_RESET_ASKED
 from identity.hashing import HashingPool
 from stampede.compose import LocalUpstream
 from tests.support.api import Answer
 from tests.support.asgi import exchange, in_a_task_of_its_own
 
 PASSWORD = "three blue kettles on a shelf"
+NEW_PASSWORD = "five red kettles under a table"
 EMAIL = "ann@example.com"
 
 
@@ -76,8 +78,33 @@ class Identity:
         assert answer.status == 201, answer
         return answer.json
 
-    async def log_in(self, email: str = EMAIL, password: str = PASSWORD) -> Answer:
-        return await self.post("login", {"email": email, "password": password})
+    async def log_in(self, email: str = EMAIL, password: str = PASSWORD, **how: Any) -> Answer:
+        return await self.post("login", {"email": email, "password": password}, **how)
+
+    async def forget(self, email: str = EMAIL) -> None:
+        """Asks for a link to reset the password."""
+        asked = await self.post("password/forgot", {"email": email})
+        assert asked.status == 202, asked
+
+    async def link(self, tables: "asyncpg.Connection[Any]") -> str:
+        """The token of the link that was asked for last, made as notification has it made."""
+        data = await tables.fetchval(
+            "SELECT data FROM outbox WHERE type = $1 ORDER BY position DESC LIMIT 1",
+            PASSWORD_RESET_ASKED,
+        )
+        wanted = {"reset_id": msgspec.json.decode(data)["reset_id"]}
+        made = await self.post(PASSWORD_LINKS_PATH, wanted)
+        assert made.status == 200, made
+        return str(made.json["token"])
+
+    async def reset(self, token: str, password: str = NEW_PASSWORD, **how: Any) -> Answer:
+        return await self.post("password/reset", {"token": token, "password": password}, **how)
+
+    async def change(
+        self, token: str, current: str = PASSWORD, password: str = NEW_PASSWORD, **how: Any
+    ) -> Answer:
+        body = {"current_password": current, "password": password}
+        return await self.post("password/change", body, token=token, **how)
 
     async def refresh(self, refresh_token: str) -> Answer:
         return await self.post("refresh", {"refresh_token": refresh_token})

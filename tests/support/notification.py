@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -12,24 +13,40 @@ from chassis.broker import EVENTS_PATH, MemoryBroker
 from chassis.client import ServiceClient
 from chassis.context import current
 from chassis.events import Event, EventBatch
+from chassis.ids import uuid7
 from chassis.postgres import Pool, open_pool
 from chassis.settings import Settings
 from chassis.upstream import Upstreams
 from chassis.wiring import Wiring, wire
-from identity.contract import LOOKUP_PATH, Account, AccountLookups, Accounts
+from identity.contract import (
+    LOOKUP_PATH,
+    PASSWORD_CHANGED,
+    PASSWORD_LINKS_PATH,
+    PASSWORD_RESET_ASKED,
+    Account,
+    AccountLookups,
+    Accounts,
+    PasswordChanged,
+    PasswordLink,
+    PasswordLinkWanted,
+    PasswordResetAsked,
+)
 from notification.asgi import create_app
 from notification.channels import Channel, open_channels
 from notification.rendering import Renderer
-from notification.sender import AT_ONCE, Sender, accounts
+from notification.sender import AT_ONCE, Sender, accounts, links
 from tests.support.asgi import in_a_task_of_its_own
 from tests.support.orders import USER_ID
 
 
 class FakeIdentity:
-    """POST /internal/users/lookup for the accounts in `accounts`; 503 while it is `down`."""
+    """POST /internal/users/lookup for the accounts in `accounts`, and /internal/password-links for the
+    resets in `resets`; 503 while it is `down`."""
 
     def __init__(self) -> None:
         self.accounts: dict[UUID, Account] = {}
+        self.resets: set[UUID] = set()
+        self.links: list[str] = []
         self.down = False
         self.request_ids: list[str] = []
         self.add(USER_ID)
@@ -47,13 +64,27 @@ class FakeIdentity:
         self.accounts[user_id] = Account(**{**known, **fields})
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == PASSWORD_LINKS_PATH:
+            await self._make_link((await receive())["body"], send)
+            return
         assert scope["path"] == LOOKUP_PATH
         lookups = msgspec.json.decode((await receive())["body"], type=AccountLookups).lookups
         self.request_ids += [one.request_id for one in lookups]
         found = Accounts([self.accounts.get(one.user_id) for one in lookups])
-        status = 503 if self.down else 200
+        await self._answer(send, 200, found)
+
+    async def _make_link(self, body: bytes, send: Any) -> None:
+        wanted = msgspec.json.decode(body, type=PasswordLinkWanted)
+        known = wanted.reset_id in self.resets
+        if known and not self.down:
+            self.links.append(f"link-{len(self.links)}")
+        link = PasswordLink(self.links[-1], 1800) if known else {}
+        await self._answer(send, 200 if known else 404, link)
+
+    async def _answer(self, send: Any, status: int, answer: Any) -> None:
+        status = 503 if self.down else status
         await send({"type": "http.response.start", "status": status, "headers": []})
-        await send({"type": "http.response.body", "body": msgspec.json.encode(found)})
+        await send({"type": "http.response.body", "body": msgspec.json.encode(answer)})
 
 
 class Notification:
@@ -73,9 +104,10 @@ class Notification:
         return Sender(
             self.pool,
             channels or open_channels(self.wiring.settings, self.pool),
-            Renderer(self.wiring.settings.base_url),
+            Renderer(self.wiring.settings.base_url, self.wiring.settings.default_language),
             accounts(ServiceClient(self.identity)),
             logs.get("notification"),
+            make_link=links(ServiceClient(self.identity)),
             header_domain="stampede.example",
             at_once=at_once,
         )
@@ -127,6 +159,29 @@ async def running_notification(database_url: str, **settings: Any) -> AsyncItera
             yield Notification(app, wiring, pool, identity)
     finally:
         pool.terminate()
+
+
+def password_reset_asked(service: Notification, user_id: UUID = USER_ID) -> Event:
+    """As identity tells it, and identity waits for its link to be made."""
+    asked = PasswordResetAsked(user_id, uuid4())
+    service.identity.resets.add(asked.reset_id)
+    return _event(PASSWORD_RESET_ASKED, user_id, asked)
+
+
+def password_changed(*, by_link: bool, user_id: UUID = USER_ID) -> Event:
+    return _event(PASSWORD_CHANGED, user_id, PasswordChanged(user_id, by_link))
+
+
+def _event(type_: str, user_id: UUID, data: Any) -> Event:
+    return Event(
+        id=uuid7(),
+        type=type_,
+        source="identity",
+        subject=str(user_id),
+        time=datetime.now(UTC),
+        requestid="asked-for-it",
+        data=msgspec.Raw(msgspec.json.encode(data)),
+    )
 
 
 class RecordedLines:

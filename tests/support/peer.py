@@ -60,8 +60,8 @@ class Peer:
             writer.close()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Peer"]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def running(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator["Peer"]:
+        server = await asyncio.start_server(self._serve, host, port)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
             yield self

@@ -9,10 +9,10 @@ from catalog.domain.searching import (
     check_order,
     fold,
     parse_moment,
-    search_text,
     storable,
     words_of,
 )
+from catalog.search_texts import search_text
 from chassis.problems import ValidationFailed
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from chassis.coalescer import Coalescer
 from chassis.context import CURRENT, RequestContext, current
-from chassis.problems import Overloaded
+from chassis.problems import Overloaded, Unavailable
 
 
 class Line:
@@ -125,6 +125,32 @@ async def test_a_failed_batch_is_tried_one_by_one_and_only_the_bad_one_fails() -
     assert [answers[0], answers[1], answers[3]] == [11, 12, 14]
     assert isinstance(answers[2], RuntimeError)
     assert seen == [[11, 12, 13, 14], [11], [12], [13], [14]]
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (Unavailable("The database does not answer."), Unavailable),
+        (Overloaded("Too busy."), Overloaded),
+        (TimeoutError(), Unavailable),
+        (ConnectionResetError(), Unavailable),
+    ],
+)
+async def test_a_batch_of_unknown_outcome_is_not_tried_again(
+    failure: Exception, told: type[Exception]
+) -> None:
+    """It may have had its effect; and what ails all of them would ail each."""
+    seen: list[list[int]] = []
+
+    async def lose(items: Sequence[int]) -> list[int | BaseException]:
+        seen.append(list(items))
+        raise failure
+
+    coalescer: Coalescer[int, int] = Coalescer(lose, batch_max=10, queue_max=10)
+    answers = await asyncio.gather(*calls(coalescer, [1, 2, 3]), return_exceptions=True)
+    assert [type(one) for one in answers] == [told] * 3
+    assert len({id(one) for one in answers}) == 3, "an exception belongs to one caller"
+    assert seen == [[1, 2, 3]]
 
 
 async def test_a_wrong_number_of_outcomes_fails_all_and_repeats_nothing() -> None:

@@ -1,7 +1,5 @@
 """The page of a ticket and its calendar entry: what a reader finds in them, and what nothing breaks."""
 
-import asyncio
-import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,9 +11,7 @@ from hypothesis import strategies as st
 
 from booking.printing.calendar import Entry, calendar_of, seat_line
 from booking.printing.page import Print, draw_ticket
-from booking.printing.press import Press
 from booking.printing.typesetting import ELLIPSIS, MISSING, fitted, lines_of, printable
-from chassis.problems import Overloaded
 
 TICKET: dict[str, Any] = {
     "ticket_id": "01890000-0000-7000-8000-000000000001",
@@ -49,6 +45,13 @@ def test_the_page_says_what_a_door_needs_in_text_that_can_be_copied() -> None:
     assert "2026年8月15日 星期六 19:30" in said  # the venue's time, not UTC
     assert "Sat 15 Aug 2026, 19:30 (Asia/Shanghai, UTC+08:00)" in said
     assert len(page) < 40_000, "the font is cut down to what is used"
+
+
+def test_a_standing_place_is_printed_without_a_number() -> None:
+    said = text_of(draw_ticket(Print(**TICKET | {"area": "内场", "row": "", "number": 4711})))
+    assert "站席 Standing" in said
+    for word in ("4711", "SEAT", "ROW"):
+        assert word not in said
 
 
 def test_a_void_ticket_says_so_and_has_no_code() -> None:
@@ -125,7 +128,11 @@ ENTRY: dict[str, Any] = {
     "starts_at": datetime(2026, 8, 15, 11, 30, tzinfo=UTC),
     "changed_at": datetime(2026, 1, 1, tzinfo=UTC),
     "order_no": "261121000042",
-    "seats": [seat_line("VIP A区", "3", 12), seat_line("内场", "", 7)],
+    "seats": [
+        seat_line("VIP A区", "3", 12),
+        seat_line("内场", "", 7),
+        seat_line("内场站席", "", 8),
+    ],
     "url": "http://x/#/orders/1",
     "cancelled": False,
 }
@@ -139,7 +146,7 @@ def test_a_calendar_entry_is_read_back_as_it_was_meant() -> None:
     assert event["LOCATION"] == "上海体育场"
     assert event["UID"] == "ticket-1@stampede"
     assert event.decoded("DTSTART") == ENTRY["starts_at"]
-    assert "VIP A区 3排 12座\n内场 7号" in event["DESCRIPTION"]
+    assert "VIP A区 3排 12座\n内场 站席 Standing\n内场站席 Standing" in event["DESCRIPTION"]
     assert event["STATUS"] == "CONFIRMED"
     assert calendar_of(Entry(**ENTRY)) == raw, "the same entry is the same bytes"
     gone = icalendar.Calendar.from_ical(calendar_of(Entry(**ENTRY | {"cancelled": True})))
@@ -153,15 +160,3 @@ def test_no_title_begins_a_line_of_a_calendar(ends_a_line: str) -> None:
     text = calendar_of(Entry(**ENTRY | {"title": title, "seats": [title]})).decode()
     assert not any(line.startswith("ATTACH") for line in text.splitlines())
     assert sum(line.startswith("SUMMARY:") for line in text.splitlines()) == 1
-
-
-async def test_who_comes_while_too_many_wait_is_told_at_once() -> None:
-    press, go_on = Press(waiting_max=1), threading.Event()
-    under_way = [asyncio.create_task(press.run(go_on.wait)) for _ in range(2)]
-    await asyncio.sleep(0)
-    with pytest.raises(Overloaded):
-        await press.run(lambda: None)
-    go_on.set()
-    assert await asyncio.gather(*under_way) == [True, True]
-    assert await press.run(lambda: 5) == 5
-    press.close()

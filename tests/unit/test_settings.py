@@ -4,7 +4,9 @@ from ipaddress import ip_network
 
 import msgspec
 import pytest
+from asyncpg.connect_utils import SessionAttribute
 
+from chassis.postgres import wanted_server
 from chassis.settings import PARSERS, Settings, SettingsError, load, to_environ
 
 
@@ -85,3 +87,47 @@ def test_the_providers_own_settings_are_handed_on_unread() -> None:
     assert load(to_environ(stripe)) == stripe
     with pytest.raises(SettingsError, match="STAMPEDE_STRIPE_SECRET_KEY is not a setting"):
         load({"STAMPEDE_STRIPE_SECRET_KEY": "sk_x"})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://a:1,b:2/db?target_session_attrs=primary",
+        "postgres://user:p%40ss%2Cword@a,b:5433/db",
+        "postgresql://[::1]:5432,[fe80::1]/db",
+        "postgresql:///db?host=/tmp/one,/tmp/two&port=5432,5433",
+        "postgresql://postgres@/stampede?host=/tmp/a%20b",
+        "postgresql://%2Ftmp%2Fone/db",
+    ],
+)
+def test_a_database_may_have_several_servers_as_libpq_writes_them(url: str) -> None:
+    mine = load({"STAMPEDE_DATABASE_URL": url})
+    assert mine.database_url == url
+    assert load(to_environ(mine)) == mine
+
+
+@pytest.mark.parametrize(
+    "wrong", ["postgresql://", "postgresql://a:b,c/db", "postgresql://a,,b/db", "http://a/db", "a,b",
+              "postgresql://u:secret#x@a/db"]
+)  # fmt: skip
+def test_what_names_no_servers_is_refused_without_its_password(wrong: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({"STAMPEDE_DATABASE_URL": wrong})
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("postgresql://a/db", None),
+        ("postgresql://user:a%2Cb@a/db", None),
+        ("postgresql://user:a,b@a/db", None),
+        ("postgresql://a,b/db", SessionAttribute.read_write),
+        ("postgresql:///db?host=/tmp/one,/tmp/two", SessionAttribute.read_write),
+        ("postgresql://a,b/db?target_session_attrs=any", None),
+    ],
+)
+def test_of_several_servers_the_one_that_takes_writes_is_wanted(
+    url: str, wanted: SessionAttribute | None
+) -> None:
+    assert wanted_server(url) == wanted

@@ -2,14 +2,18 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+from uuid import UUID
 
 import pytest
 
 from booking.contract import REFUND_APPROVED, REFUND_REQUESTED
+from chassis.settings import LANGUAGES
+from identity.contract import PasswordChanged, PasswordResetAsked
+from identity.domain.people import Locale
 from notification.contract import SUBSCRIBES_TO
 from notification.planning import KINDS, MESSAGES, messages_of
-from notification.rendering import LANGUAGES, Renderer, language_of, money, when
+from notification.rendering import LOCALES, Renderer, money, when
 from notification.webhooks.payloads import TOLD
 from tests.support.orders import (
     order_cancelled,
@@ -20,7 +24,7 @@ from tests.support.orders import (
     ticket_transferred,
 )
 
-RENDERER = Renderer("https://tickets.example")
+RENDERER = Renderer("https://tickets.example", "en")
 MAILS: dict[str, Any] = {
     "order_confirmation": order_created,
     "payment_receipt": order_paid,
@@ -116,7 +120,8 @@ def test_the_confirmation_tells_the_deadline_on_the_venues_clock_in_chinese() ->
         assert "2026年8月15日 星期六 19:30（中国标准时间）" in part
         assert "¥1,860.00" in part
         assert "VIP A区 3排12座" in part
-        assert "内场站席 7号" in part
+        assert "内场站席" in part
+        assert "内场站席 7号" not in part, "a standing place has no number"
 
 
 def test_the_confirmation_tells_the_deadline_on_the_venues_clock_in_english() -> None:
@@ -126,7 +131,7 @@ def test_the_confirmation_tells_the_deadline_on_the_venues_clock_in_english() ->
         assert "Wednesday, 1 July 2026, 05:15 (British Summer Time)" in part
         assert "£1,860.00" in part
         assert "VIP A区, row 3, seat 12" in part
-        assert "内场站席, no. 7" in part
+        assert "内场站席, standing" in part
 
 
 @both_languages
@@ -215,9 +220,44 @@ def test_a_zone_that_this_machine_does_not_know_is_shown_as_utc() -> None:
     assert when(EXPIRES_AT, UTC, "zh").startswith("2026年7月1日 星期三 04:15")
 
 
+@both_languages
+def test_a_reset_mail_has_its_link_behind_the_hash_where_no_server_sees_it(language: str) -> None:
+    asked = PasswordResetAsked(UUID(int=1), UUID(int=2))
+    mail = RENDERER.mail("password_reset", language, asked, EVIL, "t-o_ken")
+    link = "https://tickets.example/#/reset?token=t-o_ken"
+    assert mail.html is not None
+    assert link in mail.text
+    assert f'<a href="{link}"' in mail.html
+    assert "<script" not in mail.html
+    assert "30" in mail.text
+    assert "t-o_ken" not in mail.subject
+    assert str(asked.reset_id) not in mail.text + mail.html
+
+
+@both_languages
+def test_a_changed_password_is_told_with_a_way_back(language: str) -> None:
+    mails = [
+        RENDERER.mail("password_changed", language, PasswordChanged(UUID(int=1), by_link), "李雷")
+        for by_link in (True, False)
+    ]
+    assert mails[0].text != mails[1].text
+    for mail in mails:
+        assert "https://tickets.example/#/forgot" in mail.text
+        assert "https://tickets.example/#/forgot" in (mail.html or "")
+        assert "李雷" in mail.text
+
+
 def test_an_account_reads_its_own_language() -> None:
+    language_of = RENDERER.language_of
     assert language_of("zh") == language_of("zh-Hans-CN") == language_of("zh_TW") == "zh"
     assert language_of("en-GB") == language_of("fr") == language_of("") == "en"
+    assert Renderer("https://tickets.example", "zh").language_of("fr") == "zh"
+
+
+def test_accounts_settings_and_mails_know_the_same_languages() -> None:
+    root = Path(__file__).parents[2] / "notification" / "templates"
+    assert set(get_args(Locale)) == set(LANGUAGES) == set(LOCALES)
+    assert {one.name for one in root.iterdir() if one.is_dir()} - {"mailbox"} == set(LANGUAGES)
 
 
 def test_both_languages_have_the_same_templates() -> None:
@@ -238,3 +278,25 @@ def test_a_refund_is_mailed_about_once_a_step_and_not_when_nobody_had_to_say() -
     )  # fmt: skip
     assert set(MESSAGES) == set(KINDS)
     assert set(KINDS) | set(TOLD) == set(SUBSCRIBES_TO)
+
+
+@both_languages
+@pytest.mark.parametrize(
+    ("template", "reason"), [("order_cancellation", "note"), ("refund_succeeded", "reason")]
+)
+def test_a_cancelled_session_is_said_with_its_reason_and_only_then(
+    language: str, template: str, reason: str
+) -> None:
+    why = {
+        "order_cancellation": {"reason": "session_cancelled"},
+        "refund_succeeded": {"cause": "session_cancelled"},
+    }
+    told = RENDERER.mail(
+        template, language, MAILS[template](**why[template] | {reason: "台风来袭"}), "李雷"
+    )
+    other = RENDERER.mail(template, language, MAILS[template](), "李雷")
+    for part in (told.text, told.html or ""):
+        assert "台风来袭" in part
+    for part in (other.text, other.html or ""):
+        assert "主办方已取消" not in part
+        assert "organizer has cancelled" not in part

@@ -4,8 +4,8 @@ The other side is a socket of the test's own that speaks, stalls, cuts or refuse
 """
 
 import asyncio
-import socket
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +18,7 @@ from chassis.problems import Unavailable
 from chassis.upstream import HttpUpstream, Message
 from tests.support.gateway import Answer
 from tests.support.peer import Connection, Peer, Script
+from tests.support.servers import free_port
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -170,27 +171,55 @@ async def test_a_post_is_never_sent_twice() -> None:
     assert len(server.requests) == 2
 
 
-async def test_nobody_there_is_503_and_soon_not_even_tried() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    upstream = HttpUpstream(f"http://127.0.0.1:{port}")
+@asynccontextmanager
+async def nobody() -> AsyncIterator[tuple[int, HttpUpstream]]:
+    """An upstream, and its port, on which nobody listens."""
+    upstream = HttpUpstream(f"http://127.0.0.1:{(port := free_port())}")
     await upstream.open()
     try:
-        for _ in range(hosts.BREAK_AFTER_FAILURES):
-            assert (await ask(upstream)).status == 503
-        async with Peer(serve_ok).running() as other:
-            host = upstream._hosts._hosts[0]
-            upstream._port = int(other.url.rpartition(":")[2])  # it is back, but left alone
-            assert (await ask(upstream)).status == 503
-            assert other.requests == []
-            host._broken_until = time.monotonic()  # until its time has come
-            assert (await ask(upstream)).status == 200
+        yield port, upstream
     finally:
         await upstream.close()
 
 
-async def test_only_one_call_finds_out_whether_a_broken_address_is_back() -> None:
+async def test_nobody_there_is_503_and_back_with_the_first_call_that_finds_it_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The only address is never left alone for what costs nobody any time."""
+    monkeypatch.setattr(hosts, "RESTART_S", -1.0)
+    async with nobody() as (port, upstream):
+        for _ in range(2 * hosts.BREAK_AFTER_FAILURES):
+            assert (await ask(upstream)).status == 503
+        async with Peer(serve_ok).running(port=port):
+            assert (await ask(upstream)).status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_what_was_not_sent_waits_a_moment_for_a_service_that_starts_again(
+    method: str,
+) -> None:
+    async with nobody() as (port, upstream):
+        call = asyncio.create_task(ask(upstream, method, body=b"{}"))
+        async with asyncio.timeout(5):
+            while not upstream._hosts._waiting:  # noqa: ASYNC110  it has no bell
+                await asyncio.sleep(0)
+        async with Peer(serve_ok).running(port=port) as server:
+            assert (await call).status == 200
+        assert len(server.requests) == 1
+
+
+async def test_only_so_many_wait_and_only_until_a_start_would_be_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hosts, "WAITING_MAX", 0)
+    async with nobody() as (_, upstream):
+        assert (await ask(upstream)).status == 503
+        monkeypatch.setattr(hosts, "WAITING_MAX", 1)
+        upstream._hosts._away_since = time.monotonic() - hosts.RESTART_S
+        assert (await ask(upstream)).status == 503
+
+
+async def test_only_one_call_finds_out_whether_an_address_that_hung_is_back() -> None:
     probed, go_on = asyncio.Event(), asyncio.Event()
 
     async def script(connection: Connection) -> None:
@@ -203,7 +232,7 @@ async def test_only_one_call_finds_out_whether_a_broken_address_is_back() -> Non
     async with peer(script) as (server, upstream):
         host = hosts.Host("127.0.0.1")
         for _ in range(hosts.BREAK_AFTER_FAILURES):
-            host.failed()
+            host.failed(hung=True)
         host._broken_until = time.monotonic()
         upstream._hosts._hosts = [host]
         upstream._hosts._resolved_at = time.monotonic()
@@ -225,6 +254,85 @@ async def test_an_address_that_takes_no_connection_is_passed_over_even_for_a_pos
         upstream._hosts._resolved_at = time.monotonic()
         assert (await ask(upstream, "POST")).status == 200
     assert len(server.requests) == 1
+
+
+async def test_the_last_address_is_tried_though_it_is_marked_as_broken() -> None:
+    async with peer(serve_ok) as (server, upstream):
+        broken = hosts.Host("127.0.0.1")
+        for _ in range(hosts.BREAK_AFTER_FAILURES):
+            broken.failed()
+        upstream._hosts._hosts = [hosts.Host("127.0.0.2"), broken]  # nobody listens at the first
+        upstream._hosts._resolved_at = time.monotonic()
+        assert (await ask(upstream, "POST")).status == 200
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("refusal", [502, 503, 504])
+async def test_who_refuses_at_once_draws_hardly_any_calls(refusal: int) -> None:
+    """Of a thousand calls, twenty under way at a time; one address is never busy, for it refuses."""
+    good, bad = hosts.Host("127.0.0.1"), hosts.Host("127.0.0.2")
+    both = hosts.Hosts("service", 80)
+    both._hosts, both._resolved_at = [good, bad], float("inf")
+    under_way: deque[Any] = deque()
+    drawn = {good: 0, bad: 0}
+    for _ in range(1000):
+        host = await both.pick([])
+        assert host is not None
+        drawn[host] += 1
+        call = host.call()
+        call.__enter__()
+        if host is bad:
+            call.__exit__(None, None, None)
+            host.answered(refusal)
+            continue
+        under_way.append(call)
+        if len(under_way) > 20:
+            under_way.popleft().__exit__(None, None, None)
+            good.answered(200)
+    assert drawn[bad] <= 80
+
+
+async def test_who_sheds_three_calls_of_four_keeps_the_rest() -> None:
+    """Four times its load is no reason to leave an address alone: its twin would have it all."""
+    host = hosts.Host("127.0.0.1")
+    for number in range(400):
+        host.answered(200 if number % 4 == 0 else 503)
+        assert host.takes_calls(time.monotonic())
+
+
+async def test_an_address_that_refuses_its_probe_is_left_alone_again() -> None:
+    host = hosts.Host("127.0.0.1")
+    for _ in range(100):
+        host.answered(503)
+    assert not host.takes_calls(time.monotonic())
+    host._broken_until = time.monotonic()
+    with host.call():
+        host.answered(503)
+    assert not host.takes_calls(time.monotonic())
+    assert host.fails_at_once()
+
+
+async def test_who_refuses_now_and_then_draws_fewer_calls_and_gets_them_back() -> None:
+    flaky, good = hosts.Host("127.0.0.1"), hosts.Host("127.0.0.2")
+    now = time.monotonic()
+    for number in range(40):
+        flaky.answered(503 if number % 2 else 200)
+    good.under_way = 3
+    assert flaky.takes_calls(now)
+    assert flaky.cost(now) > good.cost(now)
+    assert flaky.cost(now + 60) < good.cost(now + 60)
+
+
+async def test_when_half_of_the_addresses_are_left_no_more_than_those_that_hang_stay_out() -> None:
+    few = [hosts.Host(f"127.0.0.{number}") for number in range(1, 5)]
+    all_of_them = hosts.Hosts("service", 80)
+    all_of_them._hosts, all_of_them._resolved_at = few, float("inf")
+    for host, hung in zip(few[:3], (False, False, True), strict=True):
+        for _ in range(hosts.BREAK_AFTER_FAILURES):
+            host.failed(hung=hung)
+        host._share = 0.0
+    picked = {await all_of_them.pick([]) for _ in range(200)}
+    assert picked == {few[0], few[1], few[3]}
 
 
 async def test_a_service_that_stalls_is_given_up() -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from booking.providers.protocol import Charge, ProviderEvent, RefundVerdict, Verdict
+from booking.providers.sandbox.app import TOKENS
 from booking.providers.signatures import signed_message, verify
 from chassis.body import decode
 from chassis.client import ServiceClient, UpstreamRefused
@@ -47,6 +48,7 @@ class SandboxProvider:
     """`client` reaches the sandbox's app; `secrets` may have signed its messages."""
 
     name = "sandbox"
+    test_tokens = TOKENS
 
     def __init__(self, client: ServiceClient, secrets: Sequence[str]) -> None:
         self.client = client

@@ -25,6 +25,8 @@ from chassis.upstream import Message, send_problem
 DECLINED = {"tok_declined": "card_declined", "tok_async_declined": "card_declined"}
 LATE = frozenset({"tok_async", "tok_async_declined"})
 SILENT = frozenset({"tok_timeout"})
+# Every token that means something here, as a page may offer them; any other one succeeds.
+TOKENS = ("tok_ok", "tok_declined", "tok_async", "tok_async_declined", "tok_timeout")
 # The caller is to have given up when the webhook of an unanswered charge comes: a caller's deadline is
 # shorter than this. Also how long a call that is never answered keeps its connection.
 SILENCE_S = 3.0

@@ -96,3 +96,31 @@ UPDATE promo_tallies t SET uses = t.uses - e.uses
 FROM (SELECT promo_code_id, user_id, count(*) AS uses FROM ended JOIN returned USING (promo_code_id)
       GROUP BY promo_code_id, user_id) AS e
 WHERE t.promo_code_id = e.promo_code_id AND t.user_id = e.user_id;
+
+-- name: lock_promo_misses!
+-- Before the codes of a user, and those from an address, are judged: one after the other, good ones too,
+-- or a hundred at once would get further than a hundred one by one. Always in this order. Alone, since a
+-- statement that waits for a lock sees the rows as they were when it began.
+SELECT pg_advisory_xact_lock(hashtextextended('promo misses of ' || :user_id::uuid::text, 7382)),
+       pg_advisory_xact_lock(hashtextextended('promo misses from ' || :address::text, 7382));
+
+-- name: promo_refused_for_s$
+-- Seconds until the user and the address have a miss left each; NULL: they have.
+SELECT extract(epoch FROM greatest(
+    (SELECT missed_at FROM promo_misses
+     WHERE user_id = :user_id AND missed_at > now() - :within::interval
+     ORDER BY missed_at DESC OFFSET :user_max::int - 1 LIMIT 1),
+    (SELECT missed_at FROM promo_misses
+     WHERE address = :address::text AND missed_at > now() - :within::interval
+     ORDER BY missed_at DESC OFFSET :address_max::int - 1 LIMIT 1)
+) + :within::interval - now())::float8;
+
+-- name: insert_promo_miss!
+-- What is too old to count goes on the way.
+WITH forgotten AS (
+    DELETE FROM promo_misses WHERE user_id = :user_id AND missed_at <= now() - :within::interval
+)
+INSERT INTO promo_misses (user_id, address) VALUES (:user_id, :address);
+
+-- name: prune_promo_misses!
+DELETE FROM promo_misses WHERE missed_at <= now() - :within::interval;

@@ -9,9 +9,42 @@ SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
     r.code AS promo_code, r.discount,
     (SELECT json_build_object('payment_id', p.payment_id, 'method', p.method, 'state', p.state)::text
      FROM payments p WHERE p.order_id = o.order_id
-     ORDER BY p.created_at DESC, p.payment_id DESC LIMIT 1) AS payment
+     ORDER BY p.created_at DESC, p.payment_id DESC LIMIT 1) AS payment,
+    CASE WHEN o.paid_at IS NOT NULL THEN (SELECT count(*) FROM tickets t
+        WHERE t.order_id = o.order_id AND t.user_id = o.user_id AND t.status <> 'void') END AS tickets_left,
+    back.refunded_amount, back.refund_cause,
+    c.reason AS session_cancelled_for, c.created_at AS session_cancelled_at
 FROM orders_as_read o LEFT JOIN promo_redemptions r ON r.order_id = o.order_id
+LEFT JOIN session_cancellations c ON c.session_id = o.session_id
+LEFT JOIN LATERAL (SELECT sum(amount)::bigint AS refunded_amount, max(cause) AS refund_cause FROM refunds
+    WHERE order_id = o.order_id AND state NOT IN ('requested', 'rejected')) AS back ON true
 WHERE o.order_id = :order_id AND o.user_id = :user_id;
+
+-- name: list_places
+-- What has become of each seat of the buyer's paid order: of its newest ticket, of the refund that it is
+-- in, and to whom the buyer gave it last. A ticket that came back is the buyer's again.
+SELECT i.seat_id, coalesce(i.paid, i.price) AS paid,
+       CASE WHEN ri.effect = 'freed' THEN 'refunded'
+            WHEN t.user_id <> o.user_id THEN 'given'
+            WHEN ri.effect = 'wanted' THEN 'refund_requested'
+            WHEN t.status = 'checked_in' THEN 'checked_in'
+            ELSE 'valid' END AS status,
+       CASE WHEN t.user_id = o.user_id AND t.status <> 'void' THEN t.ticket_id END AS ticket_id,
+       CASE WHEN t.user_id <> o.user_id AND ri.effect IS DISTINCT FROM 'freed' THEN x.to_name END
+           AS given_to,
+       CASE WHEN ri.effect IS NOT NULL THEN coalesce(f.decided_at, f.created_at)
+            WHEN t.user_id <> o.user_id THEN x.transferred_at ELSE t.checked_in_at END AS since
+FROM orders o JOIN order_items i ON i.order_id = o.order_id
+JOIN LATERAL (SELECT * FROM tickets n WHERE n.order_id = i.order_id AND n.seat_id = i.seat_id
+              ORDER BY n.status <> 'void' DESC, n.issued_at DESC, n.ticket_id DESC LIMIT 1) AS t ON true
+LEFT JOIN refund_items ri ON ri.order_id = i.order_id AND ri.seat_id = i.seat_id AND ri.effect <> 'dropped'
+LEFT JOIN refunds f ON f.refund_id = ri.refund_id
+LEFT JOIN LATERAL (SELECT y.to_name, y.transferred_at FROM ticket_transfers y
+                   JOIN tickets old ON old.ticket_id = y.ticket_id
+                   WHERE y.order_id = i.order_id AND old.seat_id = i.seat_id AND y.from_user_id = o.user_id
+                   ORDER BY y.transferred_at DESC LIMIT 1) AS x ON true
+WHERE o.order_id = :order_id AND o.user_id = :user_id
+ORDER BY i.seat_id;
 
 -- name: get_order_by_key^
 -- For replaying the answer to a POST /orders that was sent again with its key.
@@ -38,8 +71,15 @@ SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
         FROM order_items WHERE order_id = o.order_id) AS i) AS items,
     EXISTS (SELECT FROM order_items WHERE order_id = o.order_id AND accessible = 'last_left')
         AS only_accessible_left,
-    r.code AS promo_code, r.discount
+    r.code AS promo_code, r.discount,
+    CASE WHEN o.paid_at IS NOT NULL THEN (SELECT count(*) FROM tickets t
+        WHERE t.order_id = o.order_id AND t.user_id = o.user_id AND t.status <> 'void') END AS tickets_left,
+    back.refunded_amount, back.refund_cause,
+    c.reason AS session_cancelled_for, c.created_at AS session_cancelled_at
 FROM orders_as_read o LEFT JOIN promo_redemptions r ON r.order_id = o.order_id
+LEFT JOIN session_cancellations c ON c.session_id = o.session_id
+LEFT JOIN LATERAL (SELECT sum(amount)::bigint AS refunded_amount, max(cause) AS refund_cause FROM refunds
+    WHERE order_id = o.order_id AND state NOT IN ('requested', 'rejected')) AS back ON true
 WHERE o.user_id = :user_id
   AND (:status::text IS NULL OR o.status = :status)
   AND (:before::timestamptz IS NULL OR (o.created_at, o.order_id) < (:before, :before_id::uuid))

@@ -11,11 +11,16 @@ ORDER BY t.seat_id;
 -- name: get_ticket^
 -- Whoever may see it is decided by the caller: its owner, or who has the link that was mailed.
 SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.void_reason, t.code,
-       i.area, i.row, i.number, o.title, o.venue, o.starts_at, o.time_zone, o.order_no,
-       t.issued_at
+       i.area, i.row, i.number, o.title, o.venue, o.starts_at, o.time_zone, o.order_no, t.issued_at,
+       t.checked_in_at, given.to_name AS given_to, given.transferred_at AS given_at,
+       got.from_name AS received_from, got.transferred_at AS received_at,
+       c.reason AS session_cancelled_for
 FROM tickets t
 JOIN orders o ON o.order_id = t.order_id
 JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+LEFT JOIN ticket_transfers given ON given.ticket_id = t.ticket_id
+LEFT JOIN ticket_transfers got ON got.new_ticket_id = t.ticket_id
+LEFT JOIN session_cancellations c ON c.session_id = t.session_id
 WHERE t.ticket_id = :ticket_id;
 
 -- name: lock_signing_keys!

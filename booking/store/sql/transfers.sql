@@ -34,8 +34,10 @@ WITH issued AS (
     VALUES (:new_ticket_id, :order_id, :session_id, :seat_id, :to_user_id, :code)
     RETURNING ticket_id
 )
-INSERT INTO ticket_transfers (transfer_id, ticket_id, new_ticket_id, order_id, from_user_id, to_user_id)
-SELECT :transfer_id, :ticket_id, issued.ticket_id, :order_id, :from_user_id, :to_user_id FROM issued
+INSERT INTO ticket_transfers (transfer_id, ticket_id, new_ticket_id, order_id, from_user_id, to_user_id,
+                              from_name, to_name)
+SELECT :transfer_id, :ticket_id, issued.ticket_id, :order_id, :from_user_id, :to_user_id,
+       :from_name, :to_name FROM issued
 RETURNING transferred_at;
 
 -- name: lock_guesses!
@@ -60,10 +62,16 @@ DELETE FROM recipient_misses WHERE user_id = :user_id AND missed_at = :taken_at;
 -- name: list_tickets
 -- Newest first: ids ascend with time.
 SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.void_reason, t.code,
-       i.area, i.row, i.number, o.title, o.venue, o.starts_at, o.time_zone, o.order_no, t.issued_at
+       i.area, i.row, i.number, o.title, o.venue, o.starts_at, o.time_zone, o.order_no, t.issued_at,
+       t.checked_in_at, given.to_name AS given_to, given.transferred_at AS given_at,
+       got.from_name AS received_from, got.transferred_at AS received_at,
+       c.reason AS session_cancelled_for
 FROM tickets t
 JOIN orders o ON o.order_id = t.order_id
 JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+LEFT JOIN ticket_transfers given ON given.ticket_id = t.ticket_id
+LEFT JOIN ticket_transfers got ON got.new_ticket_id = t.ticket_id
+LEFT JOIN session_cancellations c ON c.session_id = t.session_id
 WHERE t.user_id = :user_id AND (:status::text IS NULL OR t.status = :status)
 ORDER BY t.ticket_id DESC LIMIT :limit OFFSET :offset;
 

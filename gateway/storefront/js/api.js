@@ -33,7 +33,9 @@ async function send(method, path, { body, key, signal, headers = {}, anonymous =
   const payload = body === undefined ? undefined : JSON.stringify(body);
   let answer;
   try {
-    answer = await fetch(BASE + path, { method, headers: sent, body: payload, signal, credentials: "omit" });
+    // only logging in has a cookie: by it a browser is known again that the account was logged in from
+    const credentials = path.startsWith("/auth/") ? "same-origin" : "omit";
+    answer = await fetch(BASE + path, { method, headers: sent, body: payload, signal, credentials });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Unreachable();
@@ -65,7 +67,7 @@ async function authorized(method, path, options) {
       throw error;
     }
     if (code === "token-expired") ({ answer } = await send(method, path, options));
-    if (answer.status === 401) login.end();
+    if (answer.status === 401 && code !== "invalid-credentials") login.end();
   }
   return answer.ok || answer.status === 304 ? answer : refuse(answer);
 }
@@ -117,6 +119,8 @@ export function placeOrder(body) {
   return once(what, (key) => post("/orders", body, key), isDefinite);
 }
 
+export const paymentOptions = (signal) => get("/payments/options", signal);
+
 export function pay(order_id, body) {
   return once(["pay", order_id, body], (key) => post(`/orders/${order_id}/pay`, body, key), isDefinite);
 }
@@ -144,10 +148,19 @@ export async function logIn(email, password) {
   login.start(await call("POST", "/auth/login", { body: { email, password }, anonymous: true }));
 }
 
-export async function register(email, password, full_name) {
-  const body = { email, password, full_name };
+/** `locale`: what the reader has chosen; without it the server follows the browser's languages. */
+export async function register(email, password, full_name, locale) {
+  const body = { email, password, full_name, locale };
   login.start(await call("POST", "/auth/register", { body, anonymous: true }));
 }
+
+export const askForPasswordLink = (email) => call("POST", "/auth/password/forgot", { body: { email }, anonymous: true });
+
+export async function resetPassword(token, password) {
+  login.start(await call("POST", "/auth/password/reset", { body: { token, password }, anonymous: true }));
+}
+
+export const changePassword = (current_password, password) => post("/auth/password/change", { current_password, password });
 
 /** Always ends the login here; the server is told as well if it can be reached. */
 export async function logOut() {

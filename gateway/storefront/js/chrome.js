@@ -38,9 +38,8 @@ function link(href, symbol, words) {
 
 function languageSwitch() {
   const other = current() === "zh" ? "en" : "zh";
-  const label = `${t("nav.language")}: ${languages[other]}`;
-  return h("button", { class: "nav-link language", type: "button", "aria-label": label, lang: other, onclick: () => choose(other) },
-    icon("globe"), h("span", {}, other === "en" ? "EN" : "中文"));
+  return h("button", { class: "nav-link language", type: "button", lang: other, onclick: () => choose(other) },
+    icon("globe"), h("span", {}, languages[other]));
 }
 
 function footerBar() {

@@ -32,11 +32,19 @@ export function hour(iso, time_zone) {
   return inZone(iso, time_zone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(new Date(iso));
 }
 
+/** On the venue's clock; names the venue's zone where the reader's own clock shows another time. */
 export function dayAndHour(iso, time_zone) {
-  return `${day(iso, time_zone)} ${hour(iso, time_zone)}`;
+  const shown = `${day(iso, time_zone)} ${hour(iso, time_zone)}`;
+  return isForeign(iso, time_zone) ? `${shown} (${zoneName(iso, time_zone)})` : shown;
 }
 
-/** 中国标准时间: said wherever a time of the venue is shown. */
+function isForeign(iso, time_zone) {
+  const options = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric" };
+  const date = new Date(iso);
+  return inZone(iso, time_zone, options).format(date) !== inZone(iso, null, options).format(date);
+}
+
+/** 中国标准时间 */
 export function zoneName(iso, time_zone) {
   const parts = inZone(iso, time_zone, { timeZoneName: "long" }).formatToParts(new Date(iso));
   return parts.find((part) => part.type === "timeZoneName")?.value ?? time_zone;
@@ -63,8 +71,20 @@ export function two(number) {
   return String(number).padStart(2, "0");
 }
 
-/** A区 3排12座; a standing place has no row. */
+/** A区 3排12座; a standing place has no row, and its number is nothing that people look for. */
 export function seatName(seat) {
-  const values = { area: seat.area ?? "", row: seat.row, number: seat.number };
-  return (seat.row ? t("seat.name", values) : t("seat.place", values)).trim();
+  const area = seat.area ?? "";
+  if (seat.row) return t("seat.name", { area, row: seat.row, number: seat.number }).trim();
+  return saysStanding(area) ? area : t("seat.standing", { area }).trim();
+}
+
+/** Several of them, standing places of one area together. */
+export function seatNames(seats) {
+  const counted = new Map();
+  for (const name of seats.map(seatName)) counted.set(name, (counted.get(name) ?? 0) + 1);
+  return [...counted].map(([seat, count]) => (count === 1 ? seat : t("seat.times", { seat, count })));
+}
+
+function saysStanding(area) {
+  return area.includes("站") || /standing/i.test(area);
 }

@@ -1,4 +1,4 @@
-// Every sentence of the storefront, in Chinese (default) and English.
+// Every sentence of the storefront, in Chinese and in English.
 
 import zh from "./words/zh.js";
 import en from "./words/en.js";
@@ -6,9 +6,16 @@ import en from "./words/en.js";
 const WORDS = { zh, en };
 const STORED = "stampede.language";
 const listeners = new Set();
-let language = WORDS[localStorage.getItem(STORED)] ? localStorage.getItem(STORED) : "zh";
+const DEFAULT = "en"; // for readers of neither: more of them can make something of it
+let language = WORDS[localStorage.getItem(STORED)] ? localStorage.getItem(STORED) : preferred(navigator.languages);
 
 export const languages = { zh: "中文", en: "English" };
+
+/** The first of the reader's languages that there are words in; zh-TW and zh-Hans are zh. */
+function preferred(tags) {
+  const known = (tags ?? []).map((tag) => tag.toLowerCase().split("-")[0]);
+  return known.find((one) => one in WORDS) ?? DEFAULT;
+}
 
 export function current() {
   return language;

@@ -7,10 +7,11 @@ import * as login from "./login.js";
 import { redraw, route, start } from "./router.js";
 import { chooseView } from "./views/choose.js";
 import { doorView } from "./views/door.js";
-import { loginView, registerView } from "./views/login.js";
+import { followLogin, loginView, registerView } from "./views/login.js";
 import { meView } from "./views/me.js";
 import { orderView } from "./views/order.js";
 import { ordersView } from "./views/orders.js";
+import { forgotView, resetView } from "./views/password.js";
 import { showView } from "./views/show.js";
 import { showsView } from "./views/shows.js";
 import { ticketsView } from "./views/tickets.js";
@@ -23,13 +24,19 @@ route("/orders/:id", orderView);
 route("/tickets", ticketsView);
 route("/login", loginView);
 route("/register", registerView);
+route("/forgot", forgotView);
+route("/reset", resetView);
 route("/me", meView);
 route("/door", doorView);
 
 applyToDocument();
+await login.join();
 const frame = chrome();
 put(document.getElementById("app"), frame.node);
-login.onChange(frame.refresh);
+login.onChange(({ elsewhere }) => {
+  frame.refresh();
+  if (elsewhere) followLogin();
+});
 onChange(({ pageFollows }) => {
   frame.refresh();
   if (!pageFollows) redraw();

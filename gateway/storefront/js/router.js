@@ -57,7 +57,7 @@ async function show({ quiet = false } = {}) {
   if (signal.aborted) return;
   put(outlet, node);
   outlet.removeAttribute("aria-busy");
-  outlet.dataset.path = asked;
+  outlet.dataset.path = here(); // a page may have taken something out of its address
   settle(quiet);
 }
 
@@ -72,11 +72,10 @@ async function draw(found, context) {
   }
 }
 
-/** After a new page: its title in the tab, the reader at its top, the focus on its heading. */
+/** After a new page: the reader at its top, the focus on its heading. */
 function settle(quiet) {
-  const heading = outlet.querySelector("h1");
-  document.title = heading ? `${heading.textContent} · Stampede` : "Stampede";
   if (quiet) return;
+  const heading = outlet.querySelector("h1");
   window.scrollTo(0, 0);
   if (!heading || redrawing) return;
   heading.tabIndex = -1;
@@ -88,8 +87,16 @@ export function redraw() {
   return show().finally(() => { redrawing = false; });
 }
 
+/** The tab says what the page's heading says, also when a page changes while it is open. */
+function entitle() {
+  const heading = outlet.querySelector("h1")?.textContent;
+  const title = heading ? `${heading} · Stampede` : "Stampede";
+  if (document.title !== title && !outlet.querySelector(".loading")) document.title = title;
+}
+
 export function start(element) {
   outlet = element;
+  new MutationObserver(entitle).observe(outlet, { childList: true, characterData: true, subtree: true });
   window.addEventListener("hashchange", () => show());
   redrawing = true; // the first page leaves the focus where browsers put it
   return show().finally(() => { redrawing = false; });

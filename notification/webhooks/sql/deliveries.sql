@@ -1,28 +1,36 @@
 -- Deliveries: claimed by senders, listed and sent again by their organizers, pruned.
 
 -- name: claim_deliveries
--- A few of every endpoint that is not busy here, but one at a time of an endpoint that fails, so that
--- neither a backlog nor a silent receiver stands in the way of others. Endpoints with something
--- pending are found by leaping through the index, one probe each. A lease, not a lock: nothing is open
--- while the request is on its way; `claims` is the fence of whoever claimed it.
+-- Fair by owner: whoever has the fewest on their way here gets the next place, and nobody has more than
+-- :owner_most, so that all the slow receivers of one owner delay nobody else. Of one owner every endpoint
+-- that is not busy here has its turn, a few deliveries each, but one at a time of an endpoint that fails.
+-- Endpoints with something pending are found by leaping through the index, one probe each. A lease, not a
+-- lock: nothing is open while the request is on its way; `claims` is the fence of whoever claimed it.
 WITH RECURSIVE waiting AS (
     (SELECT endpoint_id FROM webhook_deliveries WHERE state = 'pending' ORDER BY endpoint_id LIMIT 1)
     UNION ALL
     SELECT (SELECT d.endpoint_id FROM webhook_deliveries d
             WHERE d.state = 'pending' AND d.endpoint_id > w.endpoint_id ORDER BY d.endpoint_id LIMIT 1)
     FROM waiting w WHERE w.endpoint_id IS NOT NULL),
-chosen AS (
-    SELECT due.delivery_id
+due AS (
+    SELECT p.owner_id, few.delivery_id, few.next_attempt,
+           row_number() OVER (PARTITION BY p.owner_id ORDER BY few.turn, few.next_attempt) AS turn
     FROM waiting JOIN webhook_endpoints p ON p.endpoint_id = waiting.endpoint_id AND p.active
     CROSS JOIN LATERAL (
         SELECT first.delivery_id, first.next_attempt,
                row_number() OVER (ORDER BY first.next_attempt) AS turn
         FROM (SELECT d.delivery_id, d.next_attempt FROM webhook_deliveries d
               WHERE d.endpoint_id = p.endpoint_id AND d.state = 'pending' AND d.next_attempt <= now()
-              ORDER BY d.next_attempt LIMIT :each) AS first) AS due
+              ORDER BY d.next_attempt LIMIT :each) AS first) AS few
     WHERE NOT p.endpoint_id = ANY(:busy::uuid[])
-      AND due.turn <= CASE WHEN p.failing_since IS NULL THEN :each ELSE 1 END
-    ORDER BY due.next_attempt
+      AND few.turn <= CASE WHEN p.failing_since IS NULL THEN :each ELSE 1 END),
+on_their_way AS (
+    SELECT owner_id, count(*) AS number FROM unnest(:owners::uuid[]) AS o (owner_id) GROUP BY owner_id),
+chosen AS (
+    SELECT due.delivery_id
+    FROM due LEFT JOIN on_their_way USING (owner_id)
+    WHERE due.turn + coalesce(number, 0) <= :owner_most
+    ORDER BY due.turn + coalesce(number, 0), due.next_attempt
     LIMIT :limit),
 mine AS (
     SELECT d.delivery_id FROM webhook_deliveries d
@@ -34,7 +42,7 @@ SET claims = d.claims + 1, attempts = d.attempts + 1, last_attempt_at = now(),
     next_attempt = now() + make_interval(secs => :lease_s::float8)
 FROM mine, webhook_endpoints p, webhook_events e
 WHERE d.delivery_id = mine.delivery_id AND p.endpoint_id = d.endpoint_id AND e.event_id = d.event_id
-RETURNING d.delivery_id, d.endpoint_id, d.event_id, d.claims AS claim, d.attempts AS attempt, p.url, e.body,
+RETURNING d.delivery_id, d.endpoint_id, p.owner_id, d.event_id, d.claims AS claim, d.attempts AS attempt, p.url, e.body,
           e.request_id, now() AS claimed_at,
           ARRAY(SELECT s.secret FROM webhook_secrets s
                 WHERE s.endpoint_id = p.endpoint_id AND (s.expires_at IS NULL OR s.expires_at > now())

@@ -2,10 +2,12 @@
 
 import asyncio
 
+import pytest
 from aiohttp import web
 
 from notification import workers
 from notification.webhooks import store
+from notification.webhooks.dispatching import AT_ONCE
 from notification.webhooks.posting import RESPONSE_KEPT_MAX
 from tests.support.notification import names
 from tests.support.orders import event_of, order_cancelled
@@ -17,9 +19,15 @@ from tests.support.webhooks import (
     Webhooks,
     documented_verify,
     paid,
+    receiving,
 )
 
 verify = documented_verify()
+
+# Endpoints given to so many owners.
+SPREAD = """UPDATE webhook_endpoints p SET owner_id = md5((one.place % $1::int)::text)::uuid
+            FROM (SELECT endpoint_id, row_number() OVER () AS place FROM webhook_endpoints) AS one
+            WHERE one.endpoint_id = p.endpoint_id"""
 
 
 async def test_during_a_rotation_both_secrets_sign_and_afterwards_one(
@@ -188,3 +196,56 @@ async def test_the_audit_finds_what_is_stuck(service: Webhooks, receiver: Receiv
         "UPDATE webhook_events SET routed = false, created_at = now() - interval '5 minutes'"
     )
     assert await broken() == set(store.INVARIANTS)
+
+
+@pytest.mark.parametrize("slow_owners", [1, 4, 20])
+async def test_slow_endpoints_of_some_delay_nobody_elses_deliveries(
+    service: Webhooks, receiver: Receiver, slow_owners: int
+) -> None:
+    """Twenty endpoints that never answer, with more to say to them than fits into all places; who comes
+    after them is heard while all of those still hang."""
+    release = asyncio.Event()
+
+    async def hang(message: Message) -> int:
+        await release.wait()
+        return 200
+
+    stop = asyncio.Event()
+    async with receiving() as slow, service.dispatcher() as dispatcher:
+        slow.answer = hang
+        for _ in range(20):
+            await service.subscribe(slow.url)
+        await service.deliver(*(paid(service.catalog.session()) for _ in range(10)))
+        await service.router.round()
+        await service.pool.execute(SPREAD, slow_owners)
+        running = asyncio.create_task(dispatcher.run(stop))
+        try:
+            await slow.got(20)
+            for _ in range(3):  # whatever else they are given: all that they get before others come
+                await dispatcher._begin()
+            assert len(dispatcher._under_way) < AT_ONCE
+            await service.subscribe(receiver.url, by=OTHER)
+            await service.deliver(paid(service.catalog.session(OTHER)))
+            await service.router.round()
+            await receiver.got(1, within_s=10)
+            assert not release.is_set()
+        finally:
+            release.set()
+            stop.set()
+            await running
+
+
+async def test_an_owners_endpoints_have_their_turns_before_any_has_a_second(
+    service: Webhooks, receiver: Receiver
+) -> None:
+    for _ in range(3):
+        await service.subscribe(receiver.url)
+    await service.deliver(*(paid(service.catalog.session()) for _ in range(4)))
+    await service.router.round()
+    first = await store.claim_deliveries(service.pool, limit=9, each=8, owner_most=3, lease_s=60)
+    assert len({one.endpoint_id for one in first}) == 3
+    owners = [one.owner_id for one in first]
+    none = await store.claim_deliveries(
+        service.pool, limit=9, each=8, owners=owners, owner_most=3, lease_s=60
+    )
+    assert none == []

@@ -8,14 +8,13 @@ import * as login from "../login.js";
 import { isDefinite, seatsOf, sentence } from "../problems.js";
 import { go, here } from "../router.js";
 import { basket } from "./basket.js";
-import { bestForm } from "./best.js";
+import { bestForm, cheapestArea } from "./best.js";
 import { dropDraft, keepDraft, readDraft } from "./draft.js";
 import { promoField } from "./promo.js";
-import { countdown, saleStatus } from "./sale.js";
+import { countdown, saleStatus, watchSale } from "./sale.js";
 import { notice } from "./states.js";
 
 const SEATS_AN_ORDER_MAX = 20; // the API's
-const ORDERABLE = ["on_sale", "sold_out"]; // returned seats may come back at any moment
 
 export class Ordering {
   constructor(session, model, selected, signal) {
@@ -23,7 +22,8 @@ export class Ordering {
     this.cap = Math.min(SEATS_AN_ORDER_MAX, session.max_tickets_per_user);
     this.draft = readDraft(session.session_id);
     this.mode = this.draft.mode ?? "best";
-    this.choice = { area_id: this.draft.area_id ?? this.firstArea(), quantity: Math.min(this.draft.quantity ?? Math.min(2, this.cap), this.cap), accessible: this.draft.accessible ?? false };
+    const quantity = Math.min(this.draft.quantity ?? 2, this.cap);
+    this.choice = { area_id: this.draft.area_id ?? cheapestArea(this.areas(), quantity), quantity, accessible: this.draft.accessible ?? false };
     for (const seat_id of this.draft.seats ?? []) this.restore(seat_id);
     this.best = bestForm(session, this.choice, this.cap, () => this.refresh());
     this.basket = basket(selected, this.cap, { remove: (seat) => this.toggle(seat), clear: () => this.clear(), reveal: (seat) => this.reveal(seat) });
@@ -36,13 +36,29 @@ export class Ordering {
     this.total = h("span", { class: "total" });
     this.button = h("button", { class: "button large", type: "button", onclick: () => this.submit() });
     this.node = h("aside", { class: "panel" }, this.tabs, this.content, h("div", { class: "panel-end" }, this.promo.node, this.message.box, this.foot));
-    this.drawFoot();
-    this.refresh();
+    watchSale(signal, () => this.status(), (status) => this.drawFoot(status));
   }
 
-  firstArea() {
-    const areas = this.session.seat_areas;
-    return (areas.find((area) => area.available > 0) ?? areas[0])?.area_id;
+  /** The session's areas with what is left of them now. */
+  areas() {
+    const free = new Map(this.model.areas.map((area) => [area.area_id, area.free]));
+    return this.session.seat_areas.map((area) => ({ ...area, available: free.get(area.area_id) ?? area.available }));
+  }
+
+  /** By the clock and by the seats as they are: one that comes back is on sale again. */
+  status() {
+    const { status } = this.session;
+    const lasting = ["draft", "cancelled"].includes(status) ? status : "on_sale";
+    return saleStatus({ ...this.session, status: lasting, seat_areas: this.areas() });
+  }
+
+  chosenArea() {
+    return this.areas().find((one) => one.area_id === this.choice.area_id);
+  }
+
+  /** Never more than are left of the area. */
+  quantity() {
+    return Math.min(this.choice.quantity, Math.max(1, this.chosenArea()?.available ?? 1));
   }
 
   restore(seat_id) {
@@ -53,18 +69,18 @@ export class Ordering {
   }
 
   /** Before the opening the foot counts down, then it is the button. */
-  drawFoot() {
-    const status = saleStatus(this.session);
-    const opens = status === "scheduled" && countdown(this.session.sale_opens_at, this.signal, () => this.drawFoot());
+  drawFoot(status) {
+    const opens = status === "scheduled" && countdown(this.session.sale_opens_at, this.signal);
     put(this.foot, opens, h("div", { class: "foot-row" }, this.total, this.button));
-    this.open = ORDERABLE.includes(status);
+    this.open = status === "on_sale";
     this.closedWords = status === "scheduled" ? t("choose.not-open") : t(`sale.${status}`);
-    if (this.best) this.refresh();
+    this.refresh();
   }
 
   setMode(mode) {
     this.mode = mode;
     this.message.say("");
+    this.keep();
     this.refresh();
   }
 
@@ -76,20 +92,24 @@ export class Ordering {
     if (focused) this.tabs.querySelector('[aria-pressed="true"]').focus();
     const shown = this.mode === "best" ? this.best.node : this.basket.node;
     if (this.content.firstChild !== shown) put(this.content, shown);
-    this.best.refresh(new Map(this.model.areas.map((area) => [area.area_id, area.free])));
+    this.best.refresh(this.areas());
     this.basket.refresh();
     this.drawButton();
   }
 
   drawButton() {
     const own = this.mode === "own";
-    const area = this.session.seat_areas.find((one) => one.area_id === this.choice.area_id);
-    const total = own ? [...this.selected.values()].reduce((sum, seat) => sum + seat.area.price, 0) : (area?.price ?? 0) * this.choice.quantity;
-    put(this.total, h("small", {}, t("choose.total")), h("b", {}, money(total, this.session.currency ?? area?.currency)));
+    const area = this.chosenArea();
+    const { currency = area?.currency } = this.session;
+    const total = own ? [...this.selected.values()].reduce((sum, seat) => sum + seat.area.price, 0) : (area?.price ?? 0) * this.quantity();
+    const each = own || !area ? t("choose.total") : t("choose.each", { price: money(area.price, currency), quantity: this.quantity() });
+    put(this.total, h("small", {}, each), h("b", {}, money(total, currency)));
+    const none = own ? this.selected.size === 0 : !(area?.available > 0);
     const key = `choose.${own ? "own" : "best"}.order${login.current() ? "" : "-login"}`;
-    const words = this.open ? t(this.busy ? "choose.ordering" : key) : this.closedWords;
-    put(this.button, !own && this.open && !this.busy && icon("spark"), words);
-    this.button.disabled = !this.open || this.busy || (own ? this.selected.size === 0 : !area);
+    const shut = this.open ? !own && none && t("area.none") : this.closedWords;
+    const words = this.busy ? t("choose.ordering") : shut || t(key);
+    put(this.button, !own && !shut && !this.busy && login.current() && icon("spark"), words);
+    this.button.disabled = this.busy || !this.open || none;
   }
 
   toggle(seat) {
@@ -163,7 +183,7 @@ export class Ordering {
     const { session_id } = this.session;
     const about = this.promo_code ? { session_id, promo_code: this.promo_code } : { session_id };
     if (this.mode === "own") return { ...about, seats: [...this.selected.keys()].sort((one, two) => one - two) };
-    const best = { ...about, seat_area_id: this.choice.area_id, quantity: this.choice.quantity };
+    const best = { ...about, seat_area_id: this.choice.area_id, quantity: this.quantity() };
     return this.best.accessible() ? { ...best, accessible: true } : best;
   }
 

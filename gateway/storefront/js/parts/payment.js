@@ -3,17 +3,18 @@
 import * as api from "../api.js";
 import { h, put } from "../dom.js";
 import { money } from "../format.js";
-import { t } from "../i18n.js";
+import { has, t } from "../i18n.js";
 import { sentence } from "../problems.js";
+import { field } from "./field.js";
 import { notice } from "./states.js";
 
 const METHODS = ["alipay", "wechat_pay", "card"];
-const OUTCOMES = { tok_ok: "sandbox.ok", tok_declined: "sandbox.declined" };
 const GONE = ["order-expired", "order-not-payable", "order-not-cancellable"];
 
-/** `paid(answer)`, `later()` when the provider answers later, `changed()` when the order is another now.
+/** `options`: who takes the money here.  `paid(answer)`, `later()` when the provider answers later, `changed()` when the order is another now.
     What the order says of a payment begun before this page was drawn is said here too. */
-export function payment(order, { paid, later, changed }) {
+export function payment(order, options, { paid, later, changed }) {
+  const tokens = tokensOf(options);
   const message = notice();
   const words = t("order.pay", { amount: money(order.total_amount, order.currency) });
   const button = h("button", { class: "button large wide", type: "submit" }, words);
@@ -25,6 +26,7 @@ export function payment(order, { paid, later, changed }) {
 
   const submit = async (event) => {
     event.preventDefault();
+    if (!tokens.check()) return null;
     const data = new FormData(event.target);
     busy(true, t("order.paying"));
     message.say("");
@@ -60,12 +62,22 @@ export function payment(order, { paid, later, changed }) {
     message.say(t("problem.payment-declined"));
   }
 
-  return h("form", { class: "payment", onsubmit: submit },
+  return h("form", { class: "payment", novalidate: true, onsubmit: submit },
     h("fieldset", { class: "methods" }, h("legend", {}, t("order.method")),
       METHODS.map((method, index) => choice("method", method, t(`order.${method}`), index === 0, h("span", { class: `method-mark ${method}`, "aria-hidden": "true" })))),
-    h("fieldset", { class: "sandbox" }, h("legend", {}, t("sandbox.title")), h("p", {}, t("sandbox.lead")),
-      h("div", { class: "sandbox-choices" }, Object.entries(OUTCOMES).map(([token, key], index) => choice("token", token, t(key), index === 0, h("code", {}, token))))),
+    tokens.node,
     message.box, button, h("p", { class: "centred" }, cancel), dialog);
+}
+
+/** Where no money moves, every way that a payment can end; elsewhere the token that the provider's own form has made. */
+function tokensOf({ provider, test_tokens }) {
+  if (test_tokens.length === 0) {
+    return field({ name: "token", label: t("payment.token"), hint: t("payment.token.hint", { provider }), autocomplete: "off", maxlength: "255", check: (value) => value.trim() !== "" });
+  }
+  const words = (token) => (has(`sandbox.${token}`) ? t(`sandbox.${token}`) : token);
+  const node = h("fieldset", { class: "sandbox" }, h("legend", {}, t("sandbox.title")), h("p", {}, t("sandbox.lead")),
+    h("div", { class: "sandbox-choices" }, test_tokens.map((token, index) => choice("token", token, words(token), index === 0, h("code", {}, token)))));
+  return { node, check: () => true };
 }
 
 function choice(name, value, words, checked, mark) {

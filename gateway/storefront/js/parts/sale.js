@@ -1,4 +1,4 @@
-// Whether a session can be bought now, by the server's clock, and how that is said.
+// Whether a session or a show can be bought now, by the server's clock, and how that is said.
 
 import { now, until } from "../clock.js";
 import { every, h, put } from "../dom.js";
@@ -7,6 +7,8 @@ import { t } from "../i18n.js";
 
 const FEW = 20;
 const OPENING_SOON_MS = 365 * 86_400_000; // beyond a year a countdown says nothing
+const LOOK_EVERY_MS = 250;
+const past = (iso) => Boolean(iso) && until(iso) <= 0;
 
 /** The status by the times of the session, so that a page left open opens by itself. */
 export function saleStatus(session) {
@@ -15,6 +17,31 @@ export function saleStatus(session) {
   if (now() >= Date.parse(session.sale_closes_at)) return "closed";
   const left = (session.seat_areas ?? []).some((area) => area.available > 0);
   return left || session.status === "scheduled" ? "on_sale" : "sold_out";
+}
+
+/** Of a show in a list: what the list said, and what has opened or closed since. */
+export function showState({ sale_state, sale_opens_at, sale_closes_at }) {
+  if (past(sale_opens_at)) return "open";
+  if (past(sale_closes_at)) return sale_opens_at ? "upcoming" : "closed";
+  return sale_state;
+}
+
+/** Calls `changed(status)` with what `read()` says now, and again whenever it says something else. */
+export function watchSale(signal, read, changed) {
+  let last = null;
+  every(signal, LOOK_EVERY_MS, () => {
+    const status = read();
+    if (status === last) return;
+    last = status;
+    changed(status);
+  });
+}
+
+/** A badge that turns by itself. */
+export function liveBadge(signal, read, make = badge) {
+  const place = h("span", { class: "badge-place" });
+  watchSale(signal, read, (status) => put(place, make(status)));
+  return place;
 }
 
 export function badge(status, words = t(`sale.${status}`)) {
@@ -27,19 +54,14 @@ export function areaLeft(area) {
   return h("span", { class: "left" }, t("area.available", { available: count(area.available) }));
 }
 
-/** A clock that runs down to `iso` and then calls `opened` once. Screen readers hear the minutes only. */
-export function countdown(iso, signal, opened) {
+/** A clock that runs down to `iso`. Screen readers hear the minutes only. */
+export function countdown(iso, signal) {
   const box = h("div", { class: "countdown", role: "timer", "aria-label": t("countdown.label") });
-  let done = false;
-  const draw = () => {
+  every(signal, LOOK_EVERY_MS, () => {
     const left_ms = until(iso);
     if (left_ms > OPENING_SOON_MS) return put(box);
-    put(box, h("span", { class: "countdown-label" }, t("countdown.label")), h("span", { class: "countdown-parts" }, digits(left_ms)));
-    if (left_ms > 0 || done) return null;
-    done = true;
-    return opened();
-  };
-  every(signal, 250, draw);
+    return put(box, h("span", { class: "countdown-label" }, t("countdown.label")), h("span", { class: "countdown-parts" }, digits(left_ms)));
+  });
   return box;
 }
 

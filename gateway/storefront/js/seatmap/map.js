@@ -19,7 +19,8 @@ export class SeatMap {
     this.canvas = h("canvas", { class: "map-canvas", tabindex: "0", role: "img", "aria-label": t("map.label") });
     this.tip = h("div", { class: "map-tip", hidden: true, "aria-hidden": "true" });
     this.box = h("div", { class: "map-box" }, this.canvas, this.tip, this.buttons());
-    this.node = h("div", { class: "map" }, this.box, legend());
+    this.lostMark = legendMark("lost");
+    this.node = h("div", { class: "map" }, this.box, legend(model, this.lostMark));
     const stage = 8;
     const world = { x: -1, y: -stage, width: model.width + 2, height: model.height + stage + 1 };
     this.viewport = new Viewport(world, () => this.schedule());
@@ -65,6 +66,7 @@ export class SeatMap {
   refresh(seats) {
     if (seats) this.renderer.repaint(seats);
     else this.renderer.repaintPicture();
+    this.lostMark.hidden = this.model.lost.size === 0;
     this.schedule();
   }
 
@@ -122,9 +124,15 @@ export class SeatMap {
 
 const NAMES = { plus: "in", minus: "out", fit: "fit" };
 
-function legend() {
-  const looks = ["free", "selected", "held", "sold", "lost", "accessible"];
-  return h("ul", { class: "legend" }, looks.map((look) => h("li", {},
+/** Only what this map can show, so that it fits without scrolling. */
+function legend(model, lostMark) {
+  lostMark.hidden = model.lost.size === 0;
+  const accessible = model.seats.some((seat) => seat.accessible);
+  return h("ul", { class: "legend" }, ["free", "selected", "held", "sold"].map(legendMark), accessible && legendMark("accessible"), lostMark);
+}
+
+function legendMark(look) {
+  return h("li", {},
     h("span", { class: `legend-mark ${look}`, "aria-hidden": "true" }, look === "selected" && icon("check"), look === "accessible" && icon("access"), look === "lost" && icon("close")),
-    t(`map.${look}`))));
+    t(`map.${look}`));
 }

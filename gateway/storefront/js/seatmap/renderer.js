@@ -9,6 +9,10 @@ import { drawSeat, readInks } from "./glyphs.js";
 export const NEAR = 9; // pixels a seat, from which seats are drawn one by one
 const ROW_LABELS_FROM = 15;
 const HEADING_ROOM = 120; // pixels of an area that must be in sight for its name
+const PILL_PADDING = 10;
+const LINE = 1.35;
+const STAGE_WORDS_FROM = 7;
+const LABEL_ROOM = 24; // pixels that a label may take however small its area is drawn
 const PICTURE_PIXELS_MAX = 4_000_000;
 const PICTURE_SCALE_MAX = 8;
 
@@ -64,13 +68,14 @@ export class Renderer {
     context.fillRect(0, 0, viewport.width, viewport.height);
     context.textAlign = "center";
     context.textBaseline = "middle";
-    this.drawStage();
+    this.labels = [this.drawStage()];
     const near = viewport.scale >= NEAR;
     const seen = this.model.areas.filter((area) => this.inSight(area));
     for (const area of seen) this.drawBlock(area);
     if (near) seen.forEach((area) => this.drawSeats(area));
     else this.drawPicture();
-    for (const area of seen) (near ? this.drawHeading(area) : this.drawLabel(area));
+    const largest = [...seen].sort((one, two) => two.width * two.height - one.width * one.height);
+    for (const area of largest) (near ? this.drawHeading(area) : this.drawLabel(area));
   }
 
   inSight({ x, y, width, height }) {
@@ -92,7 +97,9 @@ export class Renderer {
     context.roundRect(x, y, across, down, [4, 4, down * 0.8, down * 0.8]);
     context.fill();
     context.stroke();
-    this.text(t("map.stage"), x + across / 2, y + down / 2, Math.min(15, Math.max(9, down * 0.5)), 600, this.inks.faint);
+    const size = Math.min(15, down * 0.6);
+    if (size >= STAGE_WORDS_FROM) this.text(t("map.stage"), x + across / 2, y + down / 2, size, 600, this.inks.faint);
+    return { left: x, top: y, width: across, height: down };
   }
 
   drawBlock(area) {
@@ -165,30 +172,47 @@ export class Renderer {
     const left = Math.max(x, 0);
     const right = Math.min(x + area.width * this.viewport.scale, this.viewport.width);
     if (right - left < HEADING_ROOM) return null;
-    return this.pill([[`${area.name} · ${money(area.price, area.currency)}`, 700, this.inks.text]], (left + right) / 2, Math.max(y, 22), Infinity);
+    const name = [area.name, 700, this.inks.text];
+    const whole = [`${area.name} · ${money(area.price, area.currency)}`, 700, this.inks.text];
+    return this.label([[whole], [name]], (left + right) / 2, Math.max(y, 22), right - left);
   }
 
   drawLabel(area) {
     const { viewport } = this;
     const width = area.width * viewport.scale;
-    if (width < 40) return;
     const { x, y } = viewport.toScreen(area.x + area.width / 2, area.y + area.height / 2);
-    const roomy = area.height * viewport.scale > 44 && width > 64;
     const price = area.free > 0 ? money(area.price, area.currency) : t("area.none");
-    this.pill([[area.name, 700, this.inks.text], ...(roomy ? [[price, 500, this.inks.faint]] : [])], x, y, width);
+    const [name, beneath] = [[area.name, 700, this.inks.text], [price, 500, this.inks.faint]];
+    const roomy = area.height * viewport.scale > 44;
+    this.label([...(roomy ? [[name, beneath]] : []), [name], ...shortened(area.name).map((words) => [[words, 700, this.inks.text]])], x, y, width);
   }
 
-  pill(lines, x, y, width_max) {
-    const { context } = this;
+  /** The first of these that is no wider than its area (by a little) and covers no other label; or none. */
+  label(choices, x, y, width_max) {
     const size = width_max > 110 ? 13 : 11;
-    const line = size * 1.35;
+    for (const lines of choices) {
+      const pill = this.measure(lines, x, y, size);
+      if (pill.width > Math.max(width_max, LABEL_ROOM) || this.labels.some((other) => collide(pill, other))) continue;
+      this.labels.push(pill);
+      return this.pill(lines, pill, size);
+    }
+    return null;
+  }
+
+  measure(lines, x, y, size) {
+    const { context } = this;
     const widths = lines.map(([words, weight]) => { context.font = `${weight} ${size}px ${this.inks.font}`; return context.measureText(words).width; });
-    const [width, height] = [Math.max(...widths) + 16, lines.length * line + 8];
+    const [width, height] = [Math.max(...widths) + PILL_PADDING, lines.length * size * LINE + 8];
+    return { left: x - width / 2, top: y - height / 2, width, height };
+  }
+
+  pill(lines, { left, top, width, height }, size) {
+    const { context } = this;
     context.fillStyle = this.inks.label;
     context.beginPath();
-    context.roundRect(x - width / 2, y - height / 2, width, height, 8);
+    context.roundRect(left, top, width, height, 8);
     context.fill();
-    lines.forEach(([words, weight, ink], index) => this.text(words, x, y - height / 2 + 4 + line * (index + 0.5), size, weight, ink));
+    lines.forEach(([words, weight, ink], index) => this.text(words, left + width / 2, top + 4 + size * LINE * (index + 0.5), size, weight, ink));
   }
 
   text(words, x, y, size, weight, ink) {
@@ -197,4 +221,15 @@ export class Renderer {
     context.fillStyle = ink;
     context.fillText(words, x, y);
   }
+}
+
+/** 看台 201区 → 201区, 201; VIP A区 → A区, A: what still tells it from its neighbours in little room. */
+function shortened(name) {
+  const last = name.split(/\s+/).at(-1);
+  const number = name.match(/[0-9]+|\b[A-Z]\b/)?.[0];
+  return [...new Set([last, number])].filter((words) => words && words !== name);
+}
+
+function collide(one, two) {
+  return one.left < two.left + two.width && two.left < one.left + one.width && one.top < two.top + two.height && two.top < one.top + one.height;
 }

@@ -2,10 +2,10 @@
 
 import * as api from "../api.js";
 import { h, icon, put } from "../dom.js";
-import { count, dayAndHour, zoneName } from "../format.js";
+import { count, dayAndHour } from "../format.js";
 import { t } from "../i18n.js";
 import { Ordering } from "../parts/ordering.js";
-import { badge, saleStatus } from "../parts/sale.js";
+import { liveBadge } from "../parts/sale.js";
 import { seatList } from "../parts/seatlist.js";
 import { follow } from "../seatmap/live.js";
 import { SeatMap } from "../seatmap/map.js";
@@ -37,19 +37,17 @@ export async function chooseView({ params, signal }) {
   ordering.resume();
 
   return h("div", { class: "choose" },
-    head(session, show, model, live),
+    head(session, show, model, [liveBadge(signal, () => ordering.status()), live]),
     h("div", { class: "choose-body" }, board(map, list), ordering.node));
 }
 
-function head(session, show, model, live) {
-  const zone = session.time_zone;
+function head(session, show, model, states) {
   return h("div", { class: "choose-head" }, h("div", { class: "wrap" },
     h("a", { class: "back", href: `#/shows/${session.show_id}?session=${session.session_id}`, "aria-label": t("back") }, icon("left")),
     h("div", { class: "choose-words" },
       h("h1", {}, show.title),
-      h("p", { title: zoneName(session.date, zone) },
-        `${dayAndHour(session.date, zone)} (${zoneName(session.date, zone)}) · ${show.venue}`)),
-    h("div", { class: "choose-state" }, badge(saleStatus(session)), live, h("span", { class: "only-wide" }, t("map.seats", { count: count(model.seats.length) })))));
+      h("p", {}, `${dayAndHour(session.date, session.time_zone)} · ${show.venue}`)),
+    h("div", { class: "choose-state" }, states, h("span", { class: "only-wide" }, t("map.seats", { count: count(model.seats.length) })))));
 }
 
 /** Map and list are one place; a button turns one into the other. */

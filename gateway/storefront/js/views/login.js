@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import * as i18n from "../i18n.js";
 import * as login from "../login.js";
 import { sentence } from "../problems.js";
-import { go, here } from "../router.js";
+import { go, here, redraw } from "../router.js";
 import { onlyInDemo } from "../parts/demo.js";
 import { field, fieldErrors } from "../parts/field.js";
 import { notice } from "../parts/states.js";
@@ -20,6 +20,13 @@ export function needLogin() {
   return true;
 }
 
+/** Another tab has logged in or out: this one goes on as that person, from a login page to `next`. */
+export function followLogin() {
+  const [path, search] = here().split("?");
+  if (login.current() && ["/login", "/register"].includes(path)) return go(nextOf(new URLSearchParams(search)), { replace: true });
+  return redraw();
+}
+
 /** Only a path of this storefront: never an address that somebody put into a link. */
 function nextOf(query) {
   const next = query.get("next") ?? "/";
@@ -32,7 +39,7 @@ async function followProfile() {
   if (profile) i18n.adopt(profile.locale);
 }
 
-function form(query, { fields, submit, words, act }) {
+export function form({ fields, submit, words, act, then }) {
   const message = notice();
   const button = h("button", { class: "button large wide", type: "submit" }, submit);
   const send = async (event) => {
@@ -44,21 +51,29 @@ function form(query, { fields, submit, words, act }) {
     const there = here();
     try {
       await act(Object.fromEntries(new FormData(event.target)));
-      await followProfile();
-      return here() === there ? go(nextOf(query), { replace: true }) : null;
+      return await then(() => here() === there);
     } catch (problem) {
-      button.disabled = false;
       return fieldErrors(fields, problem) || message.say(sentence(problem));
+    } finally {
+      button.disabled = false;
     }
   };
   return h("form", { class: "account-form", novalidate: true, onsubmit: send }, fields.map((one) => one.node), message.box, button, words);
 }
 
-function page(title, lead, ...content) {
+/** Logged in: the page that was wanted, unless the reader has gone elsewhere. */
+export const onTo = (path) => async (stillHere) => {
+  await followProfile();
+  if (stillHere()) go(path, { replace: true });
+};
+
+export function page(title, lead, ...content) {
   return h("div", { class: "wrap account" }, h("div", { class: "account-card" }, h("h1", {}, title), h("p", { class: "lead" }, lead), content));
 }
 
-const emailField = () => field({ name: "email", label: t("login.email"), type: "email", autocomplete: "username", check: (value) => /^[^@\s]+@[^@\s]+$/.test(value) });
+export const emailField = () => field({ name: "email", label: t("login.email"), type: "email", autocomplete: "username", check: (value) => /^[^@\s]+@[^@\s]+$/.test(value) });
+
+export const newPasswordField = (label) => field({ name: "password", label, type: "password", autocomplete: "new-password", hint: t("register.password.hint"), check: (value) => [...value].length >= 8 });
 
 export async function loginView({ query }) {
   const fields = [
@@ -69,10 +84,11 @@ export async function loginView({ query }) {
     for (const one of fields) one.input.value = DEMO[one.input.name];
     fields[0].input.form.requestSubmit();
   };
+  const forgot = h("p", { class: "account-other" }, h("a", { href: "#/forgot" }, t("login.forgot")));
   const other = h("p", { class: "account-other" }, t("login.new"), " ", h("a", { href: `#/register?${query}` }, t("nav.register")));
   const lead = query.get("for") === "order" ? t("login.for-order") : t("login.lead");
   return page(t("login.title"), lead,
-    form(query, { fields, submit: t("login.submit"), words: other, act: ({ email, password }) => api.logIn(email.trim(), password) }),
+    form({ fields, submit: t("login.submit"), words: [forgot, other], act: ({ email, password }) => api.logIn(email.trim(), password), then: onTo(nextOf(query)) }),
     onlyInDemo(h("div", { class: "demo-box" }, h("b", {}, t("login.demo")), h("code", {}, DEMO.email), h("button", { class: "link-button", type: "button", onclick: demo }, t("login.demo.use")))));
 }
 
@@ -80,9 +96,9 @@ export async function registerView({ query }) {
   const fields = [
     field({ name: "full_name", label: t("register.name"), autocomplete: "name", maxlength: "100", check: (value) => value.trim().length > 0 }),
     emailField(),
-    field({ name: "password", label: t("login.password"), type: "password", autocomplete: "new-password", hint: t("register.password.hint"), check: (value) => [...value].length >= 8 }),
+    newPasswordField(t("login.password")),
   ];
   const other = h("p", { class: "account-other" }, t("register.known"), " ", h("a", { href: `#/login?${query}` }, t("nav.login")));
-  const act = ({ email, password, full_name }) => api.register(email.trim(), password, full_name.trim());
-  return page(t("register.title"), t("register.lead"), form(query, { fields, submit: t("register.submit"), words: other, act }));
+  const act = ({ email, password, full_name }) => api.register(email.trim(), password, full_name.trim(), i18n.chosen() ? i18n.current() : undefined);
+  return page(t("register.title"), t("register.lead"), form({ fields, submit: t("register.submit"), words: other, act, then: onTo(nextOf(query)) }));
 }

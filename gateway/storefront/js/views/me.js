@@ -7,9 +7,27 @@ import { field, fieldErrors } from "../parts/field.js";
 import { notice } from "../parts/states.js";
 import { sentence } from "../problems.js";
 import { go } from "../router.js";
-import { needLogin } from "./login.js";
+import { form, needLogin, newPasswordField } from "./login.js";
 
 const { t } = i18n;
+
+function passwordForm() {
+  const changed = notice("good");
+  const current = field({ name: "current_password", label: t("me.password.current"), type: "password", autocomplete: "current-password", check: (value) => value.length > 0 });
+  const next = newPasswordField(t("reset.password"));
+  const act = async ({ current_password, password }) => {
+    changed.say("");
+    try {
+      await api.changePassword(current_password, password);
+    } catch (error) {
+      if (error.code !== "invalid-credentials") throw error;
+      return current.say(t("field.current_password.wrong"));
+    }
+    for (const one of [current, next]) one.input.value = "";
+    return changed.say(t("me.password.changed"));
+  };
+  return form({ fields: [current, next], submit: t("me.password.submit"), words: changed.box, act, then: () => null });
+}
 
 export async function meView({ signal }) {
   if (needLogin()) return h("div");
@@ -42,6 +60,7 @@ export async function meView({ signal }) {
       h("div", { class: "field" }, h("label", { for: "field-locale" }, t("me.locale")), locale, h("p", { class: "field-hint" }, t("me.locale.hint"))),
       saved.box, failed.box,
       h("button", { class: "button large wide", type: "submit" }, t("me.save"))),
+    h("h2", {}, t("me.password")), passwordForm(),
     h("div", { class: "account-links" },
       h("a", { class: "link-button", href: "#/orders" }, t("nav.orders")),
       profile.roles.some((role) => ["staff", "admin"].includes(role)) && h("a", { class: "link-button", href: "#/door" }, t("nav.door")),

@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import { now } from "../clock.js";
 import { h, icon, put, wait } from "../dom.js";
-import { dayAndHour, money, seatName, zoneName } from "../format.js";
+import { dayAndHour, money, seatNames } from "../format.js";
 import { t } from "../i18n.js";
 import { accessibleMark, accessibleNote } from "../parts/accessible.js";
 import { holdClock } from "../parts/hold.js";
@@ -42,6 +42,21 @@ function expired(order) {
   return now() >= Date.parse(order.expires_at);
 }
 
+/** Items by what became of them: standing places of one price and one fate share a line. */
+function groups(order) {
+  const fates = new Map((order.places ?? []).map((place) => [place.seat_id, place.status]));
+  const lines = new Map();
+  for (const item of order.items) {
+    const fate = fates.get(item.seat_id) ?? "";
+    const key = item.row ? item.seat_id : `${item.area_id} ${fate}`;
+    const line = lines.get(key) ?? { items: [], price: 0, fate };
+    line.items.push(item);
+    line.price += item.price;
+    lines.set(key, line);
+  }
+  return [...lines.values()].map(({ items, ...line }) => ({ ...line, accessible: items.some((item) => item.accessible), names: seatNames(items).join(t("seat.join")) }));
+}
+
 class OrderPage {
   constructor(order, { session, show }, signal) {
     Object.assign(this, { order, session, show, signal, justPaid: false, node: h("div", { class: "wrap order" }) });
@@ -55,30 +70,48 @@ class OrderPage {
     this.drawing?.abort();
     this.drawing = new AbortController();
     const until = AbortSignal.any([this.signal, this.drawing.signal]);
-    const [events, refunds] = await Promise.all([
+    const [events, refunds, options] = await Promise.all([
       api.orderEvents(this.order.order_id, this.signal).then((found) => found.events, () => []),
       this.refunds(),
+      this.order.status === "pending_payment" ? api.paymentOptions(this.signal) : null,
     ]);
     if (this.signal.aborted) return;
+    Object.assign(this, { events, found: refunds, options });
+    this.side = h("aside", { class: "order-side" });
     put(this.node,
       h("a", { class: "back", href: "#/orders" }, icon("left"), t("orders.title")),
       h("div", { class: "order-layout" },
         h("div", { class: "order-main" }, this.main(until, events),
-          refundsOf(this.order, refunds, { zone: this.zone, changed: () => this.refunded() })),
-        h("aside", { class: "order-side" }, this.summary(), timeline(events, this.zone))));
+          refundsOf(this.order, refunds, { zone: this.zone, signal: until, changed: (how) => this.refunded(how) })),
+        this.side));
+    this.drawSide();
+  }
+
+  drawSide() {
+    put(this.side, this.summary(), timeline(this.events, this.zone));
   }
 
   /** What may be given back, and what was; an order page without it is an order page still. */
   refunds() {
-    if (!["paid", "refunded"].includes(this.order.status)) return null;
+    if (!["paid", "completed", "refunded"].includes(this.order.status)) return null;
     return api.refunds(this.order.order_id, this.signal).catch(() => null);
   }
 
-  async refunded() {
+  /** A refund was asked for, or is further than it was. Quietly: nobody here has done anything, so what
+      is being filled in stays as it is. */
+  async refunded({ quietly = false } = {}) {
     this.justPaid = false;
     this.answered = null;
+    if (quietly && this.node.querySelector(".refund-form[open]")) return this.refreshSide();
     await this.reload();
-    this.node.querySelector("#refunds-title")?.scrollIntoView({ block: "center" });
+    if (!quietly) this.node.querySelector("#refunds-title")?.scrollIntoView({ block: "center" });
+    return null;
+  }
+
+  async refreshSide() {
+    this.order = await api.order(this.order.order_id, this.signal).catch(() => this.order);
+    this.found = (await this.refunds()) ?? this.found;
+    this.drawSide();
   }
 
   main(until, events) {
@@ -88,18 +121,31 @@ class OrderPage {
       h("h1", {}, title), detail && h("p", { class: "lead" }, detail));
     if (order.status === "pending_payment" || order.status === "created") return this.pending(until, head);
     if (order.status === "cancelled") return [this.cancelled(head), this.order.cancel_reason !== "session_cancelled" && this.again()];
+    return [this.paidHead(head), ticketsOf(order, events, { ...this, given: () => this.given() })];
+  }
+
+  /** Why a date is not played stands above what became of its tickets. */
+  paidHead(head) {
+    const { order } = this;
+    if (order.session_cancelled && order.refund_cause !== "buyer") return [head(t("order.session-cancelled.title"), t("order.session-cancelled.paid")), this.why()];
     const title = this.justPaid ? t("order.success") : t(`order.status.${order.status}`);
-    return [head(title, order.status === "refunded" ? null : t("order.tickets.lead")), ticketsOf(order, events, { ...this, given: () => this.given() })];
+    const admits = !order.places?.length || order.places.some((place) => ["valid", "refund_requested"].includes(place.status));
+    return head(title, admits && order.status !== "refunded" ? t("order.tickets.lead") : null);
+  }
+
+  why() {
+    const { session_cancelled } = this.order;
+    return session_cancelled && h("p", { class: "why" }, t("order.session-cancelled.why", { reason: session_cancelled.reason }));
   }
 
   pending(until, head) {
     const clock = holdClock(this.order, until, () => this.ranOut());
-    const form = payment(this.order, { paid: (answer) => this.paid(answer), later: () => this.settle(until), changed: () => this.reload() });
+    const form = payment(this.order, this.options, { paid: (answer) => this.paid(answer), later: () => this.settle(until), changed: () => this.reload() });
     return [head(t("order.hold"), t("order.hold.detail")), accessibleNote(this.order), clock, form];
   }
 
   cancelled(head) {
-    if (this.order.cancel_reason === "session_cancelled") return head(t("order.session-cancelled.title"), t("order.session-cancelled.detail"));
+    if (this.order.cancel_reason === "session_cancelled") return [head(t("order.session-cancelled.title"), t("order.session-cancelled.detail")), this.why()];
     const kind = this.order.cancel_reason === "unpaid" || this.expiredHere ? "expired" : "cancelled";
     return head(t(`order.${kind}.title`), t(`order.${kind}.detail`));
   }
@@ -113,14 +159,28 @@ class OrderPage {
     return h("section", { class: "summary stub" },
       show && h("div", { class: "summary-show" }, poster(show, { size: "tiny" }),
         h("div", {}, h("h2", {}, h("a", { href: `#/shows/${show.show_id}` }, show.title)),
-          session && h("p", {}, dayAndHour(session.date, session.time_zone), h("small", {}, zoneName(session.date, session.time_zone))),
+          session && h("p", {}, dayAndHour(session.date, session.time_zone)),
           h("p", {}, `${show.city} · ${show.venue}`))),
       h("h3", {}, t("order.items")),
-      h("ul", { class: "items" }, order.items.map((item) => h("li", {}, h("span", {}, seatName(item), accessibleMark(item)), h("span", {}, money(item.price, order.currency)))), discountOf(order)),
-      h("div", { class: "summary-total" },
-        h("span", {}, t(["paid", "completed", "refunded"].includes(order.status) ? "order.paid-total" : "order.total")),
-        h("b", {}, money(order.total_amount, order.currency))),
+      h("ul", { class: "items" }, groups(order).map(({ names, price, fate, accessible }) => h("li", { class: fate }, h("span", {}, names, accessibleMark({ accessible })), h("span", {}, money(price, order.currency)))), discountOf(order)),
+      this.sums(),
       badge(order.status, t(`order.status.${order.status}`)));
+  }
+
+  /** What was paid, what of it comes back, and how many tickets are left for the rest. */
+  sums() {
+    const { order } = this;
+    const paid = ["paid", "completed", "refunded"].includes(order.status);
+    const total = (label, amount, kind = "summary-total") => h("div", { class: kind }, h("span", {}, label), h("b", {}, money(amount, order.currency)));
+    if (!paid) return total(t("order.total"), order.total_amount);
+    const count = order.items.length;
+    const left = order.tickets_left ?? count;
+    const granted = (this.found?.refunds ?? []).filter((one) => !["requested", "rejected"].includes(one.status));
+    const sent = granted.length > 0 && granted.every((one) => one.status === "succeeded");
+    return [
+      total(t("order.paid-total"), order.total_amount),
+      order.refunded_amount > 0 && total(t(sent ? "order.refunded.sent" : "order.refunded"), order.refunded_amount, "summary-back"),
+      left < count && h("p", { class: "summary-left" }, left === 0 ? t("order.tickets-left.none") : t("order.tickets-left", { left, count }))];
   }
 
   async paid(answer) {

@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { h, icon } from "../dom.js";
-import { dayAndHour, money, seatName } from "../format.js";
+import { dayAndHour, money, seatNames } from "../format.js";
 import { t } from "../i18n.js";
 import { poster } from "../parts/poster.js";
 import { badge } from "../parts/sale.js";
@@ -34,15 +34,28 @@ function filter(one, status) {
 function row(order) {
   const items = order.items ?? [];
   const title = order.title ?? t("order.title");
-  const seats = items.slice(0, 3).map(seatName).join(t("seat.join")) + (items.length > 3 ? "…" : "");
+  const names = seatNames(items);
+  const seats = names.slice(0, 3).join(t("seat.join")) + (names.length > 3 ? "…" : "");
   return h("a", { class: "order-row", href: `#/orders/${order.order_id}` },
     poster({ title }, { size: "tiny" }),
     h("span", { class: "order-row-words" },
       h("b", {}, title),
       order.starts_at && h("span", {}, `${dayAndHour(order.starts_at, order.time_zone)} · ${order.venue}`),
-      h("span", {}, `${t("orders.tickets", { count: items.length })} · ${seats}`),
+      h("span", {}, tickets(order, items.length, seats)),
       h("small", {}, t("order.no", { no: order.order_no }))),
-    h("span", { class: "order-row-end" }, badge(order.status, t(`order.status.${order.status}`)), h("b", {}, money(order.total_amount, order.currency))));
+    h("span", { class: "order-row-end" }, badge(order.status, status(order)), h("b", {}, money(order.total_amount, order.currency)),
+      order.refunded_amount > 0 && h("small", {}, t("order.refunded.amount", { amount: money(order.refunded_amount, order.currency) }))));
+}
+
+/** Which seats are left only the order itself says. */
+function tickets({ tickets_left }, count, seats) {
+  if (tickets_left === undefined || tickets_left === count) return `${t("orders.tickets", { count })} · ${seats}`;
+  return tickets_left === 0 ? t("order.tickets-left.none") : t("order.tickets-left", { left: tickets_left, count });
+}
+
+function status(order) {
+  const cancelled = order.refund_cause === "session_cancelled" || order.cancel_reason === "session_cancelled";
+  return t(cancelled ? "order.session-cancelled.title" : `order.status.${order.status}`);
 }
 
 function pages({ page, page_size, total }, status) {

@@ -5,15 +5,16 @@ import { h, icon, put } from "../dom.js";
 import { day, dayAndHour, hour, money, zoneName } from "../format.js";
 import { t } from "../i18n.js";
 import { poster } from "../parts/poster.js";
-import { areaLeft, badge, countdown, saleStatus } from "../parts/sale.js";
+import { areaLeft, countdown, liveBadge, saleStatus, watchSale } from "../parts/sale.js";
 
-const BUYABLE = ["on_sale", "sold_out"];
+const OVER = ["closed", "cancelled"];
 
 export async function showView({ params, query, signal }) {
   const show = await api.show(params.id, signal);
   const sessions = [...(show.sessions ?? [])].sort((one, two) => one.date.localeCompare(two.date));
   const wished = sessions.find((session) => session.session_id === query.get("session"));
-  const first = wished ?? sessions.find((session) => saleStatus(session) === "on_sale") ?? sessions[0];
+  const among = (status) => sessions.find((session) => saleStatus(session) === status);
+  const first = wished ?? among("on_sale") ?? among("scheduled") ?? sessions[0];
   return h("div", { class: "wrap show" },
     h("a", { class: "back", href: "#/" }, icon("left"), t("nav.shows")),
     h("div", { class: "show-layout" },
@@ -38,28 +39,29 @@ function sessionChoice(sessions, first, signal) {
     drawing.abort();
     drawing = new AbortController();
     const until = AbortSignal.any([signal, drawing.signal]);
-    put(detail, sessionDetail(session, until, () => choose(session)));
+    watchSale(until, () => saleStatus(session), (status) => put(detail, sessionDetail(session, status, until)));
   };
   const tiles = sessions.map((session) => h("label", { class: "session-tile" },
     h("input", { type: "radio", name: "session", value: session.session_id, checked: session === first, onchange: () => choose(session) }),
     h("span", { class: "session-face" },
-      h("b", {}, day(session.date, session.time_zone)), h("span", {}, hour(session.date, session.time_zone)), badge(saleStatus(session)))));
+      h("b", {}, day(session.date, session.time_zone)), h("span", {}, hour(session.date, session.time_zone)), liveBadge(signal, () => saleStatus(session)))));
   choose(first);
   return [h("fieldset", { class: "sessions" }, h("legend", {}, t("show.sessions")), h("div", { class: "session-tiles" }, tiles)), detail];
 }
 
-function sessionDetail(session, signal, redraw) {
-  const status = saleStatus(session);
-  const zone = session.time_zone;
-  const window_ = status === "scheduled"
-    ? t("show.opens", { when: dayAndHour(session.sale_opens_at, zone) })
-    : t("show.closes", { when: dayAndHour(session.sale_closes_at, zone) });
+function saleWindow({ sale_opens_at, sale_closes_at, time_zone }, status) {
+  if (status === "cancelled") return "";
+  if (status === "scheduled") return t("show.opens", { when: dayAndHour(sale_opens_at, time_zone) });
+  return t(status === "closed" ? "show.closed" : "show.closes", { when: dayAndHour(sale_closes_at, time_zone) });
+}
+
+function sessionDetail(session, status, signal) {
   const limit = t("show.limit", { count: session.max_tickets_per_user });
   return [
-    h("div", { class: "areas" }, h("h2", {}, t("show.prices")), h("ul", { class: "area-list" }, grouped(session.seat_areas).map(areaRow))),
+    h("div", { class: "areas" }, h("h2", {}, t("show.prices")), h("ul", { class: "area-list" }, grouped(session.seat_areas).map((area) => areaRow(area, OVER.includes(status))))),
     h("div", { class: "buy-bar" },
-      h("p", { class: "buy-facts" }, h("span", {}, window_), h("span", {}, limit)),
-      status === "scheduled" && countdown(session.sale_opens_at, signal, redraw),
+      h("p", { class: "buy-facts" }, h("span", {}, saleWindow(session, status)), !OVER.includes(status) && h("span", {}, limit)),
+      status === "scheduled" && countdown(session.sale_opens_at, signal),
       action(session, status)),
   ];
 }
@@ -78,7 +80,8 @@ function grouped(areas) {
   return groups.map(({ last, ...group }) => ({ ...group, name: last ? `${group.name} – ${last}` : group.name }));
 }
 
-function areaRow(area) {
+/** What is left is said of a sale that may yet sell it. */
+function areaRow(area, over) {
   const share = area.capacity ? Math.max(0, area.available) / area.capacity : 0;
   const meter = h("span", { class: "meter", "aria-hidden": "true" });
   const fill = h("span", { class: "meter-fill" });
@@ -86,12 +89,14 @@ function areaRow(area) {
   meter.append(fill);
   return h("li", { class: `area-row${area.available <= 0 ? " gone" : ""}` },
     h("span", { class: "area-name" }, h("b", {}, area.name), h("small", {}, t(`area.${area.kind}`))),
-    meter, areaLeft(area), h("span", { class: "area-price" }, money(area.price, area.currency)));
+    over ? [h("span"), h("span")] : [meter, areaLeft(area)], h("span", { class: "area-price" }, money(area.price, area.currency)));
 }
 
 function action(session, status) {
-  if (BUYABLE.includes(status)) {
-    return h("a", { class: "button large", href: `#/sessions/${session.session_id}` }, t("show.pick"), icon("right"));
-  }
-  return h("button", { class: "button large", type: "button", disabled: true }, t(`sale.${status}`));
+  const seats = `#/sessions/${session.session_id}`;
+  if (status === "on_sale") return h("a", { class: "button large", href: seats }, t("show.pick"), icon("right"));
+  return [
+    status === "sold_out" && h("a", { class: "link-button", href: seats }, t("show.returns")),
+    h("button", { class: "button large", type: "button", disabled: true }, t(`sale.${status}`)),
+  ];
 }

@@ -4,13 +4,19 @@ import * as api from "../api.js";
 import { announce, h, icon, put } from "../dom.js";
 import { day, money } from "../format.js";
 import { t } from "../i18n.js";
-import { badge } from "../parts/sale.js";
+import { badge, liveBadge, showState, watchSale } from "../parts/sale.js";
 import { poster } from "../parts/poster.js";
 import { empty, failure } from "../parts/states.js";
 
 const PAGE_SIZE = 12;
 const FACETS_FROM = 100; // the API's largest page: enough to learn which cities and categories exist
 const TYPING_PAUSE_MS = 280;
+const SALE_BADGES = {
+  open: () => badge("on_sale", t("shows.on-sale")),
+  upcoming: () => badge("scheduled", t("shows.not-on-sale")),
+  sold_out: () => badge("sold_out"),
+  closed: () => badge("closed"),
+};
 const FEATURED_FIRST = "演唱会"; // what most people come for
 
 export async function showsView({ query, signal }) {
@@ -103,6 +109,9 @@ class ShowsPage {
   }
 
   draw(found, { quiet = false } = {}) {
+    this.drawn?.abort();
+    this.drawn = new AbortController();
+    const until = AbortSignal.any([this.signal, this.drawn.signal]);
     const { q } = this.filters;
     const total = t(q ? "shows.results" : "shows.total", { count: found.total, q });
     if (!quiet) announce(total);
@@ -118,9 +127,9 @@ class ShowsPage {
     const featured = plain && found.shows.length > 4 ? this.featured : null;
     const rest = found.shows.filter((show) => show.show_id !== featured?.show_id);
     put(this.results,
-      featured && featuredCard(featured),
+      featured && featuredCard(featured, until),
       h("p", { class: "results-total" }, total),
-      h("ul", { class: "cards" }, rest.map((show) => h("li", {}, card(show)))),
+      h("ul", { class: "cards" }, rest.map((show) => h("li", {}, card(show, until)))),
       this.pages(found));
   }
 
@@ -140,8 +149,8 @@ function when(show) {
   return show.date ? day(show.date, show.time_zone) : t("shows.no-date");
 }
 
-function saleBadge(show) {
-  return show.on_sale ? badge("on_sale", t("shows.on-sale")) : badge("scheduled", t("shows.not-on-sale"));
+function saleBadge(show, signal) {
+  return liveBadge(signal, () => showState(show), (state) => SALE_BADGES[state]());
 }
 
 function price(show) {
@@ -151,17 +160,19 @@ function price(show) {
   return h("span", { class: "price" }, before && h("small", {}, before), h("b", {}, money(show.price_from, show.currency)), after && h("small", {}, after));
 }
 
-function card(show) {
+function card(show, signal) {
   return h("a", { class: "card", href: `#/shows/${show.show_id}` },
     poster(show),
     h("span", { class: "card-body" },
       h("span", { class: "card-title" }, show.title),
       h("span", { class: "card-line" }, when(show)),
       h("span", { class: "card-line" }, `${show.city} · ${show.venue}`),
-      h("span", { class: "card-foot" }, price(show), saleBadge(show))));
+      h("span", { class: "card-foot" }, price(show), saleBadge(show, signal))));
 }
 
-function featuredCard(show) {
+function featuredCard(show, signal) {
+  const way = h("span", { class: "button" });
+  watchSale(signal, () => showState(show), (state) => put(way, t(state === "open" ? "shows.buy" : "shows.view"), icon("right")));
   return h("a", { class: "featured", href: `#/shows/${show.show_id}` },
     poster(show, { size: "wide" }),
     h("span", { class: "featured-body" },
@@ -169,6 +180,6 @@ function featuredCard(show) {
       h("span", { class: "featured-title" }, show.title),
       h("span", { class: "fact" }, icon("calendar"), when(show)),
       h("span", { class: "fact" }, icon("pin"), `${show.city} · ${show.venue}`),
-      h("span", { class: "featured-foot" }, price(show), saleBadge(show)),
-      h("span", { class: "button" }, t(show.on_sale ? "shows.buy" : "shows.view"), icon("right"))));
+      h("span", { class: "featured-foot" }, price(show), saleBadge(show, signal)),
+      way));
 }

@@ -1,0 +1,197 @@
+"""The organizer's lists and figures, each a page or a moment of one session."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from booking.reports import store
+from booking.reports.wire import (
+    AreaSales,
+    AttendeePage,
+    SessionOrderPage,
+    SessionSales,
+    attendee,
+    session_order,
+)
+from booking.sessions import Buyers, Sessions
+from booking.store.records import whole_second
+from catalog.contract import AreaTerms
+from chassis import logs
+from chassis.cache import FetchOnce
+from chassis.pages import offset
+from chassis.postgres import Pool, connection
+from chassis.problems import FieldError, ValidationFailed
+from chassis.tokens import Principal
+
+log = logs.get("booking")
+
+COUNT_TTL_S = 1.0  # while somebody walks through a list; its first page is counted anew
+TOGETHER = 0.0  # nothing is kept, but who asks while figures are added up waits for the same
+SESSIONS_MAX = 256
+LAST_ORDER = UUID(int=2**128 - 1)  # behind every order
+SEAT_ID_MAX = 2**31 - 1
+
+Counted = tuple[UUID, str | None]  # a session, and the status counted
+
+
+class Reports:
+    """For the session's organizer and for admins. Every read raises NotFound to anybody else."""
+
+    def __init__(self, pool: Pool, *, sessions: Sessions, buyers: Buyers) -> None:
+        self._pool = pool
+        self._sessions = sessions
+        self._buyers = buyers
+        self._orders: FetchOnce[Counted, int] = FetchOnce(
+            self._count_orders, ttl_s=COUNT_TTL_S, entries_max=SESSIONS_MAX
+        )
+        self._attendees: FetchOnce[Counted, int] = FetchOnce(
+            self._count_attendees, ttl_s=COUNT_TTL_S, entries_max=SESSIONS_MAX
+        )
+        self._sales: FetchOnce[UUID, SessionSales] = FetchOnce(
+            self._add_up, ttl_s=TOGETHER, entries_max=SESSIONS_MAX
+        )
+
+    async def orders(
+        self,
+        principal: Principal,
+        session_id: UUID,
+        *,
+        status: str | None,
+        page: int,
+        page_size: int,
+        cursor: str | None,
+    ) -> SessionOrderPage:
+        """With a cursor it goes on behind that, whatever `page` says."""
+        before = LAST_ORDER if cursor is None else _read_order(cursor)
+        await self._sessions.of_organizer(principal, session_id)
+        async with connection(self._pool) as one:
+            found = await store.orders_of_session(
+                one,
+                session_id,
+                status=status,
+                before=before,
+                limit=page_size + 1,
+                offset=0 if cursor else offset(page, page_size),
+            )
+        shown = found[:page_size]
+        accounts = await self._buyers.accounts([order.user_id for order in shown])
+        log.info("orders_listed", session=session_id, user=principal.user_id, results=len(shown))
+        return SessionOrderPage(
+            orders=[session_order(order, accounts.get(order.user_id)) for order in shown],
+            page=page,
+            page_size=page_size,
+            total=await _count(self._orders, (session_id, status), anew=cursor is None),
+            next_cursor=str(shown[-1].order_id) if len(found) > len(shown) else None,
+        )
+
+    async def attendees(
+        self,
+        principal: Principal,
+        session_id: UUID,
+        *,
+        status: str | None,
+        page: int,
+        page_size: int,
+        cursor: str | None,
+    ) -> AttendeePage:
+        """With a cursor it goes on behind that, whatever `page` says."""
+        after = 0 if cursor is None else _read_seat(cursor)
+        await self._sessions.of_organizer(principal, session_id)
+        async with connection(self._pool) as one:
+            found = await store.attendees_of_session(
+                one,
+                session_id,
+                status=status,
+                after=after,
+                limit=page_size + 1,
+                offset=0 if cursor else offset(page, page_size),
+            )
+        shown = found[:page_size]
+        accounts = await self._buyers.accounts([ticket.user_id for ticket in shown])
+        log.info("attendees_listed", session=session_id, user=principal.user_id, results=len(shown))
+        return AttendeePage(
+            attendees=[attendee(ticket, accounts.get(ticket.user_id)) for ticket in shown],
+            page=page,
+            page_size=page_size,
+            total=await _count(self._attendees, (session_id, status), anew=cursor is None),
+            next_cursor=str(shown[-1].seat_id) if len(found) > len(shown) else None,
+        )
+
+    async def sales(self, principal: Principal, session_id: UUID) -> SessionSales:
+        """As they are now. Those of a full session cost PostgreSQL half a second: one at a time."""
+        await self._sessions.of_organizer(principal, session_id)
+        return await self._sales.get(session_id)
+
+    async def _count_orders(self, counted: Counted) -> int:
+        async with connection(self._pool) as one:
+            return await store.count_orders_of_session(one, *counted)
+
+    async def _count_attendees(self, counted: Counted) -> int:
+        async with connection(self._pool) as one:
+            return await store.count_attendees_of_session(one, *counted)
+
+    async def _add_up(self, session_id: UUID) -> SessionSales:
+        terms = await self._sessions.terms(session_id)
+        ranges = [(area.area_id, area.first_seat_id, area.last_seat_id) for area in terms.areas]
+        async with connection(self._pool) as one:
+            rows = await store.sales_of_session(one, session_id, ranges)
+        areas = [_area_sales(area, row) for area, row in zip(terms.areas, rows, strict=True)]
+        return SessionSales(
+            session_id=session_id,
+            as_of=whole_second(rows[0].as_of),
+            currency=terms.currency,
+            capacity=_total(areas, "capacity"),
+            sold=_total(areas, "sold"),
+            held=_total(areas, "held"),
+            blocked=_total(areas, "blocked"),
+            free=_total(areas, "free"),
+            gross=_total(areas, "gross"),
+            refunded=_total(areas, "refunded"),
+            revenue=_total(areas, "revenue"),
+            areas=areas,
+        )
+
+
+async def _count(counts: FetchOnce[Counted, int], counted: Counted, *, anew: bool) -> int:
+    if anew:
+        counts.forget(counted)
+    return await counts.get(counted)
+
+
+def _area_sales(area: AreaTerms, row: store.AreaRow) -> AreaSales:
+    return AreaSales(
+        area_id=area.area_id,
+        name=area.name,
+        kind=area.kind,
+        price=area.price,
+        capacity=area.capacity,
+        sold=row.sold,
+        held=row.held,
+        blocked=row.blocked,
+        free=area.capacity - row.sold - row.held - row.blocked,
+        gross=row.gross,
+        refunded=row.refunded,
+        revenue=row.gross - row.refunded,
+    )
+
+
+def _total(areas: Sequence[AreaSales], figure: str) -> int:
+    return sum(getattr(area, figure) for area in areas)
+
+
+def _read_order(cursor: str) -> UUID:
+    """A cursor of orders is the last order of the page before."""
+    try:
+        return UUID(cursor)
+    except ValueError:
+        raise _bad_cursor() from None
+
+
+def _read_seat(cursor: str) -> int:
+    """A cursor of attendees is the last seat of the page before."""
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= len(str(SEAT_ID_MAX))):
+        raise _bad_cursor()
+    return min(int(cursor), SEAT_ID_MAX)
+
+
+def _bad_cursor() -> ValidationFailed:
+    return ValidationFailed(errors=[FieldError("cursor", "is none that this list gave out")])

@@ -1,0 +1,90 @@
+-- Lists and figures of one session. Cursors are plain bounds, never `:cursor IS NULL OR …`: a plan that
+-- serves both would read a session from its beginning for every page.
+
+-- name: orders_of_session
+-- Newest first, from before `before`. Items and refunds are looked up for the page alone, and by OFFSET 0
+-- nothing is joined as a whole.
+SELECT page.*, r.code AS promo_code, coalesce(r.discount, 0) AS discount,
+       (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
+            SELECT seat_id, area_id, area, row, number, price, coalesce(paid, price) AS paid
+            FROM order_items WHERE order_id = page.order_id) AS i) AS items,
+       (SELECT json_agg(f ORDER BY f.refund_id)::text FROM (
+            SELECT refund_id, state AS status, amount
+            FROM refunds WHERE order_id = page.order_id) AS f) AS refunds
+FROM (
+    SELECT order_id, order_no, user_id, status, cancel_reason, total_amount, currency, created_at,
+           expires_at, paid_at
+    FROM orders_as_read
+    WHERE session_id = :session_id AND order_id < :before
+      AND (:status::text IS NULL OR status = :status)
+    ORDER BY order_id DESC LIMIT :limit OFFSET :offset
+) AS page
+LEFT JOIN LATERAL (SELECT code, discount FROM promo_redemptions
+                   WHERE order_id = page.order_id OFFSET 0) AS r ON true
+ORDER BY page.order_id DESC;
+
+-- name: count_orders_of_session$
+SELECT count(*) FROM orders_as_read
+WHERE session_id = :session_id AND (:status::text IS NULL OR status = :status);
+
+-- name: attendees_of_session
+-- Tickets that are good or were, in seat order, from behind seat `after`: by the index that keeps a
+-- second good ticket from a seat.
+SELECT page.*, i.area_id, i.area, i.row, i.number, o.order_no
+FROM (
+    SELECT ticket_id, order_id, user_id, seat_id, status, checked_in_at, gate
+    FROM tickets
+    WHERE session_id = :session_id AND status <> 'void' AND seat_id > :after
+      AND (:status::text IS NULL OR status = :status)
+    ORDER BY seat_id LIMIT :limit OFFSET :offset
+) AS page
+JOIN LATERAL (SELECT area_id, area, row, number FROM order_items
+              WHERE order_id = page.order_id AND seat_id = page.seat_id OFFSET 0) AS i ON true
+JOIN LATERAL (SELECT order_no FROM orders WHERE order_id = page.order_id OFFSET 0) AS o ON true
+ORDER BY page.seat_id;
+
+-- name: count_attendees_of_session$
+SELECT count(*) FROM tickets
+WHERE session_id = :session_id AND status <> 'void' AND (:status::text IS NULL OR status = :status);
+
+-- name: sales_of_session
+-- Seats and money of every area in one statement, so of one moment. Areas are ranges of seat ids. A hold
+-- past its end is nobody's. Gross: what was paid for items of orders that were ever paid. Refunded: what
+-- went back or is on its way; of a refund of several seats each has its part by what it cost, and the
+-- parts, each the difference of two rounded sums, add up to the refund.
+WITH given AS (
+    SELECT * FROM unnest(:areas::uuid[], :firsts::int[], :lasts::int[])
+        WITH ORDINALITY AS a (area_id, first_seat, last_seat, place)
+), claims AS (
+    SELECT a.area_id,
+           count(*) FILTER (WHERE c.state = 'sold') AS sold,
+           count(*) FILTER (WHERE c.state = 'held' AND c.expires_at > now()) AS held,
+           count(*) FILTER (WHERE c.state = 'blocked') AS blocked
+    FROM given a JOIN seat_claims c
+        ON c.session_id = :session_id AND c.seat_id BETWEEN a.first_seat AND a.last_seat
+    GROUP BY a.area_id
+), bought AS (
+    SELECT i.area_id, sum(coalesce(i.paid, i.price))::bigint AS gross
+    FROM orders o JOIN order_items i USING (order_id)
+    WHERE o.session_id = :session_id AND o.paid_at IS NOT NULL
+    GROUP BY i.area_id
+), parts AS (
+    SELECT i.area_id, r.amount, r.price AS whole, ri.price,
+           sum(ri.price) OVER (PARTITION BY r.refund_id ORDER BY ri.seat_id) AS so_far
+    FROM refunds r
+    JOIN refund_items ri USING (refund_id)
+    JOIN order_items i ON i.order_id = ri.order_id AND i.seat_id = ri.seat_id
+    WHERE r.session_id = :session_id AND r.state NOT IN ('requested', 'rejected')
+), given_back AS (
+    SELECT area_id, sum(div(amount * so_far, whole) - div(amount * (so_far - price), whole))::bigint
+               AS refunded
+    FROM parts WHERE whole > 0 GROUP BY area_id
+)
+SELECT g.area_id, coalesce(c.sold, 0) AS sold, coalesce(c.held, 0) AS held,
+       coalesce(c.blocked, 0) AS blocked, coalesce(b.gross, 0) AS gross,
+       coalesce(k.refunded, 0) AS refunded, now() AS as_of
+FROM given g
+LEFT JOIN claims c USING (area_id)
+LEFT JOIN bought b USING (area_id)
+LEFT JOIN given_back k USING (area_id)
+ORDER BY g.place;

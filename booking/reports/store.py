@@ -1,0 +1,130 @@
+"""The reads behind an organizer's lists and figures; see sql/reports.sql."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+
+from booking.store.records import fields
+from chassis.postgres import Connection, load_queries
+
+_queries = load_queries(Path(__file__).parent / "sql")
+
+
+class SoldItem(msgspec.Struct, frozen=True):
+    """A seat of an order. `price` as listed, `paid` what it cost: less, with a promo code."""
+
+    seat_id: int
+    area_id: UUID
+    area: str
+    row: str
+    number: int
+    price: int
+    paid: int
+
+
+class RefundOfOrder(msgspec.Struct, frozen=True):
+    refund_id: UUID
+    status: str
+    amount: int
+
+
+class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as it is now: past its end an unpaid one is cancelled."""
+
+    order_id: UUID
+    order_no: str
+    user_id: UUID
+    status: str
+    cancel_reason: str | None
+    items: list[SoldItem]
+    total_amount: int
+    discount: int
+    promo_code: str | None
+    refunds: list[RefundOfOrder]
+    currency: str
+    created_at: datetime
+    expires_at: datetime
+    paid_at: datetime | None
+
+
+class AttendeeRow(msgspec.Struct, frozen=True, kw_only=True):
+    ticket_id: UUID
+    order_id: UUID
+    order_no: str
+    user_id: UUID
+    status: str
+    seat_id: int
+    area_id: UUID
+    area: str
+    row: str
+    number: int
+    checked_in_at: datetime | None
+    gate: str | None
+
+
+class AreaRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Seats, and money in minor units, of one area. `as_of` by PostgreSQL's clock."""
+
+    area_id: UUID
+    sold: int
+    held: int
+    blocked: int
+    gross: int
+    refunded: int
+    as_of: datetime
+
+
+_decode_items = msgspec.json.Decoder(list[SoldItem]).decode
+_decode_refunds = msgspec.json.Decoder(list[RefundOfOrder]).decode
+
+
+async def orders_of_session(
+    one: Connection, session_id: UUID, *, status: str | None, before: UUID, limit: int, offset: int
+) -> list[OrderRow]:
+    found = _queries.orders_of_session(
+        one, session_id=session_id, status=status, before=before, limit=limit, offset=offset
+    )
+    return [
+        OrderRow(
+            **fields(row, OrderRow)
+            | {
+                "items": _decode_items(row["items"] or "[]"),
+                "refunds": _decode_refunds(row["refunds"] or "[]"),
+            }
+        )
+        async for row in found
+    ]
+
+
+async def count_orders_of_session(one: Connection, session_id: UUID, status: str | None) -> int:
+    return int(await _queries.count_orders_of_session(one, session_id=session_id, status=status))
+
+
+async def attendees_of_session(
+    one: Connection, session_id: UUID, *, status: str | None, after: int, limit: int, offset: int
+) -> list[AttendeeRow]:
+    found = _queries.attendees_of_session(
+        one, session_id=session_id, status=status, after=after, limit=limit, offset=offset
+    )
+    return [AttendeeRow(**fields(row, AttendeeRow)) async for row in found]
+
+
+async def count_attendees_of_session(one: Connection, session_id: UUID, status: str | None) -> int:
+    return int(await _queries.count_attendees_of_session(one, session_id=session_id, status=status))
+
+
+async def sales_of_session(
+    one: Connection, session_id: UUID, areas: Sequence[tuple[UUID, int, int]]
+) -> list[AreaRow]:
+    """`areas`: id, first and last seat of each; the rows are in their order."""
+    found = _queries.sales_of_session(
+        one,
+        session_id=session_id,
+        areas=[area_id for area_id, _, _ in areas],
+        firsts=[first for _, first, _ in areas],
+        lasts=[last for _, _, last in areas],
+    )
+    return [AreaRow(**fields(row, AreaRow)) async for row in found]

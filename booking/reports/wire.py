@@ -1,0 +1,155 @@
+"""What the organizer's lists answer with. Amounts in minor units of `currency`, times UTC."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from booking.reports.store import AttendeeRow, OrderRow, RefundOfOrder, SoldItem
+from booking.store.records import whole_second
+from identity.contract import Account
+
+NOT_OWED = frozenset({"requested", "rejected"})  # refunds by which no money goes back (yet)
+
+
+class PersonAnswer(msgspec.Struct, frozen=True):
+    """Who bought or holds it. `name` and `email` are null when the account has gone."""
+
+    user_id: UUID
+    name: str | None
+    email: str | None
+
+
+class SessionOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order. `refunded_amount`: what of `total_amount` went back or is on its way."""
+
+    order_id: UUID
+    order_no: str
+    status: str
+    cancel_reason: str | None
+    buyer: PersonAnswer
+    items: list[SoldItem]
+    total_amount: int
+    discount: int
+    promo_code: str | None
+    refunded_amount: int
+    refunds: list[RefundOfOrder]
+    currency: str
+    created_at: datetime
+    expires_at: datetime
+    paid_at: datetime | None
+
+
+class SessionOrderPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Newest first. `next_cursor` goes on where this page ends; null after the last one."""
+
+    orders: list[SessionOrder]
+    page: int
+    page_size: int
+    total: int
+    next_cursor: str | None
+
+
+class Attendee(msgspec.Struct, frozen=True, kw_only=True):
+    """A ticket that is good, or was used, and who holds it now. Never its code."""
+
+    ticket_id: UUID
+    status: Literal["valid", "checked_in"]
+    holder: PersonAnswer
+    order_id: UUID
+    order_no: str
+    seat_id: int
+    area_id: UUID
+    area: str
+    row: str
+    number: int
+    checked_in_at: datetime | None
+    gate: str | None
+
+
+class AttendeePage(msgspec.Struct, frozen=True, kw_only=True):
+    """In seat order. `next_cursor` goes on where this page ends; null after the last one."""
+
+    attendees: list[Attendee]
+    page: int
+    page_size: int
+    total: int
+    next_cursor: str | None
+
+
+class AreaSales(msgspec.Struct, frozen=True, kw_only=True):
+    """`free` = `capacity` − `sold` − `held` − `blocked`; `revenue` = `gross` − `refunded`."""
+
+    area_id: UUID
+    name: str
+    kind: str
+    price: int
+    capacity: int
+    sold: int
+    held: int
+    blocked: int
+    free: int
+    gross: int
+    refunded: int
+    revenue: int
+
+
+class SessionSales(msgspec.Struct, frozen=True, kw_only=True):
+    """Seats and money of one moment, `as_of`; the figures of all areas added up, and of each."""
+
+    session_id: UUID
+    as_of: datetime
+    currency: str
+    capacity: int
+    sold: int
+    held: int
+    blocked: int
+    free: int
+    gross: int
+    refunded: int
+    revenue: int
+    areas: list[AreaSales]
+
+
+def session_order(order: OrderRow, buyer: Account | None) -> SessionOrder:
+    return SessionOrder(
+        order_id=order.order_id,
+        order_no=order.order_no,
+        status=order.status,
+        cancel_reason=order.cancel_reason,
+        buyer=_person(order.user_id, buyer),
+        items=order.items,
+        total_amount=order.total_amount,
+        discount=order.discount,
+        promo_code=order.promo_code,
+        refunded_amount=sum(one.amount for one in order.refunds if one.status not in NOT_OWED),
+        refunds=order.refunds,
+        currency=order.currency,
+        created_at=whole_second(order.created_at),
+        expires_at=whole_second(order.expires_at),
+        paid_at=whole_second(order.paid_at) if order.paid_at else None,
+    )
+
+
+def attendee(ticket: AttendeeRow, holder: Account | None) -> Attendee:
+    return Attendee(
+        ticket_id=ticket.ticket_id,
+        status="checked_in" if ticket.status == "checked_in" else "valid",
+        holder=_person(ticket.user_id, holder),
+        order_id=ticket.order_id,
+        order_no=ticket.order_no,
+        seat_id=ticket.seat_id,
+        area_id=ticket.area_id,
+        area=ticket.area,
+        row=ticket.row,
+        number=ticket.number,
+        checked_in_at=whole_second(ticket.checked_in_at) if ticket.checked_in_at else None,
+        gate=ticket.gate,
+    )
+
+
+def _person(user_id: UUID, account: Account | None) -> PersonAnswer:
+    if account is None:
+        return PersonAnswer(user_id, None, None)
+    return PersonAnswer(user_id, account.full_name, account.email)

@@ -1,0 +1,192 @@
+"""What an organizer reads of their own session: its orders, its attendees, its sales. JSON or CSV."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+from uuid import UUID
+
+from litestar import Request, Response, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, QueryParameter
+
+from booking.domain.order import OrderStatus
+from booking.reports.tables import (
+    ATTENDEE_COLUMNS,
+    ORDER_COLUMNS,
+    SALES_COLUMNS,
+    attendees_table,
+    encode_table,
+    orders_table,
+    sales_table,
+)
+from booking.reports.wire import AttendeePage, SessionOrderPage, SessionSales
+from booking.routes.parameters import Asker, booking_of
+from chassis.access import access
+from chassis.pages import PAGE_SIZE_MAX, PageNumber
+from chassis.problems import Unavailable
+
+WHO = ("organizer", "admin")
+JSON, CSV = "application/json", "text/csv"
+JSON_PAGE_ROWS = 20
+CSV_PAGE_ROWS = 1_000  # some 150 KB and 20 ms of a core, and five calls of identity
+BOM = b"\xef\xbb\xbf"
+# Personal data: no cache keeps it, whichever of the two forms it has.
+HEADERS = {"Cache-Control": "no-store", "Vary": "Accept"}
+
+OrderState = Annotated[
+    OrderStatus | None, QueryParameter(name="status", description="Only orders that are so now.")
+]
+TicketState = Annotated[
+    Literal["valid", "checked_in"] | None,
+    QueryParameter(name="status", description="Only tickets that are so now."),
+]
+Cursor = Annotated[
+    str | None,
+    QueryParameter(name="cursor", max_length=64, description="A `next_cursor` of this list."),
+]
+Rows = Annotated[
+    int | None,
+    QueryParameter(
+        name="page_size",
+        ge=1,
+        le=PAGE_SIZE_MAX,
+        description=f"Without it {JSON_PAGE_ROWS}, as CSV {CSV_PAGE_ROWS:,}.",
+    ),
+]
+Bom = Annotated[
+    bool,
+    QueryParameter(description="Begin a CSV file with a byte order mark, which Excel wants."),
+]
+
+
+def _csv(columns: Sequence[str]) -> str:
+    return f"By `Accept: text/csv`. Columns: {', '.join(columns)}."
+
+
+@get(
+    "/api/v1/sessions/{session_id:uuid}/orders",
+    operation_id="list_orders_of_session",
+    opt=access(*WHO, problems=(Unavailable,), csv=_csv(ORDER_COLUMNS)),
+    responses={
+        200: ResponseSpec(SessionOrderPage, generate_examples=False, description="Newest first.")
+    },
+)
+async def list_orders(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    session_id: FromPath[UUID],
+    *,
+    status: OrderState = None,
+    page: PageNumber = 1,
+    page_size: Rows = None,
+    cursor: Cursor = None,
+    bom: Bom = False,
+) -> Response[Any]:
+    """The orders of your own session, newest first, with buyer, seats, money and refunds."""
+    as_csv = _wants_csv(request)
+    found = await booking_of(request).reports.orders(
+        principal,
+        session_id,
+        status=status.value if status else None,
+        page=page,
+        page_size=page_size or (CSV_PAGE_ROWS if as_csv else JSON_PAGE_ROWS),
+        cursor=cursor,
+    )
+    if not as_csv:
+        return Response(found, headers=HEADERS)
+    rows = orders_table(found)
+    return _table(request, "orders", ORDER_COLUMNS, rows, next_cursor=found.next_cursor, bom=bom)
+
+
+@get(
+    "/api/v1/sessions/{session_id:uuid}/attendees",
+    operation_id="list_attendees",
+    opt=access(*WHO, problems=(Unavailable,), csv=_csv(ATTENDEE_COLUMNS)),
+    responses={
+        200: ResponseSpec(AttendeePage, generate_examples=False, description="In seat order.")
+    },
+)
+async def list_attendees(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    session_id: FromPath[UUID],
+    *,
+    status: TicketState = None,
+    page: PageNumber = 1,
+    page_size: Rows = None,
+    cursor: Cursor = None,
+    bom: Bom = False,
+) -> Response[Any]:
+    """Who holds a ticket of your own session, a row a ticket in seat order, and who is in."""
+    as_csv = _wants_csv(request)
+    found = await booking_of(request).reports.attendees(
+        principal,
+        session_id,
+        status=status,
+        page=page,
+        page_size=page_size or (CSV_PAGE_ROWS if as_csv else JSON_PAGE_ROWS),
+        cursor=cursor,
+    )
+    if not as_csv:
+        return Response(found, headers=HEADERS)
+    rows = attendees_table(found)
+    return _table(
+        request, "attendees", ATTENDEE_COLUMNS, rows, next_cursor=found.next_cursor, bom=bom
+    )
+
+
+@get(
+    "/api/v1/sessions/{session_id:uuid}/sales",
+    operation_id="read_sales",
+    opt=access(*WHO, problems=(Unavailable,), csv=_csv(SALES_COLUMNS)),
+    responses={
+        200: ResponseSpec(SessionSales, generate_examples=False, description="Of one moment.")
+    },
+)
+async def read_sales(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    session_id: FromPath[UUID],
+    bom: Bom = False,
+) -> Response[Any]:
+    """Seats and money of your own session, in all and by area."""
+    found = await booking_of(request).reports.sales(principal, session_id)
+    if not _wants_csv(request):
+        return Response(found, headers=HEADERS)
+    return _table(request, "sales", SALES_COLUMNS, sales_table(found), next_cursor=None, bom=bom)
+
+
+def _wants_csv(request: Request[Any, Any, Any]) -> bool:
+    return request.accept.best_match([JSON, CSV], default=JSON) == CSV
+
+
+def _table(
+    request: Request[Any, Any, Any],
+    name: str,
+    columns: Sequence[str],
+    rows: list[Sequence[Any]],
+    *,
+    next_cursor: str | None,
+    bom: bool,
+) -> Response[bytes]:
+    """A CSV file, or what follows one: with a cursor there is no header row, so that pages put behind
+    each other are one file. `Link` names the next page (RFC 8288), and is absent after the last."""
+    asked = request.query_params
+    begins = "cursor" not in asked
+    body = encode_table(columns if begins else None, rows)
+    if begins and bom:
+        body = BOM + body
+    session_id = request.path_params["session_id"]
+    headers = HEADERS | {
+        "Content-Disposition": f'attachment; filename="{name}-{session_id}.csv"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    if next_cursor is not None:
+        kept = {key: value for key, value in asked.items() if key in {"status", "page_size"}}
+        query = urlencode(kept | {"cursor": next_cursor})
+        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+    kind = f"{CSV}; header={'present' if begins else 'absent'}"  # Litestar adds the charset
+    return Response(body, headers=headers, media_type=kind)
+
+
+REPORT_ROUTES = [list_orders, list_attendees, read_sales]

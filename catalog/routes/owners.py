@@ -1,0 +1,47 @@
+"""What the routes of organizers share: who asks, and a POST's effect once per key."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter
+
+from catalog.domain.ownership import Viewer
+from chassis.idempotency import Effect, once
+from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
+from chassis.tokens import Principal
+
+WHO = ("organizer", "admin")
+Asker = NamedDependency[Principal]
+ONCE = (IdempotencyInFlight, IdempotencyKeyReused)
+Key = Annotated[
+    str | None,
+    HeaderParameter(name="Idempotency-Key", description="Same key, same body: same answer."),
+]
+
+
+def owner(principal: Principal) -> Viewer:
+    return Viewer(principal.user_id, "admin" in principal.roles)
+
+
+async def once_by_key(
+    request: Request[Any, Any, Any],
+    principal: Principal,
+    *,
+    key: str | None,
+    body: Any,
+    effect: Effect,
+    status: int = 201,
+) -> Response[bytes]:
+    """The POST's effect, once per key; the operation with its parameters is what the key belongs to:
+    a path may be spelt in several ways (an id in capitals, without hyphens)."""
+    parameters = map(str, request.path_params.values())
+    return await once(
+        request.app.state.pool,
+        user_id=principal.user_id,
+        route=" ".join([request.route_handler.handler_name, *parameters]),
+        key=key,
+        body=body,
+        status=status,
+        effect=effect,
+    )

@@ -1,0 +1,130 @@
+"""Identity's SQL about passwords: links that reset them, changes, and the logins that end with them."""
+
+from uuid import UUID
+
+import msgspec
+
+from chassis.context import current
+from chassis.events import PendingEvent
+from chassis.ids import uuid7
+from chassis.postgres import Connection, load_queries
+from identity.contract import PASSWORD_RESET_ASKED
+from identity.store import QUERIES, FailureLimit
+
+
+class AskedLink(msgspec.Struct, frozen=True):
+    """`user_id`: None for an unknown address. `allowed`: whether its mails are not too many."""
+
+    user_id: UUID | None
+    allowed: bool
+
+
+class LinkOwner(msgspec.Struct, frozen=True):
+    """Whose password a link resets."""
+
+    user_id: UUID
+    email: str
+
+
+class ChangedPassword(msgspec.Struct, frozen=True):
+    email: str
+    roles: list[str]
+    password_version: int
+
+
+class EndedLogin(msgspec.Struct, frozen=True):
+    """`live`: an access token of it may still be good by itself."""
+
+    login_id: UUID
+    live: bool
+
+
+class PasswordStore:
+    """One method a query, on a connection or in the transaction that the caller holds."""
+
+    def __init__(self) -> None:
+        self._sql = load_queries(QUERIES)
+
+    async def ask_for_link(
+        self,
+        connection: Connection,
+        *,
+        email: str,
+        email_hash: bytes,
+        reset_id: UUID,
+        mails: FailureLimit,
+    ) -> AskedLink:
+        """Also writes the event, in the same statement, when there is a mail to be written."""
+        row = await self._sql.ask_for_link(
+            connection,
+            email=email,
+            email_hash=email_hash,
+            reset_id=reset_id,
+            spacing_s=mails.spacing_s,
+            window_s=mails.window_s,
+            event_id=uuid7(),
+            type=PASSWORD_RESET_ASKED,
+            request_id=current().request_id,
+        )
+        return AskedLink(**row)
+
+    async def make_link(
+        self, connection: Connection, reset_id: UUID, token_hash: bytes, *, ttl_s: float
+    ) -> UUID | None:
+        """Whose it is; None when nobody waits for it any more."""
+        user_id: UUID | None = await self._sql.make_link(
+            connection, reset_id=reset_id, token_hash=token_hash, ttl_s=ttl_s
+        )
+        return user_id
+
+    async def find_link(self, connection: Connection, token_hash: bytes) -> LinkOwner | None:
+        row = await self._sql.find_link(connection, token_hash=token_hash)
+        return None if row is None else LinkOwner(**row)
+
+    async def use_link(self, connection: Connection, token_hash: bytes) -> bool:
+        """False when it was used before, or comes too late."""
+        return await self._sql.use_link(connection, token_hash=token_hash) is not None
+
+    async def forget_links(self, connection: Connection, user_id: UUID) -> None:
+        await self._sql.forget_links(connection, user_id=user_id)
+
+    async def set_password(
+        self, connection: Connection, user_id: UUID, password_hash: str, *, version: int | None
+    ) -> ChangedPassword | None:
+        """None when it is another one than `version` by now, or the account is closed."""
+        row = await self._sql.set_password(
+            connection, user_id=user_id, password_hash=password_hash, version=version
+        )
+        return None if row is None else ChangedPassword(**row)
+
+    async def hold_password(self, connection: Connection, user_id: UUID, version: int) -> bool:
+        """Whether it is still that password; it stays it until the transaction has ended."""
+        return bool(await self._sql.hold_password(connection, user_id=user_id, version=version))
+
+    async def revoke_logins(
+        self,
+        connection: Connection,
+        user_id: UUID,
+        *,
+        kept: UUID | None,
+        reason: str,
+        until_s: float,
+    ) -> list[EndedLogin]:
+        rows = self._sql.revoke_logins(
+            connection, user_id=user_id, kept=kept, reason=reason, until_s=until_s
+        )
+        return [EndedLogin(**row) async for row in rows]
+
+    async def insert_event(self, connection: Connection, event: PendingEvent) -> None:
+        await self._sql.insert_event(
+            connection,
+            event_id=event.id,
+            type=event.type,
+            subject=event.subject,
+            request_id=event.request_id,
+            data=event.data.decode(),
+        )
+
+    async def get_device_key(self, connection: Connection) -> bytes:
+        secret: bytes = await self._sql.get_device_key(connection)
+        return secret

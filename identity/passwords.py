@@ -1,0 +1,166 @@
+"""Passwords forgotten, and passwords changed. Either ends the account's other logins, everywhere and at once.
+
+    asked for → the event, without a secret → notification writes the mail and has the link made for it
+              → used once within LINK_TTL_S, or replaced by a newer one, or gone with a change of password
+
+The token exists in the mail and in this process while the mail is written; what is stored is its hash.
+See docs/adr/0036.
+"""
+
+from uuid import UUID, uuid4
+
+import msgspec
+
+from chassis import logs
+from chassis.events import pending
+from chassis.postgres import Connection, Pool, connection, transaction
+from chassis.problems import InvalidToken, NotFound
+from identity.attempts import Attempts
+from identity.contract import PASSWORD_CHANGED, PasswordChanged, PasswordLink
+from identity.devices import Devices
+from identity.domain.passwords import acceptable_password
+from identity.domain.people import normalise_email
+from identity.hashing import HashingPool
+from identity.issuing import Issuer, LoggedIn
+from identity.password_store import EndedLogin, PasswordStore
+from identity.problems import InvalidCredentials, LinkExpired
+from identity.store import FailureLimit, Store
+from identity.tokens import hash_of, new_link_token
+from identity.turns import Turns
+from identity.wire import ChangePassword, ForgotPassword, ResetPassword
+
+LINK_TTL_S = 1800
+MAILS = FailureLimit(3, 3600.0)  # an account; then one every twenty minutes
+USES_AT_ONCE_MAX = 8  # of one link in one process, one under way
+
+log = logs.get("identity")
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """The logins that ended, and the Set-Cookie value for the device that made the change."""
+
+    ended: list[EndedLogin]
+    device_cookie: str
+
+
+class Reset(msgspec.Struct, frozen=True):
+    login: LoggedIn
+    ended: list[EndedLogin]
+
+
+class Passwords:
+    """Every refusal leaves the password, the logins and the link as they were.
+
+    Transactions lock the account before anything that is its own (links, failures, logins), as a login
+    does: nobody waits in a circle.
+    """
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        store: Store,
+        password_store: PasswordStore,
+        hashing: HashingPool,
+        issuer: Issuer,
+        attempts: Attempts,
+        devices: Devices,
+    ) -> None:
+        self._pool = pool
+        self._store = store
+        self._password_store = password_store
+        self._hashing = hashing
+        self._issuer = issuer
+        self._attempts = attempts
+        self._devices = devices
+        self._turns = Turns(per_key_max=USES_AT_ONCE_MAX)
+
+    async def ask_for_link(self, body: ForgotPassword) -> None:
+        """Has a link mailed, if there is such an account and its mails are not too many. Says nothing."""
+        email = normalise_email(body.email)
+        async with connection(self._pool) as acquired:
+            asked = await self._password_store.ask_for_link(
+                acquired, email=email, email_hash=hash_of(email), reset_id=uuid4(), mails=MAILS
+            )
+        if asked.user_id is None:
+            log.info("password_link_refused", reason="unknown_account")
+        elif not asked.allowed:
+            log.warning("password_link_refused", user=asked.user_id, reason="too_many_mails")
+        else:
+            log.info("password_link_asked", user=asked.user_id)
+
+    async def make_link(self, reset_id: UUID) -> PasswordLink:
+        """For the mail that is being written. Raises NotFound when nobody waits for it any more."""
+        token = new_link_token()
+        async with connection(self._pool) as acquired:
+            user_id = await self._password_store.make_link(
+                acquired, reset_id, hash_of(token), ttl_s=LINK_TTL_S
+            )
+        if user_id is None:
+            raise NotFound()
+        log.info("password_link_made", user=user_id)
+        return PasswordLink(token, LINK_TTL_S)
+
+    async def reset(self, body: ResetPassword, cookie: str | None) -> Reset:
+        """A new login; all others end. Raises LinkExpired, ValidationFailed, Overloaded."""
+        token_hash = hash_of(body.token)
+        async with self._turns.of(token_hash):
+            async with connection(self._pool) as acquired:
+                owner = await self._password_store.find_link(acquired, token_hash)
+            if owner is None:
+                raise LinkExpired()
+            password = acceptable_password(body.password, email=owner.email)
+            password_hash = await self._hashing.hash(password)
+            key = await self._issuer.signing_key()
+            async with transaction(self._pool) as acquired:
+                changed = await self._password_store.set_password(
+                    acquired, owner.user_id, password_hash, version=None
+                )
+                used = await self._password_store.use_link(acquired, token_hash)
+                if changed is None or not used:
+                    raise LinkExpired()
+                ended = await self._follow(acquired, owner.user_id, kept=None, by_link=True)
+                await self._attempts.forget(acquired, changed.email)
+                issued = await self._issuer.open_login(acquired, key, owner.user_id, changed.roles)
+        log.info("password_reset", user=owner.user_id, login=issued.login_id, ended=len(ended))
+        device = self._devices.remember(cookie, changed.email, changed.password_version)
+        return Reset(LoggedIn(issued.tokens, device), ended)
+
+    async def change(
+        self, user_id: UUID, login_id: UUID, body: ChangePassword, cookie: str | None
+    ) -> Changed:
+        """All logins end but this one. Raises InvalidCredentials for a wrong current password, which counts
+        as a failed login does, InvalidToken when this login has ended, ValidationFailed, RateLimited."""
+        async with connection(self._pool) as acquired:
+            account = await self._store.get_own_account(acquired, user_id, login_id)
+        if account is None:
+            raise InvalidToken("This login has ended.")
+        password = acceptable_password(body.password, email=account.email)
+        verified = await self._attempts.verified(
+            account.email, body.current_password, self._devices.find(cookie, account.email)
+        )
+        if verified is None:
+            raise InvalidCredentials("The current password is wrong.")
+        password_hash = await self._hashing.hash(password)
+        async with transaction(self._pool) as acquired:
+            changed = await self._password_store.set_password(
+                acquired, user_id, password_hash, version=verified.password_version
+            )
+            if changed is None:
+                raise InvalidCredentials("The password has just been changed.")
+            await self._attempts.settle_count(acquired, verified)
+            ended = await self._follow(acquired, user_id, kept=login_id, by_link=False)
+        log.info("password_changed", user=user_id, login=login_id, ended=len(ended))
+        device = self._devices.remember(cookie, changed.email, changed.password_version)
+        return Changed(ended, device)
+
+    async def _follow(
+        self, acquired: Connection, user_id: UUID, *, kept: UUID | None, by_link: bool
+    ) -> list[EndedLogin]:
+        """What a new password brings about, in its transaction: links die, logins end, its owner is told."""
+        await self._password_store.forget_links(acquired, user_id)
+        event = pending(PASSWORD_CHANGED, str(user_id), PasswordChanged(user_id, by_link))
+        await self._password_store.insert_event(acquired, event)
+        return await self._password_store.revoke_logins(
+            acquired, user_id, kept=kept, reason="password", until_s=self._issuer.revoked_for_s
+        )

@@ -1,0 +1,100 @@
+-- Passwords forgotten and changed.
+
+-- name: ask_for_link^
+-- One statement, one commit, and a row written whoever asks: known and unknown addresses take as long. Mails are
+-- counted as failed logins are (attempts.sql), but that nothing is counted that was refused. The
+-- event names no address and holds no token: the link is made when its mail is written.
+WITH account AS (
+    SELECT user_id FROM accounts WHERE email = :email AND active
+), counted AS (
+    INSERT INTO password_mails AS m (email_hash, settled_at)
+    VALUES (:email_hash, now() + make_interval(secs => :spacing_s))
+    ON CONFLICT (email_hash) DO UPDATE
+    SET settled_at = greatest(m.settled_at, now()) + make_interval(secs => :spacing_s)
+    WHERE greatest(m.settled_at, now()) + make_interval(secs => :spacing_s)
+        <= now() + make_interval(secs => :window_s)
+    RETURNING email_hash
+), asked AS (
+    INSERT INTO password_resets (user_id, reset_id)
+    SELECT user_id, :reset_id FROM account, counted
+    ON CONFLICT (user_id) DO UPDATE
+    SET reset_id = excluded.reset_id, asked_at = now(), token_hash = NULL, ends_at = NULL
+    RETURNING user_id, reset_id
+), told AS (
+    INSERT INTO outbox (event_id, type, subject, request_id, data)
+    SELECT :event_id, :type, user_id::text, :request_id,
+           jsonb_build_object('user_id', user_id, 'reset_id', reset_id)
+    FROM asked
+    RETURNING event_id
+)
+SELECT (SELECT user_id FROM account) AS user_id, EXISTS (SELECT FROM counted) AS allowed;
+
+-- name: make_link$
+-- The link's time begins here, when its mail is written; a mail that is written anew has a new one.
+-- No row: it was asked for too long ago, it has been used, or a newer one is in its place.
+UPDATE password_resets
+SET token_hash = :token_hash, ends_at = now() + make_interval(secs => :ttl_s)
+WHERE reset_id = :reset_id AND asked_at > now() - make_interval(secs => :ttl_s)
+RETURNING user_id;
+
+-- name: find_link^
+-- Asked before anything is hashed.
+SELECT a.user_id, a.email
+FROM password_resets r
+JOIN accounts a ON a.user_id = r.user_id AND a.active
+WHERE r.token_hash = :token_hash AND r.ends_at > now();
+
+-- name: use_link$
+-- Compare-and-set: of two who use it at once one comes away empty.
+DELETE FROM password_resets
+WHERE token_hash = :token_hash AND ends_at > now()
+RETURNING user_id;
+
+-- name: forget_links!
+DELETE FROM password_resets WHERE user_id = :user_id;
+
+-- name: set_password^
+-- `version`: of the password that its caller was verified by; NULL after a link. No row: it has been
+-- changed meanwhile, or the account is closed. The row's lock lets one at a time end its logins.
+UPDATE accounts
+SET password_hash = :password_hash, password_version = password_version + 1
+WHERE user_id = :user_id
+  AND active
+  AND (CAST(:version AS int) IS NULL OR password_version = CAST(:version AS int))
+RETURNING email, roles, password_version;
+
+-- name: hold_password$
+-- Whether the password that somebody was verified by is still the account's, and stays it until this
+-- transaction has ended: a login with the old one is opened before the change, which ends it, or never.
+SELECT true FROM accounts
+WHERE user_id = :user_id AND active AND password_version = :version
+FOR SHARE;
+
+-- name: revoke_logins
+-- As `revoke_login`, all but one (NULL: all). `live`: an access token of it may still be good.
+UPDATE logins l
+SET revoked_at = clock_timestamp(),
+    revoked_for = :reason,
+    revoked_until = clock_timestamp() + make_interval(secs => :until_s)
+WHERE l.user_id = :user_id
+  AND l.login_id IS DISTINCT FROM CAST(:kept AS uuid)
+  AND l.revoked_at IS NULL
+  AND l.expires_at > now() - make_interval(secs => :until_s)
+RETURNING l.login_id, EXISTS (
+    SELECT FROM refresh_tokens t
+    WHERE t.login_id = l.login_id
+      AND t.issued_at > now() - make_interval(secs => :until_s)
+) AS live;
+
+-- name: insert_event!
+INSERT INTO outbox (event_id, type, subject, request_id, data)
+VALUES (:event_id, :type, :subject, :request_id, :data);
+
+-- name: get_device_key$
+SELECT secret FROM device_key;
+
+-- name: prune_links!
+DELETE FROM password_resets WHERE asked_at < now() - interval '1 day';
+
+-- name: prune_mail_counts!
+DELETE FROM password_mails WHERE settled_at < now();

@@ -1,0 +1,77 @@
+"""What the kernel is told of a web server's connections: Granian has no settings for it.
+
+TCP_USER_TIMEOUT closes a connection whose peer takes nothing that waits for it, be it that its window
+stays shut or that nothing is acknowledged (RFC 5482; Linux: tcp(7)). Nothing above the kernel can: the
+HTTP library flushes what it holds before it looks at anything else, and waits for the peer to do so.
+TCP_NOTSENT_LOWAT keeps what waits in the kernel small, so that `taken` means nearly sent.
+
+Connections inherit both from the socket that they were accepted on. Elsewhere than on Linux neither is
+set; such a client is then given nothing more, and keeps its connection.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+
+from chassis import logs
+
+NOT_SENT_MAX_BYTES = 65_536
+LOOK_EVERY_S = 0.02
+LOOKS_MAX = (
+    500  # Granian listens as soon as the lifespan has begun; after ten seconds it never will
+)
+GRACE_S = 1  # we cut first, and count it
+
+log = logs.get("gateway")
+
+
+@asynccontextmanager
+async def silent_takers_cut(timeout_s: int) -> AsyncIterator[None]:
+    """While this process serves: connections that take nothing for so long are closed."""
+    task = asyncio.get_running_loop().create_task(_tune_when_listening(timeout_s))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _tune_when_listening(timeout_s: int) -> None:
+    if sys.platform != "linux":
+        return
+    for _ in range(LOOKS_MAX):
+        if tune_listeners(timeout_s):
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+    log.warning("not_listening", looked_for_s=LOOKS_MAX * LOOK_EVERY_S)
+
+
+def tune_listeners(timeout_s: int) -> int:
+    """Sets both on every TCP socket that listens in this process; returns how many there are."""
+    found = 0
+    for listener in _listeners():
+        timeout_ms = (timeout_s + GRACE_S) * 1000
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT_MAX_BYTES)
+        found += 1
+    return found
+
+
+def _listeners() -> Iterator[socket.socket]:
+    """By duplicates, closed again: the descriptors themselves are Granian's."""
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # no socket, or closed meanwhile
+            duplicate = os.dup(int(name))
+            try:
+                one = socket.socket(fileno=duplicate)
+            except OSError:
+                os.close(duplicate)
+                continue
+            with one:
+                internet = one.family in {socket.AF_INET, socket.AF_INET6}
+                if internet and one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    yield one

@@ -1,0 +1,40 @@
+"""Which language a visitor meets: what they chose here, else their browser's, else English."""
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Visit
+
+HEADINGS = {"en": "What's on", "zh-CN": "正在发生的演出"}
+
+
+@pytest.mark.parametrize(
+    ("languages", "lang"),
+    [
+        (["en-GB"], "en"),
+        (["zh-TW"], "zh-CN"),
+        (["fr-FR", "zh-CN", "en"], "zh-CN"),
+        (["fr-FR", "en", "zh-CN"], "en"),
+        (["fr-FR"], "en"),
+    ],
+)
+async def test_a_visitor_meets_the_first_of_their_languages_that_there_is(
+    visit: Visit, languages: list[str], lang: str
+) -> None:
+    shop = await visit(locale=languages[0])
+    await shop.page.add_init_script(
+        f"Object.defineProperty(navigator, 'languages', {{ get: () => {languages} }});"
+    )
+    await shop.open("/")
+    await expect(shop.page.locator("h1")).to_have_text(HEADINGS[lang])
+    assert await shop.page.evaluate("document.documentElement.lang") == lang
+
+
+async def test_a_choice_made_here_is_stronger_than_the_browser(visit: Visit) -> None:
+    shop = await visit("en")
+    await shop.open("/")
+    await shop.page.get_by_role("button", name="中文", exact=True).click()
+    await expect(shop.page.locator("h1")).to_have_text(HEADINGS["zh-CN"])
+    await shop.page.reload()
+    await expect(shop.page.locator("h1")).to_have_text(HEADINGS["zh-CN"])
+    await expect(shop.page.get_by_role("button", name="English", exact=True)).to_be_visible()

@@ -1,0 +1,140 @@
+"""Choosing seats in one hand: what is needed to buy is in sight at once, and nothing covers anything."""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.browser.conftest import DESKTOP, PHONE, Visit
+from tests.browser.storefront import HallOnScreen, Shop
+
+PHONES = [(390, 844), (360, 640)]
+# Every text of the newest frame of a canvas: its box in CSS pixels, with the least of a label round it.
+RECORD_TEXTS = """(() => {
+  const { fillText, fillRect } = CanvasRenderingContext2D.prototype;
+  window.texts = [];
+  CanvasRenderingContext2D.prototype.fillRect = function (...where) {
+    if (this.canvas.isConnected) window.texts = [];
+    return fillRect.apply(this, where);
+  };
+  CanvasRenderingContext2D.prototype.fillText = function (words, x, y) {
+    const size = Number.parseFloat(this.font.match(/([0-9.]+)px/)[1]);
+    const { width } = this.measureText(words);
+    const [left, right, top, bottom] = [x - width / 2 - 4, x + width / 2 + 4, y - size / 2, y + size / 2];
+    if (this.canvas.isConnected) window.texts.push({ words, left, right, top, bottom });
+    return fillText.call(this, words, x, y);
+  };
+})();"""
+
+
+async def on_a_phone(visit: Visit, language: str, size: tuple[int, int]) -> Shop:
+    viewport = {"width": size[0], "height": size[1]}
+    return await visit(language, **PHONE | {"viewport": viewport})
+
+
+async def is_in_sight(place: Locator) -> bool:
+    """Whole within the window, and itself what lies at its middle and near its ends."""
+    seen: bool = await place.evaluate(
+        """element => {
+          const { left, right, top, bottom } = element.getBoundingClientRect();
+          const within = left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight;
+          const at = (x, y) => {
+            const found = document.elementFromPoint(x, y);
+            return element.contains(found) || found?.contains(element);
+          };
+          const middle = (top + bottom) / 2;
+          return within && [left + 4, (left + right) / 2, right - 4].every((x) => at(x, middle));
+        }"""
+    )
+    return seen
+
+
+@pytest.mark.parametrize("size", PHONES)
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_area_price_and_button_are_in_sight_together(
+    visit: Visit, language: str, size: tuple[int, int]
+) -> None:
+    shop = await on_a_phone(visit, language, size)
+    session = await shop.session_on_sale()
+    await shop.open(f"/sessions/{session['session_id']}")
+    places = ("#best-area", ".stepper-number", ".total b", ".panel-foot .button", "canvas")
+    for place in places:
+        assert await is_in_sight(shop.page.locator(place)), place
+    assert await shop.page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
+
+
+async def test_the_area_proposed_is_in_sight_on_a_desk_too(visit: Visit) -> None:
+    shop = await visit("en", viewport=DESKTOP)
+    session = await shop.session_on_sale()
+    await shop.open(f"/sessions/{session['session_id']}")
+    proposed = ".option:has(input:checked)"
+    await shop.page.wait_for_function(
+        """place => document.querySelector(place).getBoundingClientRect().bottom
+            <= document.querySelector(".stepper-row").getBoundingClientRect().top""",
+        arg=proposed,
+    )
+    for place in (proposed, ".total b", ".panel-foot .button"):
+        assert await is_in_sight(shop.page.locator(place)), place
+
+
+async def test_the_cheapest_area_is_preselected_and_the_menu_chooses_another(visit: Visit) -> None:
+    shop = await on_a_phone(visit, "en", PHONES[0])
+    session = await shop.session_on_sale()
+    prices = {area["area_id"]: area["price"] for area in session["seat_areas"]}
+    await shop.open(f"/sessions/{session['session_id']}")
+    menu, total = shop.page.locator("#best-area"), shop.page.locator(".total")
+    assert prices[await menu.input_value()] == min(prices.values())
+    await expect(total).to_contain_text(f"CN¥{min(prices.values()) // 100} × 2")
+    dearest = max(prices, key=lambda area_id: prices[area_id])
+    await menu.select_option(dearest)
+    await expect(total).to_contain_text(f"CN¥{prices[dearest] // 100:,} × 2")
+
+
+@pytest.mark.parametrize("size", PHONES)
+async def test_every_picked_seat_can_be_seen_above_the_button(
+    visit: Visit, size: tuple[int, int]
+) -> None:
+    shop = await on_a_phone(visit, "zh", size)
+    session = await shop.session_on_sale()
+    await shop.open(f"/sessions/{session['session_id']}")
+    await shop.page.click(".board-switch")
+    chips = shop.page.locator('.list-seats .chip[aria-pressed="false"]')
+    for _ in range(session["max_tickets_per_user"]):
+        await chips.first.click()
+    lines = shop.page.locator(".basket-line")
+    await expect(lines).to_have_count(session["max_tickets_per_user"])
+    for number in range(await lines.count()):
+        await lines.nth(number).scroll_into_view_if_needed()
+        assert await is_in_sight(lines.nth(number)), number
+    assert await is_in_sight(shop.page.locator(".panel-foot .button"))
+
+
+def collisions(texts: list[Any]) -> list[str]:
+    return [
+        f"{one['words']} and {two['words']}"
+        for number, one in enumerate(texts)
+        for two in texts[number + 1 :]
+        if one["left"] < two["right"]
+        and two["left"] < one["right"]
+        and one["top"] < two["bottom"]
+        and two["top"] < one["bottom"]
+    ]
+
+
+@pytest.mark.parametrize("size", [*PHONES, (1280, 900)])
+async def test_no_label_of_the_map_covers_another(visit: Visit, size: tuple[int, int]) -> None:
+    shop = await on_a_phone(visit, "zh", size)
+    await shop.page.add_init_script(RECORD_TEXTS)
+    session = await shop.session_on_sale()
+    await shop.open(f"/sessions/{session['session_id']}")
+    hall = HallOnScreen(shop, session["session_id"])
+    await hall.load()
+    await shop.page.wait_for_function("window.texts.length > 3")
+    far = await shop.page.evaluate("window.texts")
+    assert collisions(far) == []
+    named = {text["words"] for text in far}
+    short = {area["name"]: area["name"].split()[-1] for area in hall.areas}
+    missing = [name for name in short if not named & {name, short[name], short[name].rstrip("区")}]
+    assert missing == []
+    await hall.enter(hall.areas[0])
+    assert collisions(await shop.page.evaluate("window.texts")) == []
