@@ -12,6 +12,7 @@ A layout has only the free ones. Clients read the ordinary letters, without the 
 FREE = ord(".")
 FREE_ACCESSIBLE = ord(":")
 TAKEN = {"held": ord("h"), "sold": ord("s"), "blocked": ord("b")}
+TAKEN_ACCESSIBLE = {"held": ord("H"), "sold": ord("S"), "blocked": ord("B")}
 
 _LAYOUT = bytes.maketrans(b"hsbHSB", b"...:::")
 _LETTERS = bytes.maketrans(b":HSB/", b".hsb|")
@@ -25,12 +26,6 @@ def layout_of(positions: bytes) -> bytes:
 def letters_of(positions: bytes) -> bytes:
     """A letter of the public form a position, and `|` where there is no seat."""
     return positions.translate(_LETTERS)
-
-
-def taken(free: int, state: str) -> int:
-    """The byte of a seat, free as in the layout, in a state of its claim."""
-    letter = TAKEN[state]
-    return letter if free == FREE else ord(chr(letter).upper())
 
 
 def public_form(letters: bytes) -> bytes:

@@ -197,6 +197,15 @@ async def test_a_released_accessible_seat_is_found_again_though_it_lies_behind(
     assert await best(holds, session_id, area, 1, **how) == NoAccessible()
 
 
+async def test_accessible_seats_apart_leave_the_ordinary_ones_to_be_found(
+    holds: SeatHolds, truth: DictTruth
+) -> None:
+    """Found by the model: who got accessible seats alone moved the place where others are looked for."""
+    session_id, area = publish(truth, ":s:|.s.|.s"), (1, 10)
+    assert seats_of(await best(holds, session_id, area, 2, kind="accessible")) == [1, 3]
+    assert seats_of(await best(holds, session_id, area, 3)) == [5, 7, 9]
+
+
 async def test_the_longest_row_is_looked_at_as_a_whole(holds: SeatHolds, truth: DictTruth) -> None:
     """More bytes than are read of a row at first, and than are read again."""
     layout = "s" * 80 + "|" + "./" * 250 + "." * 250 + "|" + "." * 20

@@ -159,12 +159,14 @@ end
 local function scattered(cursors, bytes)
   local seats, found = {}, {}
   for byte in string.gmatch(bytes, '.') do
-    local cursor = byte == '.' and cursor_of(cursors, 0) or accessible_cursor(cursors, 1)
-    local some = find_seats(cursor.fit, byte, quantity - #seats)
-    cursor.fit = some[1] or last + 1
-    found[#found + 1] = {cursor = cursor, byte = byte, seats = some}
-    for _, seat in ipairs(some) do
-      seats[#seats + 1] = seat
+    if #seats < quantity then
+      local cursor = byte == '.' and cursor_of(cursors, 0) or accessible_cursor(cursors, 1)
+      local some = find_seats(cursor.fit, byte, quantity - #seats)
+      cursor.fit = some[1] or last + 1
+      found[#found + 1] = {cursor = cursor, byte = byte, seats = some}
+      for _, seat in ipairs(some) do
+        seats[#seats + 1] = seat
+      end
     end
   end
   if #seats < quantity then
