@@ -26,7 +26,7 @@ from tests.support.seats import FOREVER_MS, DictTruth, best, exact
 
 TICKETS_MAX = 9
 USERS = 4
-KINDS: list[Kind] = ["seats", "seats", "accessible", "standing"]
+KINDS: list[Kind] = ["seats", "seats", "accessible"]
 LAYOUTS = [
     "......|.....|........||...|.......|....",
     ":...:./...|...||.:.|../.../..:|.....::.",
