@@ -17,7 +17,7 @@ export function bestForm(session, choice, cap, changed) {
   const node = h("div", { class: "best" },
     h("p", { class: "hint" }, t("choose.best.lead")),
     h("fieldset", { class: "options" }, h("legend", {}, t("choose.area")), options.map((option) => option.node)),
-    menu.node, stepper.node, accessible.node);
+    menu.node, h("div", { class: "best-foot" }, stepper.node, accessible.node));
   let inSight = null;
   const refresh = (areas) => {
     areas.forEach((area, index) => options[index].refresh(area));
