@@ -17,7 +17,9 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     one order is read, is the last that was begun: `failed` says that it may be paid another way.
 
     `total_amount` is what is to be paid. With a promo code it is `original_amount`, what the items
-    cost, less `discount`.
+    cost, less `discount`. `note`, when there is one, is to be shown before paying:
+    `only_accessible_left`, no ordinary seats were left and some of these are accessible ones, though
+    none were asked for.
 
     Once it has been paid, `tickets_left` are still the buyer's own, and of `total_amount`
     `refunded_amount` goes back or has gone; `refund_cause` (`buyer` or `session_cancelled`) says why.
@@ -38,6 +40,7 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     currency: str
     created_at: datetime
     expires_at: datetime
+    note: Literal["only_accessible_left"] | None = None
     paid_at: datetime | None = None
     cancel_reason: str | None = None
     promo_code: str | None = None
@@ -234,6 +237,7 @@ def order_answer(
         currency=order.currency,
         created_at=whole_second(order.created_at),
         expires_at=whole_second(order.expires_at),
+        note="only_accessible_left" if order.only_accessible_left else None,
         paid_at=None if as_created or order.paid_at is None else whole_second(order.paid_at),
         cancel_reason=None if as_created else order.cancel_reason,
         promo_code=order.promo_code,

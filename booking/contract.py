@@ -37,8 +37,9 @@ PAYMENT_STARTED = "stampede.payment.started.v1"
 PAYMENT_REFUND_DUE = "stampede.payment.refund_due.v1"
 
 
-class OrderItem(msgspec.Struct, frozen=True):
-    """One seat of an order. `price` in minor units of the order's currency."""
+class OrderItem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One seat of an order. `price` in minor units of the order's currency. `accessible`, a place for a
+    wheelchair, is there when it is true."""
 
     seat_id: int
     area_id: UUID
@@ -46,6 +47,7 @@ class OrderItem(msgspec.Struct, frozen=True):
     row: str
     number: int
     price: int
+    accessible: bool = False
 
 
 class SeatsChanged(msgspec.Struct, frozen=True, omit_defaults=True):

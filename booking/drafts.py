@@ -37,8 +37,11 @@ def _items(attempt: Attempt, seats: Sequence[int]) -> list[OrderItem]:
         seat = attempt.seating.seat(seat_id)
         if seat is None:
             raise LookupError(f"Redis held position {seat_id}, which is no seat")
+        price = prices[seat.area_id]
         items.append(
-            OrderItem(seat_id, seat.area_id, seat.area, seat.row, seat.number, prices[seat.area_id])
+            OrderItem(
+                seat_id, seat.area_id, seat.area, seat.row, seat.number, price, seat.accessible
+            )
         )
     return items
 
@@ -62,6 +65,7 @@ def new_order(attempt: Attempt, seats: Sequence[int]) -> NewOrder:
     )
     areas = Counter(str(item.area_id) for item in items)
     held = SeatsChanged(terms.session_id, list(seats), dict(areas), attempt.order_id)
+    asked = attempt.wanted.seats is not None or attempt.wanted.wants_accessible
     history = {"seats": seats, "total_amount": total, "currency": terms.currency}
     return NewOrder(
         order_id=attempt.order_id,
@@ -77,6 +81,7 @@ def new_order(attempt: Attempt, seats: Sequence[int]) -> NewOrder:
         held_id=uuid7(),
         held=msgspec.json.encode(held).decode(),
         history=msgspec.json.encode(history).decode(),
+        only_accessible_left=not asked and any(item.accessible for item in items),
     )
 
 
@@ -96,6 +101,7 @@ def created_answer(order: NewOrder, placed: PlacedOrder) -> OrderAnswer:
         currency=terms.currency,
         created_at=whole_second(placed.created_at),
         expires_at=whole_second(placed.expires_at),
+        note="only_accessible_left" if order.only_accessible_left else None,
         promo_code=order.redeemed.code if order.redeemed else None,
         original_amount=order.redeemed.original_amount if order.redeemed else None,
         discount=order.redeemed.discount if order.redeemed else None,

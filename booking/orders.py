@@ -18,9 +18,9 @@ from booking.drafts import Attempt, created_answer, new_order
 from booking.guessing import PromoGuesses
 from booking.redeeming import Redeeming
 from booking.requests import CreateOrder, area_of, check_shape, refuse_unknown
-from booking.seats.answers import Held, LimitReached, Repeated, Taken
+from booking.seats.answers import Held, LimitReached, NoAccessible, Repeated, Taken
 from booking.seats.answers import SoldOut as NoneLeft
-from booking.seats.holds import SeatHolds
+from booking.seats.holds import Kind, SeatHolds
 from booking.sessions import Buyers, Sessions, refuse_outside_sale
 from booking.store import orders as stored
 from booking.store.placing import place_orders, true_claims
@@ -48,6 +48,7 @@ BATCH_MAX = 64  # orders a statement; DESIGN measured no more gain beyond 50
 WAITING_MAX = 5_000  # orders waiting for one: two seconds' worth at the rated load
 STATEMENTS_AT_ONCE = 1  # a statement costs as much as 5 orders in it do: fewer, larger ones
 KEYS_MAX = 200  # keys of refused orders asked about in one query
+KINDS: dict[str, Kind] = {"seated": "seats", "standing": "standing"}
 ATTEMPTS_MAX = 3  # holds tried when PostgreSQL knows more of the seats than Redis does
 
 
@@ -152,7 +153,7 @@ class OrderPlacing:
 
     async def _hold(self, attempt: Attempt) -> list[int]:
         wanted, terms = attempt.wanted, attempt.terms
-        outcome: Held | Taken | NoneLeft | LimitReached | Repeated
+        outcome: Held | Taken | NoneLeft | NoAccessible | LimitReached | Repeated
         if wanted.seats is not None:
             outcome = await self._holds.hold_exact(
                 terms.session_id,
@@ -171,7 +172,7 @@ class OrderPlacing:
                 tickets_max=terms.max_tickets_per_user,
                 area=(area.first_seat_id, area.last_seat_id),
                 quantity=wanted.quantity or 0,
-                standing=area.kind == "standing",
+                kind="accessible" if wanted.wants_accessible else KINDS[area.kind],
                 idempotency_key=attempt.key,
             )
         match outcome:
@@ -181,6 +182,8 @@ class OrderPlacing:
                 raise SeatsTaken(seats)
             case NoneLeft():
                 raise SoldOut()
+            case NoAccessible():
+                raise SoldOut("No accessible seat is left in this area.", accessible=True)
             case LimitReached(tickets=tickets):
                 raise TicketLimitReached(f"You have {tickets} for this session already.")
             case Repeated():

@@ -20,7 +20,11 @@ SeatId = Annotated[int, msgspec.Meta(ge=1, le=SEAT_ID_MAX)]
 
 
 class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Either `seat_area_id` and `quantity` (the best available), or exactly these `seats`."""
+    """Either `seat_area_id` and `quantity` (the best available), or exactly these `seats`.
+
+    `accessible`: with the best available, that one of them at least is an accessible seat; without it
+    there is none among them while there are enough others.
+    """
 
     session_id: UUID
     seat_area_id: UUID | None = None
@@ -29,6 +33,13 @@ class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Annotated[list[SeatId], msgspec.Meta(min_length=1, max_length=SEATS_PER_ORDER_MAX)] | None
     ) = None
     promo_code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetType | None = UNSET
+    accessible: bool | UnsetType = (
+        UNSET  # left out, the body's hash is what it was before this came
+    )
+
+    @property
+    def wants_accessible(self) -> bool:
+        return self.accessible is True
 
 
 def check_shape(wanted: CreateOrder) -> None:
@@ -43,6 +54,9 @@ def check_shape(wanted: CreateOrder) -> None:
         if partly:
             text = "give either seats, or seat_area_id and quantity"
             raise ValidationFailed(errors=[FieldError("seats", text)])
+        if wanted.wants_accessible:
+            text = "goes with seat_area_id and quantity; of seats picked the seat map says it"
+            raise ValidationFailed(errors=[FieldError("accessible", text)])
         refuse_repeated(wanted.seats)
 
 
@@ -138,11 +152,12 @@ def refuse_repeated(seats: Sequence[int]) -> None:
 
 
 def refuse_unknown(wanted: CreateOrder, terms: SessionTerms, seating: Seating) -> None:
-    """Seats and areas that this session does not have are the caller's mistake: 400."""
+    """Seats and areas that this session does not have are the caller's mistake: 400. So is asking for
+    an accessible seat where everybody stands."""
     if wanted.seats is not None:
         refuse_unknown_seats(wanted.seats, seating)
-    else:
-        area_of(terms, wanted.seat_area_id)
+    elif area_of(terms, wanted.seat_area_id).kind == "standing" and wanted.wants_accessible:
+        raise ValidationFailed(errors=[FieldError("accessible", "there are no seats in this area")])
 
 
 def refuse_unknown_seats(seats: Sequence[int], seating: Seating) -> None:

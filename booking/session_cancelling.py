@@ -16,7 +16,7 @@ from booking.cancellation import cancel_and_tell, release_holds
 from booking.contract import SESSION_CANCELLED, SessionCancelled
 from booking.domain.order import OrderStatus
 from booking.domain.problems import SessionNotPublished, SessionOver
-from booking.domain.seating import SEAT, Seating
+from booking.domain.seating import Seating
 from booking.granting import WHOEVER, Freed, after_granting, ask, grant
 from booking.refund_answers import CancellationProgress, progress_answer
 from booking.refunds import FREE_OF_CHARGE
@@ -138,8 +138,7 @@ class SessionCancelling:
         by its claims; such an order is there when the seats are closed, and is ended last.
         """
         ended = await self._end_unpaid(one, terms.session_id, reason)
-        seats = [place + 1 for place, what in enumerate(seating.layout) if what == SEAT]
-        await stored.close_seats(one, terms.session_id, seats)
+        await stored.close_seats(one, terms.session_id, seating.seat_ids())
         ended += await self._end_unpaid(one, terms.session_id, reason)
         told = SessionCancelled(
             session_id=terms.session_id,

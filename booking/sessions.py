@@ -115,16 +115,19 @@ class Sessions:
 
 
 def seating_of(plan: SeatPlan) -> Seating:
-    return Seating(
-        plan.length,
-        (
-            Stretch(part.first_seat_id, part.count, area.area_id, area.name, row.label,
-                    part.first_number)
-            for area in plan.areas
-            for row in area.rows
-            for part in row.segments
-        ),
-    )  # fmt: skip
+    stretches: list[Stretch] = []
+    aisles: list[int] = []
+    accessible: list[int] = []
+    for area in plan.areas:
+        for row in area.rows:
+            for part in row.segments:
+                first, count, number = part.first_seat_id, part.count, part.first_number
+                stretches.append(Stretch(first, count, area.area_id, area.name, row.label, number))
+                accessible += (
+                    first + one - number for one in row.accessible if 0 <= one - number < count
+                )
+            aisles += (part.first_seat_id - 1 for part in row.segments[1:])
+    return Seating(plan.length, stretches, aisles=aisles, accessible=accessible)
 
 
 class NoAddress(Exception):

@@ -171,7 +171,7 @@ async def _sell(one: Connection, tickets: Tickets, payment: LockedPayment) -> Se
         events.insert(0, pending(SEATS_HELD, str(payment.order_id), held))
     await tell(one, [sale.history], events)
     settled = _settled(payment, PaymentState.SUCCEEDED, news=True)
-    return msgspec.structs.replace(settled, issued=sale.issued, late=seats)
+    return msgspec.structs.replace(settled, issued=sale.issued, late=seats if late else [])
 
 
 async def _owe_back(one: Connection, payment: LockedPayment, reason: str) -> Settled:

@@ -91,10 +91,14 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 class RowPlan(msgspec.Struct, frozen=True):
-    """A row: segments parted by aisles. A standing area's only row has the label ""."""
+    """A row: segments parted by aisles. A standing area's only row has the label "".
+
+    accessible: the numbers of its accessible seats.
+    """
 
     label: str
     segments: list[Segment]
+    accessible: list[int] = []
 
 
 class AreaPlan(msgspec.Struct, frozen=True):

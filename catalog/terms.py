@@ -145,6 +145,7 @@ def _area_plan(area: AreaRow) -> AreaPlan:
             segments=[
                 Segment(run.first_position, run.first_number, run.count) for run in numbered.runs
             ],
+            accessible=list(numbered.row.accessible),
         )
         for numbered in number_rows(rows_of(area), area.first_seat_id)
     ]

@@ -75,6 +75,12 @@ def loadtest_prepare(
 @click.option("--workers", type=click.IntRange(1, 64), default=2, help="Web processes (2).")
 @click.option("--repeat", type=click.IntRange(1, 20), default=1, help="Runs: median, least, most.")
 @click.option("--growth", is_flag=True, help="What an order costs as sessions grow and fill up.")
+@click.option("--holds", is_flag=True, help="What finding the best seats costs Valkey.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="With --holds: another version's booking/seats/lua, in turns.",
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="SVG: 1 to 512 connections.")
 def bench(
     as_json: bool,
@@ -84,11 +90,18 @@ def bench(
     workers: int,
     repeat: int,
     growth: bool,
+    holds: bool,
+    against: Path | None,
     plot: Path | None,
 ) -> None:
     """How fast, at what cost, beside what an empty server does; exit 1 when an answer was wrong."""
     from loadtest.bench.command import Wanted
     from loadtest.bench.command import bench as run
+    from loadtest.bench.holds import bench_holds
+
+    if holds:
+        bench_holds(against, as_json=as_json)
+        return
 
     names = tuple(name.strip() for name in only.split(",") if name.strip())
     wanted = Wanted(names, seconds, connections, workers, repeat)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-SEAT, EDGE = ord("."), ord("|")
+SEAT, ACCESSIBLE, AISLE, EDGE = ord("."), ord(":"), ord("/"), ord("|")
 
 
 class Seat(msgspec.Struct, frozen=True, gc=False):
@@ -17,6 +17,7 @@ class Seat(msgspec.Struct, frozen=True, gc=False):
     area: str
     row: str
     number: int
+    accessible: bool
 
 
 class Stretch(msgspec.Struct, frozen=True, gc=False):
@@ -31,15 +32,29 @@ class Stretch(msgspec.Struct, frozen=True, gc=False):
 
 
 class Seating:
-    """Finds seats by their id in a plan of any size by bisection. Immutable."""
+    """Finds seats by their id in a plan of any size by bisection. Immutable.
 
-    def __init__(self, length: int, stretches: Iterable[Stretch]) -> None:
+    aisles: the positions of aisles; accessible: the ids of accessible seats.
+    """
+
+    def __init__(
+        self,
+        length: int,
+        stretches: Iterable[Stretch],
+        *,
+        aisles: Iterable[int] = (),
+        accessible: Iterable[int] = (),
+    ) -> None:
         self._stretches = sorted(stretches, key=lambda one: one.first_seat_id)
         self._firsts = [one.first_seat_id for one in self._stretches]
         layout = bytearray([EDGE]) * length
         for one in self._stretches:
             start = one.first_seat_id - 1
             layout[start : start + one.count] = bytes([SEAT]) * one.count
+        for position in aisles:
+            layout[position - 1] = AISLE
+        for seat_id in accessible:
+            layout[seat_id - 1] = ACCESSIBLE
         self.layout = bytes(layout)
 
     def seat(self, seat_id: int) -> Seat | None:
@@ -52,7 +67,12 @@ class Seating:
         if ahead >= found.count:
             return None
         number = found.first_number + ahead
-        return Seat(seat_id, found.area_id, found.area, found.row, number)
+        accessible = self.layout[seat_id - 1] == ACCESSIBLE
+        return Seat(seat_id, found.area_id, found.area, found.row, number, accessible)
+
+    def seat_ids(self) -> list[int]:
+        """Of all seats, ascending."""
+        return [place + 1 for place, what in enumerate(self.layout) if what in {SEAT, ACCESSIBLE}]
 
     def unknown(self, seat_ids: Sequence[int]) -> list[int]:
         """Which of these are no seats of this session."""

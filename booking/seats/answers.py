@@ -16,6 +16,10 @@ class SoldOut(msgspec.Struct, frozen=True):
     """The area has fewer free seats than asked for."""
 
 
+class NoAccessible(msgspec.Struct, frozen=True):
+    """An accessible seat was asked for, and the area has none free. It may have others."""
+
+
 class Taken(msgspec.Struct, frozen=True):
     """These of the seats asked for are not free, or are no seats at all. Nothing was held."""
 

@@ -13,7 +13,8 @@ from uuid import UUID
 
 import msgspec
 
-from booking.seats.holds import SeatHolds, public_form
+from booking.seats.bytes import public_form
+from booking.seats.holds import SeatHolds
 from booking.seats.keys import session_keys
 from chassis import logs
 from chassis.problems import NotFound, Problem

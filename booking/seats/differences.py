@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from booking.seats.bytes import layout_of, letters_of
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import SENTINEL, session_keys
 from booking.seats.staging import seat_bytes
@@ -42,13 +43,14 @@ class Look(msgspec.Struct, frozen=True):
 
 async def look(holds: SeatHolds, session_id: UUID) -> Look:
     """Reads both and compares. A session that is not loaded is loaded, and differs in nothing."""
-    _, positions = await holds.positions(session_id)
+    _, stored = await holds.stored(session_id)
     snapshot = await holds.truth.snapshot(session_id)
     claims = {claim.seat_id: claim for claim in snapshot.claims}
-    expected = bytes(seat_bytes(snapshot.layout, snapshot.claims))
-    if len(expected) != len(positions):
-        sizes = (str(len(positions)), str(len(expected)))
+    if layout_of(stored) != snapshot.layout:
+        sizes = (str(len(stored)), str(len(snapshot.layout)))
         return Look([Difference("layout", "positions", *sizes)], claims)
+    positions = letters_of(stored)
+    expected = letters_of(bytes(seat_bytes(snapshot.layout, snapshot.claims)))
     differences = await _seats(holds, session_id, positions, expected, claims)
     differences += await _tallies(holds, session_id, snapshot)
     return Look(differences, claims)

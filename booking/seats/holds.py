@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from booking.seats.answers import Held, LimitReached, Repeated, SoldOut, Taken
+from booking.seats.answers import Held, LimitReached, NoAccessible, Repeated, SoldOut, Taken
+from booking.seats.bytes import TAKEN, letters_of, public_form
 from booking.seats.keys import (
     HOLD_INTENT_MS,
     POSITIONS_MAX,
@@ -15,7 +16,6 @@ from booking.seats.keys import (
 )
 from booking.seats.rebuild import Rebuilder
 from booking.seats.sold_out import SoldOutMemory
-from booking.seats.staging import BYTES
 from booking.seats.truth import Claim, Truth
 from chassis.problems import Unavailable
 from chassis.redis import RedisCalls, load_scripts
@@ -25,6 +25,7 @@ ATTEMPTS_MAX = 3  # a session may be lost again while its loading is waited for
 SEATS_A_CALL_MAX = 500  # of correct, block and unblock; more are several calls
 
 Args = Sequence[str | bytes | int]
+Kind = Literal["seats", "accessible", "standing"]
 
 
 class SeatHolds:
@@ -48,19 +49,23 @@ class SeatHolds:
         tickets_max: int,
         area: tuple[int, int],
         quantity: int,
-        standing: bool,
+        kind: Kind,
         idempotency_key: str | None,
-    ) -> Held | SoldOut | LimitReached | Repeated:
-        """Holds the best free seats of an area (its first and last position) for HOLD_INTENT_MS."""
+    ) -> Held | SoldOut | NoAccessible | LimitReached | Repeated:
+        """Holds the best free seats of an area (its first and last position) for HOLD_INTENT_MS.
+
+        kind: ordinary seats, and accessible ones only when too few others are left; an accessible
+        seat and what is beside it; or the places of a standing area. Best: docs/adr/0032.
+        """
         first, last = area
         if not 1 <= quantity <= QUANTITY_MAX or not 1 <= first <= last <= POSITIONS_MAX:
             raise ValueError(f"no hold of {quantity} in {area}")
-        if self._sold_out.says(session_id, first, quantity):
-            return SoldOut()
+        if kind != "accessible" and self._sold_out.says(session_id, first, quantity):
+            return SoldOut()  # which accessible seats are left, Redis alone knows
         field = repeat_field(user_id, idempotency_key)
         args: Args = [
             *(str(order_id), str(user_id), tickets_max, HOLD_INTENT_MS, field),
-            *(first, last, quantity, int(standing)),
+            *(first, last, quantity, kind),
         ]
         match await self.run(session_id, "hold_best", args):
             case "held", [version, *seats]:
@@ -69,6 +74,8 @@ class SeatHolds:
             case "sold_out", _:
                 self._sold_out.remember(session_id, first, quantity)
                 return SoldOut()
+            case "no_accessible", _:
+                return NoAccessible()
             case "limit_reached", [tickets]:
                 return LimitReached(tickets)
             case "repeated", [earlier]:
@@ -132,7 +139,7 @@ class SeatHolds:
             for claim in ordered[start : start + SEATS_A_CALL_MAX]:
                 due_in_ms = max(0, min(claim.expires_in_ms or 0, HOLD_INTENT_MS))
                 owner = (str(claim.order_id or ""), str(claim.user_id or ""))
-                args += (claim.seat_id, chr(BYTES[claim.state]), *owner, due_in_ms)
+                args += (claim.seat_id, chr(TAKEN[claim.state]), *owner, due_in_ms)
             await self.run(session_id, "correct", args)
 
     async def block(self, session_id: UUID, seats: Sequence[int]) -> None:
@@ -156,13 +163,18 @@ class SeatHolds:
         _, orders = await self.run(session_id, "due", [orders_max])
         return [UUID(order.decode()) for order in orders]
 
-    async def positions(self, session_id: UUID) -> tuple[int, bytes]:
-        """The version and a byte a position, gaps (`|`) included: seat_id is the index plus one."""
+    async def stored(self, session_id: UUID) -> tuple[int, bytes]:
+        """The version and a byte a position as Redis has it (bytes.py)."""
         _, (version, seats) = await self.run(session_id, "state", [])
         return version, seats
 
+    async def positions(self, session_id: UUID) -> tuple[int, bytes]:
+        """The version and a letter a position, gaps (`|`) included: seat_id is the index plus one."""
+        version, seats = await self.stored(session_id)
+        return version, letters_of(seats)
+
     async def state(self, session_id: UUID) -> tuple[int, bytes]:
-        """The version and a byte a seat in seat_id order (API.md)."""
+        """The version and a letter a seat in seat_id order (API.md)."""
         version, seats = await self.positions(session_id)
         return version, public_form(seats)
 
@@ -181,8 +193,3 @@ class SeatHolds:
             await self.rebuilder.ensure_loaded(session_id)
             self._sold_out.forget(session_id)
         raise Unavailable("The seats of this session are lost again and again.")
-
-
-def public_form(positions: bytes) -> bytes:
-    """Without the gaps."""
-    return positions.translate(None, b"|")

@@ -2,8 +2,8 @@
 
 All keys of a session share the hash tag {session_id}, so they are on one shard of a cluster:
 
-    seats     string: a byte a position, `.` free, `h` held, `s` sold, `b` blocked, `|` no seat
-    meta      hash: version; areas and cursors (lua/shared/cursors.lua)
+    seats     string: a byte a position (bytes.py)
+    meta      hash: version; areas searched and their cursors (lua/shared/cursors.lua)
     tallies   hash: user id → tickets held or sold
     holds     hash: order id → "user|repeat|seat,seat…"; held seat → order id (the fence)
     repeats   hash: "user:digest of idempotency key" → "order id|until ms"

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from booking.seats.bytes import FREE, FREE_ACCESSIBLE, TAKEN, TAKEN_ACCESSIBLE
 from booking.seats.keys import POSITIONS_MAX, SENTINEL
 from booking.seats.truth import Claim, Snapshot
 from chassis.redis_wire import Call
 
-BYTES = {"held": ord("h"), "sold": ord("s"), "blocked": ord("b")}
-FREE = ord(".")
 PAIRS_MAX = 500  # of one HSET or ZADD: no command keeps Redis busy for long
 STAGED_TTL_MS = 300_000  # longest a rebuild may take; what one that died left is gone after it
 
@@ -18,8 +17,12 @@ def seat_bytes(layout: bytes, claims: Iterable[Claim]) -> bytearray:
     seats = bytearray(layout)
     for claim in claims:
         position = claim.seat_id - 1
-        if 0 <= position < len(seats) and layout[position] == FREE:
-            seats[position] = BYTES[claim.state]
+        if not 0 <= position < len(seats):
+            continue
+        if layout[position] == FREE:
+            seats[position] = TAKEN[claim.state]
+        elif layout[position] == FREE_ACCESSIBLE:
+            seats[position] = TAKEN_ACCESSIBLE[claim.state]
     return seats
 
 

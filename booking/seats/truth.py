@@ -25,7 +25,7 @@ class Claim(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """One session as PostgreSQL has it: what exists, what is taken, who has how many.
 
-    layout: a byte a position from 1: `.` a seat, `|` a row's end or an aisle.
+    layout: a byte a position from 1: `.` a seat, `:` an accessible one, `|` a row's end, `/` an aisle.
     tallies: tickets held or sold by user id.
     """
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from booking.contract import OrderItem
 from booking.seats.truth import Claim
 from booking.store.queries import queries
 from booking.store.records import NewOrder, PlacedOrder, fields
@@ -93,4 +94,11 @@ def _columns(orders: Sequence[NewOrder], hold_ttl_s: int) -> dict[str, Any]:
         "item_rows": [item.row for _, item in items],
         "item_numbers": [item.number for _, item in items],
         "item_prices": [item.price for _, item in items],
+        "item_accessible": [_why_accessible(order, item) for order, item in items],
     }
+
+
+def _why_accessible(order: NewOrder, item: OrderItem) -> str | None:
+    if not item.accessible:
+        return None
+    return "last_left" if order.only_accessible_left else "wanted"

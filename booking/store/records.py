@@ -23,7 +23,8 @@ class Redeemed(msgspec.Struct, frozen=True):
 
 class NewOrder(msgspec.Struct, frozen=True, gc=False):
     """An order to be placed. The three documents are JSON; `created` has yet to get the order's
-    number and end, which PostgreSQL gives it."""
+    number and end, which PostgreSQL gives it. `only_accessible_left`: it has accessible seats though
+    nobody asked for them."""
 
     order_id: UUID
     user_id: UUID
@@ -39,6 +40,7 @@ class NewOrder(msgspec.Struct, frozen=True, gc=False):
     held: str
     history: str
     redeemed: Redeemed | None = None
+    only_accessible_left: bool = False
 
 
 class PlacedOrder(msgspec.Struct, frozen=True, gc=False):
@@ -68,6 +70,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     status: OrderStatus
     cancel_reason: str | None
     items: list[OrderItem]
+    only_accessible_left: bool
     total_amount: int
     currency: str
     title: str

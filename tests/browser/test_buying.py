@@ -1,6 +1,7 @@
 """Buying by best available: from the search to tickets in the hand."""
 
 import json
+import re
 
 from playwright.async_api import Route, expect
 
@@ -150,3 +151,47 @@ async def test_the_demo_account_is_one_click_away_and_logging_out_ends_it(shop: 
     await shop.page.click(".account-links button")
     await expect(shop.page.locator('.top-nav a[href="#/login"]')).to_be_visible()
     assert await shop.page.evaluate('sessionStorage.getItem("stampede.login")') is None
+
+
+async def test_an_accessible_seat_is_asked_for_with_a_box_and_shown_on_the_order(
+    shop: Shop,
+) -> None:
+    session = await shop.session_on_sale()
+    plan = await shop.get(f"/sessions/{session['session_id']}/seat-map")
+    accessible = {
+        area["area_id"]
+        for area in plan["areas"]
+        if any(seat["accessible"] for row in area["rows"] for seat in row["seats"])
+    }
+    await shop.register()
+    await shop.open(f"/sessions/{session['session_id']}")
+    box = shop.page.get_by_label("需要无障碍座")
+    for area in (one for one in session["seat_areas"] if one["available"]):
+        await shop.page.locator(f'label:has(input[value="{area["area_id"]}"])').click()
+        await expect(box).to_be_visible(visible=area["area_id"] in accessible)
+    with_some = next(
+        one
+        for one in session["seat_areas"]
+        if one["area_id"] in accessible and one["available"] > 100
+    )
+    await shop.page.locator(f'label:has(input[value="{with_some["area_id"]}"])').click()
+    await box.check()
+    async with shop.page.expect_request("**/api/v1/orders") as asked:
+        await shop.page.click(".panel-foot .button")
+    assert (await asked.value).post_data_json["accessible"] is True
+    await expect(shop.page.locator(".items .accessible-mark").first).to_be_visible()
+    await expect(shop.page.locator(".order-main .notice:visible")).to_have_count(0)
+
+
+async def test_who_is_given_an_accessible_seat_unasked_reads_it_before_paying(shop: Shop) -> None:
+    session = await shop.session_on_sale()
+    await shop.register()
+
+    async def as_if_nothing_else_were_left(route: Route) -> None:
+        answer = await route.fetch()
+        order = await answer.json() | {"note": "only_accessible_left"}
+        await route.fulfill(response=answer, json=order)
+
+    await shop.page.route(re.compile(r"/api/v1/orders/[^/]+$"), as_if_nothing_else_were_left)
+    await shop.order_best(session["session_id"])
+    await expect(shop.page.locator(".order-main .notice:visible")).to_contain_text("只剩无障碍座")

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from booking.sessions import seating_of
 from catalog.contract import SeatPlan, SessionTerms, TermsFound
 from tests.support.catalog import Catalog, catalog_tables, in_days, running_catalog, waiting
 
@@ -157,6 +158,12 @@ async def test_booking_learns_terms_and_plan(catalog: Catalog) -> None:
         for step in range(segment.count)
     ]
     assert seats == [(seat["seat_id"], seat["row"], seat["number"]) for seat in seats_of(drawn)]
+    seating = seating_of(plan)
+    assert seating.layout == b":./...:|....|....."
+    found = [seating.seat(seat["seat_id"]) for seat in seats_of(drawn)]
+    assert [seat is not None and seat.accessible for seat in found] == [
+        seat["accessible"] for seat in seats_of(drawn)
+    ]
     missing = f"/internal/sessions/{UUID(int=7)}"
     assert (await catalog.get(missing)).status == 404
     assert (await catalog.get(f"{missing}/plan")).status == 404

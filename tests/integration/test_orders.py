@@ -31,13 +31,13 @@ async def test_an_order_answers_with_everything_it_is(app: BookingApp) -> None:
     assert made.status == 201, made
     order = made.json
     assert order["status"] == "pending_payment"
-    assert [item["seat_id"] for item in order["items"]] == [1, 2]
+    assert [item["seat_id"] for item in order["items"]] == [5, 6]
     assert order["items"][0] == {
-        "seat_id": 1,
+        "seat_id": 5,
         "area_id": str(SEATED),
         "area": "VIP A区",
         "row": "1",
-        "number": 1,
+        "number": 5,
         "price": 128_000,
     }
     assert (order["total_amount"], order["currency"]) == (256_000, "CNY")

@@ -12,6 +12,7 @@ from booking.audit import audit_booking
 from booking.cancellation import sweep_orders
 from booking.contract import PaymentRefunded, SeatsChanged
 from booking.providers.protocol import Charge, Verdict
+from booking.settling import Settling
 from booking.store import payments
 from chassis.problems import Unavailable
 from tests.support.booking import (
@@ -199,3 +200,25 @@ async def test_the_provider_is_asked_in_growing_intervals(
     for before, after in itertools.pairwise(waits[1:7]):
         assert before * 1.2 < after < before * 3.1
     assert 239 < waits[7] <= 361
+
+
+async def test_only_seats_that_were_taken_again_are_told_redis_anew(
+    app: BookingApp, late: Late
+) -> None:
+    """A sale in time changes what Redis has by its order's hold alone: nothing is late of it."""
+    in_time = (await app.order(OTHER, late.session_id, seats=[5, 6])).json
+    Disturbed(app, taken_in_silence)
+    assert (await app.pay(OTHER, in_time["order_id"], key="p2")).status == 202
+    services = app.services
+    settling = Settling(services.pool, tickets=services.tickets, holds=services.holds)
+    for order_id, user, seats in (
+        (in_time["order_id"], OTHER, []),
+        (late.order_id, USER, late.seats),
+    ):
+        order = (await app.get(f"/orders/{order_id}", user=user)).json
+        taken = Verdict(state="succeeded", amount=order["total_amount"], currency="CNY")
+        settled = await settling.settle(UUID(order["payment"]["payment_id"]), taken)
+        assert settled is not None
+        assert (settled.news, settled.late) == (True, seats)
+    assert (await app.services.holds.state(late.session_id))[1][:7] == b"ss..ss."
+    await is_sound(app)

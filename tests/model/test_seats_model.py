@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from booking.seats.answers import Held, LimitReached, Repeated, SoldOut, Taken
+from booking.seats.answers import Held, LimitReached, NoAccessible, Repeated, SoldOut, Taken
 from booking.seats.differences import look
-from booking.seats.holds import LUA, SeatHolds
+from booking.seats.holds import LUA, Kind, SeatHolds
 from booking.seats.keys import session_keys
 from booking.seats.sweeper import Sweeper
 from booking.seats.truth import Claim, Fate, HoldFate
@@ -26,8 +26,13 @@ from tests.support.seats import FOREVER_MS, DictTruth, best, exact
 
 TICKETS_MAX = 9
 USERS = 4
-LAYOUT = "......|.....|........||...|.......|...."
-AREAS = [(1, 12), (14, 39)]
+KINDS: list[Kind] = ["seats", "seats", "accessible"]
+LAYOUTS = [
+    "......|.....|........||...|.......|....",
+    ":...:./...|...||.:.|../.../..:|.....::.",
+    "....../......|:./.:....||:::|....../...",
+]
+AREA_BORDER = 14  # the areas lie before it and from it on
 
 
 class SeatsMachine(RuleBasedStateMachine):
@@ -44,11 +49,10 @@ class SeatsMachine(RuleBasedStateMachine):
         self.calls = RedisCalls(self.client, load_scripts(LUA))
         self.holds = SeatHolds(self.calls, self.truth)
         self.users = [uuid7() for _ in range(USERS)]
-        self.seats = LAYOUT
+        self.seats = ""
         self.intents: dict[UUID, tuple[UUID, list[int]]] = {}  # order → user, seats: Redis alone
         self.orders: dict[UUID, tuple[UUID, list[int]]] = {}  # committed, not paid
         self.tickets = dict.fromkeys(self.users, 0)
-        self.session_id = self.truth.publish(LAYOUT)
 
     def run(self, step: Any) -> Any:
         return self.runner.run(step)
@@ -57,30 +61,42 @@ class SeatsMachine(RuleBasedStateMachine):
         self.run(self.calls.close())
         self.runner.close()
 
-    @initialize(blocked=st.sets(st.sampled_from([2, 9, 20, 30]), max_size=2))
-    def blocks(self, blocked: set[int]) -> None:
+    @initialize(
+        layout=st.sampled_from(LAYOUTS),
+        blocked=st.sets(st.sampled_from([2, 9, 12, 30]), max_size=2),
+    )
+    def publishes(self, layout: str, blocked: set[int]) -> None:
+        self.session_id = self.truth.publish(layout)
+        self.seats = layout
+        self.areas = [(1, AREA_BORDER - 2), (AREA_BORDER, len(layout))]
         self.truth.claim(self.session_id, sorted(blocked), "blocked")
         self.seats = with_letters(self.seats, sorted(blocked), "b")
 
-    @rule(user=st.integers(0, USERS - 1), area=st.sampled_from(AREAS), quantity=st.integers(1, 6))
-    def hold_best(self, user: int, area: tuple[int, int], quantity: int) -> None:
+    @rule(
+        user=st.integers(0, USERS - 1),
+        area=st.integers(0, 1),
+        quantity=st.integers(1, 6),
+        kind=st.sampled_from(KINDS),
+    )
+    def hold_best(self, user: int, area: int, quantity: int, kind: Kind) -> None:
         order_id, user_id = uuid7(), self.users[user]
         answer = self.run(
             best(
                 self.holds,
                 self.session_id,
-                area,
+                self.areas[area],
                 quantity,
                 order_id=order_id,
                 user_id=user_id,
                 tickets_max=TICKETS_MAX,
+                kind=kind,
             )
         )
-        expected = best_seats(self.seats, area, quantity)
+        expected = best_seats(self.seats, self.areas[area], quantity, kind)
         if self.tickets[user_id] + quantity > TICKETS_MAX:
             assert answer == LimitReached(self.tickets[user_id])
-        elif expected is None:
-            assert answer == SoldOut()
+        elif isinstance(expected, str):
+            assert answer == (SoldOut() if expected == "sold_out" else NoAccessible())
         else:
             assert isinstance(answer, Held)
             assert answer.seats == expected
@@ -99,7 +115,7 @@ class SeatsMachine(RuleBasedStateMachine):
                 tickets_max=TICKETS_MAX,
             )
         )
-        taken = [seat for seat in wanted if self.seats[seat - 1 : seat] != "."]
+        taken = [seat for seat in wanted if self.seats[seat - 1 : seat] not in {".", ":"}]
         if taken:
             assert answer == Taken(taken)
         elif self.tickets[user_id] + len(wanted) > TICKETS_MAX:
@@ -186,8 +202,8 @@ class SeatsMachine(RuleBasedStateMachine):
 
     @invariant()
     def seats_are_as_the_model_says(self) -> None:
-        _, positions = self.run(self.holds.positions(self.session_id))
-        assert positions.decode() == self.seats
+        _, stored = self.run(self.holds.stored(self.session_id))
+        assert stored.decode() == self.seats
 
     @invariant()
     def tallies_are_as_the_model_says(self) -> None:

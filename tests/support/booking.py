@@ -65,8 +65,13 @@ class Neighbours:
         self.looked_up: list[int] = []  # accounts of each call to identity
         self.identity_is_away = False
 
-    def publish(self, *, rows: int = 2, places: int = 5, **changes: Any) -> UUID:
-        """A session on sale: `rows` of ten seats (ids 1…10, 12…21, …), then standing places."""
+    def publish(
+        self, *, rows: int = 2, places: int = 5, accessible: Sequence[int] = (), **changes: Any
+    ) -> UUID:
+        """A session on sale: `rows` of ten seats (ids 1…10, 12…21, …), then standing places.
+
+        accessible: numbers of seats of the first row.
+        """
         session_id = uuid4()
         firsts = [1 + n * (ROW_SEATS + 1) for n in range(rows)]
         floor = rows * (ROW_SEATS + 1) + 1
@@ -93,7 +98,8 @@ class Neighbours:
         }
         self.terms[session_id] = SessionTerms(**terms | changes)
         labels = [
-            RowPlan(str(n + 1), [Segment(first, 1, ROW_SEATS)]) for n, first in enumerate(firsts)
+            RowPlan(str(n + 1), [Segment(first, 1, ROW_SEATS)], [] if n else list(accessible))
+            for n, first in enumerate(firsts)
         ]
         floor_plan = AreaPlan(STANDING, "内场站席", [RowPlan("", [Segment(floor, 1, places)])])
         areas = [AreaPlan(SEATED, "VIP A区", labels), floor_plan]

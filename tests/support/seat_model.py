@@ -1,10 +1,103 @@
-"""What best-available must answer, written the plain way: look at everything, every time."""
+"""What best-available must answer (docs/adr/0032), written the plain way: look at everything, every time.
 
+Seats are a string as in booking/seats/bytes.py: `.` and `:` free, ordinary and accessible; `|` ends a row.
+"""
+
+from collections.abc import Iterator
 from itertools import groupby
+
+Area = tuple[int, int]
+ACCESSIBLE = {".": ":", "h": "H", "s": "S", "b": "B"}
+
+
+def best_seats(seats: str, area: Area, quantity: int, kind: str = "seats") -> list[int] | str:
+    """The seats, or the word that the script answers with."""
+    ordinary, accessible = _free(seats, area, "."), _free(seats, area, ":")
+    if kind == "standing":
+        return ordinary[:quantity] if len(ordinary) >= quantity else "sold_out"
+    if kind == "accessible" and not accessible:
+        return "no_accessible"
+    if len(ordinary) + len(accessible) < quantity:
+        return "sold_out"
+    if kind == "seats" and len(ordinary) >= quantity:
+        return _adjacent(seats, area, quantity) or ordinary[:quantity]
+    together = _with_accessible(seats, area, quantity, fewest=kind == "seats")
+    first, then = (ordinary, accessible) if kind == "seats" else (accessible, ordinary)
+    return together or sorted([*first, *then][:quantity])
+
+
+def _adjacent(seats: str, area: Area, quantity: int) -> list[int] | None:
+    """The first row with a place that leaves no orphan, else the first with a place; nearest its middle."""
+    for clean in (True, False):
+        for row in rows(seats, area):
+            places = [
+                start
+                for start in places_in(seats, row, quantity, ".")
+                if not clean or not leaves_single(seats, row, start, quantity, ".")
+            ]
+            if places:
+                start = min(places, key=lambda at: (off_middle(row, at, quantity), at))
+                return list(range(start, start + quantity))
+    return None
+
+
+def _with_accessible(seats: str, area: Area, quantity: int, *, fewest: bool) -> list[int] | None:
+    """The first row with a place that has an accessible seat: the most of them, or the fewest."""
+    for row in rows(seats, area):
+
+        def rank(start: int, row: Area = row) -> tuple[int, bool, int, int]:
+            count = seats[start - 1 : start - 1 + quantity].count(":")
+            single = leaves_single(seats, row, start, quantity, ".:")
+            return (count if fewest else -count, single, off_middle(row, start, quantity), start)
+
+        places = [
+            start
+            for start in places_in(seats, row, quantity, ".:")
+            if ":" in seats[start - 1 : start - 1 + quantity]
+        ]
+        if places:
+            start = min(places, key=rank)
+            return list(range(start, start + quantity))
+    return None
+
+
+def rows(seats: str, area: Area) -> Iterator[Area]:
+    """First and last position of each row of an area, aisles within."""
+    at, last = area[0], min(area[1], len(seats))
+    for is_end, group in groupby(seats[at - 1 : last], key=lambda letter: letter == "|"):
+        length = len(list(group))
+        if not is_end:
+            yield at, at + length - 1
+        at += length
+
+
+def places_in(seats: str, row: Area, quantity: int, free: str) -> list[int]:
+    return [
+        start
+        for start in range(row[0], row[1] - quantity + 2)
+        if all(letter in free for letter in seats[start - 1 : start - 1 + quantity])
+    ]
+
+
+def leaves_single(seats: str, row: Area, start: int, quantity: int, free: str) -> bool:
+    """Whether one free seat, and no more, is left just before or just after a place."""
+
+    def is_free(position: int) -> bool:
+        return row[0] <= position <= row[1] and seats[position - 1] in free
+
+    before, after = start - 1, start + quantity
+    return (is_free(before) and not is_free(before - 1)) or (
+        is_free(after) and not is_free(after + 1)
+    )
+
+
+def off_middle(row: Area, start: int, quantity: int) -> int:
+    """How far the middle of a place is from that of its row, in half positions."""
+    return abs(start + start + quantity - 1 - sum(row))
 
 
 def free_runs(seats: str, first: int, last: int) -> list[tuple[int, int]]:
-    """(start, length) of every free run within an area; positions from 1."""
+    """(start, length) of every run of free ordinary seats within an area; positions from 1."""
     runs, at = [], first
     for letter, group in groupby(seats[first - 1 : last]):
         length = len(list(group))
@@ -14,28 +107,24 @@ def free_runs(seats: str, first: int, last: int) -> list[tuple[int, int]]:
     return runs
 
 
-def best_seats(seats: str, area: tuple[int, int], quantity: int) -> list[int] | None:
-    """The first run that k seats leave no orphan in; else the first that fits; else the first free."""
-    runs = free_runs(seats, *area)
-    clean = [start for start, length in runs if length == quantity or length >= quantity + 2]
-    fitting = [start for start, length in runs if length >= quantity]
-    for start in [*clean[:1], *fitting[:1]]:
-        return list(range(start, start + quantity))
-    return first_seats(seats, area, quantity)
+def _free(seats: str, area: Area, letter: str) -> list[int]:
+    return [at for at in range(area[0], min(area[1], len(seats)) + 1) if seats[at - 1] == letter]
 
 
-def first_seats(seats: str, area: tuple[int, int], quantity: int) -> list[int] | None:
-    free = [at for at in range(area[0], min(area[1], len(seats)) + 1) if seats[at - 1] == "."]
+def first_seats(seats: str, area: Area, quantity: int) -> list[int] | None:
+    free = _free(seats, area, ".")
     return free[:quantity] if len(free) >= quantity else None
 
 
 def with_letters(seats: str, positions: list[int], letter: str) -> str:
+    """These seats in another state; accessible ones stay so."""
     letters = list(seats)
     for position in positions:
-        letters[position - 1] = letter
+        accessible = letters[position - 1] in ACCESSIBLE.values()
+        letters[position - 1] = ACCESSIBLE[letter] if accessible else letter
     return "".join(letters)
 
 
 def orphans(seats: str, first: int, last: int) -> int:
-    """Single free seats between taken ones or row ends."""
+    """Single free ordinary seats between taken ones, accessible ones, aisles or row ends."""
     return sum(length == 1 for _, length in free_runs(seats, first, last))

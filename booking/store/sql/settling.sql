@@ -38,7 +38,7 @@ WITH wanted AS (
 SELECT p.payment_id, p.order_id, p.order_no, p.user_id, p.session_id, p.title, p.venue, p.starts_at,
        p.time_zone, p.total_amount, p.currency,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-            SELECT seat_id, area_id, area, row, number, price
+            SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
             FROM order_items WHERE order_id = p.order_id) AS i) AS items
 FROM payable p JOIN begun USING (payment_id);
 
@@ -123,7 +123,7 @@ LEFT JOIN LATERAL (
     SELECT p.payment_id, p.state, p.reason, p.amount, o.order_id, o.order_no, o.user_id, o.session_id,
            o.title, o.venue, o.starts_at, o.time_zone, o.total_amount, p.currency,
            (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-                SELECT seat_id, area_id, area, row, number, price
+                SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
                 FROM order_items WHERE order_id = o.order_id) AS i) AS items
     FROM payments p, orders o
     WHERE p.payment_id = n.payment_id AND o.order_id = p.order_id AND t.event_id IS NULL

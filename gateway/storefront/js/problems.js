@@ -25,7 +25,7 @@ export function isDefinite(error) {
 export function sentence(error) {
   if (!error?.code) return t("problem.unknown", { code: error?.name ?? "" });
   const values = { seconds: error.retry_after_s ?? 5, ...plain(error.document) };
-  const key = `problem.${error.code}`;
+  const key = `problem.${error.code}${error.document?.accessible ? ".accessible" : ""}`;
   if (error.code === "validation-failed") return [t(key), ...fields(error)].join(" ");
   if (has(key)) return t(key, values);
   const detail = current() === "en" ? error.document?.detail : "";

@@ -1,3 +1,6 @@
+-- The bytes of the seats (bytes.py), by run. Each state has a byte for an ordinary seat and one for an
+-- accessible seat, so that what a seat is stays beside what became of it.
+
 -- Seats next to each other, as pairs {first, last}, of ascending seat ids.
 local function runs_of(seats)
   local runs = {}
@@ -12,8 +15,12 @@ local function runs_of(seats)
   return runs
 end
 
-local function write_runs(runs, state)
+-- accessible: those of the seats that are accessible.
+local function write_runs(runs, state, accessible)
   for _, run in ipairs(runs) do
     redis.call('SETRANGE', KEYS[1], run[1] - 1, string.rep(state, run[2] - run[1] + 1))
+  end
+  for _, seat in ipairs(accessible) do
+    redis.call('SETRANGE', KEYS[1], seat - 1, state == '.' and ':' or string.upper(state))
   end
 end

@@ -4,27 +4,30 @@
 import { announce, h, icon, put } from "../dom.js";
 import { count, money } from "../format.js";
 import { t } from "../i18n.js";
+import { accessibleField } from "./accessible.js";
 import { areaLeft } from "./sale.js";
 
-/** `choice` is {area_id, quantity}, changed in place; `changed()` is called after each change.
+/** `choice` is {area_id, quantity, accessible}, changed in place; `changed()` is called after each change.
     `refresh(areas)` is told what is left of them. */
 export function bestForm(session, choice, cap, changed) {
   const stepper = quantityStepper(choice, cap, changed);
+  const accessible = accessibleField(session, choice, changed);
   const options = session.seat_areas.map((area) => areaOption(area, choice, changed));
   const menu = areaMenu(session.seat_areas, choice, changed);
   const node = h("div", { class: "best" },
     h("p", { class: "hint" }, t("choose.best.lead")),
     h("fieldset", { class: "options" }, h("legend", {}, t("choose.area")), options.map((option) => option.node)),
-    menu.node, stepper.node);
+    menu.node, h("div", { class: "best-foot" }, stepper.node, accessible.node));
   let inSight = null;
   const refresh = (areas) => {
     areas.forEach((area, index) => options[index].refresh(area));
     menu.refresh(areas);
     stepper.draw(affordable(choice, areas, cap));
+    accessible.draw();
     if (choice.area_id !== inSight) requestAnimationFrame(() => node.querySelector(".option input:checked")?.closest(".option").scrollIntoView({ block: "nearest" }));
     inSight = choice.area_id;
   };
-  return { node, refresh };
+  return { node, refresh, accessible: accessible.wanted };
 }
 
 /** How many may be asked for of the chosen area: never more than are left, and one at least. */

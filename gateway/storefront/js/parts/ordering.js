@@ -23,7 +23,7 @@ export class Ordering {
     this.draft = readDraft(session.session_id);
     this.mode = this.draft.mode ?? "best";
     const quantity = Math.min(this.draft.quantity ?? 2, this.cap);
-    this.choice = { area_id: this.draft.area_id ?? cheapestArea(this.areas(), quantity), quantity };
+    this.choice = { area_id: this.draft.area_id ?? cheapestArea(this.areas(), quantity), quantity, accessible: this.draft.accessible ?? false };
     for (const seat_id of this.draft.seats ?? []) this.restore(seat_id);
     this.best = bestForm(session, this.choice, this.cap, () => this.refresh());
     this.basket = basket(selected, this.cap, { remove: (seat) => this.toggle(seat), clear: () => this.clear(), reveal: (seat) => this.reveal(seat) });
@@ -183,7 +183,8 @@ export class Ordering {
     const { session_id } = this.session;
     const about = this.promo_code ? { session_id, promo_code: this.promo_code } : { session_id };
     if (this.mode === "own") return { ...about, seats: [...this.selected.keys()].sort((one, two) => one - two) };
-    return { ...about, seat_area_id: this.choice.area_id, quantity: this.quantity() };
+    const best = { ...about, seat_area_id: this.choice.area_id, quantity: this.quantity() };
+    return this.best.accessible() ? { ...best, accessible: true } : best;
   }
 
   /** After logging in from here, goes on with what the button said. */

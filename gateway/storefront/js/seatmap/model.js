@@ -31,6 +31,7 @@ export class SeatModel {
     }
     area.last = this.seats.length - 1;
     area.rows = rows;
+    area.accessible = rows.some((row) => row.seats.some((seat) => seat.accessible));
     Object.assign(area, boundsOf(area, this.seats));
   }
 

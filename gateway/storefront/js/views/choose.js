@@ -18,8 +18,11 @@ export async function chooseView({ params, signal }) {
   const show = await api.show(session.show_id, signal);
   const model = new SeatModel(plan);
   model.takeSnapshot(state);
-  const tiers = new Map(model.areas.map((area) => [area.area_id, area.tier]));
-  for (const area of session.seat_areas) area.tier = tiers.get(area.area_id) ?? 0;
+  const drawn = new Map(model.areas.map((area) => [area.area_id, area]));
+  for (const area of session.seat_areas) {
+    const { tier = 0, accessible = false } = drawn.get(area.area_id) ?? {};
+    Object.assign(area, { tier, accessible });
+  }
 
   const selected = new Map();
   const ordering = new Ordering(session, model, selected, signal);

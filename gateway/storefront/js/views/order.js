@@ -5,6 +5,7 @@ import { now } from "../clock.js";
 import { h, icon, put, wait } from "../dom.js";
 import { dayAndHour, money, seatNames } from "../format.js";
 import { t } from "../i18n.js";
+import { accessibleMark, accessibleNote } from "../parts/accessible.js";
 import { holdClock } from "../parts/hold.js";
 import { timeline } from "../parts/history.js";
 import { payment } from "../parts/payment.js";
@@ -53,7 +54,7 @@ function groups(order) {
     line.price += item.price;
     lines.set(key, line);
   }
-  return [...lines.values()].map(({ items, ...line }) => ({ ...line, names: seatNames(items).join(t("seat.join")) }));
+  return [...lines.values()].map(({ items, ...line }) => ({ ...line, accessible: items.some((item) => item.accessible), names: seatNames(items).join(t("seat.join")) }));
 }
 
 class OrderPage {
@@ -140,7 +141,7 @@ class OrderPage {
   pending(until, head) {
     const clock = holdClock(this.order, until, () => this.ranOut());
     const form = payment(this.order, this.options, { paid: (answer) => this.paid(answer), later: () => this.settle(until), changed: () => this.reload() });
-    return [head(t("order.hold"), t("order.hold.detail")), clock, form];
+    return [head(t("order.hold"), t("order.hold.detail")), accessibleNote(this.order), clock, form];
   }
 
   cancelled(head) {
@@ -161,7 +162,7 @@ class OrderPage {
           session && h("p", {}, dayAndHour(session.date, session.time_zone)),
           h("p", {}, `${show.city} · ${show.venue}`))),
       h("h3", {}, t("order.items")),
-      h("ul", { class: "items" }, groups(order).map(({ names, price, fate }) => h("li", { class: fate }, h("span", {}, names), h("span", {}, money(price, order.currency)))), discountOf(order)),
+      h("ul", { class: "items" }, groups(order).map(({ names, price, fate, accessible }) => h("li", { class: fate }, h("span", {}, names, accessibleMark({ accessible })), h("span", {}, money(price, order.currency)))), discountOf(order)),
       this.sums(),
       badge(order.status, t(`order.status.${order.status}`)));
   }
