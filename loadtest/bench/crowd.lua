@@ -14,6 +14,8 @@ local function now_ms()
   return tonumber(clock.s) * 1000 + tonumber(clock.ns) / 1e6
 end
 
+local WRONG_MAX = 50  -- kinds of wrong answers that are told each; hearing.py has the same number
+
 local the_thread
 function setup(thread) the_thread = thread end
 
@@ -42,6 +44,7 @@ function init(args)
   end
   -- Globals, so that done() can read them from the main thread: name \0 status → how many.
   counts, wrong, buckets, next_number = {}, {}, {}, n
+  wrong_kinds = 0
 end
 
 local function call_in_turn()
@@ -110,6 +113,9 @@ function response(status, headers, body)
   if says == nil or (says ~= '' and not body:find(says, 1, true)) then
     local what = call.name .. ' ' .. status .. ': ' .. body:sub(1, 300)
     what = what:gsub('"request_id":"[^"]*"', ''):gsub('%x%x%x%x%x%x%x%x%-[%x-]+', '…')
+    if wrong[what] == nil then
+      if wrong_kinds < WRONG_MAX then wrong_kinds = wrong_kinds + 1 else what = 'other wrong answers' end
+    end
     wrong[what] = (wrong[what] or 0) + 1
   elseif call.orders and status == 201 then
     local order = body:match('"order_id":"([%x-]+)"')

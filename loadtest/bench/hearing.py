@@ -14,6 +14,10 @@ from loadtest.answers import percentile
 from loadtest.bench.requests import Requests, Sent
 
 
+WRONG_MAX = 50  # kinds of wrong answers that are told each; crowd.lua has the same number
+OTHERS = "other wrong answers"
+
+
 class Asked(msgspec.Struct, frozen=True):
     """What to do: FOLDER URL FIRST SECONDS CONNECTIONS, and a number that each takes its own way."""
 
@@ -47,7 +51,8 @@ class Hearing:
         self._latencies.append(latency_ms)
         problem = self._requests.judge(sent, status, body)
         if problem:
-            self._wrong[problem] += 1
+            known = problem in self._wrong or len(self._wrong) < WRONG_MAX
+            self._wrong[problem if known else OTHERS] += 1
 
     def line(self, seconds: float) -> str:
         ordered = sorted(self._latencies)

@@ -114,7 +114,14 @@ async def test_control_in_one_lane_a_code_waits_for_every_page(
 
 def printers() -> list[psutil.Process]:
     children = psutil.Process().children(recursive=True)
-    return [one for one in children if PRINTER in " ".join(one.cmdline())]
+    return [one for one in children if PRINTER in " ".join(_words(one))]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # it has ended, or is a zombie
+        return []
 
 
 async def test_a_page_whose_printer_dies_under_it_is_drawn_by_another(app: BookingApp) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from booking.seats.reconcile import Reconciler
 from booking.store import refunds as stored
 from tests.support.booking import (
     BookingApp,
@@ -72,8 +73,15 @@ async def test_without_lock_and_key_the_money_goes_back_twice(
     session_id = app.neighbours.publish()
     set_policy(app, session_id, approval="organizer")
     user, paid = await bought(app, session_id)
-    answers = await at_once([ask_back(app, user, paid["order_id"]) for _ in range(10)])
-    assert Counter(answer.status for answer in answers)[202] > 1
+    both_have_read, insert_refund = asyncio.Barrier(2), stored.insert_refund
+
+    async def insert_after_both_have_read(*refund: Any) -> None:
+        await both_have_read.wait()
+        await insert_refund(*refund)
+
+    monkeypatch.setattr(stored, "insert_refund", insert_after_both_have_read)
+    answers = await at_once([ask_back(app, user, paid["order_id"]) for _ in range(2)])
+    assert [answer.status for answer in answers] == [202, 202]
 
 
 async def test_two_tickets_at_once_end_the_order_once(app: BookingApp) -> None:
@@ -90,6 +98,11 @@ async def test_two_tickets_at_once_end_the_order_once(app: BookingApp) -> None:
         assert read["status"] == "refunded"
     ended = "SELECT count(*) FROM outbox WHERE type = 'stampede.order.refunded.v1'"
     assert await app.services.pool.fetchval(ended) == TURNS
+    # Of two that tell Redis a smaller tally at once the second may find it changed: left to this.
+    seconds = iter((0.0, 60.0))
+    reconciler = Reconciler(app.services.holds, now=lambda: next(seconds))
+    for _ in range(2):
+        await reconciler.reconcile_once(session_id)
     await is_sound(app)
 
 
