@@ -13,7 +13,6 @@ import uvloop
 from loadtest.answers import percentile
 from loadtest.bench.requests import Requests, Sent
 
-
 WRONG_MAX = 50  # kinds of wrong answers that are told each; crowd.lua has the same number
 OTHERS = "other wrong answers"
 

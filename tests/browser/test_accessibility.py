@@ -102,6 +102,7 @@ async def test_axe_finds_nothing_serious_at_the_door(
     verdict = shop.page.locator(".door-verdict")
     await expect(verdict).to_have_attribute("data-verdict", "ready")
     found = await findings(shop, "door")
+    await shop.page.select_option("#field-session", index=1)
     await shop.page.fill("#field-code", "no code of ours")
     await shop.page.press("#field-code", "Enter")
     await expect(verdict).to_have_attribute("data-verdict", "out")
@@ -115,6 +116,9 @@ async def test_axe_finds_nothing_serious_in_the_api_docs(visit: Visit, screen: s
     await page.goto(f"{shop.url}/docs")
     await expect(page.locator(".models")).to_be_visible(timeout=30_000)
     found = await findings(shop, "docs")
+    if screen == "phone":  # the same page, narrower: its parts are looked at once
+        assert found == []
+        return
     await page.click("#operations-Catalog-search_shows .opblock-summary-control")
     await page.click("#operations-Catalog-search_shows .execute")
     await expect(page.locator(".live-responses-table .microlight").first).to_be_visible()

@@ -34,21 +34,21 @@ def organizer(app: BookingApp, session_id: UUID) -> UUID:
 async def test_blocked_seats_are_not_sold_until_they_are_unblocked(
     app: BookingApp, session_id: UUID, database_url: str
 ) -> None:
-    owner, seats = organizer(app, session_id), {"seats": [2, 1]}
+    owner, seats = organizer(app, session_id), {"seats": [6, 5]}  # the best ones
     for changed in (2, 0):  # blocking again changes nothing
         blocked = await app.post(f"/sessions/{session_id}/block", seats, user=owner)
         assert blocked.status == 200, blocked
-        assert (blocked.json["seats"], blocked.json["changed"]) == ([1, 2], changed)
+        assert (blocked.json["seats"], blocked.json["changed"]) == ([5, 6], changed)
     _, state = await app.services.holds.state(session_id)
-    assert state[:3] == b"bb."
-    assert (await app.order(USER, session_id, seats=[2, 3])).json["seats"] == [2]
+    assert state[4:7] == b"bb."
+    assert (await app.order(USER, session_id, seats=[6, 7])).json["seats"] == [6]
     await app.services.holds.calls.client.flushdb()
     best = await app.order(USER, session_id, quantity=2)
     assert [item["seat_id"] for item in best.json["items"]] == [3, 4]
     for changed in (2, 0):
         freed = await app.post(f"/sessions/{session_id}/unblock", seats, user=owner)
         assert freed.json["changed"] == changed
-    assert (await app.order(USER, session_id, seats=[1, 2])).status == 201
+    assert (await app.order(USER, session_id, seats=[5, 6])).status == 201
     async with booking_tables(database_url) as tables:
         rows = await tables.fetch(
             "SELECT type, subject, data FROM outbox WHERE type LIKE '%blocked%' ORDER BY position"
@@ -61,7 +61,7 @@ async def test_blocked_seats_are_not_sold_until_they_are_unblocked(
         told = msgspec.json.decode(row["data"], type=SeatsChanged)
         assert (row["subject"], told.seats, told.areas) == (
             str(session_id),
-            [1, 2],
+            [5, 6],
             {str(SEATED): 2},
         )
     findings = await audit_booking(app.services, looks_max=1)

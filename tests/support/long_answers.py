@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from chassis import settings
+from chassis import logs, settings
 from chassis.broker import MemoryBroker
 from chassis.pieces import in_pieces
 from chassis.upstream import HttpUpstream, Message, Receive, Scope, Send, Upstreams
@@ -43,6 +43,7 @@ def _service() -> Service:
 
 
 def service() -> Any:
+    _say_what_happens()
     app = in_pieces(_service())
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +64,12 @@ def gateway() -> Any:
     return _gateway(HttpUpstream(settings.load().catalog_url or ""))
 
 
+def _say_what_happens() -> None:
+    logs.configure(None, log_format="text")
+
+
 def _gateway(catalog: Any) -> Any:
+    _say_what_happens()
     loaded = settings.load()
     others = {name: Service(name) for name in ("booking", "notification")}
     upstreams = Upstreams(identity=Identity(), catalog=catalog, **others)
