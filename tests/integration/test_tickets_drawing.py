@@ -113,7 +113,7 @@ async def test_control_in_one_lane_a_code_waits_for_every_page(
 
 
 def printers() -> list[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
+    children = psutil.Process().children()  # not those of servers that other tests share
     return [one for one in children if PRINTER in " ".join(_words(one))]
 
 
