@@ -7,9 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from booking.contract import IssuedTicket, OrderItem
 from booking.domain.order import OrderStatus
 from booking.store.records import LastPayment, Order, Place, second, whole_second
+from contracts.booking import IssuedTicket, OrderItem
 
 
 class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

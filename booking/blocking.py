@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from booking.answers import SeatsBlocked
-from booking.contract import SEATS_BLOCKED, SEATS_UNBLOCKED
 from booking.domain.problems import SeatsTaken, SessionNotPublished
 from booking.domain.seating import Seating
 from booking.requests import refuse_repeated, refuse_unknown_seats
@@ -18,6 +17,7 @@ from chassis.events import PendingEvent, pending
 from chassis.postgres import Pool, transaction
 from chassis.problems import Problem
 from chassis.tokens import Principal
+from contracts.booking import SEATS_BLOCKED, SEATS_UNBLOCKED
 
 log = logs.get("booking")
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from booking.answers import OrderAnswer, order_answer
-from booking.contract import ORDER_COMPLETED
 from booking.domain.order import (
     COMPLETES_AFTER_DAYS,
     IllegalTransition,
@@ -24,6 +23,7 @@ from chassis import logs
 from chassis.events import pending
 from chassis.postgres import Connection, Pool, connection, transaction
 from chassis.problems import NotFound, Problem
+from contracts.booking import ORDER_COMPLETED
 
 log = logs.get("booking")
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from booking.contract import TICKET_CHECKED_IN, TicketCheckedIn
 from booking.store import door as stored
 from booking.store.door import Entered
 from booking.store.ending import tell
@@ -13,6 +12,7 @@ from booking.ticket_codes import ForgedCode, TicketCodes
 from chassis.events import pending
 from chassis.postgres import Connection
 from chassis.tokens import Principal
+from contracts.booking import TICKET_CHECKED_IN, TicketCheckedIn
 
 ADMIN = "admin"
 

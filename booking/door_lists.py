@@ -27,13 +27,13 @@ from booking.sessions import Sessions
 from booking.store import door as stored
 from booking.store.records import whole_second
 from booking.ticket_codes import SignedDocument, TicketCodes
-from catalog.contract import AreaTerms, SessionTerms
 from chassis.cache import FetchOnce
 from chassis.clock import Clock
 from chassis.pages import offset
 from chassis.postgres import Connection, Pool, connection
 from chassis.problems import FieldError, NotFound, ValidationFailed
 from chassis.tokens import Principal
+from contracts.catalog import AreaTerms, SessionTerms
 
 LIST_PAGE_TICKETS = 2_000  # about 300 KB, 20 ms of a core
 LIST_TYPE = "stampede-check-in-list+json"

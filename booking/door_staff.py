@@ -12,7 +12,7 @@ from chassis import logs
 from chassis.postgres import Pool, connection
 from chassis.problems import NotFound
 from chassis.tokens import Principal
-from identity.contract import Account
+from contracts.identity import Account
 
 STAFF_PER_SESSION_MAX = 200
 ROLE = "staff"

@@ -7,14 +7,14 @@ from uuid import UUID
 import msgspec
 
 from booking.answers import OrderAnswer
-from booking.contract import OrderCreated, OrderItem, SeatsChanged
 from booking.domain.seating import Seating
 from booking.requests import CreateOrder
 from booking.store.promotions import PromoCode
 from booking.store.records import NewOrder, PlacedOrder, whole_second
-from catalog.contract import SessionTerms
 from chassis.context import current
 from chassis.ids import uuid7
+from contracts.booking import OrderCreated, OrderItem, SeatsChanged
+from contracts.catalog import SessionTerms
 
 
 class Attempt(msgspec.Struct, frozen=True):

@@ -1,13 +1,13 @@
 """Every event that booking publishes: what its data is, and when it is told.
 
-To add one: its type and its struct in booking/contract.py, a line here, then
+To add one: its type and its struct in contracts/booking.py, a line here, then
 `stampede events schemas --write`, which stores its schema in booking/events/ and its paragraph in
 docs/events.md. Both are committed with it.
 """
 
 import msgspec
 
-from booking import contract as told
+from contracts import booking as told
 
 
 class Published(msgspec.Struct, frozen=True):

@@ -11,14 +11,6 @@ from uuid import UUID
 
 import msgspec
 
-from booking.contract import (
-    ORDER_REFUNDED,
-    REFUND_APPROVED,
-    REFUND_REQUESTED,
-    SEATS_RELEASED,
-    OrderRefunded,
-    RefundChanged,
-)
 from booking.domain.problems import RefundAlreadyDecided, RefundAlreadyRequested, RefundNotAllowed
 from booking.domain.refund import quote
 from booking.seats.holds import SeatHolds
@@ -29,13 +21,21 @@ from booking.store.promotions import release_redemptions
 from booking.store.records import whole_second
 from booking.store.refunds import NewRefund, OrderForRefund, Refund, TicketForRefund
 from booking.telling import remembered, seats_changed
-from catalog.contract import RefundPolicy
 from chassis import logs
 from chassis.context import current
 from chassis.events import PendingEvent, pending
 from chassis.ids import uuid7
 from chassis.postgres import Connection
 from chassis.problems import Problem
+from contracts.booking import (
+    ORDER_REFUNDED,
+    REFUND_APPROVED,
+    REFUND_REQUESTED,
+    SEATS_RELEASED,
+    OrderRefunded,
+    RefundChanged,
+)
+from contracts.catalog import RefundPolicy
 
 log = logs.get("booking")
 

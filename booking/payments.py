@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from booking.answers import PayAnswer, PaymentAnswer, PaymentOptions
-from booking.contract import PAYMENT_STARTED, IssuedTicket
 from booking.domain.order import IllegalTransition, OrderStep, advance
 from booking.domain.payment import PaymentState
 from booking.domain.problems import (
@@ -47,6 +46,7 @@ from chassis.problems import (
     Overloaded,
     Unavailable,
 )
+from contracts.booking import PAYMENT_STARTED, IssuedTicket
 
 log = logs.get("booking")
 

@@ -12,7 +12,6 @@ from booking.requests import ChangePromoCode, CreatePromoCode
 from booking.store import promotions as stored
 from booking.store.promotions import PromoCode
 from booking.store.records import second, whole_second
-from catalog.contract import SHOW_PATH, ShowTerms
 from chassis import logs
 from chassis.client import ServiceClient
 from chassis.ids import uuid7
@@ -20,6 +19,7 @@ from chassis.pages import offset
 from chassis.postgres import Connection, Pool, connection, transaction
 from chassis.problems import FieldError, NotFound, ValidationFailed
 from chassis.tokens import Principal
+from contracts.catalog import SHOW_PATH, ShowTerms
 
 log = logs.get("booking")
 

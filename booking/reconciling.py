@@ -10,7 +10,6 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 from uuid import uuid5
 
-from booking.contract import PAYMENT_REFUNDED, PaymentRefunded
 from booking.domain.payment import PaymentState
 from booking.providers.protocol import Provider, Verdict
 from booking.settling import Settling
@@ -22,6 +21,7 @@ from chassis import logs
 from chassis.events import pending
 from chassis.postgres import Pool, connection, transaction
 from chassis.problems import Unavailable
+from contracts.booking import PAYMENT_REFUNDED, PaymentRefunded
 
 log = logs.get("booking")
 

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import msgspec
 
-from booking.contract import RefundItem
 from booking.store.cancelled_sessions import Progress
 from booking.store.records import second, whole_second
 from booking.store.refunds import Refund
+from contracts.booking import RefundItem
 
 
 class RefundAnswer(msgspec.Struct, frozen=True, kw_only=True):

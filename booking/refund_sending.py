@@ -10,7 +10,6 @@ whichever is first wins.
 import asyncio
 from uuid import UUID
 
-from booking.contract import REFUND_FAILED, REFUND_SUCCEEDED
 from booking.domain.refund import RefundState
 from booking.granting import refund_told
 from booking.providers.protocol import Provider, RefundVerdict
@@ -21,6 +20,7 @@ from chassis import logs
 from chassis.backoff import Backoff
 from chassis.context import CURRENT, RequestContext
 from chassis.postgres import Connection, Pool, connection, transaction
+from contracts.booking import REFUND_FAILED, REFUND_SUCCEEDED
 
 log = logs.get("booking")
 

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from booking.contract import REFUND_REJECTED
 from booking.domain.order import IllegalTransition, OrderStatus, OrderStep, advance
 from booking.domain.problems import (
     OrderNotRefundable,
@@ -44,7 +43,6 @@ from booking.store import refunds as stored
 from booking.store.ending import tell
 from booking.store.records import whole_second
 from booking.store.refunds import OrderForRefund, Refund, TicketForRefund
-from catalog.contract import RefundPolicy, SessionTerms
 from chassis import logs
 from chassis.idempotency import Effect, once
 from chassis.ids import uuid7
@@ -52,6 +50,8 @@ from chassis.pages import offset
 from chassis.postgres import Connection, Pool, connection
 from chassis.problems import FieldError, NotFound, Problem, ValidationFailed
 from chassis.tokens import Principal
+from contracts.booking import REFUND_REJECTED
+from contracts.catalog import RefundPolicy, SessionTerms
 
 log = logs.get("booking")
 

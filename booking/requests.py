@@ -10,9 +10,9 @@ from msgspec import UNSET, UnsetType
 
 from booking.domain.order import SEATS_PER_ORDER_MAX
 from booking.domain.seating import Seating
-from catalog.contract import AreaTerms, SessionTerms
 from chassis.body import whole
 from chassis.problems import FieldError, ValidationFailed
+from contracts.catalog import AreaTerms, SessionTerms
 
 SEAT_ID_MAX = 2**31 - 1
 

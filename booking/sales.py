@@ -2,19 +2,13 @@
 
 import msgspec
 
-from booking.contract import (
-    ORDER_PAID,
-    SEATS_SOLD,
-    TICKETS_ISSUED,
-    OrderPaid,
-    TicketsIssued,
-)
 from booking.store.ending import Remembered
 from booking.store.records import Purchase, whole_second
 from booking.store.settling import ProviderNews, Sale
 from booking.telling import seats_changed
 from booking.tickets import Tickets
 from chassis.events import pending
+from contracts.booking import ORDER_PAID, SEATS_SOLD, TICKETS_ISSUED, OrderPaid, TicketsIssued
 
 
 def draw_up_sale(tickets: Tickets, order: Purchase, news: ProviderNews | None = None) -> Sale:

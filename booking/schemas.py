@@ -12,10 +12,10 @@ from uuid import UUID
 
 import msgspec
 
-from booking import contract
 from booking.event_types import PUBLISHED, Published
 from chassis.compatibility import incompatibilities
 from chassis.events import Event
+from contracts import booking as contract
 
 STORED = Path(__file__).parent / "events"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "events.md"

@@ -13,7 +13,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 from booking.cancellation import cancel_and_tell, release_holds
-from booking.contract import SESSION_CANCELLED, SessionCancelled
 from booking.domain.order import OrderStatus
 from booking.domain.problems import SessionNotPublished, SessionOver
 from booking.domain.seating import Seating
@@ -28,7 +27,6 @@ from booking.store import refunds as stored_refunds
 from booking.store.cancelled_sessions import OpenCancellation
 from booking.store.ending import tell
 from booking.store.records import CancelledOrder, whole_second
-from catalog.contract import CANCEL_PATH, SessionTerms
 from chassis import logs
 from chassis.client import ServiceClient, UpstreamRefused
 from chassis.context import CURRENT, RequestContext, current
@@ -37,6 +35,8 @@ from chassis.idempotency import Effect, once
 from chassis.postgres import Connection, Pool, connection, transaction
 from chassis.problems import NotFound, Overloaded, Problem
 from chassis.tokens import Principal
+from contracts.booking import SESSION_CANCELLED, SessionCancelled
+from contracts.catalog import CANCEL_PATH, SessionTerms
 
 log = logs.get("booking")
 

@@ -8,7 +8,14 @@ from uuid import UUID
 
 from booking.domain.problems import SaleClosed, SaleNotOpen
 from booking.domain.seating import Seating, Stretch
-from catalog.contract import (
+from chassis.cache import FetchOnce
+from chassis.client import ServiceClient, UpstreamRefused
+from chassis.clock import Clock
+from chassis.coalescer import Coalescer
+from chassis.context import current
+from chassis.problems import Forbidden, NotFound, Unauthenticated
+from chassis.tokens import Principal
+from contracts.catalog import (
     PLAN_PATH,
     TERMS_LOOKUP_PATH,
     TERMS_LOOKUPS_MAX,
@@ -18,14 +25,7 @@ from catalog.contract import (
     TermsLookup,
     TermsLookups,
 )
-from chassis.cache import FetchOnce
-from chassis.client import ServiceClient, UpstreamRefused
-from chassis.clock import Clock
-from chassis.coalescer import Coalescer
-from chassis.context import current
-from chassis.problems import Forbidden, NotFound, Unauthenticated
-from chassis.tokens import Principal
-from identity.contract import (
+from contracts.identity import (
     BY_EMAIL_PATH,
     LOOKUP_PATH,
     LOOKUPS_MAX,

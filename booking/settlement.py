@@ -12,13 +12,6 @@ from uuid import UUID
 import msgspec
 
 from booking.cancellation import cancel_and_tell, release_holds
-from booking.contract import (
-    PAYMENT_FAILED,
-    PAYMENT_REFUND_DUE,
-    SEATS_HELD,
-    IssuedTicket,
-    PaymentFailed,
-)
 from booking.domain import payment as payments
 from booking.domain.order import IllegalTransition, OrderStatus, OrderStep, advance
 from booking.domain.payment import PaymentState, PaymentStep
@@ -38,6 +31,13 @@ from chassis import logs
 from chassis.events import pending
 from chassis.postgres import Connection
 from chassis.problems import NotFound, Problem
+from contracts.booking import (
+    PAYMENT_FAILED,
+    PAYMENT_REFUND_DUE,
+    SEATS_HELD,
+    IssuedTicket,
+    PaymentFailed,
+)
 
 log = logs.get("booking")
 

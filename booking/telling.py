@@ -6,17 +6,12 @@ from uuid import UUID
 
 import msgspec
 
-from booking.contract import (
-    ORDER_CANCELLED,
-    SEATS_RELEASED,
-    OrderCancelled,
-    SeatsChanged,
-)
 from booking.store.ending import Remembered
 from booking.store.records import CancelledOrder
 from chassis.context import current
 from chassis.events import PendingEvent, pending
 from chassis.ids import uuid7
+from contracts.booking import ORDER_CANCELLED, SEATS_RELEASED, OrderCancelled, SeatsChanged
 
 
 def remembered(order_id: UUID, type_: str, data: Any) -> Remembered:

@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 
 from booking.answers import TicketAnswer, TicketPage
-from booking.contract import IssuedTicket, OrderItem
 from booking.printing.calendar import Entry, calendar_of, seat_line
 from booking.printing.page import Print
 from booking.printing.press import Lane
@@ -26,6 +25,7 @@ from chassis.ids import uuid7
 from chassis.pages import offset
 from chassis.postgres import Connection, Pool, connection
 from chassis.problems import NotFound, Unauthenticated
+from contracts.booking import IssuedTicket, OrderItem
 
 PICTURES_MAX = 512  # remembered; an SVG is about 20 KB, a PNG 2 KB
 PICTURES_WAITING_MAX = 128  # two seconds of work: whoever waits for longer has gone

@@ -14,7 +14,6 @@ from uuid import UUID
 import msgspec
 
 from booking.answers import TransferAnswer
-from booking.contract import TICKET_TRANSFERRED, IssuedTicket, TicketTransferred
 from booking.domain.masking import masked
 from booking.domain.problems import RecipientUnknown, TicketNotTransferable
 from booking.sessions import Buyers, NoAddress
@@ -29,7 +28,8 @@ from chassis.events import pending
 from chassis.ids import uuid7
 from chassis.postgres import Connection, Pool, connection, transaction
 from chassis.problems import FieldError, NotFound, Problem, RateLimited, ValidationFailed
-from identity.contract import Account
+from contracts.booking import TICKET_TRANSFERRED, IssuedTicket, TicketTransferred
+from contracts.identity import Account
 
 log = logs.get("booking")
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import msgspec
 
-from catalog.contract import Kind, RefundPolicy
 from catalog.domain.sales import SaleState, SaleStatus
+from contracts.catalog import Kind, RefundPolicy
 
 
 class Venue(msgspec.Struct, frozen=True):

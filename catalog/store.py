@@ -152,7 +152,7 @@ async def delete_show(connection: Connection, show_id: UUID) -> None:
 
 
 async def set_refund_policy(connection: Connection, show_id: UUID, policy: Any) -> None:
-    """`policy`: a struct with the fields of catalog.contract.RefundPolicy."""
+    """`policy`: a struct with the fields of contracts.catalog.RefundPolicy."""
     values = msgspec.structs.asdict(policy)
     await _sql.set_refund_policy(connection, show_id=show_id, **values)
 

@@ -5,15 +5,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from catalog import store
-from catalog.contract import (
-    AreaPlan,
-    AreaTerms,
-    RowPlan,
-    SeatPlan,
-    Segment,
-    SessionTerms,
-    ShowTerms,
-)
 from catalog.domain.plan import number_rows
 from catalog.encoded import Encoded, encode
 from catalog.reading import FRESH_S, refund_policy
@@ -23,6 +14,15 @@ from chassis.cache import FetchOnce
 from chassis.coalescer import Coalescer
 from chassis.postgres import Pool, connection
 from chassis.problems import NotFound
+from contracts.catalog import (
+    AreaPlan,
+    AreaTerms,
+    RowPlan,
+    SeatPlan,
+    Segment,
+    SessionTerms,
+    ShowTerms,
+)
 
 SESSIONS_MAX = 5000
 READ_TOGETHER_MAX = 200

@@ -24,12 +24,12 @@ from chassis.problems import (
     ValidationFailed,
 )
 from chassis.upstream import SAFE_METHODS, Message, Scope, Upstreams
+from contracts.identity import REVOKED_LOGIN_HEADER
 from gateway.compression import Compression, as_asked, varied
 from gateway.exchange import Exchange
 from gateway.headers import Headers
 from gateway.revocations import Revocations
 from gateway.routing import Route
-from identity.contract import REVOKED_LOGIN_HEADER
 
 ANSWER_DEADLINE_S = 15.0  # until an answer begins; the seam's own deadlines are shorter
 DRAIN_S = 5.0  # what is being committed when the server stops

@@ -26,7 +26,7 @@ from chassis.coalescer import Coalescer
 from chassis.problems import Overloaded, Problem, Unavailable
 from chassis.redis import RedisCalls, load_scripts
 from chassis.redis_wire import Call
-from identity.contract import ALL_REVOKED, REVOKED_LOGINS_PATH, RevokedLogins
+from contracts.identity import ALL_REVOKED, REVOKED_LOGINS_PATH, RevokedLogins
 
 KEY = "revoked-logins"
 LOADED = "loaded"

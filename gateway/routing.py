@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from identity.contract import JWKS_PATH
+from contracts.identity import JWKS_PATH
 
 Service = Literal["identity", "catalog", "booking", "notification"]
 Limit = Literal["ip", "login", "refresh", "mail", "signed"]

@@ -8,7 +8,7 @@ from chassis.context import current
 from chassis.events import PendingEvent
 from chassis.ids import uuid7
 from chassis.postgres import Connection, load_queries
-from identity.contract import PASSWORD_RESET_ASKED
+from contracts.identity import PASSWORD_RESET_ASKED
 from identity.store import QUERIES, FailureLimit
 
 

@@ -15,8 +15,8 @@ from chassis import logs
 from chassis.events import pending
 from chassis.postgres import Connection, Pool, connection, transaction
 from chassis.problems import InvalidToken, NotFound
+from contracts.identity import PASSWORD_CHANGED, PasswordChanged, PasswordLink
 from identity.attempts import Attempts
-from identity.contract import PASSWORD_CHANGED, PasswordChanged, PasswordLink
 from identity.devices import Devices
 from identity.domain.passwords import acceptable_password
 from identity.domain.people import normalise_email

@@ -16,7 +16,7 @@ from chassis.idempotency import check_key
 from chassis.postgres import connection
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
 from chassis.tokens import Principal
-from identity.contract import (
+from contracts.identity import (
     ALL_REVOKED,
     JWKS_PATH,
     LOOKUPS_MAX,

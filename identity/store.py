@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from chassis.postgres import Connection, load_queries
-from identity.contract import Account, RevokedLogin
+from contracts.identity import Account, RevokedLogin
 
 QUERIES = Path(__file__).with_name("sql")
 

@@ -19,7 +19,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from booking.contract import (
+from chassis.events import Event
+from chassis.ids import uuid7
+from chassis.postgres import Connection
+from contracts.booking import (
     ORDER_CANCELLED,
     ORDER_CREATED,
     ORDER_PAID,
@@ -36,10 +39,7 @@ from booking.contract import (
     RefundChanged,
     TicketTransferred,
 )
-from chassis.events import Event
-from chassis.ids import uuid7
-from chassis.postgres import Connection
-from identity.contract import (
+from contracts.identity import (
     PASSWORD_CHANGED,
     PASSWORD_RESET_ASKED,
     PasswordChanged,

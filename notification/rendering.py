@@ -14,8 +14,8 @@ from babel.core import Locale
 from babel.dates import format_datetime, get_timezone, get_timezone_name
 from babel.numbers import format_currency, get_currency_precision
 
-from booking.contract import OrderCreated, OrderPaid
 from chassis.settings import LANGUAGES
+from contracts.booking import OrderCreated, OrderPaid
 from notification.planning import Matter
 
 LOCALES = {"zh": Locale.parse("zh_CN"), "en": Locale.parse("en_US")}  # a name costs a parse a use

@@ -17,7 +17,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from booking.contract import OrderCreated
 from chassis.backoff import Backoff, pause
 from chassis.cache import FetchOnce
 from chassis.client import ServiceClient, UpstreamRefused
@@ -25,7 +24,8 @@ from chassis.coalescer import Coalescer
 from chassis.context import CURRENT, RequestContext, current
 from chassis.postgres import Pool
 from chassis.problems import Problem
-from identity.contract import (
+from contracts.booking import OrderCreated
+from contracts.identity import (
     LOOKUP_PATH,
     LOOKUPS_MAX,
     PASSWORD_LINKS_PATH,

@@ -14,13 +14,13 @@ from booking.reports.wire import (
 )
 from booking.sessions import Buyers, Sessions
 from booking.store.records import whole_second
-from catalog.contract import AreaTerms
 from chassis import logs
 from chassis.cache import FetchOnce
 from chassis.pages import offset
 from chassis.postgres import Pool, connection
 from chassis.problems import FieldError, ValidationFailed
 from chassis.tokens import Principal
+from contracts.catalog import AreaTerms
 
 log = logs.get("booking")
 

@@ -6,12 +6,12 @@ from uuid import UUID
 
 import msgspec
 
-from booking.contract import OrderCompleted
 from booking.domain.order import CHURN_MAX, CHURN_WITHIN_S
 from booking.store.queries import queries
 from booking.store.records import CancelledOrder, fields
 from chassis.events import PendingEvent
 from chassis.postgres import Connection
+from contracts.booking import OrderCompleted
 
 
 class Remembered(msgspec.Struct, frozen=True):

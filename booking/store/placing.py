@@ -7,14 +7,14 @@ from uuid import UUID
 
 import asyncpg
 
-from booking.contract import OrderItem
 from booking.seats.truth import Claim
 from booking.store.queries import queries
 from booking.store.records import NewOrder, PlacedOrder, fields
 from booking.store.refusals import refusal
-from catalog.contract import SessionTerms
 from chassis.postgres import ROLLED_BACK, Connection, Pool, connection
 from chassis.problems import Overloaded, Unavailable
+from contracts.booking import OrderItem
+from contracts.catalog import SessionTerms
 
 
 async def place_orders(

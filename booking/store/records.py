@@ -7,10 +7,10 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from booking.contract import OrderItem
 from booking.domain.order import OrderStatus
 from booking.domain.payment import PaymentState
-from catalog.contract import SessionTerms
+from contracts.booking import OrderItem
+from contracts.catalog import SessionTerms
 
 
 class Redeemed(msgspec.Struct, frozen=True):

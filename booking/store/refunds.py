@@ -8,13 +8,13 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from booking.contract import RefundItem
 from booking.domain.order import OrderStatus
 from booking.domain.refund import RefundState
 from booking.store.queries import queries
 from booking.store.records import fields
 from booking.store.refusals import refusal
 from chassis.postgres import Connection
+from contracts.booking import RefundItem
 
 
 class OrderForRefund(msgspec.Struct, frozen=True, kw_only=True):

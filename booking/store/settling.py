@@ -7,7 +7,6 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from booking.contract import IssuedTicket
 from booking.domain.payment import PaymentState
 from booking.store.ending import Remembered
 from booking.store.payments import NewPayment, NewTicket
@@ -16,6 +15,7 @@ from booking.store.records import News, Purchase, fields, items_of
 from chassis.events import PendingEvent
 from chassis.postgres import ROLLED_BACK, Pool, connection
 from chassis.problems import Overloaded, Problem, Unavailable
+from contracts.booking import IssuedTicket
 
 # Rolled back for certain, and no member's fault: trying each alone would only prolong it.
 _TROUBLE = (Overloaded, TimeoutError, *ROLLED_BACK)

@@ -8,7 +8,6 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, RawBody
 
 from catalog import organizing
-from catalog.contract import TERMS_LOOKUP_PATH, ShowTerms, TermsLookups
 from catalog.reading import Reading
 from catalog.terms import Terms
 from chassis import logs
@@ -18,6 +17,7 @@ from chassis.context import CURRENT, RequestContext
 from chassis.events import EventBatch
 from chassis.inbox import Inbox
 from chassis.postgres import transaction
+from contracts.catalog import TERMS_LOOKUP_PATH, ShowTerms, TermsLookups
 
 log = logs.get("catalog")
 

@@ -83,9 +83,9 @@ def _ran_s(pid: int) -> float:
 def kind_of(command: Sequence[str], name: str) -> str | None:
     """What a process is by its command line; None for supervisors and the like."""
     words = set(command)
-    if words & {"stampede.serving", "loadtest.bench.comparators"}:
+    if words & {"runtime.serving", "loadtest.bench.comparators"}:
         return "web"
-    if "stampede.background" in words:
+    if "runtime.worker" in words:
         return "worker"
     if name.startswith("postgres"):
         return "postgres"

@@ -9,10 +9,10 @@ from litestar import Litestar, post
 from litestar.params import RawBody
 
 from booking.answers import OrderAnswer
-from booking.contract import OrderItem
 from booking.requests import CreateOrder
 from chassis.body import decode
 from chassis.upstream import Receive, Scope, Send
+from contracts.booking import OrderItem
 
 ECHO_PATH = "/api/v1/orders"
 BARE_PATH = "/bare"

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import msgspec
 
-from booking.contract import PAYMENT_STARTED
 from booking.domain.seating import Seating, Stretch
 from booking.drafts import Attempt, new_order
 from booking.providers.signatures import sign
@@ -24,14 +23,15 @@ from booking.store.payments import NewPayment
 from booking.store.placing import place_orders
 from booking.store.records import NewOrder, Purchase
 from booking.store.settling import Intent, begin_payments
-from catalog.contract import AreaTerms, SessionTerms
 from chassis.ids import uuid7
 from chassis.postgres import Pool, connection, load_queries, open_pool
+from contracts.booking import PAYMENT_STARTED
+from contracts.catalog import AreaTerms, SessionTerms
 from identity.administration import make_buyers
 from loadtest.bench import venue
 from loadtest.bench.stack import Stack
 from loadtest.bench.traffic import Call, Traffic
-from stampede.starting import with_webhook_secret
+from runtime.starting import with_webhook_secret
 
 COPIES = 5
 APART = 240  # messages between two copies of one

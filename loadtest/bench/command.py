@@ -23,8 +23,8 @@ from loadtest.bench.report import Point, plot, print_growth, print_report
 from loadtest.bench.report import as_json as report_as_json
 from loadtest.bench.stack import Stack, StackError
 from loadtest.flash_sale import allow_many_files
-from stampede.auditing import audit_all
-from stampede.starting import StartError
+from runtime.operations.auditing import audit_all
+from runtime.starting import StartError
 
 Say = Callable[[str], None]
 

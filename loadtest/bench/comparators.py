@@ -10,11 +10,11 @@ from unittest import mock
 from granian.server import Server
 
 from chassis import settings
-from stampede import serving
+from runtime import serving
 
 
 def serve(name: str, loaded: settings.Settings) -> None:
-    """stampede.serving.serve with another app: whatever it tells Granian holds here too."""
+    """runtime.serving.serve with another app: whatever it tells Granian holds here too."""
 
     def of_this_app(_: str, **options: Any) -> Any:
         return Server(f"loadtest.bench.asgi:{name}", **options)

@@ -22,9 +22,9 @@ import msgspec
 from chassis import settings
 from chassis.settings import Settings
 from loadtest.bench.accounting import Accounts
-from stampede.compose import PORTS
-from stampede.serving import is_up
-from stampede.starting import attached, embedded_servers, with_urls
+from runtime.compose import PORTS
+from runtime.serving import is_up
+from runtime.starting import attached, embedded_servers, with_urls
 
 ROOT = Path(__file__).resolve().parents[2]
 START_DEADLINE_S = 90.0

@@ -11,7 +11,6 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from catalog.contract import SHOW_PATH, ShowTerms
 from chassis import logs
 from chassis.client import ServiceClient
 from chassis.context import current
@@ -19,6 +18,7 @@ from chassis.ids import uuid7
 from chassis.postgres import Connection
 from chassis.problems import FieldError, NotFound, ValidationFailed
 from chassis.tokens import Principal
+from contracts.catalog import SHOW_PATH, ShowTerms
 from notification.webhooks import store
 from notification.webhooks.addresses import BadDestination
 from notification.webhooks.answers import (

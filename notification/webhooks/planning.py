@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from catalog.contract import SESSION_PATH, SessionTerms
 from chassis.backoff import Backoff, pause
 from chassis.client import ServiceClient
 from chassis.events import Event
 from chassis.postgres import Connection, Pool
+from contracts.catalog import SESSION_PATH, SessionTerms
 from notification.webhooks import store
 from notification.webhooks.payloads import TOLD, told
 

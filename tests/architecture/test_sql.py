@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from chassis.migrations import migrate
-from stampede.compose import SERVICES
+from runtime.compose import SERVICES
 from tests.architecture.source import ROOT
 
 FOLDERS = sorted({path.parent for room in SERVICES for path in (ROOT / room).rglob("*.sql")})

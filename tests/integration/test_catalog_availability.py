@@ -10,15 +10,9 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from booking.contract import (
-    SEATS_BLOCKED,
-    SEATS_HELD,
-    SEATS_RELEASED,
-    SEATS_SOLD,
-    SEATS_UNBLOCKED,
-)
-from catalog.contract import SUBSCRIBES_TO
 from chassis.events import Event
+from contracts.booking import SEATS_BLOCKED, SEATS_HELD, SEATS_RELEASED, SEATS_SOLD, SEATS_UNBLOCKED
+from contracts.catalog import SUBSCRIBES_TO
 from tests.support.catalog import Catalog, catalog_tables, running_catalog, seats_changed
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from booking.sessions import seating_of
-from catalog.contract import SeatPlan, SessionTerms, TermsFound
+from contracts.catalog import SeatPlan, SessionTerms, TermsFound
 from tests.support.catalog import Catalog, catalog_tables, in_days, running_catalog, waiting
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from catalog.contract import RefundPolicy, SessionTerms
+from contracts.catalog import RefundPolicy, SessionTerms
 from tests.support.catalog import Catalog, running_catalog
 
 USUAL = {

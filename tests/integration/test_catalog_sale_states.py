@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from booking.contract import SEATS_HELD
+from contracts.booking import SEATS_HELD
 from tests.support.catalog import Catalog, in_days, running_catalog, seats_changed
 
 

@@ -5,13 +5,13 @@ from uuid import uuid4
 
 import msgspec
 
-from booking.contract import SEATS_HELD
 from catalog import workers
 from chassis.broker import MemoryBroker
 from chassis.settings import Settings
 from chassis.upstream import Upstreams
 from chassis.wiring import wire
-from stampede.compose import LocalUpstream
+from contracts.booking import SEATS_HELD
+from runtime.compose import LocalUpstream
 from tests.support.catalog import catalog_tables, running_catalog, seats_changed
 
 OLD_KEY = """INSERT INTO idempotency_keys

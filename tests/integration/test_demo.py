@@ -9,10 +9,10 @@ import pytest
 
 from chassis.client import ServiceClient
 from chassis.settings import Settings
-from stampede.compose import Platform, compose
-from stampede.demo import load_demo
-from stampede.demo.loading import ACCOUNTS, accounts_left
-from stampede.demo.shows import SHOWS
+from runtime.compose import Platform, compose
+from runtime.demo import load_demo
+from runtime.demo.loading import ACCOUNTS, accounts_left
+from runtime.demo.shows import SHOWS
 from tests.support.asgi import in_a_task_of_its_own
 from tests.support.booking import booking_tables
 from tests.support.catalog import catalog_tables

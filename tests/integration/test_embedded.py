@@ -17,7 +17,7 @@ import psutil
 import pytest
 import redis.asyncio
 
-from stampede.embedded import (
+from runtime.embedded import (
     EmbeddedError,
     EmbeddedServers,
     ServerUrls,
@@ -31,7 +31,7 @@ OWNER = """
 import sys
 import threading
 from pathlib import Path
-from stampede.embedded import EmbeddedServers
+from runtime.embedded import EmbeddedServers
 servers = EmbeddedServers(Path(sys.argv[1]))
 if sys.argv[2] == "in_thread":
     starter = threading.Thread(target=servers.start)

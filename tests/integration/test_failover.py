@@ -10,7 +10,7 @@ import pytest
 from chassis.coalescer import Coalescer
 from chassis.postgres import connection, open_pool
 from chassis.problems import Unavailable
-from stampede.compose import migrate_all
+from runtime.compose import migrate_all
 from tests.support.catalog import Catalog, running_catalog
 from tests.support.standby import Pair
 

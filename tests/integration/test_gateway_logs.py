@@ -8,7 +8,7 @@ import pytest
 
 from chassis import logs
 from chassis.upstream import Scope, Send
-from stampede.trace import read as read_trace
+from runtime.operations.trace import read as read_trace
 from tests.support.gateway import Rig, rig
 
 CANARIES = (

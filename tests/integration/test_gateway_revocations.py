@@ -7,8 +7,8 @@ import pytest
 import redis.asyncio
 
 from chassis.upstream import Scope, Send
+from contracts.identity import REVOKED_LOGIN_HEADER
 from gateway.revocations import KEY, LOADED
-from identity.contract import REVOKED_LOGIN_HEADER
 from tests.support.gateway import Rig, rig
 
 ME = "/api/v1/auth/me"

@@ -10,8 +10,8 @@ import pytest
 
 from chassis import logs
 from chassis.settings import LANGUAGES
+from contracts.identity import BY_EMAIL_PATH, LOOKUP_PATH
 from identity.administration import make_buyers
-from identity.contract import BY_EMAIL_PATH, LOOKUP_PATH
 from tests.support.identity import EMAIL, PASSWORD, Identity, identity_tables, running_identity
 
 BODY = {"email": EMAIL, "password": PASSWORD, "full_name": "Ann Example"}

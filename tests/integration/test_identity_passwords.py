@@ -14,8 +14,7 @@ from chassis import logs
 from chassis.events import Event
 from chassis.problems import Unavailable
 from chassis.relay import Relay
-from identity import passwords
-from identity.contract import (
+from contracts.identity import (
     PASSWORD_CHANGED,
     PASSWORD_LINKS_PATH,
     PASSWORD_RESET_ASKED,
@@ -23,6 +22,7 @@ from identity.contract import (
     PasswordChanged,
     PasswordResetAsked,
 )
+from identity import passwords
 from identity.hashing import HashingPool
 from identity.workers import prune
 from tests.support.identity import (

@@ -9,8 +9,8 @@ from email.policy import SMTP
 import msgspec
 import pytest
 
-from booking.contract import ORDER_CREATED
 from chassis.ids import uuid7
+from contracts.booking import ORDER_CREATED
 from notification.sender import LATE_S, POLL_S, RUSH, SHARE, STALE_S, TRICKLE
 from tests.support.notification import (
     Notification,

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from booking.cancellation import complete_orders, sweep_orders
-from booking.contract import OrderCancelled, OrderCreated, SeatsChanged
 from booking.seats.sweeper import Sweeper
+from contracts.booking import OrderCancelled, OrderCreated, SeatsChanged
 from tests.support.booking import (
     SEATED,
     BookingApp,

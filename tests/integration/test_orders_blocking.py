@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from booking.audit import audit_booking
-from booking.contract import SeatsChanged
+from contracts.booking import SeatsChanged
 from tests.support.booking import SEATED, BookingApp, booking_tables, running_booking
 
 USER = uuid4()

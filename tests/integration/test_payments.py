@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from booking.cancellation import sweep_orders
-from booking.contract import OrderPaid, PaymentFailed, TicketsIssued
 from booking.providers.protocol import Charge, Verdict
 from booking.providers.sandbox import app as sandbox
 from chassis.problems import Unavailable
+from contracts.booking import OrderPaid, PaymentFailed, TicketsIssued
 from tests.support.booking import (
     BookingApp,
     booking_tables,

@@ -10,11 +10,11 @@ import pytest
 
 from booking.audit import audit_booking
 from booking.cancellation import sweep_orders
-from booking.contract import PaymentRefunded, SeatsChanged
 from booking.providers.protocol import Charge, Verdict
 from booking.settling import Settling
 from booking.store import payments
 from chassis.problems import Unavailable
+from contracts.booking import PaymentRefunded, SeatsChanged
 from tests.support.booking import (
     BookingApp,
     booking_tables,

@@ -1,7 +1,7 @@
 """What an operator's alarms read is the same in every service."""
 
 from chassis.settings import Settings
-from stampede.compose import SERVICES, compose
+from runtime.compose import SERVICES, compose
 from tests.support.asgi import exchange
 
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from booking.contract import OrderRefunded, RefundChanged, SeatsChanged
+from contracts.booking import OrderRefunded, RefundChanged, SeatsChanged
 from tests.support.booking import BookingApp, booking_tables, is_sound, running_booking
 from tests.support.refunds import (
     LET_IN,

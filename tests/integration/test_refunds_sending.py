@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from booking import granting, refund_sending
-from booking.contract import RefundChanged
 from booking.providers.protocol import RefundVerdict
 from booking.providers.signatures import sign
 from booking.refund_sending import take_refund_verdict
@@ -17,6 +16,7 @@ from booking.requests import RefundOrder
 from booking.seats.reconcile import Reconciler
 from chassis.postgres import transaction
 from chassis.problems import Unavailable
+from contracts.booking import RefundChanged
 from tests.support.booking import BookingApp, is_sound, running_booking
 from tests.support.refunds import (
     PRICE,

@@ -11,7 +11,6 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from booking.contract import ORDER_CREATED, SEATS_HELD, OrderCreated
 from chassis import logs
 from chassis.archive import forget, read
 from chassis.broker import MemoryBroker
@@ -19,9 +18,10 @@ from chassis.events import Event
 from chassis.postgres import Pool, open_pool
 from chassis.relay import Relay
 from chassis.settings import Settings
-from stampede import cli_events
-from stampede.cli import stampede
-from stampede.replaying import ReplayError, replay
+from contracts.booking import ORDER_CREATED, SEATS_HELD, OrderCreated
+from runtime.operations.replaying import ReplayError, replay
+from stampede.cli import events as cli_events
+from stampede.cli.base import stampede
 from tests.support.catalog import Catalog, catalog_tables, running_catalog, seats_changed
 from tests.support.events import put_out, subscriber
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from catalog.contract import AreaTerms
+from contracts.catalog import AreaTerms
 from tests.support.booking import (
     SEATED,
     STANDING,

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from chassis.client import ServiceClient
-from stampede.cli import main
-from stampede.embedded import ServerUrls
+from runtime.embedded import ServerUrls
+from stampede.cli.main import main
 from tests.support.booking import BookingApp, running_booking
 from tests.support.platform import RunningPlatform, environment
 from tests.support.sandbox import OLD

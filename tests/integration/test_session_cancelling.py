@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from booking.contract import OrderCancelled, RefundChanged
 from booking.providers.protocol import RefundVerdict, Verdict
 from booking.settlement import settle
 from chassis.postgres import transaction
+from contracts.booking import OrderCancelled, RefundChanged
 from tests.support.booking import (
     SEATED,
     BookingApp,

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stampede.embedded import EmbeddedServers
+from runtime.embedded import EmbeddedServers
 from tests.support.servers import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +24,7 @@ name, folder = sys.argv[1:3]
 if "stubborn" in name:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if "watching" in name:
-    from stampede.supervisor import watch_parent
+    from runtime.supervisor import watch_parent
     assert watch_parent() is not None
 if "parent" in name:
     subprocess.Popen([sys.executable, "-c", sys.argv[3], "stubborn-grandchild", folder, ""])
@@ -41,8 +41,8 @@ SUPERVISOR = """
 import json, os, signal, sys
 from pathlib import Path
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
-from stampede.embedded import EmbeddedServers
-from stampede.supervisor import Child, Supervisor
+from runtime.embedded import EmbeddedServers
+from runtime.supervisor import Child, Supervisor
 folder, child, with_servers, *names = sys.argv[1:]
 
 def say(event, facts=None):

@@ -12,7 +12,7 @@ import pytest
 from booking.audit import audit_booking
 from booking.store import transfers as stored
 from booking.transfers import MISSES_MAX
-from catalog.contract import RefundPolicy
+from contracts.catalog import RefundPolicy
 from tests.support.api import Answer
 from tests.support.booking import (
     BookingApp,

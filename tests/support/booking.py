@@ -16,7 +16,12 @@ from booking.audit import audit_booking
 from booking.seats.answers import Held
 from booking.seats.truth import Claim
 from booking.services import Booking
-from catalog.contract import (
+from chassis.broker import MemoryBroker
+from chassis.settings import Settings
+from chassis.tokens import Verifier
+from chassis.upstream import Upstreams
+from chassis.wiring import Wiring
+from contracts.catalog import (
     TERMS_LOOKUP_PATH,
     AreaPlan,
     AreaTerms,
@@ -28,12 +33,7 @@ from catalog.contract import (
     TermsFound,
     TermsLookups,
 )
-from chassis.broker import MemoryBroker
-from chassis.settings import Settings
-from chassis.tokens import Verifier
-from chassis.upstream import Upstreams
-from chassis.wiring import Wiring
-from identity.contract import (
+from contracts.identity import (
     BY_EMAIL_PATH,
     LOOKUP_PATH,
     Account,

@@ -14,7 +14,6 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from booking.contract import SeatsChanged
 from catalog.asgi import create_app
 from chassis.broker import MemoryBroker
 from chassis.events import Event, EventBatch
@@ -23,7 +22,8 @@ from chassis.settings import Settings
 from chassis.tokens import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE, Verifier
 from chassis.upstream import Upstreams
 from chassis.wiring import Wiring
-from stampede.compose import LocalUpstream
+from contracts.booking import SeatsChanged
+from runtime.compose import LocalUpstream
 from tests.support.api import Answer
 from tests.support.asgi import exchange, in_a_task_of_its_own
 

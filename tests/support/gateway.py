@@ -16,8 +16,8 @@ from chassis.broker import MemoryBroker
 from chassis.settings import Settings
 from chassis.upstream import Message, Receive, Scope, Send, Upstreams
 from chassis.wiring import wire
+from contracts.identity import REVOKED_LOGIN_HEADER
 from gateway.asgi import Gateway
-from identity.contract import REVOKED_LOGIN_HEADER
 
 PEER = "203.0.113.7"
 Headers = Sequence[tuple[str, str]]

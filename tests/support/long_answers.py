@@ -15,9 +15,9 @@ from chassis.pieces import in_pieces
 from chassis.upstream import HttpUpstream, Message, Receive, Scope, Send, Upstreams
 from chassis.wiring import wire
 from gateway.asgi import create_gateway
-from stampede.listening import silent_takers_cut
-from stampede.serving import server
-from stampede.web import run_lifespan
+from runtime.listening import silent_takers_cut
+from runtime.serving import server
+from runtime.web import run_lifespan
 from tests.support.gateway import Identity, Service, answer_json
 
 LONG_BYTES = 4_000_000

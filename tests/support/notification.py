@@ -18,7 +18,7 @@ from chassis.postgres import Pool, open_pool
 from chassis.settings import Settings
 from chassis.upstream import Upstreams
 from chassis.wiring import Wiring, wire
-from identity.contract import (
+from contracts.identity import (
     LOOKUP_PATH,
     PASSWORD_CHANGED,
     PASSWORD_LINKS_PATH,

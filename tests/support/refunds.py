@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from booking.providers.protocol import RefundVerdict
-from catalog.contract import RefundPolicy
+from contracts.catalog import RefundPolicy
 from tests.support.api import Answer
 from tests.support.booking import BookingApp
 

@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from catalog.contract import SessionTerms, ShowTerms
 from chassis.broker import EVENTS_PATH, MemoryBroker
 from chassis.client import ServiceClient
 from chassis.events import Event, EventBatch
@@ -28,6 +27,7 @@ from chassis.settings import Settings
 from chassis.tokens import Verifier
 from chassis.upstream import Upstreams
 from chassis.wiring import Wiring
+from contracts.catalog import SessionTerms, ShowTerms
 from notification.asgi import create_app
 from notification.webhooks.connecting import Addresses, Destinations
 from notification.webhooks.dispatching import Dispatcher

@@ -22,7 +22,7 @@ from loadtest.bench.measuring import Figures, figures
 from loadtest.bench.report import Point, as_json, plot, print_report
 from loadtest.bench.traffic import Call, Heard, Latency, Traffic
 from loadtest.bench.venue import pairs_of
-from stampede import serving
+from runtime import serving
 
 ORDER = Call(
     name="order",
@@ -126,8 +126,8 @@ def test_single_calls_get_percentiles_from_their_buckets() -> None:
 
 
 def test_processes_are_told_apart_by_what_they_run() -> None:
-    assert kind_of(["python", "-m", "stampede.serving", "everything"], "python") == "web"
-    assert kind_of(["python", "-m", "stampede.background"], "python") == "worker"
+    assert kind_of(["python", "-m", "runtime.serving", "everything"], "python") == "web"
+    assert kind_of(["python", "-m", "runtime.worker"], "python") == "worker"
     assert kind_of(["/x/postgres", "-D", "d"], "postgres") == "postgres"
     assert kind_of(["/x/valkey-server"], "valkey-server") == "redis"
     assert kind_of(["python", "-m", "stampede", "up"], "python") is None

@@ -11,19 +11,19 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from booking import contract
 from booking.event_types import HISTORY_ONLY, PUBLISHED, RESERVED
 from booking.schemas import breaking, check_schemas, example, schemas
-from catalog.contract import SUBSCRIBES_TO as CATALOG
 from chassis.compatibility import incompatibilities
 from chassis.events import Event
-from identity.contract import (
+from contracts import booking as contract
+from contracts.catalog import SUBSCRIBES_TO as CATALOG
+from contracts.identity import (
     PASSWORD_CHANGED,
     PASSWORD_RESET_ASKED,
     PasswordChanged,
     PasswordResetAsked,
 )
-from notification.contract import SUBSCRIBES_TO as NOTIFICATION
+from contracts.notification import SUBSCRIBES_TO as NOTIFICATION
 from tests.support.events import event
 
 BOOKING = Path(contract.__file__).parent

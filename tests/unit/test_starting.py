@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from chassis.settings import Settings
-from stampede.starting import warnings, where_to_look, with_webhook_secret
+from runtime.starting import warnings, where_to_look, with_webhook_secret
 
 
 def test_each_installation_has_a_webhook_secret_of_its_own_and_keeps_it(tmp_path: Path) -> None:

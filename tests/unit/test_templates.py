@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from booking.contract import REFUND_APPROVED, REFUND_REQUESTED
 from chassis.settings import LANGUAGES
-from identity.contract import PasswordChanged, PasswordResetAsked
+from contracts.booking import REFUND_APPROVED, REFUND_REQUESTED
+from contracts.identity import PasswordChanged, PasswordResetAsked
+from contracts.notification import SUBSCRIBES_TO
 from identity.domain.people import Locale
-from notification.contract import SUBSCRIBES_TO
 from notification.planning import KINDS, MESSAGES, messages_of
 from notification.rendering import LOCALES, Renderer, money, when
 from notification.webhooks.payloads import TOLD

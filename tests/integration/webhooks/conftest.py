@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from stampede.compose import migrate_all
+from runtime.compose import migrate_all
 from tests.support.webhooks import Receiver, Webhooks, receiving, running_webhooks
 
 

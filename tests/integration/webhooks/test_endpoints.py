@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.ids import uuid7
-from notification.contract import SUBSCRIBES_TO
+from contracts.notification import SUBSCRIBES_TO
 from notification.webhooks.endpoints import ENDPOINTS_MAX
 from notification.webhooks.payloads import TOLD, EventType
 from tests.support.orders import event_of, order_paid
