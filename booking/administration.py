@@ -5,8 +5,8 @@ from uuid import UUID
 
 from booking.door_staff import STAFF_PER_SESSION_MAX
 from booking.store import door as stored
-from chassis import logs
-from chassis.postgres import open_pool, transaction
+from chassis.observability import logs
+from chassis.postgres.pool import open_pool, transaction
 
 SCHEMA = "booking"
 

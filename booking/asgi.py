@@ -11,7 +11,7 @@ from booking.routes import ROUTES
 from booking.seats.live import LiveSeats
 from booking.services import Booking, opened
 from booking.store.truth import database_now
-from chassis.asgi import service_app
+from chassis.http.service import service_app
 from chassis.problems import Problem
 from chassis.wiring import Wiring
 

@@ -12,11 +12,11 @@ from booking.sessions import Sessions
 from booking.store import seats as stored
 from booking.store.ending import tell
 from booking.telling import seats_changed
-from chassis import logs
-from chassis.events import PendingEvent, pending
-from chassis.postgres import Pool, transaction
+from chassis.auth.tokens import Principal
+from chassis.events.envelope import PendingEvent, pending
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, transaction
 from chassis.problems import Problem
-from chassis.tokens import Principal
 from contracts.booking import SEATS_BLOCKED, SEATS_UNBLOCKED
 
 log = logs.get("booking")

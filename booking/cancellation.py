@@ -19,9 +19,9 @@ from booking.store import orders as stored
 from booking.store.promotions import release_redemptions
 from booking.store.records import CancelledOrder
 from booking.telling import cancellation_told, remembered
-from chassis import logs
-from chassis.events import pending
-from chassis.postgres import Connection, Pool, connection, transaction
+from chassis.events.envelope import pending
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
 from chassis.problems import NotFound, Problem
 from contracts.booking import ORDER_COMPLETED
 

@@ -31,10 +31,10 @@ from booking.store import door as stored
 from booking.store.door import Entered, KeyedScan, TicketAtDoor
 from booking.store.records import whole_second
 from booking.ticket_codes import TicketCodes
-from chassis import logs
-from chassis.postgres import Pool, connection, transaction
+from chassis.auth.tokens import Principal
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection, transaction
 from chassis.problems import IdempotencyKeyReused, Problem
-from chassis.tokens import Principal
 
 HOLDER_PATIENCE_S = 0.5  # nobody waits at a door for a name
 

@@ -9,9 +9,9 @@ from booking.store.ending import tell
 from booking.store.records import whole_second
 from booking.telling import remembered
 from booking.ticket_codes import ForgedCode, TicketCodes
-from chassis.events import pending
-from chassis.postgres import Connection
-from chassis.tokens import Principal
+from chassis.auth.tokens import Principal
+from chassis.events.envelope import pending
+from chassis.postgres.pool import Connection
 from contracts.booking import TICKET_CHECKED_IN, TicketCheckedIn
 
 ADMIN = "admin"

@@ -27,12 +27,12 @@ from booking.sessions import Sessions
 from booking.store import door as stored
 from booking.store.records import whole_second
 from booking.ticket_codes import SignedDocument, TicketCodes
-from chassis.cache import FetchOnce
+from chassis.auth.tokens import Principal
 from chassis.clock import Clock
-from chassis.pages import offset
-from chassis.postgres import Connection, Pool, connection
+from chassis.concurrency.cache import FetchOnce
+from chassis.http.pagination import offset
+from chassis.postgres.pool import Connection, Pool, connection
 from chassis.problems import FieldError, NotFound, ValidationFailed
-from chassis.tokens import Principal
 from contracts.catalog import AreaTerms, SessionTerms
 
 LIST_PAGE_TICKETS = 2_000  # about 300 KB, 20 ms of a core

@@ -34,9 +34,9 @@ from booking.store import door as stored
 from booking.store.door import Admission, OfflineScan, TicketAtDoor
 from booking.store.records import whole_second
 from booking.ticket_codes import TicketCodes
-from chassis import logs
-from chassis.postgres import Connection, Pool, connection, transaction
-from chassis.tokens import Principal
+from chassis.auth.tokens import Principal
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
 
 log = logs.get("booking")
 

@@ -8,10 +8,10 @@ from booking.door_wire import AssignStaff, StaffAnswer, StaffList, check_assignm
 from booking.sessions import Buyers, NoAddress, Sessions
 from booking.store import door as stored
 from booking.store.records import whole_second
-from chassis import logs
-from chassis.postgres import Pool, connection
+from chassis.auth.tokens import Principal
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection
 from chassis.problems import NotFound
-from chassis.tokens import Principal
 from contracts.identity import Account
 
 STAFF_PER_SESSION_MAX = 200

@@ -13,7 +13,7 @@ from booking.domain.problems import WrongSession
 from booking.printing.calendar import seat_line
 from booking.store.records import whole_second
 from booking.ticket_codes import PublicKey
-from chassis.body import OFF_LINE, whole
+from chassis.http.bodies import OFF_LINE, whole
 from chassis.problems import FieldError, ValidationFailed
 
 BATCH_MAX = 200  # scans; each has a signature to verify, and its order is locked

@@ -21,11 +21,11 @@ from booking.store.promotions import release_redemptions
 from booking.store.records import whole_second
 from booking.store.refunds import NewRefund, OrderForRefund, Refund, TicketForRefund
 from booking.telling import remembered, seats_changed
-from chassis import logs
 from chassis.context import current
-from chassis.events import PendingEvent, pending
+from chassis.events.envelope import PendingEvent, pending
 from chassis.ids import uuid7
-from chassis.postgres import Connection
+from chassis.observability import logs
+from chassis.postgres.pool import Connection
 from chassis.problems import Problem
 from contracts.booking import (
     ORDER_REFUNDED,

@@ -17,8 +17,8 @@ from booking.domain.promotion import normalise_code
 from booking.store import promotions as stored
 from booking.store.promotions import PromoCode
 from booking.store.refusals import refusals
-from chassis import logs
-from chassis.postgres import Connection, Pool, connection, transaction
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
 from chassis.problems import Unavailable
 
 log = logs.get("booking")

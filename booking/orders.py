@@ -26,12 +26,12 @@ from booking.store import orders as stored
 from booking.store.placing import place_orders, true_claims
 from booking.store.records import NewOrder, PlacedOrder
 from booking.store.refusals import KeyTaken, SeatsRefused
-from chassis import logs
 from chassis.clock import Clock
-from chassis.coalescer import Coalescer
-from chassis.idempotency import body_hash
+from chassis.concurrency.coalescer import Coalescer
+from chassis.http.idempotency import body_hash
 from chassis.ids import uuid7
-from chassis.postgres import Pool, connection
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection
 from chassis.problems import (
     Forbidden,
     IdempotencyInFlight,

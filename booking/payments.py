@@ -33,12 +33,12 @@ from booking.store.records import LockedOrder, PreviousPayment, Purchase
 from booking.store.settling import Intent, begin_payments
 from booking.telling import remembered
 from booking.tickets import Tickets
-from chassis import logs
-from chassis.coalescer import Coalescer
+from chassis.concurrency.coalescer import Coalescer
 from chassis.context import current
-from chassis.idempotency import body_hash
+from chassis.http.idempotency import body_hash
 from chassis.ids import uuid7
-from chassis.postgres import Connection, Pool, connection, transaction
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
 from chassis.problems import (
     IdempotencyInFlight,
     IdempotencyKeyReused,

@@ -12,13 +12,13 @@ from booking.requests import ChangePromoCode, CreatePromoCode
 from booking.store import promotions as stored
 from booking.store.promotions import PromoCode
 from booking.store.records import second, whole_second
-from chassis import logs
-from chassis.client import ServiceClient
+from chassis.auth.tokens import Principal
+from chassis.http.pagination import offset
 from chassis.ids import uuid7
-from chassis.pages import offset
-from chassis.postgres import Connection, Pool, connection, transaction
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
 from chassis.problems import FieldError, NotFound, ValidationFailed
-from chassis.tokens import Principal
+from chassis.seam.client import ServiceClient
 from contracts.catalog import SHOW_PATH, ShowTerms
 
 log = logs.get("booking")

@@ -12,8 +12,8 @@ from booking.domain.order import OrderStatus
 from booking.store import orders as stored
 from booking.store.records import Order, whole_second
 from booking.tickets import Tickets
-from chassis.pages import offset
-from chassis.postgres import Pool, connection
+from chassis.http.pagination import offset
+from chassis.postgres.pool import Pool, connection
 from chassis.problems import FieldError, NotFound, ValidationFailed
 
 HISTORY_PAGE_SIZE = 100

@@ -17,9 +17,9 @@ from booking.store import payments as stored
 from booking.store.ending import tell
 from booking.store.records import RefundDue, Unanswered
 from booking.telling import remembered
-from chassis import logs
-from chassis.events import pending
-from chassis.postgres import Pool, connection, transaction
+from chassis.events.envelope import pending
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection, transaction
 from chassis.problems import Unavailable
 from contracts.booking import PAYMENT_REFUNDED, PaymentRefunded
 

@@ -12,8 +12,8 @@ from booking.store.placing import place_one
 from booking.store.promotions import PromoCode, redeem_promo_code
 from booking.store.records import NewOrder, PlacedOrder, Redeemed
 from booking.store.refusals import refusals
-from chassis import logs
-from chassis.postgres import Connection, Pool, transaction
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, transaction
 from chassis.problems import Unavailable
 
 log = logs.get("booking")

@@ -16,10 +16,10 @@ from booking.providers.protocol import Provider, RefundVerdict
 from booking.store import refunds as stored
 from booking.store.ending import tell
 from booking.store.refunds import DueRefund
-from chassis import logs
-from chassis.backoff import Backoff
+from chassis.concurrency.backoff import Backoff
 from chassis.context import CURRENT, RequestContext
-from chassis.postgres import Connection, Pool, connection, transaction
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
 from contracts.booking import REFUND_FAILED, REFUND_SUCCEEDED
 
 log = logs.get("booking")

@@ -43,13 +43,13 @@ from booking.store import refunds as stored
 from booking.store.ending import tell
 from booking.store.records import whole_second
 from booking.store.refunds import OrderForRefund, Refund, TicketForRefund
-from chassis import logs
-from chassis.idempotency import Effect, once
+from chassis.auth.tokens import Principal
+from chassis.http.idempotency import Effect, once
+from chassis.http.pagination import offset
 from chassis.ids import uuid7
-from chassis.pages import offset
-from chassis.postgres import Connection, Pool, connection
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection
 from chassis.problems import FieldError, NotFound, Problem, ValidationFailed
-from chassis.tokens import Principal
 from contracts.booking import REFUND_REJECTED
 from contracts.catalog import RefundPolicy, SessionTerms
 
@@ -59,7 +59,7 @@ FREE_OF_CHARGE = RefundPolicy(until_hours=0)  # what holds once the session has 
 
 
 class Refunds:
-    """Those that POST something answer with chassis.idempotency's response."""
+    """Those that POST something answer with chassis.http.idempotency's response."""
 
     def __init__(self, pool: Pool, *, sessions: Sessions, holds: SeatHolds) -> None:
         self._pool = pool

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from booking.domain.order import SEATS_PER_ORDER_MAX
 from booking.domain.seating import Seating
-from chassis.body import whole
+from chassis.http.bodies import whole
 from chassis.problems import FieldError, ValidationFailed
 from contracts.catalog import AreaTerms, SessionTerms
 

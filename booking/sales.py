@@ -7,7 +7,7 @@ from booking.store.records import Purchase, whole_second
 from booking.store.settling import ProviderNews, Sale
 from booking.telling import seats_changed
 from booking.tickets import Tickets
-from chassis.events import pending
+from chassis.events.envelope import pending
 from contracts.booking import ORDER_PAID, SEATS_SOLD, TICKETS_ISSUED, OrderPaid, TicketsIssued
 
 

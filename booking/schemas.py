@@ -13,8 +13,8 @@ from uuid import UUID
 import msgspec
 
 from booking.event_types import PUBLISHED, Published
-from chassis.compatibility import incompatibilities
-from chassis.events import Event
+from chassis.events.compatibility import incompatibilities
+from chassis.events.envelope import Event
 from contracts import booking as contract
 
 STORED = Path(__file__).parent / "events"

@@ -33,10 +33,10 @@ from booking.ticket_codes import TicketCodes, make_keys
 from booking.tickets import Tickets, open_lanes
 from booking.transfers import Transfers
 from booking.webhooks import Webhooks
-from chassis.client import ServiceClient
 from chassis.clock import DatabaseClock
-from chassis.postgres import Pool, open_pool
-from chassis.redis import RedisCalls, load_scripts, open_redis
+from chassis.postgres.pool import Pool, open_pool
+from chassis.redis.scripts import RedisCalls, load_scripts, open_redis
+from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
 
 SCHEMA = "booking"

@@ -27,14 +27,14 @@ from booking.store import refunds as stored_refunds
 from booking.store.cancelled_sessions import OpenCancellation
 from booking.store.ending import tell
 from booking.store.records import CancelledOrder, whole_second
-from chassis import logs
-from chassis.client import ServiceClient, UpstreamRefused
+from chassis.auth.tokens import Principal
 from chassis.context import CURRENT, RequestContext, current
-from chassis.events import pending
-from chassis.idempotency import Effect, once
-from chassis.postgres import Connection, Pool, connection, transaction
+from chassis.events.envelope import pending
+from chassis.http.idempotency import Effect, once
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
 from chassis.problems import NotFound, Overloaded, Problem
-from chassis.tokens import Principal
+from chassis.seam.client import ServiceClient, UpstreamRefused
 from contracts.booking import SESSION_CANCELLED, SessionCancelled
 from contracts.catalog import CANCEL_PATH, SessionTerms
 
@@ -61,7 +61,7 @@ class SessionCancelling:
     async def cancel(
         self, principal: Principal, session_id: UUID, wanted: CancelSession, key: str | None
     ) -> Any:
-        """202 with the progress, by chassis.idempotency; again for one that is cancelled already.
+        """202 with the progress, by chassis.http.idempotency; again for one that is cancelled already.
 
         Raises NotFound, SessionNotPublished, SessionOver.
         """

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from booking.domain.problems import SaleClosed, SaleNotOpen
 from booking.domain.seating import Seating, Stretch
-from chassis.cache import FetchOnce
-from chassis.client import ServiceClient, UpstreamRefused
+from chassis.auth.tokens import Principal
 from chassis.clock import Clock
-from chassis.coalescer import Coalescer
+from chassis.concurrency.cache import FetchOnce
+from chassis.concurrency.coalescer import Coalescer
 from chassis.context import current
 from chassis.problems import Forbidden, NotFound, Unauthenticated
-from chassis.tokens import Principal
+from chassis.seam.client import ServiceClient, UpstreamRefused
 from contracts.catalog import (
     PLAN_PATH,
     TERMS_LOOKUP_PATH,

@@ -27,9 +27,9 @@ from booking.store.records import CancelledOrder, LockedPayment
 from booking.store.refusals import SeatsRefused
 from booking.telling import remembered, seats_changed
 from booking.tickets import Tickets
-from chassis import logs
-from chassis.events import pending
-from chassis.postgres import Connection
+from chassis.events.envelope import pending
+from chassis.observability import logs
+from chassis.postgres.pool import Connection
 from chassis.problems import NotFound, Problem
 from contracts.booking import (
     PAYMENT_FAILED,

@@ -21,8 +21,8 @@ from booking.store.payments import take_provider_event
 from booking.store.records import Purchase
 from booking.store.settling import ProviderNews, Sale
 from booking.tickets import Tickets
-from chassis.coalescer import Coalescer
-from chassis.postgres import ROLLED_BACK, Pool, transaction
+from chassis.concurrency.coalescer import Coalescer
+from chassis.postgres.pool import ROLLED_BACK, Pool, transaction
 from chassis.problems import Overloaded
 
 BATCH_MAX = 64  # sales a statement

@@ -9,7 +9,7 @@ import msgspec
 from booking.store.ending import Remembered
 from booking.store.records import CancelledOrder
 from chassis.context import current
-from chassis.events import PendingEvent, pending
+from chassis.events.envelope import PendingEvent, pending
 from chassis.ids import uuid7
 from contracts.booking import ORDER_CANCELLED, SEATS_RELEASED, OrderCancelled, SeatsChanged
 

@@ -21,9 +21,9 @@ from booking.store.records import Ticket, second, whole_second
 from booking.store.tickets import TicketOfOrder
 from booking.store.transfers import list_tickets
 from booking.ticket_codes import TicketCodes
+from chassis.http.pagination import offset
 from chassis.ids import uuid7
-from chassis.pages import offset
-from chassis.postgres import Connection, Pool, connection
+from chassis.postgres.pool import Connection, Pool, connection
 from chassis.problems import NotFound, Unauthenticated
 from contracts.booking import IssuedTicket, OrderItem
 

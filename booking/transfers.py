@@ -23,10 +23,10 @@ from booking.store.records import whole_second
 from booking.store.transfers import VoidedTicket
 from booking.telling import remembered
 from booking.tickets import Tickets
-from chassis import logs
-from chassis.events import pending
+from chassis.events.envelope import pending
 from chassis.ids import uuid7
-from chassis.postgres import Connection, Pool, connection, transaction
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
 from chassis.problems import FieldError, NotFound, Problem, RateLimited, ValidationFailed
 from contracts.booking import TICKET_TRANSFERRED, IssuedTicket, TicketTransferred
 from contracts.identity import Account

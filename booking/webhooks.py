@@ -13,9 +13,9 @@ from booking.settlement import changes_nothing, refuse_mismatch
 from booking.settling import Settling
 from booking.store.records import News
 from booking.store.settling import ProviderNews, look_at_news, note_news
-from chassis import logs
-from chassis.coalescer import Coalescer
-from chassis.postgres import Pool, transaction
+from chassis.concurrency.coalescer import Coalescer
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, transaction
 from chassis.problems import NotFound, ValidationFailed
 
 log = logs.get("booking")

@@ -17,12 +17,12 @@ from booking.seats.reconcile import Reconciler
 from booking.seats.sweeper import Sweeper
 from booking.services import Booking, opened
 from booking.store.keys import prune_idempotency_keys
-from chassis import logs
-from chassis.archive import forget
-from chassis.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff, pause
 from chassis.context import CURRENT, RequestContext, new_request_id
+from chassis.events.archive import forget
+from chassis.events.relay import Relay
+from chassis.observability import logs
 from chassis.problems import NotFound
-from chassis.relay import Relay
 from chassis.wiring import Wiring
 
 log = logs.get("booking")

@@ -11,9 +11,9 @@ from uuid import UUID
 import msgspec
 
 from catalog import store
-from chassis import logs
-from chassis.events import Event
-from chassis.postgres import Connection
+from chassis.events.envelope import Event
+from chassis.observability import logs
+from chassis.postgres.pool import Connection
 from contracts.booking import (
     SEATS_BLOCKED,
     SEATS_HELD,

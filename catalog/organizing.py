@@ -34,9 +34,9 @@ from catalog.requests import (
 )
 from catalog.search_texts import searched_by
 from catalog.store import AreaRow, Record, SessionRow, ShowRow
-from chassis import logs
 from chassis.ids import uuid7
-from chassis.postgres import Connection
+from chassis.observability import logs
+from chassis.postgres.pool import Connection
 from chassis.problems import FieldError, NotFound, ValidationFailed
 
 CHANGES_ALWAYS = ("sale_closes_at",)

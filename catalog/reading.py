@@ -17,8 +17,8 @@ from catalog.domain.sales import sale_state
 from catalog.domain.searching import Search
 from catalog.encoded import Encoded, encode
 from catalog.store import Record
-from chassis.cache import FetchOnce
-from chassis.postgres import Connection, Pool, connection
+from chassis.concurrency.cache import FetchOnce
+from chassis.postgres.pool import Connection, Pool, connection
 from chassis.problems import NotFound
 from contracts.catalog import RefundPolicy
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chassis.body import OFF_LINE, whole
+from chassis.http.bodies import OFF_LINE, whole
 
 PRICE_MAX = 10**10  # minor units
 SEATS_A_ROW_MAX = 500

@@ -19,10 +19,10 @@ from catalog.domain.ownership import Viewer
 from catalog.domain.plan import NumberedRow, Row, number_rows, standing_row
 from catalog.encoded import PACKED_ALONE_FROM_BYTES, Encoded, Packed, encode, pack
 from catalog.store import AreaRow
-from chassis.cache import FetchOnce
-from chassis.postgres import Pool, connection
+from chassis.concurrency.cache import FetchOnce
+from chassis.concurrency.threads import SlowThreads
+from chassis.postgres.pool import Pool, connection
 from chassis.problems import NotFound
-from chassis.threads import SlowThreads
 
 KEEP_S = 86_400.0
 KEEP_DRAFT_S = 600.0

@@ -11,9 +11,9 @@ import msgspec
 
 from catalog.domain.plan import Row
 from catalog.domain.searching import Search
-from chassis import idempotency
-from chassis.pages import offset
-from chassis.postgres import Connection, load_queries
+from chassis.http import idempotency
+from chassis.http.pagination import offset
+from chassis.postgres.pool import Connection, load_queries
 
 _sql = load_queries(Path(__file__).parent / "sql")
 

@@ -10,9 +10,9 @@ from catalog.encoded import Encoded, encode
 from catalog.reading import FRESH_S, refund_policy
 from catalog.seat_maps import KEEP_S, rows_of
 from catalog.store import AreaRow, Record
-from chassis.cache import FetchOnce
-from chassis.coalescer import Coalescer
-from chassis.postgres import Pool, connection
+from chassis.concurrency.cache import FetchOnce
+from chassis.concurrency.coalescer import Coalescer
+from chassis.postgres.pool import Pool, connection
 from chassis.problems import NotFound
 from contracts.catalog import (
     AreaPlan,

@@ -19,9 +19,9 @@ from catalog.organizing import day_at
 from catalog.problems import TimeZoneFrozen, VenueHasShows
 from catalog.requests import ChangeVenue, CreateVenue
 from catalog.store import Record
-from chassis import logs
 from chassis.ids import uuid7
-from chassis.postgres import Connection
+from chassis.observability import logs
+from chassis.postgres.pool import Connection
 from chassis.problems import NotFound
 
 log = logs.get("catalog")

@@ -3,10 +3,10 @@
 import asyncio
 
 from catalog import availability, store
-from chassis import logs
-from chassis.backoff import Backoff, pause
-from chassis.inbox import Inbox
-from chassis.postgres import Pool, connection, open_pool
+from chassis.concurrency.backoff import Backoff, pause
+from chassis.events.inbox import Inbox
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection, open_pool
 from chassis.wiring import Wiring
 
 PRUNE_EVERY_S = 3600.0

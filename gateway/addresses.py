@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from chassis.addresses import net_of
+from chassis.http.addresses import net_of
 from chassis.settings import Network
 
 ADDRESSES_MAX = 65_536  # parsed addresses remembered

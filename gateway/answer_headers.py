@@ -6,8 +6,8 @@ does not set is filled in strictly: nothing is framed, nothing is run, nothing i
 
 from collections.abc import Iterable, Sequence
 
+from chassis.seam.upstream import HOP_BY_HOP
 from chassis.settings import Settings
-from chassis.upstream import HOP_BY_HOP
 from gateway.cors import Cors
 
 Headers = list[tuple[bytes, bytes]]

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from chassis import logs
-from chassis.redis import RedisCalls, open_redis
-from chassis.upstream import Receive, Scope, Send
+from chassis.observability import logs
+from chassis.redis.scripts import RedisCalls, open_redis
+from chassis.seam.upstream import Receive, Scope, Send
 from chassis.wiring import Wiring
 from gateway.edge import Edge
 from gateway.gate import SCRIPTS

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chassis.problems import Overloaded, PayloadTooLarge
-from chassis.upstream import Receive
+from chassis.seam.upstream import Receive
 from gateway.headers import BODY_MAX_BYTES
 from gateway.problems import RequestTimeout
 

@@ -3,9 +3,9 @@
 import contextlib
 import time
 
-from chassis import logs
-from chassis.client import ServiceClient
+from chassis.auth.tokens import Principal, Verifier, bearer_token
 from chassis.context import CURRENT
+from chassis.observability import logs
 from chassis.problems import (
     InternalError,
     MethodNotAllowed,
@@ -15,9 +15,9 @@ from chassis.problems import (
     Unauthenticated,
     Unavailable,
 )
-from chassis.redis import RedisCalls
-from chassis.tokens import Principal, Verifier, bearer_token
-from chassis.upstream import Receive, Scope, Send
+from chassis.redis.scripts import RedisCalls
+from chassis.seam.client import ServiceClient
+from chassis.seam.upstream import Receive, Scope, Send
 from chassis.wiring import Wiring
 from gateway.addresses import Addresses
 from gateway.admission import PAY, Admission, Place, StreamPlaces

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
-from chassis import logs
 from chassis.context import RequestContext, accept_request_id, new_root_span
+from chassis.http.pieces import LONG_FROM_BYTES, pieces_of
 from chassis.masking import masked_path
-from chassis.pieces import LONG_FROM_BYTES, pieces_of
+from chassis.observability import logs
 from chassis.problems import CONTENT_TYPE, Problem
-from chassis.upstream import Message, Receive, Scope, Send
+from chassis.seam.upstream import Message, Receive, Scope, Send
 from gateway.answer_headers import AnswerHeaders
 from gateway.bodies import ClientGone
 from gateway.headers import RequestHeaders

@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from chassis import logs
-from chassis.finishing import RUN_TO_ITS_END
+from chassis.http.completion import RUN_TO_ITS_END
+from chassis.observability import logs
 from chassis.problems import (
     CONTENT_TYPE,
     Forbidden,
@@ -23,7 +23,7 @@ from chassis.problems import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from chassis.upstream import SAFE_METHODS, Message, Scope, Upstreams
+from chassis.seam.upstream import SAFE_METHODS, Message, Scope, Upstreams
 from contracts.identity import REVOKED_LOGIN_HEADER
 from gateway.compression import Compression, as_asked, varied
 from gateway.exchange import Exchange

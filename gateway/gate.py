@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from chassis import logs
+from chassis.auth.tokens import Principal
+from chassis.observability import logs
 from chassis.problems import InvalidToken, Overloaded
-from chassis.redis import RedisCalls, load_scripts
-from chassis.redis_wire import Call
-from chassis.tokens import Principal
+from chassis.redis.pipeline import Call
+from chassis.redis.scripts import RedisCalls, load_scripts
 from gateway.limits import Bucket, LocalBuckets, Policies, Refused, Standing, refusal
 from gateway.metrics import LIMITED, LIMITS_LOCAL
 from gateway.revocations import Revocations

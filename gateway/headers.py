@@ -8,7 +8,7 @@ Cookies go to routes that read them only.
 from collections.abc import Sequence
 
 from chassis.problems import PayloadTooLarge
-from chassis.upstream import HOP_BY_HOP
+from chassis.seam.upstream import HOP_BY_HOP
 from gateway.problems import BadRequest, HeadersTooLarge
 
 Headers = list[tuple[bytes, bytes]]

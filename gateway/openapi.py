@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from chassis.cache import FetchOnce
-from chassis.client import ServiceClient
-from chassis.openapi import METHODS, PROBLEM_SCHEMA
+from chassis.concurrency.cache import FetchOnce
+from chassis.http.openapi import METHODS, PROBLEM_SCHEMA
 from chassis.problems import (
     CONTENT_TYPE,
     InternalError,
@@ -19,7 +18,8 @@ from chassis.problems import (
     RateLimited,
     Unavailable,
 )
-from chassis.upstream import Upstreams
+from chassis.seam.client import ServiceClient
+from chassis.seam.upstream import Upstreams
 from gateway.problems import BadRequest, HeadersTooLarge, RequestTimeout, UriTooLong
 from gateway.static import REVALIDATE, File, etag_of, make_file
 

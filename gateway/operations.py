@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from chassis.cache import FetchOnce
-from chassis.client import ServiceClient
+from chassis.concurrency.cache import FetchOnce
 from chassis.problems import MethodNotAllowed, Problem, Unavailable
+from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
 from gateway.docs_page import docs_files
 from gateway.exchange import Exchange

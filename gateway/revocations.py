@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from chassis import logs
-from chassis.backoff import Backoff
-from chassis.cache import FetchOnce
-from chassis.client import ServiceClient
-from chassis.coalescer import Coalescer
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.cache import FetchOnce
+from chassis.concurrency.coalescer import Coalescer
+from chassis.observability import logs
 from chassis.problems import Overloaded, Problem, Unavailable
-from chassis.redis import RedisCalls, load_scripts
-from chassis.redis_wire import Call
+from chassis.redis.pipeline import Call
+from chassis.redis.scripts import RedisCalls, load_scripts
+from chassis.seam.client import ServiceClient
 from contracts.identity import ALL_REVOKED, REVOKED_LOGINS_PATH, RevokedLogins
 
 KEY = "revoked-logins"

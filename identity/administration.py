@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from chassis import logs
 from chassis.clock import rfc3339
 from chassis.ids import uuid7
-from chassis.postgres import Pool, connection, open_pool, transaction
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection, open_pool, transaction
 from chassis.settings import Settings
 from identity import keys
 from identity.domain.passwords import acceptable_password

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar
 
-from chassis.asgi import service_app
-from chassis.postgres import connection
+from chassis.http.service import service_app
+from chassis.postgres.pool import connection
 from chassis.problems import Overloaded
 from chassis.wiring import Wiring
 from identity.hashing import HashingPool

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from msgspec import UNSET
 
-from chassis import logs
 from chassis.context import CURRENT, RequestContext
-from chassis.postgres import Pool, connection
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection
 from chassis.problems import InvalidToken, NotFound
 from contracts.identity import Account, AccountLookup
 from identity.domain.people import clean_name, clean_phone, normalise_email

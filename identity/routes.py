@@ -9,13 +9,13 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import HeaderParameter, RawBody
 
-from chassis.access import INTERNAL, LOGGED_IN, PUBLIC, TOKEN_IGNORED, access
-from chassis.addresses import counted_as
-from chassis.body import decode
-from chassis.idempotency import check_key
-from chassis.postgres import connection
+from chassis.auth.access import INTERNAL, LOGGED_IN, PUBLIC, TOKEN_IGNORED, access
+from chassis.auth.tokens import Principal
+from chassis.http.addresses import counted_as
+from chassis.http.bodies import decode
+from chassis.http.idempotency import check_key
+from chassis.postgres.pool import connection
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
-from chassis.tokens import Principal
 from contracts.identity import (
     ALL_REVOKED,
     JWKS_PATH,

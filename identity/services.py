@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from chassis.postgres import Pool, connection, open_pool
+from chassis.postgres.pool import Pool, connection, open_pool
 from chassis.wiring import Wiring
 from identity.attempts import Attempts
 from identity.devices import Devices

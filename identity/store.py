@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from chassis.postgres import Connection, load_queries
+from chassis.postgres.pool import Connection, load_queries
 from contracts.identity import Account, RevokedLogin
 
 QUERIES = Path(__file__).with_name("sql")

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import random
 
-from chassis import logs
-from chassis.postgres import Pool, connection, open_pool
-from chassis.relay import Relay
+from chassis.events.relay import Relay
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection, open_pool
 from chassis.wiring import Wiring
 from identity.services import SCHEMA
 from identity.store import Store

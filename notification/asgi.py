@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar
 
-from chassis import logs
-from chassis.asgi import service_app
-from chassis.client import ServiceClient
-from chassis.inbox import Inbox
-from chassis.postgres import open_pool
+from chassis.events.inbox import Inbox
+from chassis.http.service import service_app
+from chassis.observability import logs
+from chassis.postgres.pool import open_pool
 from chassis.problems import Unavailable
+from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
 from notification import store
 from notification.effects import take_effect

@@ -17,9 +17,9 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 import msgspec
 
-from chassis.coalescer import Coalescer
+from chassis.concurrency.coalescer import Coalescer
 from chassis.ids import uuid7
-from chassis.postgres import Pool
+from chassis.postgres.pool import Pool
 from chassis.settings import Settings
 from notification import store
 from notification.planning import EMAIL, SMS

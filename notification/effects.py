@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from chassis.events import Event
-from chassis.postgres import Connection
+from chassis.events.envelope import Event
+from chassis.postgres.pool import Connection
 from notification.planning import plan_messages
 from notification.webhooks.planning import plan_deliveries
 
 
 async def take_effect(held: Connection, events: Sequence[Event]) -> None:
-    """chassis.inbox's `apply`: messages to buyers, deliveries to organizers' systems."""
+    """chassis.events.inbox's `apply`: messages to buyers, deliveries to organizers' systems."""
     await plan_messages(held, events)
     await plan_deliveries(held, events)

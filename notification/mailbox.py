@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from chassis.postgres import Pool
+from chassis.postgres.pool import Pool
 from chassis.problems import NotFound
 from notification import store
 from notification.channels import Outgoing, headers_of

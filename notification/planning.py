@@ -19,9 +19,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chassis.events import Event
+from chassis.events.envelope import Event
 from chassis.ids import uuid7
-from chassis.postgres import Connection
+from chassis.postgres.pool import Connection
 from contracts.booking import (
     ORDER_CANCELLED,
     ORDER_CREATED,
@@ -107,7 +107,7 @@ def messages_of(event_type: str, matter: Matter) -> tuple[tuple[str, str], ...]:
 
 
 async def plan_messages(held: Connection, events: Sequence[Event]) -> None:
-    """chassis.inbox's `apply`. An event of another kind has no effect here."""
+    """chassis.events.inbox's `apply`. An event of another kind has no effect here."""
     planned = []
     for event in events:
         if event.type in KINDS:

@@ -17,13 +17,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from chassis.backoff import Backoff, pause
-from chassis.cache import FetchOnce
-from chassis.client import ServiceClient, UpstreamRefused
-from chassis.coalescer import Coalescer
+from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.cache import FetchOnce
+from chassis.concurrency.coalescer import Coalescer
 from chassis.context import CURRENT, RequestContext, current
-from chassis.postgres import Pool
+from chassis.postgres.pool import Pool
 from chassis.problems import Problem
+from chassis.seam.client import ServiceClient, UpstreamRefused
 from contracts.booking import OrderCreated
 from contracts.identity import (
     LOOKUP_PATH,

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from chassis.events import Event
-from chassis.postgres import Connection, Pool, connection, load_queries
+from chassis.events.envelope import Event
+from chassis.postgres.pool import Connection, Pool, connection, load_queries
 
 _sql = load_queries(Path(__file__).parent / "sql")
 _events = msgspec.json.Decoder(Event)

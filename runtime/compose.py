@@ -10,12 +10,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from chassis.broker import Broker, MemoryBroker, Subscriber
-from chassis.client import ServiceClient
-from chassis.migrations import migrate
-from chassis.nats_broker import NatsBroker
+from chassis.events.broker import Broker, MemoryBroker, Subscriber
+from chassis.events.nats.broker import NatsBroker
+from chassis.postgres.migrations import migrate
+from chassis.seam.client import ServiceClient
+from chassis.seam.upstream import HttpUpstream, Receive, Scope, Send, Upstream, Upstreams
 from chassis.settings import Settings
-from chassis.upstream import HttpUpstream, Receive, Scope, Send, Upstream, Upstreams
 from chassis.wiring import Wiring, wire
 
 SERVICES = ("identity", "catalog", "booking", "notification")

@@ -17,7 +17,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 
-from chassis import logs
+from chassis.observability import logs
 
 NOT_SENT_MAX_BYTES = 65_536
 LOOK_EVERY_S = 0.02

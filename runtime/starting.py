@@ -18,7 +18,7 @@ import msgspec
 
 from booking.providers.registry import check_settings
 from chassis import settings
-from chassis.nats_link import NatsUnreachable, check
+from chassis.events.nats.link import NatsUnreachable, check
 from chassis.settings import Settings
 from identity.administration import AnotherPassword
 from runtime.compose import PORTS, SERVICES, compose, migrate_all

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from chassis import logs, settings
-from chassis.memory import settle_memory
-from chassis.pieces import in_pieces
-from chassis.upstream import Receive, Scope, Send
+from chassis import settings
+from chassis.http.pieces import in_pieces
+from chassis.observability import logs
+from chassis.process_memory import settle_memory
+from chassis.seam.upstream import Receive, Scope, Send
 from gateway.asgi import create_gateway
 from runtime.compose import SERVICES, Platform, compose
 from runtime.listening import silent_takers_cut

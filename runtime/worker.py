@@ -11,8 +11,9 @@ import signal
 
 import uvloop
 
-from chassis import logs, settings
-from chassis.memory import settle_memory
+from chassis import settings
+from chassis.observability import logs
+from chassis.process_memory import settle_memory
 from runtime.compose import SERVICES, compose
 from runtime.supervisor import watch_parent
 

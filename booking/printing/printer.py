@@ -22,14 +22,14 @@ from typing import IO
 import msgspec
 
 from booking.printing.page import Print, draw_ticket
-from chassis import logs
+from chassis.observability import logs
 from chassis.problems import Unavailable
 
 START_S = 20.0  # the first answer: an interpreter, its imports and the font, on a busy machine
 ANSWER_S = 5.0  # a page takes 80 ms; one that takes as long as this never ends
 IDLE_S = 60.0
 TRIES = 2
-NICENESS = 10  # as chassis.threads: it yields to the sale on the same cores
+NICENESS = 10  # as chassis.concurrency.threads: it yields to the sale on the same cores
 OK, WRONG = b"\x00", b"\x01"
 LENGTH = struct.Struct("<I")
 

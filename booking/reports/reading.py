@@ -14,12 +14,12 @@ from booking.reports.wire import (
 )
 from booking.sessions import Buyers, Sessions
 from booking.store.records import whole_second
-from chassis import logs
-from chassis.cache import FetchOnce
-from chassis.pages import offset
-from chassis.postgres import Pool, connection
+from chassis.auth.tokens import Principal
+from chassis.concurrency.cache import FetchOnce
+from chassis.http.pagination import offset
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection
 from chassis.problems import FieldError, ValidationFailed
-from chassis.tokens import Principal
 from contracts.catalog import AreaTerms
 
 log = logs.get("booking")

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from booking.store.records import fields
-from chassis.postgres import Connection, load_queries
+from chassis.postgres.pool import Connection, load_queries
 
 _queries = load_queries(Path(__file__).parent / "sql")
 

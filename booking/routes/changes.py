@@ -12,10 +12,10 @@ from booking.domain.problems import PromoCodeTaken, RecipientUnknown, TicketNotT
 from booking.promo_codes import create_promo_code
 from booking.requests import ChangePromoCode, CreatePromoCode, TransferTicket
 from booking.routes.parameters import Asker, IdempotencyKey, booking_of
-from chassis.access import LOGGED_IN, access
-from chassis.body import decode
-from chassis.idempotency import check_key, once
-from chassis.pages import PageNumber, PageSize
+from chassis.auth.access import LOGGED_IN, access
+from chassis.http.bodies import decode
+from chassis.http.idempotency import check_key, once
+from chassis.http.pagination import PageNumber, PageSize
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused, Unavailable
 
 ORGANIZERS = ("organizer", "admin")

@@ -30,10 +30,10 @@ from booking.domain.problems import (
 )
 from booking.requests import CreateOrder, PayOrder, SeatList
 from booking.routes.parameters import REPLAYED, Asker, IdempotencyKey, booking_of, key_of
-from chassis.access import LOGGED_IN, access
-from chassis.addresses import counted_as
-from chassis.body import decode
-from chassis.pages import PageNumber, PageSize
+from chassis.auth.access import LOGGED_IN, access
+from chassis.http.addresses import counted_as
+from chassis.http.bodies import decode
+from chassis.http.pagination import PageNumber, PageSize
 from chassis.problems import (
     Forbidden,
     IdempotencyInFlight,

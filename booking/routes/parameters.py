@@ -7,9 +7,9 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
 
 from booking.services import Booking
-from chassis.idempotency import check_key
+from chassis.auth.tokens import Principal
+from chassis.http.idempotency import check_key
 from chassis.problems import FieldError, ValidationFailed
-from chassis.tokens import Principal
 
 Asker = NamedDependency[Principal]
 IdempotencyKey = Annotated[

@@ -8,7 +8,7 @@ from litestar.params import FromPath, RawBody
 from booking.answers import PaymentOptions
 from booking.domain.problems import BadSignature, PaymentMismatch, StaleTimestamp
 from booking.routes.parameters import booking_of
-from chassis.access import PUBLIC, TOKEN_IGNORED, access
+from chassis.auth.access import PUBLIC, TOKEN_IGNORED, access
 from chassis.problems import Unavailable
 
 OPTIONS_CACHING = {"Cache-Control": "public, max-age=300"}

@@ -20,9 +20,9 @@ from booking.domain.refund import RefundState
 from booking.refund_answers import CancellationProgress, OrderRefunds, RefundAnswer, RefundPage
 from booking.requests import CancelSession, DecideRefund, RefundOrder
 from booking.routes.parameters import Asker, IdempotencyKey, booking_of
-from chassis.access import LOGGED_IN, access
-from chassis.body import decode
-from chassis.pages import PageNumber, PageSize
+from chassis.auth.access import LOGGED_IN, access
+from chassis.http.bodies import decode
+from chassis.http.pagination import PageNumber, PageSize
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused, Unavailable
 
 WHO = ("organizer", "admin")

@@ -21,8 +21,8 @@ from booking.reports.tables import (
 )
 from booking.reports.wire import AttendeePage, SessionOrderPage, SessionSales
 from booking.routes.parameters import Asker, booking_of
-from chassis.access import access
-from chassis.pages import PAGE_SIZE_MAX, PageNumber
+from chassis.auth.access import access
+from chassis.http.pagination import PAGE_SIZE_MAX, PageNumber
 from chassis.problems import Unavailable
 
 WHO = ("organizer", "admin")

@@ -16,7 +16,7 @@ from litestar.response import Stream
 
 from booking.seats.channel import Event
 from booking.seats.live import LiveSeats
-from chassis.access import PUBLIC, access
+from chassis.auth.access import PUBLIC, access
 from chassis.problems import Unavailable
 
 KEEP_ALIVE = b": keep-alive\n\n"

@@ -11,9 +11,9 @@ from booking.answers import TicketAnswer
 from booking.printing.calendar import CONTENT_TYPE as CALENDAR_TYPE
 from booking.printing.symbol import Format
 from booking.routes.parameters import Asker, booking_of
-from chassis.access import LOGGED_IN, PRINCIPAL, PUBLIC, access
+from chassis.auth.access import LOGGED_IN, PRINCIPAL, PUBLIC, access
+from chassis.auth.tokens import Principal
 from chassis.problems import Unavailable
-from chassis.tokens import Principal
 
 # By a link it is whoever's has the link, for a while; by a token it is one person's, and the next at the same
 # browser must not be shown it.

@@ -18,7 +18,7 @@ from booking.seats.rebuild import Rebuilder
 from booking.seats.sold_out import SoldOutMemory
 from booking.seats.truth import Claim, Truth
 from chassis.problems import Unavailable
-from chassis.redis import RedisCalls, load_scripts
+from chassis.redis.scripts import RedisCalls, load_scripts
 
 LUA = Path(__file__).parent / "lua"
 ATTEMPTS_MAX = 3  # a session may be lost again while its loading is waited for

@@ -25,10 +25,10 @@ from uuid import UUID
 from booking.seats.keys import LOADED_SESSIONS, session_keys, staged_keys
 from booking.seats.staging import pack
 from booking.seats.truth import Truth
-from chassis import logs
+from chassis.observability import logs
 from chassis.problems import Unavailable
-from chassis.redis import RedisCalls, Script
-from chassis.redis_wire import Call
+from chassis.redis.pipeline import Call
+from chassis.redis.scripts import RedisCalls, Script
 
 WAIT_S = 2.0  # longest a request waits for a session to be loaded
 TRY_S = 10.0  # longest one task tries for all of them, whoever waits; then the next request begins

@@ -12,7 +12,7 @@ from uuid import UUID
 from booking.seats.differences import Difference, Look, look
 from booking.seats.holds import SEATS_A_CALL_MAX, SeatHolds
 from booking.seats.keys import HOLD_INTENT_MS
-from chassis import logs
+from chassis.observability import logs
 
 SETTLED_S = HOLD_INTENT_MS / 1000 + 1  # a difference this old is no step under way
 SESSIONS_MAX = 10_000  # whose looks are remembered

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from booking.store.queries import queries
-from chassis.postgres import Pool, connection
+from chassis.postgres.pool import Pool, connection
 
 INVARIANTS = (
     "seats_sold_once",

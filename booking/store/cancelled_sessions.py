@@ -9,7 +9,7 @@ import msgspec
 
 from booking.store.queries import queries
 from booking.store.records import fields
-from chassis.postgres import Connection
+from chassis.postgres.pool import Connection
 
 LocksCrossed = asyncpg.DeadlockDetectedError  # nothing was done; the same may well succeed now
 

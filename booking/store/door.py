@@ -12,7 +12,7 @@ from booking.store.records import fields
 from booking.store.refusals import refusal
 from chassis.context import current
 from chassis.ids import uuid7
-from chassis.postgres import Connection
+from chassis.postgres.pool import Connection
 
 
 class TicketAtDoor(msgspec.Struct, frozen=True, kw_only=True):

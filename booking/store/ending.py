@@ -9,8 +9,8 @@ import msgspec
 from booking.domain.order import CHURN_MAX, CHURN_WITHIN_S
 from booking.store.queries import queries
 from booking.store.records import CancelledOrder, fields
-from chassis.events import PendingEvent
-from chassis.postgres import Connection
+from chassis.events.envelope import PendingEvent
+from chassis.postgres.pool import Connection
 from contracts.booking import OrderCompleted
 
 

@@ -1,7 +1,7 @@
-"""Idempotency keys of routes that create things other than orders and payments (chassis.idempotency)."""
+"""Idempotency keys of routes that create things other than orders and payments (chassis.http.idempotency)."""
 
-from chassis import idempotency
-from chassis.postgres import Pool, connection
+from chassis.http import idempotency
+from chassis.postgres.pool import Pool, connection
 
 
 async def prune_idempotency_keys(pool: Pool) -> None:

@@ -18,7 +18,7 @@ from booking.store.records import (
     items_of,
     payment_of,
 )
-from chassis.postgres import Connection
+from chassis.postgres.pool import Connection
 
 
 def _order(row: "asyncpg.Record") -> Order:

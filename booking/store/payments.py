@@ -21,7 +21,7 @@ from booking.store.records import (
     items_of,
 )
 from booking.store.refusals import refusal
-from chassis.postgres import Connection
+from chassis.postgres.pool import Connection
 
 
 class NewPayment(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from booking.seats.truth import Claim
 from booking.store.queries import queries
 from booking.store.records import NewOrder, PlacedOrder, fields
 from booking.store.refusals import refusal
-from chassis.postgres import ROLLED_BACK, Connection, Pool, connection
+from chassis.postgres.pool import ROLLED_BACK, Connection, Pool, connection
 from chassis.problems import Overloaded, Unavailable
 from contracts.booking import OrderItem
 from contracts.catalog import SessionTerms

@@ -11,7 +11,7 @@ import msgspec
 from booking.store.queries import queries
 from booking.store.records import fields
 from booking.store.refusals import refusal
-from chassis.postgres import Connection
+from chassis.postgres.pool import Connection
 
 
 class PromoCode(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-from chassis.postgres import load_queries
+from chassis.postgres.pool import load_queries
 
 queries = load_queries(Path(__file__).parent / "sql")

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from booking.store.queries import queries
-from chassis.postgres import Pool, connection
+from chassis.postgres.pool import Pool, connection
 
 
 class References:

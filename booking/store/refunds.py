@@ -13,7 +13,7 @@ from booking.domain.refund import RefundState
 from booking.store.queries import queries
 from booking.store.records import fields
 from booking.store.refusals import refusal
-from chassis.postgres import Connection
+from chassis.postgres.pool import Connection
 from contracts.booking import RefundItem
 
 

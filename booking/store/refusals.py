@@ -15,7 +15,7 @@ from booking.domain.problems import (
     SaleNotOpen,
     TicketLimitReached,
 )
-from chassis.postgres import ROLLED_BACK
+from chassis.postgres.pool import ROLLED_BACK
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused, Overloaded
 
 REFUSED = "ST001"  # SQLSTATE of refuse() in the migration

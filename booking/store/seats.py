@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from booking.store.queries import queries
-from chassis.postgres import Connection
+from chassis.postgres.pool import Connection
 
 
 async def claims_in_the_way(

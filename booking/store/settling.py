@@ -12,8 +12,8 @@ from booking.store.ending import Remembered
 from booking.store.payments import NewPayment, NewTicket
 from booking.store.queries import queries
 from booking.store.records import News, Purchase, fields, items_of
-from chassis.events import PendingEvent
-from chassis.postgres import ROLLED_BACK, Pool, connection
+from chassis.events.envelope import PendingEvent
+from chassis.postgres.pool import ROLLED_BACK, Pool, connection
 from chassis.problems import Overloaded, Problem, Unavailable
 from contracts.booking import IssuedTicket
 

@@ -7,7 +7,7 @@ import msgspec
 
 from booking.store.queries import queries
 from booking.store.records import SigningKey, Ticket, fields
-from chassis.postgres import Connection, Pool, transaction
+from chassis.postgres.pool import Connection, Pool, transaction
 
 
 class TicketOfOrder(msgspec.Struct, frozen=True):

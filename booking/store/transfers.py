@@ -8,7 +8,7 @@ import msgspec
 from booking.store.payments import NewTicket
 from booking.store.queries import queries
 from booking.store.records import Ticket, fields
-from chassis.postgres import Connection
+from chassis.postgres.pool import Connection
 
 
 class VoidedTicket(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from uuid import UUID
 from booking.seats.truth import Claim, Fate, HoldFate, Snapshot
 from booking.store.queries import queries
 from booking.store.records import fields
-from chassis.postgres import Pool, connection, own_session
+from chassis.postgres.pool import Pool, connection, own_session
 
 REBUILDS_AT_ONCE = 2  # each keeps a connection of the pool for its lock and uses another
 ASK_AGAIN_MS = 500  # about an order past its end that somebody is just paying or cancelling

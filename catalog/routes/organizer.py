@@ -21,9 +21,9 @@ from catalog.requests import ChangeSession, ChangeShow, CreateSession, CreateSho
 from catalog.routes.conditional import TAGS, documented
 from catalog.routes.owners import ONCE, WHO, Asker, Key, once_by_key, owner
 from catalog.terms import Terms
-from chassis.access import access
-from chassis.body import decode
-from chassis.postgres import transaction
+from chassis.auth.access import access
+from chassis.http.bodies import decode
+from chassis.postgres.pool import transaction
 
 
 def _changed(request: Request[Any, Any, Any], show_id: UUID, session_id: UUID | None) -> None:

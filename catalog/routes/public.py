@@ -31,10 +31,10 @@ from catalog.routes.conditional import (
     viewer_of,
 )
 from catalog.seat_maps import SeatMaps
-from chassis import logs
-from chassis.access import PRINCIPAL, PUBLIC, access
-from chassis.body import refuse_piled_marks
-from chassis.pages import PageNumber, PageSize
+from chassis.auth.access import PRINCIPAL, PUBLIC, access
+from chassis.http.bodies import refuse_piled_marks
+from chassis.http.pagination import PageNumber, PageSize
+from chassis.observability import logs
 from chassis.problems import Unauthenticated
 
 log = logs.get("catalog")

@@ -15,10 +15,10 @@ from catalog.problems import TimeZoneFrozen, VenueHasShows
 from catalog.requests import ChangeVenue, CreateVenue
 from catalog.routes.conditional import PRIVATELY, TAGS, answer, documented
 from catalog.routes.owners import ONCE, WHO, Asker, Key, once_by_key, owner
-from chassis.access import access
-from chassis.body import decode
-from chassis.pages import PageNumber, PageSize
-from chassis.postgres import Pool, connection, transaction
+from chassis.auth.access import access
+from chassis.http.bodies import decode
+from chassis.http.pagination import PageNumber, PageSize
+from chassis.postgres.pool import Pool, connection, transaction
 
 
 @get(

@@ -10,8 +10,8 @@ from litestar.params import RawBody
 
 from booking.answers import OrderAnswer
 from booking.requests import CreateOrder
-from chassis.body import decode
-from chassis.upstream import Receive, Scope, Send
+from chassis.http.bodies import decode
+from chassis.seam.upstream import Receive, Scope, Send
 from contracts.booking import OrderItem
 
 ECHO_PATH = "/api/v1/orders"

@@ -24,7 +24,7 @@ from booking.store.placing import place_orders
 from booking.store.records import NewOrder, Purchase
 from booking.store.settling import Intent, begin_payments
 from chassis.ids import uuid7
-from chassis.postgres import Pool, connection, load_queries, open_pool
+from chassis.postgres.pool import Pool, connection, load_queries, open_pool
 from contracts.booking import PAYMENT_STARTED
 from contracts.catalog import AreaTerms, SessionTerms
 from identity.administration import make_buyers

@@ -13,7 +13,7 @@ import msgspec
 import psutil
 from rich.console import Console
 
-from chassis.postgres import open_pool, own_session
+from chassis.postgres.pool import open_pool, own_session
 from loadtest.bench import stack as stacks
 from loadtest.bench.every import CASES
 from loadtest.bench.generator import GeneratorError, name_of_generator

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from booking.seats.holds import LUA
 from booking.seats.keys import NAMES, SENTINEL
-from chassis.redis import Script, load_scripts
+from chassis.redis.scripts import Script, load_scripts
 from runtime.embedded import EmbeddedServers
 
 SIZES = (100, 1_000, 10_000, 100_000)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 import chassis
-from chassis.postgres import connection, load_queries, open_pool
+from chassis.postgres.pool import connection, load_queries, open_pool
 from loadtest.bench.case import Case
 from loadtest.bench.generator import OVERALL, Run, drive
 from loadtest.bench.stack import Stack
@@ -22,7 +22,7 @@ DRAIN_MAX_S = 90.0
 DRAIN_POLL_S = 0.25
 QUIET_MAX_S = 45.0
 QUIET = 0.05  # of a core: a worker that only looks whether there is something to do
-OUTBOX = Path(chassis.__file__).parent / "sql" / "outbox.sql"
+OUTBOX = Path(chassis.__file__).parent / "events" / "sql" / "outbox.sql"
 
 
 class Figures(msgspec.Struct, frozen=True):

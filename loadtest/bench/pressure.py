@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 import chassis
-from chassis.postgres import Pool, connection, load_queries, open_pool
+from chassis.postgres.pool import Pool, connection, load_queries, open_pool
 from loadtest.answers import percentile
 from loadtest.bench import venue
 from loadtest.bench.case import Case
@@ -41,7 +41,7 @@ STRANGERS_PER_ACCOUNT = (
 )
 SAMPLE_EVERY_S = 0.25
 MAILS_MAX_S = 120.0
-OUTBOX = Path(chassis.__file__).parent / "sql" / "outbox.sql"
+OUTBOX = Path(chassis.__file__).parent / "events" / "sql" / "outbox.sql"
 MAILS_DUE = "SELECT count(*) FROM messages WHERE state = 'due' AND next_attempt <= now()"
 SERVED, REFUSED = "order 201", "order 503"
 NONE = Latency(0.0, 0.0, 0.0, 0.0)

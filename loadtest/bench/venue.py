@@ -11,7 +11,7 @@ from catalog.organizing import create_session, create_show, publish_session
 from catalog.requests import AreaOfSeats, CreateSession, CreateShow, CreateVenue, RowOfSeats
 from catalog.venues import create_venue
 from chassis.ids import uuid7
-from chassis.postgres import open_pool, transaction
+from chassis.postgres.pool import open_pool, transaction
 from identity.administration import create_account, make_buyers
 
 ROW_SEATS = 50

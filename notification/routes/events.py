@@ -5,11 +5,11 @@ from typing import Any
 from litestar import Request, post
 from litestar.params import RawBody
 
-from chassis.access import INTERNAL, access
-from chassis.body import decode
-from chassis.broker import EVENTS_PATH
-from chassis.events import EventBatch
-from chassis.inbox import Inbox
+from chassis.auth.access import INTERNAL, access
+from chassis.events.broker import EVENTS_PATH
+from chassis.events.envelope import EventBatch
+from chassis.events.inbox import Inbox
+from chassis.http.bodies import decode
 
 
 @post(

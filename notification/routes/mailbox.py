@@ -13,8 +13,8 @@ import jinja2
 from litestar import Response, get
 from litestar.params import FromPath, QueryParameter
 
-from chassis.access import PUBLIC, access
-from chassis.postgres import Pool
+from chassis.auth.access import PUBLIC, access
+from chassis.postgres.pool import Pool
 from chassis.problems import NotFound
 from chassis.settings import Settings
 from notification import mailbox

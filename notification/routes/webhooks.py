@@ -10,13 +10,13 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, QueryParameter, RawBody
 from msgspec import UNSET
 
-from chassis.access import access
-from chassis.body import decode
-from chassis.idempotency import Effect, once
-from chassis.pages import PageNumber, PageSize
-from chassis.postgres import Pool, connection, transaction
+from chassis.auth.access import access
+from chassis.auth.tokens import Principal
+from chassis.http.bodies import decode
+from chassis.http.idempotency import Effect, once
+from chassis.http.pagination import PageNumber, PageSize
+from chassis.postgres.pool import Pool, connection, transaction
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused, NotFound, Unavailable
-from chassis.tokens import Principal
 from notification.webhooks import endpoints, store
 from notification.webhooks.answers import (
     Delivery,

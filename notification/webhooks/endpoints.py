@@ -11,13 +11,13 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from chassis import logs
-from chassis.client import ServiceClient
+from chassis.auth.tokens import Principal
 from chassis.context import current
 from chassis.ids import uuid7
-from chassis.postgres import Connection
+from chassis.observability import logs
+from chassis.postgres.pool import Connection
 from chassis.problems import FieldError, NotFound, ValidationFailed
-from chassis.tokens import Principal
+from chassis.seam.client import ServiceClient
 from contracts.catalog import SHOW_PATH, ShowTerms
 from notification.webhooks import store
 from notification.webhooks.addresses import BadDestination

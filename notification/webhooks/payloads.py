@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from chassis.events import Event
+from chassis.events.envelope import Event
 from chassis.ids import uuid7
 from contracts.booking import (
     ORDER_CANCELLED,

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chassis.body import whole
+from chassis.http.bodies import whole
 from notification.webhooks.addresses import URL_LENGTH_MAX
 from notification.webhooks.payloads import TOLD, EventType
 

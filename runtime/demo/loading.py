@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from booking.administration import put_on_the_door
-from chassis.client import ServiceClient
+from chassis.seam.client import ServiceClient
 from contracts.identity import BY_EMAIL_PATH, Account, EmailLookup
 from identity.administration import AccountExists, accounts_that_open, create_account
 from runtime.compose import Platform

@@ -7,7 +7,7 @@ import msgspec
 
 from booking.audit import Finding, audit
 from booking.services import opened
-from chassis.postgres import open_pool
+from chassis.postgres.pool import open_pool
 from chassis.settings import Settings
 from notification.webhooks.store import INVARIANTS, broken_webhooks
 from runtime.compose import compose

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from chassis import inbox
-from chassis.inbox import DeadLetter
-from chassis.postgres import Connection, connection, open_pool
+from chassis.events import inbox
+from chassis.events.inbox import DeadLetter
+from chassis.postgres.pool import Connection, connection, open_pool
 from chassis.settings import Settings
 
 CONSUMERS = ("catalog", "notification")

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from chassis import archive
-from chassis.broker import EVENTS_PATH, Subscriber, calls
-from chassis.client import UpstreamRefused
-from chassis.events import Event, EventBatch
-from chassis.postgres import connection, open_pool
+from chassis.events import archive
+from chassis.events.broker import EVENTS_PATH, Subscriber, calls
+from chassis.events.envelope import Event, EventBatch
+from chassis.postgres.pool import connection, open_pool
 from chassis.problems import Unavailable
+from chassis.seam.client import UpstreamRefused
 from chassis.settings import Settings
 from runtime.compose import compose, subscribers
 

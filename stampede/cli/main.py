@@ -265,7 +265,7 @@ def trace(request_id: str, data_dir: Path | None) -> None:
 
 def main() -> None:
     """The entry point: expected trouble is one sentence and exit code 1, never a traceback."""
-    from chassis.migrations import MigrationError
+    from chassis.postgres.migrations import MigrationError
     from runtime.embedded import EmbeddedError
     from runtime.starting import StartError
     from stampede.cli import events as cli_events  # noqa: F401  their commands join ours

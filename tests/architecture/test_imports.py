@@ -43,8 +43,13 @@ def test_only_the_composition_root_and_the_registry_import_by_name() -> None:
 
 
 def test_only_routes_and_asgi_know_litestar() -> None:
-    allowed = {"chassis.asgi", "chassis.access", "chassis.openapi", "chassis.pages"}
-    allowed |= {"chassis.idempotency", "chassis.straight"}
+    allowed = {
+        "chassis.http.service",
+        "chassis.auth.access",
+        "chassis.http.openapi",
+        "chassis.http.pagination",
+    }
+    allowed |= {"chassis.http.pagination", "chassis.http.idempotency", "chassis.http.fast_path"}
     wrong = [
         f"{module} imports {imported}"
         for module in modules()

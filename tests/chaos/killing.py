@@ -23,8 +23,8 @@ import msgspec
 from booking.providers.signatures import sign
 from booking.seats.holds import LUA
 from booking.store.queries import queries
-from chassis.redis import load_scripts
-from chassis.redis_wire import Wire
+from chassis.redis.pipeline import Wire
+from chassis.redis.scripts import load_scripts
 from tests.support.booking import BookingApp, running_booking
 
 SECRET = "whsec_a2lsbGVk"

@@ -10,7 +10,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from chassis.events import Event
+from chassis.events.envelope import Event
 from contracts.booking import SEATS_BLOCKED, SEATS_HELD, SEATS_RELEASED, SEATS_SOLD, SEATS_UNBLOCKED
 from contracts.catalog import SUBSCRIBES_TO
 from tests.support.catalog import Catalog, catalog_tables, running_catalog, seats_changed

@@ -6,9 +6,9 @@ from uuid import uuid4
 import msgspec
 
 from catalog import workers
-from chassis.broker import MemoryBroker
+from chassis.events.broker import MemoryBroker
+from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
-from chassis.upstream import Upstreams
 from chassis.wiring import wire
 from contracts.booking import SEATS_HELD
 from runtime.compose import LocalUpstream

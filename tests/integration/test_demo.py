@@ -7,7 +7,7 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from chassis.client import ServiceClient
+from chassis.seam.client import ServiceClient
 from chassis.settings import Settings
 from runtime.compose import Platform, compose
 from runtime.demo import load_demo

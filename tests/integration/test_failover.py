@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 import asyncpg
 import pytest
 
-from chassis.coalescer import Coalescer
-from chassis.postgres import connection, open_pool
+from chassis.concurrency.coalescer import Coalescer
+from chassis.postgres.pool import connection, open_pool
 from chassis.problems import Unavailable
 from runtime.compose import migrate_all
 from tests.support.catalog import Catalog, running_catalog

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chassis.upstream import Scope, Send
+from chassis.seam.upstream import Scope, Send
 from gateway import operations
 from tests.support.gateway import Rig, answer_json, rig
 
@@ -350,8 +350,8 @@ async def test_not_ready_while_a_service_is_away(edge: Rig) -> None:
 
 async def test_a_failed_start_is_said_in_one_sentence(redis_url: str) -> None:
     async def sent_by(inner: Any) -> list[Any]:
-        from chassis.broker import MemoryBroker  # noqa: PLC0415
-        from chassis.upstream import Upstreams  # noqa: PLC0415
+        from chassis.events.broker import MemoryBroker  # noqa: PLC0415
+        from chassis.seam.upstream import Upstreams  # noqa: PLC0415
         from chassis.wiring import wire  # noqa: PLC0415
         from gateway.asgi import create_gateway  # noqa: PLC0415
         from tests.support.gateway import Service, settings_for  # noqa: PLC0415

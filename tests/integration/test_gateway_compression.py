@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from chassis.upstream import Scope, Send
+from chassis.seam.upstream import Scope, Send
 from gateway import compression
 from tests.support.gateway import Rig, answer_json, rig
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from chassis.upstream import Scope, Send
+from chassis.seam.upstream import Scope, Send
 from tests.support.gateway import Rig, answer_json, rig
 
 SHOW = "/api/v1/shows"

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.upstream import Message, Scope, Send
+from chassis.seam.upstream import Message, Scope, Send
 from gateway.admission import RETRY_AFTER_MAX_S, WAIT_S
 from gateway.headers import BODY_MAX_BYTES, BYTES_MAX, COUNT_MAX
 from tests.support.gateway import Answer, Rig, answer_json, rig

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from chassis import logs
-from chassis.upstream import Scope, Send
+from chassis.observability import logs
+from chassis.seam.upstream import Scope, Send
 from runtime.operations.trace import read as read_trace
 from tests.support.gateway import Rig, rig
 

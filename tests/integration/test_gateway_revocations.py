@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 import redis.asyncio
 
-from chassis.upstream import Scope, Send
+from chassis.seam.upstream import Scope, Send
 from contracts.identity import REVOKED_LOGIN_HEADER
 from gateway.revocations import KEY, LOADED
 from tests.support.gateway import Rig, rig

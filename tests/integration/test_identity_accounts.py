@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chassis import logs
+from chassis.observability import logs
 from chassis.settings import LANGUAGES
 from contracts.identity import BY_EMAIL_PATH, LOOKUP_PATH
 from identity.administration import make_buyers

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import jwt
 import pytest
 
-import chassis.jwks
-import chassis.tokens
+import chassis.auth.jwks
+import chassis.auth.tokens
 from identity.administration import rotate_keys
 from identity.keys import JWKS_MAX_AGE_S, KEY_LEAD_S, KEYS_AGE_MAX_S, RETIREMENT_MARGIN_S
 from tests.support.clock import SetClock
@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     clock = SetClock()
     monkeypatch.setattr(chassis.tokens, "time", clock)
     monkeypatch.setattr(chassis.jwks, "time", clock)
-    monkeypatch.setattr("chassis.cache.time", clock)
+    monkeypatch.setattr("chassis.concurrency.cache.time", clock)
     return clock
 
 
@@ -112,7 +112,7 @@ async def test_a_rotation_on_the_heels_of_another_keeps_all_three_keys(
 
 
 async def test_the_lead_outlasts_every_cache_of_the_old_key_set() -> None:
-    slowest_fetch_s = 3.0  # chassis.client.DEADLINE_S
+    slowest_fetch_s = 3.0  # chassis.seam.client.DEADLINE_S
     pause = chassis.jwks.UNKNOWN_KID_PAUSE_S
     oldest_cache_s = JWKS_MAX_AGE_S + pause + slowest_fetch_s + KEYS_AGE_MAX_S
     assert oldest_cache_s < KEY_LEAD_S

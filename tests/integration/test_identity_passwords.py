@@ -10,10 +10,10 @@ import asyncpg
 import msgspec
 import pytest
 
-from chassis import logs
-from chassis.events import Event
+from chassis.events.envelope import Event
+from chassis.events.relay import Relay
+from chassis.observability import logs
 from chassis.problems import Unavailable
-from chassis.relay import Relay
 from contracts.identity import (
     PASSWORD_CHANGED,
     PASSWORD_LINKS_PATH,

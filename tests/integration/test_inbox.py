@@ -10,12 +10,12 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from chassis import inbox as inbox_module
-from chassis import logs
-from chassis.archive import DAYS_MAX
-from chassis.events import Event
-from chassis.inbox import ATTEMPTS_MAX, Apply, Inbox, list_dead, purge, retry
-from chassis.postgres import Connection, Pool, open_pool
+from chassis.events import inbox as inbox_module
+from chassis.events.archive import DAYS_MAX
+from chassis.events.envelope import Event
+from chassis.events.inbox import ATTEMPTS_MAX, Apply, Inbox, list_dead, purge, retry
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, open_pool
 from chassis.problems import Unavailable
 from chassis.settings import SettingsError, load
 from tests.support.events import event, make_scratch_schema, numbers, write_effects

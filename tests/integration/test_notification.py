@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from chassis.client import UpstreamRefused
+from chassis.events.inbox import Inbox, list_dead, retry
 from chassis.ids import uuid7
-from chassis.inbox import Inbox, list_dead, retry
+from chassis.seam.client import UpstreamRefused
 from notification import store, workers
 from notification.channels import Outgoing, SendFailed, Undeliverable
 from notification.planning import plan_messages

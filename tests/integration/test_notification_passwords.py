@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.inbox import Inbox, list_dead, retry
+from chassis.events.inbox import Inbox, list_dead, retry
 from notification.channels import Outgoing, SendFailed, Undeliverable
 from notification.planning import plan_messages
 from tests.support.notification import (

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from booking import workers
-from chassis.openapi import describe
+from chassis.http.openapi import describe
 from tests.support.booking import BookingApp, booking_tables, running_booking
 
 BACK_ON_SALE_WITHIN_S = 5.0  # PROMISES: after its time

@@ -12,7 +12,7 @@ import pytest
 
 from booking.audit import audit_booking
 from booking.providers.protocol import Charge, Verdict
-from chassis import logs
+from chassis.observability import logs
 from chassis.problems import Unavailable
 from tests.support.booking import (
     BookingApp,

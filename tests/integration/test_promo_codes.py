@@ -10,7 +10,7 @@ import pytest
 from booking.audit import audit_booking
 from booking.cancellation import sweep_orders
 from booking.store.promotions import release_redemptions, retake_redemption
-from chassis.postgres import transaction
+from chassis.postgres.pool import transaction
 from tests.support.booking import (
     BookingApp,
     at_once,

@@ -1,4 +1,4 @@
-"""chassis.redis against a real server that is killed, emptied, paused and restarted."""
+"""chassis.redis.scripts against a real server that is killed, emptied, paused and restarted."""
 
 import asyncio
 import contextlib
@@ -15,13 +15,7 @@ from redis.exceptions import ResponseError
 from booking.seats.answers import Held
 from booking.seats.keys import session_keys
 from chassis.problems import Overloaded, Unavailable
-from chassis.redis import (
-    ANSWER_TIMEOUT_S,
-    RedisCalls,
-    Script,
-    load_scripts,
-    open_redis,
-)
+from chassis.redis.scripts import ANSWER_TIMEOUT_S, RedisCalls, Script, load_scripts, open_redis
 from tests.support.seats import DictTruth, OwnServer, best, exact, letters, own_server, seat_holds
 
 ECHO = """-- Answer with the argument.

@@ -14,7 +14,7 @@ from booking.providers.signatures import sign
 from booking.refund_sending import take_refund_verdict
 from booking.requests import RefundOrder
 from booking.seats.reconcile import Reconciler
-from chassis.postgres import transaction
+from chassis.postgres.pool import transaction
 from chassis.problems import Unavailable
 from contracts.booking import RefundChanged
 from tests.support.booking import BookingApp, is_sound, running_booking

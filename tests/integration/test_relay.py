@@ -9,12 +9,12 @@ import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 
-from chassis import logs
-from chassis.broker import MemoryBroker, PartlyTaken
-from chassis.events import Event
-from chassis.inbox import Inbox
-from chassis.postgres import Pool, open_pool
-from chassis.relay import Relay
+from chassis.events.broker import MemoryBroker, PartlyTaken
+from chassis.events.envelope import Event
+from chassis.events.inbox import Inbox
+from chassis.events.relay import Relay
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, open_pool
 from tests.support.brokers import until
 from tests.support.events import (
     TYPE,

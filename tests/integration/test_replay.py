@@ -11,12 +11,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from chassis import logs
-from chassis.archive import forget, read
-from chassis.broker import MemoryBroker
-from chassis.events import Event
-from chassis.postgres import Pool, open_pool
-from chassis.relay import Relay
+from chassis.events.archive import forget, read
+from chassis.events.broker import MemoryBroker
+from chassis.events.envelope import Event
+from chassis.events.relay import Relay
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, open_pool
 from chassis.settings import Settings
 from contracts.booking import ORDER_CREATED, SEATS_HELD, OrderCreated
 from runtime.operations.replaying import ReplayError, replay
@@ -141,7 +141,7 @@ async def test_a_consumer_gets_what_it_has_never_seen_and_nobody_else_does(
 async def test_only_what_happened_in_the_given_time_is_read_and_in_its_order(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.archive.PAGE_ROWS", 4)
+    monkeypatch.setattr("chassis.events.archive.PAGE_ROWS", 4)
     events = [seats_changed(SEATS_HELD, str(uuid4()), {}) for _ in range(10)]
     await put_out(pool, events)
     day = NOW.replace(hour=0, minute=0, second=0, microsecond=0)

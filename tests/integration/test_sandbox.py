@@ -11,8 +11,8 @@ from booking.providers.protocol import RefundVerdict, Verdict
 from booking.providers.sandbox.adapter import SandboxProvider
 from booking.providers.sandbox.app import SILENCE_S
 from booking.providers.sandbox.deliverer import BATCH_MAX
-from chassis.client import ServiceClient, UpstreamRefused
 from chassis.problems import Unavailable
+from chassis.seam.client import ServiceClient, UpstreamRefused
 from tests.support.booking import at_once, running_booking
 from tests.support.sandbox import NEW, OLD, Sandbox, new_charge, running_sandbox
 

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from chassis.client import ServiceClient
+from chassis.seam.client import ServiceClient
 from runtime.embedded import ServerUrls
 from stampede.cli.main import main
 from tests.support.booking import BookingApp, running_booking

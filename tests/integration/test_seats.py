@@ -12,7 +12,7 @@ from booking.seats.holds import SeatHolds
 from booking.seats.keys import HOLD_INTENT_MS, session_keys
 from booking.seats.truth import Claim
 from chassis.ids import uuid7
-from chassis.redis import RedisCalls, Script
+from chassis.redis.scripts import RedisCalls, Script
 from tests.support.seats import DictTruth, best, exact, letters, seat_holds, seats_of, tickets_of
 
 

@@ -12,11 +12,11 @@ from litestar import Litestar
 from booking.routes.seats import ROUTES
 from booking.seats.holds import SeatHolds
 from booking.seats.live import LiveSeats
-from chassis.asgi import service_app
-from chassis.broker import MemoryBroker
+from chassis.events.broker import MemoryBroker
+from chassis.http.service import service_app
 from chassis.ids import uuid7
+from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
-from chassis.upstream import Upstreams
 from chassis.wiring import wire
 from tests.support.seats import DictTruth, exact, seat_holds
 

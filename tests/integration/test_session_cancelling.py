@@ -10,7 +10,7 @@ import pytest
 
 from booking.providers.protocol import RefundVerdict, Verdict
 from booking.settlement import settle
-from chassis.postgres import transaction
+from chassis.postgres.pool import transaction
 from contracts.booking import OrderCancelled, RefundChanged
 from tests.support.booking import (
     SEATED,

@@ -10,11 +10,11 @@ from litestar import get
 from litestar.di import NamedDependency
 
 from booking.routes.orders import place_order
-from chassis.access import PUBLIC, access
-from chassis.asgi import service_app
-from chassis.postgres import ROLLED_BACK
-from chassis.straight import StraightWays
-from chassis.tokens import Principal
+from chassis.auth.access import PUBLIC, access
+from chassis.auth.tokens import Principal
+from chassis.http.fast_path import StraightWays
+from chassis.http.service import service_app
+from chassis.postgres.pool import ROLLED_BACK
 from tests.support.asgi import exchange, in_a_task_of_its_own
 from tests.support.booking import Answer, BookingApp, running_booking
 

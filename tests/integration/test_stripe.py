@@ -15,7 +15,7 @@ from booking.providers import stripe
 from booking.providers.protocol import Charge, RefundVerdict, Verdict
 from booking.providers.stripe.reading import PaymentIntent, read_event
 from booking.store.references import References
-from chassis.postgres import Pool, open_pool
+from chassis.postgres.pool import Pool, open_pool
 from chassis.problems import Unavailable, ValidationFailed
 from chassis.settings import Settings, SettingsError
 from runtime.compose import migrate_all

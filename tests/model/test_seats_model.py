@@ -20,7 +20,7 @@ from booking.seats.keys import session_keys
 from booking.seats.sweeper import Sweeper
 from booking.seats.truth import Claim, Fate, HoldFate
 from chassis.ids import uuid7
-from chassis.redis import RedisCalls, load_scripts, open_redis
+from chassis.redis.scripts import RedisCalls, load_scripts, open_redis
 from tests.support.seat_model import best_seats, with_letters
 from tests.support.seats import FOREVER_MS, DictTruth, best, exact
 

@@ -11,8 +11,8 @@ from booking.domain.problems import AlreadyCheckedIn
 from booking.door import Door
 from booking.door_wire import CheckIn
 from booking.store.queries import queries
+from chassis.auth.tokens import Principal
 from chassis.ids import uuid7
-from chassis.tokens import Principal
 from tests.support.booking import BookingApp, at_once, booking_tables, running_booking
 
 CODES = 1_000

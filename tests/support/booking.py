@@ -16,10 +16,10 @@ from booking.audit import audit_booking
 from booking.seats.answers import Held
 from booking.seats.truth import Claim
 from booking.services import Booking
-from chassis.broker import MemoryBroker
+from chassis.auth.tokens import Verifier
+from chassis.events.broker import MemoryBroker
+from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
-from chassis.tokens import Verifier
-from chassis.upstream import Upstreams
 from chassis.wiring import Wiring
 from contracts.catalog import (
     TERMS_LOOKUP_PATH,

@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from catalog.asgi import create_app
-from chassis.broker import MemoryBroker
-from chassis.events import Event, EventBatch
+from chassis.auth.tokens import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE, Verifier
+from chassis.events.broker import MemoryBroker
+from chassis.events.envelope import Event, EventBatch
 from chassis.ids import uuid7
+from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
-from chassis.tokens import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE, Verifier
-from chassis.upstream import Upstreams
 from chassis.wiring import Wiring
 from contracts.booking import SeatsChanged
 from runtime.compose import LocalUpstream

@@ -9,9 +9,9 @@ import asyncpg
 import msgspec
 from argon2 import PasswordHasher
 
-from chassis.broker import MemoryBroker
+from chassis.events.broker import MemoryBroker
+from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
-from chassis.upstream import Upstreams
 from chassis.wiring import Wiring, wire
 from contracts.identity import PASSWORD_LINKS_PATH, PASSWORD_RESET_ASKED
 from identity.asgi import create_app

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from chassis import logs, settings
-from chassis.broker import MemoryBroker
-from chassis.pieces import in_pieces
-from chassis.upstream import HttpUpstream, Message, Receive, Scope, Send, Upstreams
+from chassis import settings
+from chassis.events.broker import MemoryBroker
+from chassis.http.pieces import in_pieces
+from chassis.observability import logs
+from chassis.seam.upstream import HttpUpstream, Message, Receive, Scope, Send, Upstreams
 from chassis.wiring import wire
 from gateway.asgi import create_gateway
 from runtime.listening import silent_takers_cut

@@ -8,15 +8,15 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from chassis import logs
-from chassis.broker import EVENTS_PATH, MemoryBroker
-from chassis.client import ServiceClient
 from chassis.context import current
-from chassis.events import Event, EventBatch
+from chassis.events.broker import EVENTS_PATH, MemoryBroker
+from chassis.events.envelope import Event, EventBatch
 from chassis.ids import uuid7
-from chassis.postgres import Pool, open_pool
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, open_pool
+from chassis.seam.client import ServiceClient
+from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
-from chassis.upstream import Upstreams
 from chassis.wiring import Wiring, wire
 from contracts.identity import (
     LOOKUP_PATH,

@@ -20,7 +20,7 @@ from booking.seats.holds import LUA, Kind, SeatHolds
 from booking.seats.keys import session_keys
 from booking.seats.truth import Claim, Fate, HoldFate, Snapshot
 from chassis.problems import NotFound
-from chassis.redis import RedisCalls, load_scripts, open_redis
+from chassis.redis.scripts import RedisCalls, load_scripts, open_redis
 
 START_DEADLINE_S = 10.0
 FOREVER_MS = 900_000

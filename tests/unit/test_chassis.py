@@ -8,10 +8,10 @@ import pytest
 
 from booking.door_wire import CheckIn
 from booking.requests import CreatePromoCode, PayOrder
-from chassis.body import decode, field_error, whole
-from chassis.cache import FetchOnce
+from chassis.concurrency.cache import FetchOnce
 from chassis.context import RequestContext, accept_request_id, from_headers
-from chassis.idempotency import body_hash, check_key
+from chassis.http.bodies import decode, field_error, whole
+from chassis.http.idempotency import body_hash, check_key
 from chassis.ids import uuid7
 from chassis.problems import Problem, ValidationFailed
 

@@ -13,8 +13,8 @@ import pytest
 
 from booking.event_types import HISTORY_ONLY, PUBLISHED, RESERVED
 from booking.schemas import breaking, check_schemas, example, schemas
-from chassis.compatibility import incompatibilities
-from chassis.events import Event
+from chassis.events.compatibility import incompatibilities
+from chassis.events.envelope import Event
 from contracts import booking as contract
 from contracts.catalog import SUBSCRIBES_TO as CATALOG
 from contracts.identity import (

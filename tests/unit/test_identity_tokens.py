@@ -13,11 +13,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-import chassis.jwks
-import chassis.tokens
+import chassis.auth.jwks
+import chassis.auth.tokens
+from chassis.auth.tokens import Verifier
 from chassis.ids import uuid7
 from chassis.problems import InvalidToken, TokenExpired, Unavailable
-from chassis.tokens import Verifier
 from identity.keys import Jwks, SigningKey, jwk_of, thumbprint
 from identity.tokens import hash_of, new_refresh_token, sign_access_token
 from tests.support.clock import SetClock

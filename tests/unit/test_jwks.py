@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-import chassis.jwks
-import chassis.tokens
-from chassis.jwks import AGE_MAX_S, REFRESH_AFTER_S, UNKNOWN_KID_PAUSE_S, UNKNOWN_KID_TTL_S
+import chassis.auth.jwks
+import chassis.auth.tokens
+from chassis.auth.jwks import AGE_MAX_S, REFRESH_AFTER_S, UNKNOWN_KID_PAUSE_S, UNKNOWN_KID_TTL_S
+from chassis.auth.tokens import Verifier
 from chassis.problems import InvalidToken, Problem, Unavailable
-from chassis.tokens import Verifier
 from identity.keys import SigningKey
 from tests.support.clock import SetClock
 from tests.unit.test_identity_tokens import USER, KeySet, new_key, signed

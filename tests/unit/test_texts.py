@@ -20,7 +20,7 @@ from catalog import checks, search_texts
 from catalog.domain.searching import fold
 from catalog.routes.public import _search
 from catalog.search_texts import search_text
-from chassis.body import decode
+from chassis.http.bodies import decode
 from chassis.masking import SECRET
 from chassis.problems import FieldError, ValidationFailed
 from chassis.texts import NON_STARTERS_MAX, is_stream_safe, non_starters, stream_safe

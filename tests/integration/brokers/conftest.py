@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from chassis.broker import Broker, MemoryBroker
-from chassis.nats_broker import NatsBroker
-from chassis.postgres import Pool, open_pool
+from chassis.events.broker import Broker, MemoryBroker
+from chassis.events.nats.broker import NatsBroker
+from chassis.postgres.pool import Pool, open_pool
 from tests.support.brokers import Make
 from tests.support.events import make_scratch_schema
 from tests.support.nats import NatsServer

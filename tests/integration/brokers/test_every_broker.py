@@ -6,10 +6,10 @@ The subscribers' effects show order and doubles. NATS is a real nats-server with
 import asyncio
 from contextlib import suppress
 
-from chassis.events import Event
-from chassis.inbox import Inbox
-from chassis.postgres import Pool
-from chassis.relay import Relay
+from chassis.events.envelope import Event
+from chassis.events.inbox import Inbox
+from chassis.events.relay import Relay
+from chassis.postgres.pool import Pool
 from tests.support.brokers import (
     BOTH,
     IN_TIME_S,

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from booking.asgi import create_app
-from chassis.broker import PartlyTaken
-from chassis.events import Event
-from chassis.inbox import Inbox
-from chassis.nats_broker import NatsBroker
-from chassis.postgres import Pool
-from chassis.relay import Relay
+from chassis.events.broker import PartlyTaken
+from chassis.events.envelope import Event
+from chassis.events.inbox import Inbox
+from chassis.events.nats.broker import NatsBroker
+from chassis.events.relay import Relay
+from chassis.postgres.pool import Pool
 from tests.support.asgi import exchange, in_a_task_of_its_own
 from tests.support.booking import running_booking
 from tests.support.brokers import (
@@ -176,7 +176,7 @@ async def test_a_later_event_is_not_stored_while_an_earlier_one_of_its_subject_i
         return await publish_async(subject, payload, **how)
 
     monkeypatch.setattr(context, "publish_async", losing)
-    monkeypatch.setattr("chassis.nats_broker.CALL_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("chassis.events.nats.broker.CALL_TIMEOUT_S", 0.3)
     with pytest.raises(PartlyTaken) as partly:
         await broker.publish([first, second, other])
     assert partly.value.taken == {other.id}

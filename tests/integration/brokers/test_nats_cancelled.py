@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from nats.aio.msg import Msg
 
-from chassis.postgres import Pool
+from chassis.postgres.pool import Pool
 from tests.support.brokers import IN_TIME_S, Make, Recorder
 from tests.support.events import event, subscriber
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from chassis.events.inbox import Inbox
 from chassis.ids import uuid7
-from chassis.inbox import Inbox
 from chassis.problems import Unavailable
 from notification.effects import take_effect
 from notification.webhooks.planning import plan_deliveries
