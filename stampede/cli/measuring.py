@@ -95,9 +95,9 @@ def bench(
     plot: Path | None,
 ) -> None:
     """How fast, at what cost, beside what an empty server does; exit 1 when an answer was wrong."""
+    from loadtest.bench.cases.holds import bench_holds
     from loadtest.bench.command import Wanted
     from loadtest.bench.command import bench as run
-    from loadtest.bench.holds import bench_holds
 
     if holds:
         bench_holds(against, as_json=as_json)

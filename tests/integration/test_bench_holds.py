@@ -3,7 +3,7 @@
 import pytest
 
 from booking.seats.holds import LUA
-from loadtest.bench import holds
+from loadtest.bench.cases import holds
 
 
 def test_every_cell_is_measured_beside_other_scripts(monkeypatch: pytest.MonkeyPatch) -> None:

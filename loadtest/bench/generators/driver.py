@@ -15,10 +15,10 @@ from pathlib import Path
 import msgspec
 
 from chassis import settings
-from loadtest.bench.traffic import Heard, Latency, Traffic
+from loadtest.bench.generators.traffic import Heard, Latency, Traffic
 
 SCRIPT = Path(__file__).with_name("crowd.lua")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 THREADS = 1  # one of wrk's makes more than any Python server takes
 GRACE_S = 30.0  # beyond the window, for reading a plan and for the last answers
 OVERALL = "all"
@@ -50,7 +50,7 @@ async def drive(
 ) -> Run:
     """Sends the traffic for so long, or (the built-in one) until `count` answers; moves `first` on.
 
-    rate: requests a second whatever the answers do (the open-loop generator, loadtest.bench.paced).
+    rate: requests a second whatever the answers do (the open-loop generator).
     """
     with tempfile.TemporaryDirectory(prefix="stampede-bench-") as made:
         plan = folder or Path(made)
@@ -82,7 +82,11 @@ def _builtin(
 ) -> list[str]:
     """`last` is a rate for the open-loop generator or a count for the other."""
     numbers = map(str, (traffic.first, seconds, connections, last))
-    module = "loadtest.bench.builtin" if isinstance(last, int) else "loadtest.bench.paced"
+    module = (
+        "loadtest.bench.generators.closed_loop"
+        if isinstance(last, int)
+        else "loadtest.bench.generators.open_loop"
+    )
     return [sys.executable, "-m", module, str(plan), traffic.base_url, *numbers]
 
 

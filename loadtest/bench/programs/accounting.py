@@ -83,7 +83,7 @@ def _ran_s(pid: int) -> float:
 def kind_of(command: Sequence[str], name: str) -> str | None:
     """What a process is by its command line; None for supervisors and the like."""
     words = set(command)
-    if words & {"runtime.serving", "loadtest.bench.comparators"}:
+    if words & {"runtime.serving", "loadtest.bench.programs.serve_bare"}:
         return "web"
     if "runtime.worker" in words:
         return "worker"

@@ -1,4 +1,4 @@
--- What wrk sends and checks (loadtest/bench/traffic.py has the contract of the plan).
+-- What wrk sends and checks (loadtest/bench/generators/traffic.py has the contract of the plan).
 --   wrk -t1 … -s crowd.lua URL -- FOLDER FIRST
 -- Prints one line `HEARD {json}` at the end.
 

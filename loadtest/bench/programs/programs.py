@@ -21,12 +21,12 @@ import msgspec
 
 from chassis import settings
 from chassis.settings import Settings
-from loadtest.bench.accounting import Accounts
+from loadtest.bench.programs.accounting import Accounts
 from runtime.compose import PORTS
 from runtime.serving import is_up
 from runtime.starting import attached, embedded_servers, with_urls
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 START_DEADLINE_S = 90.0
 STOP_DEADLINE_S = 30.0
 PROXIES = "127.0.0.0/8"
@@ -89,11 +89,11 @@ def services_apart(workers: int) -> Iterator[Stack]:
 
 @contextlib.contextmanager
 def comparator(name: str, workers: int) -> Iterator[Stack]:
-    """An app of loadtest.bench.asgi under the platform's own server settings."""
+    """An app of loadtest.bench.programs.bare_apps under the platform's own server settings."""
     with _scratch() as directory:
         port = free_port()
         environ = {"STAMPEDE_PORT": str(port), "STAMPEDE_WORKERS": str(workers)}
-        command = ["loadtest.bench.comparators", name]
+        command = ["loadtest.bench.programs.serve_bare", name]
         with _running(command, directory, environ) as process:
             loaded = _settings(directory, port)
             _wait(lambda: _listens(port), [process], directory)

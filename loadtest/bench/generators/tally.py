@@ -11,7 +11,7 @@ import msgspec
 import uvloop
 
 from loadtest.answers import percentile
-from loadtest.bench.requests import Requests, Sent
+from loadtest.bench.generators.requests import Requests, Sent
 
 WRONG_MAX = 50  # kinds of wrong answers that are told each; crowd.lua has the same number
 OTHERS = "other wrong answers"

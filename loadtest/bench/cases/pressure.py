@@ -13,22 +13,22 @@ import msgspec
 import chassis
 from chassis.postgres.pool import Pool, connection, load_queries, open_pool
 from loadtest.answers import percentile
-from loadtest.bench import venue
 from loadtest.bench.case import Case
-from loadtest.bench.cases import CROWD, HELD, ORDER, create_order, login
-from loadtest.bench.generator import Run, children_cpu_s, drive
+from loadtest.bench.cases import venue
+from loadtest.bench.cases.plain import CROWD, HELD, ORDER, create_order, login
+from loadtest.bench.figures import Figures
+from loadtest.bench.generators.driver import Run, children_cpu_s, drive
+from loadtest.bench.generators.traffic import Latency, Traffic
 from loadtest.bench.measuring import (
     SETTLE_S,
     WARM_UP_MAX_S,
-    Figures,
     drained,
     figures,
     quiet,
     warm_up,
     window,
 )
-from loadtest.bench.stack import Stack
-from loadtest.bench.traffic import Latency, Traffic
+from loadtest.bench.programs.programs import Stack
 
 OVERLOAD = 4  # times what it can serve
 RATED_S = 3.0  # how long that is measured

@@ -8,12 +8,12 @@ are known, as of people who have browsed before; `create_order_strangers` is wit
 import aiohttp
 import msgspec
 
-from loadtest.bench import venue
-from loadtest.bench.asgi import BARE_PATH, ECHO_PATH
-from loadtest.bench.callbacks import callbacks
 from loadtest.bench.case import Case
-from loadtest.bench.stack import Stack
-from loadtest.bench.traffic import Call, Traffic
+from loadtest.bench.cases import venue
+from loadtest.bench.cases.callbacks import callbacks
+from loadtest.bench.generators.traffic import Call, Traffic
+from loadtest.bench.programs.bare_apps import BARE_PATH, ECHO_PATH
+from loadtest.bench.programs.programs import Stack
 
 BUYERS = 1_000  # at 3,000 orders a second each has one every third of a second: known, not limited
 CROWD = 4_000  # for refusals: each stays below its limit of 10/s at 40,000 requests a second

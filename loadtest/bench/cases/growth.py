@@ -8,12 +8,12 @@ Redis) is done before: sessions are read, and empty ones also ordered from, a fe
 
 import msgspec
 
-from loadtest.bench import venue
-from loadtest.bench.cases import BUYERS, ORDER
-from loadtest.bench.generator import drive
+from loadtest.bench.cases import venue
+from loadtest.bench.cases.plain import BUYERS, ORDER
+from loadtest.bench.generators.driver import drive
+from loadtest.bench.generators.traffic import Call, Traffic
 from loadtest.bench.measuring import quiet
-from loadtest.bench.stack import Stack
-from loadtest.bench.traffic import Call, Traffic
+from loadtest.bench.programs.programs import Stack
 
 CONNECTIONS = 16
 FILL_DEADLINE_S = 120.0

@@ -1,6 +1,6 @@
-"""Serves an app of loadtest.bench.asgi exactly as the platform serves its own.
+"""Serves an app of loadtest.bench.programs.bare_apps exactly as the platform serves its own.
 
-Run as `python -m loadtest.bench.comparators NAME`; the bench does.
+Run as `python -m loadtest.bench.programs.serve_bare NAME`; the bench does.
 """
 
 import sys
@@ -17,7 +17,7 @@ def serve(name: str, loaded: settings.Settings) -> None:
     """runtime.serving.serve with another app: whatever it tells Granian holds here too."""
 
     def of_this_app(_: str, **options: Any) -> Any:
-        return Server(f"loadtest.bench.asgi:{name}", **options)
+        return Server(f"loadtest.bench.programs.bare_apps:{name}", **options)
 
     with mock.patch.object(serving, "Server", of_this_app):
         serving.serve(name, loaded)

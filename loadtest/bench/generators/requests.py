@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from loadtest.bench.traffic import CALLS, ROWS, TOKENS, Call, Turns
+from loadtest.bench.generators.traffic import CALLS, ROWS, TOKENS, Call, Turns
 
 ORDER = re.compile(rb'"order_id":"([0-9a-f-]+)"')
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]+|\"request_id\":\"[^\"]*\"")

@@ -28,9 +28,9 @@ from chassis.postgres.pool import Pool, connection, load_queries, open_pool
 from contracts.booking import PAYMENT_STARTED
 from contracts.catalog import AreaTerms, SessionTerms
 from identity.administration import make_buyers
-from loadtest.bench import venue
-from loadtest.bench.stack import Stack
-from loadtest.bench.traffic import Call, Traffic
+from loadtest.bench.cases import venue
+from loadtest.bench.generators.traffic import Call, Traffic
+from loadtest.bench.programs.programs import Stack
 from runtime.starting import with_webhook_secret
 
 COPIES = 5

@@ -1,4 +1,4 @@
-"""The built-in generator: `python -m loadtest.bench.builtin FOLDER URL FIRST SECONDS CONNECTIONS COUNT`.
+"""The built-in generator: `python -m …closed_loop FOLDER URL FIRST SECONDS CONNECTIONS COUNT`.
 
 Nothing but sockets, for machines without wrk. Closed loop: each connection sends its next request
 when it has read the last answer. Ends after SECONDS, or when COUNT requests (0: any number) have been
@@ -8,7 +8,7 @@ answered. Reads the same plan as crowd.lua and prints the same line.
 import asyncio
 import time
 
-from loadtest.bench.hearing import Asked, Hearing, content_length, main
+from loadtest.bench.generators.tally import Asked, Hearing, content_length, main
 
 ANSWER_TIMEOUT_S = 10.0
 HEAD_MAX_BYTES = 65_536

@@ -4,9 +4,10 @@ import msgspec
 
 from loadtest.answers import Crowd, percentile
 from loadtest.bench.case import Case
-from loadtest.bench.measuring import Figures, drained, quiet
-from loadtest.bench.stack import Stack
-from loadtest.bench.traffic import Latency, Traffic
+from loadtest.bench.figures import Figures
+from loadtest.bench.generators.traffic import Latency, Traffic
+from loadtest.bench.measuring import drained, quiet
+from loadtest.bench.programs.programs import Stack
 from loadtest.flash_sale import opens_in_s, run_crowd, verify
 from loadtest.plan import Plan, prepare
 

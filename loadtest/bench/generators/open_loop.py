@@ -1,4 +1,4 @@
-"""The open-loop generator: `python -m loadtest.bench.paced FOLDER URL FIRST SECONDS CONNECTIONS RATE`.
+"""The open-loop generator: `python -m …open_loop FOLDER URL FIRST SECONDS CONNECTIONS RATE`.
 
 Sends at its own pace, whatever the answers do: so many requests a second, each when it is due. One
 that finds every connection busy waits for the next, and its latency counts from when it was due, so
@@ -11,8 +11,8 @@ import time
 from collections import deque
 from typing import Any
 
-from loadtest.bench.hearing import Asked, Hearing, content_length, main
-from loadtest.bench.requests import Requests, Sent
+from loadtest.bench.generators.requests import Requests, Sent
+from loadtest.bench.generators.tally import Asked, Hearing, content_length, main
 
 TICK_S = 0.002
 LAST_ANSWERS_S = 10.0  # after the window, for those still to come
