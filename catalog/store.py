@@ -11,7 +11,6 @@ import msgspec
 
 from catalog.domain.plan import Row
 from catalog.domain.searching import Search
-from chassis.http import idempotency
 from chassis.http.pagination import offset
 from chassis.postgres.pool import Connection, load_queries
 
@@ -317,10 +316,6 @@ async def move_availability(
         )
     )
     return {row["area_id"] for row in rows}
-
-
-async def prune_idempotency_keys(connection: Connection) -> None:
-    await connection.execute(idempotency.PRUNE)
 
 
 async def ping(connection: Connection) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from booking.clients.catalog import Sessions
+from booking.clients.identity import Buyers
 from booking.reports import store
 from booking.reports.wire import (
     AreaSales,
@@ -12,9 +14,8 @@ from booking.reports.wire import (
     attendee,
     session_order,
 )
-from booking.sessions import Buyers, Sessions
-from booking.store.records import whole_second
 from chassis.auth.tokens import Principal
+from chassis.clock import whole_second
 from chassis.concurrency.cache import FetchOnce
 from chassis.http.pagination import offset
 from chassis.observability import logs

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from booking.reports.store import AttendeeRow, OrderRow, RefundOfOrder, SoldItem
-from booking.store.records import whole_second
+from chassis.clock import whole_second
 from contracts.identity import Account
 
 NOT_OWED = frozenset({"requested", "rejected"})  # refunds by which no money goes back (yet)

@@ -16,9 +16,9 @@ from uuid import UUID
 
 import msgspec
 
+from booking.seats.claims import Fate, HoldFate
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import LOADED_SESSIONS
-from booking.seats.truth import Fate, HoldFate
 from chassis.observability import logs
 from chassis.problems import NotFound, Problem
 

@@ -12,23 +12,18 @@ The service's schema has (see any 0001 migration):
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from litestar import Response
 
-from chassis.postgres.pool import Connection, Pool, transaction
+from chassis.postgres.pool import Connection, Pool, load_queries, transaction
 from chassis.problems import FieldError, IdempotencyInFlight, IdempotencyKeyReused, ValidationFailed
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended($1::text || $2 || $3, 7382))"
-_FIND = """SELECT body_hash, status, answer FROM idempotency_keys
-           WHERE user_id = $1 AND route = $2 AND key = $3"""
-_KEEP = """INSERT INTO idempotency_keys (user_id, route, key, body_hash, status, answer)
-           VALUES ($1, $2, $3, $4, $5, $6)"""
-# Kept for a day longer than the 24 hours that are promised.
-PRUNE = "DELETE FROM idempotency_keys WHERE created_at < now() - interval '48 hours'"
+_sql = load_queries(Path(__file__).parent / "sql" / "idempotency.sql")
 
 Effect = Callable[[Connection], Awaitable[Any]]
 
@@ -68,17 +63,30 @@ async def once(
     key = check_key(key)
     async with transaction(pool) as connection:
         if key is not None:
-            if not await connection.fetchval(_LOCK, str(user_id), route, key):
+            if not await _sql.try_lock_key(connection, user_id=str(user_id), route=route, key=key):
                 raise IdempotencyInFlight()
-            stored = await connection.fetchrow(_FIND, user_id, route, key)
+            stored = await _sql.find_answer(connection, user_id=user_id, route=route, key=key)
             if stored is not None:
                 if stored["body_hash"] != body_hash(body):
                     raise IdempotencyKeyReused()
                 return _json(stored["answer"], stored["status"], replayed=True)
         answer = msgspec.json.encode(await effect(connection))
         if key is not None:
-            await connection.execute(_KEEP, user_id, route, key, body_hash(body), status, answer)
+            await _sql.keep_answer(
+                connection,
+                user_id=user_id,
+                route=route,
+                key=key,
+                body_hash=body_hash(body),
+                status=status,
+                answer=answer,
+            )
     return _json(answer, status, replayed=False)
+
+
+async def prune_keys(connection: Connection) -> None:
+    """Forgets what is older than is promised."""
+    await _sql.prune_keys(connection)
 
 
 def _json(answer: bytes, status: int, *, replayed: bool) -> Response[bytes]:

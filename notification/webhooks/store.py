@@ -362,7 +362,7 @@ async def prune(pool: Pool, *, days: int, lease_s: float) -> None:
             pass
         await _sql.prune_endpoints(lent)
         await _sql.prune_secrets(lent)
-        await lent.execute(idempotency.PRUNE)
+        await idempotency.prune_keys(lent)
 
 
 INVARIANTS = (

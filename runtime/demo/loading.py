@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from booking.administration import put_on_the_door
+from booking.door.administration import put_on_the_door
 from chassis.seam.client import ServiceClient
 from contracts.identity import BY_EMAIL_PATH, Account, EmailLookup
 from identity.administration import AccountExists, accounts_that_open, create_account

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import msgspec
 
-from booking.audit import Finding, audit
-from booking.services import opened
+from booking.audit.checks import Finding, audit
+from booking.composition import opened
 from chassis.postgres.pool import open_pool
 from chassis.settings import Settings
 from notification.webhooks.store import INVARIANTS, broken_webhooks

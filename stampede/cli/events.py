@@ -57,7 +57,7 @@ def events() -> None:
 @click.option("--write", is_flag=True, help="Store what the code says, if it is compatible.")
 def events_schemas(write: bool) -> None:
     """Compares the stored schemas with the code; exit 1 when they differ."""
-    from booking.schemas import check_schemas, write_schemas
+    from booking.events.schemas import check_schemas, write_schemas
 
     if write:
         for name in write_schemas():

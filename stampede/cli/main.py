@@ -95,7 +95,7 @@ def user_create(
 
     Staff stand at the door of every session, or with --session at the doors of those only.
     """
-    from booking.administration import put_on_the_door
+    from booking.door.administration import put_on_the_door
     from identity.administration import AccountExists, AnotherPassword, create_account
 
     if sessions and role != "staff":
@@ -130,7 +130,7 @@ def user_door(
     user_id: UUID, sessions: tuple[UUID, ...], everywhere: bool | None, data_dir: Path | None
 ) -> None:
     """Where somebody with the role staff may scan tickets."""
-    from booking.administration import put_on_the_door, take_off_the_house_door
+    from booking.door.administration import put_on_the_door, take_off_the_house_door
 
     if not sessions and everywhere is None:
         raise refuse("Name a --session, or say --all or --only-named.")

@@ -17,6 +17,17 @@ FLOORS = {
         {"wiring"},
         {"http"},
     ],
+    "booking": [
+        {"domain", "events"},
+        {"refusals", "clients", "providers"},
+        {"promo_codes", "seats", "tickets", "reports"},
+        {"orders", "door"},
+        {"refunds"},
+        {"payments", "cancelled_sessions"},
+        {"composition"},
+        {"routes", "workers", "audit"},
+        {"asgi"},
+    ],
 }
 
 

@@ -28,6 +28,9 @@ SHARED = [
     ("outbox", "identity"),
     ("archive", "booking"),
     ("lead", "booking"),
+    ("idempotency", "booking"),
+    ("idempotency", "catalog"),
+    ("idempotency", "notification"),
     ("inbox", "catalog"),
     ("inbox", "notification"),
 ]

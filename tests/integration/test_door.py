@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from booking.administration import put_on_the_door, take_off_the_house_door
-from booking.audit import audit_booking
-from booking.ticket_codes import TicketCodes, make_keys
+from booking.audit.checks import audit_booking
+from booking.door.administration import put_on_the_door, take_off_the_house_door
+from booking.tickets.codes import TicketCodes, make_keys
 from tests.support.booking import (
     BookingApp,
     at_once,

@@ -11,8 +11,8 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from booking import door_lists
-from booking.administration import put_on_the_door
+from booking.door import lists as door_lists
+from booking.door.administration import put_on_the_door
 from tests.support.booking import at_once, booking_tables, is_sound, running_booking
 from tests.support.door import DoorApp
 from tests.unit.test_door_docs import example

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from booking.administration import put_on_the_door
 from booking.domain.door import DoorHours
-from booking.store.queries import queries
+from booking.door.administration import put_on_the_door
+from booking.door.store import queries
 from tests.support.booking import BookingApp, booking_tables, is_sound, running_booking
 from tests.support.door import DoorApp
 

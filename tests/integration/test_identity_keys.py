@@ -25,8 +25,8 @@ async def identity(database_url: str) -> AsyncIterator[Identity]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     """The verifier's idea of time and the age of cached keys; the test moves it."""
     clock = SetClock()
-    monkeypatch.setattr(chassis.tokens, "time", clock)
-    monkeypatch.setattr(chassis.jwks, "time", clock)
+    monkeypatch.setattr(chassis.auth.tokens, "time", clock)
+    monkeypatch.setattr(chassis.auth.jwks, "time", clock)
     monkeypatch.setattr("chassis.concurrency.cache.time", clock)
     return clock
 
@@ -113,10 +113,10 @@ async def test_a_rotation_on_the_heels_of_another_keeps_all_three_keys(
 
 async def test_the_lead_outlasts_every_cache_of_the_old_key_set() -> None:
     slowest_fetch_s = 3.0  # chassis.seam.client.DEADLINE_S
-    pause = chassis.jwks.UNKNOWN_KID_PAUSE_S
+    pause = chassis.auth.jwks.UNKNOWN_KID_PAUSE_S
     oldest_cache_s = JWKS_MAX_AGE_S + pause + slowest_fetch_s + KEYS_AGE_MAX_S
     assert oldest_cache_s < KEY_LEAD_S
-    refused_too_early_s = KEYS_AGE_MAX_S + slowest_fetch_s + chassis.jwks.UNKNOWN_KID_TTL_S
+    refused_too_early_s = KEYS_AGE_MAX_S + slowest_fetch_s + chassis.auth.jwks.UNKNOWN_KID_TTL_S
     assert refused_too_early_s < KEY_LEAD_S
     assert RETIREMENT_MARGIN_S > KEYS_AGE_MAX_S
 

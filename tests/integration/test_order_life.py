@@ -8,9 +8,9 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from booking import cancellation
-from booking.cancellation import complete_due_orders, complete_orders
-from booking.schemas import schemas
+from booking.events.schemas import schemas
+from booking.orders import cancelling as cancellation
+from booking.orders.expiry import complete_due_orders, complete_orders
 from tests.support.booking import (
     BookingApp,
     booking_tables,

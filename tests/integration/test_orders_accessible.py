@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from booking.seats.keys import session_keys
-from booking.seats.reconcile import SETTLED_S, Reconciler
+from booking.seats.reconciler import SETTLED_S, Reconciler
 from tests.support.asgi import Answer
 from tests.support.booking import (
     SEATED,

@@ -8,7 +8,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from booking.cancellation import complete_orders, sweep_orders
+from booking.orders.expiry import complete_orders, sweep_orders
 from booking.seats.sweeper import Sweeper
 from contracts.booking import OrderCancelled, OrderCreated, SeatsChanged
 from tests.support.booking import (

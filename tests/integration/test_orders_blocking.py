@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from booking.audit import audit_booking
+from booking.audit.checks import audit_booking
 from contracts.booking import SeatsChanged
 from tests.support.booking import SEATED, BookingApp, booking_tables, running_booking
 

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from booking import cooling
-from booking.cancellation import sweep_orders
-from booking.cooling import ASK_EVERY_S
 from booking.domain.order import CHURN_MAX, CHURN_WITHIN_S
+from booking.orders import cooldown as cooling
+from booking.orders.cooldown import ASK_EVERY_S
+from booking.orders.expiry import sweep_orders
 from tests.support.api import Answer
 from tests.support.booking import (
     SEATED,

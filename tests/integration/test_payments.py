@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from booking.cancellation import sweep_orders
+from booking.orders.expiry import sweep_orders
 from booking.providers.protocol import Charge, Verdict
 from booking.providers.sandbox import app as sandbox
 from chassis.problems import Unavailable
@@ -174,7 +174,7 @@ async def test_an_answer_that_a_deadlock_kept_from_the_books_is_not_lost(
 
     order_id = (await app.order(USER, app.neighbours.publish())).json["order_id"]
     with monkeypatch.context() as patched:
-        patched.setattr("booking.settling.settle", crossed)
+        patched.setattr("booking.payments.batched_outcomes.settle", crossed)
         waiting = await app.pay(USER, order_id, "tok_declined")
     assert (waiting.status, waiting.json["payment"]["status"]) == (202, "processing")
     assert await app.services.payments.reconcile(older_than_s=NOW) == 1

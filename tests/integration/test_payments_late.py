@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from booking.audit import audit_booking
-from booking.cancellation import sweep_orders
+from booking.audit.checks import audit_booking
+from booking.orders.expiry import sweep_orders
+from booking.payments import store as payments
+from booking.payments.batched_outcomes import Settling
 from booking.providers.protocol import Charge, Verdict
-from booking.settling import Settling
-from booking.store import payments
 from chassis.problems import Unavailable
 from contracts.booking import PaymentRefunded, SeatsChanged
 from tests.support.booking import (

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from booking.audit import audit_booking
+from booking.audit.checks import audit_booking
 from booking.providers.protocol import Charge, Verdict
 from chassis.observability import logs
 from chassis.problems import Unavailable

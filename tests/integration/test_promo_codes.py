@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from booking.audit import audit_booking
-from booking.cancellation import sweep_orders
-from booking.store.promotions import release_redemptions, retake_redemption
+from booking.audit.checks import audit_booking
+from booking.orders.expiry import sweep_orders
+from booking.promo_codes.store import release_redemptions, retake_redemption
 from chassis.postgres.pool import transaction
 from tests.support.booking import (
     BookingApp,

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from booking.cancellation import sweep_orders
+from booking.orders.expiry import sweep_orders
 from tests.support.booking import (
     BookingApp,
     booking_tables,

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from booking.guessing import MISSES_WITHIN_S, USER_MISSES_MAX
+from booking.promo_codes.guessing import MISSES_WITHIN_S, USER_MISSES_MAX
 from tests.support.api import Answer
 from tests.support.booking import BookingApp, booking_tables, is_sound, running_booking
 from tests.support.promo_codes import Stall

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from redis.exceptions import ResponseError
 
-from booking.seats.answers import Held
 from booking.seats.keys import session_keys
+from booking.seats.outcomes import Held
 from chassis.problems import Overloaded, Unavailable
 from chassis.redis.scripts import ANSWER_TIMEOUT_S, RedisCalls, Script, load_scripts, open_redis
 from tests.support.seats import DictTruth, OwnServer, best, exact, letters, own_server, seat_holds

@@ -8,12 +8,13 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from booking import granting, refund_sending
 from booking.providers.protocol import RefundVerdict
 from booking.providers.signatures import sign
-from booking.refund_sending import take_refund_verdict
-from booking.requests import RefundOrder
-from booking.seats.reconcile import Reconciler
+from booking.refunds import granting
+from booking.refunds import sending as refund_sending
+from booking.refunds.sending import take_refund_verdict
+from booking.refunds.wire import RefundOrder
+from booking.seats.reconciler import Reconciler
 from chassis.postgres.pool import transaction
 from chassis.problems import Unavailable
 from contracts.booking import RefundChanged

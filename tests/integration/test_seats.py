@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from booking.seats.answers import Held, LimitReached, Repeated, SoldOut, Taken
+from booking.seats.claims import Claim
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import HOLD_INTENT_MS, session_keys
-from booking.seats.truth import Claim
+from booking.seats.outcomes import Held, LimitReached, Repeated, SoldOut, Taken
 from chassis.ids import uuid7
 from chassis.redis.scripts import RedisCalls, Script
 from tests.support.seats import DictTruth, best, exact, letters, seat_holds, seats_of, tickets_of

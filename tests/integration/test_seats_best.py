@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from booking.seats.answers import Held, NoAccessible, SoldOut
 from booking.seats.bytes import layout_of
 from booking.seats.holds import Kind, SeatHolds
+from booking.seats.outcomes import Held, NoAccessible, SoldOut
 from chassis.ids import uuid7
 from tests.support.seat_model import best_seats, first_seats, free_runs, orphans, with_letters
 from tests.support.seats import DictTruth, best, exact, letters, seat_holds, seats_of

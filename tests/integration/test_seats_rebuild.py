@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from booking.seats import rebuild
-from booking.seats.answers import Held, LimitReached
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import LOADED_SESSIONS, NAMES, session_keys, staged_keys
-from booking.seats.staging import pack
+from booking.seats.outcomes import Held, LimitReached
+from booking.seats.snapshot import pack
 from chassis.ids import uuid7
 from chassis.problems import NotFound, Unavailable
 from tests.support.seats import FOREVER_MS, DictTruth, best, exact, letters, seat_holds, seats_of

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from booking.seats import sold_out
-from booking.seats.answers import SoldOut
 from booking.seats.holds import SeatHolds
+from booking.seats.outcomes import SoldOut
 from booking.seats.sold_out import SETTLED_S
 from chassis.ids import uuid7
 from tests.support.clock import MonotonicClock

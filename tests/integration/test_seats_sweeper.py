@@ -6,12 +6,12 @@ from uuid import UUID
 
 import pytest
 
+from booking.seats.claims import Claim, Fate, HoldFate
 from booking.seats.differences import Difference, look
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import LOADED_SESSIONS, session_keys
-from booking.seats.reconcile import SETTLED_S, Reconciler
+from booking.seats.reconciler import SETTLED_S, Reconciler
 from booking.seats.sweeper import HEAL_EVERY_S, Sweeper, Swept
-from booking.seats.truth import Claim, Fate, HoldFate
 from chassis.ids import uuid7
 from chassis.problems import Unavailable
 from tests.support.seats import FOREVER_MS, DictTruth, exact, letters, seat_holds, tickets_of

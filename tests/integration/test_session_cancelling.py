@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from booking.payments.outcomes import settle
 from booking.providers.protocol import RefundVerdict, Verdict
-from booking.settlement import settle
 from chassis.postgres.pool import transaction
 from contracts.booking import OrderCancelled, RefundChanged
 from tests.support.booking import (

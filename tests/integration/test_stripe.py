@@ -13,8 +13,8 @@ import stripe as sdk
 from booking.domain.problems import BadSignature, StaleTimestamp
 from booking.providers import stripe
 from booking.providers.protocol import Charge, RefundVerdict, Verdict
+from booking.providers.reference_store import References
 from booking.providers.stripe.reading import PaymentIntent, read_event
-from booking.store.references import References
 from chassis.postgres.pool import Pool, open_pool
 from chassis.problems import Unavailable, ValidationFailed
 from chassis.settings import Settings, SettingsError

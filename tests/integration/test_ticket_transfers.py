@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import aiosql
 import pytest
 
-from booking.audit import audit_booking
-from booking.store import transfers as stored
-from booking.transfers import MISSES_MAX
+from booking.audit.checks import audit_booking
+from booking.tickets import transfers_store as stored
+from booking.tickets.transfers import MISSES_MAX
 from contracts.catalog import RefundPolicy
 from tests.support.api import Answer
 from tests.support.booking import (
@@ -187,7 +187,7 @@ async def test_of_many_transfers_at_once_one_wins(
     }
     await is_sound(app)
 
-    sql = Path("booking/store/sql/transfers.sql").read_text(encoding="utf-8")
+    sql = Path("booking/tickets/sql/transfers.sql").read_text(encoding="utf-8")
     compared = " AND t.user_id = :user_id AND t.status = 'valid'\n"
     assert compared in sql
     loose = aiosql.from_str(

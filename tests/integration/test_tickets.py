@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from booking.store.tickets import load_signing_keys
-from booking.ticket_codes import TicketCodes, make_keys
+from booking.tickets.codes import TicketCodes, make_keys
+from booking.tickets.store import load_signing_keys
 from tests.support.booking import BookingApp, at_once, booking_tables, running_booking
 
 USER, OTHER = uuid4(), uuid4()

@@ -9,12 +9,12 @@ from uuid import UUID, uuid4
 import psutil
 import pytest
 
-from booking.printing.page import Print
-from booking.printing.printer import PagePrinter
-from booking.tickets import PAGES_EACH_MAX, Lanes
+from booking.tickets.printing.page import Print
+from booking.tickets.printing.printer import PagePrinter
+from booking.tickets.showing import PAGES_EACH_MAX, Lanes
 from tests.support.booking import BookingApp, running_booking
 
-PRINTER = "booking.printing.printer"
+PRINTER = "booking.tickets.printing.printer"
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ async def test_a_page_that_never_ends_is_given_up_and_the_next_one_is_drawn(
     (printer,) = printers()
     printer.suspend()
     with monkeypatch.context() as patched:
-        patched.setattr("booking.printing.printer.ANSWER_S", 0.1)
+        patched.setattr("booking.tickets.printing.printer.ANSWER_S", 0.1)
         given_up = await app.get(f"/tickets/{second}/ticket.pdf", user=user)
     assert (given_up.status, given_up.code) == (503, "unavailable")
     assert not printer.is_running()

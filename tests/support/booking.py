@@ -12,10 +12,10 @@ import asyncpg
 import msgspec
 
 from booking.asgi import create_app
-from booking.audit import audit_booking
-from booking.seats.answers import Held
-from booking.seats.truth import Claim
-from booking.services import Booking
+from booking.audit.checks import audit_booking
+from booking.composition import Booking
+from booking.seats.claims import Claim
+from booking.seats.outcomes import Held
 from chassis.auth.tokens import Verifier
 from chassis.events.broker import MemoryBroker
 from chassis.seam.upstream import Upstreams

@@ -6,8 +6,9 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from booking.door_wire import CheckIn
-from booking.requests import CreatePromoCode, PayOrder
+from booking.door.wire import CheckIn
+from booking.payments.wire import PayOrder
+from booking.promo_codes.wire import CreatePromoCode
 from chassis.concurrency.cache import FetchOnce
 from chassis.context import RequestContext, accept_request_id, from_headers
 from chassis.http.bodies import decode, field_error, whole

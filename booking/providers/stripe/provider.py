@@ -19,8 +19,8 @@ import stripe
 
 from booking.providers.options import read_options
 from booking.providers.protocol import Charge, Provider, ProviderEvent, RefundVerdict, Verdict
+from booking.providers.reference_store import References
 from booking.providers.stripe.reading import PaymentIntent, Refund, read_event
-from booking.store.references import References
 from chassis.http.bodies import whole
 from chassis.observability import logs
 from chassis.postgres.pool import Pool

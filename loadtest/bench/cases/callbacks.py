@@ -15,14 +15,14 @@ from uuid import UUID
 import msgspec
 
 from booking.domain.seating import Seating, Stretch
-from booking.drafts import Attempt, new_order
+from booking.events.store import Remembered
+from booking.orders.draft import Attempt, new_order
+from booking.orders.placing_store import place_orders
+from booking.orders.records import NewOrder
+from booking.orders.wire import CreateOrder
+from booking.payments.batch_store import begin_payments
+from booking.payments.records import Intent, NewPayment, Purchase
 from booking.providers.signatures import sign
-from booking.requests import CreateOrder
-from booking.store.ending import Remembered
-from booking.store.payments import NewPayment
-from booking.store.placing import place_orders
-from booking.store.records import NewOrder, Purchase
-from booking.store.settling import Intent, begin_payments
 from chassis.ids import uuid7
 from chassis.postgres.pool import Pool, connection, load_queries, open_pool
 from contracts.booking import PAYMENT_STARTED

@@ -8,8 +8,7 @@ from uuid import UUID
 from litestar import Litestar, post
 from litestar.params import RawBody
 
-from booking.answers import OrderAnswer
-from booking.requests import CreateOrder
+from booking.orders.wire import CreateOrder, OrderAnswer
 from chassis.http.bodies import decode
 from chassis.seam.upstream import Receive, Scope, Send
 from contracts.booking import OrderItem
