@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from litestar import Litestar
 
-from booking.routes.seats import ROUTES
+from booking.routes.seats import SEAT_ROUTES as ROUTES
 from booking.seats.holds import SeatHolds
 from booking.seats.live import LiveSeats
 from chassis.events.broker import MemoryBroker

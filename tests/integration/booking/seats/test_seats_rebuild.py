@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from booking.seats import rebuild
+from booking.seats import loading as rebuild
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import LOADED_SESSIONS, NAMES, session_keys, staged_keys
 from booking.seats.outcomes import Held, LimitReached

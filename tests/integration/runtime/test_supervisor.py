@@ -15,7 +15,7 @@ import pytest
 from runtime.embedded import EmbeddedServers
 from tests.support.servers import eventually
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 # A child: writes its pid where the test can see it, then does as its name says.
 CHILD = """
