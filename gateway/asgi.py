@@ -13,7 +13,7 @@ from chassis.redis.scripts import RedisCalls, open_redis
 from chassis.seam.upstream import Receive, Scope, Send
 from chassis.wiring import Wiring
 from gateway.edge import Edge
-from gateway.gate import SCRIPTS
+from gateway.protection.gate import SCRIPTS
 
 REDIS_TIMEOUT_S = (
     0.5  # a request waits no longer for Redis; it is then counted by this process alone

@@ -25,10 +25,10 @@ from chassis.problems import (
 )
 from chassis.seam.upstream import SAFE_METHODS, Message, Scope, Upstreams
 from contracts.identity import REVOKED_LOGIN_HEADER
-from gateway.compression import Compression, as_asked, varied
-from gateway.exchange import Exchange
-from gateway.headers import Headers
-from gateway.revocations import Revocations
+from gateway.http.compression import Compression, as_asked, varied
+from gateway.http.exchange import Exchange
+from gateway.http.request_headers import Headers
+from gateway.protection.revocations import Revocations
 from gateway.routing import Route
 
 ANSWER_DEADLINE_S = 15.0  # until an answer begins; the seam's own deadlines are shorter

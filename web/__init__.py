@@ -1,1 +1,1 @@
-"""Static pages, as files: the gateway serves them (gateway.operations). No Python but this line."""
+"""Static pages, as files: the gateway serves them (gateway.pages.operations). No Python but this line."""

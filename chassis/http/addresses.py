@@ -1,7 +1,7 @@
 """What a client is counted by: the address that the gateway says, an IPv6 one by its network.
 
 The gateway alone writes X-Forwarded-For towards services: what a client sends under that name is read
-as far as trusted proxies wrote it, and dropped (gateway.addresses, gateway.headers).
+as far as trusted proxies wrote it, and dropped (gateway.protection.addresses, gateway.http.request_headers).
 """
 
 from collections.abc import Mapping

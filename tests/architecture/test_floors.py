@@ -17,6 +17,21 @@ FLOORS = {
         {"wiring"},
         {"http"},
     ],
+    "gateway": [
+        {"metrics", "problems", "routing"},
+        {"protection"},
+        {"http"},
+        {"pages", "forwarding"},
+        {"edge"},
+        {"asgi"},
+    ],
+    "notification": [
+        {"outgoing"},
+        {"mailbox", "webhooks"},
+        {"messages"},
+        {"composition", "consumer", "routes"},
+        {"asgi", "workers"},
+    ],
     "booking": [
         {"domain", "events"},
         {"refusals", "clients", "providers"},

@@ -32,9 +32,10 @@ from contracts.identity import (
     PasswordResetAsked,
 )
 from notification.asgi import create_app
-from notification.channels import Channel, open_channels
-from notification.rendering import Renderer
-from notification.sender import AT_ONCE, Sender, accounts, links
+from notification.composition import open_channels
+from notification.messages.rendering import Renderer
+from notification.messages.sending import AT_ONCE, Sender, accounts, links
+from notification.outgoing import Channel
 from tests.support.asgi import in_a_task_of_its_own
 from tests.support.orders import USER_ID
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chassis.seam.upstream import Scope, Send
-from gateway import operations
+from gateway.pages import operations
 from tests.support.gateway import Rig, answer_json, rig
 
 SHOW = "/api/v1/shows"

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from chassis.seam.upstream import Scope, Send
-from gateway import compression
+from gateway.http import compression
 from tests.support.gateway import Rig, answer_json, rig
 
 SESSION = "01890000-0000-7000-8000-000000000000"

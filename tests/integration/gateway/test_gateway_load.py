@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chassis.seam.upstream import Message, Scope, Send
-from gateway.admission import RETRY_AFTER_MAX_S, WAIT_S
-from gateway.headers import BODY_MAX_BYTES, BYTES_MAX, COUNT_MAX
+from gateway.http.request_headers import BODY_MAX_BYTES, BYTES_MAX, COUNT_MAX
+from gateway.protection.admission import RETRY_AFTER_MAX_S, WAIT_S
 from tests.support.gateway import Answer, Rig, answer_json, rig
 
 SHOW = "/api/v1/shows"

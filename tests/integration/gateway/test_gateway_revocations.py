@@ -8,7 +8,7 @@ import redis.asyncio
 
 from chassis.seam.upstream import Scope, Send
 from contracts.identity import REVOKED_LOGIN_HEADER
-from gateway.revocations import KEY, LOADED
+from gateway.protection.revocations import KEY, LOADED
 from tests.support.gateway import Rig, rig
 
 ME = "/api/v1/auth/me"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.operations import STOREFRONT
-from gateway.storefront_files import load_storefront
+from gateway.pages.operations import STOREFRONT
+from gateway.pages.storefront import load_storefront
 from tests.support.gateway import Rig, rig
 
 IMMUTABLE = "public, max-age=31536000, immutable"

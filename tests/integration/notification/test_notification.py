@@ -11,11 +11,13 @@ import pytest
 from chassis.events.inbox import Inbox, list_dead, retry
 from chassis.ids import uuid7
 from chassis.seam.client import UpstreamRefused
-from notification import store, workers
-from notification.channels import Outgoing, SendFailed, Undeliverable
-from notification.planning import plan_messages
-from notification.sender import ATTEMPTS_MAX
-from notification.store import EndedMessage
+from notification import workers
+from notification.mailbox import store as mailbox
+from notification.messages import store
+from notification.messages.planning import plan_messages
+from notification.messages.sending import ATTEMPTS_MAX
+from notification.messages.store import EndedMessage
+from notification.outgoing import Outgoing, SendFailed, Undeliverable
 from tests.support.notification import (
     Notification,
     RecordedLines,
@@ -230,7 +232,7 @@ async def test_two_senders_share_the_messages_between_them(service: Notification
 async def test_a_sender_that_dies_after_sending_leaves_a_resend_with_the_same_message_id(
     service: Notification,
 ) -> None:
-    """At least once, and recognisable: what `notification.sender` promises."""
+    """At least once, and recognisable: what `notification.messages.sending` promises."""
     await service.deliver(event_of(order_cancelled()))
     first = Scripted()
     dying = service.sender({"email": first})
@@ -308,7 +310,8 @@ async def test_old_messages_are_pruned_and_waiting_ones_never(service: Notificat
     await service.sender({"email": Scripted()}).round()
     await service.deliver(waiting)
     await service.pool.execute("UPDATE messages SET created_at = now() - interval '100 days'")
-    await store.prune(service.pool, messages_days=90, mailbox_days=7)
+    await store.prune(service.pool, days=90)
+    await mailbox.prune(service.pool, days=7)
     assert await _event_ids(service) == [waiting.id]
 
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chassis.events.inbox import Inbox, list_dead, retry
-from notification.channels import Outgoing, SendFailed, Undeliverable
-from notification.planning import plan_messages
+from notification.messages.planning import plan_messages
+from notification.outgoing import Outgoing, SendFailed, Undeliverable
 from tests.support.notification import (
     Notification,
     RecordedLines,

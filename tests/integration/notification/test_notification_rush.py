@@ -11,7 +11,7 @@ import pytest
 
 from chassis.ids import uuid7
 from contracts.booking import ORDER_CREATED
-from notification.sender import LATE_S, POLL_S, RUSH, SHARE, STALE_S, TRICKLE
+from notification.messages.sending import LATE_S, POLL_S, RUSH, SHARE, STALE_S, TRICKLE
 from tests.support.notification import (
     Notification,
     password_reset_asked,
@@ -134,7 +134,7 @@ async def test_a_cancelled_session_makes_nobody_wait_for_a_confirmation(
 
 async def test_each_lane_of_mails_has_its_index(service: Notification) -> None:
     """As long as a lane's condition is word for word its index's."""
-    sql = (ROOT / "notification/sql/messages.sql").read_text(encoding="utf-8")
+    sql = (ROOT / "notification/messages/sql/messages.sql").read_text(encoding="utf-8")
     lanes = {"NOT IN": "messages_due_singly", "IN": "messages_due_in_bulk"}
     async with service.pool.acquire() as one, one.transaction():
         await one.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from notification.channels import Outgoing, SendFailed, SmtpChannel, Undeliverable
+from notification.messages.channels import SmtpChannel
+from notification.outgoing import Outgoing, SendFailed, Undeliverable
 from tests.support.notification import running_notification
 from tests.support.orders import event_of, order_created, order_paid
 from tests.support.smtp import FakeSmtp, Reply, running_smtp

@@ -11,7 +11,7 @@ import pytest
 from chassis.events.inbox import Inbox
 from chassis.ids import uuid7
 from chassis.problems import Unavailable
-from notification.effects import take_effect
+from notification.consumer import take_effect
 from notification.webhooks.planning import plan_deliveries
 from tests.support.notification import RecordedLines, names
 from tests.support.orders import event_of, order_created, refund

@@ -37,11 +37,12 @@ from contracts.identity import (
     PasswordLinkWanted,
     PasswordResetAsked,
 )
-from notification import store
-from notification.channels import Channel, Outgoing, SendFailed, Undeliverable
-from notification.planning import SMS, matter_of
-from notification.rendering import Renderer
-from notification.store import ClaimedMessage, EndedMessage
+from notification.mailbox import store as mailbox
+from notification.messages import store
+from notification.messages.planning import SMS, matter_of
+from notification.messages.rendering import Renderer
+from notification.messages.store import ClaimedMessage, EndedMessage
+from notification.outgoing import Channel, Outgoing, SendFailed, Undeliverable
 
 AT_ONCE = 8  # messages claimed together and sent side by side, where nobody says otherwise
 ENDS_MAX = 128  # messages a statement that marks them
@@ -105,9 +106,8 @@ class Sender:
                 delay_s = await self.step()
                 if time.monotonic() - pruned_at > PRUNE_EVERY_S:
                     pruned_at = time.monotonic()
-                    await store.prune(
-                        self._pool, messages_days=KEEP_MESSAGES_DAYS, mailbox_days=KEEP_MAILBOX_DAYS
-                    )
+                    await store.prune(self._pool, days=KEEP_MESSAGES_DAYS)
+                    await mailbox.prune(self._pool, days=KEEP_MAILBOX_DAYS)
                 failures = 0
             except Exception as failure:
                 failures += 1

@@ -26,7 +26,3 @@ WHERE mail_id = :mail_id;
 -- name: prune_mailbox!
 -- A development mailbox keeps a while of mails, not all there ever were.
 DELETE FROM mailbox WHERE delivered_at < now() - make_interval(days => :days::int);
-
--- name: is_up$
--- For the readiness probe.
-SELECT true;

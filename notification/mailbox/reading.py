@@ -10,9 +10,9 @@ import msgspec
 
 from chassis.postgres.pool import Pool
 from chassis.problems import NotFound
-from notification import store
-from notification.channels import Outgoing, headers_of
-from notification.store import StoredMail
+from notification.mailbox import store
+from notification.mailbox.store import StoredMail
+from notification.outgoing import Outgoing, headers_of
 
 LISTED_MAX = 100
 

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from gateway.static import File, load_files
+from gateway.http.static import File, load_files
 
 PACKAGE = (
     "flask_swagger_ui"  # the best-kept wheel of Swagger UI; only its files are used, not Flask

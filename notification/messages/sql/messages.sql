@@ -100,3 +100,7 @@ SET reason = excluded.reason, attempts = excluded.attempts, last_failed = now(),
 -- Long after the inbox forgot their events.
 DELETE FROM messages
 WHERE state <> 'due' AND created_at < now() - make_interval(days => :days::int);
+
+-- name: is_up$
+-- For the readiness probe.
+SELECT true;

@@ -2,7 +2,7 @@
 
 A long answer goes out in pieces, and the next piece only when the web server has room for it. So what
 a client does not take stays where it is, in one copy for all of them, and costs this process a few
-pieces; whoever takes none for a while is cut (see gateway.exchange). A short answer is handed over
+pieces; whoever takes none for a while is cut (see gateway.http.exchange). A short answer is handed over
 whole and counts as taken.
 """
 

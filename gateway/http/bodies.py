@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from chassis.problems import Overloaded, PayloadTooLarge
 from chassis.seam.upstream import Receive
-from gateway.headers import BODY_MAX_BYTES
+from gateway.http.request_headers import BODY_MAX_BYTES
 from gateway.problems import RequestTimeout
 
 BODY_DEADLINE_S = 10.0  # the whole body; a megabyte in that time is a slow telephone's

@@ -17,10 +17,10 @@ from chassis.auth.access import PUBLIC, access
 from chassis.postgres.pool import Pool
 from chassis.problems import NotFound
 from chassis.settings import Settings
-from notification import mailbox
-from notification.mailbox import Mail, MailList
+from notification.mailbox import reading as mailbox
+from notification.mailbox.reading import Mail, MailList
 
-TEMPLATES = Path(__file__).parent.parent / "templates" / "mailbox"
+TEMPLATES = Path(__file__).parent / "templates"
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self';"
     " frame-ancestors 'none'"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from chassis.events.envelope import Event
 from chassis.postgres.pool import Connection
-from notification.planning import plan_messages
+from notification.messages.planning import plan_messages
 from notification.webhooks.planning import plan_deliveries
 
 

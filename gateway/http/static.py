@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.exchange import Exchange
+from gateway.http.exchange import Exchange
 
 Headers = list[tuple[bytes, bytes]]
 

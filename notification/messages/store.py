@@ -54,33 +54,6 @@ class Waiting(msgspec.Struct, frozen=True):
     longest_s: float
 
 
-class NewMail(msgspec.Struct, frozen=True):
-    """A mail or SMS for the local mailbox, in parts."""
-
-    mail_id: UUID
-    header_id: str
-    recipient: str
-    language: str
-    subject: str
-    text: str
-    html: str | None
-
-
-class StoredMail(msgspec.Struct, frozen=True):
-    """A mail or SMS in the local mailbox: in parts, or (an older one) as `mime` with all of them."""
-
-    mail_id: UUID
-    channel: str
-    header_id: str
-    recipient: str
-    language: str | None
-    subject: str
-    delivered_at: datetime
-    text: str | None
-    html: str | None
-    mime: bytes | None
-
-
 async def plan_messages(held: Connection, messages: Sequence[PlannedMessage]) -> None:
     """Inside the inbox's transaction."""
     await _sql.plan_messages(
@@ -154,38 +127,9 @@ async def give_up(pool: Pool, message: ClaimedMessage, reason: str) -> None:
         )
 
 
-async def prune(pool: Pool, *, messages_days: int, mailbox_days: int) -> None:
+async def prune(pool: Pool, *, days: int) -> None:
     async with connection(pool) as lent:
-        await _sql.prune_messages(lent, days=messages_days)
-        await _sql.prune_mailbox(lent, days=mailbox_days)
-
-
-async def put_mails(pool: Pool, channel: str, mails: Sequence[NewMail]) -> None:
-    """All or none, but for those that are there already."""
-    async with connection(pool) as lent:
-        await _sql.put_mails(
-            lent,
-            channel=channel,
-            mail_ids=[one.mail_id for one in mails],
-            header_ids=[one.header_id for one in mails],
-            recipients=[one.recipient for one in mails],
-            languages=[one.language for one in mails],
-            subjects=[one.subject for one in mails],
-            texts=[one.text for one in mails],
-            htmls=[one.html for one in mails],
-        )
-
-
-async def list_mails(pool: Pool, *, recipient: str | None, limit: int) -> list[StoredMail]:
-    async with connection(pool) as lent:
-        rows = _sql.list_mails(lent, recipient=recipient, limit=limit)
-        return [StoredMail(**row) async for row in rows]
-
-
-async def find_mail(pool: Pool, mail_id: UUID) -> StoredMail | None:
-    async with connection(pool) as lent:
-        row = await _sql.find_mail(lent, mail_id=mail_id)
-        return None if row is None else StoredMail(**row)
+        await _sql.prune_messages(lent, days=days)
 
 
 async def is_up(pool: Pool) -> bool:

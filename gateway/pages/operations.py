@@ -12,11 +12,11 @@ from chassis.concurrency.cache import FetchOnce
 from chassis.problems import MethodNotAllowed, Problem, Unavailable
 from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
-from gateway.docs_page import docs_files
-from gateway.exchange import Exchange
-from gateway.openapi import SERVICES, MergedDocument
-from gateway.static import File
-from gateway.storefront_files import load_storefront, plain_address
+from gateway.http.exchange import Exchange
+from gateway.http.static import File
+from gateway.pages.docs import docs_files
+from gateway.pages.openapi import SERVICES, MergedDocument
+from gateway.pages.storefront import load_storefront, plain_address
 
 Handler = Callable[[Exchange], Awaitable[None]]
 

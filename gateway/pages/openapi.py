@@ -20,8 +20,8 @@ from chassis.problems import (
 )
 from chassis.seam.client import ServiceClient
 from chassis.seam.upstream import Upstreams
+from gateway.http.static import REVALIDATE, File, etag_of, make_file
 from gateway.problems import BadRequest, HeadersTooLarge, RequestTimeout, UriTooLong
-from gateway.static import REVALIDATE, File, etag_of, make_file
 
 DOCUMENT_PATH = "/internal/openapi.json"
 KEPT_S = 30.0

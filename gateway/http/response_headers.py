@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from chassis.seam.upstream import HOP_BY_HOP
 from chassis.settings import Settings
-from gateway.cors import Cors
+from gateway.http.cors import Cors
 
 Headers = list[tuple[bytes, bytes]]
 

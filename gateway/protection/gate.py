@@ -13,9 +13,9 @@ from chassis.observability import logs
 from chassis.problems import InvalidToken, Overloaded
 from chassis.redis.pipeline import Call
 from chassis.redis.scripts import RedisCalls, load_scripts
-from gateway.limits import Bucket, LocalBuckets, Policies, Refused, Standing, refusal
 from gateway.metrics import LIMITED, LIMITS_LOCAL
-from gateway.revocations import Revocations
+from gateway.protection.limits import Bucket, LocalBuckets, Policies, Refused, Standing, refusal
+from gateway.protection.revocations import Revocations
 from gateway.routing import Route
 
 SCRIPTS = load_scripts(Path(__file__).parent / "lua")

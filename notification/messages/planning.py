@@ -45,8 +45,8 @@ from contracts.identity import (
     PasswordChanged,
     PasswordResetAsked,
 )
-from notification import store
-from notification.store import PlannedMessage
+from notification.messages import store
+from notification.messages.store import PlannedMessage
 
 Order = (
     OrderCreated | OrderPaid | OrderCancelled | PaymentRefunded | RefundChanged | TicketTransferred

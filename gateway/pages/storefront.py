@@ -11,7 +11,7 @@ import re
 from collections.abc import Container
 from pathlib import Path
 
-from gateway.static import IMMUTABLE, REVALIDATE, File, load_files, make_file
+from gateway.http.static import IMMUTABLE, REVALIDATE, File, load_files, make_file
 
 VERSIONS = "/v/"
 HASH_LENGTH = 12

@@ -5,106 +5,31 @@ channel for them, and they are skipped.
 """
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
-from email.utils import format_datetime, parseaddr
+from email.utils import parseaddr
 from ipaddress import ip_address
-from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
-import msgspec
 
-from chassis.concurrency.coalescer import Coalescer
-from chassis.ids import uuid7
-from chassis.postgres.pool import Pool
-from chassis.settings import Settings
-from notification import store
-from notification.planning import EMAIL, SMS
-from notification.store import NewMail
+from notification.outgoing import (
+    Outgoing,
+    SendFailed,
+    Undeliverable,
+    headers_of,
+    must_fit_a_header,
+)
 
 SMTP_TIMEOUT_S = 20.0  # each step of the conversation
 SEND_DEADLINE_S = 45.0  # the whole of it; well within a sender's lease
 SMTP_AT_ONCE = 8  # conversations side by side
-MAILBOX_AT_ONCE = 64  # mails a statement
-
-
-class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """A message ready to go. `header_id` is its Message-ID: the same however often it is sent."""
-
-    header_id: str
-    recipient: str  # an e-mail address or a phone number
-    language: str
-    subject: str
-    text: str
-    html: str | None = None
-
-
-class Undeliverable(Exception):
-    """This message will never be taken, so trying again is of no use. Names no address."""
-
-
-class SendFailed(Exception):
-    """Not sent this time. Names no address."""
-
-
-class Channel(Protocol):
-    async def send(self, message: Outgoing) -> None:
-        """Returns when the message is taken. Raises Undeliverable or SendFailed otherwise."""
-
-
-def messages_at_once(settings: Settings) -> int:
-    """How many a sender should claim together, so that the channels are used well."""
-    return MAILBOX_AT_ONCE if settings.smtp_url is None else SMTP_AT_ONCE
-
-
-def open_channels(settings: Settings, pool: Pool) -> dict[str, Channel]:
-    """The channels by name, as the settings choose them."""
-    if settings.smtp_url is not None:
-        return {EMAIL: SmtpChannel(settings.smtp_url, settings.mail_from)}
-    return {
-        EMAIL: MailboxChannel(pool, EMAIL, settings.mail_from),
-        SMS: MailboxChannel(pool, SMS, settings.mail_from),
-    }
 
 
 def sender_domain(sender: str) -> str:
     """The domain of `Stampede <tickets@stampede.example>`, for Message-IDs."""
     return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
-
-
-class MailboxChannel:
-    """Keeps messages in the `mailbox` table, once each by their Message-ID. Those that come together
-    travel in one statement."""
-
-    def __init__(self, pool: Pool, name: str, sender: str) -> None:
-        self._pool = pool
-        self._name = name
-        self._sender = sender
-        self._mails: Coalescer[NewMail, None] = Coalescer(
-            self._put, batch_max=MAILBOX_AT_ONCE, queue_max=16 * MAILBOX_AT_ONCE
-        )
-
-    async def send(self, message: Outgoing) -> None:
-        for value in (self._sender, message.recipient, message.subject):
-            must_fit_a_header(value)
-        await self._mails.call(
-            NewMail(
-                mail_id=uuid7(),
-                header_id=message.header_id,
-                recipient=message.recipient,
-                language=message.language,
-                subject=message.subject,
-                text=message.text,
-                html=message.html,
-            )
-        )
-
-    async def _put(self, mails: Sequence[NewMail]) -> list[None]:
-        await store.put_mails(self._pool, self._name, mails)
-        return [None] * len(mails)
 
 
 class SmtpChannel:
@@ -165,25 +90,6 @@ def to_mime(message: Outgoing, sender: str) -> EmailMessage:
         mail.add_alternative(message.html, subtype="html")
     mail["Content-Language"] = language
     return mail
-
-
-def headers_of(message: Outgoing, sender: str, date: datetime) -> dict[str, str]:
-    """The headers that say something, in their order; MIME adds its own."""
-    return {
-        "Message-ID": message.header_id,
-        "Date": format_datetime(date),
-        "From": sender,
-        "To": message.recipient,
-        "Subject": message.subject,
-        "Auto-Submitted": "auto-generated",  # RFC 3834: no vacation notices in answer
-        "Content-Language": message.language,
-    }
-
-
-def must_fit_a_header(value: str) -> None:
-    """Raises Undeliverable on a line break: somebody tries to write headers of their own."""
-    if "\r" in value or "\n" in value:
-        raise Undeliverable("the address is not one that a mail can be sent to")
 
 
 def _refusal(what: str, code: int) -> Undeliverable | SendFailed:

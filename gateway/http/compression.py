@@ -13,9 +13,9 @@ import gzip
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from gateway.exchange import Exchange
+from gateway.http.exchange import Exchange
+from gateway.http.static import accepts_gzip
 from gateway.routing import Route
-from gateway.static import accepts_gzip
 
 Headers = Sequence[tuple[bytes, bytes]]
 

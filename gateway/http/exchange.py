@@ -13,12 +13,12 @@ from chassis.masking import masked_path
 from chassis.observability import logs
 from chassis.problems import CONTENT_TYPE, Problem
 from chassis.seam.upstream import Message, Receive, Scope, Send
-from gateway.answer_headers import AnswerHeaders
-from gateway.bodies import ClientGone
-from gateway.headers import RequestHeaders
+from gateway.http.bodies import ClientGone
+from gateway.http.request_headers import RequestHeaders
+from gateway.http.response_headers import AnswerHeaders
 from gateway.metrics import CUT
+from gateway.protection.unread import LongAnswer, Unread
 from gateway.routing import METHODS, judge
-from gateway.unread import LongAnswer, Unread
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -34,7 +34,7 @@ log = logs.get("gateway")
 
 
 class Exchange:
-    """A request and its answer. What is sent through it is complete (see gateway.answer_headers) and,
+    """A request and its answer. What is sent through it is complete (see gateway.http.response_headers) and,
     for HEAD, has no body. `status` is 0 until an answer has begun. `path` is quoted where it is not
     plain (see gateway.routing.judge), so that it can stand in logs and problems. `counted_as` is whose
     unread answers it counts among; `on_long` is called when a long answer begins. `close()` it.
@@ -109,7 +109,7 @@ class Exchange:
 
     async def start(self, status: int, headers: Headers) -> None:
         """Raises RateLimited or Overloaded, with nothing sent, when it would be one long answer too
-        many (see gateway.unread)."""
+        many (see gateway.protection.unread)."""
         if self.method != "HEAD":
             size = _long_size(status, headers)
             if size is not None:

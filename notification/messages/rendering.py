@@ -16,7 +16,7 @@ from babel.numbers import format_currency, get_currency_precision
 
 from chassis.settings import LANGUAGES
 from contracts.booking import OrderCreated, OrderPaid
-from notification.planning import Matter
+from notification.messages.planning import Matter
 
 LOCALES = {"zh": Locale.parse("zh_CN"), "en": Locale.parse("en_US")}  # a name costs a parse a use
 WHEN = {"zh": "y年M月d日 EEEE HH:mm", "en": "EEEE, d MMMM y, HH:mm"}
