@@ -11,12 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from catalog import store
-from catalog.answers import SeatArea, Session, SessionList, Show, ShowList, ShowSummary
 from catalog.domain.ownership import Viewer, may_see
 from catalog.domain.sales import sale_state
 from catalog.domain.searching import Search
 from catalog.encoded import Encoded, encode
 from catalog.store import Record
+from catalog.wire import SeatArea, Session, SessionList, Show, ShowList, ShowSummary
 from chassis.concurrency.cache import FetchOnce
 from chassis.postgres.pool import Connection, Pool, connection
 from chassis.problems import NotFound

@@ -13,11 +13,11 @@ from chassis.observability import logs
 from chassis.postgres.pool import Pool, connection, open_pool, transaction
 from chassis.settings import Settings
 from identity import keys
+from identity.composition import SCHEMA
 from identity.domain.passwords import acceptable_password
 from identity.domain.people import clean_name, normalise_email, refused
 from identity.hashing import UNUSABLE, hash_parameters
 from identity.registration import EVERYBODY
-from identity.services import SCHEMA
 from identity.store import NewAccount, Store
 from identity.tokens import sign_access_token
 

@@ -9,9 +9,9 @@ from chassis.http.service import service_app
 from chassis.postgres.pool import connection
 from chassis.problems import Overloaded
 from chassis.wiring import Wiring
+from identity.composition import UseCases, opened
 from identity.hashing import HashingPool
 from identity.routes import ROUTES
-from identity.services import UseCases, opened
 
 
 def create_app(wiring: Wiring, *, passwords: HashingPool | None = None) -> Litestar:

@@ -30,6 +30,7 @@ from contracts.identity import (
     PasswordLinkWanted,
     RevokedLogins,
 )
+from identity.composition import UseCases
 from identity.domain.people import preferred_locale
 from identity.issuing import LoggedIn
 from identity.keys import JWKS_MAX_AGE_S, Jwks
@@ -43,7 +44,6 @@ from identity.problems import (
     RefreshTokenReused,
 )
 from identity.registration import Caller
-from identity.services import UseCases
 from identity.wire import (
     ChangePassword,
     ChangeProfile,

@@ -8,7 +8,6 @@ from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
-from catalog.answers import SeatMap, Session, SessionList, Show, ShowList
 from catalog.domain.ownership import Viewer
 from catalog.domain.searching import (
     Search,
@@ -31,6 +30,7 @@ from catalog.routes.conditional import (
     viewer_of,
 )
 from catalog.seat_maps import SeatMaps
+from catalog.wire import SeatMap, Session, SessionList, Show, ShowList
 from chassis.auth.access import PRINCIPAL, PUBLIC, access
 from chassis.http.bodies import refuse_piled_marks
 from chassis.http.pagination import PageNumber, PageSize

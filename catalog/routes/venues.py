@@ -9,12 +9,11 @@ from litestar.params import FromPath, RawBody
 
 from catalog import checks, store
 from catalog import venues as at_venues
-from catalog.answers import Venue, VenueList
 from catalog.encoded import encode
 from catalog.problems import TimeZoneFrozen, VenueHasShows
-from catalog.requests import ChangeVenue, CreateVenue
 from catalog.routes.conditional import PRIVATELY, TAGS, answer, documented
 from catalog.routes.owners import ONCE, WHO, Asker, Key, once_by_key, owner
+from catalog.wire import ChangeVenue, CreateVenue, Venue, VenueList
 from chassis.auth.access import access
 from chassis.http.bodies import decode
 from chassis.http.pagination import PageNumber, PageSize

@@ -21,22 +21,24 @@ from chassis.seam.client import ServiceClient
 from contracts.catalog import SHOW_PATH, ShowTerms
 from notification.webhooks import store
 from notification.webhooks.addresses import BadDestination
-from notification.webhooks.answers import (
+from notification.webhooks.connecting import Destinations
+from notification.webhooks.payloads import PING, ping
+from notification.webhooks.problems import EndpointInactive, TooManyEndpoints
+from notification.webhooks.signing import new_secret
+from notification.webhooks.store import EndpointRow
+from notification.webhooks.wire import (
+    ChangeEndpoint,
+    CreateEndpoint,
     Delivery,
     Endpoint,
     NewEndpoint,
     NewSecret,
+    RotateSecret,
     shown,
     shown_delivery,
     shown_with_secret,
     whole_seconds,
 )
-from notification.webhooks.connecting import Destinations
-from notification.webhooks.payloads import PING, ping
-from notification.webhooks.problems import EndpointInactive, TooManyEndpoints
-from notification.webhooks.requests import ChangeEndpoint, CreateEndpoint, RotateSecret
-from notification.webhooks.signing import new_secret
-from notification.webhooks.store import EndpointRow
 
 ENDPOINTS_MAX = 20  # of one owner
 SECRETS_MAX = 3  # that sign at once

@@ -18,7 +18,11 @@ from chassis.http.pagination import PageNumber, PageSize
 from chassis.postgres.pool import Pool, connection, transaction
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused, NotFound, Unavailable
 from notification.webhooks import endpoints, store
-from notification.webhooks.answers import (
+from notification.webhooks.endpoints import OutsideChecks, asker
+from notification.webhooks.problems import EndpointInactive, TooManyEndpoints
+from notification.webhooks.wire import (
+    ChangeEndpoint,
+    CreateEndpoint,
     Delivery,
     DeliveryInFull,
     DeliveryList,
@@ -27,13 +31,12 @@ from notification.webhooks.answers import (
     EndpointList,
     NewEndpoint,
     NewSecret,
+    Nothing,
+    RotateSecret,
     shown,
     shown_delivery,
     shown_in_full,
 )
-from notification.webhooks.endpoints import OutsideChecks, asker
-from notification.webhooks.problems import EndpointInactive, TooManyEndpoints
-from notification.webhooks.requests import ChangeEndpoint, CreateEndpoint, Nothing, RotateSecret
 
 PATH = "/api/v1/webhook-endpoints"
 ONE = PATH + "/{endpoint_id:uuid}"

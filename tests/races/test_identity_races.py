@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import pytest
 
+from identity.composition import SCHEMA
 from identity.hashing import HashingPool
 from identity.keys import make_first_key
 from identity.password_store import PasswordStore
-from identity.services import SCHEMA
 from identity.store import Store
 from tests.support.identity import (
     EMAIL,

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-import catalog.requests
+import catalog.wire
 import identity.wire
-import notification.webhooks.requests
+import notification.webhooks.wire
 from catalog import checks, search_texts
 from catalog.domain.searching import fold
 from catalog.routes.public import _search

@@ -8,8 +8,8 @@ import msgspec
 
 from catalog.domain.ownership import Viewer
 from catalog.organizing import create_session, create_show, publish_session
-from catalog.requests import AreaOfSeats, CreateSession, CreateShow, CreateVenue, RowOfSeats
 from catalog.venues import create_venue
+from catalog.wire import AreaOfSeats, CreateSession, CreateShow, CreateVenue, RowOfSeats
 from chassis.ids import uuid7
 from chassis.postgres.pool import open_pool, transaction
 from identity.administration import create_account, make_buyers

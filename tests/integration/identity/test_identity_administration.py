@@ -15,7 +15,7 @@ from identity.administration import (
     remove_buyers,
     rotate_keys,
 )
-from identity.services import opened
+from identity.composition import opened
 from identity.workers import prune, run
 from tests.support.identity import EMAIL, PASSWORD, identity_tables, running_identity
 
