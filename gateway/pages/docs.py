@@ -20,6 +20,6 @@ def docs_files() -> dict[str, File]:
     shipped = load_files(
         Path(next(iter(spec.submodule_search_locations))) / "dist", "/docs/assets", CACHE_CONTROL
     )
-    files = load_files(Path(__file__).resolve().parent.parent / "web" / "docs", "/docs")
+    files = load_files(Path(__file__).resolve().parents[2] / "web" / "docs", "/docs")
     files |= {f"/docs/assets/{name}": shipped[f"/docs/assets/{name}"] for name in ASSETS}
     return files

@@ -25,7 +25,7 @@ READY_KEPT_S = 1.0
 METRICS_KEPT_S = 1.0  # writing them out takes 15 ms, and probes are not limited
 READ_ONLY = {"Allow": "GET, HEAD, OPTIONS"}
 JSON = (b"content-type", b"application/json")
-STOREFRONT = Path(__file__).resolve().parent.parent / "web" / "storefront"
+STOREFRONT = Path(__file__).resolve().parents[2] / "web" / "storefront"
 
 
 class Operations:

@@ -188,7 +188,7 @@ async def test_money_under_way_for_a_cancelled_session_goes_back(
     await cancel_session(app, session_id)
     async with transaction(app.services.pool) as one:
         verdict = Verdict(state="succeeded", amount=PRICE, currency="CNY")
-        settled = await settle(one, app.services.tickets, payment_id, verdict)
+        settled = await settle(one, app.services.issuing, payment_id, verdict)
     assert settled.state == "refund_due"
     read = (await app.get(f"/orders/{order['order_id']}", user=user)).json
     assert (read["status"], read["cancel_reason"]) == ("cancelled", "session_cancelled")

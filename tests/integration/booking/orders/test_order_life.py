@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from booking.events.schemas import schemas
-from booking.orders import cancelling as cancellation
+from booking.orders import expiry
 from booking.orders.expiry import complete_due_orders, complete_orders
 from tests.support.booking import (
     BookingApp,
@@ -91,7 +91,7 @@ async def test_what_is_told_to_the_owner_and_to_consumers_has_one_id_and_keeps_i
     await app.cancel(USER, orders[1])
     async with booking_tables(database_url) as tables:
         await let_time_pass(tables, orders[2], 60)
-    await cancellation.sweep_orders(app.services.pool, app.services.holds)
+    await expiry.sweep_orders(app.services.pool, app.services.holds)
 
     events = await outbox(database_url)
     stored = schemas()
@@ -147,7 +147,7 @@ async def test_an_order_completes_only_when_its_organizer_has_answered(
 async def test_all_that_are_due_complete_together_and_only_what_is_paid(
     app: BookingApp, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cancellation, "COMPLETE_BATCH_MAX", 2)
+    monkeypatch.setattr(expiry, "COMPLETE_BATCH_MAX", 2)
     session_id = app.neighbours.publish(max_tickets_per_user=10)
     orders = [(await app.order(USER, session_id, quantity=1)).json["order_id"] for _ in range(7)]
     for order_id in orders[:5]:

@@ -210,7 +210,7 @@ async def test_only_seats_that_were_taken_again_are_told_redis_anew(
     Disturbed(app, taken_in_silence)
     assert (await app.pay(OTHER, in_time["order_id"], key="p2")).status == 202
     services = app.services
-    settling = Settling(services.pool, tickets=services.tickets, holds=services.holds)
+    settling = Settling(services.pool, tickets=services.issuing, holds=services.holds)
     for order_id, user, seats in (
         (in_time["order_id"], OTHER, []),
         (late.order_id, USER, late.seats),
