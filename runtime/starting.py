@@ -233,11 +233,11 @@ class _Start:
             self._say(line)
 
 
-def command() -> str:
-    """How to call `stampede` from here: whoever said `make run` has it in no PATH."""
-    beside = Path(sys.executable).with_name("stampede")
-    if shutil.which("stampede") or not beside.is_file():
-        return "stampede"
+def command(name: str = "stampede") -> str:
+    """How to call it from here: whoever said `make run` has it in no PATH."""
+    beside = Path(sys.executable).with_name(name)
+    if shutil.which(name) or not beside.is_file():
+        return name
     here = Path.cwd()
     return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
 

@@ -200,7 +200,7 @@ class SessionOver(Problem):
 
 
 class InvalidTicketCode(Problem):
-    """No ticket has this code: no key of ours signed it, or not whole."""
+    """This is not a ticket code: it is forged, or was not read to its end."""
 
     code, status = "invalid-ticket-code", 422
 

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from litestar import Litestar
@@ -69,6 +69,7 @@ def describe(app: Litestar) -> dict[str, Any]:
                 _describe_in_words(item[method], handler)
                 _describe_body(item[method], handler.opt.get("body"), schemas)
                 _describe_operation(path, item[method], handler.opt)
+                _describe_answers(handler, schemas)
         paths[path] = item
     document["paths"] = paths
     schemas["Problem"] = PROBLEM_SCHEMA
@@ -93,11 +94,34 @@ def _describe_body(operation: dict[str, Any], kind: Any, schemas: dict[str, Any]
     (schema,), found = msgspec.json.schema_components(
         [kind], ref_template="#/components/schemas/{name}"
     )
-    schemas.update(found)
+    for name, schema_of_it in found.items():
+        schemas[name] = _in_clean_words(schema_of_it)
     operation["requestBody"] = {
         "required": True,
         "content": {"application/json": {"schema": schema}},
     }
+
+
+def _describe_answers(handler: Any, schemas: dict[str, Any]) -> None:
+    """The docstrings of an answer's structs, which Litestar leaves out."""
+    kinds = [spec.data_container for spec in (handler.responses or {}).values()]
+    kinds.append(inspect.signature(handler.fn, eval_str=True).return_annotation)
+    structs = {one for kind in kinds for one in (kind, *get_args(kind)) if _is_struct(one)}
+    _, found = msgspec.json.schema_components(structs)
+    for name, schema in found.items():
+        if name in schemas and "description" in schema:
+            schemas[name].setdefault("description", _in_clean_words(schema)["description"])
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _in_clean_words(schema: dict[str, Any]) -> dict[str, Any]:
+    """With its docstring as it reads, not as it is indented in the code."""
+    if "description" not in schema:
+        return schema
+    return schema | {"description": inspect.cleandoc(schema["description"])}
 
 
 def _describe_operation(path: str, operation: dict[str, Any], opt: dict[str, Any]) -> None:

@@ -53,6 +53,7 @@ def loadtest_prepare(
 ) -> None:
     """A session and buyers on the running platform, for locust's web page."""
     from loadtest.plan import Plan, prepare
+    from runtime.starting import command
 
     async def run(loaded: Settings) -> Plan:
         return await prepare(
@@ -64,7 +65,7 @@ def loadtest_prepare(
         )
 
     with_servers(load(port=port, data_dir=data_dir), run).write(path)
-    say(f"locust -f loadtest/locustfile.py --plan {path}")
+    say(f"{command('locust')} -f loadtest/locustfile.py --plan {path}")
 
 
 @stampede.command()

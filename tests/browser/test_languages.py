@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Visit
+from tests.browser.storefront import BUYER
 
 HEADINGS = {"en": "What's on", "zh-CN": "正在发生的演出"}
 
@@ -38,3 +39,11 @@ async def test_a_choice_made_here_is_stronger_than_the_browser(visit: Visit) -> 
     await shop.page.reload()
     await expect(shop.page.locator("h1")).to_have_text(HEADINGS["zh-CN"])
     await expect(shop.page.get_by_role("button", name="English", exact=True)).to_be_visible()
+
+
+async def test_an_account_of_the_demo_does_not_turn_its_visitor_s_language(visit: Visit) -> None:
+    shop = await visit("en")
+    await shop.open("/login?next=/me")
+    await shop.page.get_by_role("button", name="Log in with it").click()
+    await expect(shop.page.locator(".account-card .lead")).to_have_text(BUYER.email)
+    assert await shop.page.evaluate("document.documentElement.lang") == "en"

@@ -49,6 +49,22 @@ async def is_in_sight(place: Locator) -> bool:
     return seen
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_the_map_s_head_says_day_hour_zone_and_venue_in_whole(
+    visit: Visit, language: str
+) -> None:
+    shop = await visit(language, timezone_id="America/Los_Angeles", **PHONE)
+    session = await shop.session_on_sale()
+    await shop.open(f"/sessions/{session['session_id']}")
+    words = shop.page.locator(".choose-words p")
+    await expect(words).to_contain_text("19:30")
+    assert await words.evaluate(
+        "one => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight + 1"
+    )
+    for place in ("#best-area", ".total b", ".panel-foot .button", "canvas"):
+        assert await is_in_sight(shop.page.locator(place)), place
+
+
 @pytest.mark.parametrize("size", PHONES)
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_area_price_and_button_are_in_sight_together(

@@ -4,12 +4,16 @@ import stat
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from chassis.settings import Settings
+from loadtest.plan import Plan
 from runtime.starting import warnings, where_to_look, with_webhook_secret
+from stampede.cli import measuring as cli_measuring
 
 
 def test_each_installation_has_a_webhook_secret_of_its_own_and_keeps_it(tmp_path: Path) -> None:
@@ -43,6 +47,29 @@ def test_a_newcomer_is_told_a_command_that_is_there(
     monkeypatch.setenv("PATH", str(made.parent) if in_path else "/nowhere")
     told = where_to_look(Settings(data_dir=tmp_path), None)
     assert any(line.endswith(called) for line in told)
+
+
+def test_who_prepares_a_crowd_is_told_a_locust_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / ".venv" / "bin" / "locust"
+    made.parent.mkdir(parents=True)
+    made.write_text("#!/bin/sh\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(made.with_name("python")))
+    monkeypatch.setenv("PATH", "/nowhere")
+    prepared = Plan(
+        base_url="http://localhost:8000",
+        session_id=uuid4(),
+        area_id=uuid4(),
+        tickets=1,
+        tickets_per_buyer_max=1,
+        opens_at=0.0,
+        tokens=[],
+    )
+    monkeypatch.setattr(cli_measuring, "with_servers", lambda loaded, use: prepared)
+    told = CliRunner().invoke(cli_measuring.loadtest_prepare, ["--plan", "plan.json"])
+    assert told.output == ".venv/bin/locust -f loadtest/locustfile.py --plan plan.json\n"
 
 
 @pytest.mark.parametrize(

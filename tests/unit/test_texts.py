@@ -117,7 +117,7 @@ BOOKING = (
     "door",
 )
 MODULES = [importlib.import_module(f"booking.{room}.wire") for room in BOOKING]
-MODULES += [catalog.requests, identity.wire, notification.webhooks.requests]
+MODULES += [catalog.wire, identity.wire, notification.webhooks.wire]
 
 
 def _patterns(kind: Any) -> Iterator[str]:
@@ -153,7 +153,7 @@ def test_no_pattern_of_the_api_can_divide_a_text_in_two_ways() -> None:
 @given(some.text(alphabet="a \u3000\x00\x7f\n\u202e", max_size=6))
 def test_a_line_has_something_to_see_in_it_and_nothing_that_ends_it(text: str) -> None:
     good = set(text) <= set("a \u3000") and text.strip(" ") != ""
-    assert bool(re.search(catalog.requests._LINE, text)) == good
+    assert bool(re.search(catalog.wire._LINE, text)) == good
 
 
 def test_findings_beyond_the_answer_are_not_looked_for() -> None:

@@ -1,14 +1,17 @@
 """JSON answers in gzip: which, with which headers, and how often the work is done."""
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from chassis.seam.upstream import Scope, Send
 from gateway.http import compression
+from gateway.http.exchange import Exchange
 from tests.support.gateway import Rig, answer_json, rig
 
 SESSION = "01890000-0000-7000-8000-000000000000"
@@ -103,4 +106,47 @@ async def test_a_version_is_packed_once_and_what_is_somebodys_own_is_not_kept(
     )
     for _ in range(2):
         await edge.client.get(SEATS, GZIP)
+    assert len(packed) == 4
+
+
+def asked(query: bytes = b"") -> Exchange:
+    return cast(Exchange, SimpleNamespace(path=SEATS, query=query))
+
+
+@pytest.fixture
+def packed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How long what is packed is, at each time."""
+    lengths: list[int] = []
+
+    async def count(body: bytes) -> bytes:
+        lengths.append(len(body))
+        await asyncio.sleep(0)  # others come meanwhile, as they do while a thread packs
+        return gzip.compress(body)
+
+    monkeypatch.setattr(compression, "_compressed", count)
+    return lengths
+
+
+async def test_who_asks_while_a_version_is_packed_waits_for_it(packed: list[int]) -> None:
+    sut = compression.Compression()
+    headers = [(b"etag", b'"5"'), (b"cache-control", b"no-cache")]
+    every = await asyncio.gather(*(sut.pack(asked(), headers, b"x" * 2_000) for _ in range(20)))
+    assert len(packed) == 1
+    assert {body for _, body in every} == {every[0][1]}
+
+
+async def test_what_is_kept_packed_is_bounded_and_the_longest_unasked_goes_first(
+    packed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = b"x" * 2_000
+    monkeypatch.setattr(compression, "KEPT_BYTES", 2 * len(gzip.compress(body)))
+    sut = compression.Compression()
+    headers = [(b"etag", b'"5"'), (b"cache-control", b"no-cache")]
+    for query in (b"a", b"b", b"a", b"c"):  # c takes the place of b
+        await sut.pack(asked(query), headers, body)
+    assert len(packed) == 3
+    for query in (b"a", b"c"):
+        await sut.pack(asked(query), headers, body)
+    assert len(packed) == 3
+    await sut.pack(asked(b"b"), headers, body)
     assert len(packed) == 4

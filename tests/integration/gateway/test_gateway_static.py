@@ -68,3 +68,24 @@ def test_an_address_changes_when_a_file_does(tmp_path: Path) -> None:
     with (tmp_path / "js" / "clock.js").open("a") as file:
         file.write("// changed\n")
     assert before.isdisjoint(load_storefront(tmp_path).keys() - {"/"})
+
+
+async def test_a_kept_file_has_a_tag_for_each_form_and_says_what_it_depends_on(edge: Rig) -> None:
+    page = (await edge.client.get("/")).body.decode()
+    (main,) = re.findall(r'<script type="module" src="([^"]+)"', page)
+    tags = set()
+    for coding in ("gzip", "identity"):
+        accepted = ("Accept-Encoding", coding)
+        answer = await edge.client.get(f"/{main}", [accepted])
+        assert answer.header("vary") == "Accept-Encoding", coding
+        tag = answer.header("etag")
+        assert tag is not None
+        tags.add(tag)
+        for asked in (tag, f'W/{tag}, "other"', "*"):
+            again = await edge.client.get(f"/{main}", [accepted, ("If-None-Match", asked)])
+            assert (again.status, again.body, again.header("etag")) == (304, b"", tag)
+            assert again.header("vary") == "Accept-Encoding"
+            assert again.header("cache-control") == IMMUTABLE
+        stale = await edge.client.get(f"/{main}", [accepted, ("If-None-Match", '"other"')])
+        assert stale.status == 200
+    assert len(tags) == 2

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from runtime.listening import GRACE_S, tune
 from tests.support.long_answers import LONG_BYTES, LONG_PATH, SHORT_PATH
 from tests.support.servers import ROOT, eventually, free_port
 
@@ -182,3 +183,15 @@ async def test_a_slow_client_gets_all_of_it(clients: Clients) -> None:
             await asyncio.sleep(max(0.0, began + due_s - time.monotonic()))
             taken += len(await reader.readexactly(min(40_000, LONG_BYTES - taken)))
         assert time.monotonic() - began > TIMEOUT_S
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's option is Linux's")
+def test_who_was_accepted_before_the_listener_was_told_is_told_too() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        accepted, _ = listener.accept()
+        with client, accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0
+            assert tune(TIMEOUT_S) >= 1
+            told = (TIMEOUT_S + GRACE_S) * 1000
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == told

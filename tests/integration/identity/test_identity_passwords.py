@@ -241,6 +241,62 @@ async def test_the_events_are_what_the_contract_promises(
     assert msgspec.json.decode(changed.data, type=PasswordChanged).by_link is True
 
 
+TOO_LATE = pytest.mark.parametrize(
+    "late",
+    ["UPDATE password_resets SET ends_at = now()", "UPDATE accounts SET active = false"],
+    ids=["late", "closed"],
+)
+
+
+@TOO_LATE
+async def test_a_link_that_came_too_late_costs_no_hash(
+    database_url: str, tables: "Tables", late: str
+) -> None:
+    hasher = HeldHasher()
+    pool = HashingPool(threads=1, waiting_max=0, hasher=hasher)
+    async with running_identity(database_url, passwords=pool) as identity:
+        await identity.register()
+        await identity.forget()
+        token = await identity.link(tables)
+        await tables.execute(late)
+        hasher.go_on.clear()
+        held = asyncio.ensure_future(pool.hash("the only place"))
+        await asyncio.sleep(0)
+        answer = await identity.reset(token)
+        assert (answer.status, answer.code) == (410, "link-expired")
+        hasher.go_on.set()
+        await held
+
+
+class BusyPool(HashingPool):
+    """Calls `meanwhile` once, after the next password has been hashed."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def hash(self, password: str) -> str:
+        hashed = await super().hash(password)
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+        return hashed
+
+
+@TOO_LATE
+async def test_a_link_that_ends_while_the_password_is_hashed_changes_nothing(
+    database_url: str, tables: "Tables", late: str
+) -> None:
+    pool = BusyPool(threads=1)
+    async with running_identity(database_url, passwords=pool) as identity:
+        await identity.register()
+        await identity.forget()
+        token = await identity.link(tables)
+        before = await tables.fetch("SELECT password_hash FROM accounts")
+        pool.meanwhile = lambda: tables.execute(late)
+        answer = await identity.reset(token)
+        assert (answer.status, answer.code) == (410, "link-expired")
+        assert await tables.fetch("SELECT password_hash FROM accounts") == before
+
+
 # who asks
 
 

@@ -165,6 +165,11 @@ async def test_who_asks_for_no_csv_gets_json(app: BookingApp, session_id: UUID) 
         "text/csv": True,
         "text/csv; charset=utf-8": True,
         "application/json;q=0.5, text/csv": True,
+        "text/csv;q=0": False,
+        "text/*;q=0.5, */*;q=0.1": True,
+        "text/csv; q=1e400": True,  # no weight: it was a 500
+        "text/csv;q=nan": True,
+        ",,;;q=": False,
         "text/*": True,
     }.items():
         for what in FILES:

@@ -12,6 +12,7 @@ import { notice } from "../parts/states.js";
 
 const { t } = i18n;
 const DEMO = { email: "buyer@demo.stampede.example", password: "buy-2-tickets" }; // as runtime/demo makes it
+const SHARED = "@demo.stampede.example"; // accounts that are everybody's: their language is nobody's choice
 
 /** For pages that need somebody: leads to the login and says so by true. */
 export function needLogin() {
@@ -36,7 +37,7 @@ function nextOf(query) {
 async function followProfile() {
   if (i18n.chosen()) return;
   const profile = await api.profile().catch(() => null);
-  if (profile) i18n.adopt(profile.locale);
+  if (profile && !profile.email.endsWith(SHARED)) i18n.adopt(profile.locale);
 }
 
 export function form({ fields, submit, words, act, then }) {

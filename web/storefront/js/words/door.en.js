@@ -18,7 +18,7 @@ export default {
   "field.code": "Scan or paste a ticket code.",
   "field.gate": "A gate’s name has at most 40 characters.",
   "problem.already-checked-in": "Somebody went in with this ticket. First scan:",
-  "problem.invalid-ticket-code": "This is no ticket code: forged, or not read to its end.",
+  "problem.invalid-ticket-code": "This is not a ticket code: it is forged, or was not read to its end.",
   "problem.ticket-void": "This ticket is void: refunded, given away, or sold again.",
   "problem.wrong-session": "This ticket is for another session:",
   "problem.not-assigned": "You are not on this session’s door. Ask its organizer.",
