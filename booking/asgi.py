@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar
 
+from booking.composition import Booking, opened
 from booking.routes import ROUTES
 from booking.seats.live import LiveSeats
-from booking.services import Booking, opened
-from booking.store.truth import database_now
-from chassis.asgi import service_app
+from booking.seats.store import database_now
+from chassis.http.service import service_app
 from chassis.problems import Problem
 from chassis.wiring import Wiring
 

@@ -10,19 +10,20 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from booking.cancellation import complete_due_orders, sweep_orders
+from booking.composition import Booking, opened
+from booking.orders.expiry import complete_due_orders, sweep_orders
 from booking.providers.registry import run_background as run_provider
 from booking.seats.keys import LOADED_SESSIONS
-from booking.seats.reconcile import Reconciler
+from booking.seats.reconciler import Reconciler
 from booking.seats.sweeper import Sweeper
-from booking.services import Booking, opened
-from booking.store.keys import prune_idempotency_keys
-from chassis import logs
-from chassis.archive import forget
-from chassis.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff, pause
 from chassis.context import CURRENT, RequestContext, new_request_id
+from chassis.events.archive import forget
+from chassis.events.relay import Relay
+from chassis.http import idempotency
+from chassis.observability import logs
+from chassis.postgres.pool import connection
 from chassis.problems import NotFound
-from chassis.relay import Relay
 from chassis.wiring import Wiring
 
 log = logs.get("booking")
@@ -73,7 +74,8 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
 
 
 async def _prune(booking: Booking) -> None:
-    await prune_idempotency_keys(booking.pool)
+    async with connection(booking.pool) as lent:
+        await idempotency.prune_keys(lent)
     await booking.guesses.prune()
 
 

@@ -11,8 +11,8 @@ from catalog.routes import ROUTES
 from catalog.seat_maps import SeatMaps
 from catalog.terms import Terms
 from catalog.workers import make_inbox
-from chassis.asgi import service_app
-from chassis.postgres import connection, open_pool
+from chassis.http.service import service_app
+from chassis.postgres.pool import connection, open_pool
 from chassis.problems import Problem
 from chassis.wiring import Wiring
 

@@ -10,17 +10,17 @@ from uuid import UUID
 
 import msgspec
 
-from booking.contract import (
+from catalog import store
+from chassis.events.envelope import Event
+from chassis.observability import logs
+from chassis.postgres.pool import Connection
+from contracts.booking import (
     SEATS_BLOCKED,
     SEATS_HELD,
     SEATS_RELEASED,
     SEATS_UNBLOCKED,
     SeatsChanged,
 )
-from catalog import store
-from chassis import logs
-from chassis.events import Event
-from chassis.postgres import Connection
 
 log = logs.get("catalog")
 

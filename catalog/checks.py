@@ -12,7 +12,7 @@ from msgspec import UnsetType
 
 from catalog.domain.plan import Row
 from catalog.domain.searching import YEAR_MAX, YEAR_MIN
-from catalog.requests import (
+from catalog.wire import (
     SEATS_A_SESSION_MAX,
     AreaOfSeats,
     ChangeSession,

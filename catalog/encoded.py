@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from chassis.pieces import PIECE_BYTES
+from chassis.http.pieces import PIECE_BYTES
 
 GZIP_FROM_BYTES = 4096  # below it, packing costs more than it saves
 GZIP_LEVEL = 5

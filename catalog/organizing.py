@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET
 
 from catalog import checks, store
-from catalog.answers import Session, Show
 from catalog.domain.ownership import Viewer
 from catalog.domain.plan import place_areas, standing_row
 from catalog.domain.searching import fold
@@ -25,18 +24,20 @@ from catalog.problems import (
     VenueInUse,
 )
 from catalog.reading import read_session, read_show
-from catalog.requests import (
+from catalog.search_texts import searched_by
+from catalog.store import AreaRow, Record, SessionRow, ShowRow
+from catalog.wire import (
     AreaOfSeats,
     ChangeSession,
     ChangeShow,
     CreateSession,
     CreateShow,
+    Session,
+    Show,
 )
-from catalog.search_texts import searched_by
-from catalog.store import AreaRow, Record, SessionRow, ShowRow
-from chassis import logs
 from chassis.ids import uuid7
-from chassis.postgres import Connection
+from chassis.observability import logs
+from chassis.postgres.pool import Connection
 from chassis.problems import FieldError, NotFound, ValidationFailed
 
 CHANGES_ALWAYS = ("sale_closes_at",)

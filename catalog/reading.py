@@ -11,16 +11,16 @@ from typing import Any
 from uuid import UUID
 
 from catalog import store
-from catalog.answers import SeatArea, Session, SessionList, Show, ShowList, ShowSummary
-from catalog.contract import RefundPolicy
 from catalog.domain.ownership import Viewer, may_see
 from catalog.domain.sales import sale_state
 from catalog.domain.searching import Search
 from catalog.encoded import Encoded, encode
 from catalog.store import Record
-from chassis.cache import FetchOnce
-from chassis.postgres import Connection, Pool, connection
+from catalog.wire import SeatArea, Session, SessionList, Show, ShowList, ShowSummary
+from chassis.concurrency.cache import FetchOnce
+from chassis.postgres.pool import Connection, Pool, connection
 from chassis.problems import NotFound
+from contracts.catalog import RefundPolicy
 
 FRESH_S = 0.5  # `available` may lag by a second in all; events take a part of it
 ENTRIES_MAX = 5000

@@ -13,16 +13,16 @@ from uuid import UUID
 import msgspec
 
 from catalog import store
-from catalog.answers import AreaMap, Seat, SeatMap, SeatRow
 from catalog.domain import hall
 from catalog.domain.ownership import Viewer
 from catalog.domain.plan import NumberedRow, Row, number_rows, standing_row
 from catalog.encoded import PACKED_ALONE_FROM_BYTES, Encoded, Packed, encode, pack
 from catalog.store import AreaRow
-from chassis.cache import FetchOnce
-from chassis.postgres import Pool, connection
+from catalog.wire import AreaMap, Seat, SeatMap, SeatRow
+from chassis.concurrency.cache import FetchOnce
+from chassis.concurrency.threads import SlowThreads
+from chassis.postgres.pool import Pool, connection
 from chassis.problems import NotFound
-from chassis.threads import SlowThreads
 
 KEEP_S = 86_400.0
 KEEP_DRAFT_S = 600.0

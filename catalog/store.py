@@ -11,9 +11,8 @@ import msgspec
 
 from catalog.domain.plan import Row
 from catalog.domain.searching import Search
-from chassis import idempotency
-from chassis.pages import offset
-from chassis.postgres import Connection, load_queries
+from chassis.http.pagination import offset
+from chassis.postgres.pool import Connection, load_queries
 
 _sql = load_queries(Path(__file__).parent / "sql")
 
@@ -152,7 +151,7 @@ async def delete_show(connection: Connection, show_id: UUID) -> None:
 
 
 async def set_refund_policy(connection: Connection, show_id: UUID, policy: Any) -> None:
-    """`policy`: a struct with the fields of catalog.contract.RefundPolicy."""
+    """`policy`: a struct with the fields of contracts.catalog.RefundPolicy."""
     values = msgspec.structs.asdict(policy)
     await _sql.set_refund_policy(connection, show_id=show_id, **values)
 
@@ -317,10 +316,6 @@ async def move_availability(
         )
     )
     return {row["area_id"] for row in rows}
-
-
-async def prune_idempotency_keys(connection: Connection) -> None:
-    await connection.execute(idempotency.PRUNE)
 
 
 async def ping(connection: Connection) -> None:

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from catalog import store
-from catalog.contract import (
+from catalog.domain.plan import number_rows
+from catalog.encoded import Encoded, encode
+from catalog.reading import FRESH_S, refund_policy
+from catalog.seat_maps import KEEP_S, rows_of
+from catalog.store import AreaRow, Record
+from chassis.concurrency.cache import FetchOnce
+from chassis.concurrency.coalescer import Coalescer
+from chassis.postgres.pool import Pool, connection
+from chassis.problems import NotFound
+from contracts.catalog import (
     AreaPlan,
     AreaTerms,
     RowPlan,
@@ -14,15 +23,6 @@ from catalog.contract import (
     SessionTerms,
     ShowTerms,
 )
-from catalog.domain.plan import number_rows
-from catalog.encoded import Encoded, encode
-from catalog.reading import FRESH_S, refund_policy
-from catalog.seat_maps import KEEP_S, rows_of
-from catalog.store import AreaRow, Record
-from chassis.cache import FetchOnce
-from chassis.coalescer import Coalescer
-from chassis.postgres import Pool, connection
-from chassis.problems import NotFound
 
 SESSIONS_MAX = 5000
 READ_TOGETHER_MAX = 200

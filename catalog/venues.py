@@ -12,16 +12,15 @@ from uuid import UUID
 from msgspec import UNSET
 
 from catalog import store
-from catalog.answers import Venue
 from catalog.domain.ownership import Viewer
 from catalog.domain.searching import fold
 from catalog.organizing import day_at
 from catalog.problems import TimeZoneFrozen, VenueHasShows
-from catalog.requests import ChangeVenue, CreateVenue
 from catalog.store import Record
-from chassis import logs
+from catalog.wire import ChangeVenue, CreateVenue, Venue
 from chassis.ids import uuid7
-from chassis.postgres import Connection
+from chassis.observability import logs
+from chassis.postgres.pool import Connection
 from chassis.problems import NotFound
 
 log = logs.get("catalog")

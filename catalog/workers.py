@@ -2,11 +2,12 @@
 
 import asyncio
 
-from catalog import availability, store
-from chassis import logs
-from chassis.backoff import Backoff, pause
-from chassis.inbox import Inbox
-from chassis.postgres import Pool, connection, open_pool
+from catalog import availability
+from chassis.concurrency.backoff import Backoff, pause
+from chassis.events.inbox import Inbox
+from chassis.http import idempotency
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection, open_pool
 from chassis.wiring import Wiring
 
 PRUNE_EVERY_S = 3600.0
@@ -37,7 +38,7 @@ async def _prune(pool: Pool, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             async with connection(pool) as lent:
-                await store.prune_idempotency_keys(lent)
+                await idempotency.prune_keys(lent)
             failures = 0
         except Exception as failure:
             failures += 1

@@ -35,3 +35,14 @@ class DatabaseClock:
 def rfc3339(moment: datetime) -> str:
     """`2026-08-15T11:30:00Z`: UTC, whole seconds (API.md)."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def whole_second(moment: datetime) -> datetime:
+    """Times in answers have whole seconds (API.md)."""
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.replace(microsecond=0) if moment.microsecond else moment
+
+
+def second(moment: datetime | None) -> datetime | None:
+    return whole_second(moment) if moment is not None else None

@@ -1,6 +1,6 @@
 """Errors as the caller sees them: application/problem+json (RFC 9457) with a stable code.
 
-Raise a Problem anywhere below a route; `chassis.asgi` and the gateway render it, nobody else.
+Raise a Problem anywhere below a route; `chassis.http.service` and the gateway render it, nobody else.
 """
 
 from collections.abc import Mapping, Sequence

@@ -266,7 +266,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "smtp_url": _url("smtp", "smtps"),
     "mail_from": str,
     "payment_provider": str,  # a module of booking.providers; its registry says which there are
-    "event_archive_days": _whole(0, 30),  # chassis.archive.DAYS_MAX
+    "event_archive_days": _whole(0, 30),  # chassis.events.archive.DAYS_MAX
     "webhook_allow_private": _flag,
     "webhook_secret": _words,
 }

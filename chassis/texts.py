@@ -3,7 +3,7 @@
 Unicode normalisation sorts each run of combining marks (non-starters) by their class, and CPython sorts
 by insertion: 20,000 marks in one run take a second. No language needs more than a few in a row; UAX #15
 (section 13, Stream-Safe Text Format) takes 30 as the most that a process has to keep in mind. A text
-with a longer run is refused where it comes in (chassis.body), before anybody normalises it.
+with a longer run is refused where it comes in (chassis.http.bodies), before anybody normalises it.
 """
 
 import re

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from chassis.broker import Broker
-from chassis.client import ServiceClient
+from chassis.auth.tokens import Verifier
+from chassis.events.broker import Broker
+from chassis.seam.client import ServiceClient
+from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
-from chassis.tokens import Verifier
-from chassis.upstream import Upstreams
 
 
 class Wiring(msgspec.Struct, frozen=True, kw_only=True):

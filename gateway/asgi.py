@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from chassis import logs
-from chassis.redis import RedisCalls, open_redis
-from chassis.upstream import Receive, Scope, Send
+from chassis.observability import logs
+from chassis.redis.scripts import RedisCalls, open_redis
+from chassis.seam.upstream import Receive, Scope, Send
 from chassis.wiring import Wiring
 from gateway.edge import Edge
-from gateway.gate import SCRIPTS
+from gateway.protection.gate import SCRIPTS
 
 REDIS_TIMEOUT_S = (
     0.5  # a request waits no longer for Redis; it is then counted by this process alone

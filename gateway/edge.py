@@ -3,9 +3,9 @@
 import contextlib
 import time
 
-from chassis import logs
-from chassis.client import ServiceClient
+from chassis.auth.tokens import Principal, Verifier, bearer_token
 from chassis.context import CURRENT
+from chassis.observability import logs
 from chassis.problems import (
     InternalError,
     MethodNotAllowed,
@@ -15,25 +15,25 @@ from chassis.problems import (
     Unauthenticated,
     Unavailable,
 )
-from chassis.redis import RedisCalls
-from chassis.tokens import Principal, Verifier, bearer_token
-from chassis.upstream import Receive, Scope, Send
+from chassis.redis.scripts import RedisCalls
+from chassis.seam.client import ServiceClient
+from chassis.seam.upstream import Receive, Scope, Send
 from chassis.wiring import Wiring
-from gateway.addresses import Addresses
-from gateway.admission import PAY, Admission, Place, StreamPlaces
-from gateway.answer_headers import AnswerHeaders
-from gateway.bodies import Bodies, ClientGone
-from gateway.cors import Cors
-from gateway.exchange import Exchange
 from gateway.forwarding import Forwarder
-from gateway.gate import Gate
-from gateway.limits import Policies
+from gateway.http.bodies import Bodies, ClientGone
+from gateway.http.cors import Cors
+from gateway.http.exchange import Exchange
+from gateway.http.response_headers import AnswerHeaders
 from gateway.metrics import count_request
-from gateway.operations import Operations, read_only
+from gateway.pages.operations import Operations, read_only
 from gateway.problems import BadRequest, UriTooLong
-from gateway.revocations import Revocations
+from gateway.protection.addresses import Addresses
+from gateway.protection.admission import PAY, Admission, Place, StreamPlaces
+from gateway.protection.gate import Gate
+from gateway.protection.limits import Policies
+from gateway.protection.revocations import Revocations
+from gateway.protection.unread import Unread
 from gateway.routing import METHODS, Route, Routes, judge
-from gateway.unread import Unread
 
 TARGET_MAX_BYTES = 4096  # path and query
 FORGED = frozenset({400, 401})  # what a message gets that no provider of ours has signed

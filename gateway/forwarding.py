@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from chassis import logs
-from chassis.finishing import RUN_TO_ITS_END
+from chassis.http.completion import RUN_TO_ITS_END
+from chassis.observability import logs
 from chassis.problems import (
     CONTENT_TYPE,
     Forbidden,
@@ -23,13 +23,13 @@ from chassis.problems import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from chassis.upstream import SAFE_METHODS, Message, Scope, Upstreams
-from gateway.compression import Compression, as_asked, varied
-from gateway.exchange import Exchange
-from gateway.headers import Headers
-from gateway.revocations import Revocations
+from chassis.seam.upstream import SAFE_METHODS, Message, Scope, Upstreams
+from contracts.identity import REVOKED_LOGIN_HEADER
+from gateway.http.compression import Compression, as_asked, varied
+from gateway.http.exchange import Exchange
+from gateway.http.request_headers import Headers
+from gateway.protection.revocations import Revocations
 from gateway.routing import Route
-from identity.contract import REVOKED_LOGIN_HEADER
 
 ANSWER_DEADLINE_S = 15.0  # until an answer begins; the seam's own deadlines are shorter
 DRAIN_S = 5.0  # what is being committed when the server stops

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from identity.contract import JWKS_PATH
+from contracts.identity import JWKS_PATH
 
 Service = Literal["identity", "catalog", "booking", "notification"]
 Limit = Literal["ip", "login", "refresh", "mail", "signed"]
@@ -29,7 +29,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     template: the path with its parameters named; bounded in number, so fit for a metric's label.
     limit: beside the limit by address that every route has, one more by address. `signed` has neither:
         a whole sale's callbacks come from one address, so only those that are refused are counted.
-    lane: which places it waits for (see gateway.admission).
+    lane: which places it waits for (see gateway.protection.admission).
     token_ignored: an expired token is no reason to refuse it; the caller comes for a new one.
     cookies: whether its service reads and sets any. From and to all others they go no further.
     """

@@ -7,17 +7,17 @@ from uuid import UUID, uuid4
 
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from chassis import logs
 from chassis.clock import rfc3339
 from chassis.ids import uuid7
-from chassis.postgres import Pool, connection, open_pool, transaction
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection, open_pool, transaction
 from chassis.settings import Settings
 from identity import keys
+from identity.composition import SCHEMA
 from identity.domain.passwords import acceptable_password
 from identity.domain.people import clean_name, normalise_email, refused
 from identity.hashing import UNUSABLE, hash_parameters
 from identity.registration import EVERYBODY
-from identity.services import SCHEMA
 from identity.store import NewAccount, Store
 from identity.tokens import sign_access_token
 

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar
 
-from chassis.asgi import service_app
-from chassis.postgres import connection
+from chassis.http.service import service_app
+from chassis.postgres.pool import connection
 from chassis.problems import Overloaded
 from chassis.wiring import Wiring
+from identity.composition import UseCases, opened
 from identity.hashing import HashingPool
 from identity.routes import ROUTES
-from identity.services import UseCases, opened
 
 
 def create_app(wiring: Wiring, *, passwords: HashingPool | None = None) -> Litestar:

@@ -19,8 +19,9 @@ from uuid import UUID
 
 import msgspec
 
-from chassis import logs
-from chassis.postgres import Connection, Pool, connection
+from chassis.concurrency.turns import Turns
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection
 from chassis.problems import Overloaded, RateLimited
 from identity.devices import Device
 from identity.domain.passwords import normalise_password
@@ -29,7 +30,6 @@ from identity.password_store import PasswordStore
 from identity.problems import InvalidCredentials
 from identity.store import Credentials, FailureLimit, Store
 from identity.tokens import hash_of
-from identity.turns import Turns
 
 FAILURES_MAX = 10
 FAILURE_WINDOW_S = 900.0

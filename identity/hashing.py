@@ -13,8 +13,8 @@ from typing import TypeVar
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from chassis.concurrency.threads import SlowThreads
 from chassis.problems import Overloaded
-from chassis.threads import SlowThreads
 
 # OWASP Password Storage Cheat Sheet, the least that it calls enough; PROMISES.md asks for no less.
 MEMORY_COST_KIB = 19 * 1024

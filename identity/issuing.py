@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from chassis.ids import uuid7
-from chassis.postgres import Connection
+from chassis.postgres.pool import Connection
 from identity.keys import Keys, SigningKey
 from identity.store import Store
 from identity.tokens import hash_of, new_refresh_token, sign_access_token

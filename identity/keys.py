@@ -12,14 +12,14 @@ from datetime import datetime
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chassis.cache import FetchOnce
-from chassis.postgres import Connection, Pool, connection, transaction
+from chassis.concurrency.cache import FetchOnce
+from chassis.postgres.pool import Connection, Pool, connection, transaction
 from identity.store import Store, StoredKey
 
 JWKS_MAX_AGE_S = 60  # what we tell caches; a new key must be published for longer than that
 KEYS_AGE_MAX_S = 2.0  # how old a process's idea of the keys may be
 # Before a new key signs: every cached JWKS is older than its age, every verifier that met an unknown
-# kid has passed its pause (chassis.jwks.UNKNOWN_KID_PAUSE_S, 5 s) and a slow fetch (3 s), and whoever
+# kid has passed its pause (chassis.auth.jwks.UNKNOWN_KID_PAUSE_S, 5 s) and a slow fetch (3 s), and whoever
 # was told too early that there is no such kid has forgotten it (UNKNOWN_KID_TTL_S, 30 s).
 KEY_LEAD_S = JWKS_MAX_AGE_S + 15
 # After a successor signs: processes that have not noticed yet, and slow answers under way.

@@ -8,8 +8,8 @@ client must refresh one at a time.
 
 from uuid import UUID
 
-from chassis import logs
-from chassis.postgres import Connection, Pool, transaction
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, transaction
 from chassis.problems import Problem
 from identity.attempts import Attempts
 from identity.devices import Devices

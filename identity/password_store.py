@@ -5,10 +5,10 @@ from uuid import UUID
 import msgspec
 
 from chassis.context import current
-from chassis.events import PendingEvent
+from chassis.events.envelope import PendingEvent
 from chassis.ids import uuid7
-from chassis.postgres import Connection, load_queries
-from identity.contract import PASSWORD_RESET_ASKED
+from chassis.postgres.pool import Connection, load_queries
+from contracts.identity import PASSWORD_RESET_ASKED
 from identity.store import QUERIES, FailureLimit
 
 

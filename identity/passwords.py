@@ -11,12 +11,13 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from chassis import logs
-from chassis.events import pending
-from chassis.postgres import Connection, Pool, connection, transaction
+from chassis.concurrency.turns import Turns
+from chassis.events.envelope import pending
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
 from chassis.problems import InvalidToken, NotFound
+from contracts.identity import PASSWORD_CHANGED, PasswordChanged, PasswordLink
 from identity.attempts import Attempts
-from identity.contract import PASSWORD_CHANGED, PasswordChanged, PasswordLink
 from identity.devices import Devices
 from identity.domain.passwords import acceptable_password
 from identity.domain.people import normalise_email
@@ -26,7 +27,6 @@ from identity.password_store import EndedLogin, PasswordStore
 from identity.problems import InvalidCredentials, LinkExpired
 from identity.store import FailureLimit, Store
 from identity.tokens import hash_of, new_link_token
-from identity.turns import Turns
 from identity.wire import ChangePassword, ForgotPassword, ResetPassword
 
 LINK_TTL_S = 1800

@@ -1,7 +1,7 @@
 """What identity refuses with, beyond what every service may."""
 
 from chassis.problems import Problem, Unauthenticated
-from identity.contract import REVOKED_LOGIN_HEADER
+from contracts.identity import REVOKED_LOGIN_HEADER
 
 
 class EmailTaken(Problem):

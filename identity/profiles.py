@@ -6,11 +6,11 @@ from uuid import UUID
 
 from msgspec import UNSET
 
-from chassis import logs
 from chassis.context import CURRENT, RequestContext
-from chassis.postgres import Pool, connection
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection
 from chassis.problems import InvalidToken, NotFound
-from identity.contract import Account, AccountLookup
+from contracts.identity import Account, AccountLookup
 from identity.domain.people import clean_name, clean_phone, normalise_email
 from identity.store import Store
 from identity.wire import ChangeProfile

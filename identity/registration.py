@@ -5,9 +5,9 @@ import hashlib
 import msgspec
 from msgspec import UNSET
 
-from chassis import logs
 from chassis.ids import uuid7
-from chassis.postgres import Connection, Pool, connection, transaction
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
 from identity.attempts import Attempts
 from identity.devices import Devices
@@ -49,7 +49,7 @@ class Caller(msgspec.Struct, frozen=True):
 class Registrations:
     """Registration with its first login, once per Idempotency-Key.
 
-    The usual store of answers (chassis.idempotency) will not do here: an answer holds tokens, which
+    The usual store of answers (chassis.http.idempotency) will not do here: an answer holds tokens, which
     are kept nowhere, and there is no user yet to scope a key to. So a key is scoped to the client's
     address, and remembers the account that it made. The same key from the same address with the same
     e-mail and name and a password that verifies is answered with a new pair of tokens; with anything

@@ -9,14 +9,14 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import HeaderParameter, RawBody
 
-from chassis.access import INTERNAL, LOGGED_IN, PUBLIC, TOKEN_IGNORED, access
-from chassis.addresses import counted_as
-from chassis.body import decode
-from chassis.idempotency import check_key
-from chassis.postgres import connection
+from chassis.auth.access import INTERNAL, LOGGED_IN, PUBLIC, TOKEN_IGNORED, access
+from chassis.auth.tokens import Principal
+from chassis.http.addresses import counted_as
+from chassis.http.bodies import decode
+from chassis.http.idempotency import check_key
+from chassis.postgres.pool import connection
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
-from chassis.tokens import Principal
-from identity.contract import (
+from contracts.identity import (
     ALL_REVOKED,
     JWKS_PATH,
     LOOKUPS_MAX,
@@ -30,6 +30,7 @@ from identity.contract import (
     PasswordLinkWanted,
     RevokedLogins,
 )
+from identity.composition import UseCases
 from identity.domain.people import preferred_locale
 from identity.issuing import LoggedIn
 from identity.keys import JWKS_MAX_AGE_S, Jwks
@@ -43,7 +44,6 @@ from identity.problems import (
     RefreshTokenReused,
 )
 from identity.registration import Caller
-from identity.services import UseCases
 from identity.wire import (
     ChangePassword,
     ChangeProfile,

@@ -9,8 +9,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from chassis.postgres import Connection, load_queries
-from identity.contract import Account, RevokedLogin
+from chassis.postgres.pool import Connection, load_queries
+from contracts.identity import Account, RevokedLogin
 
 QUERIES = Path(__file__).with_name("sql")
 

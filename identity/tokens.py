@@ -1,6 +1,6 @@
 """Tokens as identity makes them: signed access tokens (RFC 9068), opaque refresh tokens.
 
-chassis.tokens verifies the former; the two modules share their constants.
+chassis.auth.tokens verifies the former; the two modules share their constants.
 """
 
 import hashlib
@@ -10,8 +10,8 @@ from uuid import UUID
 
 import jwt
 
+from chassis.auth.tokens import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
 from chassis.ids import uuid7
-from chassis.tokens import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
 from identity.keys import SigningKey
 
 REFRESH_TOKEN_BYTES = 32

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import random
 
-from chassis import logs
-from chassis.postgres import Pool, connection, open_pool
-from chassis.relay import Relay
+from chassis.events.relay import Relay
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection, open_pool
 from chassis.wiring import Wiring
-from identity.services import SCHEMA
+from identity.composition import SCHEMA
 from identity.store import Store
 
 PRUNE_EVERY_S = 60.0

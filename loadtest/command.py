@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from chassis.settings import Settings
 from loadtest.flash_sale import Outcome, Say, allow_many_files, flash_sale, scratch_platform
-from stampede.starting import StartError, attached
+from runtime.starting import StartError, attached
 
 
 def run_flash_sale(

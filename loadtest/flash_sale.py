@@ -22,7 +22,7 @@ from chassis import settings
 from chassis.settings import Settings
 from loadtest.answers import Answer, Crowd, percentile
 from loadtest.plan import Plan, prepare
-from stampede.auditing import Finding, audit_all
+from runtime.operations.auditing import Finding, audit_all
 
 Say = Callable[[str], None]
 START_DEADLINE_S = 60.0
@@ -80,7 +80,7 @@ def scratch_platform(say: Say) -> Iterator[Settings]:
 
 
 def wait_until_ready(loaded: Settings, process: subprocess.Popen[bytes]) -> None:
-    from stampede.serving import is_up  # noqa: PLC0415
+    from runtime.serving import is_up  # noqa: PLC0415
 
     deadline = time.monotonic() + START_DEADLINE_S
     while not is_up(loaded):

@@ -24,7 +24,7 @@ from chassis.settings import Settings
 from identity.administration import create_account
 from loadtest.flash_sale import allow_many_files, scratch_platform
 from loadtest.plan import PREPARE_DEADLINE_S, make_session, post
-from stampede.starting import attached
+from runtime.starting import attached
 
 SEATS = 40_000
 UNREAD = 500

@@ -6,20 +6,20 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar
 
-from chassis import logs
-from chassis.asgi import service_app
-from chassis.client import ServiceClient
-from chassis.inbox import Inbox
-from chassis.postgres import open_pool
+from chassis.events.inbox import Inbox
+from chassis.http.service import service_app
+from chassis.observability import logs
+from chassis.postgres.pool import open_pool
 from chassis.problems import Unavailable
+from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
-from notification import store
-from notification.effects import take_effect
-from notification.routes.events import take_events
-from notification.routes.mailbox import MailboxPages, mailbox_routes
-from notification.routes.webhooks import WEBHOOK_ROUTES
+from notification.consumer import take_effect
+from notification.mailbox.routes import MailboxPages, mailbox_routes
+from notification.messages import store
+from notification.routes import take_events
 from notification.webhooks.connecting import Addresses, Destinations
 from notification.webhooks.endpoints import OutsideChecks
+from notification.webhooks.routes import WEBHOOK_ROUTES
 
 NAME = "notification"
 

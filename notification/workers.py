@@ -3,15 +3,16 @@ events again."""
 
 import asyncio
 
-from chassis import logs
-from chassis.client import ServiceClient
-from chassis.inbox import Inbox
-from chassis.postgres import open_pool
+from chassis.events.inbox import Inbox
+from chassis.observability import logs
+from chassis.postgres.pool import open_pool
+from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
-from notification.channels import messages_at_once, open_channels, sender_domain
-from notification.effects import take_effect
-from notification.rendering import Renderer
-from notification.sender import Sender, accounts, links
+from notification.composition import messages_at_once, open_channels
+from notification.consumer import take_effect
+from notification.messages.channels import sender_domain
+from notification.messages.rendering import Renderer
+from notification.messages.sending import Sender, accounts, links
 from notification.webhooks.running import run_webhooks
 
 NAME = "notification"

@@ -18,8 +18,8 @@ import psutil
 import pytest
 import redis.asyncio
 
-from stampede.compose import SERVICES, migrate_all
-from stampede.embedded import EmbeddedServers, ServerUrls
+from runtime.compose import SERVICES, migrate_all
+from runtime.embedded import EmbeddedServers, ServerUrls
 from tests.support.nats import NatsServer
 from tests.support.platform import RunningPlatform, all_in_one, one_process_each
 from tests.support.servers import ROOT, with_database, with_redis_db

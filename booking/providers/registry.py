@@ -18,7 +18,7 @@ from typing import Any
 
 from booking import providers
 from booking.providers.protocol import Provider
-from chassis.postgres import Pool
+from chassis.postgres.pool import Pool
 from chassis.settings import Settings, SettingsError
 from chassis.wiring import Wiring
 

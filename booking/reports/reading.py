@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from booking.clients.catalog import Sessions
+from booking.clients.identity import Buyers
 from booking.reports import store
 from booking.reports.wire import (
     AreaSales,
@@ -12,15 +14,14 @@ from booking.reports.wire import (
     attendee,
     session_order,
 )
-from booking.sessions import Buyers, Sessions
-from booking.store.records import whole_second
-from catalog.contract import AreaTerms
-from chassis import logs
-from chassis.cache import FetchOnce
-from chassis.pages import offset
-from chassis.postgres import Pool, connection
+from chassis.auth.tokens import Principal
+from chassis.clock import whole_second
+from chassis.concurrency.cache import FetchOnce
+from chassis.http.pagination import offset
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection
 from chassis.problems import FieldError, ValidationFailed
-from chassis.tokens import Principal
+from contracts.catalog import AreaTerms
 
 log = logs.get("booking")
 

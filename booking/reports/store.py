@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from booking.store.records import fields
-from chassis.postgres import Connection, load_queries
+from chassis.postgres.pool import Connection, load_queries
+from chassis.postgres.rows import fields
 
 _queries = load_queries(Path(__file__).parent / "sql")
 

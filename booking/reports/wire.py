@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 
 from booking.reports.store import AttendeeRow, OrderRow, RefundOfOrder, SoldItem
-from booking.store.records import whole_second
-from identity.contract import Account
+from chassis.clock import whole_second
+from contracts.identity import Account
 
 NOT_OWED = frozenset({"requested", "rejected"})  # refunds by which no money goes back (yet)
 

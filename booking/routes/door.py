@@ -16,7 +16,7 @@ from booking.domain.problems import (
     TicketVoid,
     WrongSession,
 )
-from booking.door_wire import (
+from booking.door.wire import (
     AssignStaff,
     BatchAnswer,
     CheckedIn,
@@ -29,11 +29,11 @@ from booking.door_wire import (
     StaffList,
 )
 from booking.routes.parameters import REPLAYED, Asker, IdempotencyKey, booking_of
-from booking.ticket_codes import SignedDocument
-from chassis.access import PUBLIC, TOKEN_IGNORED, access
-from chassis.body import decode
-from chassis.idempotency import check_key
-from chassis.pages import PageNumber, PageSize
+from booking.tickets.codes import SignedDocument
+from chassis.auth.access import PUBLIC, TOKEN_IGNORED, access
+from chassis.http.bodies import decode
+from chassis.http.idempotency import check_key
+from chassis.http.pagination import PageNumber, PageSize
 from chassis.problems import IdempotencyKeyReused, Unavailable
 
 NO_STORE = {"Cache-Control": "no-store"}

@@ -4,18 +4,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, Response, get, post
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter, RawBody
 
-from booking import reading
-from booking.answers import OrderAnswer, OrderHistory, OrderPage, PayAnswer, SeatsBlocked
-from booking.cancellation import cancel_order
 from booking.domain.order import OrderStatus
 from booking.domain.problems import (
-    OrderExpired,
     OrderNotCancellable,
-    OrderNotPayable,
-    PaymentDeclined,
     PaymentInProgress,
     PromoCodeLimitReached,
     PromoCodeNotValid,
@@ -24,20 +17,19 @@ from booking.domain.problems import (
     SaleClosed,
     SaleNotOpen,
     SeatsTaken,
-    SessionNotPublished,
     SoldOut,
     TicketLimitReached,
 )
-from booking.requests import CreateOrder, PayOrder, SeatList
-from booking.routes.parameters import REPLAYED, Asker, IdempotencyKey, booking_of, key_of
-from chassis.access import LOGGED_IN, access
-from chassis.addresses import counted_as
-from chassis.body import decode
-from chassis.pages import PageNumber, PageSize
+from booking.orders import reading
+from booking.orders.cancelling import cancel_order
+from booking.orders.wire import CreateOrder, OrderAnswer, OrderHistory, OrderPage
+from booking.routes.parameters import ONCE, REPLAYED, Asker, IdempotencyKey, booking_of, key_of
+from chassis.auth.access import LOGGED_IN, access
+from chassis.http.addresses import counted_as
+from chassis.http.bodies import decode
+from chassis.http.pagination import PageNumber, PageSize
 from chassis.problems import (
     Forbidden,
-    IdempotencyInFlight,
-    IdempotencyKeyReused,
     NotFound,
     Unavailable,
 )
@@ -49,7 +41,6 @@ Cursor = Annotated[
     str | None,
     QueryParameter(name="cursor", max_length=128, description="A `next_cursor` of this list."),
 ]
-ONCE = (IdempotencyInFlight, IdempotencyKeyReused)
 
 
 @post(
@@ -118,7 +109,7 @@ async def read_order(
 ) -> OrderAnswer:
     """One of your own orders, with its tickets once it has been paid."""
     booking = booking_of(request)
-    return await reading.read_order(booking.pool, booking.tickets, principal.user_id, order_id)
+    return await reading.read_order(booking.pool, booking.issuing, principal.user_id, order_id)
 
 
 @get(
@@ -138,41 +129,6 @@ async def read_order_history(
 
 
 @post(
-    "/api/v1/orders/{order_id:uuid}/pay",
-    operation_id="pay_order",
-    status_code=200,
-    opt=access(
-        LOGGED_IN,
-        straight=True,
-        body=PayOrder,
-        problems=(
-            *(PaymentDeclined, OrderExpired, OrderNotPayable, PaymentInProgress),
-            *(Unavailable, *ONCE),
-        ),
-    ),
-    responses={
-        202: ResponseSpec(
-            PayAnswer, generate_examples=False, description="The provider answers later."
-        )
-    },
-)
-async def pay_order(
-    request: Request[Any, Any, Any],
-    principal: Asker,
-    order_id: FromPath[UUID],
-    body: RawBody,
-    idempotency_key: IdempotencyKey = None,
-) -> Response[PayAnswer]:
-    """Charges the order's whole amount, once, and issues its tickets."""
-    booking = booking_of(request)
-    key = key_of(booking, idempotency_key)
-    wanted = decode(PayOrder, body)
-    answer, replayed = await booking.payments.pay(principal.user_id, order_id, wanted, key)
-    status_code = 200 if answer.status == "paid" else 202
-    return Response(answer, status_code=status_code, headers=REPLAYED if replayed else {})
-
-
-@post(
     "/api/v1/orders/{order_id:uuid}/cancel",
     operation_id="cancel_order",
     status_code=200,
@@ -186,38 +142,4 @@ async def cancel(
     return await cancel_order(booking.pool, booking.holds, principal.user_id, order_id)
 
 
-BLOCKING = (SeatsTaken, SessionNotPublished, Unavailable)
-
-
-@post(
-    "/api/v1/sessions/{session_id:uuid}/block",
-    operation_id="block_seats",
-    status_code=200,
-    opt=access("organizer", "admin", body=SeatList, problems=BLOCKING),
-)
-async def block_seats(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
-) -> SeatsBlocked:
-    """Keeps free seats of your own session from sale; all of them or none."""
-    wanted = decode(SeatList, body)
-    return await booking_of(request).blocking.block(principal, session_id, wanted.seats)
-
-
-@post(
-    "/api/v1/sessions/{session_id:uuid}/unblock",
-    operation_id="unblock_seats",
-    status_code=200,
-    opt=access("organizer", "admin", body=SeatList, problems=BLOCKING),
-)
-async def unblock_seats(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
-) -> SeatsBlocked:
-    """Puts blocked seats of your own session on sale."""
-    wanted = decode(SeatList, body)
-    return await booking_of(request).blocking.unblock(principal, session_id, wanted.seats)
-
-
-ORDER_ROUTES = [
-    *(place_order, list_orders, read_order, read_order_history, pay_order, cancel),
-    *(block_seats, unblock_seats),
-]
+ORDER_ROUTES = [place_order, list_orders, read_order, read_order_history, cancel]

@@ -1,15 +1,35 @@
 """How orders are paid here, and what payment providers tell us."""
 
 from typing import Any
+from uuid import UUID
 
 from litestar import Request, Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, RawBody
 
-from booking.answers import PaymentOptions
-from booking.domain.problems import BadSignature, PaymentMismatch, StaleTimestamp
-from booking.routes.parameters import booking_of
-from chassis.access import PUBLIC, TOKEN_IGNORED, access
-from chassis.problems import Unavailable
+from booking.domain.problems import (
+    BadSignature,
+    OrderExpired,
+    OrderNotPayable,
+    PaymentDeclined,
+    PaymentInProgress,
+    PaymentMismatch,
+    StaleTimestamp,
+)
+from booking.payments.wire import PayAnswer, PaymentOptions, PayOrder
+from booking.routes.parameters import (
+    ONCE,
+    REPLAYED,
+    Asker,
+    IdempotencyKey,
+    booking_of,
+    key_of,
+)
+from chassis.auth.access import LOGGED_IN, PUBLIC, TOKEN_IGNORED, access
+from chassis.http.bodies import decode
+from chassis.problems import (
+    Unavailable,
+)
 
 OPTIONS_CACHING = {"Cache-Control": "public, max-age=300"}
 
@@ -43,4 +63,39 @@ async def take_webhook(
     return {"status": "taken"}
 
 
-PAYMENT_ROUTES = [read_options, take_webhook]
+@post(
+    "/api/v1/orders/{order_id:uuid}/pay",
+    operation_id="pay_order",
+    status_code=200,
+    opt=access(
+        LOGGED_IN,
+        straight=True,
+        body=PayOrder,
+        problems=(
+            *(PaymentDeclined, OrderExpired, OrderNotPayable, PaymentInProgress),
+            *(Unavailable, *ONCE),
+        ),
+    ),
+    responses={
+        202: ResponseSpec(
+            PayAnswer, generate_examples=False, description="The provider answers later."
+        )
+    },
+)
+async def pay_order(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    order_id: FromPath[UUID],
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[PayAnswer]:
+    """Charges the order's whole amount, once, and issues its tickets."""
+    booking = booking_of(request)
+    key = key_of(booking, idempotency_key)
+    wanted = decode(PayOrder, body)
+    answer, replayed = await booking.payments.pay(principal.user_id, order_id, wanted, key)
+    status_code = 200 if answer.status == "paid" else 202
+    return Response(answer, status_code=status_code, headers=REPLAYED if replayed else {})
+
+
+PAYMENT_ROUTES = [pay_order, read_options, take_webhook]

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, Response, get, post
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter, RawBody
 
 from booking.domain.problems import (
@@ -13,27 +12,18 @@ from booking.domain.problems import (
     RefundAlreadyRequested,
     RefundNotAllowed,
     RefundNotFailed,
-    SessionNotPublished,
-    SessionOver,
 )
 from booking.domain.refund import RefundState
-from booking.refund_answers import CancellationProgress, OrderRefunds, RefundAnswer, RefundPage
-from booking.requests import CancelSession, DecideRefund, RefundOrder
-from booking.routes.parameters import Asker, IdempotencyKey, booking_of
-from chassis.access import LOGGED_IN, access
-from chassis.body import decode
-from chassis.pages import PageNumber, PageSize
-from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused, Unavailable
+from booking.refunds.wire import DecideRefund, OrderRefunds, RefundAnswer, RefundOrder, RefundPage
+from booking.routes.parameters import ONCE, ORGANIZERS, Asker, IdempotencyKey, answers, booking_of
+from chassis.auth.access import LOGGED_IN, access
+from chassis.http.bodies import decode
+from chassis.http.pagination import PageNumber, PageSize
+from chassis.problems import Unavailable
 
-WHO = ("organizer", "admin")
-ONCE = (IdempotencyInFlight, IdempotencyKeyReused, Unavailable)
 State = Annotated[
     RefundState | None, QueryParameter(name="status", description="Only refunds that are so now.")
 ]
-
-
-def _answers(kind: type[Any], status: int, description: str) -> dict[int, ResponseSpec]:
-    return {status: ResponseSpec(kind, generate_examples=False, description=description)}
 
 
 @post(
@@ -43,9 +33,9 @@ def _answers(kind: type[Any], status: int, description: str) -> dict[int, Respon
     opt=access(
         LOGGED_IN,
         body=RefundOrder,
-        problems=(OrderNotRefundable, RefundNotAllowed, RefundAlreadyRequested, *ONCE),
+        problems=(OrderNotRefundable, RefundNotAllowed, RefundAlreadyRequested, *ONCE, Unavailable),
     ),
-    responses=_answers(RefundAnswer, 202, "Granted already, or waiting for the organizer."),
+    responses=answers(RefundAnswer, 202, "Granted already, or waiting for the organizer."),
 )
 async def request_refund(
     request: Request[Any, Any, Any],
@@ -90,7 +80,7 @@ async def read_refund(
 @get(
     "/api/v1/refunds",
     operation_id="list_refunds",
-    opt=access(*WHO, problems=(Unavailable,)),
+    opt=access(*ORGANIZERS, problems=(Unavailable,)),
 )
 async def list_refunds(
     request: Request[Any, Any, Any],
@@ -109,11 +99,11 @@ async def list_refunds(
     operation_id="approve_refund",
     status_code=200,
     opt=access(
-        *WHO,
+        *ORGANIZERS,
         body=DecideRefund,
-        problems=(RefundAlreadyDecided, RefundNotAllowed, OrderNotRefundable, *ONCE),
+        problems=(RefundAlreadyDecided, RefundNotAllowed, OrderNotRefundable, *ONCE, Unavailable),
     ),
-    responses=_answers(RefundAnswer, 200, "Granted: the money is on its way."),
+    responses=answers(RefundAnswer, 200, "Granted: the money is on its way."),
 )
 async def approve_refund(
     request: Request[Any, Any, Any],
@@ -133,8 +123,8 @@ async def approve_refund(
     "/api/v1/refunds/{refund_id:uuid}/reject",
     operation_id="reject_refund",
     status_code=200,
-    opt=access(*WHO, body=DecideRefund, problems=(RefundAlreadyDecided, *ONCE)),
-    responses=_answers(RefundAnswer, 200, "Rejected: the tickets stay good."),
+    opt=access(*ORGANIZERS, body=DecideRefund, problems=(RefundAlreadyDecided, *ONCE, Unavailable)),
+    responses=answers(RefundAnswer, 200, "Rejected: the tickets stay good."),
 )
 async def reject_refund(
     request: Request[Any, Any, Any],
@@ -154,8 +144,8 @@ async def reject_refund(
     "/api/v1/refunds/{refund_id:uuid}/retry",
     operation_id="retry_refund",
     status_code=200,
-    opt=access(*WHO, problems=(RefundNotFailed, *ONCE)),
-    responses=_answers(RefundAnswer, 200, "The provider is asked again."),
+    opt=access(*ORGANIZERS, problems=(RefundNotFailed, *ONCE, Unavailable)),
+    responses=answers(RefundAnswer, 200, "The provider is asked again."),
 )
 async def retry_refund(
     request: Request[Any, Any, Any],
@@ -169,43 +159,7 @@ async def retry_refund(
     return answer
 
 
-@post(
-    "/api/v1/sessions/{session_id:uuid}/cancel",
-    operation_id="cancel_session",
-    status_code=202,
-    opt=access(*WHO, body=CancelSession, problems=(SessionNotPublished, SessionOver, *ONCE)),
-    responses=_answers(CancellationProgress, 202, "Nothing is sold any more; money goes back."),
-)
-async def cancel_session(
-    request: Request[Any, Any, Any],
-    principal: Asker,
-    session_id: FromPath[UUID],
-    body: RawBody,
-    idempotency_key: IdempotencyKey = None,
-) -> Response[bytes]:
-    """Ends the sale of your own session for good and gives everybody the whole price back."""
-    wanted = decode(CancelSession, body)
-    cancelling = booking_of(request).session_cancelling
-    answer: Response[bytes] = await cancelling.cancel(
-        principal, session_id, wanted, idempotency_key
-    )
-    return answer
-
-
-@get(
-    "/api/v1/sessions/{session_id:uuid}/cancellation",
-    operation_id="read_session_cancellation",
-    opt=access(*WHO, problems=(Unavailable,)),
-)
-async def read_session_cancellation(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID]
-) -> CancellationProgress:
-    """How far the giving back of your own cancelled session is."""
-    return await booking_of(request).session_cancelling.progress(principal, session_id)
-
-
 REFUND_ROUTES = [
     *(request_refund, list_refunds_of_order, read_refund, list_refunds),
     *(approve_refund, reject_refund, retry_refund),
-    *(cancel_session, read_session_cancellation),
 ]

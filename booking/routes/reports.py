@@ -21,12 +21,11 @@ from booking.reports.tables import (
     sales_table,
 )
 from booking.reports.wire import AttendeePage, SessionOrderPage, SessionSales
-from booking.routes.parameters import Asker, booking_of
-from chassis.access import access
-from chassis.pages import PAGE_SIZE_MAX, PageNumber
+from booking.routes.parameters import ORGANIZERS, Asker, booking_of
+from chassis.auth.access import access
+from chassis.http.pagination import PAGE_SIZE_MAX, PageNumber
 from chassis.problems import Unavailable
 
-WHO = ("organizer", "admin")
 JSON, CSV = "application/json", "text/csv"
 JSON_PAGE_ROWS = 20
 CSV_PAGE_ROWS = 1_000  # some 150 KB and 20 ms of a core, and five calls of identity
@@ -68,7 +67,7 @@ def _csv(columns: Sequence[str]) -> str:
 @get(
     "/api/v1/sessions/{session_id:uuid}/orders",
     operation_id="list_orders_of_session",
-    opt=access(*WHO, problems=(Unavailable,), csv=_csv(ORDER_COLUMNS)),
+    opt=access(*ORGANIZERS, problems=(Unavailable,), csv=_csv(ORDER_COLUMNS)),
     responses={
         200: ResponseSpec(SessionOrderPage, generate_examples=False, description="Newest first.")
     },
@@ -103,7 +102,7 @@ async def list_orders(
 @get(
     "/api/v1/sessions/{session_id:uuid}/attendees",
     operation_id="list_attendees",
-    opt=access(*WHO, problems=(Unavailable,), csv=_csv(ATTENDEE_COLUMNS)),
+    opt=access(*ORGANIZERS, problems=(Unavailable,), csv=_csv(ATTENDEE_COLUMNS)),
     responses={
         200: ResponseSpec(AttendeePage, generate_examples=False, description="In seat order.")
     },
@@ -140,7 +139,7 @@ async def list_attendees(
 @get(
     "/api/v1/sessions/{session_id:uuid}/sales",
     operation_id="read_sales",
-    opt=access(*WHO, problems=(Unavailable,), csv=_csv(SALES_COLUMNS)),
+    opt=access(*ORGANIZERS, problems=(Unavailable,), csv=_csv(SALES_COLUMNS)),
     responses={
         200: ResponseSpec(SessionSales, generate_examples=False, description="Of one moment.")
     },

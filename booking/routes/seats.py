@@ -9,15 +9,24 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath
+from litestar.params import FromPath, RawBody
 from litestar.response import Stream
 
+from booking.domain.problems import (
+    SeatsTaken,
+    SessionNotPublished,
+)
+from booking.routes.parameters import Asker, booking_of
 from booking.seats.channel import Event
 from booking.seats.live import LiveSeats
-from chassis.access import PUBLIC, access
-from chassis.problems import Unavailable
+from booking.seats.wire import SeatList, SeatsBlocked
+from chassis.auth.access import PUBLIC, access
+from chassis.http.bodies import decode
+from chassis.problems import (
+    Unavailable,
+)
 
 KEEP_ALIVE = b": keep-alive\n\n"
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
@@ -91,4 +100,35 @@ def _has_already(request: Request[Any, Any, Any], version: str) -> bool:
     return sent == "*" or version in _TAG.findall(sent)
 
 
-ROUTES = [read_seats, follow_seats]
+BLOCKING = (SeatsTaken, SessionNotPublished, Unavailable)
+
+
+@post(
+    "/api/v1/sessions/{session_id:uuid}/block",
+    operation_id="block_seats",
+    status_code=200,
+    opt=access("organizer", "admin", body=SeatList, problems=BLOCKING),
+)
+async def block_seats(
+    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
+) -> SeatsBlocked:
+    """Keeps free seats of your own session from sale; all of them or none."""
+    wanted = decode(SeatList, body)
+    return await booking_of(request).blocking.block(principal, session_id, wanted.seats)
+
+
+@post(
+    "/api/v1/sessions/{session_id:uuid}/unblock",
+    operation_id="unblock_seats",
+    status_code=200,
+    opt=access("organizer", "admin", body=SeatList, problems=BLOCKING),
+)
+async def unblock_seats(
+    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
+) -> SeatsBlocked:
+    """Puts blocked seats of your own session on sale."""
+    wanted = decode(SeatList, body)
+    return await booking_of(request).blocking.unblock(principal, session_id, wanted.seats)
+
+
+SEAT_ROUTES = [read_seats, follow_seats, block_seats, unblock_seats]

@@ -1,19 +1,24 @@
 """Tickets, the QR codes that open doors, and what a buyer prints or keeps in a calendar."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from litestar import Request, Response, get
+from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, QueryParameter, RawBody
 
-from booking.answers import TicketAnswer
-from booking.printing.calendar import CONTENT_TYPE as CALENDAR_TYPE
-from booking.printing.symbol import Format
-from booking.routes.parameters import Asker, booking_of
-from chassis.access import LOGGED_IN, PRINCIPAL, PUBLIC, access
+from booking.domain.problems import RecipientUnknown, TicketNotTransferable
+from booking.orders.calendar import order_calendar
+from booking.routes.parameters import ONCE, Asker, IdempotencyKey, answers, booking_of
+from booking.tickets.printing.calendar import CONTENT_TYPE as CALENDAR_TYPE
+from booking.tickets.printing.symbol import Format
+from booking.tickets.wire import TicketAnswer, TicketPage, TransferAnswer, TransferTicket
+from chassis.auth.access import LOGGED_IN, PRINCIPAL, PUBLIC, access
+from chassis.auth.tokens import Principal
+from chassis.http.bodies import decode
+from chassis.http.idempotency import check_key, once
+from chassis.http.pagination import PageNumber, PageSize
 from chassis.problems import Unavailable
-from chassis.tokens import Principal
 
 # By a link it is whoever's has the link, for a while; by a token it is one person's, and the next at the same
 # browser must not be shown it.
@@ -139,7 +144,8 @@ async def read_order_calendar(
     request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
 ) -> Response[bytes]:
     """One calendar entry for all seats of your own paid order."""
-    name, entry = await booking_of(request).tickets.order_calendar(order_id, principal.user_id)
+    booking = booking_of(request)
+    name, entry = await order_calendar(booking.pool, booking.codes, principal.user_id, order_id)
     return _named(name, entry, CALENDAR_TYPE, BY_TOKEN | ALWAYS)
 
 
@@ -153,4 +159,65 @@ def _user_of(request: Request[Any, Any, Any]) -> UUID | None:
     return principal.user_id if principal else None
 
 
-TICKET_ROUTES = [read_ticket, read_svg, read_png, read_pdf, read_calendar, read_order_calendar]
+TicketStatus = Annotated[
+    Literal["valid", "checked_in", "void"] | None,
+    QueryParameter(name="status", description="Only tickets that are so now."),
+]
+
+
+@get(
+    "/api/v1/tickets",
+    operation_id="list_tickets",
+    opt=access(LOGGED_IN, problems=(Unavailable,)),
+)
+async def list_tickets(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    *,
+    status: TicketStatus = None,
+    page: PageNumber = 1,
+    page_size: PageSize = 20,
+) -> TicketPage:
+    """Your own tickets, newest first: those you bought and those you were given."""
+    tickets = booking_of(request).tickets
+    return await tickets.of_user(principal.user_id, status=status, page=page, page_size=page_size)
+
+
+@post(
+    "/api/v1/tickets/{ticket_id:uuid}/transfer",
+    operation_id="transfer_ticket",
+    status_code=201,
+    opt=access(
+        LOGGED_IN,
+        body=TransferTicket,
+        problems=(TicketNotTransferable, RecipientUnknown, Unavailable, *ONCE),
+    ),
+    responses=answers(TransferAnswer, 201, "Made."),
+)
+async def transfer_ticket(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    ticket_id: FromPath[UUID],
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Gives your ticket to another account, at once: its code dies, the recipient gets a new one."""
+    booking, wanted = booking_of(request), decode(TransferTicket, body)
+    check_key(idempotency_key)
+    user_id, transfers = principal.user_id, booking.transfers
+    handover = await transfers.recipient(user_id, ticket_id, wanted.to_email)
+    return await once(
+        booking.pool,
+        user_id=user_id,
+        route=f"transfer_ticket {ticket_id}",
+        key=idempotency_key,
+        body=wanted,
+        status=201,
+        effect=lambda one: transfers.move(one, user_id, ticket_id, handover),
+    )
+
+
+TICKET_ROUTES = [
+    *(list_tickets, read_ticket, transfer_ticket),
+    *(read_svg, read_png, read_pdf, read_calendar, read_order_calendar),
+]

@@ -2,7 +2,7 @@
 
 Redis filters, PostgreSQL decides. `SeatHolds` (holds.py) is what use cases call; its answers are
 values (Held, SoldOut, Taken, LimitReached, Repeated), and Redis being away is raised as Unavailable.
-PostgreSQL is reached through one protocol (truth.py) that booking.store implements.
+PostgreSQL is reached through one protocol (claims.py), which store.py implements.
 
     holds = SeatHolds(RedisCalls(open_redis(url), load_scripts(LUA)), truth)
     answer = await holds.hold_best(...)      # an intent of 10 s

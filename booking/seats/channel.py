@@ -16,7 +16,7 @@ import msgspec
 from booking.seats.bytes import public_form
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import session_keys
-from chassis import logs
+from chassis.observability import logs
 from chassis.problems import NotFound, Problem
 
 POLL_S = 0.2

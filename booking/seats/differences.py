@@ -11,10 +11,10 @@ from uuid import UUID
 import msgspec
 
 from booking.seats.bytes import layout_of, letters_of
+from booking.seats.claims import Claim, Snapshot
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import SENTINEL, session_keys
-from booking.seats.staging import seat_bytes
-from booking.seats.truth import Claim, Snapshot
+from booking.seats.snapshot import seat_bytes
 
 FIELDS_A_CALL_MAX = 500
 SCAN_COUNT = 1000

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-from booking.seats.answers import Held, LimitReached, NoAccessible, Repeated, SoldOut, Taken
 from booking.seats.bytes import TAKEN, letters_of, public_form
+from booking.seats.claims import Claim, Truth
 from booking.seats.keys import (
     HOLD_INTENT_MS,
     POSITIONS_MAX,
@@ -14,11 +14,11 @@ from booking.seats.keys import (
     repeat_field,
     session_keys,
 )
-from booking.seats.rebuild import Rebuilder
+from booking.seats.loading import Rebuilder
+from booking.seats.outcomes import Held, LimitReached, NoAccessible, Repeated, SoldOut, Taken
 from booking.seats.sold_out import SoldOutMemory
-from booking.seats.truth import Claim, Truth
 from chassis.problems import Unavailable
-from chassis.redis import RedisCalls, load_scripts
+from chassis.redis.scripts import RedisCalls, load_scripts
 
 LUA = Path(__file__).parent / "lua"
 ATTEMPTS_MAX = 3  # a session may be lost again while its loading is waited for

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from booking.seats.channel import Channel, Event, LiveState, live_state
 from booking.seats.holds import SeatHolds
-from chassis.cache import FetchOnce
+from chassis.concurrency.cache import FetchOnce
 from chassis.problems import Overloaded
 
 STATE_TTL_S = 0.2

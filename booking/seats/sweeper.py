@@ -16,10 +16,10 @@ from uuid import UUID
 
 import msgspec
 
+from booking.seats.claims import Fate, HoldFate
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import LOADED_SESSIONS
-from booking.seats.truth import Fate, HoldFate
-from chassis import logs
+from chassis.observability import logs
 from chassis.problems import NotFound, Problem
 
 ORDERS_A_SESSION_MAX = 500  # a round; what is left is due in the next

@@ -9,8 +9,8 @@ from litestar.response import Stream
 
 from catalog.domain.ownership import Viewer
 from catalog.encoded import SECONDS_OF_BROWSER_CACHE, Encoded, Packed
-from chassis.access import PRINCIPAL
-from chassis.tokens import Principal
+from chassis.auth.access import PRINCIPAL
+from chassis.auth.tokens import Principal
 
 # `must-revalidate` and no longer: what is left of the seats must not be shown much older than it is.
 BRIEFLY = f"public, max-age={SECONDS_OF_BROWSER_CACHE}, must-revalidate"

@@ -8,16 +8,16 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, RawBody
 
 from catalog import organizing
-from catalog.contract import TERMS_LOOKUP_PATH, ShowTerms, TermsLookups
 from catalog.reading import Reading
 from catalog.terms import Terms
-from chassis import logs
-from chassis.access import INTERNAL, access
-from chassis.body import decode
+from chassis.auth.access import INTERNAL, access
 from chassis.context import CURRENT, RequestContext
-from chassis.events import EventBatch
-from chassis.inbox import Inbox
-from chassis.postgres import transaction
+from chassis.events.envelope import EventBatch
+from chassis.events.inbox import Inbox
+from chassis.http.bodies import decode
+from chassis.observability import logs
+from chassis.postgres.pool import transaction
+from contracts.catalog import TERMS_LOOKUP_PATH, ShowTerms, TermsLookups
 
 log = logs.get("catalog")
 

@@ -8,7 +8,6 @@ from litestar import Request, Response, delete, patch, post
 from litestar.params import FromPath, RawBody
 
 from catalog import checks, organizing
-from catalog.answers import Session, Show
 from catalog.problems import (
     PlanFrozen,
     SessionCancelled,
@@ -17,13 +16,21 @@ from catalog.problems import (
     VenueInUse,
 )
 from catalog.reading import Reading
-from catalog.requests import ChangeSession, ChangeShow, CreateSession, CreateShow, Nothing
 from catalog.routes.conditional import TAGS, documented
 from catalog.routes.owners import ONCE, WHO, Asker, Key, once_by_key, owner
 from catalog.terms import Terms
-from chassis.access import access
-from chassis.body import decode
-from chassis.postgres import transaction
+from catalog.wire import (
+    ChangeSession,
+    ChangeShow,
+    CreateSession,
+    CreateShow,
+    Nothing,
+    Session,
+    Show,
+)
+from chassis.auth.access import access
+from chassis.http.bodies import decode
+from chassis.postgres.pool import transaction
 
 
 def _changed(request: Request[Any, Any, Any], show_id: UUID, session_id: UUID | None) -> None:

@@ -7,9 +7,9 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
 
 from catalog.domain.ownership import Viewer
-from chassis.idempotency import Effect, once
+from chassis.auth.tokens import Principal
+from chassis.http.idempotency import Effect, once
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
-from chassis.tokens import Principal
 
 WHO = ("organizer", "admin")
 Asker = NamedDependency[Principal]

@@ -8,7 +8,6 @@ from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
-from catalog.answers import SeatMap, Session, SessionList, Show, ShowList
 from catalog.domain.ownership import Viewer
 from catalog.domain.searching import (
     Search,
@@ -31,10 +30,11 @@ from catalog.routes.conditional import (
     viewer_of,
 )
 from catalog.seat_maps import SeatMaps
-from chassis import logs
-from chassis.access import PRINCIPAL, PUBLIC, access
-from chassis.body import refuse_piled_marks
-from chassis.pages import PageNumber, PageSize
+from catalog.wire import SeatMap, Session, SessionList, Show, ShowList
+from chassis.auth.access import PRINCIPAL, PUBLIC, access
+from chassis.http.bodies import refuse_piled_marks
+from chassis.http.pagination import PageNumber, PageSize
+from chassis.observability import logs
 from chassis.problems import Unauthenticated
 
 log = logs.get("catalog")

@@ -9,16 +9,15 @@ from litestar.params import FromPath, RawBody
 
 from catalog import checks, store
 from catalog import venues as at_venues
-from catalog.answers import Venue, VenueList
 from catalog.encoded import encode
 from catalog.problems import TimeZoneFrozen, VenueHasShows
-from catalog.requests import ChangeVenue, CreateVenue
 from catalog.routes.conditional import PRIVATELY, TAGS, answer, documented
 from catalog.routes.owners import ONCE, WHO, Asker, Key, once_by_key, owner
-from chassis.access import access
-from chassis.body import decode
-from chassis.pages import PageNumber, PageSize
-from chassis.postgres import Pool, connection, transaction
+from catalog.wire import ChangeVenue, CreateVenue, Venue, VenueList
+from chassis.auth.access import access
+from chassis.http.bodies import decode
+from chassis.http.pagination import PageNumber, PageSize
+from chassis.postgres.pool import Pool, connection, transaction
 
 
 @get(

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from loadtest.bench.stack import Stack
-from loadtest.bench.traffic import Traffic
+from loadtest.bench.generators.traffic import Traffic
+from loadtest.bench.programs.programs import Stack
 
 if TYPE_CHECKING:
-    from loadtest.bench.measuring import Figures
+    from loadtest.bench.figures import Figures
 
 Where = Literal["platform", "services apart", "bare_asgi", "bare_echo"]
 Prepare = Callable[[Stack, float], Awaitable[Traffic]]

@@ -13,34 +13,25 @@ import msgspec
 import psutil
 from rich.console import Console
 
-from chassis.postgres import open_pool, own_session
-from loadtest.bench import stack as stacks
-from loadtest.bench.every import CASES
-from loadtest.bench.generator import GeneratorError, name_of_generator
-from loadtest.bench.growth import MANY, SHAPES, Cell, grow
-from loadtest.bench.measuring import WARM_UP_MAX_S, Figures, measure, warm_up, window
-from loadtest.bench.report import Point, plot, print_growth, print_report
+from chassis.postgres.pool import open_pool, own_session
+from loadtest.bench.cases.every import CASES
+from loadtest.bench.cases.growth import MANY, SHAPES, Cell, grow
+from loadtest.bench.figures import Figures
+from loadtest.bench.generators.driver import GeneratorError, name_of_generator
+from loadtest.bench.measuring import WARM_UP_MAX_S, measure, warm_up, window
+from loadtest.bench.programs import programs as stacks
+from loadtest.bench.programs.programs import Stack, StackError
+from loadtest.bench.report import Point, Report, plot, print_growth, print_report, ratios
 from loadtest.bench.report import as_json as report_as_json
-from loadtest.bench.stack import Stack, StackError
 from loadtest.flash_sale import allow_many_files
-from stampede.auditing import audit_all
-from stampede.starting import StartError
+from runtime.operations.auditing import audit_all
+from runtime.starting import StartError
 
 Say = Callable[[str], None]
 
 ANALYSE_MAX_S = 120.0
 CONCURRENCY = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 COMPARED = ("per_second", "p50_ms", "p95_ms", "p99_ms", "max_ms", "rss_mb")
-RATIOS = (
-    ("create_order", "bare_echo"),
-    ("create_order_exact", "bare_echo"),
-    ("create_order_standing", "bare_echo"),
-    ("purchase", "bare_echo"),
-    ("create_order_http", "create_order"),
-    ("refusal_sold_out", "bare_asgi"),
-    ("refusal_rate_limited", "bare_asgi"),
-    ("browse", "bare_asgi"),
-)
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -51,26 +42,6 @@ class Wanted(msgspec.Struct, frozen=True):
     connections: int = 64
     workers: int = 2
     repeat: int = 1
-
-
-class Report(msgspec.Struct, frozen=True):
-    """The JSON of a bench. `audit`: "clean", or what is broken.
-
-    cases: each case's figures; of several runs those of the run that was the median by `per_second`.
-    runs: every run's cases. spread: least, median and most over the runs of what is compared.
-    """
-
-    machine: dict[str, str | int | float]
-    cases: dict[str, Figures]
-    ratios: dict[str, float]
-    audit: str
-    runs: list[dict[str, Figures]] = []
-    spread: dict[str, dict[str, tuple[float, float, float]]] = {}
-
-    @property
-    def passed(self) -> bool:
-        every = (one for cases in (self.cases, *self.runs) for one in cases.values())
-        return self.audit == "clean" and all(one.passed for one in every)
 
 
 class UnknownCase(StartError):
@@ -214,15 +185,6 @@ def run_plot(wanted: Wanted, say: Say) -> list[Point]:
 
     with stacks.platform(wanted.workers) as stack:
         return asyncio.run(steps(stack))
-
-
-def ratios(done: dict[str, Figures]) -> dict[str, float]:
-    """Answers a second of one case by those of another of the same run, where both were run."""
-    return {
-        f"{case}/{other}": round(done[case].per_second / done[other].per_second, 3)
-        for case, other in RATIOS
-        if case in done and other in done and done[other].per_second
-    }
 
 
 def describe_machine(wanted: Wanted) -> dict[str, str | int | float]:

@@ -3,16 +3,14 @@
 import asyncio
 import time
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 import chassis
-from chassis.postgres import connection, load_queries, open_pool
+from chassis.postgres.pool import connection, load_queries, open_pool
 from loadtest.bench.case import Case
-from loadtest.bench.generator import OVERALL, Run, drive
-from loadtest.bench.stack import Stack
-from loadtest.bench.traffic import Heard, Latency, Traffic
+from loadtest.bench.figures import Figures, Outbox
+from loadtest.bench.generators.driver import OVERALL, Run, drive
+from loadtest.bench.generators.traffic import Heard, Traffic
+from loadtest.bench.programs.programs import Stack
 
 WARM_UP_S = 2.0
 WARM_UP_MAX_S = 8.0
@@ -22,44 +20,7 @@ DRAIN_MAX_S = 90.0
 DRAIN_POLL_S = 0.25
 QUIET_MAX_S = 45.0
 QUIET = 0.05  # of a core: a worker that only looks whether there is something to do
-OUTBOX = Path(chassis.__file__).parent / "sql" / "outbox.sql"
-
-
-class Figures(msgspec.Struct, frozen=True):
-    """One case's line of the report. `per_second` counts what `counts` says; `cpu_us` is per such
-    answer. `wrong` is empty when every answer was one that this case expects.
-    """
-
-    counts: str
-    per_second: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    max_ms: float
-    by_status: dict[str, int]
-    cpu_us: dict[str, float]
-    rss_mb: float
-    connections: int
-    seconds: float
-    errors: int
-    by_call: dict[str, Latency] = {}
-    wrong: dict[str, int] = {}
-    outbox: "Outbox | None" = None
-    extra: dict[str, Any] = {}  # what this case alone has; beside the others in the JSON
-
-    @property
-    def passed(self) -> bool:
-        return not self.wrong and not self.errors and self.per_second > 0
-
-
-class Outbox(msgspec.Struct, frozen=True):
-    """What the worker had left to relay when the window ended (counted up to 10,000), the age of the
-    oldest of it, and how long it then took; None: longer than anybody waits.
-    """
-
-    rows: int
-    age_s: float
-    drained_in_s: float | None
+OUTBOX = Path(chassis.__file__).parent / "events" / "sql" / "outbox.sql"
 
 
 async def measure(case: Case, stack: Stack, *, seconds: float, connections: int) -> Figures:

@@ -2,18 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.bench.measuring import Figures
-
-if TYPE_CHECKING:
-    from loadtest.bench.command import Report
-    from loadtest.bench.growth import Cell
+from loadtest.bench.cases.growth import Cell
+from loadtest.bench.figures import Figures
 
 KINDS = ("web", "worker", "postgres", "redis", "generator")
 WIDTH, HEIGHT, MARGIN = 720, 400, 60
@@ -185,3 +181,44 @@ def plot(points: Sequence[Point], title: str) -> str:
             text(WIDTH - MARGIN + 8, y, f"{most_ms * tenth / 10:,.0f} ms", "#c2452d", "start")
         )
     return "\n".join([*parts, "</svg>", ""])
+
+
+RATIOS = (
+    ("create_order", "bare_echo"),
+    ("create_order_exact", "bare_echo"),
+    ("create_order_standing", "bare_echo"),
+    ("purchase", "bare_echo"),
+    ("create_order_http", "create_order"),
+    ("refusal_sold_out", "bare_asgi"),
+    ("refusal_rate_limited", "bare_asgi"),
+    ("browse", "bare_asgi"),
+)
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The JSON of a bench. `audit`: "clean", or what is broken.
+
+    cases: each case's figures; of several runs those of the run that was the median by `per_second`.
+    runs: every run's cases. spread: least, median and most over the runs of what is compared.
+    """
+
+    machine: dict[str, str | int | float]
+    cases: dict[str, Figures]
+    ratios: dict[str, float]
+    audit: str
+    runs: list[dict[str, Figures]] = []
+    spread: dict[str, dict[str, tuple[float, float, float]]] = {}
+
+    @property
+    def passed(self) -> bool:
+        every = (one for cases in (self.cases, *self.runs) for one in cases.values())
+        return self.audit == "clean" and all(one.passed for one in every)
+
+
+def ratios(done: dict[str, Figures]) -> dict[str, float]:
+    """Answers a second of one case by those of another of the same run, where both were run."""
+    return {
+        f"{case}/{other}": round(done[case].per_second / done[other].per_second, 3)
+        for case, other in RATIOS
+        if case in done and other in done and done[other].per_second
+    }

@@ -10,9 +10,9 @@ from typing import Any
 
 from prometheus_client import Counter
 
-from chassis.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff, pause
 from chassis.context import CURRENT, RequestContext
-from chassis.postgres import Pool
+from chassis.postgres.pool import Pool
 from notification.webhooks import store
 from notification.webhooks.posting import ATTEMPT_DEADLINE_S, BODY_DEADLINE_S, GONE, Outcome, Poster
 from notification.webhooks.schedule import delay_s

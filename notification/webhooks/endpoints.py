@@ -11,32 +11,34 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from catalog.contract import SHOW_PATH, ShowTerms
-from chassis import logs
-from chassis.client import ServiceClient
+from chassis.auth.tokens import Principal
 from chassis.context import current
 from chassis.ids import uuid7
-from chassis.postgres import Connection
+from chassis.observability import logs
+from chassis.postgres.pool import Connection
 from chassis.problems import FieldError, NotFound, ValidationFailed
-from chassis.tokens import Principal
+from chassis.seam.client import ServiceClient
+from contracts.catalog import SHOW_PATH, ShowTerms
 from notification.webhooks import store
 from notification.webhooks.addresses import BadDestination
-from notification.webhooks.answers import (
+from notification.webhooks.connecting import Destinations
+from notification.webhooks.payloads import PING, ping
+from notification.webhooks.problems import EndpointInactive, TooManyEndpoints
+from notification.webhooks.signing import new_secret
+from notification.webhooks.store import EndpointRow
+from notification.webhooks.wire import (
+    ChangeEndpoint,
+    CreateEndpoint,
     Delivery,
     Endpoint,
     NewEndpoint,
     NewSecret,
+    RotateSecret,
     shown,
     shown_delivery,
     shown_with_secret,
     whole_seconds,
 )
-from notification.webhooks.connecting import Destinations
-from notification.webhooks.payloads import PING, ping
-from notification.webhooks.problems import EndpointInactive, TooManyEndpoints
-from notification.webhooks.requests import ChangeEndpoint, CreateEndpoint, RotateSecret
-from notification.webhooks.signing import new_secret
-from notification.webhooks.store import EndpointRow
 
 ENDPOINTS_MAX = 20  # of one owner
 SECRETS_MAX = 3  # that sign at once

@@ -4,7 +4,7 @@ An event travels as the CloudEvent that booking made, but its data are taken thr
 a field that is not named here does not leave the house, so a name or an address added to an event later
 does not either. `qr_code` in particular lets a bearer in, and stays with the buyer.
 
-To offer another type: a struct, a row in TOLD, and the type in notification.contract.SUBSCRIBES_TO.
+To offer another type: a struct, a row in TOLD, and the type in contracts.notification.SUBSCRIBES_TO.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,9 @@ from uuid import UUID
 
 import msgspec
 
-from booking.contract import (
+from chassis.events.envelope import Event
+from chassis.ids import uuid7
+from contracts.booking import (
     ORDER_CANCELLED,
     ORDER_COMPLETED,
     ORDER_CREATED,
@@ -22,8 +24,6 @@ from booking.contract import (
     ORDER_REFUNDED,
     OrderItem,
 )
-from chassis.events import Event
-from chassis.ids import uuid7
 
 REFUND_STEPS = ("requested", "approved", "rejected", "succeeded", "failed")
 PING = "stampede.webhook.ping.v1"  # of a test only; nobody subscribes to it

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from catalog.contract import SESSION_PATH, SessionTerms
-from chassis.backoff import Backoff, pause
-from chassis.client import ServiceClient
-from chassis.events import Event
-from chassis.postgres import Connection, Pool
+from chassis.concurrency.backoff import Backoff, pause
+from chassis.events.envelope import Event
+from chassis.postgres.pool import Connection, Pool
+from chassis.seam.client import ServiceClient
+from contracts.catalog import SESSION_PATH, SessionTerms
 from notification.webhooks import store
 from notification.webhooks.payloads import TOLD, told
 
@@ -25,7 +25,7 @@ RETRY = Backoff(first_s=0.5, most_s=15.0)
 
 
 async def plan_deliveries(held: Connection, events: Sequence[Event]) -> None:
-    """Part of chassis.inbox's `apply`. One small query for the whole batch while nobody subscribes."""
+    """Part of chassis.events.inbox's `apply`. One small query for the whole batch while nobody subscribes."""
     types = {event.type for event in events} & TOLD.keys()
     heard = await store.heard_types(held, sorted(types)) if types else set()
     if not heard:

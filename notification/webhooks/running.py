@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from chassis.client import ServiceClient
-from chassis.postgres import open_pool
+from chassis.postgres.pool import open_pool
+from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
 from notification.webhooks.connecting import Addresses, Destinations
 from notification.webhooks.dispatching import Dispatcher

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import msgspec
 
-from chassis import idempotency
+from chassis.http import idempotency
+from chassis.http.pagination import offset
 from chassis.ids import uuid7
-from chassis.pages import offset
-from chassis.postgres import Connection, Pool, connection, load_queries, transaction
+from chassis.postgres.pool import Connection, Pool, connection, load_queries, transaction
 from notification.webhooks.payloads import Told
 from notification.webhooks.schedule import DISABLE_AFTER_HOURS, GIVE_UP_HOURS
 
@@ -362,7 +362,7 @@ async def prune(pool: Pool, *, days: int, lease_s: float) -> None:
             pass
         await _sql.prune_endpoints(lent)
         await _sql.prune_secrets(lent)
-        await lent.execute(idempotency.PRUNE)
+        await idempotency.prune_keys(lent)
 
 
 INVARIANTS = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("identity", "catalog", "booking", "notification")
-ROOMS = ("stampede", "gateway", *SERVICES, "chassis", "loadtest")
+ROOMS = ("stampede", "loadtest", "runtime", "gateway", *SERVICES, "contracts", "chassis", "web")
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Patterns of fields speak of the whole text: `$` alone lets a line feed follow (chassis.body.whole)."""
+"""Patterns of fields match whole texts: `$` alone lets a line feed follow (chassis.http.bodies.whole)."""
 
 import ast
 from collections.abc import Iterator

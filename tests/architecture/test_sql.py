@@ -7,8 +7,8 @@ import aiosql
 import asyncpg
 import pytest
 
-from chassis.migrations import migrate
-from stampede.compose import SERVICES
+from chassis.postgres.migrations import migrate
+from runtime.compose import SERVICES
 from tests.architecture.source import ROOT
 
 FOLDERS = sorted({path.parent for room in SERVICES for path in (ROOT / room).rglob("*.sql")})
@@ -28,6 +28,9 @@ SHARED = [
     ("outbox", "identity"),
     ("archive", "booking"),
     ("lead", "booking"),
+    ("idempotency", "booking"),
+    ("idempotency", "catalog"),
+    ("idempotency", "notification"),
     ("inbox", "catalog"),
     ("inbox", "notification"),
 ]
@@ -60,7 +63,8 @@ async def test_every_query_prepares_against_the_schema(folder: Path, database_ur
 async def test_shared_queries_prepare_in_every_schema_that_uses_them(
     name: str, schema: str, database_url: str
 ) -> None:
-    await prepare_all(ROOT / "chassis" / "sql" / f"{name}.sql", schema, database_url)
+    (source,) = (ROOT / "chassis").rglob(f"sql/{name}.sql")
+    await prepare_all(source, schema, database_url)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))

@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stampede.demo.loading import ACCOUNTS
+from runtime.demo.loading import ACCOUNTS
 from tests.browser.storefront import PASSWORD, Shop
 
 ORGANIZER = ACCOUNTS.of("organizer")

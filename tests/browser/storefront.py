@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 
-from stampede.demo.loading import ACCOUNTS
+from runtime.demo.loading import ACCOUNTS
 
 PASSWORD = "correct horse battery staple"
 BUYER = ACCOUNTS.of("customer")

@@ -4,7 +4,7 @@ import secrets
 
 from playwright.async_api import expect
 
-from stampede.demo.loading import ACCOUNTS
+from runtime.demo.loading import ACCOUNTS
 from tests.browser.storefront import PASSWORD, Shop, Watch
 
 ORGANIZER = ACCOUNTS.of("organizer")

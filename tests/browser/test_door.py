@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from stampede.demo.loading import ACCOUNTS
+from runtime.demo.loading import ACCOUNTS
 from tests.browser.storefront import PASSWORD, Shop, Watch
 from tests.browser.test_pages import SMALL_PHONE
 from tests.support.api import Api, publish_session

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from stampede.demo.loading import ACCOUNTS
+from runtime.demo.loading import ACCOUNTS
 from tests.browser.storefront import Shop, Watch
 from tests.e2e.test_buyer import eventually
 from tests.support.api import Api, Person, publish_session

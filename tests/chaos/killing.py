@@ -14,23 +14,27 @@ import re
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
+import booking
 from booking.providers.signatures import sign
 from booking.seats.holds import LUA
-from booking.store.queries import queries
-from chassis.redis import load_scripts
-from chassis.redis_wire import Wire
+from chassis.postgres.pool import load_queries
+from chassis.redis.pipeline import Wire
+from chassis.redis.scripts import load_scripts
 from tests.support.booking import BookingApp, running_booking
 
 SECRET = "whsec_a2lsbGVk"
 SCRIPTS = {script.digest: name for name, script in load_scripts(LUA).items()}
+BOOKING = Path(booking.__file__).parent
 STATEMENTS = {
     getattr(queries, name).sql: name
+    for queries in map(load_queries, BOOKING.rglob("sql"))
     for name in queries.available_queries
     if not name.endswith("_cursor")
 }

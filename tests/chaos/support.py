@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from identity.administration import create_account
-from stampede.embedded import running_urls
+from runtime.embedded import running_urls
 from tests.support.api import PASSWORD, Answer, Api, publish_session
 from tests.support.platform import RunningPlatform
 from tests.support.servers import ROOT

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import redis.asyncio
 
-from stampede.embedded import running_urls
+from runtime.embedded import running_urls
 from tests.chaos.support import audit_is_clean, new_session, order_best
 from tests.support.api import Answer, Api
 from tests.support.platform import RunningPlatform
@@ -40,7 +40,7 @@ async def buy_for(api: Api, session: Any, token: str, until: float, said: list[A
 
 def processes(platform: RunningPlatform, victim: str) -> list[psutil.Process]:
     family = psutil.Process(platform.processes["up"].pid).children(recursive=True)
-    needles = {"web": "stampede.serving", "worker": "stampede.background"}
+    needles = {"web": "runtime.serving", "worker": "runtime.worker"}
     needles |= {"postgres": "postgres", "valkey": "valkey-server"}
     found = []
     for process in family:

@@ -15,8 +15,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from booking.audit import audit_booking
-from booking.cancellation import sweep_orders
+from booking.audit.checks import audit_booking
+from booking.orders.expiry import sweep_orders
 from tests.chaos.killing import SECRET, Ask, Work
 from tests.support.booking import BookingApp, booking_tables, let_time_pass, running_booking
 from tests.support.payments import Disturbed, taken_in_silence
@@ -26,7 +26,7 @@ PAGE = ROOT / "docs" / "payments-steps.md"
 HEADING = """# What a death leaves behind
 
 The process is killed (kill -9) just before each step that leaves it: a statement of PostgreSQL (named as in
-booking/store/sql), a script in Redis, a call of the provider, the answer. *Found* is what is there right
+booking/*/sql), a script in Redis, a call of the provider, the answer. *Found* is what is there right
 after, with the audit clean; *becomes* what it is after the reconciler, the sweeper and the refund round of
 any other process. Money is taken at most once in every row, and what is taken is ticketed or goes back.
 

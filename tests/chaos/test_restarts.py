@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stampede.embedded import ServerUrls
+from runtime.embedded import ServerUrls
 from tests.support.api import PASSWORD, Api
 from tests.support.platform import RunningPlatform, one_process_each
 from tests.support.servers import with_redis_db

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from booking.audit import audit_booking
-from booking.cancellation import sweep_orders
+from booking.audit.checks import audit_booking
+from booking.orders.expiry import sweep_orders
 from booking.providers.protocol import Charge, RefundVerdict, Verdict
 from chassis.problems import Unavailable
 from tests.support.booking import BookingApp, booking_tables, let_time_pass, running_booking

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from booking.seats.answers import Held, LimitReached, NoAccessible, Repeated, SoldOut, Taken
+from booking.seats.claims import Claim, Fate, HoldFate
 from booking.seats.differences import look
 from booking.seats.holds import LUA, Kind, SeatHolds
 from booking.seats.keys import session_keys
+from booking.seats.outcomes import Held, LimitReached, NoAccessible, Repeated, SoldOut, Taken
 from booking.seats.sweeper import Sweeper
-from booking.seats.truth import Claim, Fate, HoldFate
 from chassis.ids import uuid7
-from chassis.redis import RedisCalls, load_scripts, open_redis
+from chassis.redis.scripts import RedisCalls, load_scripts, open_redis
 from tests.support.seat_model import best_seats, with_letters
 from tests.support.seats import FOREVER_MS, DictTruth, best, exact
 

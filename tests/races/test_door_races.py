@@ -6,13 +6,13 @@ from uuid import uuid4
 
 import pytest
 
-from booking.audit import audit_booking
+from booking.audit.checks import audit_booking
 from booking.domain.problems import AlreadyCheckedIn
-from booking.door import Door
-from booking.door_wire import CheckIn
-from booking.store.queries import queries
+from booking.door.scanning import Door
+from booking.door.store import queries
+from booking.door.wire import CheckIn
+from chassis.auth.tokens import Principal
 from chassis.ids import uuid7
-from chassis.tokens import Principal
 from tests.support.booking import BookingApp, at_once, booking_tables, running_booking
 
 CODES = 1_000

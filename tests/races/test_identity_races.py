@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import pytest
 
+from identity.composition import SCHEMA
 from identity.hashing import HashingPool
 from identity.keys import make_first_key
 from identity.password_store import PasswordStore
-from identity.services import SCHEMA
 from identity.store import Store
 from tests.support.identity import (
     EMAIL,
@@ -221,7 +221,8 @@ async def test_of_registrations_with_one_key_one_is_made_and_the_others_learn_of
     )
     kinds = Counter((a.status, "idempotency-replayed" in a.headers) for a in answers)
     assert kinds[(201, False)] == 1
-    assert {a.code for a in answers if a.status != 201} <= {"idempotency-in-flight"}
+    refused = {a.code for a in answers if a.status != 201}
+    assert refused <= {"idempotency-in-flight", "overloaded"}  # a busy machine hashes for few
     assert len({a.json["user_id"] for a in answers if a.status == 201}) == 1
     async with identity_tables(database_url) as tables:
         assert await tables.fetchval("SELECT count(*) FROM accounts") == 1

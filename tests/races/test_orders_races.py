@@ -13,10 +13,11 @@ from uuid import UUID, uuid4
 import aiosql
 import pytest
 
-from booking.audit import audit_booking
-from booking.cancellation import sweep_orders
+from booking.audit.checks import audit_booking
+from booking.orders import placing_store as placing
+from booking.orders.expiry import sweep_orders
+from booking.payments import store as payments
 from booking.providers.protocol import Charge, Verdict
-from booking.store import payments, placing
 from chassis.problems import Unavailable
 from tests.support.booking import (
     SEATED,
@@ -85,8 +86,11 @@ async def without_the_key(app: BookingApp, monkeypatch: pytest.MonkeyPatch) -> N
         await tables.execute(
             "ALTER TABLE seat_claims DROP CONSTRAINT seat_claims_one_owner_per_seat"
         )
-    for store, name in ((placing, "placing"), (payments, "payments")):
-        sql = Path(f"booking/store/sql/{name}.sql").read_text(encoding="utf-8")
+    for store, path in (
+        (placing, "booking/orders/sql/placing.sql"),
+        (payments, "booking/payments/sql/payments.sql"),
+    ):
+        sql = Path(path).read_text(encoding="utf-8")
         sql, cut = re.subn(
             r"ON CONFLICT \(session_id, seat_id\).*?RETURNING", "RETURNING", sql, flags=re.S
         )

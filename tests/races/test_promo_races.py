@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from booking.guessing import USER_MISSES_MAX
-from booking.store import promotions
+from booking.promo_codes import store as promotions
+from booking.promo_codes.guessing import USER_MISSES_MAX
 from tests.support.booking import (
     BookingApp,
     booking_tables,

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from booking.seats.reconcile import Reconciler
-from booking.store import refunds as stored
+from booking.refunds import store as stored
+from booking.seats.reconciler import Reconciler
 from tests.support.booking import (
     BookingApp,
     at_once,

@@ -12,11 +12,16 @@ import asyncpg
 import msgspec
 
 from booking.asgi import create_app
-from booking.audit import audit_booking
-from booking.seats.answers import Held
-from booking.seats.truth import Claim
-from booking.services import Booking
-from catalog.contract import (
+from booking.audit.checks import audit_booking
+from booking.composition import Booking
+from booking.seats.claims import Claim
+from booking.seats.outcomes import Held
+from chassis.auth.tokens import Verifier
+from chassis.events.broker import MemoryBroker
+from chassis.seam.upstream import Upstreams
+from chassis.settings import Settings
+from chassis.wiring import Wiring
+from contracts.catalog import (
     TERMS_LOOKUP_PATH,
     AreaPlan,
     AreaTerms,
@@ -28,12 +33,7 @@ from catalog.contract import (
     TermsFound,
     TermsLookups,
 )
-from chassis.broker import MemoryBroker
-from chassis.settings import Settings
-from chassis.tokens import Verifier
-from chassis.upstream import Upstreams
-from chassis.wiring import Wiring
-from identity.contract import (
+from contracts.identity import (
     BY_EMAIL_PATH,
     LOOKUP_PATH,
     Account,

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from chassis import logs
-from chassis.broker import Broker
-from chassis.events import Event
-from chassis.postgres import Pool
-from chassis.relay import Relay
+from chassis.events.broker import Broker
+from chassis.events.envelope import Event
+from chassis.events.relay import Relay
+from chassis.observability import logs
+from chassis.postgres.pool import Pool
 from tests.support.events import TYPE, subscriber
 
 LOG = logs.get("test")

@@ -14,16 +14,16 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from booking.contract import SeatsChanged
 from catalog.asgi import create_app
-from chassis.broker import MemoryBroker
-from chassis.events import Event, EventBatch
+from chassis.auth.tokens import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE, Verifier
+from chassis.events.broker import MemoryBroker
+from chassis.events.envelope import Event, EventBatch
 from chassis.ids import uuid7
+from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
-from chassis.tokens import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE, Verifier
-from chassis.upstream import Upstreams
 from chassis.wiring import Wiring
-from stampede.compose import LocalUpstream
+from contracts.booking import SeatsChanged
+from runtime.compose import LocalUpstream
 from tests.support.api import Answer
 from tests.support.asgi import exchange, in_a_task_of_its_own
 

@@ -7,11 +7,11 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from chassis.broker import Subscriber
-from chassis.client import ServiceClient
-from chassis.events import Event, EventBatch
+from chassis.events.broker import Subscriber
+from chassis.events.envelope import Event, EventBatch
 from chassis.ids import uuid7
-from chassis.postgres import Connection
+from chassis.postgres.pool import Connection
+from chassis.seam.client import ServiceClient
 
 TYPE = "stampede.tests.happened.v1"
 TABLES = """

@@ -12,12 +12,12 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from chassis.broker import MemoryBroker
+from chassis.events.broker import MemoryBroker
+from chassis.seam.upstream import Message, Receive, Scope, Send, Upstreams
 from chassis.settings import Settings
-from chassis.upstream import Message, Receive, Scope, Send, Upstreams
 from chassis.wiring import wire
+from contracts.identity import REVOKED_LOGIN_HEADER
 from gateway.asgi import Gateway
-from identity.contract import REVOKED_LOGIN_HEADER
 
 PEER = "203.0.113.7"
 Headers = Sequence[tuple[str, str]]

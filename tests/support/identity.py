@@ -9,14 +9,14 @@ import asyncpg
 import msgspec
 from argon2 import PasswordHasher
 
-from chassis.broker import MemoryBroker
+from chassis.events.broker import MemoryBroker
+from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
-from chassis.upstream import Upstreams
 from chassis.wiring import Wiring, wire
+from contracts.identity import PASSWORD_LINKS_PATH, PASSWORD_RESET_ASKED
 from identity.asgi import create_app
-from identity.contract import PASSWORD_LINKS_PATH, PASSWORD_RESET_ASKED
 from identity.hashing import HashingPool
-from stampede.compose import LocalUpstream
+from runtime.compose import LocalUpstream
 from tests.support.api import Answer
 from tests.support.asgi import exchange, in_a_task_of_its_own
 

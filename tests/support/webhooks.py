@@ -18,16 +18,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from catalog.contract import SessionTerms, ShowTerms
-from chassis.broker import EVENTS_PATH, MemoryBroker
-from chassis.client import ServiceClient
-from chassis.events import Event, EventBatch
+from chassis.auth.tokens import Verifier
+from chassis.events.broker import EVENTS_PATH, MemoryBroker
+from chassis.events.envelope import Event, EventBatch
 from chassis.ids import uuid7
-from chassis.postgres import Pool, open_pool
+from chassis.postgres.pool import Pool, open_pool
+from chassis.seam.client import ServiceClient
+from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
-from chassis.tokens import Verifier
-from chassis.upstream import Upstreams
 from chassis.wiring import Wiring
+from contracts.catalog import SessionTerms, ShowTerms
 from notification.asgi import create_app
 from notification.webhooks.connecting import Addresses, Destinations
 from notification.webhooks.dispatching import Dispatcher

@@ -13,16 +13,17 @@ import pytest
 from rich.console import Console
 
 from chassis.settings import Settings
-from loadtest.bench import comparators, generator
-from loadtest.bench.accounting import kind_of
-from loadtest.bench.cases import CASES, Case
-from loadtest.bench.command import Report, ratios
-from loadtest.bench.generator import Run, drive, read
-from loadtest.bench.measuring import Figures, figures
-from loadtest.bench.report import Point, as_json, plot, print_report
-from loadtest.bench.traffic import Call, Heard, Latency, Traffic
-from loadtest.bench.venue import pairs_of
-from stampede import serving
+from loadtest.bench.cases.plain import CASES, Case
+from loadtest.bench.cases.venue import pairs_of
+from loadtest.bench.figures import Figures
+from loadtest.bench.generators import driver as generator
+from loadtest.bench.generators.driver import Run, drive, read
+from loadtest.bench.generators.traffic import Call, Heard, Latency, Traffic
+from loadtest.bench.measuring import figures
+from loadtest.bench.programs import serve_bare as comparators
+from loadtest.bench.programs.accounting import kind_of
+from loadtest.bench.report import Point, Report, as_json, plot, print_report, ratios
+from runtime import serving
 
 ORDER = Call(
     name="order",
@@ -126,8 +127,8 @@ def test_single_calls_get_percentiles_from_their_buckets() -> None:
 
 
 def test_processes_are_told_apart_by_what_they_run() -> None:
-    assert kind_of(["python", "-m", "stampede.serving", "everything"], "python") == "web"
-    assert kind_of(["python", "-m", "stampede.background"], "python") == "worker"
+    assert kind_of(["python", "-m", "runtime.serving", "everything"], "python") == "web"
+    assert kind_of(["python", "-m", "runtime.worker"], "python") == "worker"
     assert kind_of(["/x/postgres", "-D", "d"], "postgres") == "postgres"
     assert kind_of(["/x/valkey-server"], "valkey-server") == "redis"
     assert kind_of(["python", "-m", "stampede", "up"], "python") is None
@@ -155,7 +156,7 @@ def test_comparators_are_served_as_the_platform_is() -> None:
     with mock.patch.object(comparators, "Server", Recording):
         comparators.serve("bare_asgi", Settings())
     (_, ours), (target, theirs) = told
-    assert target == "loadtest.bench.asgi:bare_asgi"
+    assert target == "loadtest.bench.programs.bare_apps:bare_asgi"
     assert theirs == ours
 
 

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from loadtest.bench.command import Report, together
-from loadtest.bench.every import CASES
-from loadtest.bench.generator import drive
-from loadtest.bench.growth import MANY, SHAPES, warm_up_orders
-from loadtest.bench.measuring import Figures
-from loadtest.bench.report import as_json, as_markdown, round_top
-from loadtest.bench.traffic import Call, Traffic
+from loadtest.bench.cases.every import CASES
+from loadtest.bench.cases.growth import MANY, SHAPES, warm_up_orders
+from loadtest.bench.command import together
+from loadtest.bench.figures import Figures
+from loadtest.bench.generators.driver import drive
+from loadtest.bench.generators.traffic import Call, Traffic
+from loadtest.bench.report import Report, as_json, as_markdown, round_top
 
 ORDER = Call(
     name="order", method="POST", path="/orders", body="{}", expects={201: "id", 503: "late"}

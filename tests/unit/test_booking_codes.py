@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from booking.domain.problems import BadSignature, StaleTimestamp
 from booking.providers.signatures import SignedMessage, secret_key, sign, verify
-from booking.store.records import SigningKey
-from booking.ticket_codes import ForgedCode, TicketCodes, make_keys
+from booking.tickets.codes import ForgedCode, TicketCodes, make_keys
+from booking.tickets.records import SigningKey
 
 CODES = TicketCodes(make_keys(), "https://tickets.example")
 TICKET, SESSION = uuid4(), uuid4()

@@ -6,12 +6,13 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from booking.door_wire import CheckIn
-from booking.requests import CreatePromoCode, PayOrder
-from chassis.body import decode, field_error, whole
-from chassis.cache import FetchOnce
+from booking.door.wire import CheckIn
+from booking.payments.wire import PayOrder
+from booking.promo_codes.wire import CreatePromoCode
+from chassis.concurrency.cache import FetchOnce
 from chassis.context import RequestContext, accept_request_id, from_headers
-from chassis.idempotency import body_hash, check_key
+from chassis.http.bodies import decode, field_error, whole
+from chassis.http.idempotency import body_hash, check_key
 from chassis.ids import uuid7
 from chassis.problems import Problem, ValidationFailed
 

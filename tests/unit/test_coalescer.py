@@ -1,11 +1,11 @@
-"""chassis.coalescer: what a batch is, who gets which outcome, what cancellation and failure leave."""
+"""The coalescer: what a batch is, who gets which outcome, what cancellation and failure leave."""
 
 import asyncio
 from collections.abc import Sequence
 
 import pytest
 
-from chassis.coalescer import Coalescer
+from chassis.concurrency.coalescer import Coalescer
 from chassis.context import CURRENT, RequestContext, current
 from chassis.problems import Overloaded, Unavailable
 

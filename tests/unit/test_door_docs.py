@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from booking.ticket_codes import TicketCodes, make_keys
+from booking.tickets.codes import TicketCodes, make_keys
 from tests.architecture.source import ROOT
 
 

@@ -11,22 +11,23 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from booking import contract
-from booking.event_types import HISTORY_ONLY, PUBLISHED, RESERVED
-from booking.schemas import breaking, check_schemas, example, schemas
-from catalog.contract import SUBSCRIBES_TO as CATALOG
-from chassis.compatibility import incompatibilities
-from chassis.events import Event
-from identity.contract import (
+import booking
+from booking.events.published import HISTORY_ONLY, PUBLISHED, RESERVED
+from booking.events.schemas import breaking, check_schemas, example, schemas
+from chassis.events.compatibility import incompatibilities
+from chassis.events.envelope import Event
+from contracts import booking as contract
+from contracts.catalog import SUBSCRIBES_TO as CATALOG
+from contracts.identity import (
     PASSWORD_CHANGED,
     PASSWORD_RESET_ASKED,
     PasswordChanged,
     PasswordResetAsked,
 )
-from notification.contract import SUBSCRIBES_TO as NOTIFICATION
+from contracts.notification import SUBSCRIBES_TO as NOTIFICATION
 from tests.support.events import event
 
-BOOKING = Path(contract.__file__).parent
+BOOKING = Path(booking.__file__).parent
 WITHIN_THE_HOUSE: dict[str, type[msgspec.Struct]] = {
     PASSWORD_RESET_ASKED: PasswordResetAsked,
     PASSWORD_CHANGED: PasswordChanged,
@@ -45,7 +46,7 @@ def test_every_type_in_the_contract_is_published_or_said_not_to_be() -> None:
     }
     missing = types - PUBLISHED.keys() - HISTORY_ONLY - RESERVED
     assert not missing, (
-        f"{sorted(missing)}: add a line to PUBLISHED in booking/event_types.py (or to HISTORY_ONLY),"
+        f"{sorted(missing)}: add a line to PUBLISHED in booking/events/published.py (or to HISTORY_ONLY),"
         " then run `stampede events schemas --write` and commit what it writes"
     )
     assert not PUBLISHED.keys() & (HISTORY_ONLY | RESERVED)
@@ -60,7 +61,7 @@ def test_every_event_that_code_puts_into_the_outbox_is_published() -> None:
                 told |= {one.id for one in ast.walk(node.args[0]) if isinstance(one, ast.Name)}
     types = {getattr(contract, name) for name in told if hasattr(contract, name)}
     assert types, "nothing found: this test looks in the wrong place"
-    assert types <= PUBLISHED.keys(), "add them to booking/event_types.py"
+    assert types <= PUBLISHED.keys(), "add them to booking/events/published.py"
 
 
 def test_consumers_subscribe_to_published_types_only() -> None:

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.problems import Overloaded
-from gateway.addresses import Addresses, _plain
-from gateway.admission import PAY, Admission, StreamPlaces
-from gateway.limits import Bucket, LocalBuckets, Policy, Refused, Standing, refusal
+from gateway.http.static import matches
+from gateway.protection.addresses import Addresses, _plain
+from gateway.protection.admission import PAY, Admission, StreamPlaces
+from gateway.protection.limits import Bucket, LocalBuckets, Policy, Refused, Standing, refusal
 from gateway.routing import ROUTES, Routes, judge
-from gateway.static import matches
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("127.0.0.1/32"), ip_network("fd00::/8"))
 

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import pytest
 
 from chassis.problems import Overloaded
-from gateway import admission
-from gateway.admission import (
+from gateway.protection import admission
+from gateway.protection.admission import (
     DRAIN_KNOWN_S,
     LAG_HOLDS_S,
     LAG_MAX_S,

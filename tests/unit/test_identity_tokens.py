@@ -13,11 +13,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-import chassis.jwks
-import chassis.tokens
+import chassis.auth.jwks
+import chassis.auth.tokens
+from chassis.auth.tokens import Verifier
 from chassis.ids import uuid7
 from chassis.problems import InvalidToken, TokenExpired, Unavailable
-from chassis.tokens import Verifier
 from identity.keys import Jwks, SigningKey, jwk_of, thumbprint
 from identity.tokens import hash_of, new_refresh_token, sign_access_token
 from tests.support.clock import SetClock
@@ -49,8 +49,8 @@ class KeySet:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     clock = SetClock()
-    monkeypatch.setattr(chassis.tokens, "time", clock)
-    monkeypatch.setattr(chassis.jwks, "time", clock)
+    monkeypatch.setattr(chassis.auth.tokens, "time", clock)
+    monkeypatch.setattr(chassis.auth.jwks, "time", clock)
     return clock
 
 
@@ -224,7 +224,7 @@ async def test_a_flood_of_unknown_kids_asks_identity_once_a_pause(
         with pytest.raises(InvalidToken):
             await verifier.verify(signed(new_key()))
     assert published.asked == 1
-    clock.ahead_s = chassis.jwks.UNKNOWN_KID_PAUSE_S + 1
+    clock.ahead_s = chassis.auth.jwks.UNKNOWN_KID_PAUSE_S + 1
     for _ in range(200):
         with pytest.raises(InvalidToken):
             await verifier.verify(signed(new_key()))
@@ -237,7 +237,7 @@ async def test_a_key_published_ahead_is_known_when_it_signs(
     await verifier.verify(signed(key))
     successor = new_key()
     published.keys.append(successor)
-    clock.ahead_s = chassis.jwks.UNKNOWN_KID_PAUSE_S + 1
+    clock.ahead_s = chassis.auth.jwks.UNKNOWN_KID_PAUSE_S + 1
     assert (await verifier.verify(signed(successor))).user_id == USER
     assert (await verifier.verify(signed(key))).user_id == USER
 
@@ -247,7 +247,7 @@ async def test_known_keys_stay_good_while_identity_is_away(
 ) -> None:
     await verifier.verify(signed(key))
     published.away = True
-    clock.ahead_s = chassis.jwks.AGE_MAX_S + 1
+    clock.ahead_s = chassis.auth.jwks.AGE_MAX_S + 1
     assert (await verifier.verify(signed(key, exp=int(time.time()) + 9000))).user_id == USER
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-import chassis.jwks
-import chassis.tokens
-from chassis.jwks import AGE_MAX_S, REFRESH_AFTER_S, UNKNOWN_KID_PAUSE_S, UNKNOWN_KID_TTL_S
+import chassis.auth.jwks
+import chassis.auth.tokens
+from chassis.auth.jwks import AGE_MAX_S, REFRESH_AFTER_S, UNKNOWN_KID_PAUSE_S, UNKNOWN_KID_TTL_S
+from chassis.auth.tokens import Verifier
 from chassis.problems import InvalidToken, Problem, Unavailable
-from chassis.tokens import Verifier
 from identity.keys import SigningKey
 from tests.support.clock import SetClock
 from tests.unit.test_identity_tokens import USER, KeySet, new_key, signed
@@ -43,8 +43,8 @@ class HangingKeySet(KeySet):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     clock = SetClock()
-    monkeypatch.setattr(chassis.tokens, "time", clock)
-    monkeypatch.setattr(chassis.jwks, "time", clock)
+    monkeypatch.setattr(chassis.auth.tokens, "time", clock)
+    monkeypatch.setattr(chassis.auth.jwks, "time", clock)
     return clock
 
 
@@ -68,7 +68,7 @@ async def test_a_flood_at_a_hanging_identity_is_one_call_and_no_valid_token_wait
     verifier = Verifier(published.fetch)
     await verifier.verify(lasting(key))
     published.answering.clear()
-    monkeypatch.setattr(chassis.jwks, "WAIT_S", 0.01)
+    monkeypatch.setattr(chassis.auth.jwks, "WAIT_S", 0.01)
     clock.ahead_s = AGE_MAX_S + 1
     unknown = [verifier.verify(lasting(new_key())) for _ in range(200)]
     valid = [verifier.verify(lasting(key)) for _ in range(200)]
@@ -97,7 +97,7 @@ async def test_a_failed_fetch_is_not_tried_again_before_its_pause_which_grows(
         clock.ahead_s += 1
     assert 3 <= asked[-1] - 1 <= 12  # a pause of up to 1, 2, 4, 8, 16 and 30 s, less half at random
     published.away = False
-    clock.ahead_s += chassis.jwks.RETRY.most_s
+    clock.ahead_s += chassis.auth.jwks.RETRY.most_s
     assert await outcome(verifier.verify(lasting(new_key()))) == "invalid-token"
 
 
@@ -120,7 +120,7 @@ async def test_an_unknown_key_id_is_remembered_and_asks_nobody_again(clock: SetC
 async def test_what_is_remembered_of_unknown_key_ids_is_bounded(
     clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chassis.jwks, "UNKNOWN_KIDS_MAX", 10)
+    monkeypatch.setattr(chassis.auth.jwks, "UNKNOWN_KIDS_MAX", 10)
     published = KeySet(new_key())
     verifier = Verifier(published.fetch)
     for _ in range(30):

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from chassis import logs
 from chassis.context import CURRENT, RequestContext
+from chassis.observability import logs
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from booking.seats.holds import LUA
 from booking.seats.keys import NAMES, QUANTITY_MAX
-from chassis.redis import Script, load_scripts
+from chassis.redis.scripts import Script, load_scripts
 
 SCRIPTS = load_scripts(LUA)
 SHARED = sorted((LUA / "shared").glob("*.lua"))

@@ -3,8 +3,8 @@
 import msgspec
 from litestar import Litestar, Response, get, post
 
-from chassis.access import PUBLIC, access
-from chassis.openapi import describe
+from chassis.auth.access import PUBLIC, access
+from chassis.http.openapi import describe
 
 
 class Row(msgspec.Struct):

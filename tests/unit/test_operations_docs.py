@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from chassis.settings import PARSERS
-from stampede import cli_events, cli_measuring  # noqa: F401  their commands join the others
-from stampede.cli import stampede
+from stampede.cli import events, measuring  # noqa: F401  their commands join the others
+from stampede.cli.main import stampede
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 QUOTED = re.compile(r"`([^`]+)`")

@@ -11,7 +11,7 @@ from booking.domain import order, payment
 from booking.domain.order import IllegalTransition, OrderStatus, OrderStep
 from booking.domain.payment import PaymentState, PaymentStep
 from booking.domain.seating import Seating, Stretch
-from booking.store.refusals import RULES
+from booking.refusals import RULES
 
 MIGRATION = "\n".join(
     path.read_text(encoding="utf-8") for path in sorted(Path("booking/migrations").glob("*.sql"))
@@ -77,7 +77,7 @@ def test_the_databases_words_are_the_machines() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_that_means_something_is_in_the_schema_or_its_statement(rule: str) -> None:
-    statement = Path("booking/store/sql/placing.sql").read_text(encoding="utf-8")
+    statement = Path("booking/orders/sql/placing.sql").read_text(encoding="utf-8")
     named = rf"(CONSTRAINT|UNIQUE INDEX) {rule}\b"
     assert re.search(named, MIGRATION) or f"refuse('{rule}')" in statement
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
-from chassis.postgres import ROLLED_BACK, UNAVAILABLE
+from chassis.postgres.pool import ROLLED_BACK, UNAVAILABLE
 
 CLASSES_OF_A_STORE_AWAY = ("08", "53", "57", "58")
 SESSION_ENDED_OR_STANDBY = {"25006", "25P03", "25P04", "40003"}

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from booking.printing.press import Lane
+from booking.tickets.printing.press import Lane
 from chassis.problems import Overloaded, Unavailable
 
 ANN, BOB, CEM = (UUID(int=n) for n in (1, 2, 3))

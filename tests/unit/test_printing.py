@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from booking.printing.calendar import Entry, calendar_of, seat_line
-from booking.printing.page import Print, draw_ticket
-from booking.printing.typesetting import ELLIPSIS, MISSING, fitted, lines_of, printable
+from booking.tickets.printing.calendar import Entry, calendar_of, seat_line
+from booking.tickets.printing.page import Print, draw_ticket
+from booking.tickets.printing.typesetting import ELLIPSIS, MISSING, fitted, lines_of, printable
 
 TICKET: dict[str, Any] = {
     "ticket_id": "01890000-0000-7000-8000-000000000001",

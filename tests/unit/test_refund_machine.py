@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from booking.domain import refund
 from booking.domain.order import IllegalTransition
 from booking.domain.refund import GRANTED, RefundState, RefundStep, fee_of, quote
-from catalog.contract import RefundPolicy
-from catalog.requests import RefundTerms
+from catalog.wire import RefundTerms
+from contracts.catalog import RefundPolicy
 
 BOOKING = Path("booking/migrations/0004_refunds.sql").read_text(encoding="utf-8")
 CATALOG = Path("catalog/migrations/0002_refund_policies.sql").read_text(encoding="utf-8")

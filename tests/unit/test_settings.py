@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from asyncpg.connect_utils import SessionAttribute
 
-from chassis.postgres import wanted_server
+from chassis.postgres.pool import wanted_server
 from chassis.settings import PARSERS, Settings, SettingsError, load, to_environ
 
 

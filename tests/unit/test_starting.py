@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from chassis.settings import Settings
 from loadtest.plan import Plan
-from stampede import cli_measuring
-from stampede.starting import warnings, where_to_look, with_webhook_secret
+from runtime.starting import warnings, where_to_look, with_webhook_secret
+from stampede.cli import measuring as cli_measuring
 
 
 def test_each_installation_has_a_webhook_secret_of_its_own_and_keeps_it(tmp_path: Path) -> None:

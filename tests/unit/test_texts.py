@@ -1,5 +1,6 @@
 """Work on text from outside grows no faster than the text: combining marks, patterns, findings."""
 
+import importlib
 import re
 import sys
 import unicodedata
@@ -12,15 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-import booking.requests
-import catalog.requests
+import catalog.wire
 import identity.wire
-import notification.webhooks.requests
+import notification.webhooks.wire
 from catalog import checks, search_texts
 from catalog.domain.searching import fold
 from catalog.routes.public import _search
 from catalog.search_texts import search_text
-from chassis.body import decode
+from chassis.http.bodies import decode
 from chassis.masking import SECRET
 from chassis.problems import FieldError, ValidationFailed
 from chassis.texts import NON_STARTERS_MAX, is_stream_safe, non_starters, stream_safe
@@ -106,7 +106,18 @@ def test_an_address_is_looked_for_in_a_log_line_once_a_word() -> None:
         assert "example" not in SECRET.sub("[redacted]", text)
 
 
-MODULES = (booking.requests, catalog.requests, identity.wire, notification.webhooks.requests)
+BOOKING = (
+    "orders",
+    "payments",
+    "refunds",
+    "tickets",
+    "promo_codes",
+    "cancelled_sessions",
+    "seats",
+    "door",
+)
+MODULES = [importlib.import_module(f"booking.{room}.wire") for room in BOOKING]
+MODULES += [catalog.wire, identity.wire, notification.webhooks.wire]
 
 
 def _patterns(kind: Any) -> Iterator[str]:
@@ -142,7 +153,7 @@ def test_no_pattern_of_the_api_can_divide_a_text_in_two_ways() -> None:
 @given(some.text(alphabet="a \u3000\x00\x7f\n\u202e", max_size=6))
 def test_a_line_has_something_to_see_in_it_and_nothing_that_ends_it(text: str) -> None:
     good = set(text) <= set("a \u3000") and text.strip(" ") != ""
-    assert bool(re.search(catalog.requests._LINE, text)) == good
+    assert bool(re.search(catalog.wire._LINE, text)) == good
 
 
 def test_findings_beyond_the_answer_are_not_looked_for() -> None:

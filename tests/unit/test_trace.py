@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stampede.trace import read, render
+from runtime.operations.trace import read, render
 
 TEXT = {
     "gateway": [

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from chassis import hosts
-from chassis.client import ServiceClient
 from chassis.problems import Unavailable
-from chassis.upstream import HttpUpstream, Message
+from chassis.seam import hosts
+from chassis.seam.client import ServiceClient
+from chassis.seam.upstream import HttpUpstream, Message
 from tests.support.gateway import Answer
 from tests.support.peer import Connection, Peer, Script
 from tests.support.servers import free_port

@@ -9,8 +9,8 @@ import msgspec
 from booking.providers.protocol import Charge, ProviderEvent, RefundVerdict, Verdict
 from booking.providers.sandbox.app import TOKENS
 from booking.providers.signatures import signed_message, verify
-from chassis.body import decode
-from chassis.client import ServiceClient, UpstreamRefused
+from chassis.http.bodies import decode
+from chassis.seam.client import ServiceClient, UpstreamRefused
 
 # The sandbox answers in milliseconds, in tenths of a second under a crowd. Whoever pays waits so long at
 # most and is told "processing"; the webhook or the reconciler settles what comes later.

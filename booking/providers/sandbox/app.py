@@ -16,11 +16,11 @@ import msgspec
 from booking.providers.sandbox import store
 from booking.providers.sandbox.controls import Controls, Steering
 from booking.providers.sandbox.store import ChargeRecord, NewCharge, RefundRecord
-from chassis.body import decode, field_error, whole
-from chassis.coalescer import Coalescer
-from chassis.postgres import Pool
+from chassis.concurrency.coalescer import Coalescer
+from chassis.http.bodies import decode, field_error, whole
+from chassis.postgres.pool import Pool
 from chassis.problems import NotFound, PayloadTooLarge, Problem, Unavailable, ValidationFailed
-from chassis.upstream import Message, send_problem
+from chassis.seam.upstream import Message, send_problem
 
 DECLINED = {"tok_declined": "card_declined", "tok_async_declined": "card_declined"}
 LATE = frozenset({"tok_async", "tok_async_declined"})

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from booking.providers.sandbox import store
-from chassis.postgres import Pool, connection
+from chassis.postgres.pool import Pool, connection
 
 FRESH_FOR_S = 0.25
 TOWARDS_US = "http://127.0.0.1:8000/api/v1/payments/webhooks/sandbox"

@@ -14,12 +14,12 @@ from booking.providers.sandbox import store
 from booking.providers.sandbox.controls import Steering
 from booking.providers.sandbox.store import DueMessage
 from booking.providers.signatures import sign
-from chassis import logs
-from chassis.backoff import Backoff, pause
-from chassis.client import ServiceClient
+from chassis.concurrency.backoff import Backoff, pause
 from chassis.context import CURRENT, RequestContext
-from chassis.postgres import Pool
+from chassis.observability import logs
+from chassis.postgres.pool import Pool
 from chassis.problems import Problem
+from chassis.seam.client import ServiceClient
 
 log = logs.get("sandbox")
 

@@ -12,10 +12,10 @@ from booking.providers.sandbox.app import SandboxApp
 from booking.providers.sandbox.controls import SandboxOptions, Steering
 from booking.providers.sandbox.deliverer import Deliverer
 from booking.providers.sandbox.store import open_books
-from chassis.client import ServiceClient
-from chassis.postgres import Pool
+from chassis.postgres.pool import Pool
+from chassis.seam.client import ServiceClient
+from chassis.seam.upstream import HttpUpstream
 from chassis.settings import Settings
-from chassis.upstream import HttpUpstream
 from chassis.wiring import Wiring
 
 WEBHOOK_PATH = "/api/v1/payments/webhooks/sandbox"

@@ -8,8 +8,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from chassis.migrations import migrate
-from chassis.postgres import Connection, Pool, connection, load_queries, open_pool, transaction
+from chassis.postgres.migrations import migrate
+from chassis.postgres.pool import Connection, Pool, connection, load_queries, open_pool, transaction
 
 SCHEMA = "sandbox"
 HERE = Path(__file__).parent

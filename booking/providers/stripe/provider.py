@@ -19,11 +19,11 @@ import stripe
 
 from booking.providers.options import read_options
 from booking.providers.protocol import Charge, Provider, ProviderEvent, RefundVerdict, Verdict
+from booking.providers.reference_store import References
 from booking.providers.stripe.reading import PaymentIntent, Refund, read_event
-from booking.store.references import References
-from chassis import logs
-from chassis.body import whole
-from chassis.postgres import Pool
+from chassis.http.bodies import whole
+from chassis.observability import logs
+from chassis.postgres.pool import Pool
 from chassis.problems import Unavailable
 from chassis.settings import Settings
 from chassis.wiring import Wiring

@@ -13,7 +13,7 @@ import stripe
 
 from booking.domain.problems import BadSignature, StaleTimestamp
 from booking.providers.protocol import ProviderEvent, RefundVerdict, Verdict
-from chassis.body import decode
+from chassis.http.bodies import decode
 from chassis.problems import ValidationFailed
 
 TOLERANCE_S = 300

@@ -1,0 +1,87 @@
+"""`stampede audit`: the invariants of PROMISES.md, over PostgreSQL and over Redis against it.
+
+Tests, chaos runs and operators all run this one. On a platform in use it may be run at any time.
+"""
+
+import asyncio
+from uuid import UUID
+
+import msgspec
+
+from booking.audit.store import INVARIANTS, broken
+from booking.composition import Booking, opened
+from booking.seats.differences import Difference, look
+from booking.seats.holds import SeatHolds
+from booking.seats.keys import HOLD_INTENT_MS, LOADED_SESSIONS
+from chassis.problems import NotFound, Problem
+from chassis.wiring import Wiring
+
+GRACE_S = 5.0  # PROMISES: no hold past its end, plus this
+PATIENCE_S = 60.0  # for an event in the outbox, and for a payment without an answer
+DETAILS_MAX = 20  # examples of one broken invariant
+LOOK_AGAIN_S = 1.0
+LOOKS_MAX = HOLD_INTENT_MS // 1000 + 3  # a step under way is over by then
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One invariant: whether it holds, and what breaks it when it does not."""
+
+    name: str
+    ok: bool
+    details: list[str]
+
+
+async def audit(wiring: Wiring) -> list[Finding]:
+    """Every invariant of booking. Catalog must be reachable, for the plans of sessions in Redis."""
+    async with opened(wiring) as booking:
+        return await audit_booking(booking)
+
+
+async def audit_booking(booking: Booking, *, looks_max: int = LOOKS_MAX) -> list[Finding]:
+    """`looks_max`: looks at a session's Redis, a second apart, until it agrees with PostgreSQL."""
+    findings = []
+    for invariant in INVARIANTS:
+        details = await broken(
+            booking.pool,
+            invariant,
+            grace_s=GRACE_S,
+            patience_s=PATIENCE_S,
+            limit=DETAILS_MAX,
+        )
+        findings.append(Finding(invariant, not details, details))
+    findings.append(await _redis_agrees(booking.holds, looks_max))
+    return findings
+
+
+async def _redis_agrees(holds: SeatHolds, looks_max: int) -> Finding:
+    """Sessions that Redis has forgotten are loaded anew on their next use: those differ in nothing."""
+    name = "redis_equals_postgresql"
+    details = []
+    try:
+        members = await holds.calls.command("SMEMBERS", LOADED_SESSIONS)
+        for session_id in sorted(UUID(member.decode()) for member in members):
+            for difference in await _lasting(holds, session_id, looks_max):
+                details.append(
+                    f"session {session_id} {difference.kind} {difference.what}: Redis says"
+                    f" {difference.redis} {difference.redis_order},"
+                    f" PostgreSQL {difference.postgres} {difference.postgres_order}"
+                )
+    except Problem as away:
+        details.append(f"cannot be told: {away.detail or away.title()}")
+    return Finding(name, not details, details[:DETAILS_MAX])
+
+
+async def _lasting(holds: SeatHolds, session_id: UUID, looks_max: int) -> list[Difference]:
+    """What two looks after each other, and all between, agree to be different."""
+    lasting: set[Difference] | None = None
+    for look_no in range(looks_max):
+        if look_no:
+            await asyncio.sleep(LOOK_AGAIN_S)
+        try:
+            seen = set((await look(holds, session_id)).differences)
+        except NotFound:  # of another database, or not published any more
+            return []
+        lasting = seen if lasting is None else lasting & seen
+        if not lasting:
+            return []
+    return sorted(lasting or (), key=lambda one: (one.kind, one.what))

@@ -1,0 +1,267 @@
+"""A session that will not be played: closed at once, everybody's money given back in batches.
+
+One transaction writes the cancellation, ends the unpaid orders and blocks every seat that is not
+sold. From its commit on the seats' own primary key refuses whoever has not heard, money that is still
+under way finds the order cancelled and goes back by itself (settlement), and a seat that comes free is
+blocked by the trigger of 0004_refunds.sql. So what is left to do can only become less, and what was
+done is seen by what is not there any more: a claim of a sold seat is an order to be refunded. The
+worker may be killed anywhere and begins with what is left.
+"""
+
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from booking.cancelled_sessions import store as stored
+from booking.cancelled_sessions.store import OpenCancellation
+from booking.cancelled_sessions.wire import CancellationProgress, CancelSession, progress_answer
+from booking.clients.catalog import Sessions
+from booking.domain.order import OrderStatus
+from booking.domain.problems import SessionNotPublished, SessionOver
+from booking.domain.seating import Seating
+from booking.events.store import tell
+from booking.orders.cancelling import cancel_and_tell, release_holds
+from booking.orders.records import CancelledOrder
+from booking.refunds import store as stored_refunds
+from booking.refunds.granting import WHOEVER, Freed, after_granting, ask, grant
+from booking.refunds.rules import FREE_OF_CHARGE
+from booking.seats.holds import SeatHolds
+from chassis.auth.tokens import Principal
+from chassis.clock import whole_second
+from chassis.context import CURRENT, RequestContext, current
+from chassis.events.envelope import pending
+from chassis.http.idempotency import Effect, once
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
+from chassis.problems import NotFound, Overloaded, Problem
+from chassis.seam.client import ServiceClient, UpstreamRefused
+from contracts.booking import SESSION_CANCELLED, SessionCancelled
+from contracts.catalog import CANCEL_PATH, SessionTerms
+
+log = logs.get("booking")
+
+CANCELLABLE_DAYS_AFTER_START = 6  # its orders complete a day later; by then the worker is through
+ORDERS_A_BATCH = 50
+SESSIONS_A_ROUND = 10
+DEADLOCKS_MAX = 3  # tries: a payment may want the order that we have, and have the one that we want
+SPAN = "2"
+NOBODY = UUID(int=0)  # before every order
+
+
+class SessionCancelling:
+    def __init__(
+        self, pool: Pool, *, sessions: Sessions, holds: SeatHolds, catalog: ServiceClient
+    ) -> None:
+        self._pool = pool
+        self._sessions = sessions
+        self._holds = holds
+        self._catalog = catalog
+        self._reached: dict[UUID, UUID] = {}  # behind which order each session's next batch begins
+
+    async def cancel(
+        self, principal: Principal, session_id: UUID, wanted: CancelSession, key: str | None
+    ) -> Any:
+        """202 with the progress, by chassis.http.idempotency; again for one that is cancelled already.
+
+        Raises NotFound, SessionNotPublished, SessionOver.
+        """
+        terms = await self._allowed(principal, session_id)
+        seating = await self._sessions.seating(session_id)
+        ended: list[CancelledOrder] = []
+        begun: list[UUID] = []
+
+        async def effect(one: Connection) -> CancellationProgress:
+            ended.clear()
+            begun.clear()
+            if await self._begin(one, principal, terms, wanted.reason):
+                begun.append(session_id)
+                ended.extend(await self._close(one, terms, seating, wanted.reason))
+            return await _progress(one, session_id)
+
+        answer = await self._once(principal, session_id, wanted, key, effect)
+        if begun:
+            log.warning("session_cancelled", session=session_id, unpaid_orders=len(ended))
+            await self._tell_redis(session_id)
+            await self._tell_catalog(session_id)
+        return answer
+
+    async def _once(
+        self,
+        principal: Principal,
+        session_id: UUID,
+        wanted: CancelSession,
+        key: str | None,
+        effect: Effect,
+    ) -> Any:
+        for _ in range(DEADLOCKS_MAX):
+            try:
+                return await once(
+                    self._pool,
+                    user_id=principal.user_id,
+                    route=f"cancel_session {session_id}",
+                    key=key,
+                    body=wanted,
+                    status=202,
+                    effect=effect,
+                )
+            except stored.LocksCrossed:
+                log.warning("session_cancelling_repeated", session=session_id)
+        raise Overloaded("Too many payments of this session are under way; try again.")
+
+    async def _allowed(self, principal: Principal, session_id: UUID) -> SessionTerms:
+        terms = await self._sessions.of_organizer(principal, session_id)
+        if terms.status == "draft":
+            raise SessionNotPublished()
+        return terms
+
+    async def _begin(
+        self, one: Connection, principal: Principal, terms: SessionTerms, reason: str
+    ) -> bool:
+        after = timedelta(days=CANCELLABLE_DAYS_AFTER_START)
+        if await stored.is_session_over(one, terms.starts_at, after):
+            raise SessionOver()
+        return await stored.begin_cancellation(
+            one,
+            session_id=terms.session_id,
+            organizer_id=terms.organizer_id,
+            requested_by=principal.user_id,
+            reason=reason,
+            request_id=current().request_id,
+        )
+
+    async def _close(
+        self, one: Connection, terms: SessionTerms, seating: Seating, reason: str
+    ) -> list[CancelledOrder]:
+        """Ends what is unpaid and blocks what is not sold.
+
+        Orders are locked before claims, as payments do. Whoever was placing one meanwhile is waited for
+        by its claims; such an order is there when the seats are closed, and is ended last.
+        """
+        ended = await self._end_unpaid(one, terms.session_id, reason)
+        await stored.close_seats(one, terms.session_id, seating.seat_ids())
+        ended += await self._end_unpaid(one, terms.session_id, reason)
+        told = SessionCancelled(
+            session_id=terms.session_id,
+            organizer_id=terms.organizer_id,
+            title=terms.title,
+            venue=terms.venue,
+            starts_at=whole_second(terms.starts_at),
+            time_zone=terms.time_zone,
+            reason=reason,
+        )
+        await tell(one, [], [pending(SESSION_CANCELLED, str(terms.session_id), told)])
+        return ended
+
+    async def _end_unpaid(
+        self, one: Connection, session_id: UUID, reason: str
+    ) -> list[CancelledOrder]:
+        orders = await stored.lock_pending_orders(one, session_id)
+        return await cancel_and_tell(one, orders, "session_cancelled", reason) if orders else []
+
+    async def progress(self, principal: Principal, session_id: UUID) -> CancellationProgress:
+        """Raises NotFound also for a session that is not cancelled."""
+        async with connection(self._pool) as one:
+            found = await stored.get_progress(one, session_id)
+        if found is None or not (
+            "admin" in principal.roles or found.organizer_id == principal.user_id
+        ):
+            raise NotFound()
+        return progress_answer(found)
+
+    async def work_off(self, *, orders_max: int = ORDERS_A_BATCH) -> int:
+        """A batch of every cancelled session that is not through; how many orders were refunded."""
+        async with connection(self._pool) as one:
+            unfinished = await stored.open_cancellations(one, limit=SESSIONS_A_ROUND)
+        return sum([await self._work_off_one(session, orders_max) for session in unfinished])
+
+    async def _work_off_one(self, session: OpenCancellation, orders_max: int) -> int:
+        token = CURRENT.set(RequestContext(session.request_id, SPAN))
+        try:
+            if session.catalog_told is None:
+                await self._tell_catalog(session.session_id)
+            async with transaction(self._pool) as one:  # there is none: for the day when one is
+                ended = await self._end_unpaid(one, session.session_id, session.reason)
+            await release_holds(self._holds, ended)
+            return await self._refund_batch(session, orders_max)
+        finally:
+            CURRENT.reset(token)
+
+    async def _refund_batch(self, session: OpenCancellation, orders_max: int) -> int:
+        """Behind where the last batch ended, so that an order in trouble does not stand in the way."""
+        session_id = session.session_id
+        async with connection(self._pool) as one:
+            orders = await stored.orders_to_refund(
+                one, session_id, after=self._reached.get(session_id, NOBODY), limit=orders_max
+            )
+        refunded = sum([await self._try(session, order_id) for order_id in orders])
+        if orders:
+            self._reached[session_id] = orders[-1]
+            return refunded
+        self._reached.pop(session_id, None)
+        async with transaction(self._pool) as one:
+            finished = await stored.finish_cancellation(one, session_id)
+        if finished:  # refunds that crossed with the closing told Redis that their seats are free
+            await self._tell_redis(session_id)
+            log.info("session_worked_off", session=session_id)
+        return 0
+
+    async def _try(self, session: OpenCancellation, order_id: UUID) -> bool:
+        try:
+            async with transaction(self._pool) as one:
+                freed = await refund_whole(one, session, order_id)
+        except Exception as failure:
+            log.error("order_not_refunded", order=order_id, reason=repr(failure))
+            return False
+        await after_granting(self._holds, freed)
+        return bool(freed)
+
+    async def _tell_redis(self, session_id: UUID) -> None:
+        try:
+            await self._holds.rebuild(session_id)
+        except Problem as away:  # PostgreSQL refuses meanwhile, and the reconciler comes by
+            log.warning("closing_postponed", session=session_id, reason=away.code)
+
+    async def _tell_catalog(self, session_id: UUID) -> None:
+        """However often. Catalog being away is no reason to fail: the worker tells it again."""
+        try:
+            await self._catalog.request("POST", CANCEL_PATH.format(session_id=session_id))
+        except (Problem, UpstreamRefused) as away:
+            log.warning("catalog_not_told", session=session_id, reason=repr(away))
+            return
+        async with connection(self._pool) as one:
+            await stored.mark_catalog_told(one, session_id)
+
+
+async def refund_whole(one: Connection, session: OpenCancellation, order_id: UUID) -> list[Freed]:
+    """All that is left of a paid order, without a fee, within the caller's transaction. A refund that
+    waits for the organizer is granted by this, its fee waived."""
+    await stored_refunds.lock_any_order(one, order_id)
+    order = await stored_refunds.get_order_for_refund(one, order_id)
+    if order is None or order.status is not OrderStatus.PAID:
+        return []
+    tickets = await stored_refunds.list_tickets(one, order_id)
+    left = [ticket for ticket in tickets if ticket.status != "void"]
+    waiting = sorted({ticket.refund_id for ticket in left if ticket.refund_id is not None})
+    for refund_id in waiting:
+        await stored_refunds.waive_fee(one, refund_id, session.reason)
+    rest = [ticket for ticket in left if ticket.refund_id is None]
+    if rest:
+        cause: Literal["session_cancelled"] = "session_cancelled"
+        refund = await ask(
+            one,
+            order,
+            rest,
+            organizer_id=session.organizer_id,
+            cause=cause,
+            reason=session.reason,
+            policy=FREE_OF_CHARGE,
+        )
+        waiting.append(refund.refund_id)
+    return [await grant(one, order, one_id, decided_by=None, states=WHOEVER) for one_id in waiting]
+
+
+async def _progress(one: Connection, session_id: UUID) -> CancellationProgress:
+    found = await stored.get_progress(one, session_id)
+    if found is None:
+        raise NotFound()
+    return progress_answer(found)

@@ -1,0 +1,107 @@
+"""Sessions that their organizer has cancelled, and how far the giving back is."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from chassis.postgres.pool import Connection, load_queries
+from chassis.postgres.rows import fields
+
+queries = load_queries(Path(__file__).parent / "sql")
+
+LocksCrossed = asyncpg.DeadlockDetectedError  # nothing was done; the same may well succeed now
+
+
+class OpenCancellation(msgspec.Struct, frozen=True):
+    """A cancelled session that is not worked off yet. `catalog_told`: when; None until it was."""
+
+    session_id: UUID
+    organizer_id: UUID
+    reason: str
+    request_id: str
+    catalog_told: datetime | None
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """Counted in orders; amounts in minor units. `orders_waiting` have their seats still."""
+
+    session_id: UUID
+    organizer_id: UUID
+    reason: str
+    created_at: datetime
+    finished_at: datetime | None
+    orders_cancelled: int
+    orders_waiting: int
+    refunded: int
+    processing: int
+    failed: int
+    amount_refunded: int
+    amount_total: int
+    currency: str | None
+
+
+async def begin_cancellation(
+    one: Connection,
+    *,
+    session_id: UUID,
+    organizer_id: UUID,
+    requested_by: UUID,
+    reason: str,
+    request_id: str,
+) -> bool:
+    """False when the session was cancelled before."""
+    begun = await queries.begin_cancellation(
+        one,
+        session_id=session_id,
+        organizer_id=organizer_id,
+        requested_by=requested_by,
+        reason=reason,
+        request_id=request_id,
+    )
+    return begun is not None
+
+
+async def close_seats(one: Connection, session_id: UUID, seats: Sequence[int]) -> int:
+    """Blocks all of these that are not sold; how many were not blocked before."""
+    closed = await queries.close_seats(one, session_id=session_id, seats=list(seats))
+    return int(closed)
+
+
+async def lock_pending_orders(one: Connection, session_id: UUID) -> list[UUID]:
+    found = queries.lock_pending_orders_of_session(one, session_id=session_id)
+    return [row["order_id"] async for row in found]
+
+
+async def is_session_over(one: Connection, starts_at: datetime, after: timedelta) -> bool:
+    """Whether it began longer than `after` ago, by PostgreSQL's clock."""
+    return bool(await queries.is_session_over(one, starts_at=starts_at, after=after))
+
+
+async def open_cancellations(one: Connection, *, limit: int) -> list[OpenCancellation]:
+    found = queries.open_cancellations(one, limit=limit)
+    return [OpenCancellation(**fields(row, OpenCancellation)) async for row in found]
+
+
+async def get_progress(one: Connection, session_id: UUID) -> Progress | None:
+    row = await queries.get_cancellation(one, session_id=session_id)
+    return Progress(**fields(row, Progress)) if row is not None else None
+
+
+async def orders_to_refund(
+    one: Connection, session_id: UUID, *, after: UUID, limit: int
+) -> list[UUID]:
+    found = queries.orders_to_refund(one, session_id=session_id, after=after, limit=limit)
+    return [row["order_id"] async for row in found]
+
+
+async def mark_catalog_told(one: Connection, session_id: UUID) -> None:
+    await queries.mark_catalog_told(one, session_id=session_id)
+
+
+async def finish_cancellation(one: Connection, session_id: UUID) -> bool:
+    """True when nothing is left of it, and it is finished now."""
+    return await queries.finish_cancellation(one, session_id=session_id) is not None

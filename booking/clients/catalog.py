@@ -1,0 +1,125 @@
+"""Sessions and their seats, asked of catalog and kept for a moment."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from booking.domain.problems import SaleClosed, SaleNotOpen
+from booking.domain.seating import Seating, Stretch
+from chassis.auth.tokens import Principal
+from chassis.clock import Clock
+from chassis.concurrency.cache import FetchOnce
+from chassis.concurrency.coalescer import Coalescer
+from chassis.context import current
+from chassis.problems import NotFound
+from chassis.seam.client import ServiceClient
+from contracts.catalog import (
+    PLAN_PATH,
+    TERMS_LOOKUP_PATH,
+    TERMS_LOOKUPS_MAX,
+    SeatPlan,
+    SessionTerms,
+    TermsFound,
+    TermsLookup,
+    TermsLookups,
+)
+
+TERMS_TTL_S = 2.0  # a cancelled session sells nothing meanwhile: its seats are taken in PostgreSQL
+SEATING_TTL_S = 3600.0  # a published plan is immutable; this only bounds memory
+SESSIONS_MAX = 20_000
+SEATINGS_MAX = 2_048
+POSITIONS_MAX = 20_000_000  # of all seatings kept: about ten bytes each, with rows of 30
+LOOKUPS_WAITING_MAX = 5_000
+EDGE_S = 0.5  # this close to the sale's edges only PostgreSQL's own clock is asked
+
+
+class Sessions:
+    """A session's terms and seating. Raises NotFound for drafts and for what does not exist."""
+
+    def __init__(self, catalog: ServiceClient) -> None:
+        self._catalog = catalog
+        self._terms: FetchOnce[UUID, SessionTerms | None] = FetchOnce(
+            self._fetch_terms, ttl_s=TERMS_TTL_S, entries_max=SESSIONS_MAX
+        )
+        self._lookups: Coalescer[TermsLookup, SessionTerms | None] = Coalescer(
+            self._look_up, batch_max=TERMS_LOOKUPS_MAX, queue_max=LOOKUPS_WAITING_MAX
+        )
+        self._seating: FetchOnce[UUID, Seating] = FetchOnce(
+            self._fetch_seating,
+            ttl_s=SEATING_TTL_S,
+            entries_max=SEATINGS_MAX,
+            weigh=lambda seating: len(seating.layout),
+            weight_max=POSITIONS_MAX,
+        )
+
+    async def terms(self, session_id: UUID) -> SessionTerms:
+        """Also those of a draft, for its organizer; they are not kept, as it may be on sale any moment."""
+        terms = await self._terms.get(session_id)
+        if terms is None:
+            raise NotFound()
+        if terms.status == "draft":
+            self._terms.forget(session_id)
+        return terms
+
+    async def of_organizer(self, principal: Principal, session_id: UUID) -> SessionTerms:
+        """Also those of a draft. Raises NotFound but to who organizes it, and to admins."""
+        terms = await self.terms(session_id)
+        if terms.organizer_id != principal.user_id and "admin" not in principal.roles:
+            raise NotFound()
+        return terms
+
+    async def published(self, session_id: UUID) -> SessionTerms:
+        terms = await self.terms(session_id)
+        if terms.status == "draft":
+            raise NotFound()
+        return terms
+
+    async def seating(self, session_id: UUID) -> Seating:
+        """Of a session that has been published, since only then its plan is final."""
+        await self.published(session_id)
+        return await self._seating.get(session_id)
+
+    async def layout(self, session_id: UUID) -> bytes:
+        return (await self.seating(session_id)).layout
+
+    async def _fetch_terms(self, session_id: UUID) -> SessionTerms | None:
+        context = current()
+        return await self._lookups.call(
+            TermsLookup(session_id, context.request_id, context.child_span())
+        )
+
+    async def _look_up(self, asked: Sequence[TermsLookup]) -> Sequence[SessionTerms | None]:
+        lookups = TermsLookups(list(asked))
+        return (await self._catalog.post(TERMS_LOOKUP_PATH, lookups, TermsFound)).sessions
+
+    async def _fetch_seating(self, session_id: UUID) -> Seating:
+        plan = await self._catalog.get(PLAN_PATH.format(session_id=session_id), SeatPlan)
+        if plan is None:
+            raise NotFound()
+        return seating_of(plan)
+
+
+def seating_of(plan: SeatPlan) -> Seating:
+    stretches: list[Stretch] = []
+    aisles: list[int] = []
+    accessible: list[int] = []
+    for area in plan.areas:
+        for row in area.rows:
+            for part in row.segments:
+                first, count, number = part.first_seat_id, part.count, part.first_number
+                stretches.append(Stretch(first, count, area.area_id, area.name, row.label, number))
+                accessible += (
+                    first + one - number for one in row.accessible if 0 <= one - number < count
+                )
+            aisles += (part.first_seat_id - 1 for part in row.segments[1:])
+    return Seating(plan.length, stretches, aisles=aisles, accessible=accessible)
+
+
+def refuse_outside_sale(terms: SessionTerms, clock: Clock) -> None:
+    """Spares PostgreSQL those who come too early or too late; near the edges it is let decide."""
+    if terms.status == "cancelled":
+        raise SaleClosed("The session was cancelled.")
+    now = clock.now()
+    if (terms.sale_opens_at - now).total_seconds() > EDGE_S:
+        raise SaleNotOpen()
+    if (now - terms.sale_closes_at).total_seconds() > EDGE_S:
+        raise SaleClosed()

@@ -1,0 +1,151 @@
+"""Booking's objects, built by hand once a process: the same for the app and for the workers."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+
+from booking.cancelled_sessions.cancelling import SessionCancelling
+from booking.clients.catalog import Sessions
+from booking.clients.identity import Buyers
+from booking.domain.door import DoorHours
+from booking.door.lists import DoorLists
+from booking.door.offline import OfflineScans
+from booking.door.scanning import Door
+from booking.door.staff import DoorStaff
+from booking.orders.discounted import Redeeming
+from booking.orders.expiry import expire_orders
+from booking.orders.placing import OrderPlacing
+from booking.payments.batched_outcomes import Settling
+from booking.payments.callbacks import Webhooks
+from booking.payments.paying import Payments
+from booking.promo_codes.guessing import PromoGuesses
+from booking.promo_codes.managing import PromoCodes
+from booking.providers.registry import open_provider
+from booking.refunds.deciding import Refunds
+from booking.refunds.sending import RefundSending
+from booking.reports.reading import Reports
+from booking.seats.blocking import Blocking
+from booking.seats.holds import LUA, SeatHolds
+from booking.seats.store import Expire, PostgresTruth, database_now
+from booking.tickets.codes import TicketCodes, make_keys
+from booking.tickets.issuing import TicketIssuing
+from booking.tickets.showing import Tickets, open_lanes
+from booking.tickets.store import load_signing_keys
+from booking.tickets.transfers import Transfers
+from chassis.clock import DatabaseClock
+from chassis.postgres.pool import Pool, open_pool
+from chassis.redis.scripts import RedisCalls, load_scripts, open_redis
+from chassis.seam.client import ServiceClient
+from chassis.wiring import Wiring
+
+SCHEMA = "booking"
+
+
+class Booking(msgspec.Struct, frozen=True, kw_only=True):
+    """What routes and workers call."""
+
+    pool: Pool
+    clock: DatabaseClock
+    holds: SeatHolds
+    sessions: Sessions
+    placing: OrderPlacing
+    payments: Payments
+    tickets: Tickets
+    issuing: TicketIssuing
+    transfers: Transfers
+    promo_codes: PromoCodes
+    guesses: PromoGuesses
+    blocking: Blocking
+    webhooks: Webhooks
+    refunds: Refunds
+    refund_sending: RefundSending
+    session_cancelling: SessionCancelling
+    codes: TicketCodes
+    door: Door
+    offline_scans: OfflineScans
+    door_lists: DoorLists
+    door_staff: DoorStaff
+    reports: Reports
+    require_idempotency_key: bool
+
+
+@asynccontextmanager
+async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
+    """Booking over open pools, its signing keys made, its clock set."""
+    settings = wiring.settings
+    async with AsyncExitStack() as stack:
+        pool = await open_pool(wiring.database_url, SCHEMA, size=settings.database_pool_size)
+        stack.push_async_callback(pool.close)
+        redis = RedisCalls(open_redis(wiring.redis_url), load_scripts(LUA))
+        stack.push_async_callback(redis.close)
+        provider = await stack.enter_async_context(open_provider(wiring, pool))
+
+        catalog = ServiceClient(wiring.upstreams.catalog)
+        identity = ServiceClient(wiring.upstreams.identity)
+        sessions = Sessions(catalog)
+        holds = SeatHolds(
+            redis,
+            PostgresTruth(pool, layout=sessions.layout, expire=_expiring(pool)),
+        )
+        codes = TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
+        lanes = await stack.enter_async_context(open_lanes())
+        issuing = TicketIssuing(codes)
+        settling = Settling(pool, tickets=issuing, holds=holds)
+        buyers = Buyers(identity)
+        hours = DoorHours(
+            opens_before=timedelta(seconds=settings.door_opens_before_s),
+            closes_after=timedelta(seconds=settings.door_closes_after_s),
+        )
+        guesses = PromoGuesses(pool, address_max=settings.promo_misses_per_address)
+        clock = DatabaseClock()
+        clock.set(await database_now(pool))
+        yield Booking(
+            pool=pool,
+            clock=clock,
+            holds=holds,
+            sessions=sessions,
+            placing=OrderPlacing(
+                pool,
+                holds=holds,
+                sessions=sessions,
+                buyers=buyers,
+                clock=clock,
+                hold_ttl_s=settings.hold_ttl_s,
+                guesses=guesses,
+                redeeming=Redeeming(pool, hold_ttl_s=settings.hold_ttl_s),
+            ),
+            payments=Payments(pool, provider=provider, tickets=issuing, settling=settling),
+            tickets=Tickets(pool, codes, lanes),
+            issuing=issuing,
+            transfers=Transfers(pool, tickets=issuing, buyers=buyers),
+            promo_codes=PromoCodes(pool, catalog),
+            guesses=guesses,
+            blocking=Blocking(pool, sessions=sessions, holds=holds),
+            webhooks=Webhooks(
+                pool,
+                providers={provider.name: provider},
+                settling=settling,
+            ),
+            refunds=Refunds(pool, sessions=sessions, holds=holds),
+            refund_sending=RefundSending(pool, provider=provider),
+            session_cancelling=SessionCancelling(
+                pool, sessions=sessions, holds=holds, catalog=catalog
+            ),
+            codes=codes,
+            door=Door(pool, codes=codes, buyers=buyers, hours=hours),
+            offline_scans=OfflineScans(pool, codes=codes, hours=hours),
+            door_lists=DoorLists(pool, sessions=sessions, codes=codes, clock=clock, hours=hours),
+            door_staff=DoorStaff(pool, sessions=sessions, buyers=buyers),
+            reports=Reports(pool, sessions=sessions, buyers=buyers),
+            require_idempotency_key=settings.require_idempotency_key,
+        )
+
+
+def _expiring(pool: Pool) -> Expire:
+    async def expire(only: Sequence[UUID]) -> None:
+        await expire_orders(pool, only=only)
+
+    return expire

@@ -1,0 +1,55 @@
+"""What online and offline scans have in common: who may scan where, and what the others are told."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from booking.door import store as stored
+from booking.door.store import Entered
+from booking.events.history import remembered
+from booking.events.store import tell
+from booking.tickets.codes import ForgedCode, TicketCodes
+from chassis.auth.tokens import Principal
+from chassis.clock import whole_second
+from chassis.events.envelope import pending
+from chassis.postgres.pool import Connection
+from contracts.booking import TICKET_CHECKED_IN, TicketCheckedIn
+
+ADMIN = "admin"
+
+
+def ticket_of(codes: TicketCodes, code: str) -> UUID | None:
+    """None when the code is forged. Scanners type a line end behind it."""
+    try:
+        return codes.read(code.strip()).ticket_id
+    except ForgedCode:
+        return None
+
+
+async def open_to(one: Connection, principal: Principal, sessions: Sequence[UUID]) -> set[UUID]:
+    """Those of these sessions at whose door the principal stands."""
+    if ADMIN in principal.roles:
+        return set(sessions)
+    return await stored.sessions_open_to(one, principal.user_id, sorted(set(sessions)))
+
+
+async def tell_entries(one: Connection, entered: Sequence[Entered]) -> None:
+    history, events = [], []
+    for each in entered:
+        told = TicketCheckedIn(
+            ticket_id=each.ticket_id,
+            order_id=each.order_id,
+            user_id=each.user_id,
+            session_id=each.session_id,
+            seat_id=each.seat_id,
+            checked_in_at=whole_second(each.checked_in_at),
+            gate=each.gate,
+        )
+        data = {
+            "ticket_id": each.ticket_id,
+            "seat_id": each.seat_id,
+            "checked_in_at": told.checked_in_at,
+            "gate": each.gate,
+        }
+        history.append(remembered(each.order_id, TICKET_CHECKED_IN, data))
+        events.append(pending(TICKET_CHECKED_IN, str(each.order_id), told))
+    await tell(one, history, events)

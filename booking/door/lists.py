@@ -1,0 +1,235 @@
+"""What the people at a door look at: what is on, how many are in, and the signed list for a device
+without network."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+
+from booking.clients.catalog import Sessions
+from booking.domain.door import DoorHours
+from booking.domain.problems import NotAssigned
+from booking.door import store as stored
+from booking.door.entries import ADMIN
+from booking.door.wire import (
+    AreaCount,
+    CheckInList,
+    DoorCounts,
+    DoorSessions,
+    GateCount,
+    ListedTicket,
+    ScanAnswer,
+    SessionOfTicket,
+    seat_at_door,
+    session_at_door,
+    session_of_ticket,
+)
+from booking.tickets.codes import SignedDocument, TicketCodes
+from chassis.auth.tokens import Principal
+from chassis.clock import Clock, whole_second
+from chassis.concurrency.cache import FetchOnce
+from chassis.http.pagination import offset
+from chassis.postgres.pool import Connection, Pool, connection
+from chassis.problems import FieldError, NotFound, ValidationFailed
+from contracts.catalog import AreaTerms, SessionTerms
+
+LIST_PAGE_TICKETS = 2_000  # about 300 KB, 20 ms of a core
+LIST_TYPE = "stampede-check-in-list+json"
+GATES_MAX = 100
+COUNTS_TTL_S = 1.0  # every scanner shows them, and a full session costs a second of nobody's time
+COUNTED_SESSIONS_MAX = 128
+SEAT_ID_MAX = 2**31 - 1
+SESSIONS_SHOWN_MAX = 100  # open doors first: more than one house opens in an evening
+ASSIGNED_SESSIONS_MAX = 1_000  # of one person, the newest
+OTHER_SESSIONS_MAX = 200  # in a device's list, 60 KB
+OTHERS_BACK = timedelta(days=2)  # yesterday's ticket is a usual one to come with
+SESSIONS_SOUGHT_MAX = (
+    2_000  # of all that have sold, for those others: 25 µs of PostgreSQL each, once a list
+)
+
+
+class _Entries(msgspec.Struct, frozen=True):
+    areas: dict[UUID, stored.AreaEntries]
+    gates: list[stored.GateEntries]
+    scans: int
+
+
+class DoorLists:
+    """For the session's organizer, for its door staff, and for admins."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        sessions: Sessions,
+        codes: TicketCodes,
+        clock: Clock,
+        hours: DoorHours,
+    ) -> None:
+        self._pool = pool
+        self._hours = hours
+        self._sessions = sessions
+        self._codes = codes
+        self._clock = clock
+        self._entries: FetchOnce[UUID, _Entries] = FetchOnce(
+            self._count, ttl_s=COUNTS_TTL_S, entries_max=COUNTED_SESSIONS_MAX
+        )
+
+    async def sessions(self, principal: Principal) -> DoorSessions:
+        """What this person may scan for, of what has sold and whose door has not closed: open doors
+        first, by their start, then what is to come."""
+        async with connection(self._pool) as one:
+            back = self._hours.closes_after
+            if ADMIN in principal.roles or await stored.is_house_staff(one, principal.user_id):
+                found = await stored.sessions_sold(
+                    one, back=back, steps=SESSIONS_SHOWN_MAX, limit=SESSIONS_SHOWN_MAX
+                )
+            else:
+                found = await stored.sessions_of_staff(
+                    one,
+                    principal.user_id,
+                    back=back,
+                    steps=ASSIGNED_SESSIONS_MAX,
+                    limit=SESSIONS_SHOWN_MAX,
+                )
+        return DoorSessions(
+            sessions=[session_at_door(each, self._hours, each.asked_at) for each in found]
+        )
+
+    async def counts(
+        self, principal: Principal, session_id: UUID, *, page: int, page_size: int
+    ) -> DoorCounts:
+        """At most a second old; the scans as they are."""
+        terms = await self._allowed(principal, session_id)
+        entries = await self._entries.get(session_id)
+        async with connection(self._pool) as one:
+            scans = await stored.list_scans(
+                one, session_id, limit=page_size, offset=offset(page, page_size)
+            )
+        areas = [_area_count(area, entries.areas[area.area_id]) for area in terms.areas]
+        return DoorCounts(
+            session_id=session_id,
+            tickets=sum(area.tickets for area in areas),
+            checked_in=sum(area.checked_in for area in areas),
+            areas=areas,
+            gates=[GateCount(gate=each.gate, checked_in=each.checked_in) for each in entries.gates],
+            check_ins=[_scan_answer(scan) for scan in scans],
+            page=page,
+            page_size=page_size,
+            total=entries.scans,
+        )
+
+    async def signed_list(
+        self, principal: Principal, session_id: UUID, *, cursor: str | None
+    ) -> SignedDocument:
+        """A page of what opens this door now. Void tickets are not in it."""
+        after = _read_cursor(cursor)
+        terms = await self._allowed(principal, session_id)
+        async with connection(self._pool) as one:
+            found = await stored.list_admissible(
+                one, session_id, after=after, limit=LIST_PAGE_TICKETS + 1
+            )
+            total = await stored.count_admissible(one, session_id)
+            others = await self._others(one, terms) if cursor is None else []
+        shown = found[:LIST_PAGE_TICKETS]
+        payload = CheckInList(
+            session_id=session_id,
+            title=terms.title,
+            venue=terms.venue,
+            starts_at=whole_second(terms.starts_at),
+            time_zone=terms.time_zone,
+            door_opens_at=whole_second(self._hours.opens_at(terms.starts_at)),
+            door_closes_at=whole_second(self._hours.closes_at(terms.starts_at)),
+            made_at=whole_second(self._clock.now()),
+            total=total,
+            others=others,
+            tickets=[_listed(ticket) for ticket in shown],
+            next_cursor=str(shown[-1].seat_id) if len(found) > len(shown) else None,
+        )
+        return self._codes.sign(msgspec.json.encode(payload), LIST_TYPE)
+
+    async def _others(self, one: Connection, terms: SessionTerms) -> list[SessionOfTicket]:
+        found = await stored.sessions_sold(
+            one,
+            back=OTHERS_BACK,
+            steps=SESSIONS_SOUGHT_MAX,
+            limit=OTHER_SESSIONS_MAX,
+            title=terms.title,
+            venue=terms.venue,
+        )
+        return [
+            session_of_ticket(each, self._hours)
+            for each in found
+            if each.session_id != terms.session_id
+        ]
+
+    async def _allowed(self, principal: Principal, session_id: UUID) -> SessionTerms:
+        """Raises NotFound for what is not the organizer's, NotAssigned for staff of other doors."""
+        terms = await self._sessions.terms(session_id)
+        if ADMIN in principal.roles or terms.organizer_id == principal.user_id:
+            return terms
+        if "staff" not in principal.roles or terms.status == "draft":
+            raise NotFound()
+        async with connection(self._pool) as one:
+            if not await stored.sessions_open_to(one, principal.user_id, [session_id]):
+                raise NotAssigned()
+        return terms
+
+    async def _count(self, session_id: UUID) -> _Entries:
+        terms = await self._sessions.terms(session_id)
+        async with connection(self._pool) as one:
+            return _Entries(
+                await stored.count_area_entries(one, session_id, _ranges(terms.areas)),
+                await stored.count_gate_entries(one, session_id, limit=GATES_MAX),
+                await stored.count_scans(one, session_id),
+            )
+
+
+def _ranges(areas: Sequence[AreaTerms]) -> list[tuple[UUID, int, int]]:
+    return [(area.area_id, area.first_seat_id, area.last_seat_id) for area in areas]
+
+
+def _area_count(area: AreaTerms, entries: stored.AreaEntries) -> AreaCount:
+    return AreaCount(
+        area_id=area.area_id,
+        area=area.name,
+        tickets=entries.tickets,
+        checked_in=entries.checked_in,
+    )
+
+
+def _scan_answer(scan: stored.Scan) -> ScanAnswer:
+    return ScanAnswer(
+        check_in_id=scan.check_in_id,
+        ticket_id=scan.ticket_id,
+        seat=seat_at_door(scan),
+        gate=scan.gate,
+        device=scan.device,
+        offline=scan.offline,
+        admitted=scan.admitted,
+        scanned_at=whole_second(scan.scanned_at),
+        recorded_at=whole_second(scan.recorded_at),
+    )
+
+
+def _listed(ticket: stored.Admissible) -> ListedTicket:
+    return ListedTicket(
+        ticket_id=ticket.ticket_id,
+        status=ticket.status,
+        seat_id=ticket.seat_id,
+        area=ticket.area,
+        row=ticket.row,
+        number=ticket.number,
+        checked_in_at=whole_second(ticket.checked_in_at) if ticket.checked_in_at else None,
+        gate=ticket.gate,
+    )
+
+
+def _read_cursor(cursor: str | None) -> int:
+    """A cursor is the last seat of the page before."""
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or not len(cursor) <= 10:
+        raise ValidationFailed(errors=[FieldError("cursor", "is none that this list gave out")])
+    return min(int(cursor), SEAT_ID_MAX)

@@ -1,0 +1,190 @@
+"""The door: a ticket lets one person in, once, whoever scans it where.
+
+    valid ──scan──▶ checked_in          void lets nobody in
+
+PostgreSQL persists the step as compare-and-set (`WHERE status = 'valid'`); of two gates one gets in.
+It does so at its own door only: that of the session that the scan names; where it names none, while
+the session's door is open (booking.domain.door). Scans without a network: booking.door.offline.
+"""
+
+import asyncio
+from uuid import UUID
+
+from booking.clients.identity import Buyers
+from booking.domain.door import DoorHours
+from booking.domain.problems import (
+    AlreadyCheckedIn,
+    InvalidTicketCode,
+    NotAssigned,
+    TicketVoid,
+)
+from booking.door import store as stored
+from booking.door.entries import open_to, tell_entries, ticket_of
+from booking.door.store import Entered, KeyedScan, TicketAtDoor
+from booking.door.wire import (
+    CheckedIn,
+    CheckIn,
+    problem_extra,
+    seat_at_door,
+    session_at_door,
+    wrong_session,
+)
+from booking.tickets.codes import TicketCodes
+from chassis.auth.tokens import Principal
+from chassis.clock import whole_second
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection, transaction
+from chassis.problems import IdempotencyKeyReused, Problem
+
+HOLDER_PATIENCE_S = 0.5  # nobody waits at a door for a name
+
+log = logs.get("booking")
+
+
+class Door:
+    """Scans of whoever has a network."""
+
+    def __init__(self, pool: Pool, *, codes: TicketCodes, buyers: Buyers, hours: DoorHours) -> None:
+        self._pool = pool
+        self._codes = codes
+        self._buyers = buyers
+        self._hours = hours
+
+    async def check_in(
+        self, principal: Principal, wanted: CheckIn, key: str | None
+    ) -> tuple[CheckedIn, bool]:
+        """Lets one person in; the second value is whether this key was answered before.
+
+        Raises InvalidTicketCode, NotAssigned, WrongSession, AlreadyCheckedIn or TicketVoid.
+        """
+        ticket = await self._presented(principal, wanted)
+        if key is not None and (replayed := await self._replayed(principal, ticket, wanted, key)):
+            return replayed, True
+        if wanted.session_id is None and not self._is_on(ticket):
+            raise self._wrong_session(principal, ticket)
+        async with transaction(self._pool) as one:
+            await stored.lock_orders(one, [ticket.order_id])
+            checked_in_at = await stored.check_in(
+                one, ticket.ticket_id, user_id=principal.user_id, gate=wanted.gate, key=key
+            )
+            if checked_in_at is not None:
+                entered = Entered(
+                    ticket_id=ticket.ticket_id,
+                    order_id=ticket.order_id,
+                    session_id=ticket.session_id,
+                    seat_id=ticket.seat_id,
+                    user_id=ticket.user_id,
+                    checked_in_at=checked_in_at,
+                    gate=wanted.gate,
+                )
+                await tell_entries(one, [entered])
+        if checked_in_at is None:
+            return await self._second_look(principal, ticket, wanted, key)
+        log.info(
+            "ticket_checked_in",
+            ticket=ticket.ticket_id,
+            session=ticket.session_id,
+            user=principal.user_id,
+        )
+        return await self._answer(ticket, entered), False
+
+    async def _presented(self, principal: Principal, wanted: CheckIn) -> TicketAtDoor:
+        """The ticket that this code is of, at a door where the principal stands."""
+        ticket_id = ticket_of(self._codes, wanted.code)
+        if ticket_id is None:
+            log.warning("forged_ticket_refused", user=principal.user_id)
+            raise InvalidTicketCode()
+        async with connection(self._pool) as one:
+            ticket = (await stored.tickets_at_door(one, [ticket_id])).get(ticket_id)
+            if ticket is None:
+                raise InvalidTicketCode()
+            door = wanted.session_id or ticket.session_id
+            here = await open_to(one, principal, [door])
+        if door not in here:
+            raise NotAssigned()
+        if door != ticket.session_id:
+            raise self._wrong_session(principal, ticket)
+        if ticket.code != wanted.code.strip():  # signed by us, and another has been issued since
+            raise TicketVoid(ticket_id=ticket.ticket_id, reason="replaced")
+        return ticket
+
+    def _is_on(self, ticket: TicketAtDoor) -> bool:
+        return self._hours.state(ticket.starts_at, ticket.asked_at) == "open"
+
+    def _wrong_session(self, principal: Principal, ticket: TicketAtDoor) -> Problem:
+        log.info(
+            "wrong_session_refused",
+            ticket=ticket.ticket_id,
+            session=ticket.session_id,
+            user=principal.user_id,
+        )
+        return wrong_session(session_at_door(ticket, self._hours, ticket.asked_at))
+
+    async def _replayed(
+        self, principal: Principal, ticket: TicketAtDoor, wanted: CheckIn, key: str
+    ) -> CheckedIn | None:
+        async with connection(self._pool) as one:
+            scan = await stored.scan_by_key(one, principal.user_id, key)
+        if scan is None:
+            return None
+        if (scan.ticket_id, scan.gate) != (ticket.ticket_id, wanted.gate):
+            raise IdempotencyKeyReused()
+        return await self._answer(ticket, scan)
+
+    async def _second_look(
+        self, principal: Principal, ticket: TicketAtDoor, wanted: CheckIn, key: str | None
+    ) -> tuple[CheckedIn, bool]:
+        """The ticket let nobody in now: the same request was quicker, or it is refused."""
+        if key is not None and (replayed := await self._replayed(principal, ticket, wanted, key)):
+            return replayed, True
+        async with connection(self._pool) as one:
+            now = (await stored.tickets_at_door(one, [ticket.ticket_id]))[ticket.ticket_id]
+            await stored.note_refused_scan(one, now, user_id=principal.user_id, gate=wanted.gate)
+        extra = {"ticket_id": now.ticket_id, "seat": seat_at_door(now)}
+        if now.status == "checked_in":
+            log.info("second_scan_refused", ticket=now.ticket_id, user=principal.user_id)
+            raise AlreadyCheckedIn(
+                **problem_extra(
+                    **extra,
+                    checked_in_at=now.checked_in_at,
+                    gate=now.gate,
+                    time_zone=now.time_zone,
+                )
+            )
+        log.info("void_ticket_refused", ticket=now.ticket_id, user=principal.user_id)
+        raise TicketVoid(**problem_extra(**extra, reason=_void_reason(now)))
+
+    async def _answer(self, ticket: TicketAtDoor, entry: Entered | KeyedScan) -> CheckedIn:
+        at = entry.checked_in_at if isinstance(entry, Entered) else entry.scanned_at
+        return CheckedIn(
+            ticket_id=ticket.ticket_id,
+            order_id=ticket.order_id,
+            session_id=ticket.session_id,
+            title=ticket.title,
+            venue=ticket.venue,
+            starts_at=whole_second(ticket.starts_at),
+            time_zone=ticket.time_zone,
+            door=self._hours.state(ticket.starts_at, at),
+            seat=seat_at_door(ticket),
+            holder=await self._holder(ticket.user_id),
+            checked_in_at=whole_second(at),
+            gate=entry.gate,
+        )
+
+    async def _holder(self, user_id: UUID) -> str | None:
+        """Outside any transaction, and for a moment only: the person is in already."""
+        try:
+            async with asyncio.timeout(HOLDER_PATIENCE_S):
+                account = await self._buyers.find(user_id)
+        except (Problem, TimeoutError):
+            log.warning("holder_unknown", user=user_id)
+            return None
+        return account.full_name if account is not None else None
+
+
+def _void_reason(ticket: TicketAtDoor) -> str:
+    if ticket.called_off:
+        return "session_cancelled"
+    if ticket.replaced:
+        return "replaced"
+    return "refunded" if "refunded" in (ticket.void_reason, ticket.order_status) else "void"

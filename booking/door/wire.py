@@ -1,0 +1,329 @@
+"""What the door's routes take and answer."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Protocol
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from booking.domain.door import Door, DoorHours
+from booking.domain.problems import WrongSession
+from booking.tickets.codes import PublicKey
+from booking.tickets.printing.calendar import seat_line
+from chassis.clock import whole_second
+from chassis.http.bodies import OFF_LINE, whole
+from chassis.problems import FieldError, ValidationFailed
+
+BATCH_MAX = 200  # scans; each has a signature to verify, and its order is locked
+# Longer than any code, so that a long one is forged rather than malformed.
+CODE_CHARACTERS_MAX = 1024
+YEARS = (2000, 9000)  # of a device's clock: what is outside is no time to count with
+
+Gate = Annotated[str, msgspec.Meta(pattern=whole(rf"[^{OFF_LINE}\ud800-\udfff]{{0,40}}"))]
+Device = Annotated[str, msgspec.Meta(pattern=whole("[A-Za-z0-9._:-]{1,64}"))]
+Code = Annotated[str, msgspec.Meta(max_length=CODE_CHARACTERS_MAX)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class CheckIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A scanned `code`. `session_id`: at whose door; a ticket of another session is refused. Without
+    it, tickets of any session whose door is open now."""
+
+    code: Code
+    gate: Gate = ""
+    session_id: UUID | None = None
+
+
+class OfflineCheckIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One scan that let somebody in: a `code`, or the `ticket_id` of the list. `scanned_at` by the
+    device's clock; with the ticket and the device it names the scan. `session_id` as in a check-in;
+    without it the door must have been open when this was scanned."""
+
+    scanned_at: Moment
+    code: Code | None = None
+    ticket_id: UUID | None = None
+    gate: Gate | None = None
+    session_id: UUID | None = None
+
+
+class CheckInBatch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a device scanned by itself. `gate` and `session_id` where a scan has none of its own."""
+
+    device: Device
+    scans: Annotated[list[OfflineCheckIn], msgspec.Meta(min_length=1, max_length=BATCH_MAX)]
+    gate: Gate = ""
+    session_id: UUID | None = None
+
+
+class AssignStaff(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Who: by `email` or by `user_id`; an account with the role `staff`."""
+
+    email: Annotated[str, msgspec.Meta(min_length=3, max_length=254)] | None = None
+    user_id: UUID | None = None
+
+
+class SeatAtDoor(msgspec.Struct, frozen=True, kw_only=True):
+    """`label` as people read it."""
+
+    seat_id: int
+    area: str
+    row: str
+    number: int
+    label: str
+
+
+class SessionOfTicket(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ticket is for. `door_opens_at` and `door_closes_at`: between these it is what is on."""
+
+    session_id: UUID
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    door_opens_at: datetime
+    door_closes_at: datetime
+
+
+class SessionAtDoor(SessionOfTicket, frozen=True, kw_only=True):
+    """`door`: whether it is open now, will be (`early`) or has been (`over`); of an offline scan, when
+    that was made."""
+
+    door: Door
+
+
+class DoorSessions(msgspec.Struct, frozen=True, kw_only=True):
+    """What you may scan for: doors that are open first, then what comes next."""
+
+    sessions: list[SessionAtDoor]
+
+
+class CheckedIn(msgspec.Struct, frozen=True, kw_only=True):
+    """Let them in. `holder`: null while accounts cannot be asked, which is no reason to close a door.
+    `door`: whether it is this session that is on now, or one that you named."""
+
+    ticket_id: UUID
+    order_id: UUID
+    session_id: UUID
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    door: Door
+    seat: SeatAtDoor
+    holder: str | None
+    checked_in_at: datetime
+    gate: str
+
+
+class OtherScan(msgspec.Struct, frozen=True, kw_only=True):
+    """Another scan that let somebody in with the same ticket."""
+
+    checked_in_at: datetime
+    gate: str
+    device: str
+
+
+class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """`accepted`: this scan is the ticket's entry; `conflict` is a later one that let somebody in too.
+    `already`: an earlier one is, `conflict`. `refused`: `code` says why, as a problem's would; of a
+    `wrong-session`, `session` is what the ticket is for."""
+
+    index: int
+    result: Literal["accepted", "already", "refused"]
+    ticket_id: UUID | None = None
+    checked_in_at: datetime | None = None
+    code: str | None = None
+    conflict: OtherScan | None = None
+    session: SessionAtDoor | None = None
+
+
+class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    results: list[BatchResult]
+    accepted: int
+    already: int
+    refused: int
+
+
+class AreaCount(msgspec.Struct, frozen=True, kw_only=True):
+    area_id: UUID
+    area: str
+    tickets: int
+    checked_in: int
+
+
+class GateCount(msgspec.Struct, frozen=True, kw_only=True):
+    gate: str
+    checked_in: int
+
+
+class ScanAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`admitted` is false where a second scan was turned away."""
+
+    check_in_id: UUID
+    ticket_id: UUID
+    seat: SeatAtDoor
+    gate: str
+    device: str
+    offline: bool
+    admitted: bool
+    scanned_at: datetime
+    recorded_at: datetime
+
+
+class DoorCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """`checked_in` of `tickets` that open this door; then every scan, newest first."""
+
+    session_id: UUID
+    tickets: int
+    checked_in: int
+    areas: list[AreaCount]
+    gates: list[GateCount]
+    check_ins: list[ScanAnswer]
+    page: int
+    page_size: int
+    total: int
+
+
+class ListedTicket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A ticket in the offline list."""
+
+    ticket_id: UUID
+    status: str
+    seat_id: int
+    area: str
+    row: str
+    number: int
+    checked_in_at: datetime | None = None
+    gate: str = ""
+
+
+class CheckInList(msgspec.Struct, frozen=True, kw_only=True):
+    """The payload of the signed list: a page of it, in seat order; `next_cursor` null on the last.
+    `others`, on the first page: sessions of the same title or venue, whose tickets may come by."""
+
+    session_id: UUID
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    door_opens_at: datetime
+    door_closes_at: datetime
+    made_at: datetime
+    total: int
+    others: list[SessionOfTicket]
+    tickets: list[ListedTicket]
+    next_cursor: str | None
+
+
+class StaffAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    session_id: UUID
+    user_id: UUID
+    full_name: str
+    email: str
+    assigned_at: datetime
+
+
+class StaffList(msgspec.Struct, frozen=True, kw_only=True):
+    staff: list[StaffAnswer]
+
+
+class KeySet(msgspec.Struct, frozen=True):
+    """RFC 7517: what verifies ticket codes and check-in lists."""
+
+    keys: list[PublicKey]
+
+
+class _Session(Protocol):
+    @property
+    def session_id(self) -> UUID: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def venue(self) -> str: ...
+    @property
+    def starts_at(self) -> datetime: ...
+    @property
+    def time_zone(self) -> str: ...
+
+
+class _Seat(Protocol):
+    @property
+    def seat_id(self) -> int: ...
+    @property
+    def area(self) -> str: ...
+    @property
+    def row(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+
+
+def seat_at_door(seat: _Seat) -> SeatAtDoor:
+    return SeatAtDoor(
+        seat_id=seat.seat_id,
+        area=seat.area,
+        row=seat.row,
+        number=seat.number,
+        label=seat_line(seat.area, seat.row, seat.number),
+    )
+
+
+def session_of_ticket(session: _Session, hours: DoorHours) -> SessionOfTicket:
+    return SessionOfTicket(**_told(session, hours))
+
+
+def session_at_door(session: _Session, hours: DoorHours, moment: datetime) -> SessionAtDoor:
+    """`moment`: when the door is looked at, by PostgreSQL's clock."""
+    return SessionAtDoor(**_told(session, hours), door=hours.state(session.starts_at, moment))
+
+
+def _told(session: _Session, hours: DoorHours) -> dict[str, Any]:
+    return {
+        "session_id": session.session_id,
+        "title": session.title,
+        "venue": session.venue,
+        "starts_at": whole_second(session.starts_at),
+        "time_zone": session.time_zone,
+        "door_opens_at": whole_second(hours.opens_at(session.starts_at)),
+        "door_closes_at": whole_second(hours.closes_at(session.starts_at)),
+    }
+
+
+def wrong_session(session: SessionAtDoor) -> WrongSession:
+    """Says what the ticket is for, at the venue's own time. `date` is what the catalog calls it."""
+    local = session.starts_at.astimezone(ZoneInfo(session.time_zone))
+    starts = f"{local:%Y-%m-%d %H:%M} ({session.time_zone})"
+    told = msgspec.structs.asdict(session)
+    return WrongSession(
+        f"It is for {session.title}, {session.venue}, {starts}.",
+        show=told.pop("title"),
+        date=session.starts_at,
+        **told,
+    )
+
+
+def check_batch(scans: Sequence[OfflineCheckIn]) -> None:
+    """What types cannot say. Raises ValidationFailed naming every scan that is wrong."""
+    errors = []
+    for place, scan in enumerate(scans):
+        if (scan.code is None) == (scan.ticket_id is None):
+            errors.append(FieldError(f"scans.{place}", "give either code or ticket_id"))
+        if not YEARS[0] <= scan.scanned_at.year < YEARS[1]:
+            errors.append(FieldError(f"scans.{place}.scanned_at", "is no time of a scan"))
+    if errors:
+        raise ValidationFailed(errors=errors)
+
+
+def check_assignment(wanted: AssignStaff) -> None:
+    """Raises ValidationFailed unless it names one person in one way."""
+    if (wanted.email is None) == (wanted.user_id is None):
+        raise ValidationFailed(errors=[FieldError("email", "give either email or user_id")])
+
+
+def problem_extra(**extra: Any) -> dict[str, Any]:
+    """Extension members of a problem; times as answers have them."""
+    return {
+        name: value.astimezone(UTC).replace(microsecond=0) if isinstance(value, datetime) else value
+        for name, value in extra.items()
+    }

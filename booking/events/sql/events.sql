@@ -1,0 +1,16 @@
+-- name: tell!
+-- Appends to the history and to the outbox, in the transaction of what they tell.
+WITH remembered AS (
+    INSERT INTO order_events (order_id, event_id, type, request_id, data)
+    SELECT h.order_id, h.event_id, h.type, h.request_id, h.data::jsonb
+    FROM unnest(:history_orders::uuid[], :history_ids::uuid[], :history_types::text[],
+                :history_requests::text[], :history_data::text[])
+         WITH ORDINALITY AS h (order_id, event_id, type, request_id, data, place)
+    ORDER BY h.place
+)
+INSERT INTO outbox (event_id, type, subject, request_id, data)
+SELECT e.event_id, e.type, e.subject, e.request_id, e.data::jsonb
+FROM unnest(:event_ids::uuid[], :event_types::text[], :event_subjects::text[],
+            :event_requests::text[], :event_data::text[])
+     WITH ORDINALITY AS e (event_id, type, subject, request_id, data, place)
+ORDER BY e.place;

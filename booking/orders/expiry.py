@@ -1,0 +1,84 @@
+"""Orders that end by time: unpaid ones expire, paid ones complete after the show."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from booking.domain.order import (
+    COMPLETES_AFTER_DAYS,
+)
+from booking.events.history import remembered
+from booking.events.store import tell
+from booking.orders import store
+from booking.orders.cancelling import cancel_and_tell, log, release_holds
+from booking.orders.records import CancelledOrder
+from booking.seats.holds import SeatHolds
+from chassis.events.envelope import pending
+from chassis.postgres.pool import Pool, transaction
+from contracts.booking import (
+    ORDER_COMPLETED,
+)
+
+EXPIRE_BATCH_MAX = 200  # orders a transaction of the sweeper
+
+
+PAYMENT_GRACE_S = 3.0  # how long past its end an order waits for a payment at the provider
+
+
+COMPLETE_BATCH_MAX = 200
+
+
+async def expire_orders(
+    pool: Pool,
+    *,
+    only: Sequence[UUID] | None = None,
+    payment_grace_s: float = PAYMENT_GRACE_S,
+) -> list[CancelledOrder]:
+    """Cancels a batch of orders past their end, in PostgreSQL. The caller releases their holds."""
+    async with transaction(pool) as one:
+        due = await store.lock_due_orders(
+            one, only=only, payment_grace_s=payment_grace_s, limit=EXPIRE_BATCH_MAX
+        )
+        cancelled = await cancel_and_tell(one, due, "unpaid") if due else []
+    for order in cancelled:
+        log.info(
+            "order_expired", user=order.user_id, session=order.session_id,
+            seats=len(order.seats), order=order.order_id,
+        )  # fmt: skip
+    return cancelled
+
+
+async def sweep_orders(pool: Pool, holds: SeatHolds) -> int:
+    """Expires everything that is due and puts the seats back on sale; how many orders it was."""
+    total = 0
+    while True:
+        cancelled = await expire_orders(pool)
+        await release_holds(holds, cancelled)
+        total += len(cancelled)
+        if len(cancelled) < EXPIRE_BATCH_MAX:
+            return total
+
+
+async def complete_due_orders(pool: Pool) -> int:
+    """Completes all that are due, batch by batch; how many they were."""
+    total = 0
+    while completed := await complete_orders(pool):
+        total += completed
+        if completed < COMPLETE_BATCH_MAX:
+            break
+    if total:
+        log.info("orders_completed", orders=total)
+    return total
+
+
+async def complete_orders(
+    pool: Pool, *, after: timedelta = timedelta(days=COMPLETES_AFTER_DAYS)
+) -> int:
+    """Completes a batch of paid orders whose session began `after` ago; how many they were."""
+    async with transaction(pool) as one:
+        completed = await store.complete_orders(one, after=after, limit=COMPLETE_BATCH_MAX)
+        if completed:
+            history = [remembered(order.order_id, ORDER_COMPLETED, {}) for order in completed]
+            events = [pending(ORDER_COMPLETED, str(order.order_id), order) for order in completed]
+            await tell(one, history, events)
+    return len(completed)

@@ -1,0 +1,151 @@
+"""What the store returns: rows as structs. Times are UTC, money in minor units."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from booking.domain.order import OrderStatus
+from contracts.booking import OrderItem
+from contracts.catalog import SessionTerms
+
+
+class Redeemed(msgspec.Struct, frozen=True):
+    """What a promo code does to an order: off its items' prices, `original_amount` in all."""
+
+    code: str
+    original_amount: int
+    discount: int
+
+
+class NewOrder(msgspec.Struct, frozen=True, gc=False):
+    """An order to be placed. The three documents are JSON; `created` has yet to get the order's
+    number and end, which PostgreSQL gives it. `only_accessible_left`: it has accessible seats though
+    nobody asked for them."""
+
+    order_id: UUID
+    user_id: UUID
+    terms: SessionTerms
+    items: list[OrderItem]
+    total_amount: int
+    idempotency_key: str | None
+    body_hash: bytes | None
+    request_id: str
+    created_id: UUID
+    created: str
+    held_id: UUID
+    held: str
+    history: str
+    redeemed: Redeemed | None = None
+    only_accessible_left: bool = False
+
+
+class PlacedOrder(msgspec.Struct, frozen=True, gc=False):
+    order_no: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class LastPayment(msgspec.Struct, frozen=True):
+    """The payment of an order that was begun last; `state` as in booking.domain.payment."""
+
+    payment_id: UUID
+    method: str
+    state: str
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as its owner reads it: past its end an unpaid one is cancelled. `payment` is filled in
+    where one order is read. What follows it is of a paid one: tickets that its buyer still has, and
+    what goes back or has gone; and why its session is not played, for everybody who had a part in it.
+    """
+
+    order_id: UUID
+    order_no: str
+    user_id: UUID
+    session_id: UUID
+    status: OrderStatus
+    cancel_reason: str | None
+    items: list[OrderItem]
+    only_accessible_left: bool
+    total_amount: int
+    currency: str
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    body_hash: bytes | None
+    created_at: datetime
+    expires_at: datetime
+    paid_at: datetime | None
+    promo_code: str | None
+    discount: int | None
+    payment: LastPayment | None = None
+    tickets_left: int | None = None
+    refunded_amount: int | None = None
+    refund_cause: str | None = None
+    session_cancelled_for: str | None = None
+    session_cancelled_at: datetime | None = None
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """What has become of one seat of a paid order. `ticket_id`: while it is the buyer's own."""
+
+    seat_id: int
+    status: Literal["valid", "checked_in", "given", "refund_requested", "refunded"]
+    paid: int
+    ticket_id: UUID | None
+    given_to: str | None
+    since: datetime | None
+
+
+class LockedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What decides a next step; the row stays locked until the transaction ends. `late`: past its
+    end by PostgreSQL's clock."""
+
+    order_id: UUID
+    status: OrderStatus
+    session_id: UUID
+    total_amount: int
+    currency: str
+    cancel_reason: str | None
+    late: bool
+    payment_under_way: bool
+
+
+class CancelledOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that was just cancelled. `areas[n]` is the area of `seats[n]`."""
+
+    order_id: UUID
+    order_no: str
+    user_id: UUID
+    session_id: UUID
+    title: str
+    seats: list[int]
+    areas: list[UUID]
+
+
+class HistoryEntry(msgspec.Struct, frozen=True):
+    position: int
+    event_id: UUID
+    type: str
+    time: datetime
+    request_id: str
+    data: msgspec.Raw
+
+
+_ITEMS = msgspec.json.Decoder(list[OrderItem])
+_PAYMENT = msgspec.json.Decoder(LastPayment)
+
+
+def items_of(row: "asyncpg.Record") -> list[OrderItem]:
+    """The `items` column: a JSON array in text, NULL when there are none."""
+    return _ITEMS.decode(row["items"]) if row["items"] is not None else []
+
+
+def payment_of(row: "asyncpg.Record") -> LastPayment | None:
+    """The `payment` column, where the query has one."""
+    text = row["payment"] if "payment" in row else None  # noqa: SIM401  a record has no get
+    return _PAYMENT.decode(text) if text is not None else None

@@ -1,0 +1,236 @@
+"""Orders in bodies: what is ordered, checks that types cannot express (400), what is answered (API.md)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from booking.domain.order import SEATS_PER_ORDER_MAX, OrderStatus
+from booking.domain.seating import Seating
+from booking.orders.records import LastPayment, Order, Place
+from booking.seats.wire import SeatId, refuse_repeated, refuse_unknown_seats
+from chassis.clock import second, whole_second
+from chassis.problems import FieldError, ValidationFailed
+from contracts.booking import IssuedTicket, OrderItem
+from contracts.catalog import AreaTerms, SessionTerms
+
+
+class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An order. Amounts in minor units of `currency`; `tickets` when it has been paid; `payment`, where
+    one order is read, is the last that was begun: `failed` says that it may be paid another way.
+
+    `total_amount` is what is to be paid. With a promo code it is `original_amount`, what the items
+    cost, less `discount`. `note`, when there is one, is to be shown before paying:
+    `only_accessible_left`, no ordinary seats were left and some of these are accessible ones, though
+    none were asked for.
+
+    Once it has been paid, `tickets_left` are still the buyer's own, and of `total_amount`
+    `refunded_amount` goes back or has gone; `refund_cause` (`buyer` or `session_cancelled`) says why.
+    `places`, where one order is read, is what has become of each seat. `session_cancelled`: the session
+    will not be played.
+    """
+
+    order_id: UUID
+    order_no: str
+    session_id: UUID
+    status: str
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    items: list[OrderItem]
+    total_amount: int
+    currency: str
+    created_at: datetime
+    expires_at: datetime
+    note: Literal["only_accessible_left"] | None = None
+    paid_at: datetime | None = None
+    cancel_reason: str | None = None
+    promo_code: str | None = None
+    original_amount: int | None = None
+    discount: int | None = None
+    tickets: list[IssuedTicket] = []
+    payment: "PaymentAnswer | None" = None
+    tickets_left: int | None = None
+    refunded_amount: int | None = None
+    refund_cause: str | None = None
+    places: "list[PlaceAnswer]" = []
+    session_cancelled: "CancelledAnswer | None" = None
+
+
+class PlaceAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A seat of a paid order. status: `valid`, `checked_in`, `given` (to `given_to`, an address all but
+    masked), `refund_requested` (the organizer has to say), `refunded`; `since`: when it became so.
+    `paid`: what its buyer paid for it. `ticket_id`: while it is the buyer's own.
+    """
+
+    seat_id: int
+    status: Literal["valid", "checked_in", "given", "refund_requested", "refunded"]
+    paid: int
+    ticket_id: UUID | None = None
+    given_to: str | None = None
+    since: datetime | None = None
+
+
+class CancelledAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`reason`: in the organizer's words."""
+
+    reason: str
+    cancelled_at: datetime
+
+
+class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
+    """`next_cursor` goes on where this page ends; null after the last one."""
+
+    orders: list[OrderAnswer]
+    page: int
+    page_size: int
+    total: int
+    next_cursor: str | None
+
+
+class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):
+    event_id: UUID
+    type: str
+    time: datetime
+    request_id: str
+    data: dict[str, Any]
+
+
+class OrderHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """Oldest first. `next_cursor` goes on where this page ends; null after the last one."""
+
+    events: list[OrderEvent]
+    next_cursor: str | None
+
+
+class PaymentAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    payment_id: UUID
+    payment_method: str
+    status: str
+
+
+def order_answer(
+    order: Order,
+    *,
+    tickets: list[IssuedTicket] | None = None,
+    places: Sequence[Place] = (),
+    as_created: bool = False,
+) -> OrderAnswer:
+    """The order as it reads now, or as it was answered when it was created."""
+    return OrderAnswer(
+        order_id=order.order_id,
+        order_no=order.order_no,
+        session_id=order.session_id,
+        status=(OrderStatus.PENDING_PAYMENT if as_created else order.status).value,
+        title=order.title,
+        venue=order.venue,
+        starts_at=whole_second(order.starts_at),
+        time_zone=order.time_zone,
+        items=order.items,
+        total_amount=order.total_amount,
+        currency=order.currency,
+        created_at=whole_second(order.created_at),
+        expires_at=whole_second(order.expires_at),
+        note="only_accessible_left" if order.only_accessible_left else None,
+        paid_at=None if as_created or order.paid_at is None else whole_second(order.paid_at),
+        cancel_reason=None if as_created else order.cancel_reason,
+        promo_code=order.promo_code,
+        original_amount=None if order.discount is None else order.total_amount + order.discount,
+        discount=order.discount,
+        tickets=tickets or [],
+        payment=None if as_created else _payment_answer(order.payment),
+        tickets_left=order.tickets_left,
+        refunded_amount=order.refunded_amount,
+        refund_cause=order.refund_cause,
+        places=[_place_answer(place) for place in places],
+        session_cancelled=_cancelled_answer(order),
+    )
+
+
+def _place_answer(place: Place) -> PlaceAnswer:
+    return PlaceAnswer(
+        seat_id=place.seat_id,
+        status=place.status,
+        paid=place.paid,
+        ticket_id=place.ticket_id,
+        given_to=place.given_to,
+        since=second(place.since),
+    )
+
+
+def _cancelled_answer(order: Order) -> CancelledAnswer | None:
+    if order.session_cancelled_for is None or order.session_cancelled_at is None:
+        return None
+    moment = whole_second(order.session_cancelled_at)
+    return CancelledAnswer(reason=order.session_cancelled_for, cancelled_at=moment)
+
+
+def _payment_answer(payment: LastPayment | None) -> PaymentAnswer | None:
+    """Whether the provider was asked yet is nothing that a buyer could act on."""
+    if payment is None:
+        return None
+    status = "processing" if payment.state == "created" else payment.state
+    return PaymentAnswer(
+        payment_id=payment.payment_id, payment_method=payment.method, status=status
+    )
+
+
+class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Either `seat_area_id` and `quantity` (the best available), or exactly these `seats`.
+
+    `accessible`: with the best available, that one of them at least is an accessible seat; without it
+    there is none among them while there are enough others.
+    """
+
+    session_id: UUID
+    seat_area_id: UUID | None = None
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=SEATS_PER_ORDER_MAX)] | None = None
+    seats: (
+        Annotated[list[SeatId], msgspec.Meta(min_length=1, max_length=SEATS_PER_ORDER_MAX)] | None
+    ) = None
+    promo_code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetType | None = UNSET
+    accessible: bool | UnsetType = (
+        UNSET  # left out, the body's hash is what it was before this came
+    )
+
+    @property
+    def wants_accessible(self) -> bool:
+        return self.accessible is True
+
+
+def check_shape(wanted: CreateOrder) -> None:
+    """One of the two forms, and no seat twice. Raises ValidationFailed."""
+    best = wanted.seat_area_id is not None and wanted.quantity is not None
+    partly = wanted.seat_area_id is not None or wanted.quantity is not None
+    if wanted.seats is None and not best:
+        missing = "quantity" if wanted.seat_area_id is not None else "seat_area_id"
+        text = "give seat_area_id and quantity, or seats"
+        raise ValidationFailed(errors=[FieldError(missing, text)])
+    if wanted.seats is not None:
+        if partly:
+            text = "give either seats, or seat_area_id and quantity"
+            raise ValidationFailed(errors=[FieldError("seats", text)])
+        if wanted.wants_accessible:
+            text = "goes with seat_area_id and quantity; of seats picked the seat map says it"
+            raise ValidationFailed(errors=[FieldError("accessible", text)])
+        refuse_repeated(wanted.seats)
+
+
+def refuse_unknown(wanted: CreateOrder, terms: SessionTerms, seating: Seating) -> None:
+    """Seats and areas that this session does not have are the caller's mistake: 400. So is asking for
+    an accessible seat where everybody stands."""
+    if wanted.seats is not None:
+        refuse_unknown_seats(wanted.seats, seating)
+    elif area_of(terms, wanted.seat_area_id).kind == "standing" and wanted.wants_accessible:
+        raise ValidationFailed(errors=[FieldError("accessible", "there are no seats in this area")])
+
+
+def area_of(terms: SessionTerms, area_id: UUID | None) -> AreaTerms:
+    for area in terms.areas:
+        if area.area_id == area_id:
+            return area
+    raise ValidationFailed(errors=[FieldError("seat_area_id", "is no area of this session")])

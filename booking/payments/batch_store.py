@@ -1,0 +1,146 @@
+"""Payments begun and orders sold in batches: one statement, one commit, for as many as wait."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from booking.domain.payment import PaymentState
+from booking.orders.records import items_of
+from booking.payments.records import Intent, News, ProviderNews, Purchase, Sale
+from chassis.postgres.pool import ROLLED_BACK, Pool, connection, load_queries
+from chassis.postgres.rows import fields
+from chassis.problems import Overloaded, Problem, Unavailable
+
+queries = load_queries(Path(__file__).parent / "sql" / "batches.sql")
+
+# Rolled back for certain, and no member's fault: trying each alone would only prolong it.
+_TROUBLE = (Overloaded, TimeoutError, *ROLLED_BACK)
+
+
+async def begin_payments(
+    pool: Pool, provider: str, intents: Sequence[Intent]
+) -> list[Purchase | BaseException | None]:
+    """Commits the intents that nothing stands in the way of; None for each of the others."""
+    try:
+        async with connection(pool) as one:
+            found = queries.begin_payments(one, provider=provider, **_intent_columns(intents))
+            begun = {row["payment_id"]: _purchase(row) async for row in found}
+    except _TROUBLE as trouble:
+        return [_told(trouble) for _ in intents]
+    return [begun.get(intent.payment.payment_id) for intent in intents]
+
+
+async def sell_orders(pool: Pool, sales: Sequence[Sale]) -> list[bool | BaseException]:
+    """Whether each was sold; one that was not is left as it was. An order once a batch: the first."""
+    first = list({sale.purchase.order_id: sale for sale in reversed(sales)}.values())
+    try:
+        async with connection(pool) as one:
+            found = queries.sell_orders(one, **_sale_columns(first))
+            sold = {row["payment_id"] async for row in found}
+    except _TROUBLE as trouble:
+        return [_told(trouble) for _ in sales]
+    except asyncpg.UniqueViolationError:  # a seat that has a ticket: whoever decides alone says so
+        if len(sales) > 1:
+            raise
+        return [False]
+    kept = {id(sale) for sale in first if sale.purchase.payment_id in sold}
+    return [id(sale) in kept for sale in sales]
+
+
+async def look_at_news(pool: Pool, news: Sequence[ProviderNews]) -> list[News | BaseException]:
+    try:
+        async with connection(pool) as one:
+            found = queries.look_at_news(
+                one,
+                providers=[each.provider for each in news],
+                event_ids=[each.event_id for each in news],
+                payments=[each.payment_id for each in news],
+            )
+            return [_news(row) async for row in found]
+    except _TROUBLE as trouble:
+        return [_told(trouble) for _ in news]
+
+
+async def note_news(pool: Pool, news: Sequence[ProviderNews]) -> list[bool | BaseException]:
+    """Remembers events without an effect; whether each was new."""
+    try:
+        async with connection(pool) as one:
+            found = queries.note_news(
+                one,
+                providers=[each.provider for each in news],
+                event_ids=[each.event_id for each in news],
+                types=[each.type for each in news],
+                payments=[each.payment_id for each in news],
+            )
+            new = {row["event_id"] async for row in found}
+    except _TROUBLE as trouble:
+        return [_told(trouble) for _ in news]
+    return [each.event_id in new for each in news]
+
+
+def _told(trouble: BaseException) -> Problem:
+    """For one of several callers: an exception is raised to one of them only."""
+    if isinstance(trouble, Overloaded):
+        return type(trouble)(trouble.detail)
+    if isinstance(trouble, TimeoutError):  # the outcome is not known: the reconciler will find out
+        return Unavailable("The database did not answer in time.")
+    return Overloaded("The database is too busy.")
+
+
+def _purchase(row: "asyncpg.Record") -> Purchase:
+    columns = fields(row, Purchase)
+    columns["items"] = items_of(row)
+    return Purchase(**columns)
+
+
+def _news(row: "asyncpg.Record") -> News:
+    if row["payment_id"] is None:
+        return News(row["taken"], None, 0, None, None)
+    return News(
+        row["taken"], PaymentState(row["state"]), row["amount"], row["reason"], _purchase(row)
+    )
+
+
+def _intent_columns(intents: Sequence[Intent]) -> dict[str, Any]:
+    payments = [intent.payment for intent in intents]
+    return {
+        "payments": [one.payment_id for one in payments],
+        "orders": [one.order_id for one in payments],
+        "users": [one.user_id for one in payments],
+        "methods": [one.method for one in payments],
+        "keys": [one.idempotency_key for one in payments],
+        "hashes": [one.body_hash for one in payments],
+        "requests": [one.request_id for one in payments],
+        "history_ids": [intent.history.event_id for intent in intents],
+        "histories": [intent.history.data.decode() for intent in intents],
+    }
+
+
+def _sale_columns(sales: Sequence[Sale]) -> dict[str, Any]:
+    purchases = [sale.purchase for sale in sales]
+    tickets = [(sale.purchase, ticket) for sale in sales for ticket in sale.tickets]
+    return {
+        "payments": [one.payment_id for one in purchases],
+        "orders": [one.order_id for one in purchases],
+        "sessions": [one.session_id for one in purchases],
+        "users": [one.user_id for one in purchases],
+        "counts": [len(one.items) for one in purchases],
+        "providers": [sale.news.provider if sale.news else None for sale in sales],
+        "taken_ids": [sale.news.event_id if sale.news else None for sale in sales],
+        "taken_types": [sale.news.type if sale.news else None for sale in sales],
+        "requests": [sale.history.request_id for sale in sales],
+        "paid_ids": [sale.paid.id for sale in sales],
+        "paid": [sale.paid.data.decode() for sale in sales],
+        "sold_ids": [sale.sold.id for sale in sales],
+        "sold": [sale.sold.data.decode() for sale in sales],
+        "issued_ids": [sale.tickets_issued.id for sale in sales],
+        "issued": [sale.tickets_issued.data.decode() for sale in sales],
+        "histories": [sale.history.data.decode() for sale in sales],
+        "item_orders": [one.order_id for one, _ in tickets],
+        "item_sessions": [one.session_id for one, _ in tickets],
+        "item_seats": [ticket.seat_id for _, ticket in tickets],
+        "ticket_ids": [ticket.ticket_id for _, ticket in tickets],
+        "codes": [ticket.code for _, ticket in tickets],
+    }

@@ -1,0 +1,114 @@
+"""What providers tell us by webhook: verified by the provider's own rules, each message taken once."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from booking.domain.payment import UNSETTLED
+from booking.domain.problems import BadSignature, StaleTimestamp
+from booking.payments.batch_store import look_at_news, note_news
+from booking.payments.batched_outcomes import Settling
+from booking.payments.outcomes import changes_nothing, refuse_mismatch
+from booking.payments.records import News, ProviderNews
+from booking.providers.protocol import Provider, Verdict
+from booking.refunds.sending import take_refund_verdict
+from chassis.concurrency.coalescer import Coalescer
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, transaction
+from chassis.problems import NotFound, ValidationFailed
+
+log = logs.get("booking")
+
+BATCH_MAX = 128  # events a statement
+WAITING_MAX = 5_000
+# Events known here to be committed; PostgreSQL knows all, this saves asking.
+REMEMBERED_MAX = 20_000
+
+
+class Webhooks:
+    """Takes a provider's messages, each once.
+
+    signature ─▶ looked at with others ─┬─ sells an order ─▶ booking/payments/batched_outcomes.py, with others
+                                        ├─ moves nothing any more ─▶ noted with others
+                                        └─ anything else ─▶ its own transaction
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        providers: Mapping[str, Provider],
+        settling: Settling,
+    ) -> None:
+        self._pool = pool
+        self._providers = providers
+        self._settling = settling
+        self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._taken: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._looks: Coalescer[ProviderNews, News] = Coalescer(
+            self._look_batch, batch_max=BATCH_MAX, queue_max=WAITING_MAX, concurrency=2
+        )
+        self._notes: Coalescer[ProviderNews, bool] = Coalescer(
+            self._note_batch, batch_max=BATCH_MAX, queue_max=WAITING_MAX, concurrency=2
+        )
+
+    async def take(self, provider_name: str, headers: Mapping[str, Any], body: bytes) -> None:
+        """Returns when it is taken, now or before, or is of no interest. Raises NotFound,
+        BadSignature, StaleTimestamp, ValidationFailed, PaymentMismatch."""
+        provider = self._providers.get(provider_name)
+        if provider is None:
+            raise NotFound()
+        try:
+            event = provider.read_webhook(headers, body)
+        except (BadSignature, StaleTimestamp, ValidationFailed) as refused:
+            log.warning("webhook_refused", provider=provider_name, reason=refused.code)
+            raise
+        if event.refund_id is not None and event.refund_verdict is not None:
+            async with transaction(self._pool) as one:  # its state is compared: no need to note it
+                changed = await take_refund_verdict(one, event.refund_id, event.refund_verdict)
+            log.info("webhook_taken", provider=provider_name, type=event.type, news=changed)
+            return
+        if event.payment_id is None or event.verdict is None:
+            log.info("webhook_ignored", provider=provider_name, type=event.type)
+            return
+        news = ProviderNews(provider_name, event.event_id, event.type, event.payment_id)
+        # A client that goes away must not stop what it has told us; copies wait for the first.
+        name = (provider_name, event.event_id)
+        if name in self._taken:
+            return
+        task = self._under_way.get(name)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._take(news, event.verdict))
+            self._under_way[name] = task
+            task.add_done_callback(lambda done: self._ended(name, done))
+        await asyncio.shield(task)
+
+    async def _take(self, news: ProviderNews, verdict: Verdict) -> None:
+        found = await self._looks.call(news)
+        if found.taken:
+            return
+        purchase, state = found.purchase, found.state
+        if purchase is None or state is None:
+            raise NotFound()
+        refuse_mismatch(news.payment_id, verdict, found.amount, purchase.currency)
+        if changes_nothing(state, verdict):
+            await self._notes.call(news)
+        elif state in UNSETTLED:
+            await self._settling.sell(purchase, verdict, news)
+        else:
+            await self._settling.settle(news.payment_id, verdict, news)
+        log.info("webhook_taken", provider=news.provider, type=news.type)
+
+    async def _look_batch(self, news: Sequence[ProviderNews]) -> list[News | BaseException]:
+        return await look_at_news(self._pool, news)
+
+    async def _note_batch(self, news: Sequence[ProviderNews]) -> list[bool | BaseException]:
+        return await note_news(self._pool, news)
+
+    def _ended(self, name: tuple[str, str], task: "asyncio.Task[None]") -> None:
+        del self._under_way[name]
+        if not task.cancelled() and task.exception() is None:  # seen, should nobody have waited
+            self._taken[name] = None
+            while len(self._taken) > REMEMBERED_MAX:
+                self._taken.popitem(last=False)

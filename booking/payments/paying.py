@@ -1,0 +1,248 @@
+"""Paying an order: the intent is committed, then the provider is called, then its verdict settles.
+
+    intent ─▶ begun with others (store.settling) ─▶ provider ─▶ settling ─▶ answer, from what is known
+               └─ something in the way ─▶ begun alone, which says what
+
+No network inside a transaction. A process that dies anywhere in between leaves an intent behind, and
+the reconciler (reconciliation.py) asks the provider what became of it. docs/payments-steps.md has what is
+there after a death at each step.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from booking.domain.order import IllegalTransition, OrderStep, advance
+from booking.domain.payment import PaymentState
+from booking.domain.problems import (
+    OrderExpired,
+    OrderNotPayable,
+    PaymentDeclined,
+    PaymentInProgress,
+)
+from booking.events.history import remembered
+from booking.events.store import tell
+from booking.orders import store as stored_orders
+from booking.orders.records import LockedOrder
+from booking.orders.wire import PaymentAnswer
+from booking.payments import store as stored
+from booking.payments.batch_store import begin_payments
+from booking.payments.batched_outcomes import Settling
+from booking.payments.reconciliation import Reconciling
+from booking.payments.records import Intent, NewPayment, PreviousPayment, Purchase
+from booking.payments.wire import PAYMENT_METHODS, PayAnswer, PaymentOptions, PayOrder
+from booking.providers.protocol import Charge, Provider, Verdict
+from booking.tickets.issuing import TicketIssuing
+from chassis.concurrency.coalescer import Coalescer
+from chassis.context import current
+from chassis.http.idempotency import body_hash
+from chassis.ids import uuid7
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
+from chassis.problems import (
+    IdempotencyInFlight,
+    IdempotencyKeyReused,
+    NotFound,
+    Overloaded,
+    Unavailable,
+)
+from contracts.booking import PAYMENT_STARTED, IssuedTicket
+
+log = logs.get("booking")
+
+BATCH_MAX = 64  # intents a statement
+WAITING_MAX = 5_000
+STATEMENTS_AT_ONCE = 2
+# Intents begun one by one: each may wait for a lock with a connection in its hand.
+ALONE_AT_ONCE = 4
+
+
+class _Replay(Exception):
+    """This key has paid before: what became of that is the answer."""
+
+    def __init__(self, payment: PreviousPayment) -> None:
+        self.payment = payment
+
+
+class Payments:
+    """Takes the money for orders, through one provider."""
+
+    def __init__(
+        self, pool: Pool, *, provider: Provider, tickets: TicketIssuing, settling: Settling
+    ) -> None:
+        self._pool = pool
+        self._provider = provider
+        self._tickets = tickets
+        self._settling = settling
+        self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
+        self._intents: Coalescer[Intent, Purchase | None] = Coalescer(
+            self._begin_batch,
+            batch_max=BATCH_MAX,
+            queue_max=WAITING_MAX,
+            concurrency=STATEMENTS_AT_ONCE,
+        )
+
+    def options(self) -> PaymentOptions:
+        return PaymentOptions(
+            provider=self._provider.name,
+            payment_methods=list(PAYMENT_METHODS),
+            test_tokens=list(getattr(self._provider, "test_tokens", ())),
+        )
+
+    async def pay(
+        self, user_id: UUID, order_id: UUID, wanted: PayOrder, key: str | None
+    ) -> tuple[PayAnswer, bool]:
+        """The answer, and whether it is a replay. Raises the problems of the route."""
+        try:
+            return await self._pay(user_id, order_id, wanted, key), False
+        except _Replay as earlier:
+            return await self._replay(earlier.payment, wanted.payment_method), True
+
+    async def reconcile(self, *, older_than_s: float | None = None) -> int:
+        """See Reconciling."""
+        return await self._reconciling().ask(older_than_s=older_than_s)
+
+    async def refund_what_is_due(self) -> int:
+        """See Reconciling."""
+        return await self._reconciling().refund()
+
+    def _reconciling(self) -> Reconciling:
+        return Reconciling(self._pool, provider=self._provider, settling=self._settling)
+
+    async def _pay(
+        self, user_id: UUID, order_id: UUID, wanted: PayOrder, key: str | None
+    ) -> PayAnswer:
+        intent = self._intent(user_id, order_id, wanted, key)
+        purchase = await self._intents.call(intent)
+        if purchase is None:
+            async with self._alone:
+                purchase = await self._begin_alone(intent)
+        charge = Charge(
+            payment_id=purchase.payment_id,
+            order_id=order_id,
+            amount=purchase.total_amount,
+            currency=purchase.currency,
+            method=wanted.payment_method,
+            token=wanted.payment_token,
+        )
+        return await self._charge_and_settle(charge, purchase)
+
+    def _intent(self, user_id: UUID, order_id: UUID, wanted: PayOrder, key: str | None) -> Intent:
+        payment = NewPayment(
+            payment_id=uuid7(),
+            order_id=order_id,
+            user_id=user_id,
+            provider=self._provider.name,
+            method=wanted.payment_method,
+            idempotency_key=key,
+            body_hash=body_hash(wanted) if key is not None else None,
+            request_id=current().request_id,
+        )
+        data = {"payment_id": payment.payment_id, "method": payment.method}
+        return Intent(payment, remembered(order_id, PAYMENT_STARTED, data))
+
+    async def _begin_batch(
+        self, intents: Sequence[Intent]
+    ) -> list[Purchase | BaseException | None]:
+        return await begin_payments(self._pool, self._provider.name, intents)
+
+    async def _begin_alone(self, intent: Intent) -> Purchase:
+        """Where the batch found something in the way: says what, or commits the intent after all."""
+        wanted = intent.payment
+        async with transaction(self._pool) as one:
+            order = await stored_orders.lock_order(one, wanted.order_id, wanted.user_id)
+            if order is None:
+                raise NotFound()
+            if wanted.idempotency_key is not None:
+                await _refuse_repeated_key(one, wanted)
+            _refuse_unpayable(order)
+            await stored.insert_payment(one, wanted, order)
+            await tell(one, [intent.history], [])
+            return await stored.purchase_of(one, wanted.payment_id)
+
+    async def _charge_and_settle(self, charge: Charge, purchase: Purchase) -> PayAnswer:
+        try:
+            verdict = await self._charge(charge)
+        except Unavailable:  # perhaps it took the money: the reconciler will ask
+            log.warning("payment_unanswered", payment=charge.payment_id, order=charge.order_id)
+            verdict = Verdict(state="pending", amount=charge.amount, currency=charge.currency)
+        try:
+            settled = await self._settling.sell(purchase, verdict)
+        except Overloaded as trouble:  # likewise, and the provider's word is not lost
+            log.warning("settlement_postponed", payment=charge.payment_id, reason=trouble.code)
+            settled = None
+        if settled is None:
+            return _processing(charge.order_id, charge.payment_id, charge.method)
+        return await self._answer(
+            settled.order_id,
+            settled.payment_id,
+            settled.state,
+            charge.method,
+            issued=settled.issued,
+        )
+
+    async def _charge(self, charge: Charge) -> Verdict:
+        if charge.amount == 0:  # a promo code paid it all: there is nothing to ask a provider for
+            return Verdict(state="succeeded", amount=0, currency=charge.currency)
+        return await self._provider.charge(charge)
+
+    async def _replay(self, earlier: PreviousPayment, method: str) -> PayAnswer:
+        if earlier.state is PaymentState.CREATED:
+            raise IdempotencyInFlight()
+        return await self._answer(
+            earlier.order_id, earlier.payment_id, earlier.state, method, replay=True
+        )
+
+    async def _answer(
+        self,
+        order_id: UUID,
+        payment_id: UUID,
+        state: PaymentState,
+        method: str,
+        *,
+        issued: list[IssuedTicket] | None = None,
+        replay: bool = False,
+    ) -> PayAnswer:
+        headers = {"Idempotency-Replayed": "true"} if replay else {}
+        if state is PaymentState.FAILED:
+            raise PaymentDeclined(headers=headers)
+        if state in {PaymentState.REFUND_DUE, PaymentState.REFUNDED}:
+            raise OrderExpired(
+                "It came too late or twice; your money is on its way back.", headers=headers
+            )
+        if state is not PaymentState.SUCCEEDED:
+            return _processing(order_id, payment_id, method)
+        if issued is None:
+            async with connection(self._pool) as one:
+                issued = await self._tickets.of_order(one, order_id)
+        done = PaymentAnswer(payment_id=payment_id, payment_method=method, status="succeeded")
+        return PayAnswer(order_id=order_id, status="paid", tickets=issued, payment=done)
+
+
+def _processing(order_id: UUID, payment_id: UUID, method: str) -> PayAnswer:
+    waiting = PaymentAnswer(payment_id=payment_id, payment_method=method, status="processing")
+    return PayAnswer(order_id=order_id, status="pending_payment", tickets=[], payment=waiting)
+
+
+async def _refuse_repeated_key(one: Connection, wanted: NewPayment) -> None:
+    assert wanted.idempotency_key is not None
+    earlier = await stored.payment_by_key(one, wanted.order_id, wanted.idempotency_key)
+    if earlier is None:
+        return
+    if earlier.body_hash != wanted.body_hash:
+        raise IdempotencyKeyReused()
+    raise _Replay(earlier)
+
+
+def _refuse_unpayable(order: LockedOrder) -> None:
+    """Only a pending order within its time, with no payment under way, may be charged."""
+    if order.cancel_reason == "unpaid":
+        raise OrderExpired()
+    try:
+        advance(order.status, OrderStep.PAY)
+    except IllegalTransition:
+        raise OrderNotPayable() from None
+    if order.payment_under_way:
+        raise PaymentInProgress()
+    if order.late:
+        raise OrderExpired()

@@ -1,0 +1,118 @@
+"""Asking providers what they never told: payments without an answer, and refunds that are owed.
+
+With every webhook lost everything still converges by this. A payment is first asked about after five
+seconds, then after ten more, twenty, up to five minutes; taking it to be asked about puts it off, so
+any number of processes may do this and one that dies has its share asked again.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+from uuid import uuid5
+
+from booking.domain.payment import PaymentState
+from booking.events.history import remembered
+from booking.events.store import tell
+from booking.payments import store as stored
+from booking.payments.batched_outcomes import Settling
+from booking.payments.records import RefundDue, Unanswered
+from booking.providers.protocol import Provider, Verdict
+from chassis.events.envelope import pending
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, connection, transaction
+from chassis.problems import Unavailable
+from contracts.booking import PAYMENT_REFUNDED, PaymentRefunded
+
+log = logs.get("booking")
+
+NEVER_COMES_AFTER_S = 15.0  # a call the provider has not heard of by then: its deadline is shorter
+BATCH_MAX = 200
+AT_ONCE = 16  # questions under way
+
+
+class Reconciling:
+    """`ask()` and `refund()` do a batch each and say how many payments they settled or refunded."""
+
+    def __init__(self, pool: Pool, *, provider: Provider, settling: Settling) -> None:
+        self._pool = pool
+        self._provider = provider
+        self._settling = settling
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(self, *, older_than_s: float | None = None) -> int:
+        """Asks about payments whose turn it is; with `older_than_s` about all that have waited so long,
+        and one that the provider has not heard of by then has failed."""
+        async with connection(self._pool) as one:
+            waiting = await stored.take_unanswered(one, older_than_s=older_than_s, limit=BATCH_MAX)
+        never_after_s = NEVER_COMES_AFTER_S if older_than_s is None else older_than_s
+        return await self._all(
+            [self._try(self._ask(each, never_after_s), each.payment_id) for each in waiting]
+        )
+
+    async def refund(self) -> int:
+        """Gives money back that can buy nothing. Once: the provider knows the payment's id."""
+        async with connection(self._pool) as one:
+            due = await stored.take_refunds_due(one, limit=BATCH_MAX)
+        return await self._all([self._try(self._refund(each), each.payment_id) for each in due])
+
+    async def _all(self, work: Sequence[Coroutine[Any, Any, bool]]) -> int:
+        return sum(await asyncio.gather(*work))
+
+    async def _try(self, work: Coroutine[Any, Any, bool], payment_id: Any) -> bool:
+        """One payment's trouble must not keep the others waiting: its turn comes again by itself."""
+        async with self._places:
+            try:
+                return await work
+            except Exception as failure:
+                log.warning("payment_postponed", payment=payment_id, reason=repr(failure))
+                return False
+
+    async def _ask(self, payment: Unanswered, never_after_s: float) -> bool:
+        verdict = await self._provider.look_up(payment.payment_id)
+        if verdict is None:
+            if payment.age_s < never_after_s:  # our call may still be on its way
+                return False
+            verdict = Verdict(
+                state="declined",
+                amount=payment.amount,
+                currency=payment.currency,
+                reason="never_reached_provider",
+            )
+        settled = await self._settling.settle(payment.payment_id, verdict)
+        return settled is not None and settled.news and settled.state is not PaymentState.PROCESSING
+
+    async def _refund(self, due: RefundDue) -> bool:
+        verdict = await self._provider.refund(
+            refund_id=uuid5(due.payment_id, "seats_gone"),
+            payment_id=due.payment_id,
+            amount=due.amount,
+            currency=due.currency,
+        )
+        if verdict.state != "succeeded":
+            raise Unavailable(f"The refund is {verdict.state}.")
+        async with transaction(self._pool) as one:
+            moved = await stored.move_payment(
+                one,
+                due.payment_id,
+                from_state=PaymentState.REFUND_DUE,
+                to_state=PaymentState.REFUNDED,
+                reason=due.reason,
+            )
+            if moved:
+                subject = str(due.order_id)
+                data = {"payment_id": due.payment_id, "amount": due.amount}
+                told = PaymentRefunded(
+                    order_id=due.order_id,
+                    order_no=due.order_no,
+                    user_id=due.user_id,
+                    session_id=due.session_id,
+                    title=due.title,
+                    payment_id=due.payment_id,
+                    amount=due.amount,
+                    currency=due.currency,
+                    reason=due.reason or "seats_gone",
+                )
+                history = remembered(due.order_id, PAYMENT_REFUNDED, data)
+                await tell(one, [history], [pending(PAYMENT_REFUNDED, subject, told)])
+        log.info("payment_refunded", payment=due.payment_id, order=due.order_id)
+        return moved

@@ -1,0 +1,124 @@
+"""Payments, the orders they pay and the events of providers: rows as structs."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from booking.domain.order import OrderStatus
+from booking.domain.payment import PaymentState
+from booking.events.store import Remembered
+from booking.tickets.records import NewTicket
+from chassis.events.envelope import PendingEvent
+from contracts.booking import IssuedTicket, OrderItem
+
+
+class Purchase(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment and what its order is made of. None of it ever changes, so it may be remembered from
+    the intent to the sale."""
+
+    payment_id: UUID
+    order_id: UUID
+    order_no: str
+    user_id: UUID
+    session_id: UUID
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    total_amount: int
+    currency: str
+    items: list[OrderItem]
+
+
+class LockedPayment(Purchase, frozen=True, kw_only=True):
+    """A payment and its order, both locked. `another_live`: another payment of it counts already."""
+
+    state: PaymentState
+    amount: int
+    reason: str | None
+    status: OrderStatus
+    cancel_reason: str | None
+    another_live: bool
+
+
+class News(msgspec.Struct, frozen=True):
+    """What a provider's event meets. `taken`: it was taken before. `state` and `purchase` are None when
+    there is no such payment; read without a lock, so only for choosing the way."""
+
+    taken: bool
+    state: PaymentState | None
+    amount: int
+    reason: str | None
+    purchase: Purchase | None
+
+
+class PreviousPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """The payment that was made with an idempotency key before."""
+
+    payment_id: UUID
+    order_id: UUID
+    body_hash: bytes
+    state: PaymentState
+    reason: str | None
+
+
+class Unanswered(msgspec.Struct, frozen=True):
+    """A payment that the provider is asked about; `age_s` since it was begun."""
+
+    payment_id: UUID
+    amount: int
+    currency: str
+    age_s: float
+
+
+class RefundDue(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that bought nothing and goes back; `reason` says why."""
+
+    payment_id: UUID
+    order_id: UUID
+    order_no: str
+    user_id: UUID
+    session_id: UUID
+    title: str
+    reason: str | None
+    amount: int
+    currency: str
+
+
+class NewPayment(msgspec.Struct, frozen=True, kw_only=True):
+    payment_id: UUID
+    order_id: UUID
+    user_id: UUID
+    provider: str
+    method: str
+    idempotency_key: str | None
+    body_hash: bytes | None
+    request_id: str
+
+
+class ProviderNews(msgspec.Struct, frozen=True):
+    """A provider's event about a payment, as it is remembered."""
+
+    provider: str
+    event_id: str
+    type: str
+    payment_id: UUID
+
+
+class Sale(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is written when an order is sold. `news`: what brought the word of its money."""
+
+    purchase: Purchase
+    tickets: list[NewTicket]
+    issued: list[IssuedTicket]
+    history: Remembered
+    paid: PendingEvent
+    sold: PendingEvent
+    tickets_issued: PendingEvent
+    news: ProviderNews | None = None
+
+
+class Intent(msgspec.Struct, frozen=True):
+    payment: NewPayment
+    history: Remembered

@@ -1,0 +1,59 @@
+"""An order about to be sold: its tickets, and what is told of it."""
+
+import msgspec
+
+from booking.events.history import seats_changed
+from booking.events.store import Remembered
+from booking.payments.records import ProviderNews, Purchase, Sale
+from booking.tickets.issuing import TicketIssuing
+from chassis.clock import whole_second
+from chassis.events.envelope import pending
+from contracts.booking import ORDER_PAID, SEATS_SOLD, TICKETS_ISSUED, OrderPaid, TicketsIssued
+
+
+def draw_up_sale(tickets: TicketIssuing, order: Purchase, news: ProviderNews | None = None) -> Sale:
+    """Nothing of it counts until it is committed; `news` is what brought the word of the money."""
+    seats = [item.seat_id for item in order.items]
+    drawn = tickets.draw_up(order.session_id, seats)
+    issued = tickets.issue(drawn, order.items)
+    subject = str(order.order_id)
+    paid = pending(
+        ORDER_PAID,
+        subject,
+        OrderPaid(
+            order_id=order.order_id,
+            order_no=order.order_no,
+            user_id=order.user_id,
+            session_id=order.session_id,
+            title=order.title,
+            venue=order.venue,
+            starts_at=whole_second(order.starts_at),
+            time_zone=order.time_zone,
+            items=order.items,
+            total_amount=order.total_amount,
+            currency=order.currency,
+            payment_id=order.payment_id,
+            tickets=issued,
+        ),
+    )
+    data = {
+        "payment_id": order.payment_id,
+        "amount": order.total_amount,
+        "currency": order.currency,
+        "tickets": [ticket.ticket_id for ticket in drawn],
+    }
+    areas = [item.area_id for item in order.items]
+    sold = seats_changed(order.session_id, seats, areas, order.order_id)
+    whole = TicketsIssued(order.order_id, order.user_id, order.session_id, issued)
+    return Sale(
+        purchase=order,
+        tickets=drawn,
+        issued=issued,
+        history=Remembered(
+            order.order_id, paid.id, ORDER_PAID, paid.request_id, msgspec.json.encode(data)
+        ),
+        paid=paid,
+        sold=pending(SEATS_SOLD, subject, sold),
+        tickets_issued=pending(TICKETS_ISSUED, subject, whole),
+        news=news,
+    )

@@ -1,0 +1,80 @@
+"""Promo codes that are tried, and how often wrongly.
+
+A miss is a code that the show does not have. USER_MISSES_MAX of them in MISSES_WITHIN_S, or as many
+from an address as the settings allow, and no further code is looked at: the answer is the same whether
+it is a good one. A good code is no miss, whatever becomes of its order.
+
+PostgreSQL counts, for all processes, in the transaction that looks the code up; while it is away there
+are no orders either. Codes of one user, and codes from one address, are judged one after the other, so
+a hundred guesses at once get no further than the same guesses one by one.
+"""
+
+import math
+from uuid import UUID
+
+from booking.domain.problems import PromoCodesTried, PromoCodeUnknown
+from booking.domain.promotion import normalise_code
+from booking.promo_codes import store as stored
+from booking.promo_codes.store import PromoCode
+from booking.refusals import refusals
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
+from chassis.problems import Unavailable
+
+log = logs.get("booking")
+
+USER_MISSES_MAX = 10
+MISSES_WITHIN_S = 600.0
+
+
+class PromoGuesses:
+    """`await find(show_id, text, user_id=…, address=…)` → the code.
+
+    address_max: misses of an address in MISSES_WITHIN_S. More than a person's: an office, a school or a
+    mobile network is one address, and its people mistype one code at the same opening.
+    """
+
+    def __init__(self, pool: Pool, *, address_max: int) -> None:
+        self._pool = pool
+        self._address_max = address_max
+
+    async def find(
+        self, show_id: UUID, text: str, *, user_id: UUID, address: str | None
+    ) -> PromoCode:
+        """address: None counts by the user alone. Raises PromoCodeUnknown, PromoCodesTried."""
+        code = normalise_code(text)
+        try:
+            with refusals():
+                async with transaction(self._pool) as one:
+                    found = await self._judge(one, show_id, code, user_id, address)
+        except TimeoutError:
+            raise Unavailable("The database did not answer in time.") from None
+        if found is None:
+            log.info("promo_code_missed", user=user_id, show=show_id)
+            raise PromoCodeUnknown()
+        return found
+
+    async def _judge(
+        self, one: Connection, show_id: UUID, code: str | None, user_id: UUID, address: str | None
+    ) -> PromoCode | None:
+        """None has been counted, and is when the transaction commits."""
+        await stored.lock_promo_misses(one, user_id, address)
+        again_in_s = await stored.promo_refused_for_s(
+            one,
+            user_id,
+            address,
+            user_max=USER_MISSES_MAX,
+            address_max=self._address_max,
+            within_s=MISSES_WITHIN_S,
+        )
+        if again_in_s is not None:
+            raise PromoCodesTried(max(1, math.ceil(again_in_s)))
+        found = await stored.find_promo_code(one, show_id, code) if code is not None else None
+        if found is None:
+            await stored.insert_promo_miss(one, user_id, address, within_s=MISSES_WITHIN_S)
+        return found
+
+    async def prune(self) -> None:
+        """Forgets what is too old to count."""
+        async with connection(self._pool) as one:
+            await stored.prune_promo_misses(one, within_s=MISSES_WITHIN_S)

@@ -1,0 +1,36 @@
+"""What a provider calls our payments and refunds."""
+
+from pathlib import Path
+from uuid import UUID
+
+from chassis.postgres.pool import Pool, connection, load_queries
+
+queries = load_queries(Path(__file__).parent / "sql")
+
+
+class References:
+    """One provider's names for our ids. The first word about an id stands."""
+
+    def __init__(self, pool: Pool, provider: str) -> None:
+        self._pool = pool
+        self._provider = provider
+
+    async def note(self, ours: UUID, theirs: str) -> str | None:
+        """Theirs as it stands now: what was noted first, or None when it had been closed."""
+        return await self._first(ours, theirs)
+
+    async def close(self, ours: UUID) -> str | None:
+        """Theirs, or None: then there is none and never will be, because `note` will say so too."""
+        return await self._first(ours, None)
+
+    async def find(self, ours: UUID) -> str | None:
+        async with connection(self._pool) as one:
+            row = await queries.get_reference(one, provider=self._provider, ours=ours)
+        return row["theirs"] if row is not None else None
+
+    async def _first(self, ours: UUID, theirs: str | None) -> str | None:
+        async with connection(self._pool) as one:
+            await queries.note_reference(one, provider=self._provider, ours=ours, theirs=theirs)
+            row = await queries.get_reference(one, provider=self._provider, ours=ours)
+        stands: str | None = row["theirs"]
+        return stands

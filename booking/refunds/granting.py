@@ -1,0 +1,219 @@
+"""Asking for a refund and granting it, within the transaction of a caller who has locked the order.
+
+Granting is one moment: the tickets are void, the seats are free, the tally is smaller, the money is
+owed, and everybody is told. Only then is the provider asked (refund_sending.py), and however long it
+takes, nobody enters with a refunded ticket and no seat stands empty for it (docs/adr/0018).
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from booking.domain.problems import RefundAlreadyDecided, RefundAlreadyRequested, RefundNotAllowed
+from booking.domain.refund import quote
+from booking.events.history import remembered, seats_changed
+from booking.events.store import Remembered, tell
+from booking.promo_codes.store import release_redemptions
+from booking.refunds import store as stored
+from booking.refunds.store import NewRefund, OrderForRefund, Refund, TicketForRefund
+from booking.seats.holds import SeatHolds
+from booking.seats.returns import give_back
+from chassis.clock import whole_second
+from chassis.context import current
+from chassis.events.envelope import PendingEvent, pending
+from chassis.ids import uuid7
+from chassis.observability import logs
+from chassis.postgres.pool import Connection
+from chassis.problems import Problem
+from contracts.booking import (
+    ORDER_REFUNDED,
+    REFUND_APPROVED,
+    REFUND_REQUESTED,
+    SEATS_RELEASED,
+    OrderRefunded,
+    RefundChanged,
+)
+from contracts.catalog import RefundPolicy
+
+log = logs.get("booking")
+
+Cause = Literal["buyer", "session_cancelled"]
+BEFORE_THE_DOOR = ("valid",)
+# A session that is cancelled pays those back who are inside already.
+WHOEVER = ("valid", "checked_in")
+
+
+class Freed(msgspec.Struct, frozen=True):
+    """Seats that a committed refund has freed; `closed` when their session is not sold any more."""
+
+    session_id: UUID
+    order_id: UUID
+    user_id: UUID
+    seats: list[int]
+    closed: bool
+
+
+async def ask(
+    one: Connection,
+    order: OrderForRefund,
+    tickets: Sequence[TicketForRefund],
+    *,
+    organizer_id: UUID,
+    cause: Cause,
+    reason: str,
+    policy: RefundPolicy,
+) -> Refund:
+    """A new refund of these tickets, requested. Raises RefundAlreadyRequested for one in another."""
+    cost = quote([ticket.price for ticket in tickets], policy.fee_kind, policy.fee)
+    if order.payment_id is None:
+        raise LookupError(f"order {order.order_id} is paid without a payment")
+    new = NewRefund(
+        refund_id=uuid7(),
+        order_id=order.order_id,
+        payment_id=order.payment_id,
+        user_id=order.user_id,
+        session_id=order.session_id,
+        organizer_id=organizer_id,
+        cause=cause,
+        reason=reason,
+        price=cost.price,
+        fee=cost.fee,
+        amount=cost.amount,
+        currency=order.currency,
+        request_id=current().request_id,
+    )
+    try:
+        await stored.insert_refund(one, new, tickets)
+    except stored.RefundedAlready:
+        raise RefundAlreadyRequested() from None
+    refund = await _read(one, new.refund_id)
+    automatic = policy.approval == "automatic"
+    await tell(one, *_told(REFUND_REQUESTED, refund, automatic=automatic))
+    return refund
+
+
+async def grant(
+    one: Connection,
+    order: OrderForRefund,
+    refund_id: UUID,
+    *,
+    decided_by: UUID | None,
+    note: str | None = None,
+    states: Sequence[str] = BEFORE_THE_DOOR,
+) -> Freed:
+    """Raises RefundAlreadyDecided, and RefundNotAllowed when a ticket is not in `states` any more.
+
+    decided_by: None when the show's terms have decided.
+    """
+    if not await stored.approve_refund(one, refund_id, decided_by=decided_by, note=note):
+        raise RefundAlreadyDecided()
+    refund = await _read(one, refund_id)
+    tickets = [item.ticket_id for item in refund.items]
+    seats = [item.seat_id for item in refund.items]
+    whose_ever = seats if states is WHOEVER else []  # also a ticket that was passed on since
+    voided = await stored.void_tickets(
+        one, order.order_id, tickets, seats=whose_ever, states=states
+    )
+    if voided != len(tickets):
+        raise RefundNotAllowed("A ticket was used or passed on.", reason="ticket_used")
+    freed = await stored.free_sold_claims(
+        one, order_id=order.order_id, session_id=order.session_id, seats=seats
+    )
+    if freed != len(seats):
+        raise LookupError(f"order {order.order_id} has {freed} of its seats {seats}")
+    await stored.give_tally_back(
+        one, session_id=order.session_id, user_id=order.user_id, tickets=len(seats)
+    )
+    await _tell_grant(one, order, refund, automatic=decided_by is None)
+    return Freed(order.session_id, order.order_id, order.user_id, seats, order.session_cancelled)
+
+
+async def after_granting(holds: SeatHolds, freed: Sequence[Freed]) -> None:
+    """Tells Redis, after the commit. It being away is no reason to fail: the reconciler catches up."""
+    for one in freed:
+        log.info("refund_approved", order=one.order_id, seats=len(one.seats), user=one.user_id)
+        try:
+            await give_back(holds, one.session_id, one.user_id, one.seats, closed=one.closed)
+        except Problem as away:
+            log.warning("return_postponed", order=one.order_id, reason=away.code)
+
+
+def refund_told(
+    type_: str, refund: Refund, *, automatic: bool = False, **more: Any
+) -> tuple[Remembered, PendingEvent]:
+    """A step of a refund: an entry in its order's history, an event."""
+    changed = RefundChanged(
+        refund_id=refund.refund_id,
+        order_id=refund.order_id,
+        order_no=refund.order_no,
+        user_id=refund.user_id,
+        session_id=refund.session_id,
+        organizer_id=refund.organizer_id,
+        title=refund.title,
+        venue=refund.venue,
+        starts_at=whole_second(refund.starts_at),
+        time_zone=refund.time_zone,
+        cause="session_cancelled" if refund.cause == "session_cancelled" else "buyer",
+        reason=refund.reason,
+        note=refund.note,
+        automatic=automatic,
+        items=refund.items,
+        price=refund.price,
+        fee=refund.fee,
+        amount=refund.amount,
+        currency=refund.currency,
+    )
+    data = {
+        "refund_id": refund.refund_id,
+        "seats": [item.seat_id for item in refund.items],
+        "fee": refund.fee,
+        "amount": refund.amount,
+        "currency": refund.currency,
+        **more,
+    }
+    entry = remembered(refund.order_id, type_, data)
+    return entry, pending(type_, str(refund.order_id), changed)
+
+
+def _told(
+    type_: str, refund: Refund, *, automatic: bool
+) -> tuple[list[Remembered], list[PendingEvent]]:
+    entry, event = refund_told(type_, refund, automatic=automatic)
+    return [entry], [event]
+
+
+async def _tell_grant(
+    one: Connection, order: OrderForRefund, refund: Refund, *, automatic: bool
+) -> None:
+    history, events = _told(REFUND_APPROVED, refund, automatic=automatic)
+    subject = str(order.order_id)
+    if not order.session_cancelled:
+        seats = [item.seat_id for item in refund.items]
+        areas = [item.area_id for item in refund.items]
+        released = seats_changed(order.session_id, seats, areas, order.order_id)
+        events.append(pending(SEATS_RELEASED, subject, released))
+    if await stored.mark_refunded(one, order.order_id):
+        await release_redemptions(one, [order.order_id])
+        amount = await stored.refunded_amount(one, order.order_id)
+        whole = OrderRefunded(
+            order_id=order.order_id,
+            order_no=order.order_no,
+            user_id=order.user_id,
+            session_id=order.session_id,
+            title=order.title,
+            amount=amount,
+            currency=order.currency,
+        )
+        data = {"amount": amount, "currency": order.currency}
+        history.append(remembered(order.order_id, ORDER_REFUNDED, data))
+        events.append(pending(ORDER_REFUNDED, subject, whole))
+    await tell(one, history, events)
+
+
+async def _read(one: Connection, refund_id: UUID) -> Refund:
+    refund = await stored.get_refund(one, refund_id)
+    if refund is None:
+        raise LookupError(f"refund {refund_id} is not there")
+    return refund

@@ -1,0 +1,115 @@
+"""Granted refunds on their way: the provider is asked, under a key that was committed before.
+
+    claim (processing, with a lease) → provider → settle
+
+Whoever dies between leaves a lease that ends, and the next one asks about the key before it uses it
+again. What the provider says may also come by webhook; it goes through `settle_refund` too, and
+whichever is first wins.
+"""
+
+import asyncio
+from uuid import UUID
+
+from booking.domain.refund import RefundState
+from booking.events.store import tell
+from booking.providers.protocol import Provider, RefundVerdict
+from booking.refunds import store as stored
+from booking.refunds.granting import refund_told
+from booking.refunds.store import DueRefund
+from chassis.concurrency.backoff import Backoff
+from chassis.context import CURRENT, RequestContext
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
+from contracts.booking import REFUND_FAILED, REFUND_SUCCEEDED
+
+log = logs.get("booking")
+
+LEASE_S = 30.0  # longer than any provider's deadline, twice: for the question and for the request
+AT_ONCE = 8  # refunds sent side by side
+RETRY = Backoff(first_s=2.0, most_s=900.0)  # for ever: the money is owed
+SPAN = "2"  # what came of a request after its answer; the request itself is span 1
+
+
+class RefundSending:
+    """`await sending.send_due()` now and then, from any number of processes."""
+
+    def __init__(self, pool: Pool, *, provider: Provider) -> None:
+        self._pool = pool
+        self._provider = provider
+
+    async def send_due(self, *, at_once: int = AT_ONCE) -> int:
+        """Sends a batch of what is due; how many refunds it was."""
+        async with transaction(self._pool) as one:
+            due = await stored.claim_due_refunds(one, lease_s=LEASE_S, limit=at_once)
+        await asyncio.gather(*(self._send(refund) for refund in due))
+        return len(due)
+
+    async def send_all_due(self) -> None:
+        """Batch after batch, while they are full."""
+        while await self.send_due() >= AT_ONCE:
+            pass
+
+    async def _send(self, due: DueRefund) -> None:
+        """One refund's trouble is its own: it is tried again later, and later each time."""
+        token = CURRENT.set(RequestContext(due.request_id, SPAN))
+        try:
+            verdict = await self._ask(due)
+            if verdict.state == "pending":
+                await self._postpone(due, "pending")
+                return
+            async with transaction(self._pool) as one:
+                await settle_refund(one, due.refund_id, verdict)
+        except Exception as failure:
+            log.warning("refund_postponed", refund=due.refund_id, reason=repr(failure))
+            await self._postpone(due, type(failure).__name__)
+        finally:
+            CURRENT.reset(token)
+
+    async def _ask(self, due: DueRefund) -> RefundVerdict:
+        if due.amount == 0:  # the fee took it all, or it cost nothing: no provider would send it
+            return RefundVerdict(state="succeeded")
+        if due.attempts > 1:  # a provider remembers its keys for a day, and its refunds for ever
+            verdict = await self._provider.look_up_refund(due.provider_key)
+            if verdict is not None:
+                return verdict
+        return await self._provider.refund(
+            refund_id=due.provider_key,
+            payment_id=due.payment_id,
+            amount=due.amount,
+            currency=due.currency,
+        )
+
+    async def _postpone(self, due: DueRefund, failure: str) -> None:
+        async with connection(self._pool) as one:
+            await stored.postpone_refund(
+                one, due.refund_id, delay_s=RETRY.delay_s(due.attempts), failure=failure
+            )
+
+
+async def take_refund_verdict(one: Connection, provider_key: UUID, verdict: RefundVerdict) -> bool:
+    """What a provider tells of a refund by webhook, within the caller's transaction. Whether it was
+    news; `pending` and refunds that we do not know never are."""
+    refund_id = await stored.find_refund_by_key(one, provider_key)
+    if refund_id is None or verdict.state == "pending":
+        return False
+    return await settle_refund(one, refund_id, verdict)
+
+
+async def settle_refund(one: Connection, refund_id: UUID, verdict: RefundVerdict) -> bool:
+    """The provider's last word takes effect, within the caller's transaction; False when it had."""
+    refund = await stored.get_refund(one, refund_id)
+    if refund is None or not await stored.lock_any_order(one, refund.order_id):
+        return False
+    succeeded = verdict.state == "succeeded"
+    failure = None if succeeded else verdict.reason or "failed"
+    to_state = RefundState.SUCCEEDED if succeeded else RefundState.FAILED
+    if not await stored.settle_refund(one, refund_id, to_state=to_state, failure=failure):
+        return False
+    if succeeded:
+        entry, event = refund_told(REFUND_SUCCEEDED, refund)
+        log.info("refund_succeeded", refund=refund_id, order=refund.order_id)
+    else:
+        entry, event = refund_told(REFUND_FAILED, refund, failure=failure)
+        log.error("refund_failed", refund=refund_id, order=refund.order_id, reason=failure)
+    await tell(one, [entry], [event])
+    return True

@@ -1,0 +1,85 @@
+"""What changes an order's price or a ticket's holder: promo codes, transfers."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, Response, get, patch, post
+from litestar.params import FromPath, RawBody
+
+from booking.domain.problems import PromoCodeTaken
+from booking.promo_codes.managing import create_promo_code
+from booking.promo_codes.wire import (
+    ChangePromoCode,
+    CreatePromoCode,
+    PromoCodeAnswer,
+    PromoCodePage,
+)
+from booking.routes.parameters import ONCE, ORGANIZERS, Asker, IdempotencyKey, answers, booking_of
+from chassis.auth.access import access
+from chassis.http.bodies import decode
+from chassis.http.idempotency import check_key, once
+from chassis.http.pagination import PageNumber, PageSize
+from chassis.problems import Unavailable
+
+
+@post(
+    "/api/v1/shows/{show_id:uuid}/promo-codes",
+    operation_id="create_promo_code",
+    status_code=201,
+    opt=access(*ORGANIZERS, body=CreatePromoCode, problems=(PromoCodeTaken, Unavailable, *ONCE)),
+    responses=answers(PromoCodeAnswer, 201, "Made."),
+)
+async def make_promo_code(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    show_id: FromPath[UUID],
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Makes a promo code for your own show."""
+    booking, wanted = booking_of(request), decode(CreatePromoCode, body)
+    check_key(idempotency_key)
+    show = await booking.promo_codes.own_show(principal, show_id)
+    return await once(
+        booking.pool,
+        user_id=principal.user_id,
+        route=f"create_promo_code {show_id}",
+        key=idempotency_key,
+        body=wanted,
+        status=201,
+        effect=lambda one: create_promo_code(one, show, wanted),
+    )
+
+
+@get(
+    "/api/v1/shows/{show_id:uuid}/promo-codes",
+    operation_id="list_promo_codes",
+    opt=access(*ORGANIZERS, problems=(Unavailable,)),
+)
+async def list_promo_codes(
+    request: Request[Any, Any, Any],
+    principal: Asker,
+    show_id: FromPath[UUID],
+    *,
+    page: PageNumber = 1,
+    page_size: PageSize = 20,
+) -> PromoCodePage:
+    """The promo codes of your own show with their uses, newest first."""
+    codes = booking_of(request).promo_codes
+    return await codes.of_show(principal, show_id, page=page, page_size=page_size)
+
+
+@patch(
+    "/api/v1/promo-codes/{promo_code_id:uuid}",
+    operation_id="change_promo_code",
+    opt=access(*ORGANIZERS, body=ChangePromoCode, problems=(Unavailable,)),
+)
+async def change_promo_code(
+    request: Request[Any, Any, Any], principal: Asker, promo_code_id: FromPath[UUID], body: RawBody
+) -> PromoCodeAnswer:
+    """Deactivates a promo code of yours, or changes its limits and window; orders keep their price."""
+    change = decode(ChangePromoCode, body)
+    return await booking_of(request).promo_codes.change(principal, promo_code_id, change)
+
+
+PROMO_CODE_ROUTES = [make_promo_code, list_promo_codes, change_promo_code]

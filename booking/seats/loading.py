@@ -1,0 +1,126 @@
+"""A session's seats in Redis, built from PostgreSQL.
+
+The first touch after publishing, the loss of one key and the loss of all Redis are one path: a script
+answers `not_loaded`, one process gets the session's lock, the others wait a moment or answer 503.
+
+    close     the session is not loaded from here on, so nothing more is written to it
+    snapshot  read from PostgreSQL
+    stage     the six keys under other names, in bounded pieces
+    load      one script puts them in the place of the old ones
+
+Why holds in flight do no harm. What was written to Redis before `close` and committed before the
+snapshot is in it. A hold taken before `close` and not yet committed is forgotten: its seats look
+free, somebody else may hold them, and PostgreSQL gives them to one of the two; the other is refused
+and Redis corrected. release, sell, correct and unblock come after their commit: when they find the
+session closed they wait for the load and run again on what it brought. A rebuild that dies leaves the
+session not loaded, and staged keys that expire.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Sequence
+from uuid import UUID
+
+from booking.seats.claims import Truth
+from booking.seats.keys import LOADED_SESSIONS, session_keys, staged_keys
+from booking.seats.snapshot import pack
+from chassis.observability import logs
+from chassis.problems import Unavailable
+from chassis.redis.pipeline import Call
+from chassis.redis.scripts import RedisCalls, Script
+
+WAIT_S = 2.0  # longest a request waits for a session to be loaded
+TRY_S = 10.0  # longest one task tries for all of them, whoever waits; then the next request begins
+POLL_S = 0.02
+LOCK_RETRY_S = 0.2  # how often a waiting process tries to be the one that loads
+STAGED_AT_ONCE = 32  # commands
+
+log = logs.get("booking")
+
+
+class Rebuilder:
+    """Loads sessions, at most once at a time each, for all of this process who wait."""
+
+    def __init__(self, calls: RedisCalls, scripts: dict[str, Script], truth: Truth) -> None:
+        self._calls = calls
+        self._scripts = scripts
+        self._truth = truth
+        self._under_way: dict[UUID, asyncio.Task[None]] = {}
+
+    async def ensure_loaded(self, session_id: UUID) -> None:
+        """Returns when the session is in Redis. Raises NotFound, or Unavailable after WAIT_S."""
+        task = self._under_way.get(session_id)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._load_if_missing(session_id))
+            self._under_way[session_id] = task
+            task.add_done_callback(lambda done: self._ended(session_id, done))
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await asyncio.shield(task)  # a waiter that goes leaves the loading alone
+        except TimeoutError as late:
+            raise Unavailable("The seats of this session are being loaded.") from late
+
+    async def rebuild(self, session_id: UUID) -> None:
+        """Replaces what Redis has. Raises Unavailable while another process does the same."""
+        async with self._truth.rebuild_lock(session_id) as mine:
+            if not mine:
+                raise Unavailable("The seats of this session are being loaded.")
+            await self._load(session_id)
+
+    def _ended(self, session_id: UUID, task: "asyncio.Task[None]") -> None:
+        self._under_way.pop(session_id, None)
+        if not task.cancelled():
+            task.exception()  # marked as seen: whoever still waits has it already
+
+    async def _load_if_missing(self, session_id: UUID) -> None:
+        give_up_at = time.monotonic() + TRY_S
+        while True:
+            async with self._truth.rebuild_lock(session_id) as mine:
+                if mine:
+                    if not await self._is_loaded(session_id):
+                        await self._load(session_id)
+                    return
+            try_again_at = min(time.monotonic() + LOCK_RETRY_S, give_up_at)
+            while time.monotonic() < try_again_at:
+                if await self._is_loaded(session_id):
+                    return
+                await asyncio.sleep(POLL_S)
+            if time.monotonic() >= give_up_at:
+                raise Unavailable("The seats of this session are being loaded.")
+
+    async def _is_loaded(self, session_id: UUID) -> bool:
+        keys = session_keys(session_id)
+        return bool(await self._calls.command("EXISTS", *keys) == len(keys))
+
+    async def _load(self, session_id: UUID) -> None:
+        started = time.monotonic()
+        keys = session_keys(session_id)
+        _, (version,) = await self._calls.run(self._scripts["close"], keys, [])
+        snapshot = await self._truth.snapshot(session_id)
+        seconds, microseconds = await self._calls.command("TIME")
+        now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+        staged = staged_keys(session_id, secrets.token_hex(8))
+        # off the loop: half a million claims take a second to write down
+        commands = await asyncio.to_thread(pack, snapshot, staged, now_ms)
+        await self._stage(commands)
+        word, _ = await self._calls.run(
+            self._scripts["load"], [*keys, *staged], [version + 1 if version else 0]
+        )
+        if word == "not_staged":  # Redis was emptied meanwhile; whoever comes next starts again
+            raise Unavailable("The seats of this session were lost while they were loaded.")
+        await self._calls.command("SADD", LOADED_SESSIONS, str(session_id))
+        log.info(
+            "seats_loaded",
+            session=session_id,
+            claims=len(snapshot.claims),
+            duration=f"{(time.monotonic() - started) * 1000:.0f}ms",
+        )
+
+    async def _stage(self, commands: Sequence[Call]) -> None:
+        for start in range(0, len(commands), STAGED_AT_ONCE):
+            waiting: list[Awaitable[object]] = [
+                self._calls.command(*command)
+                for command in commands[start : start + STAGED_AT_ONCE]
+            ]
+            await asyncio.gather(*waiting)

@@ -1,0 +1,120 @@
+"""PostgreSQL as booking.seats needs it: see booking/seats/claims.py for the contract."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from booking.seats.claims import Claim, Fate, HoldFate, Snapshot
+from chassis.postgres.pool import Connection, Pool, connection, load_queries, own_session
+from chassis.postgres.rows import fields
+
+queries = load_queries(Path(__file__).parent / "sql")
+
+REBUILDS_AT_ONCE = 2  # each keeps a connection of the pool for its lock and uses another
+ASK_AGAIN_MS = 500  # about an order past its end that somebody is just paying or cancelling
+FATES = {
+    "pending_payment": Fate.ALIVE,
+    "paid": Fate.PAID,
+    "completed": Fate.PAID,
+    "cancelled": Fate.CANCELLED,
+    "refunded": Fate.CANCELLED,
+}
+
+Layout = Callable[[UUID], Awaitable[bytes]]
+Expire = Callable[[Sequence[UUID]], Awaitable[object]]
+
+
+class PostgresTruth:
+    """Implements booking.seats.claims.Truth.
+
+    layout: a published session's layout bytes; raises NotFound without one.
+    expire: cancels those of the orders that are past their end.
+    """
+
+    def __init__(self, pool: Pool, *, layout: Layout, expire: Expire) -> None:
+        self._pool = pool
+        self._layout = layout
+        self._expire = expire
+        self._rebuilds = asyncio.Semaphore(REBUILDS_AT_ONCE)
+
+    @contextlib.asynccontextmanager
+    async def rebuild_lock(self, session_id: UUID) -> AsyncIterator[bool]:
+        """A session-level advisory lock on a connection of its own, so a dying process drops it."""
+        async with self._rebuilds, own_session(self._pool) as one:
+            locked = bool(await queries.try_rebuild_lock(one, session_id=str(session_id)))
+            try:
+                yield locked
+            finally:
+                if locked and not one.is_closed():
+                    await queries.rebuild_unlock(one, session_id=str(session_id))
+
+    async def snapshot(self, session_id: UUID) -> Snapshot:
+        layout = await self._layout(session_id)
+        async with (
+            connection(self._pool) as one,
+            one.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            claims = [
+                Claim(**fields(row, Claim))
+                async for row in queries.session_claims(one, session_id=session_id)
+            ]
+            rows = [row async for row in queries.session_tallies(one, session_id=session_id)]
+        return Snapshot(layout, claims, {row["user_id"]: row["tickets"] for row in rows})
+
+    async def fates(self, session_id: UUID, order_ids: Sequence[UUID]) -> dict[UUID, HoldFate]:
+        fates = await self._read_fates(order_ids)
+        due = [one for one, fate in fates.items() if _is_due(fate)]
+        if due:
+            await self._expire(due)
+            fates.update(await self._read_fates(due))
+        return {
+            order_id: HoldFate(Fate.ALIVE, ASK_AGAIN_MS) if _is_due(fate) else fate
+            for order_id, fate in fates.items()
+        }
+
+    async def _read_fates(self, order_ids: Sequence[UUID]) -> dict[UUID, HoldFate]:
+        fates = {order_id: HoldFate(Fate.NO_SUCH_ORDER) for order_id in order_ids}
+        async with connection(self._pool) as one:
+            async for row in queries.order_fates(one, orders=list(order_ids)):
+                fate = FATES[row["status"]]
+                left_ms = row["expires_in_ms"] if fate is Fate.ALIVE else 0
+                fates[row["order_id"]] = HoldFate(fate, left_ms)
+        return fates
+
+    async def sessions_with_claims(self) -> list[UUID]:
+        async with connection(self._pool) as one:
+            return [row["session_id"] async for row in queries.sessions_with_holds(one)]
+
+
+def _is_due(fate: HoldFate) -> bool:
+    return fate.fate is Fate.ALIVE and fate.expires_in_ms <= 0
+
+
+async def database_now(pool: Pool) -> datetime:
+    """PostgreSQL's clock, for a DatabaseClock."""
+    async with connection(pool) as one:
+        now: datetime = await queries.database_now(one)
+        return now
+
+
+async def claims_in_the_way(
+    one: Connection, session_id: UUID, seats: Sequence[int]
+) -> dict[int, str]:
+    """State (`held`, `sold`, `blocked`) of those seats that are taken, locked."""
+    found = queries.claims_in_the_way(one, session_id=session_id, seats=list(seats))
+    return {row["seat_id"]: row["state"] async for row in found}
+
+
+async def block_seats(one: Connection, session_id: UUID, seats: Sequence[int]) -> list[int]:
+    """Those that were free and are blocked now."""
+    found = queries.block_seats(one, session_id=session_id, seats=list(seats))
+    return [row["seat_id"] async for row in found]
+
+
+async def unblock_seats(one: Connection, session_id: UUID, seats: Sequence[int]) -> list[int]:
+    """Those that were blocked and are free now."""
+    found = queries.unblock_seats(one, session_id=session_id, seats=list(seats))
+    return [row["seat_id"] async for row in found]

@@ -1,7 +1,0 @@
-"""Every named query of booking, loaded once."""
-
-from pathlib import Path
-
-from chassis.postgres import load_queries
-
-queries = load_queries(Path(__file__).parent / "sql")

@@ -1,0 +1,57 @@
+"""New tickets with their codes, and how their buyer is told of them."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from booking.tickets import store as stored
+from booking.tickets.codes import TicketCodes
+from booking.tickets.records import NewTicket
+from booking.tickets.store import TicketOfOrder
+from chassis.ids import uuid7
+from chassis.postgres.pool import Connection
+from contracts.booking import IssuedTicket, OrderItem
+
+
+class TicketIssuing:
+    """Writes nothing: whoever sells or passes on a ticket writes it in the transaction of that."""
+
+    def __init__(self, codes: TicketCodes) -> None:
+        self._codes = codes
+
+    def qr_url(self, ticket_id: UUID) -> str:
+        return self._codes.qr_url(ticket_id)
+
+    async def of_order(self, one: Connection, order_id: UUID) -> list[IssuedTicket]:
+        return [self._issued(ticket) for ticket in await stored.tickets_of_order(one, order_id)]
+
+    def draw_up(self, session_id: UUID, seats: Sequence[int]) -> list[NewTicket]:
+        """New tickets with their codes, for settlement to write."""
+        ids = [uuid7() for _ in seats]
+        return [
+            NewTicket(ticket_id, seat_id, self._codes.code(ticket_id, session_id))
+            for ticket_id, seat_id in zip(ids, seats, strict=True)
+        ]
+
+    def issue(self, drawn: Sequence[NewTicket], items: Sequence[OrderItem]) -> list[IssuedTicket]:
+        """As their buyer is told of them; `drawn` are those of `items`, in their order."""
+        return [
+            IssuedTicket(
+                ticket.ticket_id,
+                ticket.seat_id,
+                item.area,
+                item.row,
+                item.number,
+                self._codes.qr_url(ticket.ticket_id),
+            )
+            for ticket, item in zip(drawn, items, strict=True)
+        ]
+
+    def _issued(self, ticket: TicketOfOrder) -> IssuedTicket:
+        return IssuedTicket(
+            ticket.ticket_id,
+            ticket.seat_id,
+            ticket.area,
+            ticket.row,
+            ticket.number,
+            self._codes.qr_url(ticket.ticket_id),
+        )

@@ -1,0 +1,182 @@
+"""Tickets: who may see one, its QR code as a picture, itself as a page and as a calendar entry."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import msgspec
+
+from booking.tickets import store as stored
+from booking.tickets.codes import TicketCodes
+from booking.tickets.printing.calendar import Entry, calendar_of, seat_line
+from booking.tickets.printing.page import Print
+from booking.tickets.printing.press import Lane
+from booking.tickets.printing.printer import PagePrinter
+from booking.tickets.printing.symbol import Format, Symbol, draw_symbol
+from booking.tickets.records import Ticket
+from booking.tickets.transfers_store import list_tickets
+from booking.tickets.wire import TicketAnswer, TicketPage
+from chassis.clock import second, whole_second
+from chassis.http.pagination import offset
+from chassis.postgres.pool import Pool, connection
+from chassis.problems import NotFound, Unauthenticated
+
+PICTURES_MAX = 512  # remembered; an SVG is about 20 KB, a PNG 2 KB
+PICTURES_WAITING_MAX = 128  # two seconds of work: whoever waits for longer has gone
+PICTURES_EACH_MAX = 24  # the tickets of the largest order, all on one page
+PAGES_MAX = 64  # remembered; a page is about 20 KB
+PAGES_WAITING_MAX = 24  # two seconds of work
+PAGES_EACH_MAX = 6
+
+
+class Lanes(msgspec.Struct, frozen=True):
+    """Where tickets are drawn."""
+
+    pictures: Lane[Symbol]
+    pages: Lane[Print]
+
+
+@asynccontextmanager
+async def open_lanes() -> AsyncIterator[Lanes]:
+    printer = PagePrinter()
+    loop = asyncio.get_running_loop()
+    at_symbols = ThreadPoolExecutor(1, thread_name_prefix="symbols")
+    at_pages = ThreadPoolExecutor(1, thread_name_prefix="pages")
+    pictures: Lane[Symbol] = Lane(
+        lambda symbol: loop.run_in_executor(at_symbols, draw_symbol, symbol),
+        waiting_max=PICTURES_WAITING_MAX,
+        each_max=PICTURES_EACH_MAX,
+        kept_max=PICTURES_MAX,
+    )
+    pages: Lane[Print] = Lane(
+        lambda page: loop.run_in_executor(at_pages, printer.draw, page),
+        waiting_max=PAGES_WAITING_MAX,
+        each_max=PAGES_EACH_MAX,
+        kept_max=PAGES_MAX,
+    )
+    try:
+        yield Lanes(pictures, pages)
+    finally:
+        printer.close()
+        await pictures.close()
+        await pages.close()
+        for threads in (at_symbols, at_pages):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+class Tickets:
+    """Reads tickets for their owners and for who holds the mailed link."""
+
+    def __init__(self, pool: Pool, codes: TicketCodes, lanes: Lanes) -> None:
+        self._pool = pool
+        self._codes = codes
+        self._lanes = lanes
+
+    async def get(self, ticket_id: UUID, user_id: UUID) -> TicketAnswer:
+        """Raises NotFound unless it is the user's own."""
+        return self._answer(await self._own(ticket_id, user_id))
+
+    async def of_user(
+        self, user_id: UUID, *, status: str | None, page: int, page_size: int
+    ) -> TicketPage:
+        """Newest first, whether bought or given by somebody."""
+        async with connection(self._pool) as one:
+            found, total = await list_tickets(
+                one, user_id, status=status, limit=page_size, offset=offset(page, page_size)
+            )
+        tickets = [self._answer(ticket) for ticket in found]
+        return TicketPage(tickets=tickets, page=page, page_size=page_size, total=total)
+
+    def _answer(self, ticket: Ticket) -> TicketAnswer:
+        return TicketAnswer(
+            ticket_id=ticket.ticket_id,
+            order_id=ticket.order_id,
+            session_id=ticket.session_id,
+            status=ticket.status,
+            void_reason=ticket.void_reason,
+            title=ticket.title,
+            venue=ticket.venue,
+            starts_at=whole_second(ticket.starts_at),
+            time_zone=ticket.time_zone,
+            seat_id=ticket.seat_id,
+            area=ticket.area,
+            row=ticket.row,
+            number=ticket.number,
+            code=ticket.code,
+            qr_code=self._codes.qr_url(ticket.ticket_id),
+            pdf=self._codes.url(ticket.ticket_id, "ticket.pdf"),
+            calendar=self._codes.url(ticket.ticket_id, "ticket.ics"),
+            checked_in_at=second(ticket.checked_in_at),
+            given_to=ticket.given_to,
+            given_at=second(ticket.given_at),
+            received_from=ticket.received_from,
+            received_at=second(ticket.received_at),
+            session_cancelled_for=ticket.session_cancelled_for,
+        )
+
+    async def picture(
+        self, ticket_id: UUID, kind: Format, *, link: str | None, user_id: UUID | None
+    ) -> bytes:
+        """The QR code; who may see it: see `_shown`. Raises Overloaded when too many are drawn."""
+        ticket = await self._shown(ticket_id, link=link, user_id=user_id)
+        return await self._lanes.pictures.get(ticket.user_id, Symbol(ticket.code, kind))
+
+    async def page(
+        self, ticket_id: UUID, *, link: str | None, user_id: UUID | None
+    ) -> tuple[str, bytes]:
+        """A file name and the PDF. Raises Overloaded when too many are drawn."""
+        ticket = await self._shown(ticket_id, link=link, user_id=user_id)
+        wanted = Print(
+            ticket_id=str(ticket.ticket_id),
+            order_no=ticket.order_no,
+            title=ticket.title,
+            venue=ticket.venue,
+            starts_at=ticket.starts_at,
+            time_zone=ticket.time_zone,
+            area=ticket.area,
+            row=ticket.row,
+            number=ticket.number,
+            code=ticket.code,
+            void=ticket.status == "void",
+        )
+        page = await self._lanes.pages.get(ticket.user_id, wanted)
+        return f"ticket-{ticket.order_no}-{ticket.seat_id}.pdf", page
+
+    async def calendar(
+        self, ticket_id: UUID, *, link: str | None, user_id: UUID | None
+    ) -> tuple[str, bytes]:
+        """A file name and the calendar with the ticket's session in it."""
+        ticket = await self._shown(ticket_id, link=link, user_id=user_id)
+        entry = Entry(
+            uid=f"ticket-{ticket.ticket_id}@stampede",
+            title=ticket.title,
+            venue=ticket.venue,
+            starts_at=ticket.starts_at,
+            changed_at=ticket.issued_at,
+            order_no=ticket.order_no,
+            seats=[seat_line(ticket.area, ticket.row, ticket.number)],
+            url=self._codes.order_url(ticket.order_id),
+            cancelled=ticket.status == "void",
+        )
+        return f"ticket-{ticket.order_no}-{ticket.seat_id}.ics", calendar_of(entry)
+
+    async def _shown(self, ticket_id: UUID, *, link: str | None, user_id: UUID | None) -> Ticket:
+        """A good link opens it for anybody; else the ticket must be the user's own."""
+        if link is None or not self._codes.opens(ticket_id, link):
+            if user_id is None:
+                raise Unauthenticated()
+            return await self._own(ticket_id, user_id)
+        async with connection(self._pool) as one:
+            ticket = await stored.get_ticket(one, ticket_id)
+        if ticket is None:
+            raise NotFound()
+        return ticket
+
+    async def _own(self, ticket_id: UUID, user_id: UUID) -> Ticket:
+        async with connection(self._pool) as one:
+            ticket = await stored.get_ticket(one, ticket_id)
+        if ticket is None or ticket.user_id != user_id:
+            raise NotFound()
+        return ticket

@@ -1,0 +1,185 @@
+"""A ticket goes to another account: its code dies, the recipient gets a new ticket with a new one.
+
+    own ticket → recipient's account → once per key: void (compare-and-set) → new ticket → told
+
+Only the ticket moves. The order and its money stay with the buyer, and so does what the sale's cap
+counts: it is of purchases (docs/adr/0019).
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from booking.clients.identity import Buyers, NoAddress
+from booking.domain.masking import masked
+from booking.domain.problems import RecipientUnknown, TicketNotTransferable
+from booking.events.history import remembered
+from booking.events.store import tell
+from booking.tickets import transfers_store as stored
+from booking.tickets.issuing import TicketIssuing
+from booking.tickets.transfers_store import VoidedTicket
+from booking.tickets.wire import TransferAnswer
+from chassis.clock import whole_second
+from chassis.events.envelope import pending
+from chassis.ids import uuid7
+from chassis.observability import logs
+from chassis.postgres.pool import Connection, Pool, connection, transaction
+from chassis.problems import FieldError, NotFound, Problem, RateLimited, ValidationFailed
+from contracts.booking import TICKET_TRANSFERRED, IssuedTicket, TicketTransferred
+from contracts.identity import Account
+
+log = logs.get("booking")
+
+MISSES_MAX = 10  # addresses without an account a person may try in MISSES_WITHIN_S
+MISSES_WITHIN_S = 3600
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """Who gets a ticket, and how giver and recipient are called to each other."""
+
+    recipient: Account
+    from_name: str | None
+    to_name: str
+
+
+class Transfers:
+    """`recipient` looks up, before the transaction; `move` is its effect."""
+
+    def __init__(self, pool: Pool, *, tickets: TicketIssuing, buyers: Buyers) -> None:
+        self._pool = pool
+        self._tickets = tickets
+        self._buyers = buyers
+
+    async def recipient(self, user_id: UUID, ticket_id: UUID, email: str) -> Handover | None:
+        """Whom the user's ticket goes to; None when the ticket cannot go to anybody (any more).
+
+        So nobody learns who has an account but the holder of a ticket that can be given away, who
+        has few guesses. Raises NotFound, RecipientUnknown, RateLimited, ValidationFailed.
+        """
+        async with connection(self._pool) as one:
+            transferable = await stored.get_transferable(one, ticket_id, user_id)
+            if transferable is None:
+                raise NotFound()
+            if not transferable:
+                return None
+        async with self._guess(user_id):
+            account = await self._account(email)
+            if account is not None and account.user_id == user_id:
+                raise ValidationFailed(errors=[FieldError("to_email", "is your own address")])
+            if account is None or not account.active:
+                raise RecipientUnknown()
+        giver = await self._buyers.find(user_id)
+        return Handover(account, masked(giver.email) if giver else None, masked(account.email))
+
+    @contextlib.asynccontextmanager
+    async def _guess(self, user_id: UUID) -> AsyncIterator[None]:
+        """Counted before the look-up, so that guesses at once get no further than one by one, and
+        given back unless it ends with RecipientUnknown. Raises RateLimited."""
+        async with transaction(self._pool) as one:
+            taken_at = await stored.take_guess(
+                one, user_id, most=MISSES_MAX, within_s=MISSES_WITHIN_S
+            )
+        if taken_at is None:
+            raise RateLimited(headers={"Retry-After": str(MISSES_WITHIN_S)})
+        try:
+            yield
+        except RecipientUnknown:
+            raise
+        except Problem:
+            await self._give_back(user_id, taken_at)
+            raise
+        else:
+            await self._give_back(user_id, taken_at)
+
+    async def _give_back(self, user_id: UUID, taken_at: datetime) -> None:
+        async with connection(self._pool) as one:
+            await stored.give_guess_back(one, user_id, taken_at)
+
+    async def move(
+        self, one: Connection, user_id: UUID, ticket_id: UUID, handover: Handover | None
+    ) -> TransferAnswer:
+        """In the caller's transaction. Raises TicketNotTransferable."""
+        if handover is None:
+            raise TicketNotTransferable()
+        recipient = handover.recipient
+        voided = await stored.void_transferred(one, ticket_id, user_id)
+        if voided is None:
+            raise TicketNotTransferable()
+        transfer_id = uuid7()
+        (new,) = self._tickets.draw_up(voided.session_id, [voided.seat_id])
+        moment = await stored.insert_transfer(
+            one,
+            transfer_id,
+            voided,
+            ticket_id=ticket_id,
+            new=new,
+            from_user_id=user_id,
+            to_user_id=recipient.user_id,
+            from_name=handover.from_name,
+            to_name=handover.to_name,
+        )
+        answer = TransferAnswer(
+            transfer_id=transfer_id,
+            status="transferred",
+            ticket_id=ticket_id,
+            new_ticket_id=new.ticket_id,
+            session_id=voided.session_id,
+            seat_id=voided.seat_id,
+            area=voided.area,
+            row=voided.row,
+            number=voided.number,
+            transferred_at=whole_second(moment),
+            given_to=handover.to_name,
+        )
+        told = self._told(answer, voided, user_id, recipient.user_id)
+        about = {
+            "transfer_id": transfer_id,
+            "ticket_id": ticket_id,
+            "new_ticket_id": new.ticket_id,
+            "seat_id": voided.seat_id,
+        }
+        await tell(
+            one,
+            [remembered(voided.order_id, TICKET_TRANSFERRED, about)],
+            [pending(TICKET_TRANSFERRED, str(voided.order_id), told)],
+        )
+        log.info(
+            "ticket_transferred", ticket=ticket_id, new_ticket=new.ticket_id,
+            order=voided.order_id, user=user_id, recipient=recipient.user_id,
+        )  # fmt: skip
+        return answer
+
+    async def _account(self, email: str) -> Account | None:
+        try:
+            return await self._buyers.find_by_email(email)
+        except NoAddress:
+            error = FieldError("to_email", "is no e-mail address")
+            raise ValidationFailed(errors=[error]) from None
+
+    def _told(
+        self, answer: TransferAnswer, voided: VoidedTicket, from_user_id: UUID, to_user_id: UUID
+    ) -> TicketTransferred:
+        return TicketTransferred(
+            transfer_id=answer.transfer_id,
+            order_id=voided.order_id,
+            order_no=voided.order_no,
+            from_user_id=from_user_id,
+            to_user_id=to_user_id,
+            session_id=voided.session_id,
+            title=voided.title,
+            venue=voided.venue,
+            starts_at=whole_second(voided.starts_at),
+            time_zone=voided.time_zone,
+            ticket_id=answer.ticket_id,
+            ticket=IssuedTicket(
+                answer.new_ticket_id,
+                voided.seat_id,
+                voided.area,
+                voided.row,
+                voided.number,
+                self._tickets.qr_url(answer.new_ticket_id),
+            ),
+        )

@@ -1,0 +1,98 @@
+"""Tickets that change hands, and lists of tickets."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+
+from booking.tickets.records import NewTicket, Ticket
+from chassis.postgres.pool import Connection, load_queries
+from chassis.postgres.rows import fields
+
+queries = load_queries(Path(__file__).parent / "sql" / "transfers.sql")
+
+
+class VoidedTicket(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ticket was of that has just died."""
+
+    order_id: UUID
+    order_no: str
+    session_id: UUID
+    title: str
+    venue: str
+    starts_at: datetime
+    time_zone: str
+    seat_id: int
+    area: str
+    row: str
+    number: int
+
+
+async def get_transferable(one: Connection, ticket_id: UUID, user_id: UUID) -> bool | None:
+    """Whether the user's ticket may go to somebody else; None when it is not the user's."""
+    row = await queries.get_transferable(one, ticket_id=ticket_id, user_id=user_id)
+    return bool(row["transferable"]) if row is not None else None
+
+
+async def void_transferred(one: Connection, ticket_id: UUID, user_id: UUID) -> VoidedTicket | None:
+    """Compare-and-set under the order's lock; None when it was not, or no longer, transferable."""
+    await queries.lock_order_of_ticket(one, ticket_id=ticket_id)
+    row = await queries.void_transferred(one, ticket_id=ticket_id, user_id=user_id)
+    return VoidedTicket(**fields(row, VoidedTicket)) if row is not None else None
+
+
+async def insert_transfer(
+    one: Connection,
+    transfer_id: UUID,
+    voided: VoidedTicket,
+    *,
+    ticket_id: UUID,
+    new: NewTicket,
+    from_user_id: UUID,
+    to_user_id: UUID,
+    from_name: str | None,
+    to_name: str,
+) -> datetime:
+    """Issues `new` in place of the voided `ticket_id`; when that was."""
+    moment: datetime = await queries.insert_transfer(
+        one,
+        transfer_id=transfer_id,
+        ticket_id=ticket_id,
+        new_ticket_id=new.ticket_id,
+        order_id=voided.order_id,
+        session_id=voided.session_id,
+        seat_id=voided.seat_id,
+        from_user_id=from_user_id,
+        to_user_id=to_user_id,
+        from_name=from_name,
+        to_name=to_name,
+        code=new.code,
+    )
+    return moment
+
+
+async def take_guess(
+    one: Connection, user_id: UUID, *, most: int, within_s: float
+) -> datetime | None:
+    """Counts an address that the user tries, before anybody looks it up, in the caller's transaction:
+    its name for give_guess_back, or None when `most` have missed lately."""
+    await queries.lock_guesses(one, user_id=user_id)
+    taken_at: datetime | None = await queries.take_guess(
+        one, user_id=user_id, most=most, within=timedelta(seconds=within_s)
+    )
+    return taken_at
+
+
+async def give_guess_back(one: Connection, user_id: UUID, taken_at: datetime) -> None:
+    """It was no miss, or nothing was learnt by it."""
+    await queries.give_guess_back(one, user_id=user_id, taken_at=taken_at)
+
+
+async def list_tickets(
+    one: Connection, user_id: UUID, *, status: str | None, limit: int, offset: int
+) -> tuple[list[Ticket], int]:
+    """A page of the user's tickets, newest first, and how many there are."""
+    found = queries.list_tickets(one, user_id=user_id, status=status, limit=limit, offset=offset)
+    tickets = [Ticket(**fields(row, Ticket)) async for row in found]
+    return tickets, int(await queries.count_tickets(one, user_id=user_id, status=status))

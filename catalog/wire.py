@@ -1,0 +1,262 @@
+"""Shows, sessions and venues in bodies: what comes in, what goes out (API.md).
+
+Every struct that comes in is a whole body or a part of one: a field that we do not know is an error.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from catalog.domain.sales import SaleState, SaleStatus
+from chassis.http.bodies import OFF_LINE, whole
+from contracts.catalog import Kind, RefundPolicy
+
+PRICE_MAX = 10**10  # minor units
+SEATS_A_ROW_MAX = 500
+SEATS_A_SESSION_MAX = 200_000
+AREAS_MAX = 500
+ROWS_AN_AREA_MAX = 2000
+TICKETS_PER_USER_MAX = 100
+TICKETS_PER_USER_DEFAULT = 6
+
+# One line with something to see in it; PostgreSQL cannot hold NUL, and a title with a line break
+# would forge a line wherever it is shown.
+_LINE = whole(rf"\x20*[^{OFF_LINE}\x20][^{OFF_LINE}]*")
+_PROSE = whole(r"[^\x00]*")
+_WEB_URL = whole(r"https?://[^\s\x00-\x1f\x7f<>\"\\/?#@]+([/?#][^\s\x00-\x1f\x7f<>\"\\]*)?")
+
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE)]
+City = Annotated[str, Meta(min_length=1, max_length=100, pattern=_LINE)]
+Address = Annotated[str, Meta(max_length=500, pattern=_PROSE)]
+TimeZone = Annotated[str, Meta(min_length=1, max_length=64, description="IANA name.")]
+Category = Annotated[str, Meta(min_length=1, max_length=50, pattern=_LINE)]
+Description = Annotated[str, Meta(max_length=20_000, pattern=_PROSE)]
+PosterUrl = Annotated[str, Meta(max_length=2000, pattern=_WEB_URL)]
+Time = Annotated[datetime, Meta(tz=True)]
+SeatNumber = Annotated[int, Meta(ge=1, le=SEATS_A_ROW_MAX)]
+TicketsPerUser = Annotated[int, Meta(ge=1, le=TICKETS_PER_USER_MAX)]
+Currency = Annotated[str, Meta(min_length=3, max_length=3, description="ISO 4217.")]
+
+
+class CreateVenue(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    name: Name
+    city: City
+    address: Address = ""
+    time_zone: TimeZone
+
+
+class ChangeVenue(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Only what is sent changes. The time zone may change until a session there is published."""
+
+    name: Name | UnsetType = UNSET
+    city: City | UnsetType = UNSET
+    address: Address | UnsetType = UNSET
+    time_zone: TimeZone | UnsetType = UNSET
+
+
+class RefundTerms(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A whole policy: what is left out is as by default. `fee`, of each ticket: whole per cent of what
+    it cost, or minor units. `until_hours`: before the session begins."""
+
+    refundable: bool = True
+    until_hours: Annotated[int, Meta(ge=0, le=8760)] = 24
+    fee_kind: Literal["none", "percent", "fixed"] = "none"
+    fee: Annotated[int, Meta(ge=0, le=PRICE_MAX)] = 0
+    approval: Literal["automatic", "organizer"] = "automatic"
+
+
+class CreateShow(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    title: Name
+    category: Category
+    venue_id: UUID
+    description: Description = ""
+    poster_url: PosterUrl | None = None
+    refund_policy: RefundTerms = RefundTerms()
+
+
+class ChangeShow(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Only what is sent changes. The venue may change until the show has its first session."""
+
+    title: Name | UnsetType = UNSET
+    category: Category | UnsetType = UNSET
+    venue_id: UUID | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    poster_url: PosterUrl | UnsetType | None = UNSET
+    refund_policy: RefundTerms | UnsetType = UNSET
+
+
+class RowOfSeats(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Seats are numbered from 1. `aisles`: after which seats; `accessible`: which seats."""
+
+    label: Annotated[str, Meta(min_length=1, max_length=20, pattern=_LINE)]
+    seats: SeatNumber
+    aisles: Annotated[list[SeatNumber], Meta(max_length=20)] = []
+    accessible: Annotated[list[SeatNumber], Meta(max_length=SEATS_A_ROW_MAX)] = []
+
+
+class AreaOfSeats(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A seated area has rows, a standing one a capacity. `price` in the currency's minor unit."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=_LINE)]
+    kind: Literal["seated", "standing"]
+    price: Annotated[int, Meta(ge=0, le=PRICE_MAX)]
+    rows: Annotated[list[RowOfSeats], Meta(max_length=ROWS_AN_AREA_MAX)] | None = None
+    capacity: Annotated[int, Meta(ge=1, le=SEATS_A_SESSION_MAX)] | None = None
+
+
+Areas = Annotated[list[AreaOfSeats], Meta(min_length=1, max_length=AREAS_MAX)]
+
+
+class CreateSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    starts_at: Time
+    sale_opens_at: Time
+    sale_closes_at: Time
+    currency: Currency
+    max_tickets_per_user: TicketsPerUser = TICKETS_PER_USER_DEFAULT
+    areas: Areas
+
+
+class ChangeSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Only what is sent changes: everything while in draft, once published only the end of the sale.
+    `areas` replace the whole plan; its areas and seats have new ids then."""
+
+    starts_at: Time | UnsetType = UNSET
+    sale_opens_at: Time | UnsetType = UNSET
+    sale_closes_at: Time | UnsetType = UNSET
+    currency: Currency | UnsetType = UNSET
+    max_tickets_per_user: TicketsPerUser | UnsetType = UNSET
+    areas: Areas | UnsetType = UNSET
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A body that may be left out, and says nothing when it is there."""
+
+
+class Venue(msgspec.Struct, frozen=True):
+    venue_id: UUID
+    name: str
+    city: str
+    address: str
+    time_zone: str
+
+
+class VenueList(msgspec.Struct, frozen=True):
+    venues: list[Venue]
+    page: int
+    page_size: int
+    total: int
+
+
+class SeatArea(msgspec.Struct, frozen=True):
+    """`available` follows bookings by a second or so; the seats themselves are booking's to tell."""
+
+    area_id: UUID
+    name: str
+    kind: Kind
+    price: int
+    currency: str
+    capacity: int
+    available: int
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A performance. `status` is by the database's clock when the answer was made."""
+
+    session_id: UUID
+    show_id: UUID
+    date: datetime
+    time_zone: str
+    sale_opens_at: datetime
+    sale_closes_at: datetime
+    status: SaleStatus
+    currency: str
+    max_tickets_per_user: int
+    seat_areas: list[SeatArea]
+
+
+class SessionList(msgspec.Struct, frozen=True):
+    sessions: list[Session]
+
+
+class ShowSummary(msgspec.Struct, frozen=True):
+    """`date`: when its next session starts, null when all have started; `time_zone` is the venue's.
+    `price_from`: the lowest price of its published sessions. `on_sale`: seats of some session can be
+    bought now. `sale_state`: `open` when that is so, else `upcoming` when a sale is still to come, else
+    `sold_out` while one runs, else `closed`. `sale_opens_at`: when the next sale opens, null when none
+    is to come. `sale_closes_at`: when the last of the sales that run now ends, null when none runs."""
+
+    show_id: UUID
+    title: str
+    category: str
+    city: str
+    venue: str
+    date: datetime | None
+    time_zone: str
+    price_from: int | None
+    currency: str | None
+    on_sale: bool
+    sale_state: SaleState
+    sale_opens_at: datetime | None
+    sale_closes_at: datetime | None
+    poster_url: str | None
+
+
+class ShowList(msgspec.Struct, frozen=True):
+    shows: list[ShowSummary]
+    page: int
+    page_size: int
+    total: int
+
+
+class Show(ShowSummary, frozen=True):
+    """A show with everything. `venue` is the venue's name, as in lists."""
+
+    description: str
+    address: str
+    venue_id: UUID
+    sessions: list[Session]
+    refund_policy: RefundPolicy
+
+
+class Seat(msgspec.Struct, frozen=True):
+    """x and y in units of one seat, the stage above y = 0."""
+
+    seat_id: int
+    row: str
+    number: int
+    x: float
+    y: float
+    accessible: bool
+
+
+class SeatRow(msgspec.Struct, frozen=True):
+    label: str
+    seats: list[Seat]
+
+
+class AreaMap(msgspec.Struct, frozen=True):
+    """x, y, width, height: the area's rectangle in the hall."""
+
+    area_id: UUID
+    name: str
+    kind: Kind
+    price: int
+    currency: str
+    x: float
+    y: float
+    width: float
+    height: float
+    rows: list[SeatRow]
+
+
+class SeatMap(msgspec.Struct, frozen=True):
+    """Seats in seat_id order throughout: the n-th seat here is the n-th character of the live state."""
+
+    session_id: UUID
+    seat_count: int
+    width: float
+    height: float
+    areas: list[AreaMap]

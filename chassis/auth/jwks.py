@@ -1,0 +1,131 @@
+"""Identity's public keys as one process knows them: fetched once for all who wait, and never in a hurry.
+
+    age of the keys           a known key id                    an unknown key id
+    up to UNKNOWN_KID_PAUSE_S used                              refused: identity was asked a moment ago
+    up to REFRESH_AFTER_S     used                              fetched for, WAIT_S at the most
+    up to AGE_MAX_S           used; fetched anew behind it      fetched for
+    older                     fetched for, WAIT_S at the most,  fetched for
+                              then used as it is
+
+One fetch is under way at a time. After a failed one nobody asks before a pause that doubles. So an
+identity that hangs costs one call now and then, whatever is sent, and no valid token more than WAIT_S.
+"""
+
+import asyncio
+import re
+import time
+from base64 import urlsafe_b64decode
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from chassis.concurrency.backoff import Backoff
+from chassis.observability import metrics
+from chassis.problems import Unavailable
+
+AGE_MAX_S = 300.0  # a retired key is believed no longer than this while identity answers
+REFRESH_AFTER_S = 240.0  # so that where there is traffic nobody waits for a fetch
+UNKNOWN_KID_PAUSE_S = 5.0  # how often a flood of unknown key ids may make us ask identity
+UNKNOWN_KID_TTL_S = 30.0  # shorter than a new key's lead (identity.keys), or it could be missed
+UNKNOWN_KIDS_MAX = 4096
+KID_LENGTH_MAX = 128  # ours are thumbprints of 43 characters
+FETCH_MAX_S = 5.0  # beyond the caller's own deadline: no fetch hangs for ever
+WAIT_S = 0.25  # counted from the fetch's beginning; a good one takes milliseconds
+RETRY = Backoff(first_s=1.0, most_s=30.0)
+
+FetchJwks = Callable[[], Awaitable[bytes]]
+
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
+
+
+class PublicKeys:
+    """`await keys.find(kid)` → the key. `fetch` returns a JWKS document or raises anything."""
+
+    def __init__(self, fetch: FetchJwks) -> None:
+        self._fetch = fetch
+        self._keys: dict[str, Ed25519PublicKey] = {}
+        self._fetched_at = float("-inf")
+        self._fetching: asyncio.Task[None] | None = None
+        self._began_at = float("-inf")
+        self._failures = 0
+        self._pause_ends_at = float("-inf")
+        self._unknown: OrderedDict[str, float] = OrderedDict()  # kid → until when
+
+    async def find(self, kid: str) -> Ed25519PublicKey | None:
+        """None: identity has no such key. Raises Unavailable when nobody can say."""
+        now = time.monotonic()
+        age_s = now - self._fetched_at
+        key = self._keys.get(kid)
+        if key is not None:
+            if age_s > REFRESH_AFTER_S:
+                self._begin()
+            if age_s > AGE_MAX_S:
+                await self._wait(WAIT_S)
+            return self._keys.get(kid)
+        if len(kid) > KID_LENGTH_MAX or age_s <= UNKNOWN_KID_PAUSE_S:
+            return None
+        if self._unknown.get(kid, now) > now:
+            return None
+        return await self._ask_for(kid)
+
+    async def _ask_for(self, kid: str) -> Ed25519PublicKey | None:
+        before = self._fetched_at
+        self._begin()
+        await self._wait(WAIT_S if self._keys else FETCH_MAX_S)
+        if kid in self._keys:
+            return self._keys[kid]
+        if self._fetched_at == before:
+            raise Unavailable()
+        self._unknown[kid] = time.monotonic() + UNKNOWN_KID_TTL_S
+        self._unknown.move_to_end(kid)
+        if len(self._unknown) > UNKNOWN_KIDS_MAX:
+            self._unknown.popitem(last=False)
+        return None
+
+    def _begin(self) -> None:
+        now = time.monotonic()
+        if self._fetching is None and now >= self._pause_ends_at:
+            self._began_at = now
+            self._fetching = asyncio.get_running_loop().create_task(self._fetch_once())
+
+    async def _wait(self, most_s: float) -> None:
+        """For the fetch under way, until it is `most_s` old. One waiter's end is not its end."""
+        left_s = self._began_at + most_s - time.monotonic()
+        if self._fetching is not None and left_s > 0:
+            await asyncio.wait({self._fetching}, timeout=left_s)
+
+    async def _fetch_once(self) -> None:
+        try:
+            async with asyncio.timeout(FETCH_MAX_S):
+                self._keys = _read(await self._fetch())
+        except Exception:  # away, late, or no key set: the keys that are known stay good
+            self._failures += 1
+            self._pause_ends_at = time.monotonic() + RETRY.delay_s(self._failures)
+            metrics.JWKS_FETCHES.labels("failed").inc()
+        else:
+            self._failures = 0
+            self._fetched_at = time.monotonic()
+            metrics.JWKS_FETCHES.labels("done").inc()
+        finally:
+            self._fetching = None
+
+
+def _read(document: bytes) -> dict[str, Ed25519PublicKey]:
+    """Raises on whatever is no key set, and on an empty one: there is always a key."""
+    keys = {
+        key["kid"]: Ed25519PublicKey.from_public_bytes(decoded(key["x"]))
+        for key in msgspec.json.decode(document)["keys"]
+        if key.get("kty") == "OKP" and key.get("crv") == "Ed25519"
+    }
+    if not keys:
+        raise ValueError("a key set without a key")
+    return keys
+
+
+def decoded(part: str) -> bytes:
+    """base64url without padding (RFC 7515, 2). Raises ValueError for anything else."""
+    if not _BASE64URL.fullmatch(part):
+        raise ValueError("not base64url")
+    return urlsafe_b64decode(part + "=" * (-len(part) % 4))

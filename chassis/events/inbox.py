@@ -1,0 +1,266 @@
+"""Taking events so that each has its effect once, however often it is delivered.
+
+The row in `inbox` commits in the transaction of the effect. An event whose effect fails goes into
+`dead_letters` and is tried again there with backoff; after ATTEMPTS_MAX it is dead and waits for
+`stampede dlq retry`. A database that does not answer is nobody's poison: the caller is told to come
+again.
+
+Order per subject: while an event of a subject waits to be tried again, later ones of that subject
+are parked behind it. Once it is dead they go on without it. A consumer whose effects commute (adding
+and taking away) passes `ordered=False`, and then nothing waits for a failed neighbour.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from chassis.concurrency.backoff import Backoff, pause
+from chassis.events.envelope import Event
+from chassis.ids import eldest_since
+from chassis.observability import metrics
+from chassis.postgres.pool import (
+    UNAVAILABLE,
+    Connection,
+    Pool,
+    connection,
+    load_queries,
+    transaction,
+)
+from chassis.problems import Overloaded, Unavailable
+
+ATTEMPTS_MAX = 8
+RETRY = Backoff(first_s=5.0, most_s=900.0)  # all attempts together: about ten minutes
+RETRIES_A_ROUND = 100
+POLL_S = 1.0
+MEASURE_EVERY_S = 15.0
+PRUNE_EVERY_S = 3600.0
+PRUNE_BATCH_MAX = 5000  # rows a transaction
+KEEP_DAYS = 45  # longer than the archive keeps what can be replayed (chassis.events.archive)
+REASON_LENGTH_MAX = 500
+LIST_MAX = 1000
+
+Apply = Callable[[Connection, Sequence[Event]], Awaitable[None]]
+
+_sql = load_queries(Path(__file__).parent / "sql" / "inbox.sql")
+
+# The same statement may well succeed in a moment: deadlock, serialization, no room, a standby.
+_TRANSIENT = (
+    Overloaded,
+    asyncpg.TransactionRollbackError,
+    # An argument of the wrong form is an InterfaceError, too; a lost connection is known by its end.
+    *(kind for kind in UNAVAILABLE if kind is not asyncpg.InterfaceError),
+)
+
+
+class Inbox:
+    """One consumer. `apply(connection, events)` is its effect: it runs inside the transaction, gets
+    only events that are new here, oldest first, and must do nothing but SQL on that connection."""
+
+    def __init__(
+        self, pool: Pool, consumer: str, apply: Apply, log: Any, *, ordered: bool = True
+    ) -> None:
+        self._pool = pool
+        self._consumer = consumer
+        self._apply = apply
+        self._log = log
+        self._ordered = ordered
+
+    async def take(self, events: Sequence[Event]) -> None:
+        """Returns when every event has taken effect, now or before, or is kept in dead_letters.
+
+        Raises Unavailable when the database does not let it; then all may be delivered again.
+        """
+        if not events:
+            return
+        try:
+            await self._take_together(events)
+            return
+        except _TRANSIENT as failure:
+            raise Unavailable("Events cannot be taken just now.") from failure
+        except Exception as failure:
+            self._log.warning("events_taken_singly", events=len(events), reason=repr(failure))
+        for event in events:
+            await self._take_alone(event)
+
+    async def retry_due(self) -> int:
+        """Tries again what is due, at most RETRIES_A_ROUND; how many were tried."""
+        tried = 0
+        while tried < RETRIES_A_ROUND and await self._retry_one():
+            tried += 1
+        return tried
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """The consumer's background loop: retries, gauges, pruning. Ends only by `stop`."""
+        failures = 0
+        measured_at = pruned_at = float("-inf")
+        while not stop.is_set():
+            try:
+                await self.retry_due()
+                if time.monotonic() - measured_at > MEASURE_EVERY_S:
+                    measured_at = time.monotonic()
+                    await self._measure()
+                if time.monotonic() - pruned_at > PRUNE_EVERY_S:
+                    pruned_at = time.monotonic()
+                    await self.prune()
+                failures = 0
+            except Exception as failure:
+                failures += 1
+                self._log.warning("inbox_interrupted", reason=repr(failure))
+            await pause(stop, POLL_S if not failures else RETRY.delay_s(min(failures, 4)))
+
+    async def prune(self) -> int:
+        """Forgets events that happened more than KEEP_DAYS ago, in small batches; how many."""
+        pruned = 0
+        eldest = eldest_since(time.time() - KEEP_DAYS * 86_400)
+        while True:
+            async with connection(self._pool) as lent:
+                batch = await _sql.prune_inbox(lent, eldest=eldest, limit=PRUNE_BATCH_MAX)
+            pruned += _count(batch)
+            if _count(batch) < PRUNE_BATCH_MAX:
+                return pruned
+
+    async def _take_together(self, events: Sequence[Event]) -> None:
+        async with transaction(self._pool) as held:
+            new_ids = await self._enter(held, events)
+            new = list({event.id: event for event in events if event.id in new_ids}.values())
+            parked = await self._to_park(held, new)
+            ready = [event for event in new if event.subject not in parked]
+            if ready:
+                await self._apply(held, ready)
+            waiting = [event for event in new if event.subject in parked]
+            if waiting:
+                await _sql.park(
+                    held,
+                    ids=[event.id for event in waiting],
+                    events=[_encode(event) for event in waiting],
+                )
+        metrics.EVENTS_TAKEN.labels(self._consumer).inc(len(ready))
+
+    async def _enter(self, held: Connection, events: Sequence[Event]) -> set[UUID]:
+        """The ids among these that were not here before; from now on they are."""
+        entered = _sql.enter(held, ids=[event.id for event in events])
+        return {row["event_id"] async for row in entered}
+
+    async def _to_park(self, held: Connection, new: Sequence[Event]) -> set[str]:
+        if not self._ordered or not new:
+            return set()
+        subjects = list({event.subject for event in new})
+        rows = _sql.waiting_subjects(held, subjects=subjects)
+        return {row["subject"] async for row in rows}
+
+    async def _take_alone(self, event: Event) -> None:
+        try:
+            try:
+                await self._take_together([event])
+            except _TRANSIENT:
+                raise
+            except Exception as failure:
+                await self._set_aside(event, failure)
+        except _TRANSIENT as failure:
+            raise Unavailable("Events cannot be taken just now.") from failure
+
+    async def _set_aside(self, event: Event, failure: Exception) -> None:
+        async with transaction(self._pool) as held:
+            if not await self._enter(held, [event]):
+                return  # another delivery of it was quicker
+            await _sql.set_aside(
+                held,
+                event_id=event.id,
+                event=_encode(event),
+                reason=_reason(failure),
+                delay_s=RETRY.delay_s(1),
+            )
+        self._failed(event.id, event.type, 1, failure)
+
+    async def _retry_one(self) -> bool:
+        async with transaction(self._pool) as held:
+            letter = await _sql.lock_due_letter(held, ordered=self._ordered)
+            if letter is None:
+                return False
+            try:
+                event = msgspec.json.decode(letter["event"], type=Event)
+                async with held.transaction():  # a savepoint: the letter's lock outlives a failure
+                    await self._apply(held, [event])
+            except Exception as failure:
+                if isinstance(failure, _TRANSIENT) or held.is_closed():
+                    raise
+                await self._letter_failed(held, letter, failure)
+            else:
+                await _sql.drop_letter(held, event_id=letter["event_id"])
+                metrics.EVENTS_TAKEN.labels(self._consumer).inc()
+        return True
+
+    async def _letter_failed(self, held: Connection, letter: Any, failure: Exception) -> None:
+        attempts = letter["attempts"] + 1
+        delay_s = RETRY.delay_s(attempts) if attempts < ATTEMPTS_MAX else None
+        await _sql.letter_failed(
+            held, event_id=letter["event_id"], reason=_reason(failure), delay_s=delay_s
+        )
+        self._failed(letter["event_id"], letter["type"], attempts, failure)
+
+    def _failed(self, event_id: UUID, type_: str, attempts: int, failure: Exception) -> None:
+        metrics.EVENTS_SET_ASIDE.labels(self._consumer).inc()
+        self._log.error(
+            "event_failed" if attempts < ATTEMPTS_MAX else "event_dead",
+            event_id=event_id,
+            type=type_,
+            attempts=attempts,
+            exc_info=failure,
+        )
+
+    async def _measure(self) -> None:
+        async with connection(self._pool) as lent:
+            letters = await _sql.count_letters(lent)
+        for state in ("waiting", "dead"):
+            metrics.DEAD_LETTERS.labels(self._consumer, state).set(letters[state])
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """An event set aside. `next_attempt` is None when it is dead; attempts 0: not tried, or sent back."""
+
+    event_id: UUID
+    type: str
+    subject: str
+    request_id: str
+    reason: str
+    attempts: int
+    first_failed: datetime
+    last_failed: datetime
+    next_attempt: datetime | None
+
+
+async def list_dead(held: Connection, *, limit: int = LIST_MAX) -> list[DeadLetter]:
+    """What is set aside in the connection's schema: the dead first, oldest first."""
+    return [DeadLetter(**row) async for row in _sql.list_letters(held, limit=limit)]
+
+
+async def retry(held: Connection, ids: Sequence[UUID] | None = None) -> int:
+    """Makes these due now (None: all the dead); the worker tries them. How many there were."""
+    return _count(await _sql.retry_letters(held, ids=ids))
+
+
+async def purge(held: Connection, ids: Sequence[UUID] | None = None) -> int:
+    """Throws these away (None: all the dead): their effects will never happen. How many."""
+    return _count(await _sql.purge_letters(held, ids=ids))
+
+
+def _count(status: str) -> int:
+    """PostgreSQL says `DELETE 5`."""
+    return int(status.rpartition(" ")[2])
+
+
+def _encode(event: Event) -> str:
+    return msgspec.json.encode(event).decode()
+
+
+def _reason(failure: Exception) -> str:
+    """Kind and message, short, and storable as PostgreSQL's text."""
+    text = f"{type(failure).__name__}: {failure}".replace("\x00", "")
+    return text[:REASON_LENGTH_MAX].encode("utf-8", "replace").decode()

@@ -1,0 +1,174 @@
+"""NATS JetStream as the broker: events rest in its files until every consumer has taken them.
+
+Order per subject is kept at both ends. The relay's side publishes an event only once all earlier ones
+of its subject have been acknowledged: a connection that breaks and comes back in the middle of a batch
+cannot let a later one in first. The consumers' side is in chassis.events.nats.consumer.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Collection, Sequence
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import msgspec
+import nats.errors
+from nats.js import JetStreamContext
+from nats.js.api import Header, PubAck
+from nats.js.errors import NoStreamResponseError
+
+from chassis.concurrency.backoff import Backoff, pause
+from chassis.events.broker import PartlyTaken, Subscriber
+from chassis.events.envelope import Event
+from chassis.events.nats.consumer import Consumer
+from chassis.events.nats.link import CALL_TIMEOUT_S, PREFIX, Link, heed_cancellation
+from chassis.observability import logs
+from chassis.postgres.leadership import lead
+from chassis.postgres.pool import open_pool
+from chassis.problems import Unavailable
+
+ACK_WAIT_S = 20.0  # longer than a subscriber is given for a call
+WAVE_MAX = 1000  # events on their way to NATS together
+PROBE_TIMEOUT_S = 1.0
+LOOK_EVERY_S = 0.2  # whether the connection on which answers would come is still there
+RETRY = Backoff(first_s=0.2, most_s=5.0)
+CONTENT_TYPE = "application/cloudevents+json"
+
+log = logs.get("nats")
+
+
+class NatsBroker:
+    """`publish` for the relay, `run` for the worker; connects when first used."""
+
+    def __init__(
+        self,
+        url: str,
+        subscribers: Sequence[Subscriber],
+        *,
+        database_url: str,
+        prefix: str = PREFIX,
+        ack_wait_s: float = ACK_WAIT_S,
+    ) -> None:
+        self._url = url
+        self._database_url = database_url
+        self._link = Link(url, subscribers, prefix=prefix, ack_wait_s=ack_wait_s)
+        self._consumers = [Consumer(self._link, one, ack_wait_s=ack_wait_s) for one in subscribers]
+        self._looked_at = float("-inf")
+        self._answers = False
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Returns when JetStream has stored everything; what it stored before it does not store again.
+
+        Raises Unavailable, or PartlyTaken when some were stored.
+        """
+        context = await self._link.jetstream()
+        waiting: dict[str, deque[Event]] = {}
+        for event in events:
+            waiting.setdefault(event.subject, deque()).append(event)
+        stored: set[UUID] = set()
+        trouble = ""
+        while waiting and not trouble:
+            for wave in _waves([queue[0] for queue in waiting.values()]):
+                kept, trouble = await self._store(context, wave)
+                stored |= kept
+                if trouble:
+                    break
+            else:
+                for subject, queue in list(waiting.items()):
+                    queue.popleft()
+                    if not queue:
+                        del waiting[subject]
+        if trouble and stored:
+            raise PartlyTaken(frozenset(stored), trouble)
+        if trouble:
+            raise Unavailable(trouble)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Feeds every subscriber until `stop`, while no other process does."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                pool = await open_pool(self._database_url, "public", size=1)
+                try:
+                    name = f"consumers of {self._link.stream}"
+                    await lead(pool, name, lambda: self._feed(stop), stop)
+                finally:
+                    pool.terminate()
+                failures = 0
+            except Exception as failure:
+                failures += 1
+                log.warning("consuming_interrupted", reason=repr(failure))
+                await pause(stop, RETRY.delay_s(failures))
+
+    async def dependencies(self) -> dict[str, bool]:
+        """Looked at no more than once a second, and without a connection of our own."""
+        if time.monotonic() - self._looked_at > PROBE_TIMEOUT_S:
+            self._looked_at = time.monotonic()
+            found = await asyncio.gather(*(_greets(one) for one in self._url.split(",")))
+            self._answers = any(found)
+        return {"nats": self._answers}
+
+    async def close(self) -> None:
+        await self._link.close()
+
+    async def _feed(self, stop: asyncio.Event) -> None:
+        log.info("consumers_lead", consumers=len(self._consumers))
+        async with asyncio.TaskGroup() as group:
+            for consumer in self._consumers:
+                group.create_task(consumer.run(stop), name=f"{consumer.name}-consumer")
+
+    async def _store(
+        self, context: JetStreamContext, wave: Sequence[Event]
+    ) -> tuple[set[UUID], str]:
+        """Which of these JetStream acknowledged, and what kept the others."""
+        under_way: dict[UUID, asyncio.Future[PubAck]] = {}
+        trouble = ""
+        try:
+            for event in wave:
+                under_way[event.id] = await context.publish_async(
+                    self._link.subject_of(event.type, event.subject),
+                    msgspec.json.encode(event),
+                    wait_stall=CALL_TIMEOUT_S,
+                    headers={Header.MSG_ID.value: str(event.id), "Content-Type": CONTENT_TYPE},
+                )
+        except (nats.errors.Error, OSError) as failure:
+            trouble = repr(failure)
+        heed_cancellation()
+        await self._answered(under_way.values())
+        stored = set()
+        for event_id, answer in under_way.items():
+            if not answer.done():
+                answer.cancel()
+                trouble = trouble or "NATS does not acknowledge."
+            elif answer.exception() is None:
+                stored.add(event_id)
+            else:
+                trouble = repr(answer.exception())
+                if isinstance(answer.exception(), NoStreamResponseError):
+                    self._link.doubt()
+        return stored, trouble
+
+    async def _answered(self, answers: Collection["asyncio.Future[PubAck]"]) -> None:
+        """Until all are there, or none can come any more."""
+        give_up = time.monotonic() + CALL_TIMEOUT_S
+        left: Collection[asyncio.Future[PubAck]] = answers
+        while left and self._link.is_connected and time.monotonic() < give_up:
+            _, left = await asyncio.wait(left, timeout=LOOK_EVERY_S)
+
+
+def _waves(events: Sequence[Event]) -> list[Sequence[Event]]:
+    return [events[start : start + WAVE_MAX] for start in range(0, len(events), WAVE_MAX)]
+
+
+async def _greets(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 4222)
+            try:
+                return (await reader.readline()).startswith(b"INFO")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False

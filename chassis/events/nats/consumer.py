@@ -1,0 +1,234 @@
+"""One subscriber's events out of JetStream: a durable pull consumer, fed to it through the seam.
+
+    ask for more ─▶ pending ─POST /internal/events─▶ taken ─▶ acknowledged
+
+What a subscriber does not take stays pending here, and is offered again before anything newer of its
+subject. JetStream is told that it is still being worked on, so nothing comes a second time meanwhile;
+nor is anything ever sent back to the end of the queue. What was on its way to a process that died, or
+on a connection that broke, is with nobody until JetStream has waited `ack_wait_s` for it. So whoever
+begins to consume, and finds that some are with nobody, waits for as long: they come before all newer.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from chassis.concurrency.backoff import Backoff, pause
+from chassis.events.broker import EVENTS_PATH, Subscriber, calls
+from chassis.events.envelope import Event, EventBatch
+from chassis.events.nats.link import UNACKED_MAX, Link, heed_cancellation
+from chassis.observability import logs
+from chassis.problems import Unavailable
+from chassis.seam.client import UpstreamRefused
+
+PULL_S = 10.0  # how long JetStream keeps a request for more
+ACK_TIMEOUT_S = 2.0  # then it is in doubt, which costs a redelivery and no more
+WAIT_S = 0.25  # for the next event, before looking whether to stop
+RETRY = Backoff(first_s=0.1, most_s=2.0)
+
+log = logs.get("nats")
+
+
+class _Pending(msgspec.Struct):
+    """An event as it came, and the message that acknowledges it: the latest delivery's."""
+
+    event: Event
+    message: Msg
+
+
+class Consumer:
+    """`run` it in one process at a time; JetStream remembers how far it is."""
+
+    def __init__(self, link: Link, subscriber: Subscriber, *, ack_wait_s: float) -> None:
+        self.name = subscriber.name
+        self._client = subscriber.client
+        self._link = link
+        self._ack_wait_s = ack_wait_s
+        self._pending: dict[UUID, _Pending] = {}  # in the order they came first
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`. NATS and the subscriber are waited for."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                await self._consume(stop)
+                failures = 0
+            except (nats.errors.Error, Unavailable, TimeoutError, OSError) as failure:
+                heed_cancellation()
+                failures += 1
+                if failures & (failures - 1) == 0:  # the 1st, 2nd, 4th, 8th … in a row
+                    log.warning("consumer_waits", consumer=self.name, reason=repr(failure))
+                await pause(stop, RETRY.delay_s(failures))
+
+    async def _consume(self, stop: asyncio.Event) -> None:
+        """As long as this connection lives."""
+        context = await self._link.jetstream()
+        epoch = self._link.epoch
+        found = await context.consumer_info(self._link.stream, self.name)
+        if (found.num_ack_pending or 0) > len(self._pending):
+            log.info("events_with_nobody", consumer=self.name, events=found.num_ack_pending)
+            await pause(stop, self._ack_wait_s)
+        requests = _Requests(await self._link.client(), self._link, self.name)
+        alive = asyncio.create_task(self._stay_alive())
+        failures = 0
+        try:
+            await requests.open()
+            while not stop.is_set() and self._link.epoch == epoch:
+                await self._receive(requests, wait_s=0 if self._pending else WAIT_S)
+                trouble = await self._deliver() if self._pending else ""
+                heed_cancellation()
+                failures = failures + 1 if trouble else 0
+                if failures:
+                    if failures & (failures - 1) == 0:
+                        log.warning(
+                            "events_wait", consumer=self.name, failures=failures, reason=trouble
+                        )
+                    await pause(stop, RETRY.delay_s(failures))
+        finally:
+            alive.cancel()
+            await asyncio.gather(alive, return_exceptions=True)
+            await requests.close()
+            if stop.is_set():
+                await self._hand_back(requests)
+
+    async def _receive(self, requests: "_Requests", *, wait_s: float) -> None:
+        for message in await requests.next(UNACKED_MAX - len(self._pending), wait_s):
+            try:
+                event = msgspec.json.decode(message.data, type=Event)
+            except msgspec.DecodeError as wrong:  # whoever wrote that, no delivery will mend it
+                log.error("no_event_dropped", subject=message.subject, reason=str(wrong))
+                await message.term()
+                continue
+            known = self._pending.get(event.id)
+            if known is None:
+                self._pending[event.id] = _Pending(event, message)
+            else:
+                known.message = message
+
+    async def _deliver(self) -> str:
+        """Offers what is pending, oldest first; why some of it was not taken, if so.
+
+        Raises a NATS error when it is in doubt whether what was taken is acknowledged.
+        """
+        taken: list[Event] = []
+        refused: set[str] = set()  # subjects whose next event the subscriber does not accept
+        trouble = ""
+        try:
+            for call in calls([one.event for one in self._pending.values()]):
+                wanted = [event for event in call if event.subject not in refused]
+                try:
+                    await self._send(wanted)
+                    taken += wanted
+                except UpstreamRefused:
+                    for event in wanted:
+                        if event.subject in refused:
+                            continue
+                        try:
+                            await self._send([event])
+                            taken.append(event)
+                        except UpstreamRefused as refusal:
+                            refused.add(event.subject)
+                            trouble = f"event {event.id}: {refusal}"
+        except Exception as failure:
+            trouble = str(failure) or type(failure).__name__
+        await self._acknowledge(taken)
+        return trouble
+
+    async def _send(self, events: Sequence[Event]) -> None:
+        if events:
+            body = msgspec.json.encode(EventBatch(list(events)))
+            await self._client.request("POST", EVENTS_PATH, body)
+
+    async def _acknowledge(self, taken: Sequence[Event]) -> None:
+        """The server reads them one after the other: its answer to the last one is about all."""
+        messages = [self._pending.pop(event.id).message for event in taken]
+        for message in messages[:-1]:
+            await message.ack()
+        for message in messages[-1:]:
+            await message.ack_sync(timeout=ACK_TIMEOUT_S)
+
+    async def _stay_alive(self) -> None:
+        while True:
+            await asyncio.sleep(self._ack_wait_s / 3)
+            for one in list(self._pending.values()):
+                with contextlib.suppress(nats.errors.Error):
+                    await one.message.in_progress()
+                heed_cancellation()
+
+    async def _hand_back(self, requests: "_Requests") -> None:
+        """At the end: what we have and did not deliver comes to our successor at once."""
+        messages = [one.message for one in self._pending.values()]
+        messages += [one for one in requests.arrived if one.reply]
+        self._pending.clear()
+        with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
+            for message in messages:
+                await message.nak()
+            await requests.flush()
+
+
+class _Requests:
+    """Standing requests for more, so that an event is here as soon as JetStream has it."""
+
+    def __init__(self, client: Client, link: Link, consumer: str) -> None:
+        self.arrived: deque[Msg] = deque()
+        self._client = client
+        self._link = link
+        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{link.stream}.{consumer}"
+        self._inbox = client.new_inbox()
+        self._bell = asyncio.Event()
+        self._subscription: Subscription | None = None
+        self._asked = 0  # events that JetStream may still send to the last request
+        self._asked_until = 0.0
+
+    async def open(self) -> None:
+        async def arrive(message: Msg) -> None:
+            self.arrived.append(message)
+            self._bell.set()
+
+        self._subscription = await self._client.subscribe(self._inbox, cb=arrive)
+
+    async def close(self) -> None:
+        if self._subscription is not None:
+            with contextlib.suppress(nats.errors.Error):
+                await self._subscription.unsubscribe()
+
+    async def flush(self) -> None:
+        await self._client.flush(1)
+
+    async def next(self, room: int, wait_s: float) -> list[Msg]:
+        """What has arrived; waits up to `wait_s` for the first. Asks for as many as there is room."""
+        if room > 0 and (self._asked < 1 or time.monotonic() > self._asked_until):
+            request = {"batch": room, "expires": int(PULL_S * 1e9)}
+            await self._client.publish(self._next, msgspec.json.encode(request), reply=self._inbox)
+            self._asked, self._asked_until = room, time.monotonic() + PULL_S + 1
+        if not self.arrived and wait_s:
+            self._bell.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._bell.wait()
+        messages = []
+        while self.arrived:
+            message = self.arrived.popleft()
+            status = (message.headers or {}).get("Status")
+            if status is None:
+                self._asked -= 1
+                messages.append(message)
+            else:
+                self._heed(status, (message.headers or {}).get("Description", ""))
+        return messages
+
+    def _heed(self, status: str, description: str) -> None:
+        """A request has ended: in time, or because its consumer is not there."""
+        self._asked = 0
+        if status == "503" or "Deleted" in description:
+            self._link.doubt()
+            raise Unavailable(f"The consumer is not there: {status} {description}")

@@ -1,0 +1,234 @@
+"""One connection to NATS that comes back by itself, and the stream and consumers that we need there.
+
+Everything here may be done by any number of processes at once and again: declaring is idempotent.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from urllib.parse import quote, urlsplit
+
+import nats.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import APIError, NotFoundError, ServerError
+
+from chassis.events.broker import Subscriber
+from chassis.observability import logs
+from chassis.problems import Unavailable
+
+PREFIX = "stampede.events"  # subjects are PREFIX.<event type>.<event subject>
+REPLICAS = 3  # where there is a cluster of that many; one server keeps one
+TOO_FEW_SERVERS = {10005, 10052, 10074}  # what JetStream says to replicas it has no servers for
+DEDUPE_S = 600.0  # a relay comes again within seconds of what it is not sure of
+CONNECT_TIMEOUT_S = 2
+RECONNECT_EVERY_S = 0.25
+PING_EVERY_S = 10  # a connection that is half gone is noticed after two of them
+CALL_TIMEOUT_S = 5.0
+UNACKED_MAX = 1000  # events that one consumer may be working on
+
+log = logs.get("nats")
+
+
+class NatsUnreachable(Exception):
+    """NATS does not answer, or is not what we need; one sentence says what to do."""
+
+
+class Link:
+    """`await link.jetstream()` is a declared stream on a living connection.
+
+    `epoch` counts the connections: what was under way on an earlier one is in doubt.
+    """
+
+    def __init__(
+        self, url: str, subscribers: Sequence[Subscriber], *, prefix: str, ack_wait_s: float
+    ) -> None:
+        self.prefix = prefix
+        self.stream = prefix.upper().replace(".", "_")
+        self.epoch = 0
+        self._servers = url.split(",")
+        self._subscribers = subscribers
+        self._ack_wait_s = ack_wait_s
+        self._client: Client | None = None
+        self._context: JetStreamContext | None = None  # one a client: it subscribes to its answers
+        self._connecting: asyncio.Task[None] | None = None
+        self._declaring = asyncio.Lock()
+        self._declared = False
+        self._told = False
+
+    async def jetstream(self) -> JetStreamContext:
+        """Raises Unavailable while there is no connection; it is being worked on, for ever."""
+        client = await self.client()
+        context = self._context = self._context or client.jetstream(timeout=CALL_TIMEOUT_S)
+        async with self._declaring:
+            if not self._declared:
+                try:
+                    await self._declare(context)
+                except (nats.errors.Error, TimeoutError) as failure:
+                    raise Unavailable(f"NATS cannot make our stream: {failure!r}") from failure
+                self._declared = True
+        return context
+
+    async def client(self) -> Client:
+        if self._client is None or (self._client.is_closed and _over(self._connecting)):
+            self._client, self._context = Client(), None
+            self._connecting = asyncio.create_task(self._connect(self._client))
+        if not self._client.is_connected and self._connecting is not None:
+            await asyncio.wait([self._connecting], timeout=CONNECT_TIMEOUT_S)
+        if not self._client.is_connected:
+            raise Unavailable("NATS does not answer.")
+        return self._client
+
+    @property
+    def is_connected(self) -> bool:
+        return self._client is not None and self._client.is_connected
+
+    def doubt(self) -> None:
+        """The stream or a consumer is not there any more: made again before the next use."""
+        self._declared = False
+
+    async def close(self) -> None:
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        if self._client is not None:
+            with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
+                await self._client.close()
+
+    def subject_of(self, type_: str, subject: str) -> str:
+        return f"{self.prefix}.{type_}.{_token(subject)}"
+
+    async def _connect(self, client: Client) -> None:
+        async def reconnected() -> None:
+            self._came_up()
+
+        await client.connect(
+            servers=self._servers,
+            name="stampede",
+            error_cb=self._tell,
+            reconnected_cb=reconnected,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            reconnect_time_wait=RECONNECT_EVERY_S,  # type: ignore[arg-type]  # it is slept for
+            max_reconnect_attempts=-1,
+            ping_interval=PING_EVERY_S,
+            max_outstanding_pings=2,
+        )
+        self._came_up()
+
+    def _came_up(self) -> None:
+        self.epoch += 1
+        self._declared = self._told = False
+        log.info("nats_connected", connection=self.epoch)
+
+    async def _tell(self, failure: Exception) -> None:
+        if not self._told:  # once an outage, not four times a second
+            self._told = True
+            log.warning("nats_interrupted", reason=repr(failure))
+
+    async def _declare(self, context: JetStreamContext) -> None:
+        try:
+            kept = await self._declare_stream(context, REPLICAS)
+        except (APIError, ServerError) as refusal:
+            if refusal.err_code not in TOO_FEW_SERVERS:
+                raise
+            kept = await self._declare_stream(context, 1)
+        for subscriber in self._subscribers:
+            await context.add_consumer(
+                self.stream,
+                ConsumerConfig(
+                    name=subscriber.name,
+                    durable_name=subscriber.name,
+                    ack_policy=AckPolicy.EXPLICIT,
+                    ack_wait=self._ack_wait_s,
+                    max_deliver=-1,  # giving up is the inbox's to decide, with a reason
+                    max_ack_pending=UNACKED_MAX,
+                    filter_subjects=[f"{self.prefix}.{one}.*" for one in sorted(subscriber.types)],
+                ),
+            )
+        log.info("stream_declared", stream=self.stream, replicas=kept)
+
+    async def _declare_stream(self, context: JetStreamContext, replicas: int) -> int:
+        """An event stays until every consumer that wants it has acknowledged it, however long.
+
+        What an operator has changed besides is left as it is, and replicas are never taken away.
+        """
+        try:
+            found = (await context.stream_info(self.stream)).config
+        except NotFoundError:
+            found = None
+        if found is None:
+            await context.add_stream(
+                StreamConfig(
+                    name=self.stream,
+                    subjects=[f"{self.prefix}.>"],
+                    retention=RetentionPolicy.INTEREST,
+                    storage=StorageType.FILE,
+                    num_replicas=replicas,
+                    duplicate_window=DEDUPE_S,
+                )
+            )
+        elif (found.num_replicas or 1) < replicas:
+            await context.update_stream(found.evolve(num_replicas=replicas))
+        else:
+            return found.num_replicas or 1
+        return replicas
+
+
+def heed_cancellation() -> None:
+    """To be called after every wait on the client, which takes some cancellations for its own.
+
+    Without it, who has lost the lead would go on beside the process that has it now.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def check(url: str) -> None:
+    """For the start of a process. Raises NatsUnreachable."""
+    client = Client()
+    where = ", ".join(_without_secrets(one) for one in url.split(","))
+
+    reasons: list[str] = []
+
+    async def note(failure: Exception) -> None:
+        reasons.append(str(failure) or type(failure).__name__)
+
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await client.connect(
+                servers=url.split(","),
+                error_cb=note,
+                allow_reconnect=False,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=RECONNECT_EVERY_S,  # type: ignore[arg-type]
+            )
+        await client.jetstream(timeout=CALL_TIMEOUT_S).account_info()
+    except (APIError, ServerError) as refusal:
+        raise NatsUnreachable(
+            f"NATS at {where} has no JetStream ({refusal.description}); start it with JetStream."
+        ) from None
+    except (nats.errors.Error, OSError, TimeoutError) as failure:
+        reason = reasons[-1] if reasons else str(failure) or type(failure).__name__
+        raise NatsUnreachable(
+            f"NATS at {where} does not answer ({reason}); start it, or correct STAMPEDE_NATS_URL."
+        ) from None
+    finally:
+        with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+            await client.close()
+
+
+def _over(task: "asyncio.Task[None] | None") -> bool:
+    return task is None or task.done()
+
+
+def _token(subject: str) -> str:
+    """One token of a NATS subject, whatever the event's subject is."""
+    return quote(subject, safe="").replace(".", "%2E").replace("~", "%7E") or "%"
+
+
+def _without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

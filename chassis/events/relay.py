@@ -1,0 +1,147 @@
+"""The outbox relay: takes committed events to the broker, and forgets them once all have them.
+
+One relay a schema is active, by a session-level advisory lock on the connection that also reads and
+deletes, so whoever reads has the lead at that moment. The others stand by and take over when that
+connection dies. No transaction is open while the network is used: a relay that dies between
+publishing and deleting leaves rows that its successor sends again, and the inbox of each consumer
+sees that they take effect once.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from chassis.concurrency.backoff import Backoff, pause
+from chassis.events.broker import Broker, PartlyTaken
+from chassis.events.envelope import Event
+from chassis.observability import metrics
+from chassis.postgres.leadership import lead_by
+from chassis.postgres.pool import UNAVAILABLE, Connection, Pool, connection, load_queries
+
+BATCH_MAX = 500  # rows a round
+# Rows looked at while a subscriber takes nothing, so that the others still get theirs.
+WINDOW_MAX = 16_000
+IDLE_POLL_S = 0.1
+GATHER_S = 0.25  # after a batch that was not full: a round costs much the same whatever it carries
+MEASURE_EVERY_S = 5.0
+RETRY = Backoff(first_s=0.1, most_s=1.0)  # others than the failing subscriber wait for this, too
+
+_sql = load_queries(Path(__file__).parent / "sql" / "outbox.sql")
+
+
+class Relay:
+    """`await Relay(pool, broker, source="booking", log=log).run(stop)` in the worker process.
+
+    It keeps one connection of the pool for itself while it runs. With `archive` what was delivered
+    is moved to the schema's archive (chassis.events.archive) instead of being deleted. Rows go out in
+    `position` order; a subject's events are taken by each subscriber in that order.
+    """
+
+    def __init__(
+        self, pool: Pool, broker: Broker, *, source: str, log: Any, archive: bool = False
+    ) -> None:
+        self._pool = pool
+        self._broker = broker
+        self._source = source
+        self._log = log
+        self._forget = _sql.archive_delivered if archive else _sql.delete_delivered
+        self._measured_at = float("-inf")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relays until `stop`. A lost database is waited for; nothing ends this but `stop`."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                await self._take_part(stop)
+                failures = 0
+            except Exception as failure:
+                failures += 1
+                self._log.warning("relay_interrupted", source=self._source, reason=repr(failure))
+                await pause(stop, RETRY.delay_s(failures))
+
+    async def round(self) -> int:
+        """One batch, whoever has the lead: how many events every subscriber took.
+
+        For tests and tools. Raises what the broker raises when not everything was taken.
+        """
+        async with connection(self._pool) as lent:
+            return await self._relay_batch(lent, BATCH_MAX)
+
+    async def _take_part(self, stop: asyncio.Event) -> None:
+        """Stands by, then leads. The lock goes when the pool gets its connection back."""
+        try:
+            await lead_by(self._pool, _sql.try_lead, lambda held: self._lead(held, stop), stop)
+        finally:
+            self._forget_measures()
+
+    async def _lead(self, held: Connection, stop: asyncio.Event) -> None:
+        self._log.info("relay_leads", source=self._source)
+        failures, limit = 0, BATCH_MAX
+        while not stop.is_set():
+            try:
+                relayed = await self._relay_batch(held, limit)
+            except (asyncpg.PostgresError, *UNAVAILABLE):
+                raise  # the database is what failed: the lead is in doubt
+            except Exception as failure:
+                failures += 1
+                metrics.RELAY_FAILURES.labels(self._source).inc()
+                if isinstance(failure, PartlyTaken):
+                    limit = min(limit * 2, WINDOW_MAX)
+                if failures & (failures - 1) == 0:  # the 1st, 2nd, 4th, 8th … in a row
+                    self._log.warning(
+                        "events_wait", source=self._source, failures=failures, reason=str(failure)
+                    )
+                delay_s = RETRY.delay_s(failures)
+            else:
+                delay_s = 0.0 if relayed >= limit else GATHER_S if relayed else IDLE_POLL_S
+                failures, limit = 0, BATCH_MAX
+            await self._measure(held)
+            await pause(stop, delay_s)
+
+    async def _relay_batch(self, held: Connection, limit: int) -> int:
+        rows = [row async for row in _sql.undelivered(held, limit=limit)]
+        if not rows:
+            return 0
+        try:
+            await self._broker.publish([self._event(row) for row in rows])
+        except PartlyTaken as partly:
+            await self._delete(held, [row for row in rows if row["event_id"] in partly.taken])
+            raise
+        await self._delete(held, rows)
+        return len(rows)
+
+    async def _delete(self, held: Connection, rows: Sequence[Any]) -> None:
+        if rows:
+            await self._forget(held, positions=[row["position"] for row in rows])
+            metrics.EVENTS_RELAYED.labels(self._source).inc(len(rows))
+
+    def _event(self, row: Any) -> Event:
+        return Event(
+            id=row["event_id"],
+            type=row["type"],
+            source=self._source,
+            subject=row["subject"],
+            time=row["created_at"],
+            requestid=row["request_id"],
+            data=msgspec.Raw(row["data"].encode()),
+        )
+
+    async def _measure(self, held: Connection) -> None:
+        if time.monotonic() - self._measured_at < MEASURE_EVERY_S:
+            return
+        self._measured_at = time.monotonic()
+        backlog = await _sql.backlog(held)
+        metrics.OUTBOX_DEPTH.labels(self._source).set(backlog["depth"])
+        metrics.OUTBOX_AGE.labels(self._source).set(backlog["age_s"])
+
+    def _forget_measures(self) -> None:
+        """Whoever does not lead has nothing to say about the outbox."""
+        self._measured_at = float("-inf")
+        for gauge in (metrics.OUTBOX_DEPTH, metrics.OUTBOX_AGE):
+            gauge.labels(self._source)
+            gauge.remove(self._source)

@@ -1,0 +1,94 @@
+"""Idempotency-Key (IETF draft-ietf-httpapi-idempotency-key-header) for routes that create rows.
+
+The answer is stored in the transaction of its effect, so either both are there or neither. A second
+request with the key while the first is under way is told so by an advisory lock, not by a row that a
+dying process could leave behind. Bookings have their own way (orders carry the key themselves).
+
+The service's schema has (see any 0001 migration):
+    idempotency_keys (user_id uuid, route text, key text, body_hash bytea, status int, answer bytea,
+                      created_at timestamptz default now(), PRIMARY KEY (user_id, route, key))
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Response
+
+from chassis.postgres.pool import Connection, Pool, load_queries, transaction
+from chassis.problems import FieldError, IdempotencyInFlight, IdempotencyKeyReused, ValidationFailed
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_sql = load_queries(Path(__file__).parent / "sql" / "idempotency.sql")
+
+Effect = Callable[[Connection], Awaitable[Any]]
+
+
+def check_key(header: str | None) -> str | None:
+    """The key as sent, without the quotes that the draft's structured form puts round it."""
+    if header is None:
+        return None
+    key = header[1:-1] if len(header) > 2 and header[0] == header[-1] == '"' else header
+    if not _KEY.fullmatch(key):
+        error = FieldError("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+        raise ValidationFailed(errors=[error])
+    return key
+
+
+def body_hash(body: Any) -> bytes:
+    """What two requests must share to be the same: SHA-256 of the decoded body, encoded anew."""
+    return hashlib.sha256(msgspec.json.encode(body, order="sorted")).digest()
+
+
+async def once(
+    pool: Pool,
+    *,
+    user_id: UUID,
+    route: str,
+    key: str | None,
+    body: Any,
+    status: int,
+    effect: Effect,
+) -> Response[bytes]:
+    """Runs `effect(connection)` in a transaction and answers with what it returns, once per key.
+
+    `route` names the operation and its path parameters. Raises IdempotencyKeyReused (422) for the
+    key with another body, IdempotencyInFlight (409) while the first request is under way. A refusal
+    raised by `effect` is not remembered: nothing happened.
+    """
+    key = check_key(key)
+    async with transaction(pool) as connection:
+        if key is not None:
+            if not await _sql.try_lock_key(connection, user_id=str(user_id), route=route, key=key):
+                raise IdempotencyInFlight()
+            stored = await _sql.find_answer(connection, user_id=user_id, route=route, key=key)
+            if stored is not None:
+                if stored["body_hash"] != body_hash(body):
+                    raise IdempotencyKeyReused()
+                return _json(stored["answer"], stored["status"], replayed=True)
+        answer = msgspec.json.encode(await effect(connection))
+        if key is not None:
+            await _sql.keep_answer(
+                connection,
+                user_id=user_id,
+                route=route,
+                key=key,
+                body_hash=body_hash(body),
+                status=status,
+                answer=answer,
+            )
+    return _json(answer, status, replayed=False)
+
+
+async def prune_keys(connection: Connection) -> None:
+    """Forgets what is older than is promised."""
+    await _sql.prune_keys(connection)
+
+
+def _json(answer: bytes, status: int, *, replayed: bool) -> Response[bytes]:
+    headers = {"Idempotency-Replayed": "true"} if replayed else {}
+    return Response(answer, status_code=status, media_type="application/json", headers=headers)

@@ -1,0 +1,245 @@
+"""A service as a Litestar app: the same context, access rules, errors and probes for all of them.
+
+    app = service_app("catalog", wiring, routes=[...], lifespan=lifespan, ready=ready)
+
+Routes carry their public path (`/api/v1/shows`), so the gateway forwards without rewriting. What
+other services call lives under `/internal/`, which the gateway never forwards.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Request, Response, get
+from litestar.di import Provide
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.types import ASGIApp, Receive, Send
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from chassis.auth.access import INTERNAL, access, authorize, provide_principal
+from chassis.auth.tokens import Verifier
+from chassis.context import CURRENT, current, from_headers
+from chassis.http.completion import Finishing, must_shield
+from chassis.http.fast_path import StraightWays, json_or_empty
+from chassis.http.openapi import describe
+from chassis.observability import logs
+from chassis.postgres.pool import ROLLED_BACK
+from chassis.problems import (
+    CONTENT_TYPE,
+    FieldError,
+    Forbidden,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    PayloadTooLarge,
+    Problem,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from chassis.seam.upstream import send_problem
+from chassis.wiring import Wiring
+
+SPARED = {"nats"}  # shown, and not needed: the outbox keeps what is to be told
+BODY_MAX_BYTES = 1_048_576
+BY_STATUS: dict[int, type[Problem]] = {
+    401: Unauthenticated,
+    403: Forbidden,
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+}
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+Ready = Callable[[Litestar], Awaitable[dict[str, bool]]]
+
+
+def service_app(
+    name: str, wiring: Wiring, *, routes: Sequence[Any], lifespan: Lifespan, ready: Ready
+) -> Litestar:
+    """The app of one service. `ready(app)` names each dependency and whether it answers."""
+    app = ServiceApp(
+        route_handlers=[*routes, *_operations(name, ready)],
+        lifespan=[lifespan, _finished],
+        dependencies={"principal": Provide(provide_principal)},
+        middleware=[_admission(wiring.verifier)],
+        exception_handlers={
+            Problem: _render,
+            **dict.fromkeys(ROLLED_BACK, _render_rolled_back),
+            HTTPException: _render_litestar,
+            Exception: _render_bug,
+        },
+        openapi_config=OpenAPIConfig(
+            title=name, version="1", render_plugins=[], path="/internal/schema"
+        ),
+        request_max_body_size=BODY_MAX_BYTES,
+        logging_config=None,
+        opt={"service": name},
+    )
+    app.straight = StraightWays(app, wiring.verifier)
+    app.finishing = Finishing()
+    return app
+
+
+def _operations(name: str, ready: Ready) -> list[Any]:
+    @get("/healthz", opt=access(INTERNAL), include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok", "service": name}
+
+    @get("/readyz", opt=access(INTERNAL), include_in_schema=False)
+    async def readyz(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        dependencies = await ready(request.app)
+        if not all(up or name in SPARED for name, up in dependencies.items()):
+            raise Unavailable(dependencies=dependencies)
+        return {"status": "ready", "service": name, "dependencies": dependencies}
+
+    @get("/metrics", opt=access(INTERNAL), include_in_schema=False)
+    async def metrics() -> Response[bytes]:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @get("/internal/openapi.json", opt=access(INTERNAL), include_in_schema=False)
+    async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        return describe(request.app)
+
+    return [healthz, readyz, metrics, openapi]
+
+
+class ServiceApp(Litestar):
+    """Everything that a service does for a request is done in that request's context."""
+
+    straight: StraightWays
+    finishing: Finishing
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        if must_shield(scope):
+            await self.finishing.run(self._serve(scope, receive, send))
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        token = CURRENT.set(from_headers(scope["headers"]))
+        try:
+            found = self.straight.find(scope)
+            if found is None:
+                await super().__call__(scope, receive, send)
+            else:
+                await self._go_straight(found, scope, receive, send)
+        finally:
+            CURRENT.reset(token)
+
+    async def _go_straight(self, found: Any, scope: Any, receive: Any, send: Any) -> None:
+        way, arguments = found
+        try:
+            start, body = await way.answer(scope, receive, arguments)
+        except Problem as problem:
+            await send_problem(scope, send, problem)
+        except ROLLED_BACK as undone:
+            await send_problem(scope, send, _busy(self.opt["service"], scope["path"], undone))
+        except Exception as bug:
+            logs.get(self.opt["service"]).error(
+                "unexpected_error", path=scope["path"], exc_info=bug
+            )
+            await send_problem(scope, send, InternalError())
+        else:
+            await send(start)
+            if isinstance(body, AsyncIterator):
+                async for message in body:
+                    await send(message)
+            else:
+                await send(body)
+
+
+@asynccontextmanager
+async def _finished(app: Litestar) -> AsyncIterator[None]:
+    """Inside the service's own lifespan, whose pools are still open when this one ends."""
+    yield
+    if isinstance(app, ServiceApp):
+        await app.finishing.drain()
+
+
+def _admission(verifier: Verifier) -> Any:
+    """Round every handler: who may call it, what it takes, and how its refusals are answered.
+
+    A middleware and not a guard with exception handlers: Litestar copies the handler for each guard
+    and looks through all layers for each exception, which cost a refused request a sixth of its time.
+    """
+
+    def admission(app: ASGIApp) -> ASGIApp:
+        async def admitted(scope: Any, receive: Receive, send: Send) -> None:
+            started = False
+
+            async def send_on(message: Any) -> None:
+                nonlocal started
+                started = True
+                await send(message)
+
+            try:
+                if scope["type"] == "http":
+                    if scope["method"] in {"POST", "PUT", "PATCH"} and not json_or_empty(scope):
+                        raise UnsupportedMediaType()
+                    await authorize(scope, verifier, scope["route_handler"].opt)
+                await app(scope, receive, send_on)
+            except Problem as problem:
+                if started:
+                    raise
+                await send_problem(scope, send, problem)  # type: ignore[arg-type]
+
+        return admitted
+
+    return admission
+
+
+def _answer(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    return Response(
+        problem.render(request.url.path, current().request_id),
+        status_code=problem.status,
+        media_type=CONTENT_TYPE,
+        headers=problem.headers,
+    )
+
+
+def _render(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    return _answer(request, problem)
+
+
+def _render_rolled_back(request: Request[Any, Any, Any], undone: Exception) -> Response[bytes]:
+    name = request.app.opt.get("service", "service")
+    return _answer(request, _busy(name, request.url.path, undone))
+
+
+def _busy(service: str, path: str, undone: Exception) -> Overloaded:
+    """Nothing has happened, and the same may well succeed now: no defect, and no 500."""
+    logs.get(service).warning("rolled_back", path=path, reason=repr(undone))
+    return Overloaded("The database is too busy.")
+
+
+def _render_litestar(request: Request[Any, Any, Any], refused: HTTPException) -> Response[bytes]:
+    kind = BY_STATUS.get(refused.status_code)
+    if kind is not None:
+        return _answer(request, kind(headers=refused.headers))
+    if refused.status_code >= 500:
+        return _render_bug(request, refused)
+    return _answer(request, validation_problem(refused))
+
+
+def _render_bug(request: Request[Any, Any, Any], bug: Exception) -> Response[bytes]:
+    name = request.app.opt.get("service", "service")
+    logs.get(name).error("unexpected_error", path=request.url.path, exc_info=bug)
+    return _answer(request, InternalError())
+
+
+def validation_problem(refused: HTTPException) -> ValidationFailed:
+    """Litestar's findings about query and path parameters as field errors."""
+    errors: list[FieldError] = []
+    if isinstance(refused, ValidationException) and isinstance(refused.extra, list):
+        for finding in refused.extra:
+            message = str(finding.get("message", "is not valid"))
+            errors.append(FieldError(field=str(finding.get("key") or ""), message=message))
+    return ValidationFailed("" if errors else refused.detail, errors=errors)

@@ -1,0 +1,57 @@
+"""One process at a time: work that only the holder of a session-level advisory lock does.
+
+The lock lives as long as its connection, so that of a dead process goes with it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from chassis.concurrency.backoff import pause
+from chassis.postgres.pool import Connection, Pool, load_queries, own_session
+from chassis.problems import Unavailable
+
+TRY_EVERY_S = 0.5
+
+_sql = load_queries(Path(__file__).parent / "sql" / "lead.sql")
+
+
+async def lead(
+    pool: Pool, name: str, work: Callable[[], Awaitable[None]], stop: asyncio.Event
+) -> None:
+    """Stands by until nobody else leads `name`, then runs `work()`; otherwise as `lead_by`."""
+    await lead_by(pool, lambda held: _sql.try_lead(held, name=name), lambda _: work(), stop)
+
+
+async def lead_by(
+    pool: Pool,
+    try_lead: Callable[[Connection], Awaitable[bool]],
+    work: Callable[[Connection], Awaitable[None]],
+    stop: asyncio.Event,
+) -> None:
+    """Stands by until `try_lead(held)` gets its lock, then runs `work(held)` to its end.
+
+    held: the connection that has the lock; `work` may use it. Returns early when `stop` is set while
+    standing by; `work` watches `stop` itself. Raises Unavailable, with `work` cancelled, once the
+    lock may be somebody else's.
+    """
+    async with own_session(pool) as held:
+        while not await try_lead(held):
+            if await pause(stop, TRY_EVERY_S):
+                return
+        working = asyncio.ensure_future(work(held))
+
+        def lost(_: Any) -> None:
+            working.cancel()  # somebody else may lead from now on
+
+        held.add_termination_listener(lost)
+        try:
+            await asyncio.wait([working])
+            if working.cancelled():
+                raise Unavailable("The connection that held the lead was lost.")
+            working.result()
+        finally:
+            held.remove_termination_listener(lost)
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)

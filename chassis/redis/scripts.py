@@ -1,0 +1,112 @@
+"""Redis (≥ 7.0, or Valkey): the client, and Lua scripts as checked, coalesced functions.
+
+A script is a file with a header (STYLE.md, rule 4). All its keys are passed in and share one hash
+tag; it verifies everything, then writes; it answers with a word first, and a word that its header
+does not name is an error here.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import redis.asyncio
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from chassis.redis.pipeline import Call, Wire
+
+ANSWER_TIMEOUT_S = 2.0  # a round trip, and connecting
+CONNECTIONS_MAX = 8  # of the client itself; RedisCalls has one of its own
+
+_WORD = re.compile(r"'([a-z_]+)'")
+_INCLUDES = re.compile(r"^-- INCLUDES +(.+)$", re.MULTILINE)
+
+
+def open_redis(url: str) -> "Redis":
+    """A client with a few connections; raw bytes in and out.
+
+    It never repeats a command by itself: a hold whose answer was lost may have happened.
+    """
+    return redis.asyncio.from_url(
+        url,
+        max_connections=CONNECTIONS_MAX,
+        socket_timeout=ANSWER_TIMEOUT_S,
+        socket_connect_timeout=ANSWER_TIMEOUT_S,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=False,
+    )
+
+
+class Script:
+    """A Lua file: its name, header, text, SHA-1 digest, and the words it may answer with.
+
+    `-- INCLUDES  runs, cursors` in the header puts shared/runs.lua and shared/cursors.lua (local
+    functions and nothing else) between the header and the rest.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.stem
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        end = next((n for n, line in enumerate(lines) if not line.startswith("--")), len(lines))
+        self.header = "".join(lines[:end])
+        named = _INCLUDES.search(self.header)
+        self.includes = tuple(named[1].split(", ")) if named else ()
+        shared = [path.parent / "shared" / f"{name}.lua" for name in self.includes]
+        parts = [one.read_text(encoding="utf-8") for one in shared]
+        self.text = "".join([self.header, *parts, *lines[end:]])
+        self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        self.words = frozenset(_WORD.findall(self.header))
+
+    def call(self, keys: Sequence[str | bytes], args: Sequence[str | bytes | int]) -> Call:
+        return ("EVALSHA", self.digest, len(keys), *keys, *args)
+
+
+def load_scripts(directory: Path) -> dict[str, Script]:
+    """Every .lua file of a folder by its name."""
+    return {path.stem: Script(path) for path in sorted(directory.glob("*.lua"))}
+
+
+class RedisCalls:
+    """Commands and scripts of concurrent requests, gathered into pipelines.
+
+    Each call has its own outcome. Redis being away, or slow beyond ANSWER_TIMEOUT_S, is raised as
+    Unavailable: the caller's request is refused and nothing is assumed about what Redis did.
+    """
+
+    def __init__(
+        self,
+        client: "Redis",
+        scripts: dict[str, Script],
+        *,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> None:
+        self.client = client
+        texts = {script.digest: script.text for script in scripts.values()}
+        self._wire = Wire(client, texts, answer_timeout_s=answer_timeout_s)
+        self.submit = self._wire.submit
+        self.submit_all = self._wire.submit_all
+
+    async def close(self) -> None:
+        """After what is under way; closes the client as well."""
+        await self._wire.close()
+        await self.client.aclose()
+
+    async def command(self, *call: Any) -> Any:
+        """One command, in the next pipeline; its answer as Redis gives it, no client's dressing."""
+        return await self._wire.submit(call)
+
+    async def run(
+        self, script: Script, keys: Sequence[str | bytes], args: Sequence[str | bytes | int]
+    ) -> tuple[str, list[Any]]:
+        """A script's answer as (word, the rest). Raises LookupError on an undocumented word."""
+        answer = await self._wire.submit(script.call(keys, args))
+        word = answer[0].decode("ascii") if isinstance(answer, list) else answer.decode("ascii")
+        if word not in script.words:
+            raise LookupError(
+                f"{script.name}.lua answered {word!r}, which its header does not name"
+            )
+        return word, answer[1:] if isinstance(answer, list) else []

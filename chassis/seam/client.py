@@ -1,0 +1,120 @@
+"""Typed calls from one service to another through the seam. Bytes cross it, never objects."""
+
+import asyncio
+from typing import Any, TypeVar
+
+import msgspec
+
+from chassis.context import current
+from chassis.problems import Problem, Unavailable
+from chassis.seam.upstream import Message, Scope, Upstream
+
+Answer = TypeVar("Answer")
+DEADLINE_S = 3.0
+
+
+class UpstreamRefused(Exception):
+    """The other service answered with an error; `status` and its problem `code` say which."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status, self.code, self.detail = status, code, detail
+
+
+class ServiceClient:
+    """Calls one service. Raises Unavailable when it does not answer in time or says 5xx."""
+
+    def __init__(self, upstream: Upstream, *, deadline_s: float = DEADLINE_S) -> None:
+        self._upstream = upstream
+        self._deadline_s = deadline_s
+
+    async def get(self, path: str, kind: type[Answer]) -> Answer | None:
+        """The decoded answer; None on 404."""
+        try:
+            return msgspec.json.decode(await self.request("GET", path), type=kind)
+        except UpstreamRefused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    async def post(self, path: str, body: Any, kind: type[Answer]) -> Answer:
+        answer = await self.request("POST", path, msgspec.json.encode(body))
+        return msgspec.json.decode(answer, type=kind)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: list[tuple[bytes, bytes]] | None = None,
+    ) -> bytes:
+        """The answer's body when it is 2xx. Raises UpstreamRefused on 4xx, Unavailable otherwise."""
+        status, answer = await self.exchange(method, path, body, headers)
+        if 200 <= status < 300:
+            return answer
+        if status >= 500:
+            raise Unavailable()
+        try:
+            document = msgspec.json.decode(answer)
+        except msgspec.DecodeError:
+            document = {}
+        raise UpstreamRefused(status, document.get("code", ""), document.get("detail", ""))
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: list[tuple[bytes, bytes]] | None = None,
+    ) -> tuple[int, bytes]:
+        """Status and body, whatever they are. Raises Unavailable after the deadline."""
+        status = 0
+        parts: list[bytes] = []
+        asked = False
+
+        async def receive() -> Message:
+            nonlocal asked
+            if asked:  # who asks again watches for a disconnect, and we stay until the answer
+                await asyncio.get_running_loop().create_future()
+            asked = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            else:
+                parts.append(message.get("body", b""))
+
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await self._upstream(_scope(method, path, body, headers or []), receive, send)
+        except Problem:
+            raise
+        except (TimeoutError, OSError) as late:
+            raise Unavailable() from late
+        return status, b"".join(parts)
+
+
+def _scope(method: str, path: str, body: bytes, extra: list[tuple[bytes, bytes]]) -> Scope:
+    path, _, query = path.partition("?")
+    headers = [*current().outgoing_headers(), (b"host", b"stampede.internal"), *extra]
+    if body:
+        headers.append((b"content-type", b"application/json"))
+        headers.append((b"content-length", b"%d" % len(body)))
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode("ascii"),
+        "query_string": query.encode("ascii"),
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 0),
+        "server": ("stampede.internal", 80),
+        "state": {},
+        "extensions": {},
+    }

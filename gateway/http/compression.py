@@ -1,0 +1,125 @@
+"""JSON answers in gzip, each once a version and not once a request.
+
+Only what is read, from the services whose answers are worth it, over a kilobyte. Never what identity
+says, nor tickets or webhook endpoints: these hold secrets, and the length of what is packed together
+with text of a stranger's choice tells of them (the BREACH attack). A service's own Content-Encoding
+stands: catalog packs seat maps itself.
+
+The packed form is another one of the same answer, so its tag is the same but weak (RFC 9110, 8.8.3).
+"""
+
+import asyncio
+import gzip
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from gateway.http.exchange import Exchange
+from gateway.http.static import accepts_gzip
+from gateway.routing import Route
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+FROM_BYTES = 1_024
+UP_TO_BYTES = 1_048_576  # beyond it an answer is streamed as it is
+LEVEL = 1  # a sale's answers live for a second: level 5 takes three times as long for a tenth less
+IN_A_THREAD_FROM_BYTES = 65_536
+KEPT_BYTES = 16 * 1_048_576
+SERVICES = frozenset({"catalog", "booking"})
+SECRET_TEMPLATES = ("/api/v1/tickets",)
+_JSON = b"application/json"
+_UNKEPT = (b"private", b"no-store")
+
+Key = tuple[str, bytes, bytes]  # path, query, entity tag
+
+
+class Compression:
+    """`applies(exchange, route)`; then `packs(headers)` and `await pack(…)`."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Key, bytes] = OrderedDict()
+        self._kept_bytes = 0
+        self._under_way: dict[Key, asyncio.Task[bytes]] = {}
+
+    def applies(self, exchange: Exchange, route: Route) -> bool:
+        return (
+            exchange.method in {"GET", "HEAD"}
+            and route.service in SERVICES
+            and route.lane != "stream"
+            and not route.template.startswith(SECRET_TEMPLATES)
+        )
+
+    def packs(self, exchange: Exchange, status: int, headers: Headers) -> bool:
+        """Whether this answer goes out packed. Its body must then be given whole to `pack`."""
+        if status != 200 or not accepts_gzip(exchange):
+            return False
+        found = dict(headers)
+        length = found.get(b"content-length", b"")
+        return (
+            found.get(b"content-type", b"").startswith(_JSON)
+            and b"content-encoding" not in found
+            and length.isdigit()
+            and FROM_BYTES <= int(length) <= UP_TO_BYTES
+        )
+
+    async def pack(
+        self, exchange: Exchange, headers: Headers, body: bytes
+    ) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """The headers and the body that go out."""
+        found = dict(headers)
+        etag = found.get(b"etag")
+        control = found.get(b"cache-control", b"no-store")
+        if etag is None or any(word in control for word in _UNKEPT):
+            packed = await _compressed(body)
+        else:
+            packed = await self._once((exchange.path, exchange.query, etag), body)
+        complete = [
+            (name, b"%d" % len(packed) if name == b"content-length" else _weak(name, value))
+            for name, value in headers
+        ]
+        return [*complete, (b"content-encoding", b"gzip")], packed
+
+    async def _once(self, key: Key, body: bytes) -> bytes:
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+            return kept
+        task = self._under_way.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._keep(key, body))
+            self._under_way[key] = task
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _keep(self, key: Key, body: bytes) -> bytes:
+        packed = await _compressed(body)
+        self._kept[key] = packed
+        self._kept_bytes += len(packed)
+        while self._kept_bytes > KEPT_BYTES:
+            _, oldest = self._kept.popitem(last=False)
+            self._kept_bytes -= len(oldest)
+        return packed
+
+
+def varied(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Says that the answer depends on Accept-Encoding, beside what it says already."""
+    others = [value for name, value in headers if name == b"vary"]
+    if any(b"accept-encoding" in value.lower() or value == b"*" for value in others):
+        return list(headers)
+    kept = [header for header in headers if header[0] != b"vary"]
+    return [*kept, (b"vary", b", ".join([*others, b"Accept-Encoding"]))]
+
+
+def as_asked(exchange: Exchange, headers: Headers) -> list[tuple[bytes, bytes]]:
+    """A 304's headers: the tag is weak when it was asked about as such."""
+    asked = exchange.headers.get(b"if-none-match") or b""
+    return [(n, _weak(n, v) if b"W/" + v in asked else v) for n, v in headers]
+
+
+async def _compressed(body: bytes) -> bytes:
+    if len(body) < IN_A_THREAD_FROM_BYTES:
+        return gzip.compress(body, LEVEL, mtime=0)
+    return await asyncio.to_thread(gzip.compress, body, LEVEL, mtime=0)
+
+
+def _weak(name: bytes, value: bytes) -> bytes:
+    return b"W/" + value if name == b"etag" and not value.startswith(b"W/") else value

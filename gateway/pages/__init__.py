@@ -1,0 +1,1 @@
+"""What the gateway itself answers: the storefront, the API's documents, health and metrics."""

@@ -1,0 +1,115 @@
+"""What the gateway answers itself: probes, metrics, the API's document, pages and files."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from chassis.concurrency.cache import FetchOnce
+from chassis.problems import MethodNotAllowed, Problem, Unavailable
+from chassis.seam.client import ServiceClient
+from chassis.wiring import Wiring
+from gateway.http.exchange import Exchange
+from gateway.http.static import File
+from gateway.pages.docs import docs_files
+from gateway.pages.openapi import SERVICES, MergedDocument
+from gateway.pages.storefront import load_storefront, plain_address
+
+Handler = Callable[[Exchange], Awaitable[None]]
+
+READY_DEADLINE_S = 1.0
+READY_KEPT_S = 1.0
+METRICS_KEPT_S = 1.0  # writing them out takes 15 ms, and probes are not limited
+READ_ONLY = {"Allow": "GET, HEAD, OPTIONS"}
+JSON = (b"content-type", b"application/json")
+STOREFRONT = Path(__file__).resolve().parents[2] / "web" / "storefront"
+
+
+class Operations:
+    """`find(path)` → who answers it here, and under which name it is counted; None: nobody."""
+
+    def __init__(self, wiring: Wiring, reachable: Callable[[str], bool]) -> None:
+        self._services = {
+            name: ServiceClient(getattr(wiring.upstreams, name), deadline_s=READY_DEADLINE_S)
+            for name in SERVICES
+        }
+        self._readiness: FetchOnce[str, bool] = FetchOnce(
+            self._ask_readiness, ttl_s=READY_KEPT_S, entries_max=len(SERVICES)
+        )
+        self._written_metrics: FetchOnce[str, bytes] = FetchOnce(
+            _write_metrics, ttl_s=METRICS_KEPT_S, entries_max=1
+        )
+        self._document = MergedDocument(
+            wiring.upstreams,
+            public_url=wiring.settings.public_url,
+            version=_version(),
+            reachable=reachable,
+        )
+        self._files: dict[str, File] = docs_files() | load_storefront(STOREFRONT)
+        self._handlers: dict[str, Handler] = {
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/metrics": self._metrics,
+            "/api/v1/openapi.json": self._openapi,
+        }
+
+    def find(self, path: str) -> tuple[Handler, str] | None:
+        handler = self._handlers.get(path)
+        if handler is not None:
+            return handler, path
+        file = self._files.get(path)
+        if file is None and (plain := plain_address(path)) is not None:
+            file = self._files.get(plain)
+        if file is not None:
+            return file.answer, "/docs" if path.startswith("/docs") else "/"
+        return None
+
+    async def _healthz(self, exchange: Exchange) -> None:
+        await _json(exchange, {"status": "ok", "service": "gateway"})
+
+    async def _readyz(self, exchange: Exchange) -> None:
+        answers = await asyncio.gather(*map(self._readiness.get, SERVICES))
+        dependencies = dict(zip(SERVICES, answers, strict=True))
+        if not all(answers):
+            raise Unavailable(dependencies=dependencies)
+        body = {"status": "ready", "service": "gateway", "dependencies": dependencies}
+        await _json(exchange, body)
+
+    async def _ask_readiness(self, name: str) -> bool:
+        try:
+            status, _ = await self._services[name].exchange("GET", "/readyz")
+        except Problem:
+            return False
+        return status == 200
+
+    async def _metrics(self, exchange: Exchange) -> None:
+        """This process's. Which one of several answers is chance: scrape each worker's own port."""
+        headers = [(b"content-type", CONTENT_TYPE_LATEST.encode("ascii"))]
+        await exchange.answer(200, headers, await self._written_metrics.get(""))
+
+    async def _openapi(self, exchange: Exchange) -> None:
+        await (await self._document.get()).answer(exchange)
+
+
+def read_only(exchange: Exchange) -> None:
+    """Raises MethodNotAllowed unless something is only read."""
+    if exchange.method not in {"GET", "HEAD"}:
+        raise MethodNotAllowed(headers=READ_ONLY)
+
+
+async def _write_metrics(_: str) -> bytes:
+    return generate_latest()
+
+
+async def _json(exchange: Exchange, body: object) -> None:
+    await exchange.answer(200, [JSON], msgspec.json.encode(body))
+
+
+def _version() -> str:
+    try:
+        return version("stampede")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0"

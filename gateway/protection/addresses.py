@@ -1,0 +1,77 @@
+"""Whose request it is: the nearest address that none of our own proxies vouches against.
+
+X-Forwarded-For is read from right to left, and only as far as trusted proxies wrote it: whatever a
+client puts there itself stays to the left of what our proxy adds, and is never reached.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from chassis.http.addresses import net_of
+from chassis.settings import Network
+
+ADDRESSES_MAX = 65_536  # parsed addresses remembered
+HOPS_MAX = 16  # entries of X-Forwarded-For read at most
+ADDRESS_LENGTH_MAX = 64  # with brackets, zone and port; longer text is none and not remembered
+
+Address = IPv4Address | IPv6Address
+
+
+class Addresses:
+    """`of(peer, forwarded)` → the client's address as text; `key` is what limits count by."""
+
+    def __init__(self, trusted_proxies: Sequence[Network]) -> None:
+        self._trusted = tuple(trusted_proxies)
+        self._is_trusted = lru_cache(ADDRESSES_MAX)(self._look_up_trust)
+        self.key = lru_cache(ADDRESSES_MAX)(net_of)
+
+    def of(self, peer: str, forwarded: Sequence[bytes]) -> str:
+        """`forwarded`: the X-Forwarded-For header lines in their order. Never raises.
+
+        An entry that is no address ends the reading: the proxy that passed it on is then the one
+        that answers for the request.
+        """
+        address = _plain(peer) or "unknown"
+        if not forwarded or not self._is_trusted(address):
+            return address
+        line = forwarded[0] if len(forwarded) == 1 else b",".join(forwarded)
+        entries = line.rsplit(b",", HOPS_MAX)
+        for entry in reversed(entries[-HOPS_MAX:]):
+            text = entry.strip().decode("latin-1")
+            hop = _plain(text) if len(text) <= ADDRESS_LENGTH_MAX else None
+            if hop is None:
+                return address
+            address = hop
+            if not self._is_trusted(address):
+                return address
+        return address
+
+    def _look_up_trust(self, address: str) -> bool:
+        if not self._trusted:
+            return False
+        parsed = _parse(address)
+        return parsed is not None and any(
+            parsed.version == network.version and parsed in network for network in self._trusted
+        )
+
+
+@lru_cache(ADDRESSES_MAX)
+def _plain(text: str) -> str | None:
+    """An address in its one canonical form, without port and brackets; None when it is none."""
+    parsed = _parse(text)
+    return None if parsed is None else str(parsed)
+
+
+def _parse(text: str) -> Address | None:
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]  # 192.0.2.1:4711, as some proxies write it
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address

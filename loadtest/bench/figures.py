@@ -1,0 +1,44 @@
+"""What a case of the bench is measured to be."""
+
+from typing import Any
+
+import msgspec
+
+from loadtest.bench.generators.traffic import Latency
+
+
+class Outbox(msgspec.Struct, frozen=True):
+    """What the worker had left to relay when the window ended (counted up to 10,000), the age of the
+    oldest of it, and how long it then took; None: longer than anybody waits.
+    """
+
+    rows: int
+    age_s: float
+    drained_in_s: float | None
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """One case's line of the report. `per_second` counts what `counts` says; `cpu_us` is per such
+    answer. `wrong` is empty when every answer was one that this case expects.
+    """
+
+    counts: str
+    per_second: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+    by_status: dict[str, int]
+    cpu_us: dict[str, float]
+    rss_mb: float
+    connections: int
+    seconds: float
+    errors: int
+    by_call: dict[str, Latency] = {}
+    wrong: dict[str, int] = {}
+    outbox: Outbox | None = None
+    extra: dict[str, Any] = {}  # what this case alone has; beside the others in the JSON
+
+    @property
+    def passed(self) -> bool:
+        return not self.wrong and not self.errors and self.per_second > 0

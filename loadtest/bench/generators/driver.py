@@ -1,0 +1,159 @@
+"""Runs a generator beside the platform: wrk with crowd.lua where there is one, else the built-in one.
+
+Both are processes of their own, so their CPU is told apart from the platform's, and both print the
+same line. The connections are a closed loop: each sends its next request when it has its answer.
+"""
+
+import asyncio
+import resource
+import shutil
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import msgspec
+
+from chassis import settings
+from loadtest.bench.generators.traffic import Heard, Latency, Traffic
+
+SCRIPT = Path(__file__).with_name("crowd.lua")
+ROOT = Path(__file__).resolve().parents[3]
+THREADS = 1  # one of wrk's makes more than any Python server takes
+GRACE_S = 30.0  # beyond the window, for reading a plan and for the last answers
+OVERALL = "all"
+
+
+class GeneratorError(Exception):
+    """The generator did not run to its end; what it said is the message."""
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What was heard, and the CPU seconds that the generator itself took."""
+
+    heard: Heard
+    cpu_s: float
+
+
+def name_of_generator() -> str:
+    return "wrk" if shutil.which("wrk") else "built-in"
+
+
+async def drive(
+    traffic: Traffic,
+    *,
+    seconds: float,
+    connections: int,
+    count: int = 0,
+    rate: float = 0.0,
+    folder: Path | None = None,
+) -> Run:
+    """Sends the traffic for so long, or (the built-in one) until `count` answers; moves `first` on.
+
+    rate: requests a second whatever the answers do (the open-loop generator).
+    """
+    with tempfile.TemporaryDirectory(prefix="stampede-bench-") as made:
+        plan = folder or Path(made)
+        traffic.write(plan)
+        wrk = None if count or rate else shutil.which("wrk")
+        command = (
+            _wrk(wrk, plan, traffic, seconds, connections)
+            if wrk
+            else _builtin(plan, traffic, seconds, connections, float(rate) if rate else count)
+        )
+        before = children_cpu_s()
+        line = await _line(command, seconds)
+        cpu_s = children_cpu_s() - before
+    heard = read(line)
+    traffic.first = heard.next
+    return Run(heard, cpu_s)
+
+
+def _wrk(wrk: str, plan: Path, traffic: Traffic, seconds: float, connections: int) -> list[str]:
+    return [
+        *(wrk, f"-t{THREADS}", f"-c{connections}", f"-d{max(1, round(seconds))}s"),
+        *("--timeout", "10s", "--latency", "-s", str(SCRIPT), traffic.base_url),
+        *("--", str(plan), str(traffic.first)),
+    ]
+
+
+def _builtin(
+    plan: Path, traffic: Traffic, seconds: float, connections: int, last: float
+) -> list[str]:
+    """`last` is a rate for the open-loop generator or a count for the other."""
+    numbers = map(str, (traffic.first, seconds, connections, last))
+    module = (
+        "loadtest.bench.generators.closed_loop"
+        if isinstance(last, int)
+        else "loadtest.bench.generators.open_loop"
+    )
+    return [sys.executable, "-m", module, str(plan), traffic.base_url, *numbers]
+
+
+async def _line(command: list[str], seconds: float) -> bytes:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=settings.inherited_environ() | {"PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(seconds + GRACE_S):
+            said, _ = await process.communicate()
+    except TimeoutError:
+        raise GeneratorError(f"{command[0]} did not end in time.") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    for line in said.splitlines():
+        if line.startswith(b"HEARD "):
+            return line.removeprefix(b"HEARD ")
+    raise GeneratorError(said.decode("utf-8", "replace")[-2000:])
+
+
+class _Line(msgspec.Struct, frozen=True):
+    seconds: float
+    next: int
+    counts: dict[str, int]
+    buckets: dict[str, int]  # "call\ttenths of a millisecond" → answers
+    wrong: dict[str, int]
+    errors: int
+    latency_us: tuple[float, float, float, float]
+
+
+def read(line: bytes) -> Heard:
+    """What a generator's line says."""
+    try:
+        said = msgspec.json.decode(line, type=_Line)
+    except msgspec.MsgspecError as nonsense:
+        raise GeneratorError(f"{nonsense}: {line[-500:]!r}") from nonsense
+    by_call: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for key, count in said.counts.items():
+        call, status = key.split("\t")
+        by_call[call][status] = count
+    buckets: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    for key, count in said.buckets.items():
+        call, tenths = key.split("\t")
+        buckets[call][int(tenths)] += count
+    latency = {call: _latency(counted) for call, counted in buckets.items()}
+    latency[OVERALL] = Latency(*(round(us / 1000, 3) for us in said.latency_us))
+    return Heard(said.seconds, said.next, dict(by_call), latency, dict(said.wrong), said.errors)
+
+
+def _latency(buckets: Counter[int]) -> Latency:
+    """From tenths of milliseconds, to which the generators count single calls."""
+    total, passed = sum(buckets.values()), 0
+    wanted = [total * 0.5, total * 0.95, total * 0.99]
+    found: list[float] = []
+    for tenths in sorted(buckets):
+        passed += buckets[tenths]
+        while len(found) < len(wanted) and passed >= wanted[len(found)]:
+            found.append(tenths / 10)
+    p50, p95, p99 = found
+    return Latency(p50, p95, p99, max(buckets) / 10)
+
+
+def children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -1,0 +1,44 @@
+"""The mailbox as a channel: messages stay in PostgreSQL, many a statement."""
+
+from collections.abc import Sequence
+
+from chassis.concurrency.coalescer import Coalescer
+from chassis.ids import uuid7
+from chassis.postgres.pool import Pool
+from notification.mailbox import store
+from notification.mailbox.store import NewMail
+from notification.outgoing import Outgoing, must_fit_a_header
+
+MAILBOX_AT_ONCE = 64  # mails a statement
+
+
+class MailboxChannel:
+    """Keeps messages in the `mailbox` table, once each by their Message-ID. Those that come together
+    travel in one statement."""
+
+    def __init__(self, pool: Pool, name: str, sender: str) -> None:
+        self._pool = pool
+        self._name = name
+        self._sender = sender
+        self._mails: Coalescer[NewMail, None] = Coalescer(
+            self._put, batch_max=MAILBOX_AT_ONCE, queue_max=16 * MAILBOX_AT_ONCE
+        )
+
+    async def send(self, message: Outgoing) -> None:
+        for value in (self._sender, message.recipient, message.subject):
+            must_fit_a_header(value)
+        await self._mails.call(
+            NewMail(
+                mail_id=uuid7(),
+                header_id=message.header_id,
+                recipient=message.recipient,
+                language=message.language,
+                subject=message.subject,
+                text=message.text,
+                html=message.html,
+            )
+        )
+
+    async def _put(self, mails: Sequence[NewMail]) -> list[None]:
+        await store.put_mails(self._pool, self._name, mails)
+        return [None] * len(mails)

@@ -1,0 +1,120 @@
+"""Which messages an event causes: the consumer's effect, a row a message.
+
+| event | mail | SMS (to accounts with a phone number) |
+|---|---|---|
+| order.created | order_confirmation | |
+| order.paid | payment_receipt | payment_receipt |
+| order.cancelled | order_cancellation | |
+| payment.refunded | payment_refund | |
+| refund.requested | refund_requested, unless granted at once | |
+| refund.approved | refund_approved; session_cancelled when that is why | session_cancelled |
+| refund.rejected | refund_rejected | |
+| refund.succeeded | refund_succeeded | |
+| ticket.transferred | ticket_received, and ticket_sent to who gave it | |
+| password.reset_asked | password_reset, before all others | |
+| password.changed | password_changed | |
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from chassis.events.envelope import Event
+from chassis.ids import uuid7
+from chassis.postgres.pool import Connection
+from contracts.booking import (
+    ORDER_CANCELLED,
+    ORDER_CREATED,
+    ORDER_PAID,
+    PAYMENT_REFUNDED,
+    REFUND_APPROVED,
+    REFUND_REJECTED,
+    REFUND_REQUESTED,
+    REFUND_SUCCEEDED,
+    TICKET_TRANSFERRED,
+    OrderCancelled,
+    OrderCreated,
+    OrderPaid,
+    PaymentRefunded,
+    RefundChanged,
+    TicketTransferred,
+)
+from contracts.identity import (
+    PASSWORD_CHANGED,
+    PASSWORD_RESET_ASKED,
+    PasswordChanged,
+    PasswordResetAsked,
+)
+from notification.messages import store
+from notification.messages.store import PlannedMessage
+
+Order = (
+    OrderCreated | OrderPaid | OrderCancelled | PaymentRefunded | RefundChanged | TicketTransferred
+)
+# What a message is about: an order, or somebody's account.
+Matter = Order | PasswordResetAsked | PasswordChanged
+
+EMAIL, SMS = "email", "sms"
+KINDS: dict[str, type[Matter]] = {
+    ORDER_CREATED: OrderCreated,
+    ORDER_PAID: OrderPaid,
+    ORDER_CANCELLED: OrderCancelled,
+    PAYMENT_REFUNDED: PaymentRefunded,
+    REFUND_REQUESTED: RefundChanged,
+    REFUND_APPROVED: RefundChanged,
+    REFUND_REJECTED: RefundChanged,
+    REFUND_SUCCEEDED: RefundChanged,
+    TICKET_TRANSFERRED: TicketTransferred,
+    PASSWORD_RESET_ASKED: PasswordResetAsked,
+    PASSWORD_CHANGED: PasswordChanged,
+}
+_DECODERS = {type_: msgspec.json.Decoder(kind) for type_, kind in KINDS.items()}
+MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
+    ORDER_CREATED: (("order_confirmation", EMAIL),),
+    ORDER_PAID: (("payment_receipt", EMAIL), ("payment_receipt", SMS)),
+    ORDER_CANCELLED: (("order_cancellation", EMAIL),),
+    PAYMENT_REFUNDED: (("payment_refund", EMAIL),),
+    REFUND_REQUESTED: (("refund_requested", EMAIL),),
+    REFUND_APPROVED: (("refund_approved", EMAIL),),
+    REFUND_REJECTED: (("refund_rejected", EMAIL),),
+    REFUND_SUCCEEDED: (("refund_succeeded", EMAIL),),
+    TICKET_TRANSFERRED: (("ticket_received", EMAIL), ("ticket_sent", EMAIL)),
+    PASSWORD_RESET_ASKED: (("password_reset", EMAIL),),
+    PASSWORD_CHANGED: (("password_changed", EMAIL),),
+}
+URGENT = {"password_reset"}  # somebody waits for it in front of the page
+# Whom a message is for, where that is not the order's buyer or the account's owner.
+READERS = {"ticket_received": "to_user_id", "ticket_sent": "from_user_id"}
+
+
+def matter_of(event: Event) -> Matter:
+    """What the event says. Raises when it is not what its emitter's contract promises."""
+    matter: Matter = _DECODERS[event.type].decode(event.data)
+    return matter
+
+
+def messages_of(event_type: str, matter: Matter) -> tuple[tuple[str, str], ...]:
+    """Templates and channels. Who need not wait for the organizer is not told that he does, and who
+    hears that a session is cancelled hears of his refund in the same mail."""
+    if isinstance(matter, RefundChanged):
+        if event_type == REFUND_REQUESTED and (
+            matter.automatic or matter.cause == "session_cancelled"
+        ):
+            return ()
+        if event_type == REFUND_APPROVED and matter.cause == "session_cancelled":
+            return (("session_cancelled", EMAIL), ("session_cancelled", SMS))
+    return MESSAGES[event_type]
+
+
+async def plan_messages(held: Connection, events: Sequence[Event]) -> None:
+    """chassis.events.inbox's `apply`. An event of another kind has no effect here."""
+    planned = []
+    for event in events:
+        if event.type in KINDS:
+            matter = matter_of(event)
+            for template, channel in messages_of(event.type, matter):
+                reader = getattr(matter, READERS.get(template, "user_id"))
+                urgent = template in URGENT
+                planned.append(PlannedMessage(uuid7(), template, channel, reader, event, urgent))
+    if planned:
+        await store.plan_messages(held, planned)

@@ -1,0 +1,276 @@
+"""Sending what is due: claim, look up the account, render, send, mark.
+
+At least once: a sender that dies between sending and marking leaves its message to the next one when
+the lease ends, and that one sends it again with the same Message-ID, by which mail programs and the
+local mailbox know it. Exactly once cannot be had from SMTP. A mail with a link that opens something has
+it made while it is written (docs/adr/0036): each attempt's replaces the one before, and so is a mail of its
+own.
+
+Mails wait while the sale is on: in a rush (RUSH messages more within a second) only a trickle goes
+out, and when that has made somebody wait for LATE_S a share of the time, so that what an order costs
+the machine just then is the order, and not the mail about it. See docs/adr/0025.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.cache import FetchOnce
+from chassis.concurrency.coalescer import Coalescer
+from chassis.context import CURRENT, RequestContext, current
+from chassis.postgres.pool import Pool
+from chassis.problems import Problem
+from chassis.seam.client import ServiceClient, UpstreamRefused
+from contracts.booking import OrderCreated
+from contracts.identity import (
+    LOOKUP_PATH,
+    LOOKUPS_MAX,
+    PASSWORD_LINKS_PATH,
+    Account,
+    AccountLookup,
+    AccountLookups,
+    Accounts,
+    PasswordLink,
+    PasswordLinkWanted,
+    PasswordResetAsked,
+)
+from notification.mailbox import store as mailbox
+from notification.messages import store
+from notification.messages.planning import SMS, matter_of
+from notification.messages.rendering import Renderer
+from notification.messages.store import ClaimedMessage, EndedMessage
+from notification.outgoing import Channel, Outgoing, SendFailed, Undeliverable
+
+AT_ONCE = 8  # messages claimed together and sent side by side, where nobody says otherwise
+ENDS_MAX = 128  # messages a statement that marks them
+LEASE_S = 120.0  # longer than the account's deadline and the channel's together
+ATTEMPTS_MAX = 12
+RETRY = Backoff(first_s=5.0, most_s=1800.0)  # all attempts together: about two hours
+POLL_S = 0.25
+RUSH = 100  # messages that became due within a second and still wait
+TRICKLE = 8  # a poll, in a rush
+LATE_S = 30.0  # how long a mail may wait for a rush to end before it gets its share
+SHARE = 0.25  # of the time, in a rush that lasts longer
+STALE_S = 10.0  # after which "please pay" is not sent behind the receipt
+ACCOUNT_TTL_S = 5.0
+ACCOUNTS_MAX = 2000
+SPAN = "2"  # what came of a request after its answer; the request itself is span 1
+PRUNE_EVERY_S = 3600.0
+KEEP_MESSAGES_DAYS = 90
+KEEP_MAILBOX_DAYS = 7
+
+FetchAccount = Callable[[UUID], Awaitable[Account | None]]
+MakeLink = Callable[[UUID], Awaitable[str | None]]
+
+
+class Skipped(Exception):
+    """There is nobody, or no longer a reason, to send it to."""
+
+
+class Sender:
+    """`header_domain`: what Message-IDs end with."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        channels: dict[str, Channel],
+        renderer: Renderer,
+        account: FetchAccount,
+        log: Any,
+        *,
+        make_link: MakeLink,
+        header_domain: str,
+        at_once: int = AT_ONCE,
+    ) -> None:
+        self._pool = pool
+        self._channels = channels
+        self._renderer = renderer
+        self._account = account
+        self._make_link = make_link
+        self._log = log
+        self._header_domain = header_domain
+        self._at_once = at_once
+        self._ends: Coalescer[EndedMessage, None] = Coalescer(
+            self._mark, batch_max=ENDS_MAX, queue_max=16 * ENDS_MAX
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sends until `stop`. A round that fails is tried again; nothing ends this but `stop`."""
+        failures = 0
+        pruned_at = float("-inf")
+        while not stop.is_set():
+            try:
+                delay_s = await self.step()
+                if time.monotonic() - pruned_at > PRUNE_EVERY_S:
+                    pruned_at = time.monotonic()
+                    await store.prune(self._pool, days=KEEP_MESSAGES_DAYS)
+                    await mailbox.prune(self._pool, days=KEEP_MAILBOX_DAYS)
+                failures = 0
+            except Exception as failure:
+                failures += 1
+                self._log.warning("sender_interrupted", reason=repr(failure))
+                delay_s = RETRY.delay_s(min(failures, 3))
+            await pause(stop, delay_s)
+
+    async def step(self) -> float:
+        """A round, as large as the moment allows; how many seconds to wait before the next."""
+        began = time.monotonic()
+        waiting = await store.waiting(self._pool, enough=RUSH)
+        rush = waiting.fresh >= RUSH
+        spared = rush and waiting.longest_s < LATE_S
+        sent = await self.round(TRICKLE if spared else None)
+        if spared or not sent:
+            return POLL_S
+        return (time.monotonic() - began) * (1 / SHARE - 1) if rush else 0.0
+
+    async def round(self, limit: int | None = None) -> int:
+        """Works off up to `limit` messages that are due, or as many as go together; how many."""
+        most = self._at_once if limit is None else min(limit, self._at_once)
+        claimed = await store.claim_messages(
+            self._pool, limit=most, lease_s=LEASE_S, stale_s=STALE_S
+        )
+        works = [self._work_off(message) for message in claimed]
+        outcomes = await asyncio.gather(*works, return_exceptions=True)
+        for outcome in outcomes:  # only now: one that could not be marked interrupts no neighbour
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return len(claimed)
+
+    async def _work_off(self, message: ClaimedMessage) -> None:
+        token = CURRENT.set(RequestContext(message.event.requestid, SPAN))
+        try:
+            await self._try(message)
+        finally:
+            CURRENT.reset(token)
+
+    async def _try(self, message: ClaimedMessage) -> None:
+        began = time.monotonic()
+        if message.attempt > ATTEMPTS_MAX:  # its last sender died with it in hand
+            await self._give_up(message, "its sender died while sending it")
+            return
+        try:
+            outgoing = await self._write(message)
+            await self._channels[message.channel].send(outgoing)
+        except Skipped as skipped:
+            await self._ends.call(EndedMessage(message, "skipped", str(skipped)))
+            self._say(message, "skipped", reason=str(skipped))
+        except Undeliverable as never:
+            await self._give_up(message, str(never))
+        except Exception as failure:
+            await self._failed(message, failure)
+        else:
+            await self._ends.call(EndedMessage(message, "sent"))
+            self._say(message, "sent", duration=f"{round((time.monotonic() - began) * 1000)}ms")
+
+    async def _write(self, message: ClaimedMessage) -> Outgoing:
+        """The message as its account is to read it. Raises Skipped when it should not go at all."""
+        if message.channel not in self._channels:
+            raise Skipped(f"there is no channel for {message.channel}")
+        if message.overtaken:
+            raise Skipped("the order was paid or cancelled meanwhile")
+        matter = matter_of(message.event)
+        if isinstance(matter, OrderCreated) and matter.expires_at <= message.claimed_at:
+            raise Skipped("the time to pay is over")
+        account = await self._account(message.user_id)
+        if account is None:
+            raise Skipped("there is no such account")
+        recipient = account.phone if message.channel == SMS else account.email
+        if not recipient:
+            raise Skipped("the account has no phone number")
+        language = self._renderer.language_of(account.locale)
+        name = account.full_name
+        header_name = f"{message.event.id}.{message.template}.{message.channel}"
+        if isinstance(matter, PasswordResetAsked):
+            link = await self._make_link(matter.reset_id)
+            if link is None:
+                raise Skipped("nobody waits for this link any more")
+            header_name += f".{message.attempt}"
+            rendered = self._renderer.mail(message.template, language, matter, name, link)
+        elif message.channel == SMS:
+            rendered = self._renderer.sms(message.template, language, matter, name)
+        else:
+            rendered = self._renderer.mail(message.template, language, matter, name)
+        return Outgoing(
+            header_id=f"<{header_name}@{self._header_domain}>",
+            recipient=recipient,
+            language=language,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+        )
+
+    async def _mark(self, ended: Sequence[EndedMessage]) -> list[None]:
+        await store.end_messages(self._pool, ended)
+        return [None] * len(ended)
+
+    async def _failed(self, message: ClaimedMessage, failure: Exception) -> None:
+        reason = _reason(failure)
+        if message.attempt >= ATTEMPTS_MAX:
+            await self._give_up(message, reason)
+            return
+        delay_s = RETRY.delay_s(message.attempt)
+        await store.put_off(self._pool, message, reason, delay_s=delay_s)
+        expected = isinstance(failure, SendFailed | Problem)
+        self._say(
+            message,
+            "failed",
+            reason=reason,
+            again_in=f"{round(delay_s)}s",
+            **({} if expected else {"exc_info": failure}),
+        )
+
+    async def _give_up(self, message: ClaimedMessage, reason: str) -> None:
+        await store.give_up(self._pool, message, reason)
+        self._say(message, "dead", reason=reason)
+
+    def _say(self, message: ClaimedMessage, outcome: str, **fields: Any) -> None:
+        """`email_sent template=order_confirmation`, in the context of the request behind it."""
+        write = self._log.info if outcome in {"sent", "skipped"} else self._log.warning
+        if message.attempt > 1:
+            fields["attempt"] = message.attempt
+        write(f"{message.channel}_{outcome}", template=message.template, **fields)
+
+
+def accounts(identity: ServiceClient) -> FetchAccount:
+    """Accounts as identity knows them now or knew them a moment ago; kept nowhere else. Lookups of
+    messages that are written together travel together."""
+
+    async def look_up(asked: Sequence[AccountLookup]) -> Sequence[Account | None]:
+        return (await identity.post(LOOKUP_PATH, AccountLookups(list(asked)), Accounts)).accounts
+
+    lookups: Coalescer[AccountLookup, Account | None] = Coalescer(
+        look_up, batch_max=LOOKUPS_MAX, queue_max=16 * LOOKUPS_MAX
+    )
+
+    async def fetch(user_id: UUID) -> Account | None:
+        context = current()
+        return await lookups.call(AccountLookup(user_id, context.request_id, context.child_span()))
+
+    return FetchOnce(fetch, ttl_s=ACCOUNT_TTL_S, entries_max=ACCOUNTS_MAX).get
+
+
+def links(identity: ServiceClient) -> MakeLink:
+    """The token of a link that resets a password, made now; None when nobody waits for it any more."""
+
+    async def make(reset_id: UUID) -> str | None:
+        wanted = PasswordLinkWanted(reset_id)
+        try:
+            return (await identity.post(PASSWORD_LINKS_PATH, wanted, PasswordLink)).token
+        except UpstreamRefused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    return make
+
+
+def _reason(failure: Exception) -> str:
+    """For the table and the log. Other failures than ours may quote an address: their kind only."""
+    if isinstance(failure, SendFailed):
+        return str(failure)
+    if isinstance(failure, Problem):
+        return failure.detail or failure.title()
+    return type(failure).__name__

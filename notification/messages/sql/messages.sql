@@ -1,0 +1,106 @@
+-- Messages: planned by events, claimed by senders.
+
+-- name: plan_messages!
+-- The effect of events. A message that was given up and whose event is sent back by an operator
+-- (`stampede dlq retry`) is due again; any other that is there already stays as it is.
+INSERT INTO messages (message_id, event_id, template, channel, user_id, event, urgent)
+SELECT * FROM unnest(:message_ids::uuid[], :event_ids::uuid[], :templates::text[],
+                     :channels::text[], :user_ids::uuid[], :events::json[], :urgent::boolean[])
+ON CONFLICT ON CONSTRAINT messages_one_by_event DO UPDATE
+SET state = 'due', attempts = 0, next_attempt = now(), reason = '', ended_at = NULL
+WHERE messages.state = 'dead';
+
+-- name: claim_messages
+-- A lease, not a lock: nothing is open while the mail is on its way, and a sender that dies leaves
+-- only a message whose lease runs out. `attempts` is the fence of whoever claimed it. `overtaken`: it
+-- waited, in a rush, until its order had been paid or cancelled.
+-- Three lanes, each the longest due first: urgent mails go before all others; then three single mails for
+-- one of those that a cancelled session writes to thousands, so that these make nobody wait for a
+-- confirmation; where one lane is empty the other has all places. What is looked at and not chosen is free
+-- again when the statement ends.
+WITH at_once AS MATERIALIZED (
+    SELECT message_id, next_attempt FROM messages
+    WHERE state = 'due' AND urgent AND next_attempt <= now()
+    ORDER BY next_attempt
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED),
+singly AS MATERIALIZED (
+    SELECT message_id, next_attempt FROM messages
+    WHERE state = 'due' AND template NOT IN ('session_cancelled', 'refund_succeeded')
+      AND NOT urgent AND next_attempt <= now()
+    ORDER BY next_attempt
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED),
+in_bulk AS MATERIALIZED (
+    SELECT message_id, next_attempt FROM messages
+    WHERE state = 'due' AND template IN ('session_cancelled', 'refund_succeeded')
+      AND NOT urgent AND next_attempt <= now()
+    ORDER BY next_attempt
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED),
+chosen AS (
+    SELECT message_id FROM (
+        SELECT message_id, next_attempt, 0 AS turn FROM at_once
+        UNION ALL
+        SELECT message_id, next_attempt, row_number() OVER (ORDER BY next_attempt) FROM singly
+        UNION ALL
+        SELECT message_id, next_attempt, 3 * row_number() OVER (ORDER BY next_attempt) FROM in_bulk) AS lanes
+    ORDER BY turn, next_attempt
+    LIMIT :limit)
+UPDATE messages
+SET attempts = attempts + 1, next_attempt = now() + make_interval(secs => :lease_s::float8)
+WHERE message_id IN (SELECT message_id FROM chosen)
+RETURNING message_id, template, channel, user_id, event, attempts, now() AS claimed_at,
+    template = 'order_confirmation'
+        AND created_at < now() - make_interval(secs => :stale_s::float8)
+        AND EXISTS (
+            SELECT 1 FROM messages AS later
+            WHERE later.template IN ('payment_receipt', 'order_cancellation')
+              AND later.event ->> 'subject' = messages.event ->> 'subject') AS overtaken;
+
+-- name: waiting^
+-- How hard it is pressed, by the index of what is due alone: what became due within this second and
+-- still waits (counted up to :enough), and how long the longest has waited.
+SELECT (SELECT count(*) FROM (
+            SELECT 1 FROM messages
+            WHERE state = 'due' AND next_attempt BETWEEN now() - interval '1 second' AND now()
+            LIMIT :enough) AS counted) AS fresh,
+       coalesce((SELECT extract(epoch FROM now() - next_attempt) FROM messages
+                 WHERE state = 'due' ORDER BY next_attempt LIMIT 1), 0)::float8 AS longest_s;
+
+-- name: end_messages!
+-- Sent or skipped, each by the attempt that claimed it and no other.
+UPDATE messages
+SET state = ended.state, next_attempt = NULL, reason = ended.reason, ended_at = now()
+FROM unnest(:message_ids::uuid[], :attempts::int[], :states::text[], :reasons::text[])
+    AS ended (message_id, attempt, state, reason)
+WHERE messages.message_id = ended.message_id
+  AND messages.state = 'due' AND messages.attempts = ended.attempt;
+
+-- name: put_off!
+-- Failed, to be tried again later.
+UPDATE messages
+SET next_attempt = now() + make_interval(secs => :delay_s::float8), reason = :reason
+WHERE message_id = :message_id AND state = 'due' AND attempts = :attempt;
+
+-- name: give_up!
+-- Failed for good: its event becomes a dead letter in the same statement, so `stampede dlq` shows it
+-- and `stampede dlq retry` makes the message due again (see plan_messages).
+WITH given_up AS (
+    UPDATE messages
+    SET state = 'dead', next_attempt = NULL, reason = :reason, ended_at = now()
+    WHERE message_id = :message_id AND state = 'due' AND attempts = :attempt
+    RETURNING event_id, event, channel || ' ' || template || ': ' || reason AS why, attempts)
+INSERT INTO dead_letters (event_id, event, reason, attempts, next_attempt)
+SELECT event_id, event::jsonb, why, attempts, NULL FROM given_up
+ON CONFLICT (event_id) DO UPDATE
+SET reason = excluded.reason, attempts = excluded.attempts, last_failed = now(), next_attempt = NULL;
+
+-- name: prune_messages!
+-- Long after the inbox forgot their events.
+DELETE FROM messages
+WHERE state <> 'due' AND created_at < now() - make_interval(days => :days::int);
+
+-- name: is_up$
+-- For the readiness probe.
+SELECT true;

@@ -1,0 +1,137 @@
+"""The only place of notification that runs SQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+
+from chassis.events.envelope import Event
+from chassis.postgres.pool import Connection, Pool, connection, load_queries
+
+_sql = load_queries(Path(__file__).parent / "sql")
+_events = msgspec.json.Decoder(Event)
+
+
+class PlannedMessage(msgspec.Struct, frozen=True):
+    """One message that an event causes."""
+
+    message_id: UUID
+    template: str
+    channel: str
+    user_id: UUID
+    event: Event
+    urgent: bool = False
+
+
+class ClaimedMessage(msgspec.Struct, frozen=True):
+    """A message that this sender alone may send until its lease ends. `attempt` counts from 1."""
+
+    message_id: UUID
+    template: str
+    channel: str
+    user_id: UUID
+    event: Event
+    attempt: int
+    claimed_at: datetime  # PostgreSQL's time
+    overtaken: bool  # its order has ended in one way or another while it waited
+
+
+class EndedMessage(msgspec.Struct, frozen=True):
+    """What became of a claimed message; `state`: sent or skipped."""
+
+    message: ClaimedMessage
+    state: str
+    reason: str = ""
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Messages that nobody has claimed: how many became due within a second, counted only so far,
+    and the seconds that the longest has waited."""
+
+    fresh: int
+    longest_s: float
+
+
+async def plan_messages(held: Connection, messages: Sequence[PlannedMessage]) -> None:
+    """Inside the inbox's transaction."""
+    await _sql.plan_messages(
+        held,
+        message_ids=[one.message_id for one in messages],
+        event_ids=[one.event.id for one in messages],
+        templates=[one.template for one in messages],
+        channels=[one.channel for one in messages],
+        user_ids=[one.user_id for one in messages],
+        events=[msgspec.json.encode(one.event).decode() for one in messages],
+        urgent=[one.urgent for one in messages],
+    )
+
+
+async def claim_messages(
+    pool: Pool, *, limit: int, lease_s: float, stale_s: float
+) -> list[ClaimedMessage]:
+    """Up to `limit` messages that are due: urgent ones, then the longest due; those of a cancelled
+    session have a quarter of the places while others wait."""
+    async with connection(pool) as lent:
+        claimed = _sql.claim_messages(lent, limit=limit, lease_s=lease_s, stale_s=stale_s)
+        rows = [row async for row in claimed]
+    return [
+        ClaimedMessage(
+            message_id=row["message_id"],
+            template=row["template"],
+            channel=row["channel"],
+            user_id=row["user_id"],
+            event=_events.decode(row["event"]),
+            attempt=row["attempts"],
+            claimed_at=row["claimed_at"],
+            overtaken=row["overtaken"],
+        )
+        for row in rows
+    ]
+
+
+async def waiting(pool: Pool, *, enough: int) -> Waiting:
+    """What is due; `fresh` is counted up to `enough`."""
+    async with connection(pool) as lent:
+        return Waiting(**await _sql.waiting(lent, enough=enough))
+
+
+async def end_messages(pool: Pool, ended: Sequence[EndedMessage]) -> None:
+    """Leaves those alone that another attempt has by now."""
+    async with connection(pool) as lent:
+        await _sql.end_messages(
+            lent,
+            message_ids=[one.message.message_id for one in ended],
+            attempts=[one.message.attempt for one in ended],
+            states=[one.state for one in ended],
+            reasons=[one.reason for one in ended],
+        )
+
+
+async def put_off(pool: Pool, message: ClaimedMessage, reason: str, *, delay_s: float) -> None:
+    async with connection(pool) as lent:
+        await _sql.put_off(
+            lent,
+            message_id=message.message_id,
+            attempt=message.attempt,
+            reason=reason,
+            delay_s=delay_s,
+        )
+
+
+async def give_up(pool: Pool, message: ClaimedMessage, reason: str) -> None:
+    async with connection(pool) as lent:
+        await _sql.give_up(
+            lent, message_id=message.message_id, attempt=message.attempt, reason=reason
+        )
+
+
+async def prune(pool: Pool, *, days: int) -> None:
+    async with connection(pool) as lent:
+        await _sql.prune_messages(lent, days=days)
+
+
+async def is_up(pool: Pool) -> bool:
+    async with connection(pool) as lent:
+        return bool(await _sql.is_up(lent))

@@ -1,0 +1,336 @@
+"""Webhook endpoints of organizers: made, changed, tested; their deliveries seen and sent again."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, HeaderParameter, QueryParameter, RawBody
+from msgspec import UNSET
+
+from chassis.auth.access import access
+from chassis.auth.tokens import Principal
+from chassis.http.bodies import decode
+from chassis.http.idempotency import Effect, once
+from chassis.http.pagination import PageNumber, PageSize
+from chassis.postgres.pool import Pool, connection, transaction
+from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused, NotFound, Unavailable
+from notification.webhooks import endpoints, store
+from notification.webhooks.endpoints import OutsideChecks, asker
+from notification.webhooks.problems import EndpointInactive, TooManyEndpoints
+from notification.webhooks.wire import (
+    ChangeEndpoint,
+    CreateEndpoint,
+    Delivery,
+    DeliveryInFull,
+    DeliveryList,
+    DeliveryStatus,
+    Endpoint,
+    EndpointList,
+    NewEndpoint,
+    NewSecret,
+    Nothing,
+    RotateSecret,
+    shown,
+    shown_delivery,
+    shown_in_full,
+)
+
+PATH = "/api/v1/webhook-endpoints"
+ONE = PATH + "/{endpoint_id:uuid}"
+WHO = ("organizer", "admin")
+TAGS = ("Webhooks",)
+ONCE = (IdempotencyInFlight, IdempotencyKeyReused)
+NO_STORE = {"Cache-Control": "no-store"}  # an answer may hold a secret
+
+Asked = NamedDependency[Principal]
+Key = Annotated[
+    str | None,
+    HeaderParameter(name="Idempotency-Key", description="Same key, same body: same answer."),
+]
+Status = Annotated[DeliveryStatus | None, QueryParameter(description="Only these.")]
+
+
+def _documented(kind: Any, status: int = 200) -> dict[int, Any]:
+    return {status: ResponseSpec(data_container=kind, generate_examples=False, description="")}
+
+
+def _checks(request: Request[Any, Any, Any]) -> OutsideChecks:
+    checks: OutsideChecks = request.app.state.webhook_checks
+    return checks
+
+
+def _answer(document: Any) -> Response[bytes]:
+    return Response(msgspec.json.encode(document), media_type="application/json", headers=NO_STORE)
+
+
+async def _once(
+    request: Request[Any, Any, Any],
+    principal: Principal,
+    *,
+    key: str | None,
+    body: Any,
+    status: int,
+    effect: Effect,
+) -> Response[bytes]:
+    """The POST's effect, once per key, which belongs to the operation and its path parameters."""
+    parameters = map(str, request.path_params.values())
+    sent = await once(
+        request.app.state.pool,
+        user_id=principal.user_id,
+        route=" ".join([request.route_handler.handler_name, *parameters]),
+        key=key,
+        body=body,
+        status=status,
+        effect=effect,
+    )
+    sent.headers.update(NO_STORE)
+    return sent
+
+
+@post(
+    PATH,
+    operation_id="create_webhook_endpoint",
+    summary="Subscribe to events",
+    tags=TAGS,
+    opt=access(*WHO, body=CreateEndpoint, problems=(*ONCE, TooManyEndpoints, Unavailable)),
+    responses=_documented(NewEndpoint, 201),
+)
+async def create_webhook_endpoint(
+    request: Request[Any, Any, Any], principal: Asked, body: RawBody, idempotency_key: Key = None
+) -> Response[bytes]:
+    """The answer has the secret that deliveries are signed with; it is not shown again."""
+    who, wanted = asker(principal), decode(CreateEndpoint, body)
+    checks = _checks(request)
+    checked = msgspec.structs.replace(wanted, url=await checks.url(wanted.url))
+    if checked.show_id is not None:
+        await checks.show(who, checked.show_id)
+    return await _once(
+        request,
+        principal,
+        key=idempotency_key,
+        body=wanted,
+        status=201,
+        effect=lambda held: endpoints.create_endpoint(held, who, checked),
+    )
+
+
+@get(
+    PATH,
+    operation_id="list_webhook_endpoints",
+    summary="Your webhook endpoints",
+    tags=TAGS,
+    opt=access(*WHO),
+    responses=_documented(EndpointList),
+)
+async def list_webhook_endpoints(
+    request: Request[Any, Any, Any],
+    principal: Asked,
+    page: PageNumber = 1,
+    page_size: PageSize = 20,
+) -> Response[bytes]:
+    """Newest first; an admin's list has everybody's."""
+    pool: Pool = request.app.state.pool
+    rows, total = await store.list_endpoints(pool, asker(principal).owner_id, page, page_size)
+    return _answer(EndpointList([shown(row) for row in rows], page, page_size, total))
+
+
+@get(
+    ONE,
+    operation_id="get_webhook_endpoint",
+    summary="One webhook endpoint",
+    tags=TAGS,
+    opt=access(*WHO),
+    responses=_documented(Endpoint),
+)
+async def get_webhook_endpoint(
+    request: Request[Any, Any, Any], principal: Asked, endpoint_id: FromPath[UUID]
+) -> Response[bytes]:
+    """Without its secret."""
+    async with connection(request.app.state.pool) as lent:
+        row = await store.endpoint(lent, endpoint_id, asker(principal).owner_id)
+    if row is None:
+        raise NotFound()
+    return _answer(shown(row))
+
+
+@patch(
+    ONE,
+    operation_id="change_webhook_endpoint",
+    summary="Change a webhook endpoint, or switch it on or off",
+    tags=TAGS,
+    opt=access(*WHO, body=ChangeEndpoint),
+    responses=_documented(Endpoint),
+)
+async def change_webhook_endpoint(
+    request: Request[Any, Any, Any], principal: Asked, endpoint_id: FromPath[UUID], body: RawBody
+) -> Response[bytes]:
+    """Changes what is sent. What is switched off is told of nothing that happens meanwhile."""
+    who, change = asker(principal), decode(ChangeEndpoint, body)
+    if change.url is not UNSET:
+        change = msgspec.structs.replace(change, url=await _checks(request).url(change.url))
+    async with transaction(request.app.state.pool) as held:
+        return _answer(await endpoints.change_endpoint(held, who, endpoint_id, change))
+
+
+@delete(
+    ONE,
+    operation_id="delete_webhook_endpoint",
+    summary="End a subscription",
+    tags=TAGS,
+    status_code=204,
+    opt=access(*WHO),
+)
+async def delete_webhook_endpoint(
+    request: Request[Any, Any, Any], principal: Asked, endpoint_id: FromPath[UUID]
+) -> None:
+    """Its deliveries go with it, also those that are still to be tried."""
+    pool: Pool = request.app.state.pool
+    if not await store.delete_endpoint(pool, endpoint_id, asker(principal).owner_id):
+        raise NotFound()
+    endpoints.log.info("webhook_endpoint_deleted", endpoint=endpoint_id)
+
+
+@post(
+    ONE + "/rotate-secret",
+    operation_id="rotate_webhook_secret",
+    summary="Change the secret",
+    tags=TAGS,
+    status_code=200,
+    opt=access(*WHO, body=RotateSecret, problems=ONCE),
+    responses=_documented(NewSecret),
+)
+async def rotate_webhook_secret(
+    request: Request[Any, Any, Any],
+    principal: Asked,
+    endpoint_id: FromPath[UUID],
+    body: RawBody,
+    idempotency_key: Key = None,
+) -> Response[bytes]:
+    """Until the overlap is over, deliveries carry a signature by the old secret beside the new one's."""
+    who, wanted = asker(principal), decode(RotateSecret, body) if body else RotateSecret()
+    return await _once(
+        request,
+        principal,
+        key=idempotency_key,
+        body=wanted,
+        status=200,
+        effect=lambda held: endpoints.rotate_secret(held, who, endpoint_id, wanted),
+    )
+
+
+@post(
+    ONE + "/test",
+    operation_id="send_test_webhook",
+    summary="Send a ping",
+    tags=TAGS,
+    status_code=202,
+    opt=access(*WHO, body=Nothing, problems=(*ONCE, EndpointInactive)),
+    responses=_documented(Delivery, 202),
+)
+async def send_test_webhook(
+    request: Request[Any, Any, Any],
+    principal: Asked,
+    endpoint_id: FromPath[UUID],
+    body: RawBody,
+    idempotency_key: Key = None,
+) -> Response[bytes]:
+    """Sends `stampede.webhook.ping.v1`, signed and retried like everything else."""
+    who, nothing = asker(principal), decode(Nothing, body) if body else Nothing()
+    return await _once(
+        request,
+        principal,
+        key=idempotency_key,
+        body=nothing,
+        status=202,
+        effect=lambda held: endpoints.send_test(held, who, endpoint_id),
+    )
+
+
+@get(
+    ONE + "/deliveries",
+    operation_id="list_webhook_deliveries",
+    summary="What was sent, and what came of it",
+    tags=TAGS,
+    opt=access(*WHO),
+    responses=_documented(DeliveryList),
+)
+async def list_webhook_deliveries(
+    request: Request[Any, Any, Any],
+    principal: Asked,
+    endpoint_id: FromPath[UUID],
+    *,
+    status: Status = None,
+    page: PageNumber = 1,
+    page_size: PageSize = 20,
+) -> Response[bytes]:
+    """Newest first; those that ended are kept for two weeks."""
+    async with connection(request.app.state.pool) as lent:
+        if await store.endpoint(lent, endpoint_id, asker(principal).owner_id) is None:
+            raise NotFound()
+        rows, total = await store.list_deliveries(lent, endpoint_id, status, page, page_size)
+    found = [shown_delivery(row) for row in rows]
+    return _answer(DeliveryList(found, page, page_size, total))
+
+
+@get(
+    PATH + "/deliveries/{delivery_id:uuid}",
+    operation_id="get_webhook_delivery",
+    summary="One delivery with its payload",
+    tags=TAGS,
+    opt=access(*WHO),
+    responses=_documented(DeliveryInFull),
+)
+async def get_webhook_delivery(
+    request: Request[Any, Any, Any], principal: Asked, delivery_id: FromPath[UUID]
+) -> Response[bytes]:
+    """With the body as it is sent, byte for byte."""
+    async with connection(request.app.state.pool) as lent:
+        found = await store.delivery(lent, delivery_id, asker(principal).owner_id)
+    if found is None:
+        raise NotFound()
+    return _answer(shown_in_full(found))
+
+
+@post(
+    PATH + "/deliveries/{delivery_id:uuid}/resend",
+    operation_id="resend_webhook_delivery",
+    summary="Send it again",
+    tags=TAGS,
+    status_code=202,
+    opt=access(*WHO, body=Nothing, problems=(*ONCE, EndpointInactive)),
+    responses=_documented(Delivery, 202),
+)
+async def resend_webhook_delivery(
+    request: Request[Any, Any, Any],
+    principal: Asked,
+    delivery_id: FromPath[UUID],
+    body: RawBody,
+    idempotency_key: Key = None,
+) -> Response[bytes]:
+    """The same body under the same webhook-id, whatever became of it before."""
+    who, nothing = asker(principal), decode(Nothing, body) if body else Nothing()
+    return await _once(
+        request,
+        principal,
+        key=idempotency_key,
+        body=nothing,
+        status=202,
+        effect=lambda held: endpoints.resend(held, who, delivery_id),
+    )
+
+
+WEBHOOK_ROUTES = [
+    create_webhook_endpoint,
+    list_webhook_endpoints,
+    get_webhook_endpoint,
+    change_webhook_endpoint,
+    delete_webhook_endpoint,
+    rotate_webhook_secret,
+    send_test_webhook,
+    list_webhook_deliveries,
+    get_webhook_delivery,
+    resend_webhook_delivery,
+]

@@ -1,0 +1,175 @@
+"""What organizers send about their endpoints."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from chassis.http.bodies import whole
+from notification.webhooks.addresses import URL_LENGTH_MAX
+from notification.webhooks.payloads import TOLD, EventType
+from notification.webhooks.store import DeliveryRow, EndpointRow, SentDelivery
+
+OVERLAP_HOURS_DEFAULT = 24
+OVERLAP_HOURS_MAX = 168
+
+Address = Annotated[
+    str,
+    Meta(
+        min_length=8,
+        max_length=URL_LENGTH_MAX,
+        pattern=whole("https?://[!-~]+"),
+        description="https, on port 443 or 8443, of a host on the Internet.",
+    ),
+]
+Types = Annotated[list[EventType], Meta(min_length=1, max_length=2 * len(TOLD))]
+
+
+class CreateEndpoint(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Without a show: all shows of yours, also later ones (an admin's: everybody's)."""
+
+    url: Address
+    event_types: Types
+    show_id: UUID | None = None
+
+
+class ChangeEndpoint(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Only what is sent changes."""
+
+    url: Address | UnsetType = UNSET
+    event_types: Types | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+
+
+class RotateSecret(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """For how long older secrets sign beside the new one; 0: they end now."""
+
+    overlap_hours: Annotated[int, Meta(ge=0, le=OVERLAP_HOURS_MAX)] = OVERLAP_HOURS_DEFAULT
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A body that may be left out, and says nothing when it is there."""
+
+
+DeliveryStatus = Literal["pending", "delivered", "failed"]
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """`disabled_reason` says why we switched it off: `gone` (the receiver answered 410) or `failing`.
+    `failing_since`: no delivery has succeeded since then."""
+
+    endpoint_id: UUID
+    owner_id: UUID
+    show_id: UUID | None
+    url: str
+    event_types: list[str]
+    active: bool
+    disabled_reason: str | None
+    failing_since: datetime | None
+    created_at: datetime
+    changed_at: datetime
+
+
+class NewEndpoint(Endpoint, frozen=True, kw_only=True):
+    """`secret` is shown this once."""
+
+    secret: str
+
+
+class EndpointList(msgspec.Struct, frozen=True):
+    endpoints: list[Endpoint]
+    page: int
+    page_size: int
+    total: int
+
+
+class NewSecret(msgspec.Struct, frozen=True):
+    """`secret` is shown this once; older ones sign beside it until `overlap_until`."""
+
+    endpoint_id: UUID
+    secret: str
+    overlap_until: datetime
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """`webhook_id` is what the receiver sees as webhook-id: the event's id, the same on every attempt.
+    `attempts` since it was made, or last resent; the other `last_*` tell of the last attempt that
+    ended. `response` is the beginning of what the receiver answered."""
+
+    delivery_id: UUID
+    endpoint_id: UUID
+    webhook_id: UUID
+    event_type: str
+    status: DeliveryStatus
+    attempts: int
+    next_attempt_at: datetime | None
+    last_attempt_at: datetime | None
+    last_status: int | None
+    last_error: str | None
+    last_latency_ms: int | None
+    response: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class DeliveryInFull(Delivery, frozen=True, kw_only=True):
+    """With `payload`: the body as it is sent."""
+
+    payload: str
+
+
+class DeliveryList(msgspec.Struct, frozen=True):
+    """Newest first. `total` counts to 100,000."""
+
+    deliveries: list[Delivery]
+    page: int
+    page_size: int
+    total: int
+
+
+def shown(row: EndpointRow) -> Endpoint:
+    return Endpoint(**_endpoint(row))
+
+
+def shown_with_secret(row: EndpointRow, secret: str) -> NewEndpoint:
+    return NewEndpoint(**_endpoint(row), secret=secret)
+
+
+def shown_delivery(row: DeliveryRow) -> Delivery:
+    return Delivery(**_delivery(row))
+
+
+def shown_in_full(sent: SentDelivery) -> DeliveryInFull:
+    return DeliveryInFull(**_delivery(sent.row), payload=sent.body)
+
+
+def _endpoint(row: EndpointRow) -> dict[str, Any]:
+    values = msgspec.structs.asdict(row)
+    for name in ("failing_since", "created_at", "changed_at"):
+        values[name] = whole_seconds(values[name])
+    return values
+
+
+def _delivery(row: DeliveryRow) -> dict[str, Any]:
+    return {
+        "delivery_id": row.delivery_id,
+        "endpoint_id": row.endpoint_id,
+        "webhook_id": row.event_id,
+        "event_type": row.type,
+        "status": row.state,
+        "attempts": row.attempts,
+        "next_attempt_at": whole_seconds(row.next_attempt),
+        "last_attempt_at": whole_seconds(row.last_attempt_at),
+        "last_status": row.last_status,
+        "last_error": row.last_error,
+        "last_latency_ms": row.last_latency_ms,
+        "response": row.last_response,
+        "created_at": whole_seconds(row.created_at),
+        "ended_at": whole_seconds(row.ended_at),
+    }
+
+
+def whole_seconds(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(microsecond=0)

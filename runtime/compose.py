@@ -1,0 +1,101 @@
+"""The composition root: which service is in this process, which one is far away, and who hears what.
+
+`stampede up` puts everything into one process, `stampede serve X` one service, tests whatever they
+need: all of them through `compose`.
+"""
+
+import importlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from chassis.events.broker import Broker, MemoryBroker, Subscriber
+from chassis.events.nats.broker import NatsBroker
+from chassis.postgres.migrations import migrate
+from chassis.seam.client import ServiceClient
+from chassis.seam.upstream import HttpUpstream, Receive, Scope, Send, Upstream, Upstreams
+from chassis.settings import Settings
+from chassis.wiring import Wiring, wire
+
+SERVICES = ("identity", "catalog", "booking", "notification")
+PORTS = {"gateway": 8000, "identity": 8001, "catalog": 8002, "booking": 8003, "notification": 8004}
+PORTS["sandbox"] = 8005  # a payment provider, no service: what is beside the platform
+EVENTS_DEADLINE_S = 15.0  # a subscriber works through a whole batch within it
+HERE = Path(__file__).resolve().parent.parent
+
+
+class LocalUpstream:
+    """A service of this process; its app is set once it has been built."""
+
+    def __init__(self) -> None:
+        self.app: Any = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+class Platform:
+    """The apps of this process by name, and the wiring they share."""
+
+    def __init__(
+        self, wiring: Wiring, apps: dict[str, Any], remote: Sequence[HttpUpstream]
+    ) -> None:
+        self.wiring = wiring
+        self.apps = apps
+        self._remote = remote
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Platform"]:
+        """Opens pools and clients of every app here, and closes them in reverse."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.wiring.broker.close)
+            for upstream in self._remote:
+                await upstream.open()
+                stack.push_async_callback(upstream.close)
+            for app in self.apps.values():
+                await stack.enter_async_context(app.lifespan())
+            yield self
+
+
+def compose(settings: Settings, local: Sequence[str] = SERVICES) -> Platform:
+    """Builds the services named in `local`; the others are reached by their URLs."""
+    upstreams: dict[str, Upstream] = {}
+    for name in SERVICES:
+        if name in local:
+            upstreams[name] = LocalUpstream()
+        else:
+            url = getattr(settings, f"{name}_url") or f"http://127.0.0.1:{PORTS[name]}"
+            upstreams[name] = HttpUpstream(url)
+    seam = Upstreams(**upstreams)
+    wiring = wire(settings, seam, broker(settings, subscribers(seam)))
+    apps = {}
+    for name in SERVICES:
+        upstream = upstreams[name]
+        if isinstance(upstream, LocalUpstream):
+            upstream.app = importlib.import_module(f"{name}.asgi").create_app(wiring)
+            apps[name] = upstream.app
+    remote = [one for one in upstreams.values() if isinstance(one, HttpUpstream)]
+    return Platform(wiring, apps, remote)
+
+
+def broker(settings: Settings, heard_by: Sequence[Subscriber]) -> Broker:
+    """NATS when it has a URL. Nothing connects before an event is published or consumed."""
+    if settings.nats_url is None:
+        return MemoryBroker(heard_by)
+    return NatsBroker(settings.nats_url, heard_by, database_url=settings.database_url or "")
+
+
+def subscribers(upstreams: Upstreams) -> list[Subscriber]:
+    """Who hears which events; each consumer's contract says what it wants."""
+    found = []
+    for name in ("catalog", "notification"):
+        contract = importlib.import_module(f"contracts.{name}")
+        client = ServiceClient(getattr(upstreams, name), deadline_s=EVENTS_DEADLINE_S)
+        found.append(Subscriber(name, client, frozenset(contract.SUBSCRIBES_TO)))
+    return found
+
+
+async def migrate_all(database_url: str, names: Sequence[str] = SERVICES) -> dict[str, list[str]]:
+    """Brings every service's schema up to date; returns what was applied to each."""
+    return {name: await migrate(database_url, name, HERE / name / "migrations") for name in names}

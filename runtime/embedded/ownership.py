@@ -1,0 +1,121 @@
+"""Who owns a data directory, and where the owner's servers listen.
+
+The owner holds an flock on `<data_dir>/servers.lock`, which the kernel drops however the owner
+ends, and writes its pid and URLs into the file. What the file says is true only while the lock
+is held.
+"""
+
+import fcntl
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.embedded.errors import EmbeddedError
+
+LOCK_NAME = "servers.lock"
+LOCK_PATIENCE_S = 0.5  # outlasts a reader's probe and the last breath of a killed owner
+
+
+@dataclass(frozen=True)
+class ServerUrls:
+    """Where the servers listen; empty for one that was not asked for."""
+
+    database_url: str = ""
+    redis_url: str = ""
+
+
+class Ownership:
+    """The right to run servers on one data directory, held from `take` to `release`."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._fd: int | None = None
+
+    def take(self) -> None:
+        """Raises EmbeddedError naming the other process if it is taken."""
+        path = self._data_dir / LOCK_NAME
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise EmbeddedError(
+                f"{path} cannot be written ({error.strerror}): run as the user who owns it,"
+                " or choose another data directory."
+            ) from error
+        give_up = time.monotonic() + LOCK_PATIENCE_S
+        while not _try_lock(fd, fcntl.LOCK_EX):
+            if time.monotonic() > give_up:
+                pid = _read(fd).get("pid", "unknown")
+                os.close(fd)
+                raise EmbeddedError(
+                    f"Another stampede (pid {pid}) uses {self._data_dir}: stop it,"
+                    " or choose another data directory."
+                )
+            time.sleep(0.02)
+        self._fd = fd
+        self._write({"pid": os.getpid()})
+
+    def publish(self, urls: ServerUrls) -> None:
+        """Let `running_urls` find the servers."""
+        self._write(
+            {
+                "pid": os.getpid(),
+                "database_url": urls.database_url,
+                "redis_url": urls.redis_url,
+            }
+        )
+
+    def give_file_to(self, uid: int, gid: int) -> None:
+        """So that the account the servers run as may one day start them without root."""
+        assert self._fd is not None
+        os.fchown(self._fd, uid, gid)
+
+    def release(self) -> None:
+        """Idempotent. The file stays: deleting it would let two owners lock two files."""
+        if self._fd is not None:
+            self._write({})
+            os.close(self._fd)
+            self._fd = None
+
+    def _write(self, facts: dict[str, object]) -> None:
+        assert self._fd is not None
+        text = json.dumps(facts).encode()
+        os.pwrite(self._fd, text, 0)
+        os.ftruncate(self._fd, len(text))
+
+
+def running_urls(data_dir: Path) -> ServerUrls | None:
+    """URLs of the servers some living process runs on `data_dir`; None if there is none.
+
+    Also None while that process is still starting them.
+    """
+    try:
+        fd = os.open(data_dir / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if _try_lock(fd, fcntl.LOCK_SH):
+            return None
+        facts = _read(fd)
+    finally:
+        os.close(fd)
+    if "redis_url" not in facts:
+        return None
+    return ServerUrls(str(facts["database_url"]), str(facts["redis_url"]))
+
+
+def _try_lock(fd: int, kind: int) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(fd: int) -> dict[str, object]:
+    try:
+        facts = json.loads(os.pread(fd, 4096, 0))
+    except ValueError:  # empty, or caught between write and truncate
+        return {}
+    return facts if isinstance(facts, dict) else {}

@@ -1,0 +1,212 @@
+"""One server process: launched, watched, launched again when it dies, ended in steps."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import psutil
+
+from runtime.embedded.account import Account
+from runtime.embedded.spawning import (
+    KILLED_WITHIN_S,
+    Backoff,
+    OnEvent,
+    tethered,
+    wait_for_exit,
+    wait_gone,
+)
+
+LOG_MAX_BYTES = 10_000_000  # then it is set aside, one old one kept, at the next launch
+
+
+@dataclass(frozen=True)
+class ServerSpec:
+    """How to run one server in `folder`, its working directory and that of no other program.
+
+    `stop_steps` are signals in rising severity, each with the seconds it is given; SIGKILL follows.
+    `pid_file`'s first line names the main process. `stale` files make no sense without a process.
+    `remedy` is what to do when it will not start.
+    """
+
+    name: str
+    program: Path
+    args: Sequence[str]
+    folder: Path
+    log: Path
+    account: Account | None
+    ready: Callable[[int], bool]
+    pid_file: Path
+    stale: Sequence[Path]
+    stop_steps: Sequence[tuple[signal.Signals, float]]
+    remedy: str
+
+
+class ServerProcess:
+    def __init__(self, spec: ServerSpec, on_event: OnEvent) -> None:
+        self.spec = spec
+        self._on_event = on_event
+        self._process: subprocess.Popen[bytes] | None = None
+        self._backoff = Backoff()
+        self._announced = False
+
+    @property
+    def pid(self) -> int | None:
+        """None while it is not running."""
+        if self._process is None or self._process.poll() is not None:
+            return None
+        return self._process.pid
+
+    def take_over(self) -> None:
+        """End what an earlier owner left running here; may take as long as the stop steps."""
+        for signum, grace_s in self.spec.stop_steps:
+            left = processes_in(self.spec.folder, self.spec.program.name)
+            main = [one for one in left if one.pid == first_line_pid(self.spec.pid_file)]
+            if not main:
+                break
+            self._on_event("server_left_over", {"server": self.spec.name, "pid": main[0].pid})
+            _signal(main, signum)
+            wait_gone(left, grace_s)
+        self._kill_remains()
+
+    def launch(self) -> None:
+        """Start it; ready some time later. Raises OSError when the system refuses."""
+        for path in self.spec.stale:
+            path.unlink(missing_ok=True)
+        self._process = launch(self.spec, self.spec.stop_steps[0][0], self.spec.args)
+        self._backoff.started()
+        self._announced = False
+
+    def ready(self) -> bool:
+        """Whether it takes connections; says so once in an event."""
+        pid = self.pid
+        if pid is None or not (self._announced or self.spec.ready(pid)):
+            return False
+        if not self._announced:
+            self._announced = True
+            self._on_event("server_ready", {"server": self.spec.name, "pid": pid})
+        return True
+
+    def poll(self) -> None:
+        """Launch it again, with backoff, if it died. Does not wait for it to be ready."""
+        if self._process is None:
+            return
+        if self.pid is not None:
+            self.ready()
+            return
+        if not self._backoff.waiting:
+            self._count_death(self._process.returncode)
+        if self._backoff.due():
+            try:
+                self._kill_remains()
+                self.launch()
+            except OSError as error:  # no memory, no processes left: later perhaps
+                self._count_death(str(error))
+
+    def ask_stop(self) -> None:
+        if self.pid is not None:
+            _signal([psutil.Process(self.pid)], self.spec.stop_steps[0][0])
+
+    def stop(self) -> None:
+        """Returns when it and all its own processes are gone. Idempotent."""
+        process = self._process
+        if process is None:
+            return
+        for signum, grace_s in self.spec.stop_steps:
+            if process.poll() is None:
+                process.send_signal(signum)
+                wait_for_exit(process, grace_s)
+        if process.poll() is None:
+            process.kill()
+            wait_for_exit(process, KILLED_WITHIN_S)
+        self._kill_remains()
+        self._process = None
+        self._on_event("server_stopped", {"server": self.spec.name})
+
+    def last_words(self) -> str:
+        """The last line of its log that tells why it would not start."""
+        with suppress(OSError):
+            lines = self.spec.log.read_text("utf-8", "replace").splitlines()[-40:]
+            telling = [line for line in lines if "FATAL" in line or "PANIC" in line or "# " in line]
+            return (telling or lines or [""])[-1].strip()
+        return ""
+
+    def _count_death(self, how: object) -> None:
+        delay_s = self._backoff.died()
+        facts = {"server": self.spec.name, "exit": how, "restart_in_s": delay_s}
+        self._on_event("server_died", facts)
+
+    def _kill_remains(self) -> None:
+        """PostgreSQL's processes may outlive a killed postmaster and keep a new one from starting.
+
+        What they were doing was never acknowledged or is in the log; recovery takes it from there.
+        """
+        kill_in(self.spec.folder, self.spec.program.name)
+
+
+def launch(
+    spec: ServerSpec, death_signal: signal.Signals, args: Sequence[str]
+) -> subprocess.Popen[bytes]:
+    """Start the spec's program in its folder, in a session of its own, its output to its log.
+
+    Nothing of the machine's time zone, language or PostgreSQL client settings reaches it.
+    """
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_"))}
+    env |= {"TZ": "UTC", "LC_ALL": "C", "LANG": "C"}
+    with _open_log(spec.log, spec.account) as log:
+        return subprocess.Popen(
+            tethered([str(spec.program), *args], death_signal, spec.account),
+            cwd=spec.folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C at the terminal is ours to act upon
+            umask=0o077,
+        )
+
+
+def _open_log(path: Path, account: Account | None) -> BinaryIO:
+    if path.exists() and path.stat().st_size > LOG_MAX_BYTES:
+        path.replace(path.with_name(path.name + ".1"))
+    log = path.open("ab")
+    if account is not None:
+        os.fchown(log.fileno(), account.uid, account.gid)
+    return log
+
+
+def processes_in(folder: Path, program: str) -> list[psutil.Process]:
+    """Living processes called `program` whose working directory is `folder`."""
+    found = []
+    for process in psutil.process_iter(["name"]):
+        if process.info["name"] != program:
+            continue
+        with suppress(psutil.Error, OSError):  # gone meanwhile, or somebody else's
+            if Path(process.cwd()) == folder:
+                found.append(process)
+    return found
+
+
+def kill_in(folder: Path, program: str) -> None:
+    """SIGKILL what `processes_in` finds, and wait until it is gone."""
+    left = processes_in(folder, program)
+    _signal(left, signal.SIGKILL)
+    wait_gone(left, KILLED_WITHIN_S)
+
+
+def first_line_pid(path: Path) -> int | None:
+    """The pid a pid file names; None if there is none to read."""
+    try:
+        return int(path.read_bytes().split(b"\n", 1)[0])
+    except (OSError, ValueError):
+        return None
+
+
+def _signal(processes: Sequence[psutil.Process], signum: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signum)

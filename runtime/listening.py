@@ -1,0 +1,103 @@
+"""What the kernel is told of a web server's connections: Granian has no settings for it.
+
+TCP_USER_TIMEOUT closes a connection whose peer takes nothing that waits for it, be it that its window
+stays shut or that nothing is acknowledged (RFC 5482; Linux: tcp(7)). Nothing above the kernel can: the
+HTTP library flushes what it holds before it looks at anything else, and waits for the peer to do so.
+TCP_NOTSENT_LOWAT keeps what waits in the kernel small, so that `taken` means nearly sent.
+
+Connections inherit both from the socket that they were accepted on; those that came before it was told
+are told themselves. Elsewhere than on Linux neither is set; such a client is then given nothing more, and
+keeps its connection.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, suppress
+
+from chassis.observability import logs
+
+NOT_SENT_MAX_BYTES = 65_536
+LOOK_EVERY_S = 0.02
+LOOKS_MAX = (
+    500  # Granian listens as soon as the lifespan has begun; after ten seconds it never will
+)
+ACCEPTED_S = 1.0  # whoever waited to be accepted when the listener was told has been, after so long
+GRACE_S = 1  # we cut first, and count it
+
+log = logs.get("gateway")
+
+
+@asynccontextmanager
+async def silent_takers_cut(timeout_s: int) -> AsyncIterator[None]:
+    """While this process serves: connections that take nothing for so long are closed."""
+    task = asyncio.get_running_loop().create_task(_tune_when_listening(timeout_s))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _tune_when_listening(timeout_s: int) -> None:
+    if sys.platform != "linux":
+        return
+    for _ in range(LOOKS_MAX):
+        if listeners := tune(timeout_s):
+            log.info("silent_takers_are_cut", after_s=timeout_s, listeners=listeners)
+            await asyncio.sleep(ACCEPTED_S)
+            tune(timeout_s)
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+    log.warning("not_listening", looked_for_s=LOOKS_MAX * LOOK_EVERY_S)
+
+
+def tune(timeout_s: int) -> int:
+    """Sets both on every TCP socket that listens in this process, and on what they have accepted already.
+
+    Returns how many listen.
+    """
+    options = {
+        socket.TCP_USER_TIMEOUT: (timeout_s + GRACE_S) * 1000,
+        socket.TCP_NOTSENT_LOWAT: NOT_SENT_MAX_BYTES,
+    }
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(one) for one in _tcp_sockets()]
+        listeners = [one for one in sockets if _listens(one)]
+        ports = {one.getsockname()[1] for one in listeners}
+        accepted = [one for one in sockets if one not in listeners and _port(one) in ports]
+        for one in listeners + accepted:
+            for option, value in options.items():
+                with suppress(OSError):  # a connection that has ended
+                    one.setsockopt(socket.IPPROTO_TCP, option, value)
+        return len(listeners)
+
+
+def _listens(one: socket.socket) -> bool:
+    return bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+def _port(one: socket.socket) -> int:
+    try:
+        return int(one.getsockname()[1])
+    except OSError:
+        return 0
+
+
+def _tcp_sockets() -> Iterator[socket.socket]:
+    """By duplicates, to be closed: the descriptors themselves are Granian's."""
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # no socket, or closed meanwhile
+            duplicate = os.dup(int(name))
+            try:
+                one = socket.socket(fileno=duplicate)
+            except OSError:
+                os.close(duplicate)
+                continue
+            if one.family in {socket.AF_INET, socket.AF_INET6} and one.type == socket.SOCK_STREAM:
+                yield one
+            else:
+                one.close()

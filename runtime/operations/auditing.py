@@ -1,0 +1,58 @@
+"""`stampede audit` and `stampede rebuild`: the services' checks, run from outside any web process."""
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import msgspec
+
+from booking.audit.checks import Finding, audit
+from booking.composition import opened
+from chassis.postgres.pool import open_pool
+from chassis.settings import Settings
+from notification.webhooks.store import INVARIANTS, broken_webhooks
+from runtime.compose import compose
+
+__all__ = ["Finding", "audit_all", "print_findings", "rebuild_sessions"]
+NEEDED = ("catalog",)  # booking reads plans through it, in this process unless its URL is set
+
+
+async def audit_all(loaded: Settings) -> list[Finding]:
+    """Every invariant of PROMISES.md that exists so far, over PostgreSQL and Redis."""
+    async with compose(loaded, _local(loaded)).running() as platform:
+        findings = await audit(platform.wiring)
+        pool = await open_pool(platform.wiring.database_url, "notification", size=1)
+        try:
+            told = [(name, await broken_webhooks(pool, name)) for name in INVARIANTS]
+        finally:
+            await pool.close()
+    return findings + [Finding(name, not details, details) for name, details in told]
+
+
+async def rebuild_sessions(loaded: Settings, session_id: UUID | None) -> list[UUID]:
+    """Rebuilds one session's seats in Redis, or (None) those of every session with claims."""
+    async with (
+        compose(loaded, _local(loaded)).running() as platform,
+        opened(platform.wiring) as booking,
+    ):
+        wanted = [session_id] if session_id else await booking.holds.truth.sessions_with_claims()
+        for one in wanted:
+            await booking.holds.rebuild(one)
+        return wanted
+
+
+def _local(loaded: Settings) -> list[str]:
+    return [name for name in NEEDED if getattr(loaded, f"{name}_url") is None]
+
+
+def print_findings(
+    findings: Sequence[Finding], *, as_json: bool, say: Callable[[str], None]
+) -> None:
+    """A line an invariant, or one JSON document `{"ok": …, "findings": […]}`."""
+    if as_json:
+        document = {"ok": all(finding.ok for finding in findings), "findings": findings}
+        say(msgspec.json.encode(document).decode())
+        return
+    for finding in findings:
+        say(f"{'ok    ' if finding.ok else 'BROKEN'} {finding.name.replace('_', ' ')}")
+        for detail in finding.details:
+            say(f"         {detail}")

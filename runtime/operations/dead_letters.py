@@ -1,0 +1,44 @@
+"""`stampede dlq`: events that consumers could not digest, over all consuming services."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from chassis.events import inbox
+from chassis.events.inbox import DeadLetter
+from chassis.postgres.pool import Connection, connection, open_pool
+from chassis.settings import Settings
+
+CONSUMERS = ("catalog", "notification")
+Result = TypeVar("Result")
+
+
+async def list_letters(loaded: Settings) -> list[tuple[str, DeadLetter]]:
+    """(consumer, letter), the dead of each consumer first."""
+    found = []
+    for consumer in CONSUMERS:
+        letters = await _at(loaded, consumer, inbox.list_dead)
+        found += [(consumer, letter) for letter in letters]
+    return found
+
+
+async def retry_letters(loaded: Settings, ids: Sequence[UUID] | None) -> int:
+    """Makes these (None: all the dead) due now; how many there were."""
+    return sum([await _at(loaded, one, lambda held: inbox.retry(held, ids)) for one in CONSUMERS])
+
+
+async def purge_letters(loaded: Settings, ids: Sequence[UUID] | None) -> int:
+    """Throws these (None: all the dead) away for good; how many there were."""
+    return sum([await _at(loaded, one, lambda held: inbox.purge(held, ids)) for one in CONSUMERS])
+
+
+async def _at(
+    loaded: Settings, consumer: str, use: Callable[[Connection], Awaitable[Result]]
+) -> Result:
+    assert loaded.database_url is not None
+    pool = await open_pool(loaded.database_url, consumer, size=1)
+    try:
+        async with connection(pool) as held:
+            return await use(held)
+    finally:
+        await pool.close()

@@ -1,0 +1,99 @@
+"""`stampede replay`: past events given to consumers again, through the seam they came by.
+
+A consumer's inbox knows what it has taken, so nothing takes effect a second time. What it has not
+taken, because it did not exist yet, did not want that type yet, or lost its data, takes effect now.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from chassis.events import archive
+from chassis.events.broker import EVENTS_PATH, Subscriber, calls
+from chassis.events.envelope import Event, EventBatch
+from chassis.postgres.pool import connection, open_pool
+from chassis.problems import Unavailable
+from chassis.seam.client import UpstreamRefused
+from chassis.settings import Settings
+from runtime.compose import compose, subscribers
+
+SOURCE = "booking"  # who emits
+
+
+class ReplayError(Exception):
+    """Nothing can be replayed like that, or it was interrupted; one sentence says why."""
+
+
+class Replayed(msgspec.Struct):
+    """How many events a consumer was given; it says itself, in its log, how many were new."""
+
+    consumer: str
+    events: int = 0
+
+
+async def replay(
+    loaded: Settings, since: datetime, until: datetime | None, consumer: str | None
+) -> list[Replayed]:
+    """From `since` to before `until` (None: now), to one consumer or (None) to all of them."""
+    local = [name for name in ("catalog", "notification") if not getattr(loaded, f"{name}_url")]
+    platform = compose(loaded, local)
+    hearing = _chosen(subscribers(platform.wiring.upstreams), consumer)
+    pool = await open_pool(platform.wiring.database_url, SOURCE, size=1)
+    try:
+        async with connection(pool) as held:
+            now = await archive.database_now(held)
+        until = _checked(since, until, now, loaded.event_archive_days)
+        types = sorted(set().union(*(one.types for one in hearing)))
+        given = {one.name: Replayed(one.name) for one in hearing}
+        interrupted: ReplayError | None = None
+        async with platform.running():
+            try:
+                pages = archive.read(pool, SOURCE, since=since, until=until, types=types)
+                async for page in pages:
+                    for subscriber in hearing:
+                        await _give(subscriber, page, given[subscriber.name])
+            except ReplayError as refusal:  # an app that is being closed would wrap it up
+                interrupted = refusal
+        if interrupted is not None:
+            raise interrupted
+        return list(given.values())
+    finally:
+        await pool.close()
+
+
+def _chosen(known: Sequence[Subscriber], consumer: str | None) -> list[Subscriber]:
+    chosen = [one for one in known if consumer in {None, one.name}]
+    if not chosen:
+        names = ", ".join(one.name for one in known)
+        raise ReplayError(f"{consumer} is no consumer of events; there are {names}.")
+    return chosen
+
+
+def _checked(since: datetime, until: datetime | None, now: datetime, kept_days: int) -> datetime:
+    """The end of what is replayed."""
+    horizon = now - timedelta(days=kept_days)
+    if kept_days == 0:
+        raise ReplayError("No events are kept here; STAMPEDE_EVENT_ARCHIVE_DAYS says so.")
+    if since > now:
+        raise ReplayError(f"--from {since:%FT%TZ} is in the future; it is {now:%FT%TZ} now.")
+    if until is not None and until <= since:
+        raise ReplayError("--to must be later than --from.")
+    if since < horizon:
+        raise ReplayError(
+            f"Events are kept for {kept_days} days: --from can be no earlier than {horizon:%FT%TZ}."
+        )
+    return min(until or now, now)
+
+
+async def _give(subscriber: Subscriber, page: Sequence[Event], given: Replayed) -> None:
+    for call in calls([event for event in page if event.type in subscriber.types]):
+        body = msgspec.json.encode(EventBatch(call))
+        try:
+            await subscriber.client.request("POST", EVENTS_PATH, body)
+        except (UpstreamRefused, Unavailable) as refusal:
+            raise ReplayError(
+                f"{subscriber.name} does not take events ({refusal}); it was given {given.events},"
+                f" up to {call[0].time:%FT%TZ}. Run it again: what was taken is not repeated."
+            ) from None
+        given.events += len(call)

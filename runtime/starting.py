@@ -1,0 +1,285 @@
+"""`stampede up` and `stampede serve X`: servers, schema, demo data, then the processes that serve."""
+
+import asyncio
+import base64
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from booking.providers.registry import check_settings
+from chassis import settings
+from chassis.events.nats.link import NatsUnreachable, check
+from chassis.settings import Settings
+from identity.administration import AnotherPassword
+from runtime.compose import PORTS, SERVICES, compose, migrate_all
+from runtime.demo import DemoAccounts, accounts_left, load_demo
+from runtime.embedded import EmbeddedServers, ServerUrls, running_urls
+from runtime.serving import is_up, port_of
+from runtime.supervisor import Child, Supervisor
+
+Say = Callable[[str], None]
+WEB_STOP_TIMEOUT_S = 12.0
+HERE = {"localhost", "127.0.0.1", "::1"}  # hosts that only this machine reaches
+
+
+class StartError(Exception):
+    """The platform cannot start; one sentence says what to do."""
+
+
+def up(loaded: Settings, say: Say) -> int:
+    """Everything on this machine. Blocks until it is told to stop; returns the exit code."""
+    check_settings(loaded)
+    check_port(loaded)
+    check_broker(loaded)
+    loaded = with_webhook_secret(loaded)
+    started = _Start(loaded, say)
+    servers = embedded_servers(loaded)
+    supervisor = Supervisor(servers, started.children, on_event=_tell(say))
+    return supervisor.run(started.ready)
+
+
+def serve(loaded: Settings, role: str, say: Say) -> int:
+    """One service alone. Uses the servers named by URLs, or those that run in the data directory."""
+    if role in {"booking", "sandbox"}:
+        check_settings(loaded)
+    own_url = loaded.provider_options.get("url") if role == "sandbox" else None
+    if role in SERVICES:
+        own_url = getattr(loaded, f"{role}_url")
+    port = loaded.port if loaded.port != Settings().port else port_of(own_url, PORTS[role])
+    loaded = msgspec.structs.replace(loaded, port=port)
+    check_port(loaded)
+    servers, loaded = attached(with_webhook_secret(loaded))
+
+    def children(urls: ServerUrls | None) -> Sequence[Child]:
+        complete = with_urls(loaded, urls)
+        if role in SERVICES:
+            asyncio.run(migrate_all(_database(complete), (role,)))
+        return [web_child(complete, role)]
+
+    def ready() -> None:
+        say(f"{role} serves on http://{loaded.host}:{loaded.port}")
+
+    return Supervisor(servers, children, on_event=_tell(say)).run(ready)
+
+
+def work(loaded: Settings, say: Say) -> int:
+    """The background process alone."""
+    check_settings(loaded)
+    check_broker(loaded)
+    servers, loaded = attached(with_webhook_secret(loaded))
+
+    def children(urls: ServerUrls | None) -> Sequence[Child]:
+        complete = with_urls(loaded, urls)
+        asyncio.run(migrate_all(_database(complete)))
+        return [worker_child(complete)]
+
+    return Supervisor(servers, children, on_event=_tell(say)).run(lambda: say("worker runs"))
+
+
+def embedded_servers(loaded: Settings) -> EmbeddedServers | None:
+    """The servers that no URL names; None when both have one."""
+    postgres, redis = loaded.database_url is None, loaded.redis_url is None
+    if not postgres and not redis:
+        return None
+    return EmbeddedServers(loaded.data_dir, postgres=postgres, redis=redis)
+
+
+def attached(loaded: Settings) -> tuple[EmbeddedServers | None, Settings]:
+    """Servers to start, or none when another process runs them on this data directory already."""
+    servers = embedded_servers(loaded)
+    if servers is None:
+        return None, loaded
+    urls = running_urls(loaded.data_dir)
+    return (servers, loaded) if urls is None else (None, with_urls(loaded, urls))
+
+
+def with_urls(loaded: Settings, urls: ServerUrls | None) -> Settings:
+    """Settings whose missing server URLs are filled in."""
+    if urls is None:
+        return loaded
+    return msgspec.structs.replace(
+        loaded,
+        database_url=loaded.database_url or urls.database_url,
+        redis_url=loaded.redis_url or urls.redis_url,
+    )
+
+
+def web_child(loaded: Settings, role: str) -> Child:
+    return Child(
+        name="web" if role == "everything" else role,
+        argv=[sys.executable, "-m", "runtime.serving", role],
+        env=child_environ(loaded),
+        ready=lambda: is_up(loaded),
+        stop_timeout_s=WEB_STOP_TIMEOUT_S,
+        reload_signal=signal.SIGHUP,  # Granian's: see runtime.serving
+    )
+
+
+def worker_child(loaded: Settings) -> Child:
+    return Child(
+        name="worker",
+        argv=[sys.executable, "-m", "runtime.worker"],
+        env=child_environ(loaded),
+        ready=None,
+    )
+
+
+def child_environ(loaded: Settings) -> dict[str, str]:
+    """This process's environment with these settings, and our code on the path wherever we are."""
+    environ = settings.inherited_environ()
+    root = str(Path(__file__).resolve().parent.parent)
+    return environ | settings.to_environ(loaded) | {"PYTHONPATH": root, "PYTHONUNBUFFERED": "1"}
+
+
+def with_webhook_secret(loaded: Settings) -> Settings:
+    """Settings with a secret of this installation when none was given: a known one could be used to
+    sign a payment that never happened.
+    """
+    if loaded.webhook_secret:
+        return loaded
+    path = loaded.data_dir / "webhook-secret"
+    loaded.data_dir.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        made = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode("ascii")
+        with tempfile.NamedTemporaryFile("w", dir=loaded.data_dir) as file:  # mode 0600
+            file.write(made)
+            file.flush()
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                os.link(file.name, path)
+    return msgspec.structs.replace(loaded, webhook_secret=(path.read_text().strip(),))
+
+
+def check_port(loaded: Settings) -> None:
+    """Raises StartError when somebody else listens there."""
+    family = socket.AF_INET6 if ":" in loaded.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((loaded.host, loaded.port))
+        except OSError as refused:
+            raise StartError(
+                f"Cannot listen on {loaded.host}:{loaded.port} ({refused.strerror}); "
+                "stop what uses it, or choose another with --port."
+            ) from None
+
+
+def check_broker(loaded: Settings) -> None:
+    """Raises StartError when a broker is named that does not answer. Later it may come and go."""
+    if loaded.nats_url is not None:
+        try:
+            asyncio.run(check(loaded.nats_url))
+        except NatsUnreachable as wrong:
+            raise StartError(str(wrong)) from None
+
+
+def _database(loaded: Settings) -> str:
+    assert loaded.database_url is not None, "the servers are up by now"
+    return loaded.database_url
+
+
+def _tell(say: Say) -> Callable[[str, dict[str, object]], None]:
+    """Only what an operator must know: deaths and restarts, not the usual coming up."""
+
+    def tell(event: str, facts: dict[str, object]) -> None:
+        if event in {"child_died", "child_gave_up", "child_killed", "server_died"}:
+            said = " ".join(f"{key}={value}" for key, value in facts.items())
+            say(f"{event} {said}")
+
+    return tell
+
+
+class _Start:
+    """What happens between the servers' coming up and the first request."""
+
+    def __init__(self, loaded: Settings, say: Say) -> None:
+        self._loaded = loaded
+        self._say = say
+        self._accounts: DemoAccounts | None = None
+        self._left: list[str] = []
+
+    def children(self, urls: ServerUrls | None) -> Sequence[Child]:
+        self._loaded = with_urls(self._loaded, urls)
+        asyncio.run(self._prepare())
+        return [web_child(self._loaded, "everything"), worker_child(self._loaded)]
+
+    async def _prepare(self) -> None:
+        await migrate_all(_database(self._loaded))
+        if self._loaded.demo:
+            async with compose(self._loaded, SERVICES).running() as platform:
+                try:
+                    self._accounts = await load_demo(platform)
+                except AnotherPassword:
+                    raise StartError(
+                        "The demo cannot be loaded: somebody has an account here with the address of "
+                        "one of its accounts. Start with --no-demo, or in another data directory."
+                    ) from None
+        else:
+            self._left = await accounts_left(_database(self._loaded))
+
+    def ready(self) -> None:
+        for line in where_to_look(self._loaded, self._accounts):
+            self._say(line)
+        for line in warnings(self._loaded, self._left):
+            self._say(line)
+
+
+def command(name: str = "stampede") -> str:
+    """How to call it from here: whoever said `make run` has it in no PATH."""
+    beside = Path(sys.executable).with_name(name)
+    if shutil.which(name) or not beside.is_file():
+        return name
+    here = Path.cwd()
+    return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
+
+
+def warnings(loaded: Settings, left: Sequence[str]) -> list[str]:
+    """What lets strangers in. `left`: accounts of a demo that is none any more."""
+    lines = []
+    if left:
+        lines += [
+            "WARNING: the demo's accounts are in this data, and everybody knows their passwords:",
+            f"  {', '.join(left)}",
+            "Begin with a database, or a data directory, that had no demo.",
+            "",
+        ]
+    if loaded.demo and not {loaded.host, urlsplit(loaded.base_url).hostname} <= HERE:
+        lines += [
+            "WARNING: whoever reaches this can log in as the demo's admin and read all mail;",
+            "in production STAMPEDE_DEMO=false, from the first start.",
+            "",
+        ]
+    return lines
+
+
+def where_to_look(loaded: Settings, accounts: DemoAccounts | None) -> list[str]:
+    """The lines that a newcomer needs."""
+    base = loaded.base_url
+    lines = [
+        "",
+        f"Stampede is up.  Storefront  {base}/",
+        f"                 API docs    {base}/docs",
+    ]
+    if accounts is not None:
+        if loaded.smtp_url is None:
+            lines.append(f"                 Mailbox     {base}/dev/mailbox")
+        lines += ["", "Demo accounts (password in brackets):"]
+        lines += [f"  {a.role:<10} {a.email}  ({a.password})" for a in accounts.accounts]
+    lines += [
+        "",
+        "A first look:",
+        f"  curl -s '{base}/api/v1/shows?city=%E4%B8%8A%E6%B5%B7&page_size=3'",
+        f"Logs in {loaded.data_dir / 'logs'}; one request through all of them: {command()} trace ID",
+        "Ctrl-C stops everything.",
+        "",
+    ]
+    return lines

@@ -1,0 +1,294 @@
+"""Runs named processes in order, keeps them running, and ends every one of them.
+
+Each child leads a process group of its own: Ctrl-C at the terminal reaches the supervisor alone,
+and a child's own children end with it. The supervisor's death, however it comes, ends the children
+too: by the kernel on Linux, and everywhere for a child that calls `watch_parent`, because the pipe
+it then reads ends when the supervisor does.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+
+from runtime.embedded import EmbeddedServers, ServerUrls, StartCancelled
+from runtime.embedded.spawning import (
+    KILLED_WITHIN_S,
+    Backoff,
+    OnEvent,
+    kill_group,
+    telling,
+    tethered,
+    wait_for_exit,
+)
+
+PARENT_FD = "STAMPEDE_PARENT_FD"
+TICK_S = 0.2
+FAILED_STARTS_MAX = 5  # a child that never once became ready is misconfigured, not unlucky
+ORPHAN_GRACE_S = 15.0  # longer than any child takes to stop in order
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+RELOAD_SIGNAL = (
+    signal.SIGUSR1
+)  # to the supervisor: children that can are made anew, nobody is refused
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process to run. `env` is its whole environment; `ready` answers within a second or so.
+
+    The next child starts when `ready()` is true (None: at once). On stop it gets SIGTERM, and
+    after `stop_timeout_s` seconds its whole process group gets SIGKILL. On RELOAD_SIGNAL it gets
+    `reload_signal`, by which it puts new processes into the place of its old ones; None: nothing.
+    """
+
+    name: str
+    argv: list[str]
+    env: dict[str, str]
+    ready: Callable[[], bool] | None = None
+    stop_timeout_s: float = 10.0
+    reload_signal: signal.Signals | None = None
+
+
+Children = Sequence[Child] | Callable[[ServerUrls | None], Sequence[Child]]
+
+
+class Supervisor:
+    """Embedded servers first, then the children in their order; all ended in reverse.
+
+    `children` may be a function of the servers' URLs; it is called when they are ready, under the
+    supervisor's signal handling, and may take its time (migrate a database, say).
+
+    Events: child_started, child_ready, child_died, child_gave_up, child_killed, child_stopped,
+    child_reloaded (each names its `child`), stopping.
+    """
+
+    def __init__(
+        self,
+        servers: EmbeddedServers | None,
+        children: Children,
+        *,
+        on_event: OnEvent | None = None,
+    ) -> None:
+        self._servers = servers
+        self._children = children
+        self._on_event = telling(on_event)
+        self._running: list[_Running] = []
+        self._stop_signal: int | None = None
+        self._reload_asked = False
+        self._wakeup_fd = -1
+
+    def run(self, on_ready: Callable[[], None]) -> int:
+        """Blocks in the main thread until SIGINT, SIGTERM or SIGHUP, or until it is hopeless.
+
+        Calls `on_ready` once, when every child is ready. Returns 0 when asked to stop, 1 when a
+        child gave up before it was ever ready; either way nothing it started is left. More signals
+        during the stop change nothing. Raises EmbeddedError when the servers cannot be had.
+        """
+        with self._signals(), _parent_pipe() as parent_fd:
+            try:
+                return self._run(on_ready, parent_fd)
+            except StartCancelled:
+                return 0
+            finally:
+                self._stop()
+
+    def _run(self, on_ready: Callable[[], None], parent_fd: int) -> int:
+        urls = self._servers.start(self._asked) if self._servers is not None else None
+        children = self._children(urls) if callable(self._children) else self._children
+        for child in children:
+            if self._asked():
+                return 0
+            running = _Running(child, parent_fd, self._on_event)
+            self._running.append(running)
+            running.launch()
+            while not running.is_ready():
+                if self._asked():
+                    return 0
+                if running.failed_starts >= FAILED_STARTS_MAX:
+                    self._on_event("child_gave_up", {"child": child.name})
+                    return 1
+                self._tick()
+        if not self._asked():
+            on_ready()
+        while not self._asked():
+            self._tick()
+        return 0
+
+    def _asked(self) -> bool:
+        return self._stop_signal is not None
+
+    def _tick(self) -> None:
+        """Sleep until a signal or the next look at things, and look at them."""
+        if select.select([self._wakeup_fd], [], [], TICK_S)[0]:
+            with suppress(BlockingIOError):
+                os.read(self._wakeup_fd, 4096)
+        if self._asked():
+            return
+        if self._reload_asked:
+            self._reload_asked = False
+            for running in self._running:
+                running.reload()
+        for running in self._running:
+            running.poll()
+        if self._servers is not None:
+            self._servers.poll()
+
+    def _stop(self) -> None:
+        self._on_event("stopping", {"signal": self._stop_signal})
+        try:
+            for running in reversed(self._running):
+                running.stop()
+        finally:
+            if self._servers is not None:
+                self._servers.stop()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Signals are noted and wake the loop; none interrupts anything half-done."""
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        os.set_blocking(writer, False)
+        self._wakeup_fd = reader
+        old_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        heeded = [one for one in STOP_SIGNALS if not _under_nohup(one)]
+        old = {one: signal.signal(one, self._note) for one in heeded}
+        old[RELOAD_SIGNAL] = signal.signal(RELOAD_SIGNAL, self._note_reload)
+        # A handler that does nothing, so that a child's death wakes the loop as well.
+        old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
+        try:
+            yield
+        finally:
+            for signum, handler in old.items():
+                signal.signal(signum, handler)
+            signal.set_wakeup_fd(old_fd)
+            os.close(reader)
+            os.close(writer)
+
+    def _note(self, signum: int, _frame: FrameType | None) -> None:
+        self._stop_signal = signum
+
+    def _note_reload(self, _signum: int, _frame: FrameType | None) -> None:
+        self._reload_asked = True
+
+
+class _Running:
+    """A child and the process that currently is it."""
+
+    def __init__(self, child: Child, parent_fd: int, on_event: OnEvent) -> None:
+        self.child = child
+        self.failed_starts = 0
+        self._parent_fd = parent_fd
+        self._on_event = on_event
+        self._process: subprocess.Popen[bytes] | None = None
+        self._backoff = Backoff()
+        self._was_ready = False
+
+    def launch(self) -> None:
+        env = self.child.env | {PARENT_FD: str(self._parent_fd)}
+        self._backoff.started()
+        try:
+            self._process = subprocess.Popen(
+                tethered(self.child.argv, signal.SIGTERM),
+                env=env,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[self._parent_fd],
+                start_new_session=True,
+            )
+        except OSError as error:  # no memory for now
+            self._process = None
+            self._count_death(str(error))
+            return
+        self._on_event("child_started", {"child": self.child.name, "pid": self._process.pid})
+
+    def is_ready(self) -> bool:
+        if not self._was_ready and self._alive() and (not self.child.ready or self.child.ready()):
+            self._was_ready = True
+            self._on_event("child_ready", {"child": self.child.name})
+        return self._was_ready
+
+    def poll(self) -> None:
+        """Start it again, with backoff, if it died, after killing what it left behind."""
+        if self._alive():
+            return
+        if not self._backoff.waiting and self._process is not None:
+            kill_group(self._process.pid)
+            self._count_death(self._process.returncode)
+        if self._backoff.due():
+            self.launch()
+
+    def reload(self) -> None:
+        signum = self.child.reload_signal
+        if signum is not None and self._process is not None and self._alive():
+            self._process.send_signal(signum)
+            self._on_event("child_reloaded", {"child": self.child.name})
+
+    def stop(self) -> None:
+        """Returns when its whole group is gone."""
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            process.terminate()
+            if not wait_for_exit(process, self.child.stop_timeout_s):
+                self._on_event("child_killed", {"child": self.child.name})
+        kill_group(process.pid)
+        wait_for_exit(process, KILLED_WITHIN_S)
+        self._process = None
+        facts = {"child": self.child.name, "exit": process.returncode}
+        self._on_event("child_stopped", facts)
+
+    def _alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _count_death(self, how: object) -> None:
+        if not self._was_ready:
+            self.failed_starts += 1
+        delay_s = self._backoff.died()
+        facts = {"child": self.child.name, "exit": how, "restart_in_s": delay_s}
+        self._on_event("child_died", facts)
+
+
+def _under_nohup(signum: signal.Signals) -> bool:
+    """A shell's `&` ignores SIGINT for us, which nobody means; `nohup` means it."""
+    return signum is signal.SIGHUP and signal.getsignal(signum) is signal.SIG_IGN
+
+
+@contextmanager
+def _parent_pipe() -> Iterator[int]:
+    """The end of a pipe that children read; its other end closes when this process ends."""
+    reader, writer = os.pipe()
+    try:
+        yield reader
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def watch_parent() -> threading.Thread | None:
+    """Make this process end when its supervisor does; a child calls it once, early.
+
+    Sends itself SIGTERM when the supervisor's pipe (env STAMPEDE_PARENT_FD) ends, and SIGKILL to
+    its process group if it is still there 15 s later. Returns None when nobody supervises it.
+    """
+    fd = os.environ.pop(PARENT_FD, None)
+    if fd is None:
+        return None
+    thread = threading.Thread(target=_end_at_eof, args=(int(fd),), name="parent-watch", daemon=True)
+    thread.start()
+    return thread
+
+
+def _end_at_eof(fd: int) -> None:
+    while os.read(fd, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHAN_GRACE_S)
+    if os.getpgrp() == os.getpid():  # ours to end: the supervisor made us its leader
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    os._exit(1)

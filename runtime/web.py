@@ -1,0 +1,121 @@
+"""What the web server loads in each of its processes: one factory for every role.
+
+Settings come by environment, embedded servers' URLs filled in by the process that started them.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from chassis import settings
+from chassis.http.pieces import in_pieces
+from chassis.observability import logs
+from chassis.process_memory import settle_memory
+from chassis.seam.upstream import Receive, Scope, Send
+from gateway.asgi import create_gateway
+from runtime.compose import SERVICES, Platform, compose
+from runtime.listening import silent_takers_cut
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def _configured() -> settings.Settings:
+    loaded = settings.load()
+    logs.configure(loaded.data_dir / "logs", log_format=loaded.log_format)
+    return loaded
+
+
+def everything() -> App:
+    """The gateway and all services in this process (`stampede up`)."""
+    platform = compose(_configured(), SERVICES)
+    return create_gateway(platform.wiring, lambda: _settled(platform))
+
+
+def gateway() -> App:
+    """The gateway alone; every service over HTTP."""
+    platform = compose(_configured(), ())
+    return create_gateway(platform.wiring, lambda: _settled(platform))
+
+
+def identity() -> App:
+    return _alone("identity")
+
+
+def catalog() -> App:
+    return _alone("catalog")
+
+
+def booking() -> App:
+    return _alone("booking")
+
+
+def notification() -> App:
+    return _alone("notification")
+
+
+def sandbox() -> App:
+    """The sandbox provider alone; no service of the platform."""
+    return AloneSandbox(_configured())
+
+
+def _alone(name: str) -> App:
+    return Alone(compose(_configured(), (name,)), name)
+
+
+class Alone:
+    """One service as its own server: its lifespan opens the way to the others as well."""
+
+    def __init__(self, platform: Platform, name: str) -> None:
+        self._platform = platform
+        self._app = in_pieces(platform.apps[name])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await run_lifespan(lambda: _settled(self._platform), receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+@asynccontextmanager
+async def _settled(platform: Platform) -> AsyncIterator[None]:
+    timeout_s = platform.wiring.settings.unread_timeout_s
+    async with platform.running(), silent_takers_cut(timeout_s):
+        settle_memory()
+        yield
+
+
+class AloneSandbox:
+    """The sandbox provider as its own server: its app, and the sender of its webhooks."""
+
+    def __init__(self, loaded: settings.Settings) -> None:
+        self._loaded = loaded
+        self._app: App | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await run_lifespan(self._running, receive, send)
+        else:
+            assert self._app is not None, "the lifespan comes first"
+            await self._app(scope, receive, send)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        from booking.providers.sandbox import running_alone  # noqa: PLC0415  no other role has it
+
+        async with running_alone(self._loaded) as self._app:
+            yield
+
+
+async def run_lifespan(running: Callable[[], Any], receive: Receive, send: Send) -> None:
+    """The ASGI lifespan protocol around a context manager; a failed start is said in a sentence."""
+    await receive()
+    try:
+        async with running():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+    except Exception as failure:
+        await send({"type": "lifespan.startup.failed", "message": f"Cannot start: {failure}"})
+        raise
+    finally:
+        logs.flush()
+    await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,52 @@
+"""The background process: every service's workers (relay, sweepers, consumers) in one loop.
+
+Services whose URL is set are reached over HTTP; the others live in this process too, so that events
+need no network in `stampede up`. Several of these processes may run; the work divides itself.
+"""
+
+import asyncio
+import importlib
+import os
+import signal
+
+import uvloop
+
+from chassis import settings
+from chassis.observability import logs
+from chassis.process_memory import settle_memory
+from runtime.compose import SERVICES, compose
+from runtime.supervisor import watch_parent
+
+NICENESS = 10  # on a busy machine the sale comes first and mails later
+log = logs.get("worker")
+
+
+async def run(loaded: settings.Settings) -> None:
+    """Until SIGTERM or SIGINT. A service's workers that fail are a bug and end the process."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    local = [name for name in SERVICES if getattr(loaded, f"{name}_url") is None]
+    async with compose(loaded, local).running() as platform, asyncio.TaskGroup() as group:
+        settle_memory()
+        log.info("worker_started", services=",".join(local))
+        group.create_task(platform.wiring.broker.run(stop), name="consumers")
+        for name in SERVICES:
+            workers = importlib.import_module(f"{name}.workers")
+            group.create_task(workers.run(platform.wiring, stop), name=f"{name}-workers")
+    log.info("worker_stopped")
+    logs.flush()
+
+
+def main() -> None:
+    os.nice(NICENESS)
+    loaded = settings.load()
+    logs.configure(loaded.data_dir / "logs", log_format=loaded.log_format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(loaded))
+
+
+if __name__ == "__main__":
+    watch_parent()
+    main()

@@ -1,0 +1,1 @@
+"""The command line: arguments and sentences. What a command does is elsewhere."""

@@ -1,0 +1,53 @@
+"""What every command uses: the group, settings with options, sentences, servers for as long as it runs."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import rich_click as click
+
+from chassis import settings
+from chassis.settings import Settings
+
+Result = TypeVar("Result")
+
+
+def say(line: str) -> None:
+    click.echo(line)
+
+
+def refuse(sentence: str) -> "click.ClickException":
+    return click.ClickException(sentence)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def stampede() -> None:
+    """Stampede, a ticketing platform for the on-sale."""
+
+
+def load(**overrides: Any) -> Settings:
+    """Settings from the environment, then from options that were given."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return msgspec.structs.replace(settings.load(), **given)
+
+
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Where data and logs live."
+)
+
+
+def with_servers(
+    loaded: Settings, use: Callable[[Settings], Coroutine[Any, Any, Result]]
+) -> Result:
+    """Runs `use` with servers: those named, those already running here, or started for the moment."""
+    from runtime import starting
+
+    servers, loaded = starting.attached(loaded)
+    if servers is None:
+        return asyncio.run(use(loaded))
+    try:
+        return asyncio.run(use(starting.with_urls(loaded, servers.start())))
+    finally:
+        servers.stop()

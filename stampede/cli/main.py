@@ -1,0 +1,284 @@
+"""The command line. Thin: each command finds its module, and every expected trouble is a sentence."""
+
+import sys
+from pathlib import Path
+from uuid import UUID
+
+import rich_click as click
+
+from chassis import settings
+from chassis.problems import Problem, ValidationFailed
+from chassis.settings import Settings
+from stampede.cli.base import data_dir_option, load, refuse, say, stampede, with_servers
+
+ROLES = ("customer", "organizer", "staff", "admin")
+
+
+@stampede.command()
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway (8000).")
+@click.option("--workers", type=click.IntRange(1, 64), help="Web processes (2).")
+@data_dir_option
+@click.option("--demo/--no-demo", default=None, help="Demo shows, accounts and mailbox.")
+def up(port: int | None, workers: int | None, data_dir: Path | None, demo: bool | None) -> None:
+    """Everything on this machine: servers, web, background work."""
+    from runtime import starting
+
+    loaded = load(port=port, workers=workers, data_dir=data_dir, demo=demo)
+    sys.exit(starting.up(loaded, say))
+
+
+@stampede.command()
+@click.argument(
+    "role",
+    type=click.Choice(["gateway", "identity", "catalog", "booking", "notification", "sandbox"]),
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Where it listens.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Web processes.")
+@data_dir_option
+def serve(role: str, port: int | None, workers: int | None, data_dir: Path | None) -> None:
+    """One service alone; the others over HTTP. `sandbox` is the payment provider for trying out."""
+    from runtime import starting
+
+    loaded = load(port=port, workers=workers, data_dir=data_dir)
+    sys.exit(starting.serve(loaded, role, say))
+
+
+@stampede.command()
+@data_dir_option
+def worker(data_dir: Path | None) -> None:
+    """The background process alone: relay, sweepers, consumers."""
+    from runtime import starting
+
+    sys.exit(starting.work(load(data_dir=data_dir), say))
+
+
+@stampede.command()
+@data_dir_option
+def migrate(data_dir: Path | None) -> None:
+    """Brings every service's schema up to date."""
+    from runtime.compose import migrate_all
+
+    async def run(loaded: Settings) -> None:
+        applied = await migrate_all(loaded.database_url or "")
+        for service, names in applied.items():
+            say(f"{service:<13} {', '.join(names) or 'up to date'}")
+
+    with_servers(load(data_dir=data_dir), run)
+
+
+@stampede.group()
+def user() -> None:
+    """Accounts."""
+
+
+@user.command("create")
+@click.option("--email", required=True)
+@click.option("--password", required=True)
+@click.option("--role", type=click.Choice(ROLES), default="customer", show_default=True)
+@click.option("--full-name", default="")
+@click.option(
+    "--session", "sessions", multiple=True, type=click.UUID, help="Staff: this door only."
+)
+@click.option("--existing", is_flag=True, help="An account that is there: whatever its password.")
+@data_dir_option
+def user_create(
+    email: str,
+    password: str,
+    role: str,
+    full_name: str,
+    sessions: tuple[UUID, ...],
+    data_dir: Path | None,
+    *,
+    existing: bool,
+) -> None:
+    """An account with a role; one with that address and password is given the role.
+
+    Staff stand at the door of every session, or with --session at the doors of those only.
+    """
+    from booking.door.administration import put_on_the_door
+    from identity.administration import AccountExists, AnotherPassword, create_account
+
+    if sessions and role != "staff":
+        raise refuse("--session is for --role staff.")
+
+    async def run(loaded: Settings) -> UUID:
+        user_id = await create_account(
+            loaded.database_url or "",
+            email=email,
+            password=password,
+            role=role,
+            full_name=full_name,
+            locale=loaded.default_language,
+            existing=existing,
+        )
+        if role == "staff":
+            await put_on_the_door(loaded.database_url or "", user_id, sessions or None)
+        return user_id
+
+    try:
+        say(f"{with_servers(load(data_dir=data_dir), run)}")
+    except (AccountExists, AnotherPassword) as exists:
+        raise refuse(str(exists)) from None
+
+
+@user.command("door")
+@click.argument("user_id", type=click.UUID)
+@click.option("--session", "sessions", multiple=True, type=click.UUID, help="These doors as well.")
+@click.option("--all/--only-named", "everywhere", default=None, help="Every door, or no longer so.")
+@data_dir_option
+def user_door(
+    user_id: UUID, sessions: tuple[UUID, ...], everywhere: bool | None, data_dir: Path | None
+) -> None:
+    """Where somebody with the role staff may scan tickets."""
+    from booking.door.administration import put_on_the_door, take_off_the_house_door
+
+    if not sessions and everywhere is None:
+        raise refuse("Name a --session, or say --all or --only-named.")
+
+    async def run(loaded: Settings) -> None:
+        url = loaded.database_url or ""
+        if everywhere is False:
+            await take_off_the_house_door(url, user_id)
+        if everywhere:
+            await put_on_the_door(url, user_id)
+        if sessions:
+            await put_on_the_door(url, user_id, sessions)
+
+    with_servers(load(data_dir=data_dir), run)
+    say(f"{user_id}")
+
+
+@stampede.group()
+def keys() -> None:
+    """Keys that sign access tokens."""
+
+
+@keys.command("rotate")
+@data_dir_option
+def keys_rotate(data_dir: Path | None) -> None:
+    """A new signing key; nobody is logged out."""
+    from identity.administration import rotate_keys
+
+    async def run(loaded: Settings) -> str:
+        return await rotate_keys(
+            loaded.database_url or "", access_token_ttl_s=loaded.access_token_ttl_s
+        )
+
+    say(f"{with_servers(load(data_dir=data_dir), run)}")
+
+
+@stampede.command()
+@click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
+@data_dir_option
+def audit(as_json: bool, data_dir: Path | None) -> None:
+    """States the invariants; exit 1 when one is broken."""
+    from runtime.operations.auditing import audit_all, print_findings
+
+    findings = with_servers(load(data_dir=data_dir), audit_all)
+    print_findings(findings, as_json=as_json, say=say)
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@stampede.command()
+@click.argument("session_id", required=False, type=click.UUID)
+@click.option("--all", "everything", is_flag=True, help="Every session with claims.")
+@data_dir_option
+def rebuild(session_id: UUID | None, everything: bool, data_dir: Path | None) -> None:
+    """A session's seats in Redis, anew from PostgreSQL."""
+    from runtime.operations.auditing import rebuild_sessions
+
+    if (session_id is None) != everything:
+        raise refuse("Name one session, or say --all.")
+
+    async def run(loaded: Settings) -> list[UUID]:
+        return await rebuild_sessions(loaded, session_id)
+
+    for done in with_servers(load(data_dir=data_dir), run):
+        say(f"rebuilt {done}")
+
+
+@stampede.group()
+def dlq() -> None:
+    """Dead letters: events that a consumer could not digest."""
+
+
+_letters = click.argument("event_ids", nargs=-1, type=click.UUID)
+
+
+@dlq.command("list")
+@data_dir_option
+def dlq_list(data_dir: Path | None) -> None:
+    """What waits for another try, and what was given up."""
+    from runtime.operations.dead_letters import list_letters
+
+    letters = with_servers(load(data_dir=data_dir), list_letters)
+    for consumer, letter in letters:
+        state = "dead" if letter.next_attempt is None else "waiting"
+        say(f"{state:<8} {consumer:<13} {letter.event_id} {letter.type} attempts={letter.attempts}")
+        say(f"         {letter.first_failed:%FT%TZ} … {letter.last_failed:%FT%TZ}  {letter.reason}")
+    say(f"{len(letters)} dead letters")
+
+
+@dlq.command("retry")
+@_letters
+@data_dir_option
+def dlq_retry(event_ids: tuple[UUID, ...], data_dir: Path | None) -> None:
+    """Sends these back to their consumers; without ids all that were given up."""
+    from runtime.operations.dead_letters import retry_letters
+
+    count = with_servers(load(data_dir=data_dir), lambda now: retry_letters(now, event_ids or None))
+    if event_ids and not count:
+        raise refuse("No dead letter has such an id; `stampede dlq list` names them.")
+    say(f"{count} sent back")
+
+
+@dlq.command("purge")
+@_letters
+@click.option("--all", "everything", is_flag=True, help="All that were given up.")
+@data_dir_option
+def dlq_purge(event_ids: tuple[UUID, ...], everything: bool, data_dir: Path | None) -> None:
+    """Throws these away for good."""
+    from runtime.operations.dead_letters import purge_letters
+
+    if bool(event_ids) == everything:
+        raise refuse("Name event ids, or say --all.")
+    count = with_servers(load(data_dir=data_dir), lambda now: purge_letters(now, event_ids or None))
+    if event_ids and not count:
+        raise refuse("No dead letter has such an id; `stampede dlq list` names them.")
+    say(f"{count} thrown away")
+
+
+@stampede.command()
+@click.argument("request_id")
+@data_dir_option
+def trace(request_id: str, data_dir: Path | None) -> None:
+    """One request through every service's log, as a tree with durations."""
+    from runtime.operations import trace as tracing
+
+    directory = load(data_dir=data_dir).data_dir / "logs"
+    lines = tracing.read(directory, request_id)
+    if not lines:
+        raise refuse(f"No log line in {directory} has the request id {request_id}.")
+    for text in tracing.render(lines):
+        say(text)
+
+
+def main() -> None:
+    """The entry point: expected trouble is one sentence and exit code 1, never a traceback."""
+    from chassis.postgres.migrations import MigrationError
+    from runtime.embedded import EmbeddedError
+    from runtime.starting import StartError
+    from stampede.cli import events as cli_events  # noqa: F401  their commands join ours
+
+    try:
+        stampede()
+    except ValidationFailed as wrong:
+        found = "; ".join(f"{error.field} {error.message}" for error in wrong.errors)
+        click.echo(f"stampede: {found or wrong}", err=True)
+        sys.exit(1)
+    except (settings.SettingsError, EmbeddedError, MigrationError, StartError, Problem) as trouble:
+        click.echo(f"stampede: {trouble}", err=True)
+        sys.exit(1)
+    except OSError as trouble:
+        click.echo(f"stampede: {trouble}; check the server URLs and the data directory.", err=True)
+        sys.exit(1)

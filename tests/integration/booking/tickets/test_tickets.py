@@ -1,0 +1,173 @@
+"""Tickets over real stores: who sees them, and what their pictures hold."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from booking.tickets.codes import TicketCodes, make_keys
+from booking.tickets.store import load_signing_keys
+from tests.support.booking import BookingApp, at_once, booking_tables, running_booking
+
+USER, OTHER = uuid4(), uuid4()
+
+
+@pytest.fixture
+async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
+    async with running_booking(database_url, redis_url) as running:
+        yield running
+
+
+@pytest.fixture
+async def ticket(app: BookingApp) -> Any:
+    order_id = (await app.order(USER, app.neighbours.publish(), seats=[1])).json["order_id"]
+    return (await app.pay(USER, order_id)).json["tickets"][0]
+
+
+async def test_a_ticket_says_where_and_when_and_nothing_of_the_person(
+    app: BookingApp, ticket: Any
+) -> None:
+    whole = (await app.get(f"/tickets/{ticket['ticket_id']}", user=USER)).json
+    assert (whole["title"], whole["venue"]) == ("周杰伦 2026 世界巡回演唱会", "上海体育场")
+    assert (whole["area"], whole["row"], whole["number"], whole["status"]) == (
+        "VIP A区",
+        "1",
+        1,
+        "valid",
+    )
+    said = app.services.tickets._codes.read(whole["code"])
+    assert str(said.ticket_id) == whole["ticket_id"]
+    assert str(said.session_id) == whole["session_id"]
+
+
+async def test_the_link_opens_the_picture_without_logging_in(app: BookingApp, ticket: Any) -> None:
+    link = urlsplit(ticket["qr_code"])
+    path = link.path.removeprefix("/api/v1")
+    png = await app.get(f"{path}?{link.query}")
+    assert (png.status, png.headers["content-type"]) == (200, "image/png")
+    assert png.body.startswith(b"\x89PNG\r\n\x1a\n")
+    assert png.headers["cache-control"].startswith("private")
+    svg = await app.get(f"{path.replace('.png', '.svg')}?{link.query}")
+    assert svg.headers["content-type"].startswith("image/svg+xml")
+    assert b"<svg" in svg.body
+    other = f"/tickets/{uuid4()}/qr.png?{link.query}"
+    for closed in (path, f"{path}?t=", f"{path}?t={'A' * 22}", f"{path}?t=%C3%BF", other):
+        assert (await app.get(closed)).status == 401, closed
+
+
+async def test_a_link_that_is_too_long_is_refused_by_the_name_it_was_sent_by(
+    app: BookingApp, ticket: Any
+) -> None:
+    for name in ("qr.svg", "qr.png", "ticket.pdf", "ticket.ics"):
+        refused = await app.get(f"/tickets/{ticket['ticket_id']}/{name}?t={'x' * 65}")
+        assert refused.status == 400
+        assert [error["field"] for error in refused.json["errors"]] == ["t"]
+
+
+async def test_a_ticket_is_its_owners(app: BookingApp, ticket: Any) -> None:
+    path = f"/tickets/{ticket['ticket_id']}"
+    for below in ("", "/qr.svg", "/qr.png", "/ticket.pdf", "/ticket.ics"):
+        assert (await app.get(path + below, user=USER)).status == 200
+        foreign = await app.get(path + below, user=OTHER)
+        assert (foreign.status, foreign.code) == (404, "not-found")
+    assert (await app.get(path)).status == 401
+
+
+async def test_many_processes_starting_at_once_make_one_set_of_keys(
+    app: BookingApp, database_url: str
+) -> None:
+    async with booking_tables(database_url) as tables:
+        await tables.execute("DELETE FROM signing_keys")
+        pool = app.services.pool
+        found = await at_once([load_signing_keys(pool, make_keys) for _ in range(5)])
+        assert all(keys == found[0] for keys in found)
+        assert await tables.fetchval("SELECT count(*) FROM signing_keys") == 2
+
+
+async def test_codes_of_an_older_key_are_still_read(app: BookingApp, ticket: Any) -> None:
+    code = (await app.get(f"/tickets/{ticket['ticket_id']}", user=USER)).json["code"]
+    old = await load_signing_keys(app.services.pool, make_keys)
+    codes = TicketCodes([*old, *make_keys()], "http://x")
+    assert codes.read(code).ticket_id == UUID(ticket["ticket_id"])
+    assert codes.code(uuid4(), uuid4()).split(".")[1] != code.split(".")[1]
+
+
+async def test_a_seat_has_one_valid_ticket_whatever_the_code_does(
+    app: BookingApp, ticket: Any, database_url: str
+) -> None:
+    again = (
+        "INSERT INTO tickets (ticket_id, order_id, session_id, seat_id, user_id, code)"
+        " SELECT $1, order_id, session_id, seat_id, user_id, 'x' FROM tickets"
+    )
+    async with booking_tables(database_url) as tables:
+        with pytest.raises(asyncpg.UniqueViolationError) as refused:
+            await tables.execute(again, uuid4())
+        assert refused.value.constraint_name == "tickets_one_valid_per_seat"
+        await tables.execute("UPDATE tickets SET status = 'void'")
+        await tables.execute(again, uuid4())
+        assert await tables.fetchval("SELECT count(*) FROM tickets") == 2
+
+
+async def test_a_ticket_is_printed_and_put_into_a_calendar_by_its_links(
+    app: BookingApp, ticket: Any
+) -> None:
+    whole = (await app.get(f"/tickets/{ticket['ticket_id']}", user=USER)).json
+    for name, kind, begin in (
+        ("pdf", "application/pdf", b"%PDF-"),
+        ("calendar", "text/calendar; charset=utf-8", b"BEGIN:VCALENDAR"),
+    ):
+        link = urlsplit(whole[name])
+        path = link.path.removeprefix("/api/v1")
+        opened = await app.get(f"{path}?{link.query}")
+        assert (opened.status, opened.headers["content-type"]) == (200, kind)
+        assert opened.body.startswith(begin)
+        assert opened.headers["content-disposition"].startswith('inline; filename="ticket-')
+        assert opened.headers["cache-control"].startswith("private")
+        assert (await app.get(path)).status == 401
+        assert (await app.get(f"{path}?{link.query}", user=OTHER)).status == 200
+    again = await app.get(f"/tickets/{ticket['ticket_id']}/ticket.pdf", user=USER)
+    assert len(app.services.tickets._lanes.pages._kept) == 1, "it is not drawn twice"
+    assert again.status == 200
+
+
+async def test_an_order_goes_into_a_calendar_once_it_is_paid(app: BookingApp) -> None:
+    order = (await app.order(USER, app.neighbours.publish(), seats=[1, 2])).json
+    path = f"/orders/{order['order_id']}/calendar.ics"
+    assert (await app.get(path, user=USER)).status == 404
+    await app.pay(USER, order["order_id"])
+    entry = (await app.get(path, user=USER)).body.decode()
+    assert f"UID:order-{order['order_id']}@stampede" in entry
+    assert "周杰伦 2026" in entry
+    assert (await app.get(path, user=OTHER)).status == 404
+    assert (await app.get(path)).status == 401
+
+
+async def test_the_public_keys_verify_what_the_private_ones_signed(app: BookingApp) -> None:
+    keys = await app.get("/tickets/keys")
+    assert keys.headers["cache-control"] == "public, max-age=300"
+    (key,) = keys.json["keys"]
+    assert {key["kty"], key["crv"], key["alg"], key["use"]} == {"OKP", "Ed25519", "EdDSA", "sig"}
+    assert set(key) == {"kid", "x", "kty", "crv", "alg", "use"}, "nothing private"
+
+
+async def test_what_a_token_opens_is_kept_by_nobody_and_what_a_link_opens_for_a_while(
+    app: BookingApp, ticket: Any
+) -> None:
+    """Two people at one browser: a good link may be kept, a bad one beside a good token may not."""
+    link = urlsplit(ticket["qr_code"]).query
+    for name in ("qr.svg", "qr.png", "ticket.pdf", "ticket.ics"):
+        path = f"/tickets/{ticket['ticket_id']}/{name}"
+        for query in ("", "?t=", f"?t={'A' * 22}"):
+            own = await app.get(path + query, user=USER)
+            assert (own.status, own.headers["cache-control"]) == (200, "no-store"), (name, query)
+            assert own.headers["vary"] == "Authorization"
+            assert (await app.get(path + query, user=OTHER)).status == 404
+        linked = await app.get(f"{path}?{link}")
+        assert linked.headers["cache-control"] == "private, max-age=300"
+        assert linked.headers["vary"] == "Authorization"
+    order_id = (await app.get(f"/tickets/{ticket['ticket_id']}", user=USER)).json["order_id"]
+    entry = await app.get(f"/orders/{order_id}/calendar.ics", user=USER)
+    assert (entry.status, entry.headers["cache-control"]) == (200, "no-store")

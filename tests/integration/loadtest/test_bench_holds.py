@@ -1,0 +1,22 @@
+"""`stampede bench --holds`, with few cells: that it fills areas as it says and measures every one."""
+
+import pytest
+
+from booking.seats.holds import LUA
+from loadtest.bench.cases import holds
+
+
+def test_every_cell_is_measured_beside_other_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holds, "SIZES", (100,))
+    monkeypatch.setattr(holds, "SOLD_PERCENT", (0, 90))
+    monkeypatch.setattr(holds, "ROUNDS", 2)
+    said: list[str] = []
+    cells = holds.run_holds(LUA, said.append)
+    assert [(one.how, one.sold_percent, one.quantity) for one in cells] == [
+        (how, percent, quantity)
+        for how in holds.HOWS
+        for percent in (0, 90)
+        for quantity in holds.QUANTITIES
+    ]
+    assert all(min(one.us, one.again_us, one.against_us or 0.0) > 0 for one in cells)
+    assert len(said) == len(cells) / len(holds.QUANTITIES)

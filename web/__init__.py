@@ -1,0 +1,1 @@
+"""Static pages, as files: the gateway serves them (gateway.pages.operations). No Python but this line."""
