@@ -33,7 +33,11 @@ SALES_COLUMNS = (
 
 
 def harmless(text: str) -> str:
-    """The text as no spreadsheet takes for a formula."""
+    """The text as no spreadsheet takes for a formula, nor one that divides cells at semicolons."""
+    return ";".join(map(_harmless_cell, text.split(";")))
+
+
+def _harmless_cell(text: str) -> str:
     is_formula = text.lstrip().startswith(FORMULA_STARTS) or text.startswith(CONTROL_STARTS)
     return f"'{text}" if is_formula else text
 

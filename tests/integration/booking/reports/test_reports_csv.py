@@ -128,6 +128,16 @@ async def test_no_buyers_name_becomes_a_formula(
     assert as_json["orders"][0]["buyer"]["name"] == name  # a program gets what it is
 
 
+async def test_no_name_becomes_a_formula_where_cells_are_divided_at_semicolons(
+    app: BookingApp, session_id: UUID
+) -> None:
+    """As spreadsheets do where the comma is a decimal sign."""
+    buyer, _ = await bought(app, session_id)
+    app.neighbours.names[buyer] = 'Ann;=HYPERLINK("https://evil.example/");; @x;ok'
+    (order,) = rows_of(await read(app, session_id, "orders"))
+    assert order["buyer_name"] == """Ann;'=HYPERLINK("https://evil.example/");;' @x;ok"""
+
+
 async def test_an_areas_name_becomes_no_formula_either(app: BookingApp) -> None:
     session_id = app.neighbours.publish()
     terms = app.neighbours.terms[session_id]
