@@ -17,7 +17,7 @@ from catalog.domain.searching import fold
 from catalog.organizing import day_at
 from catalog.problems import TimeZoneFrozen, VenueHasShows
 from catalog.store import Record
-from catalog.wire import ChangeVenue, CreateVenue, Venue
+from catalog.wire import ChangeVenue, CreateVenue, Venue, VenueList
 from chassis.ids import uuid7
 from chassis.observability import logs
 from chassis.postgres.pool import Connection
@@ -26,6 +26,12 @@ from chassis.problems import NotFound
 log = logs.get("catalog")
 
 FIELDS = ("name", "city", "address", "time_zone")
+
+
+async def list_venues(connection: Connection, page: int, page_size: int) -> VenueList:
+    """All of them, by name."""
+    rows, total = await store.venues(connection, page, page_size)
+    return VenueList([Venue(**row) for row in rows], page, page_size, total)
 
 
 async def create_venue(connection: Connection, viewer: Viewer, body: CreateVenue) -> Venue:

@@ -9,6 +9,7 @@ from chassis.events.envelope import PendingEvent
 from chassis.ids import uuid7
 from chassis.postgres.pool import Connection, load_queries
 from contracts.identity import PASSWORD_RESET_ASKED
+from identity.records import EndedLogin
 from identity.store import QUERIES, FailureLimit
 
 
@@ -30,13 +31,6 @@ class ChangedPassword(msgspec.Struct, frozen=True):
     email: str
     roles: list[str]
     password_version: int
-
-
-class EndedLogin(msgspec.Struct, frozen=True):
-    """`live`: an access token of it may still be good by itself."""
-
-    login_id: UUID
-    live: bool
 
 
 class PasswordStore:

@@ -23,8 +23,9 @@ from identity.domain.passwords import acceptable_password
 from identity.domain.people import normalise_email
 from identity.hashing import HashingPool
 from identity.issuing import Issuer, LoggedIn
-from identity.password_store import EndedLogin, PasswordStore
+from identity.password_store import PasswordStore
 from identity.problems import InvalidCredentials, LinkExpired
+from identity.records import EndedLogin
 from identity.store import FailureLimit, Store
 from identity.tokens import hash_of, new_link_token
 from identity.wire import ChangePassword, ForgotPassword, ResetPassword

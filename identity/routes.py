@@ -34,7 +34,6 @@ from identity.composition import UseCases
 from identity.domain.people import preferred_locale
 from identity.issuing import LoggedIn
 from identity.keys import JWKS_MAX_AGE_S, Jwks
-from identity.password_store import EndedLogin
 from identity.passwords import LINK_TTL_S
 from identity.problems import (
     EmailTaken,
@@ -43,6 +42,7 @@ from identity.problems import (
     LinkExpired,
     RefreshTokenReused,
 )
+from identity.records import EndedLogin
 from identity.registration import Caller
 from identity.wire import (
     ChangePassword,

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, Response, delete, get, patch, post
 from litestar.params import FromPath, RawBody
 
-from catalog import checks, store
+from catalog import checks
 from catalog import venues as at_venues
 from catalog.encoded import encode
 from catalog.problems import TimeZoneFrozen, VenueHasShows
@@ -37,8 +37,7 @@ async def list_venues(
     """All venues, by name: any organizer may put a show into any of them."""
     pool: Pool = request.app.state.pool
     async with connection(pool) as lent:
-        rows, total = await store.venues(lent, page, page_size)
-    found = VenueList([Venue(**row) for row in rows], page, page_size, total)
+        found = await at_venues.list_venues(lent, page, page_size)
     return answer(request, encode(found), PRIVATELY)
 
 

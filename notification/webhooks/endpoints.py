@@ -15,7 +15,7 @@ from chassis.auth.tokens import Principal
 from chassis.context import current
 from chassis.ids import uuid7
 from chassis.observability import logs
-from chassis.postgres.pool import Connection
+from chassis.postgres.pool import Connection, Pool
 from chassis.problems import FieldError, NotFound, ValidationFailed
 from chassis.seam.client import ServiceClient
 from contracts.catalog import SHOW_PATH, ShowTerms
@@ -179,3 +179,10 @@ async def _found_delivery(held: Connection, who: Asker, delivery_id: UUID) -> De
 
 def _each_once(types: Sequence[str]) -> list[str]:
     return sorted(set(types))
+
+
+async def remove(pool: Pool, who: Asker, endpoint_id: UUID) -> None:
+    """With its deliveries, also those that are still to be tried. Raises NotFound."""
+    if not await store.delete_endpoint(pool, endpoint_id, who.owner_id):
+        raise NotFound()
+    log.info("webhook_endpoint_deleted", endpoint=endpoint_id)

@@ -15,9 +15,9 @@ from chassis.auth.tokens import Principal
 from chassis.http.bodies import decode
 from chassis.http.idempotency import Effect, once
 from chassis.http.pagination import PageNumber, PageSize
-from chassis.postgres.pool import Pool, connection, transaction
-from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused, NotFound, Unavailable
-from notification.webhooks import endpoints, store
+from chassis.postgres.pool import Pool, transaction
+from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused, Unavailable
+from notification.webhooks import endpoints, reading
 from notification.webhooks.endpoints import OutsideChecks, asker
 from notification.webhooks.problems import EndpointInactive, TooManyEndpoints
 from notification.webhooks.wire import (
@@ -33,9 +33,6 @@ from notification.webhooks.wire import (
     NewSecret,
     Nothing,
     RotateSecret,
-    shown,
-    shown_delivery,
-    shown_in_full,
 )
 
 PATH = "/api/v1/webhook-endpoints"
@@ -133,8 +130,7 @@ async def list_webhook_endpoints(
 ) -> Response[bytes]:
     """Newest first; an admin's list has everybody's."""
     pool: Pool = request.app.state.pool
-    rows, total = await store.list_endpoints(pool, asker(principal).owner_id, page, page_size)
-    return _answer(EndpointList([shown(row) for row in rows], page, page_size, total))
+    return _answer(await reading.list_endpoints(pool, asker(principal), page, page_size))
 
 
 @get(
@@ -149,11 +145,8 @@ async def get_webhook_endpoint(
     request: Request[Any, Any, Any], principal: Asked, endpoint_id: FromPath[UUID]
 ) -> Response[bytes]:
     """Without its secret."""
-    async with connection(request.app.state.pool) as lent:
-        row = await store.endpoint(lent, endpoint_id, asker(principal).owner_id)
-    if row is None:
-        raise NotFound()
-    return _answer(shown(row))
+    pool: Pool = request.app.state.pool
+    return _answer(await reading.get_endpoint(pool, asker(principal), endpoint_id))
 
 
 @patch(
@@ -187,10 +180,7 @@ async def delete_webhook_endpoint(
     request: Request[Any, Any, Any], principal: Asked, endpoint_id: FromPath[UUID]
 ) -> None:
     """Its deliveries go with it, also those that are still to be tried."""
-    pool: Pool = request.app.state.pool
-    if not await store.delete_endpoint(pool, endpoint_id, asker(principal).owner_id):
-        raise NotFound()
-    endpoints.log.info("webhook_endpoint_deleted", endpoint=endpoint_id)
+    await endpoints.remove(request.app.state.pool, asker(principal), endpoint_id)
 
 
 @post(
@@ -267,12 +257,13 @@ async def list_webhook_deliveries(
     page_size: PageSize = 20,
 ) -> Response[bytes]:
     """Newest first; those that ended are kept for two weeks."""
-    async with connection(request.app.state.pool) as lent:
-        if await store.endpoint(lent, endpoint_id, asker(principal).owner_id) is None:
-            raise NotFound()
-        rows, total = await store.list_deliveries(lent, endpoint_id, status, page, page_size)
-    found = [shown_delivery(row) for row in rows]
-    return _answer(DeliveryList(found, page, page_size, total))
+    pool: Pool = request.app.state.pool
+    who = asker(principal)
+    return _answer(
+        await reading.list_deliveries(
+            pool, who, endpoint_id, status=status, page=page, page_size=page_size
+        )
+    )
 
 
 @get(
@@ -287,11 +278,8 @@ async def get_webhook_delivery(
     request: Request[Any, Any, Any], principal: Asked, delivery_id: FromPath[UUID]
 ) -> Response[bytes]:
     """With the body as it is sent, byte for byte."""
-    async with connection(request.app.state.pool) as lent:
-        found = await store.delivery(lent, delivery_id, asker(principal).owner_id)
-    if found is None:
-        raise NotFound()
-    return _answer(shown_in_full(found))
+    pool: Pool = request.app.state.pool
+    return _answer(await reading.get_delivery(pool, asker(principal), delivery_id))
 
 
 @post(

@@ -62,6 +62,17 @@ def test_only_routes_and_asgi_know_litestar() -> None:
     assert wrong == []
 
 
+def test_routes_ask_use_cases_and_no_store() -> None:
+    wrong = [
+        f"{module} imports {imported}"
+        for module in modules()
+        if "routes" in module.split(".")
+        for imported in imports_of(module)
+        if {"store", "asyncpg"} & set(imported.replace("_store", ".store").split("."))
+    ]
+    assert wrong == []
+
+
 def test_only_stores_run_sql() -> None:
     wrong = [
         f"{module} imports {imported}"

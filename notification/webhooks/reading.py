@@ -1,0 +1,59 @@
+"""What organizers read of their endpoints and deliveries, and admins of all. What is somebody else's is
+NotFound."""
+
+from uuid import UUID
+
+from chassis.postgres.pool import Pool, connection
+from chassis.problems import NotFound
+from notification.webhooks import store
+from notification.webhooks.endpoints import Asker
+from notification.webhooks.wire import (
+    DeliveryInFull,
+    DeliveryList,
+    DeliveryStatus,
+    Endpoint,
+    EndpointList,
+    shown,
+    shown_delivery,
+    shown_in_full,
+)
+
+
+async def list_endpoints(pool: Pool, who: Asker, page: int, page_size: int) -> EndpointList:
+    """Newest first."""
+    rows, total = await store.list_endpoints(pool, who.owner_id, page, page_size)
+    return EndpointList([shown(row) for row in rows], page, page_size, total)
+
+
+async def get_endpoint(pool: Pool, who: Asker, endpoint_id: UUID) -> Endpoint:
+    async with connection(pool) as lent:
+        row = await store.endpoint(lent, endpoint_id, who.owner_id)
+    if row is None:
+        raise NotFound()
+    return shown(row)
+
+
+async def list_deliveries(
+    pool: Pool,
+    who: Asker,
+    endpoint_id: UUID,
+    *,
+    status: DeliveryStatus | None,
+    page: int,
+    page_size: int,
+) -> DeliveryList:
+    """Newest first."""
+    async with connection(pool) as lent:
+        if await store.endpoint(lent, endpoint_id, who.owner_id) is None:
+            raise NotFound()
+        rows, total = await store.list_deliveries(lent, endpoint_id, status, page, page_size)
+    return DeliveryList([shown_delivery(row) for row in rows], page, page_size, total)
+
+
+async def get_delivery(pool: Pool, who: Asker, delivery_id: UUID) -> DeliveryInFull:
+    """With the body as it is sent."""
+    async with connection(pool) as lent:
+        found = await store.delivery(lent, delivery_id, who.owner_id)
+    if found is None:
+        raise NotFound()
+    return shown_in_full(found)
