@@ -9,16 +9,16 @@ import msgspec
 
 from booking.cancelled_sessions.cancelling import SessionCancelling
 from booking.clients.catalog import Sessions
-from booking.clients.identity import Buyers
+from booking.clients.identity import KnownAccounts
 from booking.domain.door import DoorHours
 from booking.door.lists import DoorLists
 from booking.door.offline import OfflineScans
 from booking.door.scanning import Door
 from booking.door.staff import DoorStaff
-from booking.orders.discounted import Redeeming
+from booking.orders.discounted import PlaceWithPromoCode
 from booking.orders.expiry import expire_orders
 from booking.orders.placing import OrderPlacing
-from booking.payments.batched_outcomes import Settling
+from booking.payments.batched_outcomes import BatchedOutcomes
 from booking.payments.callbacks import Webhooks
 from booking.payments.paying import Payments
 from booking.promo_codes.guessing import PromoGuesses
@@ -29,7 +29,7 @@ from booking.refunds.sending import RefundSending
 from booking.reports.reading import Reports
 from booking.seats.blocking import Blocking
 from booking.seats.holds import LUA, SeatHolds
-from booking.seats.store import Expire, PostgresTruth, database_now
+from booking.seats.store import Expire, PostgresClaims, database_now
 from booking.tickets.codes import TicketCodes, make_keys
 from booking.tickets.issuing import TicketIssuing
 from booking.tickets.showing import Tickets, open_lanes
@@ -88,13 +88,13 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
         sessions = Sessions(catalog)
         holds = SeatHolds(
             redis,
-            PostgresTruth(pool, layout=sessions.layout, expire=_expiring(pool)),
+            PostgresClaims(pool, layout=sessions.layout, expire=_expiring(pool)),
         )
         codes = TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
         lanes = await stack.enter_async_context(open_lanes())
         issuing = TicketIssuing(codes)
-        settling = Settling(pool, tickets=issuing, holds=holds)
-        buyers = Buyers(identity)
+        outcomes = BatchedOutcomes(pool, tickets=issuing, holds=holds)
+        buyers = KnownAccounts(identity)
         hours = DoorHours(
             opens_before=timedelta(seconds=settings.door_opens_before_s),
             closes_after=timedelta(seconds=settings.door_closes_after_s),
@@ -115,9 +115,9 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 clock=clock,
                 hold_ttl_s=settings.hold_ttl_s,
                 guesses=guesses,
-                redeeming=Redeeming(pool, hold_ttl_s=settings.hold_ttl_s),
+                redeeming=PlaceWithPromoCode(pool, hold_ttl_s=settings.hold_ttl_s),
             ),
-            payments=Payments(pool, provider=provider, tickets=issuing, settling=settling),
+            payments=Payments(pool, provider=provider, tickets=issuing, outcomes=outcomes),
             tickets=Tickets(pool, codes, lanes),
             issuing=issuing,
             transfers=Transfers(pool, tickets=issuing, buyers=buyers),
@@ -127,7 +127,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             webhooks=Webhooks(
                 pool,
                 providers={provider.name: provider},
-                settling=settling,
+                outcomes=outcomes,
             ),
             refunds=Refunds(pool, sessions=sessions, holds=holds),
             refund_sending=RefundSending(pool, provider=provider),

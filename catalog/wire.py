@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from catalog.domain.sales import SaleState, SaleStatus
-from chassis.http.bodies import OFF_LINE, whole
+from chassis.http.bodies import LINE_BREAKING_CHARACTERS, whole
 from contracts.catalog import Kind, RefundPolicy
 
 PRICE_MAX = 10**10  # minor units
@@ -24,7 +24,7 @@ TICKETS_PER_USER_DEFAULT = 6
 
 # One line with something to see in it; PostgreSQL cannot hold NUL, and a title with a line break
 # would forge a line wherever it is shown.
-_LINE = whole(rf"\x20*[^{OFF_LINE}\x20][^{OFF_LINE}]*")
+_LINE = whole(rf"\x20*[^{LINE_BREAKING_CHARACTERS}\x20][^{LINE_BREAKING_CHARACTERS}]*")
 _PROSE = whole(r"[^\x00]*")
 _WEB_URL = whole(r"https?://[^\s\x00-\x1f\x7f<>\"\\/?#@]+([/?#][^\s\x00-\x1f\x7f<>\"\\]*)?")
 

@@ -19,7 +19,7 @@ from uuid import UUID
 
 import msgspec
 
-from chassis.concurrency.turns import Turns
+from chassis.concurrency.turns import KeyedLock
 from chassis.observability import logs
 from chassis.postgres.pool import Connection, Pool, connection
 from chassis.problems import Overloaded, RateLimited
@@ -59,7 +59,7 @@ class Attempts:
         self._password_store = password_store
         self._passwords = passwords
         self._limit = FailureLimit(FAILURES_MAX, FAILURE_WINDOW_S)
-        self._turns = Turns(per_key_max=TRIES_AT_ONCE_MAX)
+        self._turns = KeyedLock(per_key_max=TRIES_AT_ONCE_MAX)
 
     async def verified(
         self, email: str, password: str, device: Device | None = None
@@ -77,7 +77,7 @@ class Attempts:
         async with self._turns.of(budget):
             return await self._try(email, password, await self._look(email, budget), budget)
 
-    async def settle(self, acquired: Connection, verified: Verified) -> None:
+    async def apply_outcome(self, acquired: Connection, verified: Verified) -> None:
         """Forgets the failures that a right password was counted with.
 
         Raises RateLimited, or InvalidCredentials when the password was changed meanwhile.

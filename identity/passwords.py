@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from chassis.concurrency.turns import Turns
+from chassis.concurrency.turns import KeyedLock
 from chassis.events.envelope import pending
 from chassis.observability import logs
 from chassis.postgres.pool import Connection, Pool, connection, transaction
@@ -74,7 +74,7 @@ class Passwords:
         self._issuer = issuer
         self._attempts = attempts
         self._devices = devices
-        self._turns = Turns(per_key_max=USES_AT_ONCE_MAX)
+        self._turns = KeyedLock(per_key_max=USES_AT_ONCE_MAX)
 
     async def ask_for_link(self, body: ForgotPassword) -> None:
         """Has a link mailed, if there is such an account and its mails are not too many. Says nothing."""

@@ -23,7 +23,13 @@ from booking.events.store import tell
 from booking.orders.cancelling import cancel_and_tell, release_holds
 from booking.orders.records import CancelledOrder
 from booking.refunds import store as stored_refunds
-from booking.refunds.granting import WHOEVER, Freed, after_granting, ask, grant
+from booking.refunds.granting import (
+    ANY_HOLDER_STATES,
+    FreedSeats,
+    ask,
+    grant,
+    sync_redis_after_refund,
+)
 from booking.refunds.rules import FREE_OF_CHARGE
 from booking.seats.holds import SeatHolds
 from chassis.auth.tokens import Principal
@@ -212,7 +218,7 @@ class SessionCancelling:
         except Exception as failure:
             log.error("order_not_refunded", order=order_id, reason=repr(failure))
             return False
-        await after_granting(self._holds, freed)
+        await sync_redis_after_refund(self._holds, freed)
         return bool(freed)
 
     async def _tell_redis(self, session_id: UUID) -> None:
@@ -232,7 +238,9 @@ class SessionCancelling:
             await stored.mark_catalog_told(one, session_id)
 
 
-async def refund_whole(one: Connection, session: OpenCancellation, order_id: UUID) -> list[Freed]:
+async def refund_whole(
+    one: Connection, session: OpenCancellation, order_id: UUID
+) -> list[FreedSeats]:
     """All that is left of a paid order, without a fee, within the caller's transaction. A refund that
     waits for the organizer is granted by this, its fee waived."""
     await stored_refunds.lock_any_order(one, order_id)
@@ -257,7 +265,10 @@ async def refund_whole(one: Connection, session: OpenCancellation, order_id: UUI
             policy=FREE_OF_CHARGE,
         )
         waiting.append(refund.refund_id)
-    return [await grant(one, order, one_id, decided_by=None, states=WHOEVER) for one_id in waiting]
+    return [
+        await grant(one, order, one_id, decided_by=None, states=ANY_HOLDER_STATES)
+        for one_id in waiting
+    ]
 
 
 async def _progress(one: Connection, session_id: UUID) -> CancellationProgress:

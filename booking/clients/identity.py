@@ -33,7 +33,7 @@ class NoAddress(Exception):
     """No e-mail address is spelt so."""
 
 
-class Buyers:
+class KnownAccounts:
     """Accounts of buyers, and of whoever else is named. Lookups that arrive together travel together."""
 
     def __init__(self, identity: ServiceClient) -> None:

@@ -230,12 +230,12 @@ class NotAssigned(Problem):
 
 
 class NotStaff(Problem):
-    """No active account with the role `staff` is called that."""
+    """No active staff account matches."""
 
     code, status = "not-staff", 422
 
 
 class DoorFull(Problem):
-    """This session's door has as many people as it may have."""
+    """This session has the maximum number of staff."""
 
     code, status = "door-full", 409

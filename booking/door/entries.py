@@ -5,7 +5,7 @@ from uuid import UUID
 
 from booking.door import store as stored
 from booking.door.store import Entered
-from booking.events.history import remembered
+from booking.events.history import history_entry
 from booking.events.store import tell
 from booking.tickets.codes import ForgedCode, TicketCodes
 from chassis.auth.tokens import Principal
@@ -50,6 +50,6 @@ async def tell_entries(one: Connection, entered: Sequence[Entered]) -> None:
             "checked_in_at": told.checked_in_at,
             "gate": each.gate,
         }
-        history.append(remembered(each.order_id, TICKET_CHECKED_IN, data))
+        history.append(history_entry(each.order_id, TICKET_CHECKED_IN, data))
         events.append(pending(TICKET_CHECKED_IN, str(each.order_id), told))
     await tell(one, history, events)

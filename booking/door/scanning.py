@@ -10,7 +10,7 @@ the session's door is open (booking.domain.door). Scans without a network: booki
 import asyncio
 from uuid import UUID
 
-from booking.clients.identity import Buyers
+from booking.clients.identity import KnownAccounts
 from booking.domain.door import DoorHours
 from booking.domain.problems import (
     AlreadyCheckedIn,
@@ -44,7 +44,9 @@ log = logs.get("booking")
 class Door:
     """Scans of whoever has a network."""
 
-    def __init__(self, pool: Pool, *, codes: TicketCodes, buyers: Buyers, hours: DoorHours) -> None:
+    def __init__(
+        self, pool: Pool, *, codes: TicketCodes, buyers: KnownAccounts, hours: DoorHours
+    ) -> None:
         self._pool = pool
         self._codes = codes
         self._buyers = buyers

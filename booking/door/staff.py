@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from booking.clients.catalog import Sessions
-from booking.clients.identity import Buyers, NoAddress
+from booking.clients.identity import KnownAccounts, NoAddress
 from booking.domain.problems import DoorFull, NotStaff
 from booking.door import store as stored
 from booking.door.wire import AssignStaff, StaffAnswer, StaffList, check_assignment
@@ -24,7 +24,7 @@ log = logs.get("booking")
 class DoorStaff:
     """For the session's own organizer and for admins. Raises NotFound to everybody else."""
 
-    def __init__(self, pool: Pool, *, sessions: Sessions, buyers: Buyers) -> None:
+    def __init__(self, pool: Pool, *, sessions: Sessions, buyers: KnownAccounts) -> None:
         self._pool = pool
         self._sessions = sessions
         self._buyers = buyers

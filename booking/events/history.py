@@ -6,15 +6,17 @@ from uuid import UUID
 
 import msgspec
 
-from booking.events.store import Remembered
+from booking.events.store import NewHistoryEntry
 from chassis.context import current
 from chassis.ids import uuid7
 from contracts.booking import SeatsChanged
 
 
-def remembered(order_id: UUID, type_: str, data: Any) -> Remembered:
+def history_entry(order_id: UUID, type_: str, data: Any) -> NewHistoryEntry:
     """A history entry caused by the running request."""
-    return Remembered(order_id, uuid7(), type_, current().request_id, msgspec.json.encode(data))
+    return NewHistoryEntry(
+        order_id, uuid7(), type_, current().request_id, msgspec.json.encode(data)
+    )
 
 
 def seats_changed(

@@ -12,7 +12,7 @@ from chassis.postgres.pool import Connection, load_queries
 queries = load_queries(Path(__file__).parent / "sql")
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class NewHistoryEntry(msgspec.Struct, frozen=True):
     """An entry of an order's history. `type` such as `order.paid`; `data` is JSON."""
 
     order_id: UUID
@@ -23,7 +23,7 @@ class Remembered(msgspec.Struct, frozen=True):
 
 
 async def tell(
-    one: Connection, history: Sequence[Remembered], events: Sequence[PendingEvent]
+    one: Connection, history: Sequence[NewHistoryEntry], events: Sequence[PendingEvent]
 ) -> None:
     """Appends to histories and to the outbox; in the transaction of what they tell.
 

@@ -11,8 +11,8 @@ from booking.domain.order import (
     advance,
 )
 from booking.domain.problems import OrderNotCancellable, PaymentInProgress
-from booking.events.history import remembered, seats_changed
-from booking.events.store import Remembered, tell
+from booking.events.history import history_entry, seats_changed
+from booking.events.store import NewHistoryEntry, tell
 from booking.orders import store
 from booking.orders import store as stored
 from booking.orders.records import CancelledOrder
@@ -85,7 +85,7 @@ async def release_holds(holds: SeatHolds, cancelled: Sequence[CancelledOrder]) -
 
 def cancellation_told(
     order: CancelledOrder, reason: str, note: str | None = None
-) -> tuple[Remembered, list[PendingEvent]]:
+) -> tuple[NewHistoryEntry, list[PendingEvent]]:
     """What is told of an order that was cancelled, for a `reason` and with a `note` of OrderCancelled."""
     cancelled = OrderCancelled(
         order_id=order.order_id,
@@ -98,7 +98,7 @@ def cancellation_told(
     )
     released = seats_changed(order.session_id, order.seats, order.areas, order.order_id)
     subject = str(order.order_id)
-    entry = remembered(order.order_id, ORDER_CANCELLED, {"reason": reason})
+    entry = history_entry(order.order_id, ORDER_CANCELLED, {"reason": reason})
     return entry, [
         pending(ORDER_CANCELLED, subject, cancelled),
         pending(SEATS_RELEASED, subject, released),

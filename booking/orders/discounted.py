@@ -19,7 +19,7 @@ from chassis.problems import Unavailable
 log = logs.get("booking")
 
 
-class Redeeming:
+class PlaceWithPromoCode:
     """`await place(order, promo)` → the order as it was priced, and as it was placed.
 
     promo: as promo_codes.guessing has found it. What a code takes off never changes; whether it may be

@@ -17,7 +17,7 @@ from contracts.booking import OrderCreated, OrderItem, SeatsChanged
 from contracts.catalog import SessionTerms
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class OrderDraft(msgspec.Struct, frozen=True):
     """Everything of an order that does not change between tries."""
 
     wanted: CreateOrder
@@ -30,7 +30,7 @@ class Attempt(msgspec.Struct, frozen=True):
     promo: PromoCode | None = None
 
 
-def _items(attempt: Attempt, seats: Sequence[int]) -> list[OrderItem]:
+def _items(attempt: OrderDraft, seats: Sequence[int]) -> list[OrderItem]:
     prices = {area.area_id: area.price for area in attempt.terms.areas}
     items = []
     for seat_id in seats:
@@ -46,7 +46,7 @@ def _items(attempt: Attempt, seats: Sequence[int]) -> list[OrderItem]:
     return items
 
 
-def new_order(attempt: Attempt, seats: Sequence[int]) -> NewOrder:
+def new_order(attempt: OrderDraft, seats: Sequence[int]) -> NewOrder:
     terms, items = attempt.terms, _items(attempt, seats)
     total = sum(item.price for item in items)
     created = OrderCreated(

@@ -7,7 +7,7 @@ from uuid import UUID
 from booking.domain.order import (
     COMPLETES_AFTER_DAYS,
 )
-from booking.events.history import remembered
+from booking.events.history import history_entry
 from booking.events.store import tell
 from booking.orders import store
 from booking.orders.cancelling import cancel_and_tell, log, release_holds
@@ -78,7 +78,7 @@ async def complete_orders(
     async with transaction(pool) as one:
         completed = await store.complete_orders(one, after=after, limit=COMPLETE_BATCH_MAX)
         if completed:
-            history = [remembered(order.order_id, ORDER_COMPLETED, {}) for order in completed]
+            history = [history_entry(order.order_id, ORDER_COMPLETED, {}) for order in completed]
             events = [pending(ORDER_COMPLETED, str(order.order_id), order) for order in completed]
             await tell(one, history, events)
     return len(completed)

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from booking.clients.catalog import Sessions, refuse_outside_sale
-from booking.clients.identity import Buyers
+from booking.clients.identity import KnownAccounts
 from booking.domain.problems import CoolingDown, SeatsTaken, SoldOut, TicketLimitReached
 from booking.orders import store as stored
 from booking.orders.cooldown import CoolingMemory
-from booking.orders.discounted import Redeeming
-from booking.orders.draft import Attempt, created_answer, new_order
+from booking.orders.discounted import PlaceWithPromoCode
+from booking.orders.draft import OrderDraft, created_answer, new_order
 from booking.orders.placing_store import place_orders, true_claims
 from booking.orders.records import NewOrder, PlacedOrder
 from booking.orders.wire import (
@@ -68,11 +68,11 @@ class OrderPlacing:
         *,
         holds: SeatHolds,
         sessions: Sessions,
-        buyers: Buyers,
+        buyers: KnownAccounts,
         clock: Clock,
         hold_ttl_s: int,
         guesses: PromoGuesses,
-        redeeming: Redeeming,
+        redeeming: PlaceWithPromoCode,
     ) -> None:
         self._pool = pool
         self._holds = holds
@@ -127,10 +127,10 @@ class OrderPlacing:
             promo = await self._guesses.find(
                 terms.show_id, wanted.promo_code, user_id=user_id, address=address
             )
-        attempt = Attempt(wanted, user_id, key, hashed, terms, seating, uuid7(), promo)
+        attempt = OrderDraft(wanted, user_id, key, hashed, terms, seating, uuid7(), promo)
         return await self._hold_and_commit(attempt)
 
-    async def _hold_and_commit(self, attempt: Attempt) -> OrderAnswer:
+    async def _hold_and_commit(self, attempt: OrderDraft) -> OrderAnswer:
         for _ in range(ATTEMPTS_MAX):
             seats = await self._hold(attempt)
             order = new_order(attempt, seats)
@@ -158,7 +158,7 @@ class OrderPlacing:
             return created_answer(order, placed)
         raise Overloaded("The seats of this session are being sorted out.")
 
-    async def _hold(self, attempt: Attempt) -> list[int]:
+    async def _hold(self, attempt: OrderDraft) -> list[int]:
         wanted, terms = attempt.wanted, attempt.terms
         outcome: Held | Taken | NoneLeft | NoAccessible | LimitReached | Repeated
         if wanted.seats is not None:
@@ -196,19 +196,19 @@ class OrderPlacing:
             case Repeated():
                 raise IdempotencyInFlight()
 
-    async def _correct_redis(self, attempt: Attempt, seats: Sequence[int]) -> None:
-        """Redis learns whose the seats are, and gives back what it let this order have."""
+    async def _correct_redis(self, attempt: OrderDraft, seats: Sequence[int]) -> None:
+        """Writes PostgreSQL's claims to Redis and releases this order's hold."""
         session_id = attempt.terms.session_id
         claims = await true_claims(self._pool, session_id, seats)
         log.warning("seats_refused", session=session_id, order=attempt.order_id, seats=len(claims))
         await self._holds.correct(session_id, claims)
         await self._release(attempt)
 
-    async def _taken(self, attempt: Attempt, seats: Sequence[int]) -> list[int]:
+    async def _taken(self, attempt: OrderDraft, seats: Sequence[int]) -> list[int]:
         claims = await true_claims(self._pool, attempt.terms.session_id, seats)
         return [claim.seat_id for claim in claims] or list(seats)
 
-    async def _release(self, attempt: Attempt) -> None:
+    async def _release(self, attempt: OrderDraft) -> None:
         try:
             await self._holds.release(attempt.terms.session_id, attempt.order_id)
         except Problem:  # Redis is away; the intent ends by itself

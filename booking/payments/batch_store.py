@@ -8,7 +8,7 @@ import asyncpg
 
 from booking.domain.payment import PaymentState
 from booking.orders.records import items_of
-from booking.payments.records import Intent, News, ProviderNews, Purchase, Sale
+from booking.payments.records import EventTarget, Intent, PayableOrder, ReceivedEvent, Sale
 from chassis.postgres.pool import ROLLED_BACK, Pool, connection, load_queries
 from chassis.postgres.rows import fields
 from chassis.problems import Overloaded, Problem, Unavailable
@@ -21,7 +21,7 @@ _TROUBLE = (Overloaded, TimeoutError, *ROLLED_BACK)
 
 async def begin_payments(
     pool: Pool, provider: str, intents: Sequence[Intent]
-) -> list[Purchase | BaseException | None]:
+) -> list[PayableOrder | BaseException | None]:
     """Commits the intents that nothing stands in the way of; None for each of the others."""
     try:
         async with connection(pool) as one:
@@ -49,10 +49,12 @@ async def sell_orders(pool: Pool, sales: Sequence[Sale]) -> list[bool | BaseExce
     return [id(sale) in kept for sale in sales]
 
 
-async def look_at_news(pool: Pool, news: Sequence[ProviderNews]) -> list[News | BaseException]:
+async def look_up_events(
+    pool: Pool, news: Sequence[ReceivedEvent]
+) -> list[EventTarget | BaseException]:
     try:
         async with connection(pool) as one:
-            found = queries.look_at_news(
+            found = queries.look_up_events(
                 one,
                 providers=[each.provider for each in news],
                 event_ids=[each.event_id for each in news],
@@ -63,11 +65,11 @@ async def look_at_news(pool: Pool, news: Sequence[ProviderNews]) -> list[News | 
         return [_told(trouble) for _ in news]
 
 
-async def note_news(pool: Pool, news: Sequence[ProviderNews]) -> list[bool | BaseException]:
+async def record_events(pool: Pool, news: Sequence[ReceivedEvent]) -> list[bool | BaseException]:
     """Remembers events without an effect; whether each was new."""
     try:
         async with connection(pool) as one:
-            found = queries.note_news(
+            found = queries.record_events(
                 one,
                 providers=[each.provider for each in news],
                 event_ids=[each.event_id for each in news],
@@ -89,16 +91,16 @@ def _told(trouble: BaseException) -> Problem:
     return Overloaded("The database is too busy.")
 
 
-def _purchase(row: "asyncpg.Record") -> Purchase:
-    columns = fields(row, Purchase)
+def _purchase(row: "asyncpg.Record") -> PayableOrder:
+    columns = fields(row, PayableOrder)
     columns["items"] = items_of(row)
-    return Purchase(**columns)
+    return PayableOrder(**columns)
 
 
-def _news(row: "asyncpg.Record") -> News:
+def _news(row: "asyncpg.Record") -> EventTarget:
     if row["payment_id"] is None:
-        return News(row["taken"], None, 0, None, None)
-    return News(
+        return EventTarget(row["taken"], None, 0, None, None)
+    return EventTarget(
         row["taken"], PaymentState(row["state"]), row["amount"], row["reason"], _purchase(row)
     )
 

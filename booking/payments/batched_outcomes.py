@@ -13,11 +13,16 @@ from uuid import UUID
 
 from booking.domain.payment import PaymentState
 from booking.payments import batch_store as stored
-from booking.payments.outcomes import Settled, after_settling, refuse_mismatch, settle
-from booking.payments.records import ProviderNews, Purchase, Sale
-from booking.payments.sale import draw_up_sale
+from booking.payments.outcomes import (
+    Settled,
+    apply_outcome,
+    refuse_mismatch,
+    sync_redis_after_payment,
+)
+from booking.payments.records import PayableOrder, ReceivedEvent, Sale
+from booking.payments.sale import build_sale
 from booking.payments.store import take_provider_event
-from booking.providers.protocol import Verdict
+from booking.providers.protocol import ChargeResult
 from booking.seats.holds import SeatHolds
 from booking.tickets.issuing import TicketIssuing
 from chassis.concurrency.coalescer import Coalescer
@@ -29,7 +34,7 @@ WAITING_MAX = 5_000
 STATEMENTS_AT_ONCE = 2  # while one waits for the disk the next one works
 
 
-class Settling:
+class BatchedOutcomes:
     """`await sell(purchase, verdict)` where the purchase is known, `await settle(payment_id, verdict)`
     otherwise. With `news` both have their effect once an event. Raise as settlement.settle does, and
     Unavailable or Overloaded when nobody knows or nothing happened; then it may be said again."""
@@ -46,20 +51,20 @@ class Settling:
         )
 
     async def sell(
-        self, purchase: Purchase, verdict: Verdict, news: ProviderNews | None = None
+        self, purchase: PayableOrder, verdict: ChargeResult, news: ReceivedEvent | None = None
     ) -> Settled | None:
         """As settle; for a payment that was waiting for its verdict when last looked at."""
         if verdict.state == "succeeded":
             refuse_mismatch(purchase.payment_id, verdict, purchase.total_amount, purchase.currency)
-            sale = draw_up_sale(self._tickets, purchase, news)
+            sale = build_sale(self._tickets, purchase, news)
             if await self._sales.call(sale):
                 settled = _sold(sale)
-                await after_settling(self._holds, settled)
+                await sync_redis_after_payment(self._holds, settled)
                 return settled
-        return await self.settle(purchase.payment_id, verdict, news)
+        return await self.apply_outcome(purchase.payment_id, verdict, news)
 
-    async def settle(
-        self, payment_id: UUID, verdict: Verdict, news: ProviderNews | None = None
+    async def apply_outcome(
+        self, payment_id: UUID, verdict: ChargeResult, news: ReceivedEvent | None = None
     ) -> Settled | None:
         """One by one; None when this news was taken before."""
         try:
@@ -68,10 +73,10 @@ class Settling:
                     one, news.provider, news.event_id, news.type, payment_id
                 ):
                     return None
-                settled = await settle(one, self._tickets, payment_id, verdict)
+                settled = await apply_outcome(one, self._tickets, payment_id, verdict)
         except ROLLED_BACK as undone:  # the money has moved all the same: it is said again later
             raise Overloaded("The database is too busy.") from undone
-        await after_settling(self._holds, settled)
+        await sync_redis_after_payment(self._holds, settled)
         return settled
 
     async def _sell_batch(self, sales: Sequence[Sale]) -> list[bool | BaseException]:

@@ -7,11 +7,11 @@ from typing import Any
 
 from booking.domain.payment import UNSETTLED
 from booking.domain.problems import BadSignature, StaleTimestamp
-from booking.payments.batch_store import look_at_news, note_news
-from booking.payments.batched_outcomes import Settling
+from booking.payments.batch_store import look_up_events, record_events
+from booking.payments.batched_outcomes import BatchedOutcomes
 from booking.payments.outcomes import changes_nothing, refuse_mismatch
-from booking.payments.records import News, ProviderNews
-from booking.providers.protocol import Provider, Verdict
+from booking.payments.records import EventTarget, ReceivedEvent
+from booking.providers.protocol import ChargeResult, Provider
 from booking.refunds.sending import take_refund_verdict
 from chassis.concurrency.coalescer import Coalescer
 from chassis.observability import logs
@@ -39,17 +39,17 @@ class Webhooks:
         pool: Pool,
         *,
         providers: Mapping[str, Provider],
-        settling: Settling,
+        outcomes: BatchedOutcomes,
     ) -> None:
         self._pool = pool
         self._providers = providers
-        self._settling = settling
+        self._outcomes = outcomes
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._taken: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._looks: Coalescer[ProviderNews, News] = Coalescer(
+        self._looks: Coalescer[ReceivedEvent, EventTarget] = Coalescer(
             self._look_batch, batch_max=BATCH_MAX, queue_max=WAITING_MAX, concurrency=2
         )
-        self._notes: Coalescer[ProviderNews, bool] = Coalescer(
+        self._notes: Coalescer[ReceivedEvent, bool] = Coalescer(
             self._note_batch, batch_max=BATCH_MAX, queue_max=WAITING_MAX, concurrency=2
         )
 
@@ -72,7 +72,7 @@ class Webhooks:
         if event.payment_id is None or event.verdict is None:
             log.info("webhook_ignored", provider=provider_name, type=event.type)
             return
-        news = ProviderNews(provider_name, event.event_id, event.type, event.payment_id)
+        news = ReceivedEvent(provider_name, event.event_id, event.type, event.payment_id)
         # A client that goes away must not stop what it has told us; copies wait for the first.
         name = (provider_name, event.event_id)
         if name in self._taken:
@@ -84,7 +84,7 @@ class Webhooks:
             task.add_done_callback(lambda done: self._ended(name, done))
         await asyncio.shield(task)
 
-    async def _take(self, news: ProviderNews, verdict: Verdict) -> None:
+    async def _take(self, news: ReceivedEvent, verdict: ChargeResult) -> None:
         found = await self._looks.call(news)
         if found.taken:
             return
@@ -95,16 +95,16 @@ class Webhooks:
         if changes_nothing(state, verdict):
             await self._notes.call(news)
         elif state in UNSETTLED:
-            await self._settling.sell(purchase, verdict, news)
+            await self._outcomes.sell(purchase, verdict, news)
         else:
-            await self._settling.settle(news.payment_id, verdict, news)
+            await self._outcomes.apply_outcome(news.payment_id, verdict, news)
         log.info("webhook_taken", provider=news.provider, type=news.type)
 
-    async def _look_batch(self, news: Sequence[ProviderNews]) -> list[News | BaseException]:
-        return await look_at_news(self._pool, news)
+    async def _look_batch(self, news: Sequence[ReceivedEvent]) -> list[EventTarget | BaseException]:
+        return await look_up_events(self._pool, news)
 
-    async def _note_batch(self, news: Sequence[ProviderNews]) -> list[bool | BaseException]:
-        return await note_news(self._pool, news)
+    async def _note_batch(self, news: Sequence[ReceivedEvent]) -> list[bool | BaseException]:
+        return await record_events(self._pool, news)
 
     def _ended(self, name: tuple[str, str], task: "asyncio.Task[None]") -> None:
         del self._under_way[name]

@@ -15,15 +15,15 @@ from booking.domain import payment as payments
 from booking.domain.order import IllegalTransition, OrderStatus, OrderStep, advance
 from booking.domain.payment import PaymentState, PaymentStep
 from booking.domain.problems import PaymentMismatch, TicketLimitReached
-from booking.events.history import remembered, seats_changed
+from booking.events.history import history_entry, seats_changed
 from booking.events.store import tell
 from booking.orders.cancelling import cancel_and_tell, release_holds
 from booking.orders.records import CancelledOrder
 from booking.payments import store as stored
 from booking.payments.records import LockedPayment
-from booking.payments.sale import draw_up_sale
+from booking.payments.sale import build_sale
 from booking.promo_codes.store import retake_redemption
-from booking.providers.protocol import Verdict
+from booking.providers.protocol import ChargeResult
 from booking.refusals import SeatsRefused
 from booking.seats.claims import Claim
 from booking.seats.holds import SeatHolds
@@ -51,7 +51,7 @@ STEPS = {
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """How the payment stands now. `news`: whether it was this verdict that made it so. `issued`: the
-    tickets when it did. `late`: seats that were taken again, which Redis does not know of yet."""
+    tickets when it did. `seats_to_sync`: seats that were taken again, which Redis does not know of yet."""
 
     payment_id: UUID
     order_id: UUID
@@ -61,14 +61,14 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     news: bool
     issued: list[IssuedTicket] | None = None
-    late: list[int] = []
+    seats_to_sync: list[int] = []
     cancelled: list[CancelledOrder] = []
 
 
-async def settle(
-    one: Connection, tickets: TicketIssuing, payment_id: UUID, verdict: Verdict
+async def apply_outcome(
+    one: Connection, tickets: TicketIssuing, payment_id: UUID, verdict: ChargeResult
 ) -> Settled:
-    """Within the caller's transaction; call `after_settling` once that has committed.
+    """Within the caller's transaction; call `sync_redis_after_payment` once that has committed.
 
     Raises NotFound, or PaymentMismatch when the provider speaks of another amount or currency.
     """
@@ -90,20 +90,19 @@ async def settle(
     return _settled(payment, to_state, news=True, reason=reason)
 
 
-def refuse_mismatch(payment_id: UUID, verdict: Verdict, amount: int, currency: str) -> None:
+def refuse_mismatch(payment_id: UUID, verdict: ChargeResult, amount: int, currency: str) -> None:
     """Raises PaymentMismatch unless the provider took what was asked for."""
     if (verdict.amount, verdict.currency) != (amount, currency):
         log.error("payment_mismatched", payment=payment_id)
         raise PaymentMismatch()
 
 
-def changes_nothing(state: PaymentState, verdict: Verdict) -> bool:
-    """Whether a payment that stands so is moved by this word neither now nor later: states are left
-    forwards only, and what is no step from one of them is none from those behind it."""
+def changes_nothing(state: PaymentState, verdict: ChargeResult) -> bool:
+    """True if this result can never change a payment in `state`. Transitions only go forward."""
     return (state, STEPS[verdict.state]) not in payments.TRANSITIONS
 
 
-async def after_settling(holds: SeatHolds, settled: Settled) -> None:
+async def sync_redis_after_payment(holds: SeatHolds, settled: Settled) -> None:
     """Tells Redis, after the commit. It being away is no reason to fail: the sweeper catches up."""
     if not settled.news:
         return
@@ -112,10 +111,10 @@ async def after_settling(holds: SeatHolds, settled: Settled) -> None:
         log.info("order_paid", order=settled.order_id, user=settled.user_id)
         try:
             await holds.sell(settled.session_id, settled.order_id)
-            if settled.late:
+            if settled.seats_to_sync:
                 sold = [
                     Claim(seat, "sold", settled.order_id, settled.user_id, None)
-                    for seat in settled.late
+                    for seat in settled.seats_to_sync
                 ]
                 await holds.correct(settled.session_id, sold)
         except Problem as away:
@@ -159,7 +158,7 @@ async def _sell(one: Connection, tickets: TicketIssuing, payment: LockedPayment)
         await stored.count_tickets_again(one, payment.order_id)
         await retake_redemption(one, payment.order_id)
     await _move(one, payment, PaymentState.SUCCEEDED, None)
-    sale = draw_up_sale(tickets, payment)
+    sale = build_sale(tickets, payment)
     await stored.insert_tickets(
         one,
         sale.tickets,
@@ -174,7 +173,7 @@ async def _sell(one: Connection, tickets: TicketIssuing, payment: LockedPayment)
         events.insert(0, pending(SEATS_HELD, str(payment.order_id), held))
     await tell(one, [sale.history], events)
     settled = _settled(payment, PaymentState.SUCCEEDED, news=True)
-    return msgspec.structs.replace(settled, issued=sale.issued, late=seats if late else [])
+    return msgspec.structs.replace(settled, issued=sale.issued, seats_to_sync=seats if late else [])
 
 
 async def _owe_back(one: Connection, payment: LockedPayment, reason: str) -> Settled:
@@ -184,7 +183,7 @@ async def _owe_back(one: Connection, payment: LockedPayment, reason: str) -> Set
     if payment.status is OrderStatus.PENDING_PAYMENT and not payment.another_live:
         cancelled = await cancel_and_tell(one, [payment.order_id], "unpaid")
     data = {"payment_id": payment.payment_id, "amount": payment.amount, "reason": reason}
-    await tell(one, [remembered(payment.order_id, PAYMENT_REFUND_DUE, data)], [])
+    await tell(one, [history_entry(payment.order_id, PAYMENT_REFUND_DUE, data)], [])
     return _settled(payment, PaymentState.REFUND_DUE, news=True, cancelled=cancelled)
 
 
@@ -202,7 +201,7 @@ async def _tell_failure(one: Connection, payment: LockedPayment, reason: str) ->
     data = {"payment_id": payment.payment_id, "reason": reason}
     await tell(
         one,
-        [remembered(payment.order_id, PAYMENT_FAILED, data)],
+        [history_entry(payment.order_id, PAYMENT_FAILED, data)],
         [pending(PAYMENT_FAILED, str(payment.order_id), failed)],
     )
 

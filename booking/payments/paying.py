@@ -20,18 +20,18 @@ from booking.domain.problems import (
     PaymentDeclined,
     PaymentInProgress,
 )
-from booking.events.history import remembered
+from booking.events.history import history_entry
 from booking.events.store import tell
 from booking.orders import store as stored_orders
 from booking.orders.records import LockedOrder
 from booking.orders.wire import PaymentAnswer
 from booking.payments import store as stored
 from booking.payments.batch_store import begin_payments
-from booking.payments.batched_outcomes import Settling
+from booking.payments.batched_outcomes import BatchedOutcomes
 from booking.payments.reconciliation import Reconciling
-from booking.payments.records import Intent, NewPayment, PreviousPayment, Purchase
+from booking.payments.records import Intent, NewPayment, PayableOrder, PreviousPayment
 from booking.payments.wire import PAYMENT_METHODS, PayAnswer, PaymentOptions, PayOrder
-from booking.providers.protocol import Charge, Provider, Verdict
+from booking.providers.protocol import Charge, ChargeResult, Provider
 from booking.tickets.issuing import TicketIssuing
 from chassis.concurrency.coalescer import Coalescer
 from chassis.context import current
@@ -54,7 +54,7 @@ BATCH_MAX = 64  # intents a statement
 WAITING_MAX = 5_000
 STATEMENTS_AT_ONCE = 2
 # Intents begun one by one: each may wait for a lock with a connection in its hand.
-ALONE_AT_ONCE = 4
+ALONE_CONCURRENCY = 4
 
 
 class _Replay(Exception):
@@ -68,14 +68,19 @@ class Payments:
     """Takes the money for orders, through one provider."""
 
     def __init__(
-        self, pool: Pool, *, provider: Provider, tickets: TicketIssuing, settling: Settling
+        self,
+        pool: Pool,
+        *,
+        provider: Provider,
+        tickets: TicketIssuing,
+        outcomes: BatchedOutcomes,
     ) -> None:
         self._pool = pool
         self._provider = provider
         self._tickets = tickets
-        self._settling = settling
-        self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
-        self._intents: Coalescer[Intent, Purchase | None] = Coalescer(
+        self._outcomes = outcomes
+        self._alone = asyncio.Semaphore(ALONE_CONCURRENCY)
+        self._intents: Coalescer[Intent, PayableOrder | None] = Coalescer(
             self._begin_batch,
             batch_max=BATCH_MAX,
             queue_max=WAITING_MAX,
@@ -107,7 +112,7 @@ class Payments:
         return await self._reconciling().refund()
 
     def _reconciling(self) -> Reconciling:
-        return Reconciling(self._pool, provider=self._provider, settling=self._settling)
+        return Reconciling(self._pool, provider=self._provider, outcomes=self._outcomes)
 
     async def _pay(
         self, user_id: UUID, order_id: UUID, wanted: PayOrder, key: str | None
@@ -139,14 +144,14 @@ class Payments:
             request_id=current().request_id,
         )
         data = {"payment_id": payment.payment_id, "method": payment.method}
-        return Intent(payment, remembered(order_id, PAYMENT_STARTED, data))
+        return Intent(payment, history_entry(order_id, PAYMENT_STARTED, data))
 
     async def _begin_batch(
         self, intents: Sequence[Intent]
-    ) -> list[Purchase | BaseException | None]:
+    ) -> list[PayableOrder | BaseException | None]:
         return await begin_payments(self._pool, self._provider.name, intents)
 
-    async def _begin_alone(self, intent: Intent) -> Purchase:
+    async def _begin_alone(self, intent: Intent) -> PayableOrder:
         """Where the batch found something in the way: says what, or commits the intent after all."""
         wanted = intent.payment
         async with transaction(self._pool) as one:
@@ -160,14 +165,14 @@ class Payments:
             await tell(one, [intent.history], [])
             return await stored.purchase_of(one, wanted.payment_id)
 
-    async def _charge_and_settle(self, charge: Charge, purchase: Purchase) -> PayAnswer:
+    async def _charge_and_settle(self, charge: Charge, purchase: PayableOrder) -> PayAnswer:
         try:
             verdict = await self._charge(charge)
         except Unavailable:  # perhaps it took the money: the reconciler will ask
             log.warning("payment_unanswered", payment=charge.payment_id, order=charge.order_id)
-            verdict = Verdict(state="pending", amount=charge.amount, currency=charge.currency)
+            verdict = ChargeResult(state="pending", amount=charge.amount, currency=charge.currency)
         try:
-            settled = await self._settling.sell(purchase, verdict)
+            settled = await self._outcomes.sell(purchase, verdict)
         except Overloaded as trouble:  # likewise, and the provider's word is not lost
             log.warning("settlement_postponed", payment=charge.payment_id, reason=trouble.code)
             settled = None
@@ -181,9 +186,9 @@ class Payments:
             issued=settled.issued,
         )
 
-    async def _charge(self, charge: Charge) -> Verdict:
+    async def _charge(self, charge: Charge) -> ChargeResult:
         if charge.amount == 0:  # a promo code paid it all: there is nothing to ask a provider for
-            return Verdict(state="succeeded", amount=0, currency=charge.currency)
+            return ChargeResult(state="succeeded", amount=0, currency=charge.currency)
         return await self._provider.charge(charge)
 
     async def _replay(self, earlier: PreviousPayment, method: str) -> PayAnswer:

@@ -11,12 +11,12 @@ from typing import Any
 from uuid import uuid5
 
 from booking.domain.payment import PaymentState
-from booking.events.history import remembered
+from booking.events.history import history_entry
 from booking.events.store import tell
 from booking.payments import store as stored
-from booking.payments.batched_outcomes import Settling
-from booking.payments.records import RefundDue, Unanswered
-from booking.providers.protocol import Provider, Verdict
+from booking.payments.batched_outcomes import BatchedOutcomes
+from booking.payments.records import PendingPayment, RefundDue
+from booking.providers.protocol import ChargeResult, Provider
 from chassis.events.envelope import pending
 from chassis.observability import logs
 from chassis.postgres.pool import Pool, connection, transaction
@@ -33,17 +33,19 @@ AT_ONCE = 16  # questions under way
 class Reconciling:
     """`ask()` and `refund()` do a batch each and say how many payments they settled or refunded."""
 
-    def __init__(self, pool: Pool, *, provider: Provider, settling: Settling) -> None:
+    def __init__(self, pool: Pool, *, provider: Provider, outcomes: BatchedOutcomes) -> None:
         self._pool = pool
         self._provider = provider
-        self._settling = settling
+        self._outcomes = outcomes
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def ask(self, *, older_than_s: float | None = None) -> int:
         """Asks about payments whose turn it is; with `older_than_s` about all that have waited so long,
         and one that the provider has not heard of by then has failed."""
         async with connection(self._pool) as one:
-            waiting = await stored.take_unanswered(one, older_than_s=older_than_s, limit=BATCH_MAX)
+            waiting = await stored.lease_pending_payments(
+                one, older_than_s=older_than_s, limit=BATCH_MAX
+            )
         never_after_s = NEVER_COMES_AFTER_S if older_than_s is None else older_than_s
         return await self._all(
             [self._try(self._ask(each, never_after_s), each.payment_id) for each in waiting]
@@ -67,18 +69,18 @@ class Reconciling:
                 log.warning("payment_postponed", payment=payment_id, reason=repr(failure))
                 return False
 
-    async def _ask(self, payment: Unanswered, never_after_s: float) -> bool:
+    async def _ask(self, payment: PendingPayment, never_after_s: float) -> bool:
         verdict = await self._provider.look_up(payment.payment_id)
         if verdict is None:
             if payment.age_s < never_after_s:  # our call may still be on its way
                 return False
-            verdict = Verdict(
+            verdict = ChargeResult(
                 state="declined",
                 amount=payment.amount,
                 currency=payment.currency,
                 reason="never_reached_provider",
             )
-        settled = await self._settling.settle(payment.payment_id, verdict)
+        settled = await self._outcomes.apply_outcome(payment.payment_id, verdict)
         return settled is not None and settled.news and settled.state is not PaymentState.PROCESSING
 
     async def _refund(self, due: RefundDue) -> bool:
@@ -112,7 +114,7 @@ class Reconciling:
                     currency=due.currency,
                     reason=due.reason or "seats_gone",
                 )
-                history = remembered(due.order_id, PAYMENT_REFUNDED, data)
+                history = history_entry(due.order_id, PAYMENT_REFUNDED, data)
                 await tell(one, [history], [pending(PAYMENT_REFUNDED, subject, told)])
         log.info("payment_refunded", payment=due.payment_id, order=due.order_id)
         return moved

@@ -7,13 +7,13 @@ import msgspec
 
 from booking.domain.order import OrderStatus
 from booking.domain.payment import PaymentState
-from booking.events.store import Remembered
+from booking.events.store import NewHistoryEntry
 from booking.tickets.records import NewTicket
 from chassis.events.envelope import PendingEvent
 from contracts.booking import IssuedTicket, OrderItem
 
 
-class Purchase(msgspec.Struct, frozen=True, kw_only=True):
+class PayableOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A payment and what its order is made of. None of it ever changes, so it may be remembered from
     the intent to the sale."""
 
@@ -31,7 +31,7 @@ class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     items: list[OrderItem]
 
 
-class LockedPayment(Purchase, frozen=True, kw_only=True):
+class LockedPayment(PayableOrder, frozen=True, kw_only=True):
     """A payment and its order, both locked. `another_live`: another payment of it counts already."""
 
     state: PaymentState
@@ -42,15 +42,16 @@ class LockedPayment(Purchase, frozen=True, kw_only=True):
     another_live: bool
 
 
-class News(msgspec.Struct, frozen=True):
-    """What a provider's event meets. `taken`: it was taken before. `state` and `purchase` are None when
-    there is no such payment; read without a lock, so only for choosing the way."""
+class EventTarget(msgspec.Struct, frozen=True):
+    """What we know of the payment that a provider event refers to. `taken`: it was taken before.
+    `state` and `purchase` are None when there is no such payment; read without a lock, so only for
+    choosing the way."""
 
     taken: bool
     state: PaymentState | None
     amount: int
     reason: str | None
-    purchase: Purchase | None
+    purchase: PayableOrder | None
 
 
 class PreviousPayment(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +64,7 @@ class PreviousPayment(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
 
 
-class Unanswered(msgspec.Struct, frozen=True):
+class PendingPayment(msgspec.Struct, frozen=True):
     """A payment that the provider is asked about; `age_s` since it was begun."""
 
     payment_id: UUID
@@ -97,7 +98,7 @@ class NewPayment(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
 
 
-class ProviderNews(msgspec.Struct, frozen=True):
+class ReceivedEvent(msgspec.Struct, frozen=True):
     """A provider's event about a payment, as it is remembered."""
 
     provider: str
@@ -109,16 +110,16 @@ class ProviderNews(msgspec.Struct, frozen=True):
 class Sale(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is written when an order is sold. `news`: what brought the word of its money."""
 
-    purchase: Purchase
+    purchase: PayableOrder
     tickets: list[NewTicket]
     issued: list[IssuedTicket]
-    history: Remembered
+    history: NewHistoryEntry
     paid: PendingEvent
     sold: PendingEvent
     tickets_issued: PendingEvent
-    news: ProviderNews | None = None
+    news: ReceivedEvent | None = None
 
 
 class Intent(msgspec.Struct, frozen=True):
     payment: NewPayment
-    history: Remembered
+    history: NewHistoryEntry

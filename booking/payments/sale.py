@@ -3,18 +3,20 @@
 import msgspec
 
 from booking.events.history import seats_changed
-from booking.events.store import Remembered
-from booking.payments.records import ProviderNews, Purchase, Sale
+from booking.events.store import NewHistoryEntry
+from booking.payments.records import PayableOrder, ReceivedEvent, Sale
 from booking.tickets.issuing import TicketIssuing
 from chassis.clock import whole_second
 from chassis.events.envelope import pending
 from contracts.booking import ORDER_PAID, SEATS_SOLD, TICKETS_ISSUED, OrderPaid, TicketsIssued
 
 
-def draw_up_sale(tickets: TicketIssuing, order: Purchase, news: ProviderNews | None = None) -> Sale:
+def build_sale(
+    tickets: TicketIssuing, order: PayableOrder, news: ReceivedEvent | None = None
+) -> Sale:
     """Nothing of it counts until it is committed; `news` is what brought the word of the money."""
     seats = [item.seat_id for item in order.items]
-    drawn = tickets.draw_up(order.session_id, seats)
+    drawn = tickets.new_tickets(order.session_id, seats)
     issued = tickets.issue(drawn, order.items)
     subject = str(order.order_id)
     paid = pending(
@@ -49,7 +51,7 @@ def draw_up_sale(tickets: TicketIssuing, order: Purchase, news: ProviderNews | N
         purchase=order,
         tickets=drawn,
         issued=issued,
-        history=Remembered(
+        history=NewHistoryEntry(
             order.order_id, paid.id, ORDER_PAID, paid.request_id, msgspec.json.encode(data)
         ),
         paid=paid,

@@ -14,10 +14,10 @@ from booking.orders.records import LockedOrder, items_of
 from booking.payments.records import (
     LockedPayment,
     NewPayment,
+    PayableOrder,
+    PendingPayment,
     PreviousPayment,
-    Purchase,
     RefundDue,
-    Unanswered,
 )
 from booking.refusals import refusal
 from booking.tickets.records import NewTicket
@@ -77,10 +77,10 @@ async def move_payment(
     return moved is not None
 
 
-async def purchase_of(one: Connection, payment_id: UUID) -> Purchase:
+async def purchase_of(one: Connection, payment_id: UUID) -> PayableOrder:
     """What a payment that there is pays for."""
     row = await queries.get_purchase(one, payment_id=payment_id)
-    return Purchase(**{**fields(row, Purchase), "items": items_of(row)})
+    return PayableOrder(**{**fields(row, PayableOrder), "items": items_of(row)})
 
 
 async def take_seats(one: Connection, order_id: UUID, session_id: UUID) -> int:
@@ -134,13 +134,13 @@ async def take_provider_event(
     return taken is not None
 
 
-async def take_unanswered(
+async def lease_pending_payments(
     one: Connection, *, older_than_s: float | None, limit: int
-) -> list[Unanswered]:
+) -> list[PendingPayment]:
     """Payments whose provider is to be asked now, put off at once until the time after: whoever dies
     while asking has them asked again. None: those that are due; else all unanswered for so long."""
-    found = queries.take_unanswered(one, older_than=_interval(older_than_s), limit=limit)
-    return [Unanswered(**fields(row, Unanswered)) async for row in found]
+    found = queries.lease_pending_payments(one, older_than=_interval(older_than_s), limit=limit)
+    return [PendingPayment(**fields(row, PendingPayment)) async for row in found]
 
 
 async def take_refunds_due(one: Connection, *, limit: int) -> list[RefundDue]:

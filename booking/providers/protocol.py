@@ -22,7 +22,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     token: str
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class ChargeResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider says of a payment. `reason`: a short word, of a declined one.
 
     amount, currency: what it took, compared with what we asked for. `pending`: it will say later, by
@@ -35,7 +35,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class RefundVerdict(msgspec.Struct, frozen=True, kw_only=True):
+class RefundResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider says of a refund. `failed`: no money moved, and with this id none will."""
 
     state: Literal["succeeded", "pending", "failed"]
@@ -51,9 +51,9 @@ class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str
     type: str
     payment_id: UUID | None = None
-    verdict: Verdict | None = None
+    verdict: ChargeResult | None = None
     refund_id: UUID | None = None
-    refund_verdict: RefundVerdict | None = None
+    refund_verdict: RefundResult | None = None
 
 
 class Provider(Protocol):
@@ -64,24 +64,24 @@ class Provider(Protocol):
 
     name: str
 
-    async def charge(self, charge: Charge) -> Verdict:
+    async def charge(self, charge: Charge) -> ChargeResult:
         """Takes the money once, however often it is called with one payment_id."""
         ...
 
-    async def look_up(self, payment_id: UUID) -> Verdict | None:
+    async def look_up(self, payment_id: UUID) -> ChargeResult | None:
         """None: the provider never heard of it, and never will of a call older than its deadline."""
         ...
 
     async def refund(
         self, *, refund_id: UUID, payment_id: UUID, amount: int, currency: str
-    ) -> RefundVerdict:
+    ) -> RefundResult:
         """Gives `amount` of a payment back once, however often it is called with one refund_id.
 
         Refunds of a payment add up to at most what was charged; one beyond that has failed.
         """
         ...
 
-    async def look_up_refund(self, refund_id: UUID) -> RefundVerdict | None:
+    async def look_up_refund(self, refund_id: UUID) -> RefundResult | None:
         """None: the provider never heard of it."""
         ...
 

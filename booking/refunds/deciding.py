@@ -19,13 +19,13 @@ from booking.events.store import tell
 from booking.orders import store as stored_orders
 from booking.refunds import store as stored
 from booking.refunds.granting import (
-    BEFORE_THE_DOOR,
-    WHOEVER,
-    Freed,
-    after_granting,
+    ANY_HOLDER_STATES,
+    UNUSED_STATES,
+    FreedSeats,
     ask,
     grant,
     refund_told,
+    sync_redis_after_refund,
 )
 from booking.refunds.rules import FREE_OF_CHARGE, _offer, choose, refuse_by_terms, refuse_order
 from booking.refunds.store import Refund
@@ -67,7 +67,7 @@ class Refunds:
         Raises NotFound, OrderNotRefundable, RefundNotAllowed, RefundAlreadyRequested.
         """
         terms = await self._terms_of_own(user_id, order_id)
-        freed: list[Freed] = []
+        freed: list[FreedSeats] = []
 
         async def effect(one: Connection) -> RefundAnswer:
             freed.clear()
@@ -82,7 +82,7 @@ class Refunds:
             status=202,
             effect=effect,
         )
-        await after_granting(self._holds, freed)
+        await sync_redis_after_refund(self._holds, freed)
         return answer
 
     async def _request(
@@ -91,7 +91,7 @@ class Refunds:
         order_id: UUID,
         wanted: RefundOrder,
         terms: SessionTerms,
-        freed: list[Freed],
+        freed: list[FreedSeats],
     ) -> RefundAnswer:
         await stored.lock_any_order(one, order_id)
         order = await stored.get_order_for_refund(one, order_id)
@@ -113,7 +113,7 @@ class Refunds:
         )
         log.info("refund_requested", order=order_id, refund=refund.refund_id, seats=len(chosen))
         if policy.approval == "automatic":
-            states = WHOEVER if order.session_cancelled else BEFORE_THE_DOOR
+            states = ANY_HOLDER_STATES if order.session_cancelled else UNUSED_STATES
             refund_id = refund.refund_id
             freed.append(await grant(one, order, refund_id, decided_by=None, states=states))
         return refund_answer(await _read(one, refund.refund_id))
@@ -125,7 +125,7 @@ class Refunds:
 
         Raises NotFound, RefundAlreadyDecided (it was rejected), RefundNotAllowed, OrderNotRefundable.
         """
-        freed: list[Freed] = []
+        freed: list[FreedSeats] = []
 
         async def effect(one: Connection) -> RefundAnswer:
             freed.clear()
@@ -143,7 +143,7 @@ class Refunds:
         answer = await self._decide(
             principal, f"approve_refund {refund_id}", key=key, body=wanted, effect=effect
         )
-        await after_granting(self._holds, freed)
+        await sync_redis_after_refund(self._holds, freed)
         return answer
 
     async def reject(

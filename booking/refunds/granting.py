@@ -13,8 +13,8 @@ import msgspec
 
 from booking.domain.problems import RefundAlreadyDecided, RefundAlreadyRequested, RefundNotAllowed
 from booking.domain.refund import quote
-from booking.events.history import remembered, seats_changed
-from booking.events.store import Remembered, tell
+from booking.events.history import history_entry, seats_changed
+from booking.events.store import NewHistoryEntry, tell
 from booking.promo_codes.store import release_redemptions
 from booking.refunds import store as stored
 from booking.refunds.store import NewRefund, OrderForRefund, Refund, TicketForRefund
@@ -40,12 +40,12 @@ from contracts.catalog import RefundPolicy
 log = logs.get("booking")
 
 Cause = Literal["buyer", "session_cancelled"]
-BEFORE_THE_DOOR = ("valid",)
+UNUSED_STATES = ("valid",)
 # A session that is cancelled pays those back who are inside already.
-WHOEVER = ("valid", "checked_in")
+ANY_HOLDER_STATES = ("valid", "checked_in")
 
 
-class Freed(msgspec.Struct, frozen=True):
+class FreedSeats(msgspec.Struct, frozen=True):
     """Seats that a committed refund has freed; `closed` when their session is not sold any more."""
 
     session_id: UUID
@@ -101,8 +101,8 @@ async def grant(
     *,
     decided_by: UUID | None,
     note: str | None = None,
-    states: Sequence[str] = BEFORE_THE_DOOR,
-) -> Freed:
+    states: Sequence[str] = UNUSED_STATES,
+) -> FreedSeats:
     """Raises RefundAlreadyDecided, and RefundNotAllowed when a ticket is not in `states` any more.
 
     decided_by: None when the show's terms have decided.
@@ -112,7 +112,9 @@ async def grant(
     refund = await _read(one, refund_id)
     tickets = [item.ticket_id for item in refund.items]
     seats = [item.seat_id for item in refund.items]
-    whose_ever = seats if states is WHOEVER else []  # also a ticket that was passed on since
+    whose_ever = (
+        seats if states is ANY_HOLDER_STATES else []
+    )  # also a ticket that was passed on since
     voided = await stored.void_tickets(
         one, order.order_id, tickets, seats=whose_ever, states=states
     )
@@ -127,10 +129,12 @@ async def grant(
         one, session_id=order.session_id, user_id=order.user_id, tickets=len(seats)
     )
     await _tell_grant(one, order, refund, automatic=decided_by is None)
-    return Freed(order.session_id, order.order_id, order.user_id, seats, order.session_cancelled)
+    return FreedSeats(
+        order.session_id, order.order_id, order.user_id, seats, order.session_cancelled
+    )
 
 
-async def after_granting(holds: SeatHolds, freed: Sequence[Freed]) -> None:
+async def sync_redis_after_refund(holds: SeatHolds, freed: Sequence[FreedSeats]) -> None:
     """Tells Redis, after the commit. It being away is no reason to fail: the reconciler catches up."""
     for one in freed:
         log.info("refund_approved", order=one.order_id, seats=len(one.seats), user=one.user_id)
@@ -142,7 +146,7 @@ async def after_granting(holds: SeatHolds, freed: Sequence[Freed]) -> None:
 
 def refund_told(
     type_: str, refund: Refund, *, automatic: bool = False, **more: Any
-) -> tuple[Remembered, PendingEvent]:
+) -> tuple[NewHistoryEntry, PendingEvent]:
     """A step of a refund: an entry in its order's history, an event."""
     changed = RefundChanged(
         refund_id=refund.refund_id,
@@ -173,13 +177,13 @@ def refund_told(
         "currency": refund.currency,
         **more,
     }
-    entry = remembered(refund.order_id, type_, data)
+    entry = history_entry(refund.order_id, type_, data)
     return entry, pending(type_, str(refund.order_id), changed)
 
 
 def _told(
     type_: str, refund: Refund, *, automatic: bool
-) -> tuple[list[Remembered], list[PendingEvent]]:
+) -> tuple[list[NewHistoryEntry], list[PendingEvent]]:
     entry, event = refund_told(type_, refund, automatic=automatic)
     return [entry], [event]
 
@@ -207,7 +211,7 @@ async def _tell_grant(
             currency=order.currency,
         )
         data = {"amount": amount, "currency": order.currency}
-        history.append(remembered(order.order_id, ORDER_REFUNDED, data))
+        history.append(history_entry(order.order_id, ORDER_REFUNDED, data))
         events.append(pending(ORDER_REFUNDED, subject, whole))
     await tell(one, history, events)
 

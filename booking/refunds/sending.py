@@ -12,7 +12,7 @@ from uuid import UUID
 
 from booking.domain.refund import RefundState
 from booking.events.store import tell
-from booking.providers.protocol import Provider, RefundVerdict
+from booking.providers.protocol import Provider, RefundResult
 from booking.refunds import store as stored
 from booking.refunds.granting import refund_told
 from booking.refunds.store import DueRefund
@@ -65,9 +65,9 @@ class RefundSending:
         finally:
             CURRENT.reset(token)
 
-    async def _ask(self, due: DueRefund) -> RefundVerdict:
+    async def _ask(self, due: DueRefund) -> RefundResult:
         if due.amount == 0:  # the fee took it all, or it cost nothing: no provider would send it
-            return RefundVerdict(state="succeeded")
+            return RefundResult(state="succeeded")
         if due.attempts > 1:  # a provider remembers its keys for a day, and its refunds for ever
             verdict = await self._provider.look_up_refund(due.provider_key)
             if verdict is not None:
@@ -86,7 +86,7 @@ class RefundSending:
             )
 
 
-async def take_refund_verdict(one: Connection, provider_key: UUID, verdict: RefundVerdict) -> bool:
+async def take_refund_verdict(one: Connection, provider_key: UUID, verdict: RefundResult) -> bool:
     """What a provider tells of a refund by webhook, within the caller's transaction. Whether it was
     news; `pending` and refunds that we do not know never are."""
     refund_id = await stored.find_refund_by_key(one, provider_key)
@@ -95,7 +95,7 @@ async def take_refund_verdict(one: Connection, provider_key: UUID, verdict: Refu
     return await settle_refund(one, refund_id, verdict)
 
 
-async def settle_refund(one: Connection, refund_id: UUID, verdict: RefundVerdict) -> bool:
+async def settle_refund(one: Connection, refund_id: UUID, verdict: RefundResult) -> bool:
     """The provider's last word takes effect, within the caller's transaction; False when it had."""
     refund = await stored.get_refund(one, refund_id)
     if refund is None or not await stored.lock_any_order(one, refund.order_id):

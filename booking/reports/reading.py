@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from booking.clients.catalog import Sessions
-from booking.clients.identity import Buyers
+from booking.clients.identity import KnownAccounts
 from booking.reports import store
 from booking.reports.wire import (
     AreaSales,
@@ -37,7 +37,7 @@ Counted = tuple[UUID, str | None]  # a session, and the status counted
 class Reports:
     """For the session's organizer and for admins. Every read raises NotFound to anybody else."""
 
-    def __init__(self, pool: Pool, *, sessions: Sessions, buyers: Buyers) -> None:
+    def __init__(self, pool: Pool, *, sessions: Sessions, buyers: KnownAccounts) -> None:
         self._pool = pool
         self._sessions = sessions
         self._buyers = buyers

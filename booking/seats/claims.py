@@ -48,7 +48,7 @@ class HoldFate(msgspec.Struct, frozen=True):
     expires_in_ms: int = 0  # of an ALIVE order
 
 
-class Truth(Protocol):
+class ClaimSource(Protocol):
     """PostgreSQL as booking.seats needs it."""
 
     def rebuild_lock(self, session_id: UUID) -> AbstractAsyncContextManager[bool]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from booking.seats.bytes import TAKEN, letters_of, public_form
-from booking.seats.claims import Claim, Truth
+from booking.seats.claims import Claim, ClaimSource
 from booking.seats.keys import (
     HOLD_INTENT_MS,
     POSITIONS_MAX,
@@ -33,7 +33,7 @@ class SeatHolds:
     and NotFound for a session that is not published.
     """
 
-    def __init__(self, calls: RedisCalls, truth: Truth) -> None:
+    def __init__(self, calls: RedisCalls, truth: ClaimSource) -> None:
         self.calls = calls
         self.truth = truth
         self.scripts = load_scripts(LUA)

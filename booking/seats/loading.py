@@ -22,7 +22,7 @@ import time
 from collections.abc import Awaitable, Sequence
 from uuid import UUID
 
-from booking.seats.claims import Truth
+from booking.seats.claims import ClaimSource
 from booking.seats.keys import LOADED_SESSIONS, session_keys, staged_keys
 from booking.seats.snapshot import pack
 from chassis.observability import logs
@@ -42,7 +42,7 @@ log = logs.get("booking")
 class Rebuilder:
     """Loads sessions, at most once at a time each, for all of this process who wait."""
 
-    def __init__(self, calls: RedisCalls, scripts: dict[str, Script], truth: Truth) -> None:
+    def __init__(self, calls: RedisCalls, scripts: dict[str, Script], truth: ClaimSource) -> None:
         self._calls = calls
         self._scripts = scripts
         self._truth = truth

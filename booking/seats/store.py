@@ -27,7 +27,7 @@ Layout = Callable[[UUID], Awaitable[bytes]]
 Expire = Callable[[Sequence[UUID]], Awaitable[object]]
 
 
-class PostgresTruth:
+class PostgresClaims:
     """Implements booking.seats.claims.Truth.
 
     layout: a published session's layout bytes; raises NotFound without one.

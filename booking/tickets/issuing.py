@@ -24,7 +24,7 @@ class TicketIssuing:
     async def of_order(self, one: Connection, order_id: UUID) -> list[IssuedTicket]:
         return [self._issued(ticket) for ticket in await stored.tickets_of_order(one, order_id)]
 
-    def draw_up(self, session_id: UUID, seats: Sequence[int]) -> list[NewTicket]:
+    def new_tickets(self, session_id: UUID, seats: Sequence[int]) -> list[NewTicket]:
         """New tickets with their codes, for settlement to write."""
         ids = [uuid7() for _ in seats]
         return [

@@ -13,10 +13,10 @@ from uuid import UUID
 
 import msgspec
 
-from booking.clients.identity import Buyers, NoAddress
+from booking.clients.identity import KnownAccounts, NoAddress
 from booking.domain.masking import masked
 from booking.domain.problems import RecipientUnknown, TicketNotTransferable
-from booking.events.history import remembered
+from booking.events.history import history_entry
 from booking.events.store import tell
 from booking.tickets import transfers_store as stored
 from booking.tickets.issuing import TicketIssuing
@@ -48,7 +48,7 @@ class Handover(msgspec.Struct, frozen=True):
 class Transfers:
     """`recipient` looks up, before the transaction; `move` is its effect."""
 
-    def __init__(self, pool: Pool, *, tickets: TicketIssuing, buyers: Buyers) -> None:
+    def __init__(self, pool: Pool, *, tickets: TicketIssuing, buyers: KnownAccounts) -> None:
         self._pool = pool
         self._tickets = tickets
         self._buyers = buyers
@@ -109,7 +109,7 @@ class Transfers:
         if voided is None:
             raise TicketNotTransferable()
         transfer_id = uuid7()
-        (new,) = self._tickets.draw_up(voided.session_id, [voided.seat_id])
+        (new,) = self._tickets.new_tickets(voided.session_id, [voided.seat_id])
         moment = await stored.insert_transfer(
             one,
             transfer_id,
@@ -143,7 +143,7 @@ class Transfers:
         }
         await tell(
             one,
-            [remembered(voided.order_id, TICKET_TRANSFERRED, about)],
+            [history_entry(voided.order_id, TICKET_TRANSFERRED, about)],
             [pending(TICKET_TRANSFERRED, str(voided.order_id), told)],
         )
         log.info(

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from chassis.problems import Overloaded
 
 
-class Turns:
+class KeyedLock:
     """`async with turns.of(key):` runs alone among those with the same key.
 
     per_key_max: under way and waiting for one key; beyond it callers get Overloaded (503) at once.

@@ -20,7 +20,7 @@ TOLD_LENGTH_MAX = 200  # characters of a field's name, and of what is wrong with
 
 # Characters, as a class of a regular expression has them, that no text of one line may have: what ends
 # a line in any reader's eyes, and what turns the text behind it round wherever it is shown.
-OFF_LINE = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+LINE_BREAKING_CHARACTERS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 
 
 def whole(pattern: str) -> str:

@@ -1,4 +1,4 @@
-"""What may change something is run to its end, though the client goes or the server wants to stop.
+"""Requests that may change state run to completion, even if the client disconnects or the server is stopping.
 
 The gateway runs such calls in tasks of their own and says so by an ASGI extension; a service that is
 called by somebody else (over HTTP, by another service) sees to it itself.
@@ -15,11 +15,11 @@ EXTENSION = "stampede.run_to_its_end"
 RUN_TO_ITS_END: dict[str, dict[str, Any]] = {EXTENSION: {}}  # `extensions` of such a call's scope
 
 
-def must_shield(scope: Scope) -> bool:
+def must_complete(scope: Scope) -> bool:
     return scope["method"] not in SAFE_METHODS and EXTENSION not in scope.get("extensions", ())
 
 
-class Finishing:
+class RequestCompletion:
     """`await run(work)`: cancelling the caller leaves the work alone."""
 
     def __init__(self) -> None:

@@ -38,7 +38,7 @@ _JSON = b"application/json"
 _encode = msgspec.json.Encoder().encode
 
 
-class PlainRequest:
+class MinimalRequest:
     """What handlers use of Litestar's Request: the app, the scope and the headers."""
 
     def __init__(self, app: Litestar, scope: Scope) -> None:
@@ -50,7 +50,7 @@ class PlainRequest:
         return Headers.from_scope(self.scope)  # type: ignore[arg-type]
 
 
-class StraightWay:
+class FastRoute:
     """One handler: `matches(segments)` → its path's arguments or None; `answer(…)`."""
 
     def __init__(
@@ -118,7 +118,7 @@ class StraightWay:
             raise UnsupportedMediaType()
         principal = await authorize(scope, self._verifier, self._opt)
         if self._wants_request:
-            arguments["request"] = PlainRequest(self._app, scope)
+            arguments["request"] = MinimalRequest(self._app, scope)
         if self._wants_principal:
             if principal is None:
                 raise Unauthenticated()
@@ -132,19 +132,19 @@ class StraightWays:
     """The straight ways of an app; `find(scope)` → (way, arguments), or None: go the long way."""
 
     def __init__(self, app: Litestar, verifier: Verifier) -> None:
-        self._by_shape: dict[Shape, list[StraightWay]] = {}
+        self._by_shape: dict[Shape, list[FastRoute]] = {}
         for route in app.routes:
             for handler in getattr(route, "route_handlers", ()):
                 if handler.opt.get("straight"):
-                    way = StraightWay(app, verifier, handler, route.path_components)
+                    way = FastRoute(app, verifier, handler, route.path_components)
                     self._add(way, handler.http_methods, route.path_components)
 
-    def _add(self, way: StraightWay, methods: Iterable[Any], components: Sequence[Any]) -> None:
+    def _add(self, way: FastRoute, methods: Iterable[Any], components: Sequence[Any]) -> None:
         for method in methods:
             shape = (str(getattr(method, "value", method)), len(components), components[2])
             self._by_shape.setdefault(shape, []).append(way)
 
-    def find(self, scope: Scope) -> tuple[StraightWay, dict[str, Any]] | None:
+    def find(self, scope: Scope) -> tuple[FastRoute, dict[str, Any]] | None:
         segments = scope["path"][1:].split("/")
         if len(segments) < 3:
             return None

@@ -20,7 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from chassis.auth.access import INTERNAL, access, authorize, provide_principal
 from chassis.auth.tokens import Verifier
 from chassis.context import CURRENT, current, from_headers
-from chassis.http.completion import Finishing, must_shield
+from chassis.http.completion import RequestCompletion, must_complete
 from chassis.http.fast_path import StraightWays, json_or_empty
 from chassis.http.openapi import describe
 from chassis.observability import logs
@@ -43,7 +43,7 @@ from chassis.problems import (
 from chassis.seam.upstream import send_problem
 from chassis.wiring import Wiring
 
-SPARED = {"nats"}  # shown, and not needed: the outbox keeps what is to be told
+OPTIONAL_DEPENDENCIES = {"nats"}  # shown, and not needed: the outbox keeps what is to be told
 BODY_MAX_BYTES = 1_048_576
 BY_STATUS: dict[int, type[Problem]] = {
     401: Unauthenticated,
@@ -81,7 +81,7 @@ def service_app(
         opt={"service": name},
     )
     app.straight = StraightWays(app, wiring.verifier)
-    app.finishing = Finishing()
+    app.finishing = RequestCompletion()
     return app
 
 
@@ -93,7 +93,7 @@ def _operations(name: str, ready: Ready) -> list[Any]:
     @get("/readyz", opt=access(INTERNAL), include_in_schema=False)
     async def readyz(request: Request[Any, Any, Any]) -> dict[str, Any]:
         dependencies = await ready(request.app)
-        if not all(up or name in SPARED for name, up in dependencies.items()):
+        if not all(up or name in OPTIONAL_DEPENDENCIES for name, up in dependencies.items()):
             raise Unavailable(dependencies=dependencies)
         return {"status": "ready", "service": name, "dependencies": dependencies}
 
@@ -112,13 +112,13 @@ class ServiceApp(Litestar):
     """Everything that a service does for a request is done in that request's context."""
 
     straight: StraightWays
-    finishing: Finishing
+    finishing: RequestCompletion
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        if must_shield(scope):
+        if must_complete(scope):
             await self.finishing.run(self._serve(scope, receive, send))
         else:
             await self._serve(scope, receive, send)

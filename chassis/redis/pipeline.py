@@ -52,7 +52,7 @@ class _Group:
         self.left = commands
         self.single = single
 
-    def settle(self, place: int, answer: Any) -> None:
+    def apply_outcome(self, place: int, answer: Any) -> None:
         self.answers[place] = answer
         self.left -= 1
         if self.left or self.future.done():
@@ -84,7 +84,7 @@ class _Pipeline:
         self.deadline = deadline
 
 
-class Wire:
+class Pipeline:
     """`submit(call)` and `submit_all(calls)`: futures of what Redis answers.
 
     client: says where the server is. script_texts: what is taught to a server that lost its scripts,
@@ -194,7 +194,7 @@ class Wire:
 
     def _settle(self, command: _Command, answer: Any) -> None:
         if command.group is not None and answer is not _AGAIN:
-            command.group.settle(command.place, answer)
+            command.group.apply_outcome(command.place, answer)
 
     def _judged(self, command: _Command, text: str) -> Any:
         """What an error means to the caller; or that the server is taught the script first."""
@@ -283,7 +283,7 @@ def _greeting(where: Mapping[str, Any]) -> list[Call]:
 class _Line(asyncio.Protocol):
     """A connection. Answers to the greeting are its own, all others the wire's."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Pipeline) -> None:
         self._wire = wire
         self._reader = hiredis.Reader(replyError=_Refused)
         self._transport: asyncio.Transport | None = None

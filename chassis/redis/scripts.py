@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from chassis.redis.pipeline import Call, Wire
+from chassis.redis.pipeline import Call, Pipeline
 
 ANSWER_TIMEOUT_S = 2.0  # a round trip, and connecting
 CONNECTIONS_MAX = 8  # of the client itself; RedisCalls has one of its own
@@ -86,7 +86,7 @@ class RedisCalls:
     ) -> None:
         self.client = client
         texts = {script.digest: script.text for script in scripts.values()}
-        self._wire = Wire(client, texts, answer_timeout_s=answer_timeout_s)
+        self._wire = Pipeline(client, texts, answer_timeout_s=answer_timeout_s)
         self.submit = self._wire.submit
         self.submit_all = self._wire.submit_all
 

@@ -50,14 +50,14 @@ async def window(
     *,
     seconds: float,
     connections: int,
-    settle: bool = True,
+    apply_outcome: bool = True,
 ) -> Figures:
     """Measures traffic that has been warmed up. settle: and waits until the worker is quiet."""
     before = stack.accounts.look()
     run = await drive(traffic, seconds=seconds, connections=connections)
     after = stack.accounts.look()
     outbox = await drained(stack) if case.writes else None
-    if settle:
+    if apply_outcome:
         await quiet(stack)
     cpu_s = after.since(before) | {"generator": run.cpu_s}
     web = after.rss_bytes["web"] + after.rss_bytes["worker"]

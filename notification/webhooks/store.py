@@ -81,7 +81,7 @@ class ClaimedDelivery(msgspec.Struct, frozen=True):
     secrets: list[str]
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class ChargeResult(msgspec.Struct, frozen=True):
     """What a failed attempt led to: the delivery's state, and whether its endpoint is still on."""
 
     state: str
@@ -332,7 +332,7 @@ async def mark_failed(
     error: str | None,
     latency_ms: int,
     response: str | None,
-) -> Verdict | None:
+) -> ChargeResult | None:
     """None when another attempt has the delivery by now."""
     async with connection(pool) as lent:
         row = await _sql.not_delivered(
@@ -348,7 +348,7 @@ async def mark_failed(
             give_up_hours=GIVE_UP_HOURS,
             disable_hours=DISABLE_AFTER_HOURS,
         )
-    return None if row is None else Verdict(**row)
+    return None if row is None else ChargeResult(**row)
 
 
 async def prune(pool: Pool, *, days: int, lease_s: float) -> None:

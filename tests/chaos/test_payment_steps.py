@@ -107,7 +107,7 @@ class Scene:
             seats = [item["seat_id"] for item in made["items"]]
             assert (await self.app.order(uuid4(), self.session_id, seats=seats[:1])).status == 201
             verdict = await self._provider.look_up(payment_id)
-            await self.app.services.webhooks._settling.settle(payment_id, verdict)
+            await self.app.services.webhooks._outcomes.apply_outcome(payment_id, verdict)
             return msgspec.structs.replace(work, what="refund")
         return work
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from booking.audit.checks import audit_booking
 from booking.orders.expiry import sweep_orders
-from booking.providers.protocol import Charge, RefundVerdict, Verdict
+from booking.providers.protocol import Charge, ChargeResult, RefundResult
 from chassis.problems import Unavailable
 from tests.support.booking import BookingApp, booking_tables, let_time_pass, running_booking
 from tests.support.payments import NEW, OLD, send
@@ -47,19 +47,19 @@ class SilentProvider:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def charge(self, charge: Charge) -> Verdict:
+    async def charge(self, charge: Charge) -> ChargeResult:
         self.charged[charge.payment_id] = (charge.order_id, self.next_word[charge.order_id])
         raise Unavailable()
 
-    async def look_up(self, payment_id: UUID) -> Verdict | None:
+    async def look_up(self, payment_id: UUID) -> ChargeResult | None:
         if payment_id not in self.charged:
             return None
         word: Any = self.charged[payment_id][1]
-        return Verdict(state=word, amount=AMOUNT, currency="CNY")
+        return ChargeResult(state=word, amount=AMOUNT, currency="CNY")
 
-    async def refund(self, *, payment_id: UUID, **_: Any) -> RefundVerdict:
+    async def refund(self, *, payment_id: UUID, **_: Any) -> RefundResult:
         self.refunded.add(payment_id)
-        return RefundVerdict(state="succeeded")
+        return RefundResult(state="succeeded")
 
 
 class Story:

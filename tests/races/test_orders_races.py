@@ -17,7 +17,7 @@ from booking.audit.checks import audit_booking
 from booking.orders import placing_store as placing
 from booking.orders.expiry import sweep_orders
 from booking.payments import store as payments
-from booking.providers.protocol import Charge, Verdict
+from booking.providers.protocol import Charge, ChargeResult
 from chassis.problems import Unavailable
 from tests.support.booking import (
     SEATED,
@@ -315,7 +315,7 @@ async def test_callbacks_of_many_payments_five_times_at_once_settle_each_once(
         await is_sound(first)
 
 
-async def never_answered(inner: Any, charge: Charge) -> Verdict:
+async def never_answered(inner: Any, charge: Charge) -> ChargeResult:
     raise Unavailable()
 
 

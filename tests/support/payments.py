@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from booking.providers.protocol import Charge, Verdict
+from booking.providers.protocol import Charge, ChargeResult
 from chassis.problems import Unavailable
 from tests.support.api import Answer
 from tests.support.booking import BookingApp
@@ -23,20 +23,20 @@ class Disturbed:
     """The app's provider with its `charge` done differently."""
 
     def __init__(
-        self, app: BookingApp, charge: Callable[[Any, Charge], Awaitable[Verdict]]
+        self, app: BookingApp, charge: Callable[[Any, Charge], Awaitable[ChargeResult]]
     ) -> None:
         self._inner: Any = app.services.payments._provider
         self._charge = charge
         app.services.payments._provider = self  # type: ignore[assignment]
 
-    async def charge(self, charge: Charge) -> Verdict:
+    async def charge(self, charge: Charge) -> ChargeResult:
         return await self._charge(self._inner, charge)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
 
-async def taken_in_silence(inner: Any, charge: Charge) -> Verdict:
+async def taken_in_silence(inner: Any, charge: Charge) -> ChargeResult:
     """For Disturbed: the provider has the money, and its answer is lost."""
     await inner.charge(charge)
     raise Unavailable()

@@ -6,13 +6,13 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from booking.providers.protocol import RefundVerdict
+from booking.providers.protocol import RefundResult
 from contracts.catalog import RefundPolicy
 from tests.support.api import Answer
 from tests.support.booking import BookingApp
 
 PRICE = 128_000  # of a seat
-DONE = RefundVerdict(state="succeeded")
+DONE = RefundResult(state="succeeded")
 
 # What a gate does (booking/door/sql/door.sql), for tests that need one let in and no door.
 LET_IN = """
@@ -34,13 +34,13 @@ class RefundingProvider:
         self._inner: Any = app.services.refund_sending._provider
         self.sent: dict[UUID, int] = {}
         self.calls: list[UUID] = []
-        self.verdicts: list[RefundVerdict | Exception] = []  # of the next calls; then they succeed
-        self.known: dict[UUID, RefundVerdict] = {}
+        self.verdicts: list[RefundResult | Exception] = []  # of the next calls; then they succeed
+        self.known: dict[UUID, RefundResult] = {}
         app.services.refund_sending._provider = self  # type: ignore[assignment]
 
     async def refund(
         self, *, refund_id: UUID, payment_id: UUID, amount: int, currency: str
-    ) -> RefundVerdict:
+    ) -> RefundResult:
         self.calls.append(refund_id)
         verdict = self.verdicts.pop(0) if self.verdicts else DONE
         if isinstance(verdict, Exception):
@@ -50,7 +50,7 @@ class RefundingProvider:
         self.known[refund_id] = verdict
         return verdict
 
-    async def look_up_refund(self, refund_id: UUID) -> RefundVerdict | None:
+    async def look_up_refund(self, refund_id: UUID) -> RefundResult | None:
         return self.known.get(refund_id)
 
     def __getattr__(self, name: str) -> Any:

@@ -57,9 +57,9 @@ def test_no_header_breaks_the_reading_of_addresses(peer: str, forwarded: list[by
 def test_long_text_in_place_of_an_address_is_not_remembered() -> None:
     addresses = Addresses(TRUSTED)
     addresses.of("10.0.0.1", [])
-    remembered = _plain.cache_info().currsize
+    history_entry = _plain.cache_info().currsize
     assert addresses.of("10.0.0.1", [b"x" * 8000]) == "10.0.0.1"
-    assert _plain.cache_info().currsize == remembered
+    assert _plain.cache_info().currsize == history_entry
 
 
 def test_limits_count_an_ipv6_network_as_one() -> None:

@@ -110,7 +110,7 @@ WITH wanted AS (
 )
 SELECT payment_id FROM whole;
 
--- name: look_at_news
+-- name: look_up_events
 -- What is known of the payments that providers' events tell of, without a lock: whether the event has
 -- been taken, how its payment stands, and what a plain sale of its order needs.
 SELECT n.place, t.event_id IS NOT NULL AS taken, p.*
@@ -130,7 +130,7 @@ LEFT JOIN LATERAL (
     OFFSET 0) AS p ON true
 ORDER BY n.place;
 
--- name: note_news
+-- name: record_events
 -- Events that change nothing: their payments stand where no word of this kind moves them any more.
 INSERT INTO provider_events (provider, event_id, type, payment_id)
 SELECT * FROM unnest(:providers::text[], :event_ids::text[], :types::text[], :payments::uuid[])

@@ -85,7 +85,7 @@ INSERT INTO provider_events (provider, event_id, type, payment_id)
 VALUES (:provider, :event_id, :type, :payment_id)
 ON CONFLICT (provider, event_id) DO NOTHING RETURNING event_id;
 
--- name: take_unanswered
+-- name: lease_pending_payments
 -- Payments to ask the provider about, put off in the same breath: 10, 20, 40 … seconds, 5 minutes at
 -- most, spread by a fifth. SKIP LOCKED: two processes ask about different ones.
 WITH due AS (

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from booking.providers.protocol import Charge, ProviderEvent, RefundVerdict, Verdict
+from booking.providers.protocol import Charge, ChargeResult, ProviderEvent, RefundResult
 from booking.providers.sandbox.app import TOKENS
 from booking.providers.signatures import signed_message, verify
 from chassis.http.bodies import decode
@@ -54,7 +54,7 @@ class SandboxProvider:
         self.client = client
         self._secrets = secrets
 
-    async def charge(self, charge: Charge) -> Verdict:
+    async def charge(self, charge: Charge) -> ChargeResult:
         body = {
             "key": charge.payment_id,
             "reference": str(charge.order_id),
@@ -68,24 +68,24 @@ class SandboxProvider:
         except UpstreamRefused as refused:
             if refused.status != 400:
                 raise
-            return Verdict(  # an answer, and no money moved
+            return ChargeResult(  # an answer, and no money moved
                 state="declined",
                 amount=charge.amount,
                 currency=charge.currency,
                 reason=refused.code,
             )
 
-    async def look_up(self, payment_id: UUID) -> Verdict | None:
+    async def look_up(self, payment_id: UUID) -> ChargeResult | None:
         charge = await self.client.get(f"/charges/{payment_id}", _Charge)
         return _verdict(charge) if charge is not None else None
 
     async def refund(
         self, *, refund_id: UUID, payment_id: UUID, amount: int, currency: str
-    ) -> RefundVerdict:
+    ) -> RefundResult:
         body = {"key": refund_id, "charge": payment_id, "amount": amount, "currency": currency}
         return _refund_verdict(await self.client.post("/refunds", body, _Refund))
 
-    async def look_up_refund(self, refund_id: UUID) -> RefundVerdict | None:
+    async def look_up_refund(self, refund_id: UUID) -> RefundResult | None:
         refund = await self.client.get(f"/refunds/{refund_id}", _Refund)
         return _refund_verdict(refund) if refund is not None else None
 
@@ -110,8 +110,8 @@ class SandboxProvider:
         )
 
 
-def _verdict(charge: _Charge) -> Verdict:
-    return Verdict(
+def _verdict(charge: _Charge) -> ChargeResult:
+    return ChargeResult(
         state="succeeded"
         if charge.state == "succeeded"
         else "pending"
@@ -123,8 +123,8 @@ def _verdict(charge: _Charge) -> Verdict:
     )
 
 
-def _refund_verdict(refund: _Refund) -> RefundVerdict:
-    return RefundVerdict(
+def _refund_verdict(refund: _Refund) -> RefundResult:
+    return RefundResult(
         state="succeeded"
         if refund.state == "succeeded"
         else "pending"

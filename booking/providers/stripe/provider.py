@@ -18,7 +18,7 @@ import msgspec
 import stripe
 
 from booking.providers.options import read_options
-from booking.providers.protocol import Charge, Provider, ProviderEvent, RefundVerdict, Verdict
+from booking.providers.protocol import Charge, ChargeResult, Provider, ProviderEvent, RefundResult
 from booking.providers.reference_store import References
 from booking.providers.stripe.reading import PaymentIntent, Refund, read_event
 from chassis.http.bodies import whole
@@ -73,7 +73,7 @@ class StripeProvider:
         self._webhook_secrets = webhook_secrets
         self._return_url = return_url
 
-    async def charge(self, charge: Charge) -> Verdict:
+    async def charge(self, charge: Charge) -> ChargeResult:
         async with _answered():
             try:
                 intent_id = await self._create(charge)
@@ -91,7 +91,7 @@ class StripeProvider:
                 return intent.verdict()
             return confirmed.verdict()
 
-    async def look_up(self, payment_id: UUID) -> Verdict | None:
+    async def look_up(self, payment_id: UUID) -> ChargeResult | None:
         intent_id = await self._references.close(payment_id)
         if intent_id is None:
             return None
@@ -105,10 +105,10 @@ class StripeProvider:
 
     async def refund(
         self, *, refund_id: UUID, payment_id: UUID, amount: int, currency: str
-    ) -> RefundVerdict:
+    ) -> RefundResult:
         intent_id = await self._references.find(payment_id)
         if intent_id is None:
-            return RefundVerdict(state="failed", reason="no_such_charge")
+            return RefundResult(state="failed", reason="no_such_charge")
         known = await self.look_up_refund(refund_id)
         if known is not None:  # Stripe forgets idempotency keys after a day; we do not
             return known
@@ -126,10 +126,10 @@ class StripeProvider:
             except stripe.InvalidRequestError as refused:
                 if refused.code in FOR_NOW:
                     raise
-                return RefundVerdict(state="failed", reason=_reason(refused))
+                return RefundResult(state="failed", reason=_reason(refused))
             return _as(Refund, made).verdict()
 
-    async def look_up_refund(self, refund_id: UUID) -> RefundVerdict | None:
+    async def look_up_refund(self, refund_id: UUID) -> RefundResult | None:
         intent_id = await self._references.find(refund_id)
         if intent_id is None:
             return None
@@ -196,8 +196,10 @@ def _reason(refused: stripe.StripeError) -> str:
     return refused.code or "refused"
 
 
-def _declined(charge: Charge, reason: str) -> Verdict:
-    return Verdict(state="declined", amount=charge.amount, currency=charge.currency, reason=reason)
+def _declined(charge: Charge, reason: str) -> ChargeResult:
+    return ChargeResult(
+        state="declined", amount=charge.amount, currency=charge.currency, reason=reason
+    )
 
 
 def read_settings(settings: Settings) -> StripeOptions:

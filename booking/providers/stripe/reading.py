@@ -12,7 +12,7 @@ import msgspec
 import stripe
 
 from booking.domain.problems import BadSignature, StaleTimestamp
-from booking.providers.protocol import ProviderEvent, RefundVerdict, Verdict
+from booking.providers.protocol import ChargeResult, ProviderEvent, RefundResult
 from chassis.http.bodies import decode
 from chassis.problems import ValidationFailed
 
@@ -49,7 +49,7 @@ class PaymentIntent(msgspec.Struct, frozen=True):
     def was_never_confirmed(self) -> bool:
         return self.status in UNCONFIRMED and self.last_payment_error is None
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ChargeResult:
         reason = None
         state: Literal["succeeded", "declined", "pending"] = "declined"
         if self.status == "succeeded":
@@ -60,7 +60,7 @@ class PaymentIntent(msgspec.Struct, frozen=True):
             reason = self.last_payment_error.decline_code or self.last_payment_error.code
         else:
             reason = self.cancellation_reason or self.status
-        return Verdict(
+        return ChargeResult(
             state=state,
             amount=self.amount_received if state == "succeeded" else self.amount,
             currency=self.currency.upper(),
@@ -76,12 +76,12 @@ class Refund(msgspec.Struct, frozen=True):
     failure_reason: str | None = None
     metadata: dict[str, str] | None = None
 
-    def verdict(self) -> RefundVerdict:
+    def verdict(self) -> RefundResult:
         if self.status == "succeeded":
-            return RefundVerdict(state="succeeded")
+            return RefundResult(state="succeeded")
         if self.status in {"failed", "canceled"}:
-            return RefundVerdict(state="failed", reason=self.failure_reason or self.status)
-        return RefundVerdict(state="pending")
+            return RefundResult(state="failed", reason=self.failure_reason or self.status)
+        return RefundResult(state="pending")
 
 
 class _EventData(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029], " 
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """`uid`: what it is the entry of. `seats`: one line each. `cancelled`: it opens no door any more."""
+    """`uid`: what it is the entry of. `seats`: one line each. `cancelled`: it is void."""
 
     uid: str
     title: str

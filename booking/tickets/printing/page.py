@@ -51,7 +51,7 @@ _FIXED = {
 
 
 class Print(msgspec.Struct, frozen=True, kw_only=True):
-    """What is printed. `code`: what the QR symbol holds; `void`: the ticket opens no door any more."""
+    """What is printed. `code`: what the QR symbol holds; `void`: the ticket is void."""
 
     ticket_id: str
     order_no: str

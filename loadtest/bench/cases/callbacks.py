@@ -15,13 +15,13 @@ from uuid import UUID
 import msgspec
 
 from booking.domain.seating import Seating, Stretch
-from booking.events.store import Remembered
-from booking.orders.draft import Attempt, new_order
+from booking.events.store import NewHistoryEntry
+from booking.orders.draft import OrderDraft, new_order
 from booking.orders.placing_store import place_orders
 from booking.orders.records import NewOrder
 from booking.orders.wire import CreateOrder
 from booking.payments.batch_store import begin_payments
-from booking.payments.records import Intent, NewPayment, Purchase
+from booking.payments.records import Intent, NewPayment, PayableOrder
 from booking.providers.signatures import sign
 from chassis.ids import uuid7
 from chassis.postgres.pool import Pool, connection, load_queries, open_pool
@@ -70,7 +70,7 @@ def interleaved(messages: list[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
                 yield messages[place]
 
 
-def _message(payment: Purchase, secret: str, at: int) -> tuple[str, ...]:
+def _message(payment: PayableOrder, secret: str, at: int) -> tuple[str, ...]:
     data = {
         "key": payment.payment_id,
         "amount": payment.total_amount,
@@ -83,7 +83,7 @@ def _message(payment: Purchase, secret: str, at: int) -> tuple[str, ...]:
     return body.decode(), event_id, str(at), sign(secret, event_id, at, body)
 
 
-async def _payments(stack: Stack, count: int) -> list[Purchase]:
+async def _payments(stack: Stack, count: int) -> list[PayableOrder]:
     """So many orders of two seats, each with a payment that the provider has accepted."""
     database_url = stack.loaded.database_url
     assert database_url is not None, "the platform runs, so its servers do"
@@ -107,15 +107,15 @@ async def _payments(stack: Stack, count: int) -> list[Purchase]:
         await pool.close()
 
 
-async def _begun(pool: Pool, orders: list[NewOrder]) -> list[Purchase]:
+async def _begun(pool: Pool, orders: list[NewOrder]) -> list[PayableOrder]:
     await place_orders(pool, orders, HOLD_TTL_S)
     begun = await begin_payments(pool, "sandbox", [_intent(order) for order in orders])
-    return [one for one in begun if isinstance(one, Purchase)]
+    return [one for one in begun if isinstance(one, PayableOrder)]
 
 
 def _order(buyer: UUID, pair: tuple[int, int], terms: SessionTerms, seating: Seating) -> NewOrder:
     wanted = CreateOrder(session_id=terms.session_id, seats=list(pair))
-    return new_order(Attempt(wanted, buyer, None, None, terms, seating, uuid7()), pair)
+    return new_order(OrderDraft(wanted, buyer, None, None, terms, seating, uuid7()), pair)
 
 
 def _intent(order: NewOrder) -> Intent:
@@ -129,7 +129,7 @@ def _intent(order: NewOrder) -> Intent:
         body_hash=None,
         request_id=order.request_id,
     )
-    history = Remembered(order.order_id, uuid7(), PAYMENT_STARTED, order.request_id, b"{}")
+    history = NewHistoryEntry(order.order_id, uuid7(), PAYMENT_STARTED, order.request_id, b"{}")
     return Intent(payment, history)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from loadtest.bench.generators.traffic import CALLS, ROWS, TOKENS, Call, Turns
+from loadtest.bench.generators.traffic import CALLS, ROWS, TOKENS, Call, KeyedLock
 
 ORDER = re.compile(rb'"order_id":"([0-9a-f-]+)"')
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]+|\"request_id\":\"[^\"]*\"")
@@ -23,7 +23,7 @@ class Requests:
     """`next()` → what to send; `judge(sent, status, body)` → "" or what was wrong with the answer."""
 
     def __init__(self, folder: Path, first: int, host: str) -> None:
-        self._plan = msgspec.json.decode((folder / CALLS).read_bytes(), type=Turns)
+        self._plan = msgspec.json.decode((folder / CALLS).read_bytes(), type=KeyedLock)
         lines = (folder / ROWS).read_text(encoding="utf-8").splitlines()
         self._rows = [dict(_numbered(line.split("\t"))) for line in lines]
         self._tokens = (folder / TOKENS).read_text(encoding="utf-8").split()

@@ -38,7 +38,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return "$order" in self.path
 
 
-class Turns(msgspec.Struct, frozen=True):
+class KeyedLock(msgspec.Struct, frozen=True):
     """A traffic without its long lists: call numbers from 1 in their order, over and over."""
 
     calls: list[Call]
@@ -76,7 +76,7 @@ class Traffic(msgspec.Struct, kw_only=True):
     def write(self, folder: Path) -> None:
         """The plan as Lua and as JSON, its long lists a line each."""
         (folder / PLAN).write_text(self._as_lua(), encoding="utf-8")
-        short = Turns(self.calls, self.turns(), self.tag, self.addresses)
+        short = KeyedLock(self.calls, self.turns(), self.tag, self.addresses)
         (folder / CALLS).write_bytes(msgspec.json.encode(short))
         rows = "".join("\t".join(row) + "\n" for row in self.rows)
         (folder / ROWS).write_text(rows, encoding="utf-8")

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from booking.payments.outcomes import settle
-from booking.providers.protocol import RefundVerdict, Verdict
+from booking.payments.outcomes import apply_outcome
+from booking.providers.protocol import ChargeResult, RefundResult
 from chassis.postgres.pool import transaction
 from contracts.booking import OrderCancelled, RefundChanged
 from tests.support.booking import (
@@ -162,7 +162,7 @@ async def test_a_refund_that_fails_is_counted_and_one_that_waits_is_granted_with
     refused = await app.post(approve, user=organizer_of(app, session_id))
     assert (refused.code, refused.json["reason"]) == ("refund-not-allowed", "ticket_used")
     await cancel_session(app, session_id)
-    provider.verdicts = [RefundVerdict(state="failed", reason="card_closed")]
+    provider.verdicts = [RefundResult(state="failed", reason="card_closed")]
     await work_off(app)
     read = (await app.get(f"/refunds/{waiting.json['refund_id']}", user=user)).json
     assert (read["fee"], read["amount"], read["cause"]) == (0, PRICE, "session_cancelled")
@@ -187,8 +187,8 @@ async def test_money_under_way_for_a_cancelled_session_goes_back(
         )
     await cancel_session(app, session_id)
     async with transaction(app.services.pool) as one:
-        verdict = Verdict(state="succeeded", amount=PRICE, currency="CNY")
-        settled = await settle(one, app.services.issuing, payment_id, verdict)
+        verdict = ChargeResult(state="succeeded", amount=PRICE, currency="CNY")
+        settled = await apply_outcome(one, app.services.issuing, payment_id, verdict)
     assert settled.state == "refund_due"
     read = (await app.get(f"/orders/{order['order_id']}", user=user)).json
     assert (read["status"], read["cancel_reason"]) == ("cancelled", "session_cancelled")

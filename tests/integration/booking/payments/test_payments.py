@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from booking.orders.expiry import sweep_orders
-from booking.providers.protocol import Charge, Verdict
+from booking.providers.protocol import Charge, ChargeResult
 from booking.providers.sandbox import app as sandbox
 from chassis.problems import Unavailable
 from contracts.booking import OrderPaid, PaymentFailed, TicketsIssued
@@ -174,7 +174,7 @@ async def test_an_answer_that_a_deadlock_kept_from_the_books_is_not_lost(
 
     order_id = (await app.order(USER, app.neighbours.publish())).json["order_id"]
     with monkeypatch.context() as patched:
-        patched.setattr("booking.payments.batched_outcomes.settle", crossed)
+        patched.setattr("booking.payments.batched_outcomes.apply_outcome", crossed)
         waiting = await app.pay(USER, order_id, "tok_declined")
     assert (waiting.status, waiting.json["payment"]["status"]) == (202, "processing")
     assert await app.services.payments.reconcile(older_than_s=NOW) == 1
@@ -183,7 +183,7 @@ async def test_an_answer_that_a_deadlock_kept_from_the_books_is_not_lost(
 
 
 async def test_a_payment_that_never_reached_the_provider_frees_the_order(app: BookingApp) -> None:
-    async def lost(_: Any, charge: Charge) -> Verdict:
+    async def lost(_: Any, charge: Charge) -> ChargeResult:
         raise Unavailable()
 
     disturbed = Disturbed(app, lost)
@@ -224,11 +224,11 @@ async def test_money_that_comes_after_the_seats_are_gone_goes_back_once(
     order_id = (await app.order(USER, session_id, seats=[1, 2])).json["order_id"]
     async with booking_tables(database_url) as tables:
 
-        async def slowly(inner: Any, charge: Charge) -> Verdict:
+        async def slowly(inner: Any, charge: Charge) -> ChargeResult:
             await let_time_pass(tables, order_id, past_s=1.0)
             without_redis(app)
             assert (await app.order(OTHER, session_id, seats=[2])).status == 201
-            verdict: Verdict = await inner.charge(charge)
+            verdict: ChargeResult = await inner.charge(charge)
             return verdict
 
         Disturbed(app, slowly)
@@ -253,11 +253,11 @@ async def test_late_money_still_buys_seats_that_nobody_took(
     order_id = (await app.order(USER, app.neighbours.publish())).json["order_id"]
     async with booking_tables(database_url) as tables:
 
-        async def slowly(inner: Any, charge: Charge) -> Verdict:
+        async def slowly(inner: Any, charge: Charge) -> ChargeResult:
             await let_time_pass(tables, order_id, past_s=1.0)
             # The sweeper waits a moment for a payment that is under way.
             assert await sweep_orders(app.services.pool, app.services.holds) == 0
-            verdict: Verdict = await inner.charge(charge)
+            verdict: ChargeResult = await inner.charge(charge)
             return verdict
 
         Disturbed(app, slowly)
@@ -272,11 +272,11 @@ async def test_an_order_waits_for_its_payment_only_so_long(
     order_id = (await app.order(USER, session_id, seats=[1, 2])).json["order_id"]
     async with booking_tables(database_url) as tables:
 
-        async def too_slowly(inner: Any, charge: Charge) -> Verdict:
+        async def too_slowly(inner: Any, charge: Charge) -> ChargeResult:
             await let_time_pass(tables, order_id, past_s=4.0)
             assert await sweep_orders(app.services.pool, app.services.holds) == 1
             assert (await app.order(OTHER, session_id, seats=[2])).status == 201
-            verdict: Verdict = await inner.charge(charge)
+            verdict: ChargeResult = await inner.charge(charge)
             return verdict
 
         Disturbed(app, too_slowly)

@@ -11,8 +11,8 @@ import pytest
 from booking.audit.checks import audit_booking
 from booking.orders.expiry import sweep_orders
 from booking.payments import store as payments
-from booking.payments.batched_outcomes import Settling
-from booking.providers.protocol import Charge, Verdict
+from booking.payments.batched_outcomes import BatchedOutcomes
+from booking.providers.protocol import Charge, ChargeResult
 from chassis.problems import Unavailable
 from contracts.booking import PaymentRefunded, SeatsChanged
 from tests.support.booking import (
@@ -147,7 +147,7 @@ async def test_who_cancelled_himself_gets_his_money_back_and_no_seats(
     async with booking_tables(database_url) as tables:
         payment = await tables.fetchval("SELECT payment_id FROM payments")
     verdict = await look_up(payment)
-    settled = await app.services.webhooks._settling.settle(payment, verdict)
+    settled = await app.services.webhooks._outcomes.apply_outcome(payment, verdict)
     assert settled is not None
     assert settled.state == "refund_due"
     assert [await app.services.payments.refund_what_is_due() for _ in range(2)] == [1, 0]
@@ -176,14 +176,14 @@ async def test_the_provider_is_asked_in_growing_intervals(
 ) -> None:
     asked: list[UUID] = []
 
-    async def silent(_: Any, charge: Charge) -> Verdict:
+    async def silent(_: Any, charge: Charge) -> ChargeResult:
         raise Unavailable()
 
     provider: Any = Disturbed(app, silent)
 
-    async def pending(payment_id: UUID) -> Verdict:
+    async def pending(payment_id: UUID) -> ChargeResult:
         asked.append(payment_id)
-        return Verdict(state="pending", amount=256_000, currency="CNY")
+        return ChargeResult(state="pending", amount=256_000, currency="CNY")
 
     provider.look_up = pending
     order_id = (await app.order(USER, app.neighbours.publish())).json["order_id"]
@@ -210,15 +210,17 @@ async def test_only_seats_that_were_taken_again_are_told_redis_anew(
     Disturbed(app, taken_in_silence)
     assert (await app.pay(OTHER, in_time["order_id"], key="p2")).status == 202
     services = app.services
-    settling = Settling(services.pool, tickets=services.issuing, holds=services.holds)
+    batched_outcomes = BatchedOutcomes(
+        services.pool, tickets=services.issuing, holds=services.holds
+    )
     for order_id, user, seats in (
         (in_time["order_id"], OTHER, []),
         (late.order_id, USER, late.seats),
     ):
         order = (await app.get(f"/orders/{order_id}", user=user)).json
-        taken = Verdict(state="succeeded", amount=order["total_amount"], currency="CNY")
-        settled = await settling.settle(UUID(order["payment"]["payment_id"]), taken)
+        taken = ChargeResult(state="succeeded", amount=order["total_amount"], currency="CNY")
+        settled = await batched_outcomes.apply_outcome(UUID(order["payment"]["payment_id"]), taken)
         assert settled is not None
-        assert (settled.news, settled.late) == (True, seats)
+        assert (settled.news, settled.seats_to_sync) == (True, seats)
     assert (await app.services.holds.state(late.session_id))[1][:7] == b"ss..ss."
     await is_sound(app)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from booking.audit.checks import audit_booking
-from booking.providers.protocol import Charge, Verdict
+from booking.providers.protocol import Charge, ChargeResult
 from chassis.observability import logs
 from chassis.problems import Unavailable
 from tests.support.booking import (
@@ -33,7 +33,7 @@ async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
 
 @pytest.fixture
 async def waiting(app: BookingApp) -> Waiting:
-    async def silent(_: Any, charge: Charge) -> Verdict:
+    async def silent(_: Any, charge: Charge) -> ChargeResult:
         raise Unavailable()
 
     Disturbed(app, silent)

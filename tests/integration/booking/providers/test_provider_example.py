@@ -15,7 +15,7 @@ from aiohttp import web
 
 from booking import providers
 from booking.domain.problems import BadSignature
-from booking.providers.protocol import RefundVerdict, Verdict
+from booking.providers.protocol import ChargeResult, RefundResult
 from booking.providers.registry import check_settings, open_provider
 from booking.providers.signatures import sign
 from chassis.problems import Unavailable
@@ -70,7 +70,7 @@ async def test_the_example_of_the_page_is_a_provider(server: str) -> None:
     wiring: Any = SimpleNamespace(settings=settings)
     pool: Any = None
     charge = new_charge()
-    taken = Verdict(state="succeeded", amount=1_000, currency="CNY")
+    taken = ChargeResult(state="succeeded", amount=1_000, currency="CNY")
     async with open_provider(wiring, pool) as provider:
         assert await provider.look_up(charge.payment_id) is None
         assert await provider.charge(charge) == taken
@@ -78,7 +78,7 @@ async def test_the_example_of_the_page_is_a_provider(server: str) -> None:
         back = await provider.refund(
             refund_id=UUID(int=9), payment_id=charge.payment_id, amount=1, currency="CNY"
         )
-        assert back == RefundVerdict(state="succeeded")
+        assert back == RefundResult(state="succeeded")
         assert await provider.look_up_refund(uuid4()) is None
         payment = {"id": charge.payment_id, "amount": 1_000, "currency": "CNY", "state": "paid"}
         body, at = msgspec.json.encode({"type": "payment", "payment": payment}), int(time.time())

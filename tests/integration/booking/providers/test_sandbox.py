@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from booking.providers.protocol import RefundVerdict, Verdict
+from booking.providers.protocol import ChargeResult, RefundResult
 from booking.providers.sandbox.adapter import SandboxProvider
 from booking.providers.sandbox.app import SILENCE_S
 from booking.providers.sandbox.deliverer import BATCH_MAX
@@ -31,9 +31,9 @@ async def sandbox(books: str) -> AsyncIterator[Sandbox]:
         yield running
 
 
-def verdict(state: str, reason: str | None = None) -> Verdict:
+def verdict(state: str, reason: str | None = None) -> ChargeResult:
     return msgspec.convert(
-        {"state": state, "amount": 1_000, "currency": "CNY", "reason": reason}, Verdict
+        {"state": state, "amount": 1_000, "currency": "CNY", "reason": reason}, ChargeResult
     )
 
 
@@ -99,7 +99,7 @@ async def refund(
     *,
     refund_id: UUID | None = None,
     currency: str = "CNY",
-) -> RefundVerdict:
+) -> RefundResult:
     return await sandbox.provider.refund(
         refund_id=refund_id or uuid4(), payment_id=payment_id, amount=amount, currency=currency
     )
@@ -122,7 +122,7 @@ async def test_one_refund_id_is_one_refund(sandbox: Sandbox) -> None:
     assert await sandbox.provider.look_up_refund(refund_id) is None
     calls = [refund(sandbox, charge.payment_id, 400, refund_id=refund_id) for _ in range(10)]
     assert {one.state for one in await at_once(calls)} == {"succeeded"}
-    assert await sandbox.provider.look_up_refund(refund_id) == RefundVerdict(state="succeeded")
+    assert await sandbox.provider.look_up_refund(refund_id) == RefundResult(state="succeeded")
     assert len(await sandbox.fetch("SELECT FROM refunds")) == 1
     with pytest.raises(UpstreamRefused, match="key-reused"):
         await refund(sandbox, charge.payment_id, 401, refund_id=refund_id)
@@ -148,11 +148,11 @@ async def test_refunds_may_come_later_or_fail(sandbox: Sandbox) -> None:
     assert (await refund(sandbox, charge.payment_id, 200)).state == "failed"  # its money is taken
     await sandbox.execute("DELETE FROM webhooks WHERE subject <> $1", later)
     await sandbox.let_time_pass()
-    assert await sandbox.provider.look_up_refund(later) == RefundVerdict(state="succeeded")
+    assert await sandbox.provider.look_up_refund(later) == RefundResult(state="succeeded")
     await sandbox.deliverer.send_due()
     (event,) = sandbox.customer.told
     assert (event.type, event.refund_id) == ("refund.succeeded", later)
-    assert event.refund_verdict == RefundVerdict(state="succeeded")
+    assert event.refund_verdict == RefundResult(state="succeeded")
     assert event.payment_id is event.verdict is None
 
 

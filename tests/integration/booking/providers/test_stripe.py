@@ -12,7 +12,7 @@ import stripe as sdk
 
 from booking.domain.problems import BadSignature, StaleTimestamp
 from booking.providers import stripe
-from booking.providers.protocol import Charge, RefundVerdict, Verdict
+from booking.providers.protocol import Charge, ChargeResult, RefundResult
 from booking.providers.reference_store import References
 from booking.providers.stripe.reading import PaymentIntent, read_event
 from chassis.postgres.pool import Pool, open_pool
@@ -71,7 +71,7 @@ def charge_with(token: str, method: str = "card", **changes: Any) -> Charge:
     return msgspec.structs.replace(new_charge(token), method=method, **changes)
 
 
-TAKEN = Verdict(state="succeeded", amount=1_000, currency="CNY")
+TAKEN = ChargeResult(state="succeeded", amount=1_000, currency="CNY")
 
 
 async def test_a_card_is_charged_once_under_our_ids(rig: Rig) -> None:
@@ -102,7 +102,7 @@ async def test_what_stripe_refuses_is_declined_with_its_word_for_it(rig: Rig) ->
 async def test_wallets_wait_for_the_buyer(rig: Rig) -> None:
     for token, method in (("pm_alipay", "alipay"), ("pm_wechat", "wechat_pay")):
         charge = charge_with(token, method)
-        pending = Verdict(state="pending", amount=1_000, currency="CNY")
+        pending = ChargeResult(state="pending", amount=1_000, currency="CNY")
         assert await rig.provider.charge(charge) == pending
         assert await rig.provider.look_up(charge.payment_id) == pending
     kinds = [intent["payment_method_types"] for intent in rig.api.intents.values()]
@@ -165,13 +165,13 @@ async def test_refunds_in_parts_are_made_once_and_add_up(rig: Rig) -> None:
     await rig.provider.charge(charge)
     first, second, third = uuid4(), uuid4(), uuid4()
 
-    async def refund(refund_id: UUID, amount: int) -> RefundVerdict:
-        verdict: RefundVerdict = await rig.provider.refund(
+    async def refund(refund_id: UUID, amount: int) -> RefundResult:
+        verdict: RefundResult = await rig.provider.refund(
             refund_id=refund_id, payment_id=charge.payment_id, amount=amount, currency="CNY"
         )
         return verdict
 
-    back = RefundVerdict(state="succeeded")
+    back = RefundResult(state="succeeded")
     assert await rig.provider.look_up_refund(first) is None
     assert (await refund(first, 600), await refund(first, 600)) == (back, back)
     rig.api.forget_keys()
@@ -265,13 +265,13 @@ def test_an_events_verdict_is_read_from_its_object() -> None:
     for secret in (SECRET, NEXT):
         told = read_event(signed(body, secret=secret), body, (SECRET, NEXT))
         assert (told.event_id, told.payment_id) == ("evt_1NG8Du2eZvKYlo2CUI79vXWy", UUID(int=7))
-        assert told.verdict == Verdict(state="succeeded", amount=2_000, currency="USD")
+        assert told.verdict == ChargeResult(state="succeeded", amount=2_000, currency="USD")
     refund = {"id": "re_1", "object": "refund", "amount": 5, "currency": "usd"}
     refund |= {"status": "failed", "failure_reason": "lost_or_stolen_card"}
     body = event("refund.failed", refund | {"metadata": {"refund_id": str(UUID(int=8))}})
     told = read_event(signed(body), body, (SECRET,))
     assert told.refund_id == UUID(int=8)
-    assert told.refund_verdict == RefundVerdict(state="failed", reason="lost_or_stolen_card")
+    assert told.refund_verdict == RefundResult(state="failed", reason="lost_or_stolen_card")
 
 
 def test_what_is_not_ours_or_not_of_interest_has_no_verdict() -> None:

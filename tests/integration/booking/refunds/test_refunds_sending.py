@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from booking.providers.protocol import RefundVerdict
+from booking.providers.protocol import RefundResult
 from booking.providers.signatures import sign
 from booking.refunds import granting
 from booking.refunds import sending as refund_sending
@@ -48,7 +48,7 @@ async def test_a_provider_that_does_not_answer_is_asked_again_and_pays_once(
 ) -> None:
     provider = RefundingProvider(app)
     user, paid = await bought(app, app.neighbours.publish())
-    provider.verdicts = [Unavailable("cut"), RefundVerdict(state="pending")]
+    provider.verdicts = [Unavailable("cut"), RefundResult(state="pending")]
     asked = await ask_back(app, user, paid["order_id"])
     path = f"/refunds/{asked.json['refund_id']}"
     await app.services.refund_sending.send_due()
@@ -57,7 +57,7 @@ async def test_a_provider_that_does_not_answer_is_asked_again_and_pays_once(
     await make_due(app)
     await app.services.refund_sending.send_due()  # the provider knows nothing: asked with its key
     await make_due(app)
-    provider.known[UUID(asked.json["refund_id"])] = RefundVerdict(state="succeeded")
+    provider.known[UUID(asked.json["refund_id"])] = RefundResult(state="succeeded")
     await app.services.refund_sending.send_due()  # and has it now: only looked up
     assert (await app.get(path, user=user)).json["status"] == "succeeded"
     assert len(provider.calls) == 2
@@ -132,7 +132,7 @@ async def test_a_refund_that_fails_is_seen_and_can_be_sent_under_a_new_key(
     provider = RefundingProvider(app)
     session_id = app.neighbours.publish()
     user, paid = await bought(app, session_id)
-    provider.verdicts = [RefundVerdict(state="failed", reason="card_closed")]
+    provider.verdicts = [RefundResult(state="failed", reason="card_closed")]
     asked = await ask_back(app, user, paid["order_id"])
     path = f"/refunds/{asked.json['refund_id']}"
     await app.services.refund_sending.send_due()
@@ -153,7 +153,7 @@ async def test_a_refund_that_fails_is_seen_and_can_be_sent_under_a_new_key(
 async def test_a_webhook_may_bring_the_last_word(app: BookingApp) -> None:
     provider = RefundingProvider(app)
     user, paid = await bought(app, app.neighbours.publish())
-    provider.verdicts = [RefundVerdict(state="pending")]
+    provider.verdicts = [RefundResult(state="pending")]
     asked = await ask_back(app, user, paid["order_id"])
     await app.services.refund_sending.send_due()
     key = asked.json["refund_id"]
@@ -166,7 +166,7 @@ async def test_a_webhook_may_bring_the_last_word(app: BookingApp) -> None:
         taken = await app.call("POST", "/payments/webhooks/sandbox", raw=body, headers=sent)
         assert taken.status == 200, taken
     assert (await app.get(f"/refunds/{key}", user=user)).json["status"] == "succeeded"
-    late = RefundVerdict(state="failed")
+    late = RefundResult(state="failed")
     async with transaction(app.services.pool) as one:
         assert not await take_refund_verdict(one, UUID(key), late)
         assert not await take_refund_verdict(one, uuid4(), late)  # nobody's
