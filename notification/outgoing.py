@@ -1,4 +1,4 @@
-"""TODO notification.outgoing."""
+"""A message ready to go, and the protocol of the ways it can take."""
 
 from datetime import datetime
 from email.utils import format_datetime

@@ -1,4 +1,4 @@
-"""The stored schemas of events (booking/events/*.json) and docs/events.md, out of the structs.
+"""The stored schemas of events (booking/events/stored/*.json) and docs/events.md, out of the structs.
 
 `stampede events schemas [--write]`. What is stored is the promise: a change that breaks it is refused,
 and gets a new version beside the old one.
