@@ -86,7 +86,7 @@ def workers(platform: RunningPlatform, name: str) -> set[int]:
     found = set()
     for one in server.children():
         with contextlib.suppress(psutil.Error):  # it has just ended
-            if "resource_tracker" not in one.cmdline()[-1]:
+            if "resource_tracker" not in " ".join(one.cmdline()):
                 found.add(one.pid)
     return found
 
