@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DECISIONS = ROOT / "docs" / "adr"
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")  # ](page.md#part): the page
 ENTRY = re.compile(r"^\| \[(\d+)\]\(([^)]+)\) \| (.+) \| (.+) \|$", re.MULTILINE)

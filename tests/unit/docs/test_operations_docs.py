@@ -10,7 +10,7 @@ from chassis.settings import PARSERS
 from stampede.cli import events, measuring  # noqa: F401  their commands join the others
 from stampede.cli.main import stampede
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
 QUOTED = re.compile(r"`([^`]+)`")
 
 

@@ -15,7 +15,7 @@ from booking.door import lists as door_lists
 from booking.door.administration import put_on_the_door
 from tests.support.booking import at_once, booking_tables, is_sound, running_booking
 from tests.support.door import DoorApp
-from tests.unit.test_door_docs import example
+from tests.unit.docs.test_door_docs import example
 
 
 @pytest.fixture

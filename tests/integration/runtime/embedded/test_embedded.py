@@ -26,7 +26,7 @@ from runtime.embedded import (
 )
 from tests.support.servers import eventually
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 OWNER = """
 import sys
 import threading

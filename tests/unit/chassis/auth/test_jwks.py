@@ -14,7 +14,7 @@ from chassis.auth.tokens import Verifier
 from chassis.problems import InvalidToken, Problem, Unavailable
 from identity.keys import SigningKey
 from tests.support.clock import SetClock
-from tests.unit.test_identity_tokens import USER, KeySet, new_key, signed
+from tests.unit.chassis.auth.test_tokens import USER, KeySet, new_key, signed
 
 
 class HangingKeySet(KeySet):

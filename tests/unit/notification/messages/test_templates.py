@@ -255,13 +255,13 @@ def test_an_account_reads_its_own_language() -> None:
 
 
 def test_accounts_settings_and_mails_know_the_same_languages() -> None:
-    root = Path(__file__).parents[2] / "notification" / "messages" / "templates"
+    root = Path(__file__).parents[4] / "notification" / "messages" / "templates"
     assert set(get_args(Locale)) == set(LANGUAGES) == set(LOCALES)
     assert {one.name for one in root.iterdir() if one.is_dir()} - {"mailbox"} == set(LANGUAGES)
 
 
 def test_both_languages_have_the_same_templates() -> None:
-    root = Path(__file__).parents[2] / "notification" / "messages" / "templates"
+    root = Path(__file__).parents[4] / "notification" / "messages" / "templates"
     zh, en = ({file.name for file in (root / language).iterdir()} for language in LANGUAGES)
     assert zh == en
     assert len(zh) >= 3 * len(MAILS)
