@@ -10,6 +10,7 @@ from collections import OrderedDict
 from uuid import UUID
 
 from booking.domain.problems import CoolingDown
+from chassis.clock import MachineClock
 
 ASK_EVERY_S = 5.0
 PEOPLE_MAX = 4096
@@ -18,7 +19,8 @@ PEOPLE_MAX = 4096
 class CoolingMemory:
     """`refuse` is asked before a hold, `remember` told what PostgreSQL has refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: MachineClock = time) -> None:
+        self._monotonic = clock.monotonic
         self._told_at: OrderedDict[tuple[UUID, UUID], float] = OrderedDict()
 
     def refuse(self, session_id: UUID, user_id: UUID) -> None:
@@ -26,12 +28,12 @@ class CoolingMemory:
         told_at = self._told_at.get((session_id, user_id))
         if told_at is None:
             return
-        if time.monotonic() - told_at < ASK_EVERY_S:
+        if self._monotonic() - told_at < ASK_EVERY_S:
             raise CoolingDown()
         del self._told_at[session_id, user_id]
 
     def remember(self, session_id: UUID, user_id: UUID) -> None:
-        self._told_at[session_id, user_id] = time.monotonic()
+        self._told_at[session_id, user_id] = self._monotonic()
         self._told_at.move_to_end((session_id, user_id))
         if len(self._told_at) > PEOPLE_MAX:
             self._told_at.popitem(last=False)

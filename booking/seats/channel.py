@@ -74,7 +74,15 @@ def _event(name: str, version: int, data: bytes) -> Event:
 class Channel:
     """Polls while it has listeners; whoever made it stops it when the last one has gone."""
 
-    def __init__(self, holds: SeatHolds, session_id: UUID, first: LiveState) -> None:
+    def __init__(
+        self,
+        holds: SeatHolds,
+        session_id: UUID,
+        first: LiveState,
+        *,
+        changes_max: int = CHANGES_MAX,
+    ) -> None:
+        self._changes_max = changes_max
         self.listeners = 0
         self._holds = holds
         self._session_id = session_id
@@ -149,7 +157,7 @@ class Channel:
         changes = None
         if len(state.positions) == len(before.positions) and state.version > before.version:
             changes = changes_between(before.positions, state.positions)
-        if changes is None or len(changes) > CHANGES_MAX:
+        if changes is None or len(changes) > self._changes_max:
             self._deltas.clear()  # everybody is given a snapshot
         else:
             data = msgspec.json.encode({"version": state.version, "changes": changes})

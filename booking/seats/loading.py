@@ -42,7 +42,15 @@ log = logs.get("booking")
 class Rebuilder:
     """Loads sessions, at most once at a time each, for all of this process who wait."""
 
-    def __init__(self, calls: RedisCalls, scripts: dict[str, Script], truth: ClaimSource) -> None:
+    def __init__(
+        self,
+        calls: RedisCalls,
+        scripts: dict[str, Script],
+        truth: ClaimSource,
+        *,
+        wait_s: float = WAIT_S,
+    ) -> None:
+        self._wait_s = wait_s
         self._calls = calls
         self._scripts = scripts
         self._truth = truth
@@ -56,7 +64,7 @@ class Rebuilder:
             self._under_way[session_id] = task
             task.add_done_callback(lambda done: self._ended(session_id, done))
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(self._wait_s):
                 await asyncio.shield(task)  # a waiter that goes leaves the loading alone
         except TimeoutError as late:
             raise Unavailable("The seats of this session are being loaded.") from late

@@ -10,6 +10,8 @@ import time
 from collections import OrderedDict
 from uuid import UUID
 
+from chassis.clock import MachineClock
+
 SETTLED_S = 2.0
 ASK_EVERY_S = 0.25
 AREAS_MAX = 4096
@@ -28,7 +30,9 @@ class _Known:
 class SoldOutMemory:
     """`says(…)` is asked before Redis, `remember` and `forget` after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, areas_max: int = AREAS_MAX, clock: MachineClock = time) -> None:
+        self._areas_max = areas_max
+        self._monotonic = clock.monotonic
         self._known: OrderedDict[Area, _Known] = OrderedDict()
 
     def says(self, session_id: UUID, first: int, quantity: int) -> bool:
@@ -36,7 +40,7 @@ class SoldOutMemory:
         known = self._known.get((session_id, first))
         if known is None or quantity < known.least:
             return False
-        now = time.monotonic()
+        now = self._monotonic()
         if now - known.since < SETTLED_S:
             return False
         if now - known.asked_at >= ASK_EVERY_S:
@@ -45,11 +49,11 @@ class SoldOutMemory:
         return True
 
     def remember(self, session_id: UUID, first: int, quantity: int) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         known = self._known.get((session_id, first))
         if known is None or quantity < known.least:
             self._known[session_id, first] = _Known(quantity, now)
-            if len(self._known) > AREAS_MAX:
+            if len(self._known) > self._areas_max:
                 self._known.popitem(last=False)
         else:
             known.asked_at = now

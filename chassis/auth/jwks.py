@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from chassis.clock import MachineClock
 from chassis.concurrency.backoff import Backoff
 from chassis.observability import metrics
 from chassis.problems import Unavailable
@@ -43,8 +44,18 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 class PublicKeys:
     """`await keys.find(kid)` → the key. `fetch` returns a JWKS document or raises anything."""
 
-    def __init__(self, fetch: FetchJwks) -> None:
+    def __init__(
+        self,
+        fetch: FetchJwks,
+        *,
+        clock: MachineClock = time,
+        wait_s: float = WAIT_S,
+        unknown_kids_max: int = UNKNOWN_KIDS_MAX,
+    ) -> None:
         self._fetch = fetch
+        self._monotonic = clock.monotonic
+        self._wait_s = wait_s
+        self._unknown_kids_max = unknown_kids_max
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._fetched_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
@@ -55,14 +66,14 @@ class PublicKeys:
 
     async def find(self, kid: str) -> Ed25519PublicKey | None:
         """None: identity has no such key. Raises Unavailable when nobody can say."""
-        now = time.monotonic()
+        now = self._monotonic()
         age_s = now - self._fetched_at
         key = self._keys.get(kid)
         if key is not None:
             if age_s > REFRESH_AFTER_S:
                 self._begin()
             if age_s > AGE_MAX_S:
-                await self._wait(WAIT_S)
+                await self._wait(self._wait_s)
             return self._keys.get(kid)
         if len(kid) > KID_LENGTH_MAX or age_s <= UNKNOWN_KID_PAUSE_S:
             return None
@@ -73,26 +84,26 @@ class PublicKeys:
     async def _ask_for(self, kid: str) -> Ed25519PublicKey | None:
         before = self._fetched_at
         self._begin()
-        await self._wait(WAIT_S if self._keys else FETCH_MAX_S)
+        await self._wait(self._wait_s if self._keys else FETCH_MAX_S)
         if kid in self._keys:
             return self._keys[kid]
         if self._fetched_at == before:
             raise Unavailable()
-        self._unknown[kid] = time.monotonic() + UNKNOWN_KID_TTL_S
+        self._unknown[kid] = self._monotonic() + UNKNOWN_KID_TTL_S
         self._unknown.move_to_end(kid)
-        if len(self._unknown) > UNKNOWN_KIDS_MAX:
+        if len(self._unknown) > self._unknown_kids_max:
             self._unknown.popitem(last=False)
         return None
 
     def _begin(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if self._fetching is None and now >= self._pause_ends_at:
             self._began_at = now
             self._fetching = asyncio.get_running_loop().create_task(self._fetch_once())
 
     async def _wait(self, most_s: float) -> None:
         """For the fetch under way, until it is `most_s` old. One waiter's end is not its end."""
-        left_s = self._began_at + most_s - time.monotonic()
+        left_s = self._began_at + most_s - self._monotonic()
         if self._fetching is not None and left_s > 0:
             await asyncio.wait({self._fetching}, timeout=left_s)
 
@@ -102,11 +113,11 @@ class PublicKeys:
                 self._keys = _read(await self._fetch())
         except Exception:  # away, late, or no key set: the keys that are known stay good
             self._failures += 1
-            self._pause_ends_at = time.monotonic() + RETRY.delay_s(self._failures)
+            self._pause_ends_at = self._monotonic() + RETRY.delay_s(self._failures)
             metrics.JWKS_FETCHES.labels("failed").inc()
         else:
             self._failures = 0
-            self._fetched_at = time.monotonic()
+            self._fetched_at = self._monotonic()
             metrics.JWKS_FETCHES.labels("done").inc()
         finally:
             self._fetching = None

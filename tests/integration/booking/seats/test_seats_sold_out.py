@@ -22,16 +22,16 @@ def truth() -> DictTruth:
 
 
 @pytest.fixture
-async def holds(redis_url: str, truth: DictTruth) -> AsyncIterator[SeatHolds]:
-    async with seat_holds(redis_url, truth) as made:
+async def holds(
+    redis_url: str, truth: DictTruth, clock: MonotonicClock
+) -> AsyncIterator[SeatHolds]:
+    async with seat_holds(redis_url, truth, clock=clock) as made:
         yield made
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> MonotonicClock:
-    made = MonotonicClock()
-    monkeypatch.setattr(sold_out, "time", made)
-    return made
+def clock() -> MonotonicClock:
+    return MonotonicClock()
 
 
 async def known_to_be_gone(holds: SeatHolds, truth: DictTruth, clock: MonotonicClock) -> UUID:

@@ -4,7 +4,6 @@ from uuid import uuid4
 
 import pytest
 
-from booking.seats import sold_out
 from booking.seats.sold_out import ASK_EVERY_S, SETTLED_S, SoldOutMemory
 from tests.support.clock import MonotonicClock
 
@@ -12,16 +11,14 @@ SESSION = uuid4()
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> MonotonicClock:
-    made = MonotonicClock()
-    monkeypatch.setattr(sold_out, "time", made)
-    return made
+def clock() -> MonotonicClock:
+    return MonotonicClock()
 
 
 @pytest.fixture
 def settled(clock: MonotonicClock) -> SoldOutMemory:
     """An area of which two seats are not to be had, for long enough, and just asked about."""
-    memory = SoldOutMemory()
+    memory = SoldOutMemory(clock=clock)
     memory.remember(SESSION, 1, 2)
     clock.now += SETTLED_S
     memory.remember(SESSION, 1, 2)
@@ -29,7 +26,7 @@ def settled(clock: MonotonicClock) -> SoldOutMemory:
 
 
 def test_nothing_is_believed_before_it_has_settled(clock: MonotonicClock) -> None:
-    memory = SoldOutMemory()
+    memory = SoldOutMemory(clock=clock)
     memory.remember(SESSION, 1, 2)
     assert not memory.says(SESSION, 1, 2)
     clock.now += SETTLED_S - 0.01
@@ -72,11 +69,8 @@ def test_a_hold_in_the_area_ends_what_was_known_of_it_alone(
     assert settled.says(SESSION, 50, 1)
 
 
-def test_only_so_many_areas_are_remembered(
-    clock: MonotonicClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sold_out, "AREAS_MAX", 3)
-    memory = SoldOutMemory()
+def test_only_so_many_areas_are_remembered(clock: MonotonicClock) -> None:
+    memory = SoldOutMemory(areas_max=3, clock=clock)
     for first in range(1, 6):
         memory.remember(SESSION, first, 1)
     clock.now += SETTLED_S

@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 
-import chassis.auth.jwks
-import chassis.auth.tokens
-from chassis.auth.jwks import AGE_MAX_S, REFRESH_AFTER_S, UNKNOWN_KID_PAUSE_S, UNKNOWN_KID_TTL_S
+from chassis.auth.jwks import (
+    AGE_MAX_S,
+    REFRESH_AFTER_S,
+    RETRY,
+    UNKNOWN_KID_PAUSE_S,
+    UNKNOWN_KID_TTL_S,
+    PublicKeys,
+)
 from chassis.auth.tokens import Verifier
 from chassis.problems import InvalidToken, Problem, Unavailable
 from identity.keys import SigningKey
@@ -41,11 +46,8 @@ class HangingKeySet(KeySet):
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    clock = SetClock()
-    monkeypatch.setattr(chassis.auth.tokens, "time", clock)
-    monkeypatch.setattr(chassis.auth.jwks, "time", clock)
-    return clock
+def clock() -> SetClock:
+    return SetClock()
 
 
 def lasting(key: SigningKey) -> str:
@@ -61,14 +63,14 @@ async def outcome(verification: Awaitable[Any]) -> str:
 
 
 async def test_a_flood_at_a_hanging_identity_is_one_call_and_no_valid_token_waits(
-    clock: SetClock, monkeypatch: pytest.MonkeyPatch
+    clock: SetClock,
 ) -> None:
     key = new_key()
     published = HangingKeySet(key)
-    verifier = Verifier(published.fetch)
+    keys = PublicKeys(published.fetch, clock=clock, wait_s=0.01)
+    verifier = Verifier(keys, clock=clock)
     await verifier.verify(lasting(key))
     published.answering.clear()
-    monkeypatch.setattr(chassis.auth.jwks, "WAIT_S", 0.01)
     clock.ahead_s = AGE_MAX_S + 1
     unknown = [verifier.verify(lasting(new_key())) for _ in range(200)]
     valid = [verifier.verify(lasting(key)) for _ in range(200)]
@@ -85,7 +87,7 @@ async def test_a_failed_fetch_is_not_tried_again_before_its_pause_which_grows(
 ) -> None:
     key = new_key()
     published = KeySet(key)
-    verifier = Verifier(published.fetch)
+    verifier = Verifier(published.fetch, clock=clock)
     await verifier.verify(lasting(key))
     published.away = True
     clock.ahead_s = AGE_MAX_S + 1
@@ -97,14 +99,14 @@ async def test_a_failed_fetch_is_not_tried_again_before_its_pause_which_grows(
         clock.ahead_s += 1
     assert 3 <= asked[-1] - 1 <= 12  # a pause of up to 1, 2, 4, 8, 16 and 30 s, less half at random
     published.away = False
-    clock.ahead_s += chassis.auth.jwks.RETRY.most_s
+    clock.ahead_s += RETRY.most_s
     assert await outcome(verifier.verify(lasting(new_key()))) == "invalid-token"
 
 
 async def test_an_unknown_key_id_is_remembered_and_asks_nobody_again(clock: SetClock) -> None:
     key, stranger = new_key(), new_key()
     published = KeySet(key)
-    verifier = Verifier(published.fetch)
+    verifier = Verifier(published.fetch, clock=clock)
     with pytest.raises(InvalidToken):
         await verifier.verify(lasting(stranger))
     assert published.asked == 1
@@ -117,17 +119,21 @@ async def test_an_unknown_key_id_is_remembered_and_asks_nobody_again(clock: SetC
     assert (await verifier.verify(lasting(stranger))).user_id == USER
 
 
-async def test_what_is_remembered_of_unknown_key_ids_is_bounded(
-    clock: SetClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chassis.auth.jwks, "UNKNOWN_KIDS_MAX", 10)
+async def test_what_is_remembered_of_unknown_key_ids_is_bounded(clock: SetClock) -> None:
     published = KeySet(new_key())
-    verifier = Verifier(published.fetch)
-    for _ in range(30):
+    keys = PublicKeys(published.fetch, clock=clock, unknown_kids_max=2)
+    verifier = Verifier(keys, clock=clock)
+    strangers = [new_key() for _ in range(3)]
+    for stranger in strangers:
         clock.ahead_s += UNKNOWN_KID_PAUSE_S + 1
         with pytest.raises(InvalidToken):
-            await verifier.verify(lasting(new_key()))
-    assert len(verifier._keys._unknown) == 10
+            await verifier.verify(lasting(stranger))
+    asked = published.asked
+    clock.ahead_s += UNKNOWN_KID_PAUSE_S + 1  # all three within UNKNOWN_KID_TTL_S
+    for stranger, again in zip(reversed(strangers), (0, 0, 1), strict=True):
+        with pytest.raises(InvalidToken):
+            await verifier.verify(lasting(stranger))
+        assert published.asked == asked + again  # of the eldest nothing is known any more
     asked = published.asked
     clock.ahead_s += UNKNOWN_KID_PAUSE_S + 1
     long = signed(new_key(), header={"kid": "k" * 129})
@@ -140,7 +146,7 @@ async def test_keys_are_renewed_behind_requests_before_they_are_too_old(clock: S
     """And one that identity has withdrawn is believed no longer than AGE_MAX_S."""
     old, new = new_key(), new_key()
     published = HangingKeySet(old, new)
-    verifier = Verifier(published.fetch)
+    verifier = Verifier(published.fetch, clock=clock)
     await verifier.verify(lasting(old))
     published.keys = [new]
     published.answering.clear()
@@ -159,7 +165,7 @@ async def test_keys_are_renewed_behind_requests_before_they_are_too_old(clock: S
 async def test_withdrawn_keys_are_not_believed_after_a_quiet_hour(clock: SetClock) -> None:
     old, new = new_key(), new_key()
     published = KeySet(old, new)
-    verifier = Verifier(published.fetch)
+    verifier = Verifier(published.fetch, clock=clock)
     await verifier.verify(lasting(new))
     published.keys = [new]
     clock.ahead_s = 3600
@@ -171,7 +177,7 @@ async def test_without_any_key_everybody_waits_for_the_one_fetch(clock: SetClock
     key = new_key()
     published = HangingKeySet(key)
     published.answering.clear()
-    verifier = Verifier(published.fetch)
+    verifier = Verifier(published.fetch, clock=clock)
     waiting = [asyncio.ensure_future(verifier.verify(lasting(key))) for _ in range(20)]
     await published.begun.wait()
     published.answering.set()
@@ -190,7 +196,7 @@ async def test_what_is_no_key_set_takes_no_key_away(clock: SetClock, document: b
     async def fetch() -> bytes:
         return answers.pop(0)
 
-    verifier = Verifier(fetch)
+    verifier = Verifier(fetch, clock=clock)
     await verifier.verify(lasting(key))
     clock.ahead_s = AGE_MAX_S + 1
     assert (await verifier.verify(lasting(key))).user_id == USER
@@ -202,7 +208,7 @@ async def test_a_rotation_under_load_refuses_nobody(clock: SetClock) -> None:
     gone; the new one signs as late after its publication as identity has it sign."""
     old, new = new_key(), new_key()
     published = KeySet(old)
-    verifier = Verifier(published.fetch)
+    verifier = Verifier(published.fetch, clock=clock)
     signer = old
     for second in range(900):
         clock.ahead_s = second
@@ -219,7 +225,7 @@ async def test_a_rotation_under_load_refuses_nobody(clock: SetClock) -> None:
 async def test_nobody_can_say_is_said_when_identity_was_never_reached(clock: SetClock) -> None:
     published = KeySet(new_key())
     published.away = True
-    verifier = Verifier(published.fetch)
+    verifier = Verifier(published.fetch, clock=clock)
     for _ in range(20):
         with pytest.raises(Unavailable):
             await verifier.verify(lasting(new_key()))

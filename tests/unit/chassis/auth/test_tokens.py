@@ -13,8 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-import chassis.auth.jwks
-import chassis.auth.tokens
+from chassis.auth.jwks import AGE_MAX_S, UNKNOWN_KID_PAUSE_S
 from chassis.auth.tokens import Verifier
 from chassis.ids import uuid7
 from chassis.problems import InvalidToken, TokenExpired, Unavailable
@@ -47,11 +46,8 @@ class KeySet:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    clock = SetClock()
-    monkeypatch.setattr(chassis.auth.tokens, "time", clock)
-    monkeypatch.setattr(chassis.auth.jwks, "time", clock)
-    return clock
+def clock() -> SetClock:
+    return SetClock()
 
 
 @pytest.fixture
@@ -65,8 +61,8 @@ def published(key: SigningKey) -> KeySet:
 
 
 @pytest.fixture
-def verifier(published: KeySet) -> Verifier:
-    return Verifier(published.fetch)
+def verifier(published: KeySet, clock: SetClock) -> Verifier:
+    return Verifier(published.fetch, clock=clock)
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -224,7 +220,7 @@ async def test_a_flood_of_unknown_kids_asks_identity_once_a_pause(
         with pytest.raises(InvalidToken):
             await verifier.verify(signed(new_key()))
     assert published.asked == 1
-    clock.ahead_s = chassis.auth.jwks.UNKNOWN_KID_PAUSE_S + 1
+    clock.ahead_s = UNKNOWN_KID_PAUSE_S + 1
     for _ in range(200):
         with pytest.raises(InvalidToken):
             await verifier.verify(signed(new_key()))
@@ -237,7 +233,7 @@ async def test_a_key_published_ahead_is_known_when_it_signs(
     await verifier.verify(signed(key))
     successor = new_key()
     published.keys.append(successor)
-    clock.ahead_s = chassis.auth.jwks.UNKNOWN_KID_PAUSE_S + 1
+    clock.ahead_s = UNKNOWN_KID_PAUSE_S + 1
     assert (await verifier.verify(signed(successor))).user_id == USER
     assert (await verifier.verify(signed(key))).user_id == USER
 
@@ -247,7 +243,7 @@ async def test_known_keys_stay_good_while_identity_is_away(
 ) -> None:
     await verifier.verify(signed(key))
     published.away = True
-    clock.ahead_s = chassis.auth.jwks.AGE_MAX_S + 1
+    clock.ahead_s = AGE_MAX_S + 1
     assert (await verifier.verify(signed(key, exp=int(time.time()) + 9000))).user_id == USER
 
 
