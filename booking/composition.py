@@ -1,7 +1,7 @@
 """Booking's objects, built by hand once a process: the same for the app and for the workers."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from booking.door.lists import DoorLists
 from booking.door.offline import OfflineScans
 from booking.door.scanning import Door
 from booking.door.staff import DoorStaff
+from booking.orders.cooldown import CoolingMemory
 from booking.orders.discounted import PlaceWithPromoCode
 from booking.orders.expiry import expire_orders
 from booking.orders.placing import OrderPlacing
@@ -23,6 +24,7 @@ from booking.payments.callbacks import Webhooks
 from booking.payments.paying import Payments
 from booking.promo_codes.guessing import PromoGuesses
 from booking.promo_codes.managing import PromoCodes
+from booking.providers.protocol import Provider
 from booking.providers.registry import open_provider
 from booking.refunds.deciding import Refunds
 from booking.refunds.sending import RefundSending
@@ -42,6 +44,8 @@ from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
 
 SCHEMA = "booking"
+
+OpenProvider = Callable[[Wiring, Pool], AbstractAsyncContextManager[Provider]]
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +77,9 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
+async def opened(
+    wiring: Wiring, *, open_provider: OpenProvider = open_provider
+) -> AsyncIterator[Booking]:
     """Booking over open pools, its signing keys made, its clock set."""
     settings = wiring.settings
     async with AsyncExitStack() as stack:
@@ -89,6 +95,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
         holds = SeatHolds(
             redis,
             PostgresClaims(pool, layout=sessions.layout, expire=_expiring(pool)),
+            clock=wiring.clock,
         )
         codes = TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
         lanes = await stack.enter_async_context(open_lanes())
@@ -116,6 +123,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 hold_ttl_s=settings.hold_ttl_s,
                 guesses=guesses,
                 redeeming=PlaceWithPromoCode(pool, hold_ttl_s=settings.hold_ttl_s),
+                cooling=CoolingMemory(clock=wiring.clock),
             ),
             payments=Payments(pool, provider=provider, tickets=issuing, outcomes=outcomes),
             tickets=Tickets(pool, codes, lanes),

@@ -13,7 +13,7 @@ from chassis.settings import Settings
 
 
 class Wiring(msgspec.Struct, frozen=True, kw_only=True):
-    """`create_app(wiring)` of every service takes this and nothing else."""
+    """`create_app(wiring)` of every service takes this; what else it takes is for tests."""
 
     settings: Settings
     upstreams: Upstreams

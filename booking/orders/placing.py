@@ -73,6 +73,7 @@ class OrderPlacing:
         hold_ttl_s: int,
         guesses: PromoGuesses,
         redeeming: PlaceWithPromoCode,
+        cooling: CoolingMemory,
     ) -> None:
         self._pool = pool
         self._holds = holds
@@ -82,7 +83,7 @@ class OrderPlacing:
         self._hold_ttl_s = hold_ttl_s
         self._guesses = guesses
         self._redeeming = redeeming
-        self._cooling = CoolingMemory()
+        self._cooling = cooling
         self._keys: Coalescer[tuple[UUID, str], bool] = Coalescer(
             self._find_keys, batch_max=KEYS_MAX, queue_max=WAITING_MAX
         )

@@ -15,7 +15,7 @@ from chassis.wiring import Wiring
 from gateway.http.exchange import Exchange
 from gateway.http.static import File
 from gateway.pages.docs import docs_files
-from gateway.pages.openapi import SERVICES, MergedDocument
+from gateway.pages.openapi import KEPT_S, SERVICES, MergedDocument
 from gateway.pages.storefront import load_storefront, plain_address
 
 Handler = Callable[[Exchange], Awaitable[None]]
@@ -31,7 +31,13 @@ STOREFRONT = Path(__file__).resolve().parents[2] / "web" / "storefront"
 class Operations:
     """`find(path)` → who answers it here, and under which name it is counted; None: nobody."""
 
-    def __init__(self, wiring: Wiring, reachable: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        wiring: Wiring,
+        reachable: Callable[[str], bool],
+        *,
+        document_kept_s: float = KEPT_S,
+    ) -> None:
         self._services = {
             name: ServiceClient(getattr(wiring.upstreams, name), deadline_s=READY_DEADLINE_S)
             for name in SERVICES
@@ -47,6 +53,7 @@ class Operations:
             public_url=wiring.settings.public_url,
             version=_version(),
             reachable=reachable,
+            kept_s=document_kept_s,
         )
         self._files: dict[str, File] = docs_files() | load_storefront(STOREFRONT)
         self._handlers: dict[str, Handler] = {

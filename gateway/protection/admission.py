@@ -9,9 +9,10 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from chassis.clock import MachineClock
 from chassis.problems import Overloaded
 from gateway.metrics import SHED, STREAMS, UNDER_WAY, WAITING
 
@@ -38,7 +39,15 @@ class Admission:
     Raises Overloaded when the queue is full or no place came free in WAIT_S.
     """
 
-    def __init__(self, places: int, waiting_max: int, *, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self,
+        places: int,
+        waiting_max: int,
+        *,
+        wait_s: float = WAIT_S,
+        drain: Callable[[float], "Drain"] | None = None,
+        lag: "LoopLag | None" = None,
+    ) -> None:
         reserved = max(1, places // PAY_SHARE) if places > 1 else 0
         self._places = places
         self._general_max = places - reserved
@@ -50,9 +59,10 @@ class Admission:
         self._all = 0
         self._waiting: dict[str, _Waiting] = {PAY: {}}
         self._coming = {True: 0, False: 0}
-        self._drains = {True: Drain(wait_s), False: Drain(wait_s)}
+        drain = drain or Drain
+        self._drains = {True: drain(wait_s), False: drain(wait_s)}
         self._pace = Pace()
-        self._lag = LoopLag()
+        self._lag = lag or LoopLag()
 
     def refuse_when_behind(self, lane: str) -> None:
         """Raises Overloaded while this process is behind with what it has taken in already."""
@@ -184,15 +194,16 @@ class Drain:
     queue is the rate at which it is left times the wait).
     """
 
-    def __init__(self, wait_s: float) -> None:
+    def __init__(self, wait_s: float, *, clock: MachineClock = time) -> None:
         self._wait_s = wait_s
+        self._monotonic = clock.monotonic
         self._began = self._last_wait = -math.inf
         self._passed = 0
         self._rate: float | None = None
 
     def waited(self) -> None:
         """Somebody has begun to wait."""
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._last_wait > DRAIN_KNOWN_S:
             self._began, self._passed, self._rate = now, 0, None
         self._last_wait = now
@@ -203,7 +214,7 @@ class Drain:
 
     def room(self, most: int) -> int:
         """How many may wait; `most` as long as nobody had to, or not for long."""
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._last_wait > DRAIN_KNOWN_S:
             return most
         counted_s = now - self._began
@@ -225,7 +236,8 @@ class LoopLag:
     has not, its age is the least that it can be. Asked only when there are requests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: MachineClock = time) -> None:
+        self._monotonic = clock.monotonic
         self._asked_at: float | None = None
         self._answered_at = 0.0
         self._last_s = 0.0
@@ -233,7 +245,7 @@ class LoopLag:
 
     def is_above(self, most_s: float) -> bool:
         """Whether it is above `most_s` now and has been above LAG_MAX_S for LAG_PERSISTS_S."""
-        now = time.monotonic()
+        now = self._monotonic()
         lag_s = self._last_s
         if self._asked_at is None:
             if now - self._answered_at > LAG_HOLDS_S:
@@ -246,7 +258,7 @@ class LoopLag:
         return lag_s > most_s and since is not None and now - since >= LAG_PERSISTS_S
 
     def _answer(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if self._asked_at is not None:
             self._last_s = now - self._asked_at
         self._asked_at, self._answered_at = None, now
@@ -262,7 +274,8 @@ class Pace:
     All coming back after one second would be the same crowd again, and each of its refusals costs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: MachineClock = time) -> None:
+        self._monotonic = clock.monotonic
         self._second = 0
         self._served = self._served_before = 0
         self._shed = self._shed_before = 0
@@ -279,7 +292,7 @@ class Pace:
         return random.randint(1, min(RETRY_AFTER_MAX_S, max(1, math.ceil(crowd / max(1, served)))))
 
     def _turn(self) -> None:
-        second = int(time.monotonic())
+        second = int(self._monotonic())
         if second != self._second:
             follows = second == self._second + 1
             self._served_before = self._served if follows else 0

@@ -9,6 +9,9 @@ class MonotonicClock:
     def __init__(self) -> None:
         self.now = 100.0
 
+    def move_on(self, seconds: float) -> None:
+        self.now += seconds
+
     def time(self) -> float:
         return self.now
 

@@ -145,12 +145,13 @@ async def test_every_handler_that_says_so_goes_straight(app: BookingApp) -> None
 
 @pytest.mark.parametrize("undone", ROLLED_BACK)
 async def test_what_the_database_rolled_back_is_no_defect_on_either_way(
-    app: BookingApp, monkeypatch: pytest.MonkeyPatch, undone: type[Exception]
+    app: BookingApp, undone: type[Exception]
 ) -> None:
-    async def crossed(*_: Any) -> None:
-        raise undone("deadlock detected")
+    class Crossed:
+        async def take(self, *_: Any) -> None:
+            raise undone("deadlock detected")
 
-    monkeypatch.setattr(app.services.webhooks, "take", crossed)
+    app.rewire(webhooks=Crossed())
     for answer in await both_ways(app, "POST", "/payments/webhooks/sandbox", {}):
         assert (answer.status, answer.json["code"]) == (503, "overloaded")
         assert answer.headers["retry-after"] == "1"

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from chassis.seam.upstream import Scope, Send
-from gateway.http import compression
+from gateway.http.compression import Compression
 from gateway.http.exchange import Exchange
 from tests.support.gateway import Rig, answer_json, rig
 
@@ -85,62 +85,56 @@ async def test_secrets_orders_being_placed_and_short_answers_stay_as_they_are(ed
     assert short.header("vary") == "Accept-Encoding"
 
 
-async def test_a_version_is_packed_once_and_what_is_somebodys_own_is_not_kept(
-    edge: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packed: list[int] = []
+class Packing:
+    """How long what is packed is, at each time."""
 
-    async def count(body: bytes) -> bytes:
-        packed.append(len(body))
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+
+    async def __call__(self, body: bytes) -> bytes:
+        self.lengths.append(len(body))
+        await asyncio.sleep(0)  # others come meanwhile, as they do while a thread packs
         return gzip.compress(body)
 
-    monkeypatch.setattr(compression, "_compressed", count)
-    public = (b"cache-control", b"no-cache")
-    for version in (b'"5"', b'"6"'):
-        edge.booking.respond = answers(LONG, (b"etag", version), public)
-        for _ in range(3):
-            assert (await edge.client.get(SEATS, GZIP)).header("content-encoding") == "gzip"
-    assert len(packed) == 2
-    edge.booking.respond = answers(
-        LONG, (b"etag", b'"7"'), (b"cache-control", b"private, no-cache")
-    )
-    for _ in range(2):
-        await edge.client.get(SEATS, GZIP)
-    assert len(packed) == 4
+
+async def test_a_version_is_packed_once_and_what_is_somebodys_own_is_not_kept(
+    redis_url: str,
+) -> None:
+    packing = Packing()
+    packed = packing.lengths
+    async with rig(redis_url, compression=Compression(compress=packing)) as edge:
+        public = (b"cache-control", b"no-cache")
+        for version in (b'"5"', b'"6"'):
+            edge.booking.respond = answers(LONG, (b"etag", version), public)
+            for _ in range(3):
+                assert (await edge.client.get(SEATS, GZIP)).header("content-encoding") == "gzip"
+        assert len(packed) == 2
+        edge.booking.respond = answers(
+            LONG, (b"etag", b'"7"'), (b"cache-control", b"private, no-cache")
+        )
+        for _ in range(2):
+            await edge.client.get(SEATS, GZIP)
+        assert len(packed) == 4
 
 
 def asked(query: bytes = b"") -> Exchange:
     return cast(Exchange, SimpleNamespace(path=SEATS, query=query))
 
 
-@pytest.fixture
-def packed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How long what is packed is, at each time."""
-    lengths: list[int] = []
-
-    async def count(body: bytes) -> bytes:
-        lengths.append(len(body))
-        await asyncio.sleep(0)  # others come meanwhile, as they do while a thread packs
-        return gzip.compress(body)
-
-    monkeypatch.setattr(compression, "_compressed", count)
-    return lengths
-
-
-async def test_who_asks_while_a_version_is_packed_waits_for_it(packed: list[int]) -> None:
-    sut = compression.Compression()
+async def test_who_asks_while_a_version_is_packed_waits_for_it() -> None:
+    packing = Packing()
+    sut = Compression(compress=packing)
     headers = [(b"etag", b'"5"'), (b"cache-control", b"no-cache")]
     every = await asyncio.gather(*(sut.pack(asked(), headers, b"x" * 2_000) for _ in range(20)))
-    assert len(packed) == 1
+    assert len(packing.lengths) == 1
     assert {body for _, body in every} == {every[0][1]}
 
 
-async def test_what_is_kept_packed_is_bounded_and_the_longest_unasked_goes_first(
-    packed: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_kept_packed_is_bounded_and_the_longest_unasked_goes_first() -> None:
     body = b"x" * 2_000
-    monkeypatch.setattr(compression, "KEPT_BYTES", 2 * len(gzip.compress(body)))
-    sut = compression.Compression()
+    packing = Packing()
+    packed = packing.lengths
+    sut = Compression(compress=packing, kept_bytes_max=2 * len(gzip.compress(body)))
     headers = [(b"etag", b'"5"'), (b"cache-control", b"no-cache")]
     for query in (b"a", b"b", b"a", b"c"):  # c takes the place of b
         await sut.pack(asked(query), headers, body)

@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from chassis.seam.upstream import Message, Scope, Send
+from gateway.edge import Patience
 from gateway.http.request_headers import BODY_MAX_BYTES, BYTES_MAX, COUNT_MAX
 from gateway.protection.admission import RETRY_AFTER_MAX_S, WAIT_S
 from tests.support.gateway import Answer, Rig, answer_json, rig
 
 SHOW = "/api/v1/shows"
 ORDERS = "/api/v1/orders"
+WAITING = "stampede_gateway_waiting"
 PAY = f"{ORDERS}/01890000-0000-7000-8000-000000000000/pay"
 MIB = b"x" * BODY_MAX_BYTES
 
@@ -88,24 +91,24 @@ async def test_an_address_that_is_too_long_is_refused(edge: Rig) -> None:
         assert (answer.status, answer.code) == (414, "uri-too-long")
 
 
-async def test_a_body_that_does_not_come_is_given_up(edge: Rig) -> None:
-    edge.gateway._edge._bodies._deadline_s = 0.05  # type: ignore[union-attr]
-    await edge.client.post(ORDERS, b"{}")
-    pieces = [{"type": "http.request", "body": b"{", "more_body": True}]
-    sent: list[Message] = []
+async def test_a_body_that_does_not_come_is_given_up(redis_url: str) -> None:
+    async with rig(redis_url, patience=Patience(body_s=0.05)) as edge:
+        await edge.client.post(ORDERS, b"{}")
+        pieces = [{"type": "http.request", "body": b"{", "more_body": True}]
+        sent: list[Message] = []
 
-    async def receive() -> Message:
-        return pieces.pop() if pieces else await asyncio.Event().wait()  # type: ignore[return-value]
+        async def receive() -> Message:
+            return pieces.pop() if pieces else await asyncio.Event().wait()  # type: ignore[return-value]
 
-    async def send(message: Message) -> None:
-        sent.append(message)
+        async def send(message: Message) -> None:
+            sent.append(message)
 
-    scope = dict(edge.booking.requests[-1])
-    scope |= {"headers": [(b"host", b"test"), (b"content-length", b"5")]}
-    await edge.gateway(scope, receive, send)
-    assert sent[0]["status"] == 408
-    assert b'"request-timeout"' in sent[1]["body"]
-    assert len(edge.booking.requests) == 1
+        scope = dict(edge.booking.requests[-1])
+        scope |= {"headers": [(b"host", b"test"), (b"content-length", b"5")]}
+        await edge.gateway(scope, receive, send)
+        assert sent[0]["status"] == 408
+        assert b'"request-timeout"' in sent[1]["body"]
+        assert len(edge.booking.requests) == 1
 
 
 class Crowd:
@@ -150,13 +153,12 @@ async def test_beyond_places_and_queue_is_503_soon_and_never_a_hang(redis_url: s
 
 
 async def test_who_waits_gets_the_place_that_comes_free(redis_url: str) -> None:
-    async with rig(redis_url, concurrency_max=2, queue_max=4) as edge:
-        edge.gateway._edge._admission._wait_s = 5.0  # type: ignore[union-attr]
+    patience = Patience(place_s=60.0)
+    async with rig(redis_url, patience=patience, concurrency_max=2, queue_max=4) as edge:
         crowd = Crowd(edge)
         await crowd.come(1)
         waiting = [asyncio.create_task(edge.client.get(SHOW)) for _ in range(4)]
-        queues = edge.gateway._edge._admission._waiting  # type: ignore[union-attr]
-        while len(queues.get("catalog", ())) < 4:  # noqa: ASYNC110  a turn of the loop, no time
+        while REGISTRY.get_sample_value(WAITING) != 4:  # noqa: ASYNC110  a gauge rings no bell
             await asyncio.sleep(0)
         crowd.go_on.set()
         assert [one.status for one in await asyncio.gather(*waiting)] == [200] * 4
@@ -225,8 +227,7 @@ async def test_a_slow_sender_holds_no_place(redis_url: str) -> None:
 
 
 async def test_an_answer_that_does_not_begin_is_given_up(redis_url: str) -> None:
-    async with rig(redis_url) as edge:
-        edge.gateway._edge.forwarder._deadline_s = 0.05  # type: ignore[union-attr]
+    async with rig(redis_url, patience=Patience(answer_s=0.05)) as edge:
         crowd = Crowd(edge)
         for method in ("GET", "POST"):
             answer = await edge.client.call(method, SHOW)

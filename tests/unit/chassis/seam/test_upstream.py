@@ -4,18 +4,18 @@ The other side is a socket of the test's own that speaks, stalls, cuts or refuse
 """
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 
 from chassis.problems import Unavailable
-from chassis.seam import hosts
 from chassis.seam.client import ServiceClient
+from chassis.seam.hosts import BREAK_AFTER_FAILURES, BREAK_FOR_S, RESTART_S, Host, Hosts
 from chassis.seam.upstream import HttpUpstream, Message
+from tests.support.clock import MonotonicClock
 from tests.support.gateway import Answer
 from tests.support.peer import Connection, Peer, Script
 from tests.support.servers import free_port
@@ -24,9 +24,13 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @asynccontextmanager
-async def peer(script: Script, **deadlines: float) -> AsyncIterator[tuple[Peer, HttpUpstream]]:
+async def peer(
+    script: Script, known: Sequence[Host] = (), **deadlines: float
+) -> AsyncIterator[tuple[Peer, HttpUpstream]]:
+    """`known`: the addresses behind its name, if not the one where it listens."""
     async with Peer(script).running() as running:
-        upstream = HttpUpstream(running.url, **deadlines)
+        hosts = Hosts("127.0.0.1", running.port, known=known)
+        upstream = HttpUpstream(running.url, hosts=hosts, **deadlines)
         await upstream.open()
         try:
             yield running, upstream
@@ -172,9 +176,12 @@ async def test_a_post_is_never_sent_twice() -> None:
 
 
 @asynccontextmanager
-async def nobody() -> AsyncIterator[tuple[int, HttpUpstream]]:
+async def nobody(
+    kind: type[Hosts] = Hosts, **limits: Any
+) -> AsyncIterator[tuple[int, HttpUpstream]]:
     """An upstream, and its port, on which nobody listens."""
-    upstream = HttpUpstream(f"http://127.0.0.1:{(port := free_port())}")
+    hosts = kind("127.0.0.1", port := free_port(), **limits)
+    upstream = HttpUpstream(f"http://127.0.0.1:{port}", hosts=hosts)
     await upstream.open()
     try:
         yield port, upstream
@@ -182,41 +189,48 @@ async def nobody() -> AsyncIterator[tuple[int, HttpUpstream]]:
         await upstream.close()
 
 
-async def test_nobody_there_is_503_and_back_with_the_first_call_that_finds_it_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_nobody_there_is_503_and_back_with_the_first_call_that_finds_it_back() -> None:
     """The only address is never left alone for what costs nobody any time."""
-    monkeypatch.setattr(hosts, "RESTART_S", -1.0)
-    async with nobody() as (port, upstream):
-        for _ in range(2 * hosts.BREAK_AFTER_FAILURES):
+    async with nobody(restart_s=-1.0) as (port, upstream):
+        for _ in range(2 * BREAK_AFTER_FAILURES):
             assert (await ask(upstream)).status == 503
         async with Peer(serve_ok).running(port=port):
             assert (await ask(upstream)).status == 200
+
+
+class WatchedHosts(Hosts):
+    """Says when a call has come to wait for the service to be back."""
+
+    waited: asyncio.Event
+
+    async def may_come_back(self) -> bool:
+        self.waited.set()
+        return await super().may_come_back()
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_what_was_not_sent_waits_a_moment_for_a_service_that_starts_again(
     method: str,
 ) -> None:
-    async with nobody() as (port, upstream):
+    WatchedHosts.waited = waited = asyncio.Event()
+    async with nobody(WatchedHosts, clock=MonotonicClock()) as (port, upstream):
         call = asyncio.create_task(ask(upstream, method, body=b"{}"))
-        async with asyncio.timeout(5):
-            while not upstream._hosts._waiting:  # noqa: ASYNC110  it has no bell
-                await asyncio.sleep(0)
+        await waited.wait()
         async with Peer(serve_ok).running(port=port) as server:
             assert (await call).status == 200
         assert len(server.requests) == 1
 
 
-async def test_only_so_many_wait_and_only_until_a_start_would_be_over(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(hosts, "WAITING_MAX", 0)
-    async with nobody() as (_, upstream):
+async def test_only_so_many_wait_and_only_until_a_start_would_be_over() -> None:
+    async with nobody(waiting_max=0) as (_, upstream):
         assert (await ask(upstream)).status == 503
-        monkeypatch.setattr(hosts, "WAITING_MAX", 1)
-        upstream._hosts._away_since = time.monotonic() - hosts.RESTART_S
-        assert (await ask(upstream)).status == 503
+    clock = MonotonicClock()
+    WatchedHosts.waited = waited = asyncio.Event()
+    async with nobody(WatchedHosts, clock=clock) as (_, upstream):
+        call = asyncio.create_task(ask(upstream))
+        await waited.wait()
+        clock.now += RESTART_S + 0.01
+        assert (await call).status == 503
 
 
 async def test_only_one_call_finds_out_whether_an_address_that_hung_is_back() -> None:
@@ -229,13 +243,16 @@ async def test_only_one_call_finds_out_whether_an_address_that_hung_is_back() ->
             await go_on.wait()
             await db.say(OK)
 
-    async with peer(script) as (server, upstream):
-        host = hosts.Host("127.0.0.1")
-        for _ in range(hosts.BREAK_AFTER_FAILURES):
-            host.failed(hung=True)
-        host._broken_until = time.monotonic()
-        upstream._hosts._hosts = [host]
-        upstream._hosts._resolved_at = time.monotonic()
+    clock = MonotonicClock()
+    host = Host("127.0.0.1", clock=clock)
+    for _ in range(BREAK_AFTER_FAILURES):
+        host.failed(hung=True)
+    async with Peer(script).running() as server, AsyncExitStack() as stack:
+        hosts = Hosts("127.0.0.1", server.port, known=[host], clock=clock)
+        upstream = HttpUpstream(server.url, hosts=hosts)
+        stack.push_async_callback(upstream.close)
+        await upstream.open()
+        clock.now += BREAK_FOR_S
         probe = asyncio.create_task(ask(upstream))
         await probed.wait()
         others = await asyncio.gather(*(ask(upstream) for _ in range(5)))
@@ -247,22 +264,19 @@ async def test_only_one_call_finds_out_whether_an_address_that_hung_is_back() ->
 
 
 async def test_an_address_that_takes_no_connection_is_passed_over_even_for_a_post() -> None:
-    async with peer(serve_ok) as (server, upstream):
-        dead = hosts.Host("127.0.0.2")  # loopback too, and nobody listens there
-        dead.under_way = -1  # so that it is picked first
-        upstream._hosts._hosts = [dead, hosts.Host("127.0.0.1")]
-        upstream._hosts._resolved_at = time.monotonic()
+    dead = Host("127.0.0.2")  # loopback too, and nobody listens there
+    dead.under_way = -1  # so that it is picked first
+    async with peer(serve_ok, [dead, Host("127.0.0.1")]) as (server, upstream):
         assert (await ask(upstream, "POST")).status == 200
     assert len(server.requests) == 1
 
 
 async def test_the_last_address_is_tried_though_it_is_marked_as_broken() -> None:
-    async with peer(serve_ok) as (server, upstream):
-        broken = hosts.Host("127.0.0.1")
-        for _ in range(hosts.BREAK_AFTER_FAILURES):
-            broken.failed()
-        upstream._hosts._hosts = [hosts.Host("127.0.0.2"), broken]  # nobody listens at the first
-        upstream._hosts._resolved_at = time.monotonic()
+    broken = Host("127.0.0.1")
+    for _ in range(BREAK_AFTER_FAILURES):
+        broken.failed()
+    nobody_there = Host("127.0.0.2")
+    async with peer(serve_ok, [nobody_there, broken]) as (server, upstream):
         assert (await ask(upstream, "POST")).status == 200
     assert len(server.requests) == 1
 
@@ -270,9 +284,9 @@ async def test_the_last_address_is_tried_though_it_is_marked_as_broken() -> None
 @pytest.mark.parametrize("refusal", [502, 503, 504])
 async def test_who_refuses_at_once_draws_hardly_any_calls(refusal: int) -> None:
     """Of a thousand calls, twenty under way at a time; one address is never busy, for it refuses."""
-    good, bad = hosts.Host("127.0.0.1"), hosts.Host("127.0.0.2")
-    both = hosts.Hosts("service", 80)
-    both._hosts, both._resolved_at = [good, bad], float("inf")
+    clock = MonotonicClock()
+    good, bad = Host("127.0.0.1", clock=clock), Host("127.0.0.2", clock=clock)
+    both = Hosts("service", 80, known=[good, bad], clock=clock)
     under_way: deque[Any] = deque()
     drawn = {good: 0, bad: 0}
     for _ in range(1000):
@@ -294,27 +308,31 @@ async def test_who_refuses_at_once_draws_hardly_any_calls(refusal: int) -> None:
 
 async def test_who_sheds_three_calls_of_four_keeps_the_rest() -> None:
     """Four times its load is no reason to leave an address alone: its twin would have it all."""
-    host = hosts.Host("127.0.0.1")
+    clock = MonotonicClock()
+    host = Host("127.0.0.1", clock=clock)
     for number in range(400):
         host.answered(200 if number % 4 == 0 else 503)
-        assert host.takes_calls(time.monotonic())
+        assert host.takes_calls(clock.now)
 
 
 async def test_an_address_that_refuses_its_probe_is_left_alone_again() -> None:
-    host = hosts.Host("127.0.0.1")
+    clock = MonotonicClock()
+    host = Host("127.0.0.1", clock=clock)
     for _ in range(100):
         host.answered(503)
-    assert not host.takes_calls(time.monotonic())
-    host._broken_until = time.monotonic()
+    assert not host.takes_calls(clock.now)
+    clock.now += BREAK_FOR_S
+    assert host.takes_calls(clock.now)
     with host.call():
         host.answered(503)
-    assert not host.takes_calls(time.monotonic())
+    assert not host.takes_calls(clock.now)
     assert host.fails_at_once()
 
 
 async def test_who_refuses_now_and_then_draws_fewer_calls_and_gets_them_back() -> None:
-    flaky, good = hosts.Host("127.0.0.1"), hosts.Host("127.0.0.2")
-    now = time.monotonic()
+    clock = MonotonicClock()
+    flaky, good = Host("127.0.0.1", clock=clock), Host("127.0.0.2", clock=clock)
+    now = clock.now
     for number in range(40):
         flaky.answered(503 if number % 2 else 200)
     good.under_way = 3
@@ -324,13 +342,12 @@ async def test_who_refuses_now_and_then_draws_fewer_calls_and_gets_them_back() -
 
 
 async def test_when_half_of_the_addresses_are_left_no_more_than_those_that_hang_stay_out() -> None:
-    few = [hosts.Host(f"127.0.0.{number}") for number in range(1, 5)]
-    all_of_them = hosts.Hosts("service", 80)
-    all_of_them._hosts, all_of_them._resolved_at = few, float("inf")
+    clock = MonotonicClock()
+    few = [Host(f"127.0.0.{number}", clock=clock) for number in range(1, 5)]
+    all_of_them = Hosts("service", 80, known=few, clock=clock)
     for host, hung in zip(few[:3], (False, False, True), strict=True):
-        for _ in range(hosts.BREAK_AFTER_FAILURES):
+        for _ in range(BREAK_AFTER_FAILURES):
             host.failed(hung=hung)
-        host._share = 0.0
     picked = {await all_of_them.pick([]) for _ in range(200)}
     assert picked == {few[0], few[1], few[3]}
 
