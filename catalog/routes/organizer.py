@@ -15,10 +15,9 @@ from catalog.problems import (
     ShowPublished,
     VenueInUse,
 )
-from catalog.reading import Reading
 from catalog.routes.conditional import TAGS, documented
 from catalog.routes.owners import ONCE, WHO, Asker, Key, once_by_key, owner
-from catalog.terms import Terms
+from catalog.routes.parameters import catalog_of
 from catalog.wire import (
     ChangeSession,
     ChangeShow,
@@ -34,11 +33,10 @@ from chassis.postgres.pool import transaction
 
 
 def _changed(request: Request[Any, Any, Any], show_id: UUID, session_id: UUID | None) -> None:
-    reading: Reading = request.app.state.reading
-    reading.forget(show_id, session_id)
+    catalog = catalog_of(request)
+    catalog.reading.forget(show_id, session_id)
     if session_id is not None:
-        terms: Terms = request.app.state.terms
-        terms.forget(session_id)
+        catalog.terms.forget(session_id)
 
 
 @post(
@@ -78,7 +76,7 @@ async def change_show(
     """Changes what is sent."""
     change = decode(ChangeShow, body)
     checks.refuse(checks.refund_policy(change.refund_policy))
-    async with transaction(request.app.state.pool) as tx:
+    async with transaction(catalog_of(request).pool) as tx:
         show = await organizing.change_show(tx, owner(principal), show_id, change)
     _changed(request, show_id, None)
     return _json(show)
@@ -126,7 +124,7 @@ async def change_session(
     plan), once published only the end of the sale."""
     change = decode(ChangeSession, body)
     checks.refuse(checks.change(change))
-    async with transaction(request.app.state.pool) as tx:
+    async with transaction(catalog_of(request).pool) as tx:
         session = await organizing.change_session(tx, owner(principal), session_id, change)
     _changed(request, session.show_id, session_id)
     return _json(session)
@@ -176,7 +174,7 @@ async def delete_session(
     request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID]
 ) -> None:
     """Deletes a draft of your own show. A published session is cancelled, not deleted."""
-    async with transaction(request.app.state.pool) as tx:
+    async with transaction(catalog_of(request).pool) as tx:
         show_id = await organizing.delete_session(tx, owner(principal), session_id)
     _changed(request, show_id, session_id)
 
@@ -193,7 +191,7 @@ async def delete_show(
     request: Request[Any, Any, Any], principal: Asker, show_id: FromPath[UUID]
 ) -> None:
     """Deletes your own show with its drafts, while none of its sessions has been published."""
-    async with transaction(request.app.state.pool) as tx:
+    async with transaction(catalog_of(request).pool) as tx:
         drafts = await organizing.delete_show(tx, owner(principal), show_id)
     for session_id in (None, *drafts):
         _changed(request, show_id, session_id)

@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
 
 from catalog.domain.ownership import Viewer
+from catalog.routes.parameters import catalog_of
 from chassis.auth.tokens import Principal
 from chassis.http.idempotency import Effect, once
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
@@ -37,7 +38,7 @@ async def once_by_key(
     a path may be spelt in several ways (an id in capitals, without hyphens)."""
     parameters = map(str, request.path_params.values())
     return await once(
-        request.app.state.pool,
+        catalog_of(request).pool,
         user_id=principal.user_id,
         route=" ".join([request.route_handler.handler_name, *parameters]),
         key=key,

@@ -18,7 +18,6 @@ from catalog.domain.searching import (
     words_of,
 )
 from catalog.encoded import Encoded
-from catalog.reading import Reading
 from catalog.routes.conditional import (
     BRIEFLY,
     FOREVER,
@@ -29,7 +28,7 @@ from catalog.routes.conditional import (
     documented,
     viewer_of,
 )
-from catalog.seat_maps import SeatMaps
+from catalog.routes.parameters import catalog_of
 from catalog.wire import SeatMap, Session, SessionList, Show, ShowList
 from chassis.auth.access import PRINCIPAL, PUBLIC, access
 from chassis.http.bodies import refuse_piled_marks
@@ -79,7 +78,7 @@ async def search_shows(
     search = _search(
         page=page, page_size=page_size, city=city, category=category, q=q, from_=from_, to=to
     )
-    reading: Reading = request.app.state.reading
+    reading = catalog_of(request).reading
     if mine:
         principal = request.scope.get(PRINCIPAL)
         if principal is None:
@@ -132,8 +131,7 @@ def _text(field: str, text: str | None) -> str:
 async def get_show(request: Request[Any, Any, Any], show_id: FromPath[UUID]) -> Response[bytes]:
     """One show with its venue and sessions."""
     started, viewer = time.perf_counter(), viewer_of(request)
-    reading: Reading = request.app.state.reading
-    show = await reading.show(show_id, viewer)
+    show = await catalog_of(request).reading.show(show_id, viewer)
     log.info("show_read", show=show_id, duration=_since(started))
     return answer(request, show, _freshness(viewer))
 
@@ -151,8 +149,7 @@ async def list_sessions(
 ) -> Response[bytes]:
     """The sessions of a show, by date."""
     started, viewer = time.perf_counter(), viewer_of(request)
-    reading: Reading = request.app.state.reading
-    sessions = await reading.sessions(show_id, viewer)
+    sessions = await catalog_of(request).reading.sessions(show_id, viewer)
     log.info("sessions_read", show=show_id, duration=_since(started))
     return answer(request, sessions, _freshness(viewer))
 
@@ -170,8 +167,7 @@ async def get_session(
 ) -> Response[bytes]:
     """One session."""
     started, viewer = time.perf_counter(), viewer_of(request)
-    reading: Reading = request.app.state.reading
-    session = await reading.session(session_id, viewer)
+    session = await catalog_of(request).reading.session(session_id, viewer)
     log.info("session_read", session=session_id, duration=_since(started))
     return answer(request, session, _freshness(viewer))
 
@@ -189,8 +185,7 @@ async def get_seat_map(
 ) -> Response[bytes] | Stream:
     """The plan of a session, to draw it; never changes once the session is published."""
     started, viewer = time.perf_counter(), viewer_of(request)
-    maps: SeatMaps = request.app.state.seat_maps
-    drawn = await maps.seat_map(session_id, viewer)
+    drawn = await catalog_of(request).seat_maps.seat_map(session_id, viewer)
     log.info("seat_map_read", session=session_id, duration=_since(started))
     cache_control = FOREVER if drawn.frozen else PRIVATELY
     vary = "Authorization, Accept-Encoding"

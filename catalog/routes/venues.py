@@ -13,11 +13,12 @@ from catalog.encoded import encode
 from catalog.problems import TimeZoneFrozen, VenueHasShows
 from catalog.routes.conditional import PRIVATELY, TAGS, answer, documented
 from catalog.routes.owners import ONCE, WHO, Asker, Key, once_by_key, owner
+from catalog.routes.parameters import catalog_of
 from catalog.wire import ChangeVenue, CreateVenue, Venue, VenueList
 from chassis.auth.access import access
 from chassis.http.bodies import decode
 from chassis.http.pagination import PageNumber, PageSize
-from chassis.postgres.pool import Pool, connection, transaction
+from chassis.postgres.pool import connection, transaction
 
 
 @get(
@@ -35,8 +36,7 @@ async def list_venues(
     page_size: PageSize = 20,
 ) -> Response[bytes]:
     """All venues, by name: any organizer may put a show into any of them."""
-    pool: Pool = request.app.state.pool
-    async with connection(pool) as db:
+    async with connection(catalog_of(request).pool) as db:
         found = await at_venues.list_venues(db, page, page_size)
     return answer(request, encode(found), PRIVATELY)
 
@@ -78,7 +78,7 @@ async def change_venue(
     ticket that is sold from now on; the time zone changes until a session there has been published."""
     change = decode(ChangeVenue, body)
     checks.refuse(checks.time_zone(change.time_zone))
-    async with transaction(request.app.state.pool) as tx:
+    async with transaction(catalog_of(request).pool) as tx:
         venue = await at_venues.change_venue(tx, owner(principal), venue_id, change)
     return Response(msgspec.json.encode(venue), media_type="application/json")
 
@@ -95,7 +95,7 @@ async def delete_venue(
     request: Request[Any, Any, Any], principal: Asker, venue_id: FromPath[UUID]
 ) -> None:
     """Deletes your own venue while no show takes place there."""
-    async with transaction(request.app.state.pool) as tx:
+    async with transaction(catalog_of(request).pool) as tx:
         await at_venues.delete_venue(tx, owner(principal), venue_id)
 
 
