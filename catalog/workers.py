@@ -1,4 +1,4 @@
-"""Catalog's background work: events to be tried again, and old keys and events forgotten."""
+"""Catalog's background work: retries failed events and deletes old keys and events."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ log = logs.get(SCHEMA)
 
 
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
-    """Until `stop` is set."""
+    """Runs until `stop` is set."""
     pool = await open_pool(wiring.database_url, SCHEMA, size=POOL_SIZE)
     try:
         async with asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""What other services ask and tell. The gateway forwards none of this."""
+"""Routes for other services. The gateway forwards none of them."""
 
 import time
 from typing import Any
@@ -32,7 +32,7 @@ async def get_terms(request: Request[Any, Any, Any], session_id: FromPath[UUID])
 
 @post(TERMS_LOOKUP_PATH, status_code=200, opt=access(INTERNAL), include_in_schema=False)
 async def look_up_terms(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
-    """TermsFound, for many at once; each read is told under the request that needs it."""
+    """TermsFound, for many sessions at once. Each read is logged under the request that needs it."""
     started = time.perf_counter()
     lookups = decode(TermsLookups, body).lookups
     found = await catalog_of(request).terms.of_many([one.session_id for one in lookups])
@@ -60,7 +60,7 @@ async def get_plan(request: Request[Any, Any, Any], session_id: FromPath[UUID]) 
     include_in_schema=False,
 )
 async def cancel_session(request: Request[Any, Any, Any], session_id: FromPath[UUID]) -> None:
-    """The session shows itself as cancelled from now on. However often it is told."""
+    """Shows the session as cancelled from now on. Calling it again changes nothing."""
     catalog = catalog_of(request)
     async with transaction(catalog.pool) as tx:
         show_id = await organizing.cancel_session(tx, session_id)
@@ -78,7 +78,7 @@ async def get_show_terms(request: Request[Any, Any, Any], show_id: FromPath[UUID
 
 @post("/internal/events", status_code=204, opt=access(INTERNAL), include_in_schema=False)
 async def take_events(request: Request[Any, Any, Any], body: RawBody) -> None:
-    """EventBatch: 204 once every event has taken effect, now or before."""
+    """EventBatch. 204 once every event has been applied, now or before."""
     await catalog_of(request).inbox.take(decode(EventBatch, body).events)
 
 

@@ -1,4 +1,4 @@
-"""What the routes of organizers share: who asks, and a POST's effect once per key."""
+"""What the organizers' routes share: the caller, and idempotency keys."""
 
 from typing import Annotated, Any
 
@@ -17,7 +17,10 @@ Asker = NamedDependency[Principal]
 ONCE = (IdempotencyInFlight, IdempotencyKeyReused)
 Key = Annotated[
     str | None,
-    HeaderParameter(name="Idempotency-Key", description="Same key, same body: same answer."),
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="A repeated request with the same key and body gets the same answer.",
+    ),
 ]
 
 
@@ -34,8 +37,8 @@ async def once_by_key(
     effect: Effect,
     status: int = 201,
 ) -> Response[bytes]:
-    """The POST's effect, once per key; the operation with its parameters is what the key belongs to:
-    a path may be spelt in several ways (an id in capitals, without hyphens)."""
+    """Runs the POST once per key. A key belongs to the operation and its parameters, not to the path: a
+    path can be written in several ways (an id in capitals, without hyphens)."""
     parameters = map(str, request.path_params.values())
     return await once(
         catalog_of(request).pool,
