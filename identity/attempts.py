@@ -50,7 +50,7 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class Attempts:
-    """`verified` checks a password. Call `apply_outcome` in the transaction that opens the login."""
+    """`verified` checks a password. Call `settle` in the transaction that opens the login."""
 
     def __init__(
         self, pool: Pool, store: Store, password_store: PasswordStore, passwords: HashingPool
@@ -78,7 +78,7 @@ class Attempts:
         async with self._turns.of(budget):
             return await self._try(email, password, await self._look(email, budget), budget)
 
-    async def apply_outcome(self, tx: Connection, verified: Verified) -> None:
+    async def settle(self, tx: Connection, verified: Verified) -> None:
         """Clears the failures that were counted before the right password.
 
         Raises RateLimited, or InvalidCredentials if the password was changed meanwhile.
@@ -90,7 +90,7 @@ class Attempts:
         await self.settle_count(tx, verified)
 
     async def settle_count(self, tx: Connection, verified: Verified) -> None:
-        """The part of `apply_outcome` for a caller that has already locked the account. Raises
+        """The part of `settle` for a caller that has already locked the account. Raises
         RateLimited."""
         seconds = await self._store.refused_for_s(tx, verified.budget, self._limit)
         if seconds is None:

@@ -48,7 +48,7 @@ class Logins:
             raise InvalidCredentials()
         key = await self._issuer.signing_key()
         async with transaction(self._pool) as tx:
-            await self._attempts.apply_outcome(tx, verified)
+            await self._attempts.settle(tx, verified)
             issued = await self._issuer.open_login(tx, key, verified.user_id, verified.roles)
         log.info("logged_in", user=verified.user_id, login=issued.login_id)
         cookie = self._devices.remember(cookie, email, verified.password_version)

@@ -138,7 +138,7 @@ class Registrations:
             raise IdempotencyKeyReused()
         key = await self._issuer.signing_key()
         async with transaction(self._pool) as tx:
-            await self._attempts.apply_outcome(tx, verified)
+            await self._attempts.settle(tx, verified)
             issued = await self._issuer.open_login(tx, key, verified.user_id, verified.roles)
         log.info("registration_replayed", user=verified.user_id, login=issued.login_id)
         cookie = self._devices.remember(caller.cookie, email, verified.password_version)

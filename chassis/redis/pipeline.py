@@ -52,7 +52,7 @@ class _Group:
         self.left = commands
         self.single = single
 
-    def apply_outcome(self, place: int, answer: Any) -> None:
+    def settle(self, place: int, answer: Any) -> None:
         self.answers[place] = answer
         self.left -= 1
         if self.left or self.future.done():
@@ -194,7 +194,7 @@ class Pipeline:
 
     def _settle(self, command: _Command, answer: Any) -> None:
         if command.group is not None and answer is not _AGAIN:
-            command.group.apply_outcome(command.place, answer)
+            command.group.settle(command.place, answer)
 
     def _judged(self, command: _Command, text: str) -> Any:
         """What an error means to the caller; or that the server is taught the script first."""

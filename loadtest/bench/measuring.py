@@ -50,14 +50,14 @@ async def window(
     *,
     seconds: float,
     connections: int,
-    apply_outcome: bool = True,
+    settle: bool = True,
 ) -> Figures:
     """Measures warmed-up traffic. settle: also waits until the worker is idle."""
     before = stack.accounts.look()
     run = await drive(traffic, seconds=seconds, connections=connections)
     after = stack.accounts.look()
     outbox = await drained(stack) if case.writes else None
-    if apply_outcome:
+    if settle:
         await quiet(stack)
     cpu_s = after.since(before) | {"generator": run.cpu_s}
     web = after.rss_bytes["web"] + after.rss_bytes["worker"]

@@ -236,7 +236,7 @@ class Rig:
         self.client = Client(gateway)
         self.catalog, self.booking = services["catalog"], services["booking"]
 
-    async def apply_outcome(self) -> None:
+    async def settle(self) -> None:
         """Returns when the list of ended logins has been read, so that no reading is under way."""
         assert self.gateway._edge is not None
         await self.gateway._edge.revocations._loads.call("")

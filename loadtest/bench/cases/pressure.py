@@ -146,7 +146,7 @@ async def worker_lag(case: Case, stack: Stack, seconds: float, connections: int)
         sampling = group.create_task(_ages(stack, over))
         try:
             found = await window(
-                case, stack, traffic, seconds=seconds, connections=connections, apply_outcome=False
+                case, stack, traffic, seconds=seconds, connections=connections, settle=False
             )
         finally:
             over.set()
