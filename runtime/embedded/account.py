@@ -45,7 +45,7 @@ def choose_account(data_dir: Path) -> Account | None:
         return _account(entry or pwd.getpwnam("nobody"))
     except KeyError as error:
         raise EmbeddedError(
-            f"PostgreSQL does not run as root. Create a user {USER_NAME!r}, or run as an ordinary one."
+            f"PostgreSQL does not run as root: create a user {USER_NAME!r}, or run as an ordinary one."
         ) from error
 
 
@@ -62,7 +62,7 @@ def make_folder(path: Path, account: Account | None) -> None:
         path.chmod(0o700)
     except OSError as error:
         raise EmbeddedError(
-            f"{path} cannot be used ({error.strerror}). Run as its owner,"
+            f"{path} cannot be used ({error.strerror}): run as its owner,"
             " or choose another data directory."
         ) from error
 
@@ -84,8 +84,8 @@ def let_reach(path: Path, account: Account | None) -> None:
             folder.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
         except OSError as error:
             raise EmbeddedError(
-                f"The user {account.name!r}, who runs the servers, cannot enter {folder}."
-                " Allow it (chmod o+x), or choose another data directory."
+                f"The user {account.name!r}, who runs the servers, cannot enter {folder}:"
+                " allow it (chmod o+x), or choose another data directory."
             ) from error
 
 

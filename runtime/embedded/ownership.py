@@ -39,7 +39,7 @@ class Ownership:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise EmbeddedError(
-                f"{path} cannot be written ({error.strerror}). Run as its owner,"
+                f"{path} cannot be written ({error.strerror}): run as its owner,"
                 " or choose another data directory."
             ) from error
         give_up = time.monotonic() + LOCK_PATIENCE_S
@@ -48,7 +48,7 @@ class Ownership:
                 pid = _read(fd).get("pid", "unknown")
                 os.close(fd)
                 raise EmbeddedError(
-                    f"Another stampede (pid {pid}) uses {self._data_dir}. Stop it,"
+                    f"Another stampede (pid {pid}) uses {self._data_dir}: stop it,"
                     " or choose another data directory."
                 )
             time.sleep(0.02)

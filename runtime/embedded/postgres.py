@@ -104,7 +104,7 @@ def prepare(spec: ServerSpec) -> None:
         _check_cluster(spec.folder, spec.account)
     elif spec.folder.is_dir() and any(spec.folder.iterdir()):
         raise EmbeddedError(
-            f"{spec.folder} contains files but no PostgreSQL data. Move it away, or choose another"
+            f"{spec.folder} contains files but no PostgreSQL data: move it away, or choose another"
             " data directory."
         )
     else:
@@ -138,18 +138,18 @@ def _check_cluster(folder: Path, account: Account | None) -> None:
         version = (folder / "PG_VERSION").read_text().strip()
     except OSError as error:
         raise EmbeddedError(
-            f"{folder} cannot be read ({error.strerror}). Run as its owner,"
+            f"{folder} cannot be read ({error.strerror}): run as its owner,"
             " or choose another data directory."
         ) from error
     if version != str(VERSION):
         raise EmbeddedError(
-            f"{folder} was created by PostgreSQL {version}, but this is {VERSION}. Move it away,"
+            f"{folder} was created by PostgreSQL {version}, but this is {VERSION}: move it away,"
             " or restore a dump of it here."
         )
     owner, runner = folder.stat().st_uid, account.uid if account else os.geteuid()
     if owner != runner:  # PostgreSQL requires this too, but its message is less clear
         raise EmbeddedError(
-            f"{folder} belongs to user id {owner}. Run as that user or as root,"
+            f"{folder} belongs to user id {owner}: run as that user or as root,"
             " or choose another data directory."
         )
 
@@ -173,7 +173,7 @@ def _init_cluster(spec: ServerSpec) -> None:
         kill_group(process.pid)  # an interrupted initdb would go on writing
         process.wait()
     if not finished or process.returncode != 0:
-        raise EmbeddedError(f"PostgreSQL's initdb failed in {spec.folder}. See {spec.log}.")
+        raise EmbeddedError(f"PostgreSQL's initdb failed in {spec.folder}: see {spec.log}.")
     if spec.folder.is_dir():
         spec.folder.rmdir()  # empty, as `prepare` has checked
     fresh.rename(spec.folder)

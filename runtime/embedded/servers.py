@@ -67,7 +67,7 @@ class EmbeddedServers:
         except OSError as error:
             self.stop()
             raise EmbeddedError(
-                f"The servers cannot be started in {self._data_dir} ({error}). Make room, or"
+                f"The servers cannot be started in {self._data_dir} ({error}): make room, or"
                 " choose another data directory."
             ) from error
         except BaseException:
@@ -104,7 +104,7 @@ class EmbeddedServers:
             self._data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EmbeddedError(
-                f"{self._data_dir} cannot be created ({error.strerror}). Choose another data"
+                f"{self._data_dir} cannot be created ({error.strerror}): choose another data"
                 " directory."
             ) from error
         self._data_dir = self._data_dir.resolve()  # processes are identified by their folder
@@ -149,5 +149,5 @@ class EmbeddedServers:
                     f"{late.spec.name} did not start ({late.last_words()}): {late.spec.remedy}."
                 )
             if should_stop():
-                raise StartCancelled("The start was interrupted. Nothing is left running.")
+                raise StartCancelled("The start was interrupted, and nothing is left running.")
             time.sleep(PROBE_EVERY_S)

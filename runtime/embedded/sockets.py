@@ -44,7 +44,7 @@ def _base_dir() -> Path:
         if short and PLAIN.fullmatch(base) and os.access(base, os.W_OK | os.X_OK):
             return Path(base)
     raise EmbeddedError(
-        "No folder for temporary files is short and writable. Set TMPDIR to one"
+        "No folder for temporary files is short and writable: set TMPDIR to one"
         " with a plain path of at most 60 letters."
     )
 

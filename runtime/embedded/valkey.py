@@ -40,7 +40,7 @@ def valkey_spec(data_dir: Path, socket_dir: Path, log: Path, account: Account | 
         program = get_binary_path()
     except ValkeyBinaryNotFoundError as error:
         raise EmbeddedError(
-            f"There is no Valkey for this machine ({error}). Set STAMPEDE_REDIS_URL to a server."
+            f"There is no Valkey for this machine ({error}): set STAMPEDE_REDIS_URL to a server."
         ) from error
     folder, socket = data_dir / "valkey", socket_dir / SOCKET_NAME
     settings = SETTINGS | {"unixsocket": str(socket)}

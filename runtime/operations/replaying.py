@@ -67,7 +67,7 @@ def _chosen(known: Sequence[Subscriber], consumer: str | None) -> list[Subscribe
     chosen = [one for one in known if consumer in {None, one.name}]
     if not chosen:
         names = ", ".join(one.name for one in known)
-        raise ReplayError(f"{consumer} is not a consumer of events. Consumers: {names}.")
+        raise ReplayError(f"{consumer} is not a consumer of events; the consumers are {names}.")
     return chosen
 
 
@@ -77,7 +77,7 @@ def _checked(since: datetime, until: datetime | None, now: datetime, kept_days: 
     if kept_days == 0:
         raise ReplayError("No events are kept here: STAMPEDE_EVENT_ARCHIVE_DAYS is 0.")
     if since > now:
-        raise ReplayError(f"--from {since:%FT%TZ} is in the future. It is {now:%FT%TZ} now.")
+        raise ReplayError(f"--from {since:%FT%TZ} is in the future; it is {now:%FT%TZ} now.")
     if until is not None and until <= since:
         raise ReplayError("--to must be later than --from.")
     if since < horizon:
@@ -94,7 +94,7 @@ async def _give(subscriber: Subscriber, page: Sequence[Event], given: Replayed) 
             await subscriber.client.request("POST", EVENTS_PATH, body)
         except (UpstreamRefused, Unavailable) as refusal:
             raise ReplayError(
-                f"{subscriber.name} refuses events ({refusal}). It got {given.events},"
+                f"{subscriber.name} refuses events ({refusal}); it got {given.events},"
                 f" up to {call[0].time:%FT%TZ}. Run it again: events are not applied twice."
             ) from None
         given.events += len(call)

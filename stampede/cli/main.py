@@ -280,5 +280,5 @@ def main() -> None:
         click.echo(f"stampede: {trouble}", err=True)
         sys.exit(1)
     except OSError as trouble:
-        click.echo(f"stampede: {trouble}. Check the server URLs and the data directory.", err=True)
+        click.echo(f"stampede: {trouble}; check the server URLs and the data directory.", err=True)
         sys.exit(1)
