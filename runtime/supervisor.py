@@ -33,9 +33,8 @@ TICK_S = 0.2
 FAILED_STARTS_MAX = 5  # a child that was never ready is misconfigured
 ORPHAN_GRACE_S = 15.0  # longer than any child needs to stop in order
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-RELOAD_SIGNAL = (
-    signal.SIGUSR1
-)  # to the supervisor: children that can are made anew, nobody is refused
+# To the supervisor: children that can replace their processes do so, and no connection is refused.
+RELOAD_SIGNAL = signal.SIGUSR1
 
 
 @dataclass(frozen=True)
