@@ -4,8 +4,8 @@ All areas of a session share one line of positions that starts at 1. Adjacent se
 positions. One position stays empty after each row and at each aisle, so a run of positions never crosses
 an aisle or the end of a row or area.
 
-row of 4, aisle after seat 2, then a row of 2      . . | . . | . .
-                                                   1 2 3 4 5 6 7 8
+    row of 4, aisle after seat 2, then a row of 2      . . | . . | . .
+                                                       1 2 3 4 5 6 7 8
 """
 
 from collections.abc import Iterator, Sequence

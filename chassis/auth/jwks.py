@@ -1,11 +1,11 @@
 """Identity's public keys in one process: fetched once for all waiting callers, and never too often.
 
-age of the keys           a known key id                    an unknown key id
-up to UNKNOWN_KID_PAUSE_S used                              refused: identity was just asked
-up to REFRESH_AFTER_S     used                              fetched, waiting at most WAIT_S
-up to AGE_MAX_S           used; refreshed in the background fetched
-older                     fetched, waiting at most WAIT_S,  fetched
-                          then used as it is
+    age of the keys             a known key id                        an unknown key id
+    up to UNKNOWN_KID_PAUSE_S   used                                  refused: identity was just asked
+    up to REFRESH_AFTER_S       used                                  fetched, waiting at most WAIT_S
+    up to AGE_MAX_S             used, and fetched in the background   fetched
+    older                       fetched, waiting at most WAIT_S,      fetched
+                                then used as it is
 
 One fetch runs at a time. After a failed fetch, the next one waits for a pause that doubles. So if
 identity hangs, it gets a call now and then, whatever clients send, and no valid token waits longer than
