@@ -5,17 +5,17 @@ A version may gain fields, in its objects at any depth, and nothing else. A new 
 dead letters or the archive. Every other change needs a new version: a consumer of the old one may rely on
 each field's presence and type, and may refuse unknown enumeration values.
 
-| change                                           | same version? |
-|--------------------------------------------------|---------------|
-| a field with a default added                     | yes           |
-| a title, a description, the name of a definition | yes           |
-| a required field added                           | no            |
-| a field removed or renamed                       | no            |
-| a field's type, format, bounds or default changed| no            |
-| a field made optional, or made required          | no            |
-| null or another kind allowed, or not any more    | no            |
-| a value of an enumeration added or removed       | no            |
-| unknown fields refused                           | no            |
+    | change                                           | same version? |
+    |--------------------------------------------------|---------------|
+    | a field with a default added                     | yes           |
+    | a title, a description, the name of a definition | yes           |
+    | a required field added                           | no            |
+    | a field removed or renamed                       | no            |
+    | a field's type, format, bounds or default changed| no            |
+    | a field made optional, or made required          | no            |
+    | null or another kind allowed, or not any more    | no            |
+    | a value of an enumeration added or removed       | no            |
+    | unknown fields refused                           | no            |
 """
 
 from typing import Any
