@@ -13,7 +13,7 @@ from catalog.encoded import SECONDS_OF_BROWSER_CACHE, Encoded, Packed
 from chassis.auth.access import PRINCIPAL
 from chassis.auth.tokens import Principal
 
-# `must-revalidate`: seats left must not be shown much later than this.
+# `must-revalidate`: a browser must not show how many seats are left when that is older.
 BRIEFLY = f"public, max-age={SECONDS_OF_BROWSER_CACHE}, must-revalidate"
 FOREVER = "public, max-age=31536000, immutable"
 PRIVATELY = "private, no-cache"  # drafts, and answers that depend on the caller

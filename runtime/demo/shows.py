@@ -19,7 +19,7 @@ class Venue(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A session. It starts in `in_days` days, at an hour of the venue's day, and is on sale in a span of
+    """A session: it starts `in_days` from now, `at` this time at the venue. `opens` and `closes` bound its sale, in
     days from now (None: until it starts)."""
 
     in_days: int
