@@ -19,8 +19,8 @@ class Venue(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A session: it starts `in_days` from now, `at` this time at the venue. `opens` and `closes` bound its sale, in
-    days from now (None: until it starts)."""
+    """A session. It starts `in_days` days from now, `at` this time at the venue. `opens` and `closes` bound
+    its sale, in days from now (None: until it starts)."""
 
     in_days: int
     at: str = "19:30"
