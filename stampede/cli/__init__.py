@@ -1,1 +1,1 @@
-"""The command line: arguments and sentences. What a command does is elsewhere."""
+"""The command line: arguments, options and messages. The work of each command is in another package."""
