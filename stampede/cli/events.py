@@ -58,7 +58,7 @@ def replay(
 
 @stampede.group()
 def events() -> None:
-    """Event types and their schemas."""
+    """Checks the schemas of event types."""
 
 
 @events.command("schemas")

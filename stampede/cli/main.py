@@ -74,10 +74,12 @@ def user() -> None:
 
 
 @user.command("create")
-@click.option("--email", required=True)
-@click.option("--password", required=True)
-@click.option("--role", type=click.Choice(ROLES), default="customer", show_default=True)
-@click.option("--full-name", default="")
+@click.option("--email", required=True, help="E-mail address of the account.")
+@click.option("--password", required=True, help="Its password.")
+@click.option(
+    "--role", type=click.Choice(ROLES), default="customer", show_default=True, help="Role to give."
+)
+@click.option("--full-name", default="", help="Name of the person.")
 @click.option(
     "--session",
     "sessions",
@@ -219,7 +221,7 @@ def rebuild(session_id: UUID | None, everything: bool, data_dir: Path | None) ->
 
 @stampede.group()
 def dlq() -> None:
-    """Dead letters: events that a consumer could not process."""
+    """Lists, retries and deletes dead letters: events that a consumer could not process."""
 
 
 _letters = click.argument("event_ids", nargs=-1, type=click.UUID)

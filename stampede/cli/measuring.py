@@ -11,7 +11,7 @@ from stampede.cli.base import data_dir_option, load, say, stampede, with_servers
 
 @stampede.group()
 def loadtest() -> None:
-    """Load tests."""
+    """Runs load tests."""
 
 
 @loadtest.command("flash-sale")
