@@ -1,1 +1,1 @@
-"""The command line: arguments, options and messages. The work of each command is in another package."""
+"""The command line: arguments and messages. The work of a command is done elsewhere."""

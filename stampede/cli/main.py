@@ -1,4 +1,4 @@
-"""The command line. Each command calls its module; an expected failure is one sentence."""
+"""The command line. Each command calls its module, and every expected error is one sentence."""
 
 import sys
 from pathlib import Path
@@ -286,11 +286,11 @@ def trace(request_id: str, data_dir: Path | None) -> None:
 
 
 def main() -> None:
-    """The entry point. An expected failure is one sentence and exit code 1, never a traceback."""
+    """The entry point. An expected error is one sentence and exit code 1, never a traceback."""
     from chassis.postgres.migrations import MigrationError
     from runtime.embedded import EmbeddedError
     from runtime.starting import StartError
-    from stampede.cli import events, measuring  # noqa: F401  their commands join ours
+    from stampede.cli import events, measuring  # noqa: F401  registers their commands
 
     try:
         stampede()
@@ -302,5 +302,5 @@ def main() -> None:
         click.echo(f"stampede: {trouble}", err=True)
         sys.exit(1)
     except OSError as trouble:
-        click.echo(f"stampede: {trouble}; check the server URLs and the data directory.", err=True)
+        click.echo(f"stampede: {trouble}. Check the server URLs and the data directory.", err=True)
         sys.exit(1)

@@ -11,7 +11,8 @@ ENTRY = re.compile(r"^\| \[(\d+)\]\(([^)]+)\) \| (.+) \| (.+) \|$", re.MULTILINE
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    first = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+    return [*first, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_every_link_of_a_page_leads_somewhere() -> None:
@@ -29,7 +30,7 @@ def test_every_test_that_a_page_names_is_there() -> None:
     there = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
     missing = [
         f"{page.relative_to(ROOT)}: {named[0]}"
-        for page in [*pages(), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+        for page in pages()
         for named in NAMED_TEST.finditer(page.read_text(encoding="utf-8"))
         if named[1] not in there or (named[0] != named[1] and not (ROOT / named[0]).exists())
     ]
