@@ -74,8 +74,8 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
 
 
 async def _prune(booking: Booking) -> None:
-    async with connection(booking.pool) as lent:
-        await idempotency.prune_keys(lent)
+    async with connection(booking.pool) as db:
+        await idempotency.prune_keys(db)
     await booking.guesses.prune()
 
 

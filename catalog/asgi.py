@@ -38,8 +38,8 @@ def create_app(wiring: Wiring) -> Litestar:
 
 async def _ready(app: Litestar) -> dict[str, bool]:
     try:
-        async with connection(app.state.pool) as lent:
-            await store.ping(lent)
+        async with connection(app.state.pool) as db:
+            await store.ping(db)
     except Problem:
         return {"postgresql": False}
     return {"postgresql": True}

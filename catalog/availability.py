@@ -29,7 +29,7 @@ TAKES = {SEATS_HELD: 1, SEATS_BLOCKED: 1, SEATS_RELEASED: -1, SEATS_UNBLOCKED: -
 _decoder = msgspec.json.Decoder(SeatsChanged)
 
 
-async def consume(connection: Connection, events: Sequence[Event]) -> None:
+async def consume(tx: Connection, events: Sequence[Event]) -> None:
     """Applies new events. Other types and unknown areas are passed over; bad data raises."""
     deltas: dict[tuple[UUID, UUID], int] = defaultdict(int)
     for event in events:
@@ -41,7 +41,7 @@ async def consume(connection: Connection, events: Sequence[Event]) -> None:
             deltas[moved.session_id, UUID(area_id)] += sign * seats
     deltas = {area: delta for area, delta in deltas.items() if delta}
     if deltas:
-        known = await store.move_availability(connection, deltas)
+        known = await store.move_availability(tx, deltas)
         for session, area in deltas:
             if area not in known:
                 log.warning("unknown_area_passed_over", session=session, area=area)

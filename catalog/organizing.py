@@ -46,54 +46,50 @@ CHANGES_WHILE_DRAFT = ("starts_at", "sale_opens_at", "currency", "max_tickets_pe
 log = logs.get("catalog")
 
 
-async def create_show(connection: Connection, viewer: Viewer, body: CreateShow) -> Show:
+async def create_show(tx: Connection, viewer: Viewer, body: CreateShow) -> Show:
     """Raises ValidationFailed when there is no such venue."""
     show_id = uuid7()
     row = await _show_row(
         show_id,
-        await _venue(connection, body.venue_id),
+        await _venue(tx, body.venue_id),
         title=body.title,
         category=body.category,
         description=body.description,
         poster_url=body.poster_url,
     )
-    await store.insert_show(connection, row, viewer.user_id)
-    await store.set_refund_policy(connection, show_id, body.refund_policy)
+    await store.insert_show(tx, row, viewer.user_id)
+    await store.set_refund_policy(tx, show_id, body.refund_policy)
     log.info("show_created", show=show_id)
-    return await read_show(connection, show_id, viewer)
+    return await read_show(tx, show_id, viewer)
 
 
-async def change_show(
-    connection: Connection, viewer: Viewer, show_id: UUID, body: ChangeShow
-) -> Show:
+async def change_show(tx: Connection, viewer: Viewer, show_id: UUID, body: ChangeShow) -> Show:
     """Raises NotFound, VenueInUse, ValidationFailed when there is no such venue."""
-    current = await store.lock_show(connection, show_id)
+    current = await store.lock_show(tx, show_id)
     if current is None or not viewer.owns(current["organizer_id"]):
         raise NotFound()
     wanted = {
         name: current[name] if getattr(body, name) is UNSET else getattr(body, name)
         for name in ("title", "category", "description", "poster_url", "venue_id")
     }
-    if wanted["venue_id"] != current["venue_id"] and await store.sessions_of_show(
-        connection, show_id
-    ):
+    if wanted["venue_id"] != current["venue_id"] and await store.sessions_of_show(tx, show_id):
         raise VenueInUse()
-    venue = await _venue(connection, wanted.pop("venue_id"))
-    await store.update_show(connection, await _show_row(show_id, venue, **wanted))
+    venue = await _venue(tx, wanted.pop("venue_id"))
+    await store.update_show(tx, await _show_row(show_id, venue, **wanted))
     if body.refund_policy is not UNSET:
-        await store.set_refund_policy(connection, show_id, body.refund_policy)
+        await store.set_refund_policy(tx, show_id, body.refund_policy)
     log.info("show_changed", show=show_id)
-    return await read_show(connection, show_id, viewer)
+    return await read_show(tx, show_id, viewer)
 
 
 async def create_session(
-    connection: Connection, viewer: Viewer, show_id: UUID, body: CreateSession
+    tx: Connection, viewer: Viewer, show_id: UUID, body: CreateSession
 ) -> Session:
     """A draft, its seats numbered. `body` has passed checks.session. Raises NotFound."""
-    show = await store.lock_show(connection, show_id)
+    show = await store.lock_show(tx, show_id)
     if show is None or not viewer.owns(show["organizer_id"]):
         raise NotFound()
-    venue = await _venue(connection, show["venue_id"])
+    venue = await _venue(tx, show["venue_id"])
     session = SessionRow(
         session_id=uuid7(),
         show_id=show_id,
@@ -105,10 +101,10 @@ async def create_session(
         max_tickets_per_user=body.max_tickets_per_user,
     )
     areas = number_areas(body.areas)
-    await store.insert_session(connection, session, areas)
+    await store.insert_session(tx, session, areas)
     seats = sum(area.capacity for area in areas)
     log.info("session_created", session=session.session_id, show=show_id, seats=seats)
-    return await read_session(connection, session.session_id, viewer)
+    return await read_session(tx, session.session_id, viewer)
 
 
 def day_at(time_zone: str, moment: datetime) -> date:
@@ -138,7 +134,7 @@ def number_areas(areas: Sequence[AreaOfSeats]) -> list[AreaRow]:
 
 
 async def change_session(
-    connection: Connection, viewer: Viewer, session_id: UUID, body: ChangeSession
+    tx: Connection, viewer: Viewer, session_id: UUID, body: ChangeSession
 ) -> Session:
     """Changes what is sent; `areas` replace the plan as a whole. `body` has passed checks.change.
 
@@ -146,7 +142,7 @@ async def change_session(
     Raises NotFound, SessionCancelled, PlanFrozen for what may not change once published,
     ValidationFailed.
     """
-    current = await _own_session(connection, viewer, session_id)
+    current = await _own_session(tx, viewer, session_id)
     if current["status"] == "cancelled":
         raise SessionCancelled()
     wanted: dict[str, Any] = {
@@ -160,14 +156,14 @@ async def change_session(
     )
     wanted["local_date"] = current["local_date"]
     if wanted["starts_at"] != current["starts_at"]:
-        venue = await _venue(connection, current["venue_id"])
+        venue = await _venue(tx, current["venue_id"])
         wanted["local_date"] = day_at(venue["time_zone"], wanted["starts_at"])
     if body.areas is not UNSET:
-        await store.replace_areas(connection, session_id, number_areas(body.areas))
-    if not await store.update_session(connection, session_id, status=current["status"], **wanted):
+        await store.replace_areas(tx, session_id, number_areas(body.areas))
+    if not await store.update_session(tx, session_id, status=current["status"], **wanted):
         raise PlanFrozen()
     log.info("session_changed", session=session_id)
-    return await read_session(connection, session_id, viewer)
+    return await read_session(tx, session_id, viewer)
 
 
 def _refuse_frozen(current: Record, wanted: dict[str, Any], body: ChangeSession) -> None:
@@ -184,71 +180,71 @@ def _refuse_frozen(current: Record, wanted: dict[str, Any], body: ChangeSession)
         )
 
 
-async def delete_session(connection: Connection, viewer: Viewer, session_id: UUID) -> UUID:
+async def delete_session(tx: Connection, viewer: Viewer, session_id: UUID) -> UUID:
     """A draft; its show. Raises NotFound, SessionPublished."""
-    current = await _own_session(connection, viewer, session_id)
+    current = await _own_session(tx, viewer, session_id)
     if current["status"] != "draft":
         raise SessionPublished()
-    await store.delete_drafts(connection, [session_id])
+    await store.delete_drafts(tx, [session_id])
     log.info("session_deleted", session=session_id, show=current["show_id"])
     show_id: UUID = current["show_id"]
     return show_id
 
 
-async def delete_show(connection: Connection, viewer: Viewer, show_id: UUID) -> list[UUID]:
+async def delete_show(tx: Connection, viewer: Viewer, show_id: UUID) -> list[UUID]:
     """With its drafts, whose ids are returned. Raises NotFound, ShowPublished."""
-    show = await store.lock_show(connection, show_id)
+    show = await store.lock_show(tx, show_id)
     if show is None or not viewer.owns(show["organizer_id"]):
         raise NotFound()
-    sessions = await store.lock_sessions_of_show(connection, show_id)
+    sessions = await store.lock_sessions_of_show(tx, show_id)
     if any(session["status"] != "draft" for session in sessions):
         raise ShowPublished()
     drafts = [session["session_id"] for session in sessions]
-    await store.delete_drafts(connection, drafts)
-    await store.delete_show(connection, show_id)
+    await store.delete_drafts(tx, drafts)
+    await store.delete_show(tx, show_id)
     log.info("show_deleted", show=show_id, drafts=len(drafts))
     return drafts
 
 
-async def publish_session(connection: Connection, viewer: Viewer, session_id: UUID) -> Session:
+async def publish_session(tx: Connection, viewer: Viewer, session_id: UUID) -> Session:
     """Freezes the plan; from sale_opens_at on it sells. Publishing again changes nothing.
 
     Raises NotFound, SessionCancelled.
     """
-    current = await _own_session(connection, viewer, session_id)
+    current = await _own_session(tx, viewer, session_id)
     if current["status"] == "cancelled":
         raise SessionCancelled()
     if current["status"] == "draft":
-        await store.publish_session(connection, session_id)
-    session = await read_session(connection, session_id, viewer)
+        await store.publish_session(tx, session_id)
+    session = await read_session(tx, session_id, viewer)
     if current["status"] == "draft":
         seats = sum(area.capacity for area in session.seat_areas)
         log.info("session_published", session=session_id, seats=seats)
     return session
 
 
-async def cancel_session(connection: Connection, session_id: UUID) -> UUID | None:
+async def cancel_session(tx: Connection, session_id: UUID) -> UUID | None:
     """Ends a published session for good, as booking has decided; its show when that is news.
 
     Raises NotFound when there is none.
     """
-    if await store.lock_session(connection, session_id) is None:
+    if await store.lock_session(tx, session_id) is None:
         raise NotFound()
-    show_id = await store.cancel_session(connection, session_id)
+    show_id = await store.cancel_session(tx, session_id)
     if show_id is not None:
         log.info("session_cancelled", session=session_id)
     return show_id
 
 
-async def _own_session(connection: Connection, viewer: Viewer, session_id: UUID) -> Record:
-    row = await store.lock_session(connection, session_id)
+async def _own_session(tx: Connection, viewer: Viewer, session_id: UUID) -> Record:
+    row = await store.lock_session(tx, session_id)
     if row is None or not viewer.owns(row["organizer_id"]):
         raise NotFound()
     return row
 
 
-async def _venue(connection: Connection, venue_id: UUID) -> Record:
-    venue = await store.venue_for_use(connection, venue_id)
+async def _venue(tx: Connection, venue_id: UUID) -> Record:
+    venue = await store.venue_for_use(tx, venue_id)
     if venue is None:
         raise ValidationFailed(errors=[FieldError("venue_id", "names no venue")])
     return venue

@@ -74,48 +74,48 @@ class Reading:
             self._sessions_alone.forget(session_id)
 
     async def _search(self, search: Search, organizer_id: UUID | None = None) -> Listing:
-        async with connection(self._pool) as lent:
-            rows, total = await store.search_shows(lent, search, organizer_id)
+        async with connection(self._pool) as db:
+            rows, total = await store.search_shows(db, search, organizer_id)
         shows = [ShowSummary(**_summary(row)) for row in rows]
         found = encode(ShowList(shows, search.page, search.page_size, total))
         return Listing(found.body, found.etag, total)
 
     async def _show(self, show_id: UUID, viewer: Viewer | None = None) -> Encoded:
-        async with connection(self._pool) as lent:
-            return encode(await read_show(lent, show_id, viewer))
+        async with connection(self._pool) as db:
+            return encode(await read_show(db, show_id, viewer))
 
     async def _sessions(self, show_id: UUID, viewer: Viewer | None = None) -> Encoded:
-        async with connection(self._pool) as lent:
-            return encode(SessionList((await read_show(lent, show_id, viewer)).sessions))
+        async with connection(self._pool) as db:
+            return encode(SessionList((await read_show(db, show_id, viewer)).sessions))
 
     async def _session(self, session_id: UUID, viewer: Viewer | None = None) -> Encoded:
-        async with connection(self._pool) as lent:
-            return encode(await read_session(lent, session_id, viewer))
+        async with connection(self._pool) as db:
+            return encode(await read_session(db, session_id, viewer))
 
 
-async def read_session(connection: Connection, session_id: UUID, viewer: Viewer | None) -> Session:
+async def read_session(db: Connection, session_id: UUID, viewer: Viewer | None) -> Session:
     """Raises NotFound for none, and for somebody else's draft."""
-    row = await store.session(connection, session_id)
+    row = await store.session(db, session_id)
     if row is None or not may_see(viewer, row["organizer_id"], row["status"]):
         raise NotFound()
-    areas = await store.areas_of_sessions(connection, [session_id])
+    areas = await store.areas_of_sessions(db, [session_id])
     return _session_answer(row, areas[session_id])
 
 
-async def read_show(connection: Connection, show_id: UUID, viewer: Viewer | None) -> Show:
+async def read_show(db: Connection, show_id: UUID, viewer: Viewer | None) -> Show:
     """Raises NotFound for none, and for one of somebody else's with nothing but drafts."""
-    row = await store.show(connection, show_id)
+    row = await store.show(db, show_id)
     if row is None:
         raise NotFound()
     organizer_id = row["organizer_id"]
     rows = [
         session
-        for session in await store.sessions_of_show(connection, show_id)
+        for session in await store.sessions_of_show(db, show_id)
         if may_see(viewer, organizer_id, session["status"])
     ]
     if not rows and (viewer is None or not viewer.owns(organizer_id)):
         raise NotFound()
-    areas = await store.areas_of_sessions(connection, [session["session_id"] for session in rows])
+    areas = await store.areas_of_sessions(db, [session["session_id"] for session in rows])
     return Show(
         **_summary({**row, **_standing(rows)}),
         description=row["description"],

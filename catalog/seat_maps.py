@@ -85,25 +85,25 @@ class SeatMaps:
         except NotFound:
             if viewer is None:
                 raise
-        async with connection(self._pool) as lent:
-            session = await store.standing_of_session(lent, session_id)
+        async with connection(self._pool) as db:
+            session = await store.standing_of_session(db, session_id)
         if session is None or not viewer.owns(session["organizer_id"]):
             raise NotFound()
         return await self._drafts.get((session_id, session["revision"]))
 
     async def _draw_published(self, session_id: UUID) -> EncodedMap:
-        async with connection(self._pool) as lent:
-            session = await store.standing_of_session(lent, session_id)
+        async with connection(self._pool) as db:
+            session = await store.standing_of_session(db, session_id)
             if session is None or session["status"] == "draft":
                 raise NotFound()
-            plan = await store.plan_of_session(lent, session_id)
+            plan = await store.plan_of_session(db, session_id)
         return await self._draw("published", session_id, plan)
 
     async def _draw_draft(self, key: DraftKey) -> EncodedMap:
         """As it is now. Should it have moved on since it was asked for, then nobody asks for this
         revision any more."""
-        async with connection(self._pool) as lent:
-            plan = await store.plan_of_session(lent, key[0])
+        async with connection(self._pool) as db:
+            plan = await store.plan_of_session(db, key[0])
         return await self._draw("draft", key[0], plan)
 
     async def _draw(self, lane: str, session_id: UUID, plan: store.Plan | None) -> EncodedMap:

@@ -69,110 +69,108 @@ class ShowRow(msgspec.Struct, frozen=True):
     search_text: str
 
 
-async def insert_venue(connection: Connection, **values: Any) -> None:
-    await _sql.insert_venue(connection, **values)
+async def insert_venue(tx: Connection, **values: Any) -> None:
+    await _sql.insert_venue(tx, **values)
 
 
-async def venue_for_use(connection: Connection, venue_id: UUID) -> Record | None:
+async def venue_for_use(tx: Connection, venue_id: UUID) -> Record | None:
     """It stays as it is until the transaction ends."""
-    found: Record | None = await _sql.venue_for_use(connection, venue_id=venue_id)
+    found: Record | None = await _sql.venue_for_use(tx, venue_id=venue_id)
     return found
 
 
-async def maker_of_venue(connection: Connection, venue_id: UUID) -> UUID | None:
-    made_by: UUID | None = await _sql.maker_of_venue(connection, venue_id=venue_id)
+async def maker_of_venue(tx: Connection, venue_id: UUID) -> UUID | None:
+    made_by: UUID | None = await _sql.maker_of_venue(tx, venue_id=venue_id)
     return made_by
 
 
-async def lock_venue(connection: Connection, venue_id: UUID) -> Record | None:
-    found: Record | None = await _sql.lock_venue(connection, venue_id=venue_id)
+async def lock_venue(tx: Connection, venue_id: UUID) -> Record | None:
+    found: Record | None = await _sql.lock_venue(tx, venue_id=venue_id)
     return found
 
 
-async def lock_shows_at_venue(connection: Connection, venue_id: UUID) -> None:
-    await _all(_sql.lock_shows_at_venue(connection, venue_id=venue_id))
+async def lock_shows_at_venue(tx: Connection, venue_id: UUID) -> None:
+    await _all(_sql.lock_shows_at_venue(tx, venue_id=venue_id))
 
 
-async def lock_drafts_at_venue(connection: Connection, venue_id: UUID) -> list[Record]:
-    return await _all(_sql.lock_drafts_at_venue(connection, venue_id=venue_id))
+async def lock_drafts_at_venue(tx: Connection, venue_id: UUID) -> list[Record]:
+    return await _all(_sql.lock_drafts_at_venue(tx, venue_id=venue_id))
 
 
-async def was_published_at(connection: Connection, venue_id: UUID) -> bool:
-    return bool(await _sql.was_published_at(connection, venue_id=venue_id))
+async def was_published_at(tx: Connection, venue_id: UUID) -> bool:
+    return bool(await _sql.was_published_at(tx, venue_id=venue_id))
 
 
-async def is_used(connection: Connection, venue_id: UUID) -> bool:
-    return bool(await _sql.is_used(connection, venue_id=venue_id))
+async def is_used(tx: Connection, venue_id: UUID) -> bool:
+    return bool(await _sql.is_used(tx, venue_id=venue_id))
 
 
-async def update_venue(connection: Connection, venue_id: UUID, **values: Any) -> None:
-    await _sql.update_venue(connection, venue_id=venue_id, **values)
+async def update_venue(tx: Connection, venue_id: UUID, **values: Any) -> None:
+    await _sql.update_venue(tx, venue_id=venue_id, **values)
 
 
 async def rename_venue_in_shows(
-    connection: Connection, venue_id: UUID, *, city_key: str, name_key: str
+    tx: Connection, venue_id: UUID, *, city_key: str, name_key: str
 ) -> None:
-    await _sql.rename_venue_in_shows(
-        connection, venue_id=venue_id, city_key=city_key, name_key=name_key
-    )
+    await _sql.rename_venue_in_shows(tx, venue_id=venue_id, city_key=city_key, name_key=name_key)
 
 
-async def move_days(connection: Connection, days: Mapping[UUID, date]) -> None:
-    await _sql.move_days(connection, session_ids=list(days), days=list(days.values()))
+async def move_days(tx: Connection, days: Mapping[UUID, date]) -> None:
+    await _sql.move_days(tx, session_ids=list(days), days=list(days.values()))
 
 
-async def delete_venue(connection: Connection, venue_id: UUID) -> None:
-    await _sql.delete_venue(connection, venue_id=venue_id)
+async def delete_venue(tx: Connection, venue_id: UUID) -> None:
+    await _sql.delete_venue(tx, venue_id=venue_id)
 
 
-async def venues(connection: Connection, page: int, page_size: int) -> tuple[list[Record], int]:
+async def venues(db: Connection, page: int, page_size: int) -> tuple[list[Record], int]:
     """A page of venues by name, and how many there are."""
-    rows = await _all(_sql.venues(connection, limit=page_size, offset=offset(page, page_size)))
-    return rows, await _sql.count_venues(connection)
+    rows = await _all(_sql.venues(db, limit=page_size, offset=offset(page, page_size)))
+    return rows, await _sql.count_venues(db)
 
 
-async def insert_show(connection: Connection, show: ShowRow, organizer_id: UUID) -> None:
+async def insert_show(tx: Connection, show: ShowRow, organizer_id: UUID) -> None:
     values = msgspec.structs.asdict(show)
-    await _sql.insert_show(connection, **values, organizer_id=organizer_id)
+    await _sql.insert_show(tx, **values, organizer_id=organizer_id)
 
 
-async def lock_show(connection: Connection, show_id: UUID) -> Record | None:
-    found: Record | None = await _sql.lock_show(connection, show_id=show_id)
+async def lock_show(tx: Connection, show_id: UUID) -> Record | None:
+    found: Record | None = await _sql.lock_show(tx, show_id=show_id)
     return found
 
 
-async def update_show(connection: Connection, show: ShowRow) -> None:
-    await _sql.update_show(connection, **msgspec.structs.asdict(show))
+async def update_show(tx: Connection, show: ShowRow) -> None:
+    await _sql.update_show(tx, **msgspec.structs.asdict(show))
 
 
-async def delete_show(connection: Connection, show_id: UUID) -> None:
+async def delete_show(tx: Connection, show_id: UUID) -> None:
     """Its sessions have gone before."""
-    await _sql.delete_show(connection, show_id=show_id)
+    await _sql.delete_show(tx, show_id=show_id)
 
 
-async def set_refund_policy(connection: Connection, show_id: UUID, policy: Any) -> None:
+async def set_refund_policy(tx: Connection, show_id: UUID, policy: Any) -> None:
     """`policy`: a struct with the fields of contracts.catalog.RefundPolicy."""
     values = msgspec.structs.asdict(policy)
-    await _sql.set_refund_policy(connection, show_id=show_id, **values)
+    await _sql.set_refund_policy(tx, show_id=show_id, **values)
 
 
-async def show(connection: Connection, show_id: UUID) -> Record | None:
-    found: Record | None = await _sql.show(connection, show_id=show_id)
+async def show(db: Connection, show_id: UUID) -> Record | None:
+    found: Record | None = await _sql.show(db, show_id=show_id)
     return found
 
 
-async def show_terms(connection: Connection, show_id: UUID) -> Record | None:
-    found: Record | None = await _sql.show_terms(connection, show_id=show_id)
+async def show_terms(db: Connection, show_id: UUID) -> Record | None:
+    found: Record | None = await _sql.show_terms(db, show_id=show_id)
     return found
 
 
 async def search_shows(
-    connection: Connection, search: Search, organizer_id: UUID | None
+    db: Connection, search: Search, organizer_id: UUID | None
 ) -> tuple[list[Record], int]:
     """A page of what is found, and how many are found in all."""
     rows = await _all(
         _sql.search_shows(
-            connection,
+            db,
             organizer_id=organizer_id,
             city_key=search.city,
             category_key=search.category,
@@ -189,22 +187,20 @@ async def search_shows(
     return [row for row in rows if row["show_id"] is not None], rows[0]["total"]
 
 
-async def insert_session(
-    connection: Connection, session: SessionRow, areas: Sequence[AreaRow]
-) -> None:
-    await _sql.insert_session(connection, **msgspec.structs.asdict(session))
-    await _insert_areas(connection, session.session_id, areas)
+async def insert_session(tx: Connection, session: SessionRow, areas: Sequence[AreaRow]) -> None:
+    await _sql.insert_session(tx, **msgspec.structs.asdict(session))
+    await _insert_areas(tx, session.session_id, areas)
 
 
-async def replace_areas(connection: Connection, session_id: UUID, areas: Sequence[AreaRow]) -> None:
+async def replace_areas(tx: Connection, session_id: UUID, areas: Sequence[AreaRow]) -> None:
     """Of a draft: the plan as a whole."""
-    await _sql.delete_areas(connection, session_ids=[session_id])
-    await _insert_areas(connection, session_id, areas)
+    await _sql.delete_areas(tx, session_ids=[session_id])
+    await _insert_areas(tx, session_id, areas)
 
 
-async def _insert_areas(connection: Connection, session_id: UUID, areas: Sequence[AreaRow]) -> None:
+async def _insert_areas(tx: Connection, session_id: UUID, areas: Sequence[AreaRow]) -> None:
     await _sql.insert_areas(
-        connection,
+        tx,
         session_id=session_id,
         area_ids=[area.area_id for area in areas],
         names=[area.name for area in areas],
@@ -219,38 +215,38 @@ async def _insert_areas(connection: Connection, session_id: UUID, areas: Sequenc
     )
 
 
-async def session(connection: Connection, session_id: UUID) -> Record | None:
-    return (await sessions(connection, [session_id])).get(session_id)
+async def session(db: Connection, session_id: UUID) -> Record | None:
+    return (await sessions(db, [session_id])).get(session_id)
 
 
-async def sessions(connection: Connection, session_ids: Sequence[UUID]) -> dict[UUID, Record]:
+async def sessions(db: Connection, session_ids: Sequence[UUID]) -> dict[UUID, Record]:
     """Those of these sessions that there are."""
-    rows = _sql.sessions(connection, session_ids=list(session_ids))
+    rows = _sql.sessions(db, session_ids=list(session_ids))
     return {row["session_id"]: row async for row in rows}
 
 
-async def sessions_of_show(connection: Connection, show_id: UUID) -> list[Record]:
-    return await _all(_sql.sessions_of_show(connection, show_id=show_id))
+async def sessions_of_show(db: Connection, show_id: UUID) -> list[Record]:
+    return await _all(_sql.sessions_of_show(db, show_id=show_id))
 
 
 async def areas_of_sessions(
-    connection: Connection, session_ids: Sequence[UUID]
+    db: Connection, session_ids: Sequence[UUID]
 ) -> dict[UUID, list[Record]]:
     """The areas of each of these sessions, in their order."""
     found: dict[UUID, list[Record]] = {session_id: [] for session_id in session_ids}
-    async for row in _sql.areas_of_sessions(connection, session_ids=list(session_ids)):
+    async for row in _sql.areas_of_sessions(db, session_ids=list(session_ids)):
         found[row["session_id"]].append(row)
     return found
 
 
-async def standing_of_session(connection: Connection, session_id: UUID) -> Record | None:
-    found: Record | None = await _sql.standing_of_session(connection, session_id=session_id)
+async def standing_of_session(db: Connection, session_id: UUID) -> Record | None:
+    found: Record | None = await _sql.standing_of_session(db, session_id=session_id)
     return found
 
 
-async def plan_of_session(connection: Connection, session_id: UUID) -> Plan | None:
+async def plan_of_session(db: Connection, session_id: UUID) -> Plan | None:
     """None when there is no such session; each has an area."""
-    rows = await _all(_sql.plan_of_session(connection, session_id=session_id))
+    rows = await _all(_sql.plan_of_session(db, session_id=session_id))
     return (
         Plan(rows[0]["status"], rows[0]["currency"], [_area(row) for row in rows]) if rows else None
     )
@@ -269,47 +265,43 @@ def _area(row: Record) -> AreaRow:
     )
 
 
-async def lock_session(connection: Connection, session_id: UUID) -> Record | None:
-    found: Record | None = await _sql.lock_session(connection, session_id=session_id)
+async def lock_session(tx: Connection, session_id: UUID) -> Record | None:
+    found: Record | None = await _sql.lock_session(tx, session_id=session_id)
     return found
 
 
-async def publish_session(connection: Connection, session_id: UUID) -> None:
-    await _sql.publish_session(connection, session_id=session_id)
+async def publish_session(tx: Connection, session_id: UUID) -> None:
+    await _sql.publish_session(tx, session_id=session_id)
 
 
-async def cancel_session(connection: Connection, session_id: UUID) -> UUID | None:
+async def cancel_session(tx: Connection, session_id: UUID) -> UUID | None:
     """Its show when it is cancelled only now."""
-    show_id: UUID | None = await _sql.cancel_session(connection, session_id=session_id)
+    show_id: UUID | None = await _sql.cancel_session(tx, session_id=session_id)
     return show_id
 
 
-async def update_session(
-    connection: Connection, session_id: UUID, *, status: str, **values: Any
-) -> bool:
+async def update_session(tx: Connection, session_id: UUID, *, status: str, **values: Any) -> bool:
     """Whether it still had that status."""
-    changed = await _sql.update_session(connection, session_id=session_id, status=status, **values)
+    changed = await _sql.update_session(tx, session_id=session_id, status=status, **values)
     return changed is not None
 
 
-async def lock_sessions_of_show(connection: Connection, show_id: UUID) -> list[Record]:
-    return await _all(_sql.lock_sessions_of_show(connection, show_id=show_id))
+async def lock_sessions_of_show(tx: Connection, show_id: UUID) -> list[Record]:
+    return await _all(_sql.lock_sessions_of_show(tx, show_id=show_id))
 
 
-async def delete_drafts(connection: Connection, session_ids: Sequence[UUID]) -> None:
+async def delete_drafts(tx: Connection, session_ids: Sequence[UUID]) -> None:
     """With their areas."""
-    await _sql.delete_areas(connection, session_ids=list(session_ids))
-    await _sql.delete_drafts(connection, session_ids=list(session_ids))
+    await _sql.delete_areas(tx, session_ids=list(session_ids))
+    await _sql.delete_drafts(tx, session_ids=list(session_ids))
 
 
-async def move_availability(
-    connection: Connection, deltas: Mapping[tuple[UUID, UUID], int]
-) -> set[UUID]:
+async def move_availability(tx: Connection, deltas: Mapping[tuple[UUID, UUID], int]) -> set[UUID]:
     """Adds seats taken (negative: given back) by session and area; returns the areas that exist."""
     ordered = sorted(deltas.items(), key=lambda item: item[0][1])
     rows = await _all(
         _sql.move_availability(
-            connection,
+            tx,
             session_ids=[session_id for (session_id, _), _ in ordered],
             area_ids=[area_id for (_, area_id), _ in ordered],
             deltas=[delta for _, delta in ordered],
@@ -318,8 +310,8 @@ async def move_availability(
     return {row["area_id"] for row in rows}
 
 
-async def ping(connection: Connection) -> None:
-    await connection.execute("SELECT 1")
+async def ping(db: Connection) -> None:
+    await db.execute("SELECT 1")
 
 
 async def _all(rows: Any) -> list[Record]:

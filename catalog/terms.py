@@ -65,8 +65,8 @@ class Terms:
 
     async def show(self, show_id: UUID) -> ShowTerms:
         """Raises NotFound."""
-        async with connection(self._pool) as lent:
-            row = await store.show_terms(lent, show_id)
+        async with connection(self._pool) as db:
+            row = await store.show_terms(db, show_id)
         if row is None:
             raise NotFound()
         return ShowTerms(**row)
@@ -79,9 +79,9 @@ class Terms:
         return await self._reads.call(session_id)
 
     async def _read_many(self, session_ids: Sequence[UUID]) -> list[Encoded | BaseException]:
-        async with connection(self._pool) as lent:
-            rows = await store.sessions(lent, session_ids)
-            areas = await store.areas_of_sessions(lent, list(rows))
+        async with connection(self._pool) as db:
+            rows = await store.sessions(db, session_ids)
+            areas = await store.areas_of_sessions(db, list(rows))
         return [
             encode(_terms_of(rows[one], areas[one])) if one in rows else NotFound()
             for one in session_ids
@@ -95,8 +95,8 @@ class Terms:
 
     async def _read_plan(self, session_id: UUID) -> tuple[Encoded, bool]:
         """The plan, and whether its session was still a draft when it was read."""
-        async with connection(self._pool) as lent:
-            found = await store.plan_of_session(lent, session_id)
+        async with connection(self._pool) as db:
+            found = await store.plan_of_session(db, session_id)
         if found is None:
             raise NotFound()
         plan = SeatPlan(

@@ -28,72 +28,68 @@ log = logs.get("catalog")
 FIELDS = ("name", "city", "address", "time_zone")
 
 
-async def list_venues(connection: Connection, page: int, page_size: int) -> VenueList:
+async def list_venues(db: Connection, page: int, page_size: int) -> VenueList:
     """All of them, by name."""
-    rows, total = await store.venues(connection, page, page_size)
+    rows, total = await store.venues(db, page, page_size)
     return VenueList([Venue(**row) for row in rows], page, page_size, total)
 
 
-async def create_venue(connection: Connection, viewer: Viewer, body: CreateVenue) -> Venue:
+async def create_venue(tx: Connection, viewer: Viewer, body: CreateVenue) -> Venue:
     values = {name: getattr(body, name) for name in FIELDS}
     venue = Venue(venue_id=uuid7(), **values)
-    await store.insert_venue(
-        connection, venue_id=venue.venue_id, created_by=viewer.user_id, **values
-    )
+    await store.insert_venue(tx, venue_id=venue.venue_id, created_by=viewer.user_id, **values)
     log.info("venue_created", venue=venue.venue_id)
     return venue
 
 
-async def change_venue(
-    connection: Connection, viewer: Viewer, venue_id: UUID, body: ChangeVenue
-) -> Venue:
+async def change_venue(tx: Connection, viewer: Viewer, venue_id: UUID, body: ChangeVenue) -> Venue:
     """Its name, city and address reach every page and every ticket sold from now on. The time zone
     changes until a session there has been published; drafts keep their moment, not their hour.
 
     Raises NotFound, TimeZoneFrozen.
     """
-    await _require_own(connection, viewer, venue_id)
-    await store.lock_shows_at_venue(connection, venue_id)
-    await store.lock_drafts_at_venue(connection, venue_id)
-    current = await _locked(connection, venue_id)
+    await _require_own(tx, viewer, venue_id)
+    await store.lock_shows_at_venue(tx, venue_id)
+    await store.lock_drafts_at_venue(tx, venue_id)
+    current = await _locked(tx, venue_id)
     wanted: dict[str, Any] = {
         name: current[name] if getattr(body, name) is UNSET else getattr(body, name)
         for name in FIELDS
     }
     if wanted["time_zone"] != current["time_zone"]:
-        if await store.was_published_at(connection, venue_id):
+        if await store.was_published_at(tx, venue_id):
             raise TimeZoneFrozen()
         zone = wanted["time_zone"]
-        drafts = await store.lock_drafts_at_venue(connection, venue_id)  # with the newest
+        drafts = await store.lock_drafts_at_venue(tx, venue_id)  # with the newest
         days = {draft["session_id"]: day_at(zone, draft["starts_at"]) for draft in drafts}
-        await store.move_days(connection, days)
-    await store.update_venue(connection, venue_id, **wanted)
+        await store.move_days(tx, days)
+    await store.update_venue(tx, venue_id, **wanted)
     if (wanted["name"], wanted["city"]) != (current["name"], current["city"]):
         await store.rename_venue_in_shows(
-            connection, venue_id, city_key=fold(wanted["city"]), name_key=fold(wanted["name"])
+            tx, venue_id, city_key=fold(wanted["city"]), name_key=fold(wanted["name"])
         )
     log.info("venue_changed", venue=venue_id)
     return Venue(venue_id=venue_id, **wanted)
 
 
-async def delete_venue(connection: Connection, viewer: Viewer, venue_id: UUID) -> None:
+async def delete_venue(tx: Connection, viewer: Viewer, venue_id: UUID) -> None:
     """One that no show names. Raises NotFound, VenueHasShows."""
-    await _require_own(connection, viewer, venue_id)
-    await _locked(connection, venue_id)
-    if await store.is_used(connection, venue_id):
+    await _require_own(tx, viewer, venue_id)
+    await _locked(tx, venue_id)
+    if await store.is_used(tx, venue_id):
         raise VenueHasShows()
-    await store.delete_venue(connection, venue_id)
+    await store.delete_venue(tx, venue_id)
     log.info("venue_deleted", venue=venue_id)
 
 
-async def _require_own(connection: Connection, viewer: Viewer, venue_id: UUID) -> None:
-    made_by = await store.maker_of_venue(connection, venue_id)
+async def _require_own(tx: Connection, viewer: Viewer, venue_id: UUID) -> None:
+    made_by = await store.maker_of_venue(tx, venue_id)
     if made_by is None or not viewer.owns(made_by):
         raise NotFound()
 
 
-async def _locked(connection: Connection, venue_id: UUID) -> Record:
-    venue = await store.lock_venue(connection, venue_id)
+async def _locked(tx: Connection, venue_id: UUID) -> Record:
+    venue = await store.lock_venue(tx, venue_id)
     if venue is None:  # somebody has just deleted it
         raise NotFound()
     return venue

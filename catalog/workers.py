@@ -37,8 +37,8 @@ async def _prune(pool: Pool, stop: asyncio.Event) -> None:
     failures = 0
     while not stop.is_set():
         try:
-            async with connection(pool) as lent:
-                await idempotency.prune_keys(lent)
+            async with connection(pool) as db:
+                await idempotency.prune_keys(db)
             failures = 0
         except Exception as failure:
             failures += 1

@@ -62,8 +62,8 @@ async def create_account(
     name = clean_name(full_name or email.partition("@")[0])
     password = acceptable_password(password, email=email)
     store = Store()
-    async with _pool(database_url) as pool, connection(pool) as acquired:
-        if not await store.email_is_taken(acquired, email):
+    async with _pool(database_url) as pool, connection(pool) as db:
+        if not await store.email_is_taken(db, email):
             account = NewAccount(
                 user_id=uuid7(),
                 email=email,
@@ -72,18 +72,18 @@ async def create_account(
                 locale=locale,
                 roles=sorted({EVERYBODY, role}),
             )
-            if await store.insert_account(acquired, account):
+            if await store.insert_account(db, account):
                 log.info("account_created", user=account.user_id, role=role)
                 return account.user_id
-        stored = await store.password_hash_of(acquired, email)
-        account_there = await store.find_account(acquired, email)
+        stored = await store.password_hash_of(db, email)
+        account_there = await store.find_account(db, email)
         has_it = account_there is not None and role in account_there.roles
         if not existing and not has_it and not _fits(stored, password):
             raise AnotherPassword(
                 f"There is an account {email} already, with another password: whoever made it would be"
                 f" given the role {role}. Say --existing if that is meant."
             )
-        user_id = await store.add_role(acquired, email, role)
+        user_id = await store.add_role(db, email, role)
     if user_id is None:
         raise AccountExists(f"There is an account {email} with the role {role} already.")
     log.info("role_added", user=user_id, role=role)
@@ -93,11 +93,11 @@ async def create_account(
 async def accounts_that_open(database_url: str, tries: Iterable[tuple[str, str]]) -> list[str]:
     """Of these addresses and passwords the addresses that one could log in with."""
     store = Store()
-    async with _pool(database_url) as pool, connection(pool) as acquired:
+    async with _pool(database_url) as pool, connection(pool) as db:
         found = []
         for email, password in tries:
-            account = await store.find_account(acquired, email)
-            stored = await store.password_hash_of(acquired, email)
+            account = await store.find_account(db, email)
+            stored = await store.password_hash_of(db, email)
             if account is not None and account.active and _fits(stored, password):
                 found.append(email)
         return found
@@ -144,11 +144,11 @@ async def make_buyers(
     store, run = Store(), uuid4().hex[:12]
     async with _pool(database_url) as pool:
         await keys.make_first_key(pool, store)
-        async with transaction(pool) as acquired:
-            key = keys.signing_key((await store.list_keys(acquired))[0])
+        async with transaction(pool) as tx:
+            key = keys.signing_key((await store.list_keys(tx))[0])
             buyers = [(uuid7(), uuid7()) for _ in range(count)]
             now_s = await store.copy_accounts_with_logins(
-                acquired,
+                tx,
                 buyers,
                 email_of=lambda number: f"{prefix}-{run}-{number}@{BUYER_DOMAIN}",
                 password_hash=UNUSABLE,
@@ -173,8 +173,8 @@ async def make_buyers(
 
 async def remove_buyers(database_url: str, *, prefix: str = BUYER_PREFIX) -> int:
     """Deletes the buyers whose addresses begin with `prefix`; returns how many there were."""
-    async with _pool(database_url) as pool, connection(pool) as acquired:
-        return await Store().delete_accounts_named(acquired, f"{prefix}-")
+    async with _pool(database_url) as pool, connection(pool) as db:
+        return await Store().delete_accounts_named(db, f"{prefix}-")
 
 
 @asynccontextmanager

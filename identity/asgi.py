@@ -29,8 +29,8 @@ def create_app(wiring: Wiring, *, passwords: HashingPool | None = None) -> Lites
 async def _ready(app: Litestar) -> dict[str, bool]:
     use_cases: UseCases = app.state.use_cases
     try:
-        async with connection(use_cases.pool) as acquired:
-            answered = await use_cases.store.answers(acquired)
+        async with connection(use_cases.pool) as db:
+            answered = await use_cases.store.answers(db)
     except Overloaded:  # Unavailable is one
         answered = False
     return {"postgresql": answered}

@@ -77,32 +77,32 @@ class Attempts:
         async with self._turns.of(budget):
             return await self._try(email, password, await self._look(email, budget), budget)
 
-    async def apply_outcome(self, acquired: Connection, verified: Verified) -> None:
+    async def apply_outcome(self, tx: Connection, verified: Verified) -> None:
         """Forgets the failures that a right password was counted with.
 
         Raises RateLimited, or InvalidCredentials when the password was changed meanwhile.
         """
         if not await self._password_store.hold_password(
-            acquired, verified.user_id, verified.password_version
+            tx, verified.user_id, verified.password_version
         ):
             raise InvalidCredentials()
-        await self.settle_count(acquired, verified)
+        await self.settle_count(tx, verified)
 
-    async def settle_count(self, acquired: Connection, verified: Verified) -> None:
+    async def settle_count(self, tx: Connection, verified: Verified) -> None:
         """`settle` for who has locked the account themselves. Raises RateLimited."""
-        seconds = await self._store.refused_for_s(acquired, verified.budget, self._limit)
+        seconds = await self._store.refused_for_s(tx, verified.budget, self._limit)
         if seconds is None:
             return
         _refuse_for(seconds)
-        await self._store.forget_failures(acquired, verified.budget)
+        await self._store.forget_failures(tx, verified.budget)
 
-    async def forget(self, acquired: Connection, email: str) -> None:
+    async def forget(self, db: Connection, email: str) -> None:
         """Whoever has the account's mail need not wait for those who guess at its password."""
-        await self._store.forget_failures(acquired, hash_of(email))
+        await self._store.forget_failures(db, hash_of(email))
 
     async def _look(self, email: str, budget: bytes) -> Credentials:
-        async with connection(self._pool) as acquired:
-            return await self._store.find_credentials(acquired, email, budget, self._limit)
+        async with connection(self._pool) as db:
+            return await self._store.find_credentials(db, email, budget, self._limit)
 
     async def _try(
         self, email: str, password: str, known: Credentials, budget: bytes
@@ -117,8 +117,8 @@ class Attempts:
         return Verified(known.user_id, email, known.roles, known.password_version, budget)
 
     async def _count_failure(self, budget: bytes, known: Credentials) -> None:
-        async with connection(self._pool) as acquired:
-            await self._store.count_failure(acquired, budget, self._limit)
+        async with connection(self._pool) as db:
+            await self._store.count_failure(db, budget, self._limit)
         if known.user_id is None:
             log.info("login_refused", reason="unknown_account")
         else:
@@ -131,8 +131,8 @@ class Attempts:
             return
         with contextlib.suppress(Overloaded):
             renewed = await self._passwords.hash(typed)
-            async with connection(self._pool) as acquired:
-                await self._store.replace_password_hash(acquired, user_id, stored, renewed)
+            async with connection(self._pool) as db:
+                await self._store.replace_password_hash(db, user_id, stored, renewed)
 
 
 def _refuse_for(seconds: float) -> None:

@@ -49,8 +49,8 @@ async def opened(wiring: Wiring, passwords: HashingPool | None = None) -> AsyncI
         issuer = Issuer(store, keys, access_token_ttl_s=settings.access_token_ttl_s)
         password_store = PasswordStore()
         attempts = Attempts(pool, store, password_store, hashing)
-        async with connection(pool) as acquired:
-            device_key = await password_store.get_device_key(acquired)
+        async with connection(pool) as db:
+            device_key = await password_store.get_device_key(db)
         devices = Devices(device_key, secure=settings.base_url.startswith("https://"))
         yield UseCases(
             pool=pool,

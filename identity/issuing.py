@@ -44,11 +44,11 @@ class Issuer:
         return await self._keys.signing_key()
 
     async def open_login(
-        self, connection: Connection, key: SigningKey, user_id: UUID, roles: Sequence[str]
+        self, tx: Connection, key: SigningKey, user_id: UUID, roles: Sequence[str]
     ) -> IssuedLogin:
         login_id, refresh_token = uuid7(), new_refresh_token()
         now_s = await self._store.insert_login(
-            connection,
+            tx,
             login_id=login_id,
             user_id=user_id,
             token_hash=hash_of(refresh_token),
@@ -60,7 +60,7 @@ class Issuer:
 
     async def continue_login(
         self,
-        connection: Connection,
+        tx: Connection,
         key: SigningKey,
         user_id: UUID,
         login_id: UUID,
@@ -69,7 +69,7 @@ class Issuer:
         """The next pair of a login; its roles are read anew each time."""
         refresh_token = new_refresh_token()
         now_s = await self._store.insert_refresh_token(
-            connection,
+            tx,
             login_id=login_id,
             token_hash=hash_of(refresh_token),
             idle_ttl_s=LOGIN_IDLE_TTL_S,

@@ -70,8 +70,8 @@ class Keys:
         return (await self._cache.get(None))[1]
 
     async def _read(self, _: None) -> tuple[SigningKey, Jwks]:
-        async with connection(self._pool) as acquired:
-            stored = await self._store.list_keys(acquired)
+        async with connection(self._pool) as db:
+            stored = await self._store.list_keys(db)
         return signing_key(stored[0]), Jwks([jwk_of(key.kid, key.public_key) for key in stored])
 
 
@@ -84,10 +84,10 @@ def signing_key(stored: StoredKey) -> SigningKey:
 
 async def make_first_key(pool: Pool, store: Store) -> None:
     """Once in a platform's life. Any number of processes may call it at the same time."""
-    async with transaction(pool) as acquired:
-        await store.lock_keys(acquired)
-        if not await store.list_keys(acquired):
-            await _insert_key(acquired, store, lead_s=0)
+    async with transaction(pool) as tx:
+        await store.lock_keys(tx)
+        if not await store.list_keys(tx):
+            await _insert_key(tx, store, lead_s=0)
 
 
 async def rotate(
@@ -97,12 +97,12 @@ async def rotate(
 
     access_token_ttl_s: the longest life of a token signed before.
     """
-    async with transaction(pool) as acquired:
-        await store.lock_keys(acquired)
-        first = not await store.list_keys(acquired)
-        rotation = await _insert_key(acquired, store, lead_s=0 if first else lead_s)
+    async with transaction(pool) as tx:
+        await store.lock_keys(tx)
+        first = not await store.list_keys(tx)
+        rotation = await _insert_key(tx, store, lead_s=0 if first else lead_s)
         await store.retire_keys_before(
-            acquired,
+            tx,
             successor=rotation.kid,
             signs_from=rotation.signs_from,
             token_ttl_s=access_token_ttl_s + RETIREMENT_MARGIN_S,
@@ -110,12 +110,12 @@ async def rotate(
     return rotation
 
 
-async def _insert_key(acquired: Connection, store: Store, *, lead_s: float) -> Rotation:
+async def _insert_key(tx: Connection, store: Store, *, lead_s: float) -> Rotation:
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
     kid = thumbprint(public)
     signs_from = await store.insert_key(
-        acquired,
+        tx,
         kid=kid,
         private_key=private.private_bytes_raw(),
         public_key=public,

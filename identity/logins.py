@@ -47,9 +47,9 @@ class Logins:
         if verified is None:
             raise InvalidCredentials()
         key = await self._issuer.signing_key()
-        async with transaction(self._pool) as acquired:
-            await self._attempts.apply_outcome(acquired, verified)
-            issued = await self._issuer.open_login(acquired, key, verified.user_id, verified.roles)
+        async with transaction(self._pool) as tx:
+            await self._attempts.apply_outcome(tx, verified)
+            issued = await self._issuer.open_login(tx, key, verified.user_id, verified.roles)
         log.info("logged_in", user=verified.user_id, login=issued.login_id)
         cookie = self._devices.remember(cookie, email, verified.password_version)
         return LoggedIn(issued.tokens, cookie)
@@ -57,8 +57,8 @@ class Logins:
     async def refresh(self, refresh_token: str) -> TokenPair:
         """A new pair for an unused token. Raises InvalidRefreshToken, RefreshTokenReused."""
         key = await self._issuer.signing_key()
-        async with transaction(self._pool) as acquired:
-            outcome = await self._rotate(acquired, hash_of(refresh_token), key)
+        async with transaction(self._pool) as tx:
+            outcome = await self._rotate(tx, hash_of(refresh_token), key)
         if isinstance(outcome, Problem):  # raised out here: the revocation is to be committed
             raise outcome
         log.info("refreshed", user=outcome.tokens.user_id, login=outcome.login_id)
@@ -66,40 +66,38 @@ class Logins:
 
     async def log_out(self, user_id: UUID, login_id: UUID) -> None:
         """Ends the login: its refresh tokens now, its access tokens where the gateway is told."""
-        async with transaction(self._pool) as acquired:
-            await self._revoke(acquired, user_id, login_id, "logout")
+        async with transaction(self._pool) as tx:
+            await self._revoke(tx, user_id, login_id, "logout")
         log.info("logged_out", user=user_id, login=login_id)
 
     async def _rotate(
-        self, acquired: Connection, token_hash: bytes, key: SigningKey
+        self, tx: Connection, token_hash: bytes, key: SigningKey
     ) -> IssuedLogin | Problem:
-        login = await self._store.lock_login_of_token(acquired, token_hash)
+        login = await self._store.lock_login_of_token(tx, token_hash)
         if login is None:
             return InvalidRefreshToken()
         if login.revoked_for == "reuse":  # so that the rightful owner learns why it ended
             return RefreshTokenReused(login.login_id)
         if login.revoked_for is not None or login.expired or not login.active:
             return InvalidRefreshToken()
-        if not await self._store.spend_refresh_token(acquired, token_hash):
-            return await self._refuse_spent(acquired, token_hash, login)
+        if not await self._store.spend_refresh_token(tx, token_hash):
+            return await self._refuse_spent(tx, token_hash, login)
         return await self._issuer.continue_login(
-            acquired, key, login.user_id, login.login_id, login.roles
+            tx, key, login.user_id, login.login_id, login.roles
         )
 
     async def _refuse_spent(
-        self, acquired: Connection, token_hash: bytes, login: LoginOfToken
+        self, tx: Connection, token_hash: bytes, login: LoginOfToken
     ) -> Problem:
-        if not await self._store.refresh_token_was_used(acquired, token_hash):
+        if not await self._store.refresh_token_was_used(tx, token_hash):
             return InvalidRefreshToken()  # unused, but too old
-        await self._revoke(acquired, login.user_id, login.login_id, "reuse")
+        await self._revoke(tx, login.user_id, login.login_id, "reuse")
         log.warning("refresh_token_reused", user=login.user_id, login=login.login_id)
         return RefreshTokenReused(login.login_id)
 
-    async def _revoke(
-        self, acquired: Connection, user_id: UUID, login_id: UUID, reason: str
-    ) -> None:
+    async def _revoke(self, tx: Connection, user_id: UUID, login_id: UUID, reason: str) -> None:
         await self._store.revoke_login(
-            acquired,
+            tx,
             login_id=login_id,
             user_id=user_id,
             reason=reason,

@@ -41,7 +41,7 @@ class PasswordStore:
 
     async def ask_for_link(
         self,
-        connection: Connection,
+        db: Connection,
         *,
         email: str,
         email_hash: bytes,
@@ -50,7 +50,7 @@ class PasswordStore:
     ) -> AskedLink:
         """Also writes the event, in the same statement, when there is a mail to be written."""
         row = await self._sql.ask_for_link(
-            connection,
+            db,
             email=email,
             email_hash=email_hash,
             reset_id=reset_id,
@@ -63,41 +63,41 @@ class PasswordStore:
         return AskedLink(**row)
 
     async def make_link(
-        self, connection: Connection, reset_id: UUID, token_hash: bytes, *, ttl_s: float
+        self, db: Connection, reset_id: UUID, token_hash: bytes, *, ttl_s: float
     ) -> UUID | None:
         """Whose it is; None when nobody waits for it any more."""
         user_id: UUID | None = await self._sql.make_link(
-            connection, reset_id=reset_id, token_hash=token_hash, ttl_s=ttl_s
+            db, reset_id=reset_id, token_hash=token_hash, ttl_s=ttl_s
         )
         return user_id
 
-    async def find_link(self, connection: Connection, token_hash: bytes) -> LinkOwner | None:
-        row = await self._sql.find_link(connection, token_hash=token_hash)
+    async def find_link(self, db: Connection, token_hash: bytes) -> LinkOwner | None:
+        row = await self._sql.find_link(db, token_hash=token_hash)
         return None if row is None else LinkOwner(**row)
 
-    async def use_link(self, connection: Connection, token_hash: bytes) -> bool:
+    async def use_link(self, tx: Connection, token_hash: bytes) -> bool:
         """False when it was used before, or comes too late."""
-        return await self._sql.use_link(connection, token_hash=token_hash) is not None
+        return await self._sql.use_link(tx, token_hash=token_hash) is not None
 
-    async def forget_links(self, connection: Connection, user_id: UUID) -> None:
-        await self._sql.forget_links(connection, user_id=user_id)
+    async def forget_links(self, tx: Connection, user_id: UUID) -> None:
+        await self._sql.forget_links(tx, user_id=user_id)
 
     async def set_password(
-        self, connection: Connection, user_id: UUID, password_hash: str, *, version: int | None
+        self, tx: Connection, user_id: UUID, password_hash: str, *, version: int | None
     ) -> ChangedPassword | None:
         """None when it is another one than `version` by now, or the account is closed."""
         row = await self._sql.set_password(
-            connection, user_id=user_id, password_hash=password_hash, version=version
+            tx, user_id=user_id, password_hash=password_hash, version=version
         )
         return None if row is None else ChangedPassword(**row)
 
-    async def hold_password(self, connection: Connection, user_id: UUID, version: int) -> bool:
+    async def hold_password(self, tx: Connection, user_id: UUID, version: int) -> bool:
         """Whether it is still that password; it stays it until the transaction has ended."""
-        return bool(await self._sql.hold_password(connection, user_id=user_id, version=version))
+        return bool(await self._sql.hold_password(tx, user_id=user_id, version=version))
 
     async def revoke_logins(
         self,
-        connection: Connection,
+        tx: Connection,
         user_id: UUID,
         *,
         kept: UUID | None,
@@ -105,13 +105,13 @@ class PasswordStore:
         until_s: float,
     ) -> list[EndedLogin]:
         rows = self._sql.revoke_logins(
-            connection, user_id=user_id, kept=kept, reason=reason, until_s=until_s
+            tx, user_id=user_id, kept=kept, reason=reason, until_s=until_s
         )
         return [EndedLogin(**row) async for row in rows]
 
-    async def insert_event(self, connection: Connection, event: PendingEvent) -> None:
+    async def insert_event(self, tx: Connection, event: PendingEvent) -> None:
         await self._sql.insert_event(
-            connection,
+            tx,
             event_id=event.id,
             type=event.type,
             subject=event.subject,
@@ -119,6 +119,6 @@ class PasswordStore:
             data=event.data.decode(),
         )
 
-    async def get_device_key(self, connection: Connection) -> bytes:
-        secret: bytes = await self._sql.get_device_key(connection)
+    async def get_device_key(self, db: Connection) -> bytes:
+        secret: bytes = await self._sql.get_device_key(db)
         return secret

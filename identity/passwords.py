@@ -79,9 +79,9 @@ class Passwords:
     async def ask_for_link(self, body: ForgotPassword) -> None:
         """Has a link mailed, if there is such an account and its mails are not too many. Says nothing."""
         email = normalise_email(body.email)
-        async with connection(self._pool) as acquired:
+        async with connection(self._pool) as db:
             asked = await self._password_store.ask_for_link(
-                acquired, email=email, email_hash=hash_of(email), reset_id=uuid4(), mails=MAILS
+                db, email=email, email_hash=hash_of(email), reset_id=uuid4(), mails=MAILS
             )
         if asked.user_id is None:
             log.info("password_link_refused", reason="unknown_account")
@@ -93,9 +93,9 @@ class Passwords:
     async def make_link(self, reset_id: UUID) -> PasswordLink:
         """For the mail that is being written. Raises NotFound when nobody waits for it any more."""
         token = new_link_token()
-        async with connection(self._pool) as acquired:
+        async with connection(self._pool) as db:
             user_id = await self._password_store.make_link(
-                acquired, reset_id, hash_of(token), ttl_s=LINK_TTL_S
+                db, reset_id, hash_of(token), ttl_s=LINK_TTL_S
             )
         if user_id is None:
             raise NotFound()
@@ -106,23 +106,23 @@ class Passwords:
         """A new login; all others end. Raises LinkExpired, ValidationFailed, Overloaded."""
         token_hash = hash_of(body.token)
         async with self._turns.of(token_hash):
-            async with connection(self._pool) as acquired:
-                owner = await self._password_store.find_link(acquired, token_hash)
+            async with connection(self._pool) as db:
+                owner = await self._password_store.find_link(db, token_hash)
             if owner is None:
                 raise LinkExpired()
             password = acceptable_password(body.password, email=owner.email)
             password_hash = await self._hashing.hash(password)
             key = await self._issuer.signing_key()
-            async with transaction(self._pool) as acquired:
+            async with transaction(self._pool) as tx:
                 changed = await self._password_store.set_password(
-                    acquired, owner.user_id, password_hash, version=None
+                    tx, owner.user_id, password_hash, version=None
                 )
-                used = await self._password_store.use_link(acquired, token_hash)
+                used = await self._password_store.use_link(tx, token_hash)
                 if changed is None or not used:
                     raise LinkExpired()
-                ended = await self._follow(acquired, owner.user_id, kept=None, by_link=True)
-                await self._attempts.forget(acquired, changed.email)
-                issued = await self._issuer.open_login(acquired, key, owner.user_id, changed.roles)
+                ended = await self._follow(tx, owner.user_id, kept=None, by_link=True)
+                await self._attempts.forget(tx, changed.email)
+                issued = await self._issuer.open_login(tx, key, owner.user_id, changed.roles)
         log.info("password_reset", user=owner.user_id, login=issued.login_id, ended=len(ended))
         device = self._devices.remember(cookie, changed.email, changed.password_version)
         return Reset(LoggedIn(issued.tokens, device), ended)
@@ -132,8 +132,8 @@ class Passwords:
     ) -> Changed:
         """All logins end but this one. Raises InvalidCredentials for a wrong current password, which counts
         as a failed login does, InvalidToken when this login has ended, ValidationFailed, RateLimited."""
-        async with connection(self._pool) as acquired:
-            account = await self._store.get_own_account(acquired, user_id, login_id)
+        async with connection(self._pool) as db:
+            account = await self._store.get_own_account(db, user_id, login_id)
         if account is None:
             raise InvalidToken("This login has ended.")
         password = acceptable_password(body.password, email=account.email)
@@ -143,25 +143,25 @@ class Passwords:
         if verified is None:
             raise InvalidCredentials("The current password is wrong.")
         password_hash = await self._hashing.hash(password)
-        async with transaction(self._pool) as acquired:
+        async with transaction(self._pool) as tx:
             changed = await self._password_store.set_password(
-                acquired, user_id, password_hash, version=verified.password_version
+                tx, user_id, password_hash, version=verified.password_version
             )
             if changed is None:
                 raise InvalidCredentials("The password has just been changed.")
-            await self._attempts.settle_count(acquired, verified)
-            ended = await self._follow(acquired, user_id, kept=login_id, by_link=False)
+            await self._attempts.settle_count(tx, verified)
+            ended = await self._follow(tx, user_id, kept=login_id, by_link=False)
         log.info("password_changed", user=user_id, login=login_id, ended=len(ended))
         device = self._devices.remember(cookie, changed.email, changed.password_version)
         return Changed(ended, device)
 
     async def _follow(
-        self, acquired: Connection, user_id: UUID, *, kept: UUID | None, by_link: bool
+        self, tx: Connection, user_id: UUID, *, kept: UUID | None, by_link: bool
     ) -> list[EndedLogin]:
         """What a new password brings about, in its transaction: links die, logins end, its owner is told."""
-        await self._password_store.forget_links(acquired, user_id)
+        await self._password_store.forget_links(tx, user_id)
         event = pending(PASSWORD_CHANGED, str(user_id), PasswordChanged(user_id, by_link))
-        await self._password_store.insert_event(acquired, event)
+        await self._password_store.insert_event(tx, event)
         return await self._password_store.revoke_logins(
-            acquired, user_id, kept=kept, reason="password", until_s=self._issuer.revoked_for_s
+            tx, user_id, kept=kept, reason="password", until_s=self._issuer.revoked_for_s
         )

@@ -28,8 +28,8 @@ class Profiles:
     async def read_own(self, user_id: UUID, login_id: UUID) -> Account:
         """Raises InvalidToken when that login has ended, though its token has not expired."""
         started = time.perf_counter()
-        async with connection(self._pool) as acquired:
-            account = await self._store.get_own_account(acquired, user_id, login_id)
+        async with connection(self._pool) as db:
+            account = await self._store.get_own_account(db, user_id, login_id)
         if account is None:
             raise InvalidToken("This login has ended.")
         _log_read(user_id, started)
@@ -38,8 +38,8 @@ class Profiles:
     async def find(self, email: str) -> Account:
         """For other services, by address. Raises NotFound, or ValidationFailed when it is none."""
         started = time.perf_counter()
-        async with connection(self._pool) as acquired:
-            account = await self._store.find_account(acquired, normalise_email(email))
+        async with connection(self._pool) as db:
+            account = await self._store.find_account(db, normalise_email(email))
         if account is None:
             raise NotFound()
         _log_read(account.user_id, started)
@@ -48,9 +48,9 @@ class Profiles:
     async def look_up(self, asked: Sequence[AccountLookup]) -> list[Account | None]:
         """For other services, many at once; told under the request that needs it, once for a list."""
         started = time.perf_counter()
-        async with connection(self._pool) as acquired:
+        async with connection(self._pool) as db:
             wanted = {one.user_id for one in asked}
-            found = await self._store.get_accounts(acquired, sorted(wanted))
+            found = await self._store.get_accounts(db, sorted(wanted))
         for (request_id, span), users in _by_request(asked).items():
             token = CURRENT.set(RequestContext(request_id, span))
             _log_read(users[0], started) if len(users) == 1 else _log_list(len(users), started)
@@ -63,9 +63,9 @@ class Profiles:
         locale = None if change.locale is UNSET else change.locale
         set_phone = change.phone is not UNSET
         phone = None if change.phone is UNSET else clean_phone(change.phone)
-        async with connection(self._pool) as acquired:
+        async with connection(self._pool) as db:
             account = await self._store.change_account(
-                acquired,
+                db,
                 user_id,
                 login_id,
                 full_name=full_name,

@@ -78,9 +78,9 @@ class Registrations:
         """Raises ValidationFailed, EmailTaken, IdempotencyKeyReused, IdempotencyInFlight, Overloaded."""
         email, full_name = normalise_email(body.email), clean_name(body.full_name)
         password = acceptable_password(body.password, email=email)
-        async with connection(self._pool) as acquired:
-            earlier = await self._find(acquired, caller)
-            if earlier is None and await self._store.email_is_taken(acquired, email):
+        async with connection(self._pool) as db:
+            earlier = await self._find(db, caller)
+            if earlier is None and await self._store.email_is_taken(db, email):
                 raise EmailTaken()
         if earlier is None:
             account = NewAccount(
@@ -98,33 +98,31 @@ class Registrations:
             earlier = made  # this client was first with this key while we hashed
         return await self._replay(earlier, email, full_name, body.password, caller)
 
-    async def _find(self, acquired: Connection, caller: Caller) -> Registration | None:
+    async def _find(self, db: Connection, caller: Caller) -> Registration | None:
         if caller.key is None:
             return None
-        return await self._store.find_registration(acquired, caller.hash, caller.key)
+        return await self._store.find_registration(db, caller.hash, caller.key)
 
     async def _insert(self, account: NewAccount, caller: Caller) -> TokenPair | Registration:
         signing_key = await self._issuer.signing_key()
-        async with transaction(self._pool) as acquired:
+        async with transaction(self._pool) as tx:
             if caller.key is not None:
-                if not await self._store.lock_registration_key(acquired, caller.hash, caller.key):
+                if not await self._store.lock_registration_key(tx, caller.hash, caller.key):
                     raise IdempotencyInFlight()
-                earlier = await self._find(acquired, caller)
+                earlier = await self._find(tx, caller)
                 if earlier is not None:
                     return earlier
-            if not await self._store.insert_account(acquired, account):
+            if not await self._store.insert_account(tx, account):
                 raise EmailTaken()
             if caller.key is not None:
                 await self._store.insert_registration(
-                    acquired,
+                    tx,
                     caller_hash=caller.hash,
                     key=caller.key,
                     body_hash=_body_hash(account.email, account.full_name),
                     user_id=account.user_id,
                 )
-            issued = await self._issuer.open_login(
-                acquired, signing_key, account.user_id, account.roles
-            )
+            issued = await self._issuer.open_login(tx, signing_key, account.user_id, account.roles)
         log.info("registered", user=account.user_id, login=issued.login_id)
         return issued.tokens
 
@@ -138,9 +136,9 @@ class Registrations:
         if verified is None:
             raise IdempotencyKeyReused()
         key = await self._issuer.signing_key()
-        async with transaction(self._pool) as acquired:
-            await self._attempts.apply_outcome(acquired, verified)
-            issued = await self._issuer.open_login(acquired, key, verified.user_id, verified.roles)
+        async with transaction(self._pool) as tx:
+            await self._attempts.apply_outcome(tx, verified)
+            issued = await self._issuer.open_login(tx, key, verified.user_id, verified.roles)
         log.info("registration_replayed", user=verified.user_id, login=issued.login_id)
         cookie = self._devices.remember(caller.cookie, email, verified.password_version)
         return Registered(LoggedIn(issued.tokens, cookie), replayed=True)

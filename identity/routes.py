@@ -244,8 +244,8 @@ class InternalController(Controller):
 
     @get("/revoked-logins", operation_id="list_revoked_logins", opt=access(INTERNAL))
     async def list_revoked_logins(self, use_cases: Served) -> RevokedLogins:
-        async with connection(use_cases.pool) as acquired:
-            return RevokedLogins(await use_cases.store.list_revoked_logins(acquired))
+        async with connection(use_cases.pool) as db:
+            return RevokedLogins(await use_cases.store.list_revoked_logins(db))
 
 
 def _cookie(request: Asked, use_cases: UseCases) -> str | None:

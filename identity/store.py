@@ -77,40 +77,38 @@ class Store:
     def __init__(self) -> None:
         self._sql = load_queries(QUERIES)
 
-    async def answers(self, connection: Connection) -> bool:
-        return bool(await self._sql.answer(connection))
+    async def answers(self, db: Connection) -> bool:
+        return bool(await self._sql.answer(db))
 
     # accounts
 
-    async def insert_account(self, connection: Connection, account: NewAccount) -> bool:
+    async def insert_account(self, db: Connection, account: NewAccount) -> bool:
         """False when the address is taken."""
-        made = await self._sql.insert_account(connection, **msgspec.structs.asdict(account))
+        made = await self._sql.insert_account(db, **msgspec.structs.asdict(account))
         return made is not None
 
-    async def email_is_taken(self, connection: Connection, email: str) -> bool:
-        return bool(await self._sql.email_is_taken(connection, email=email))
+    async def email_is_taken(self, db: Connection, email: str) -> bool:
+        return bool(await self._sql.email_is_taken(db, email=email))
 
-    async def find_account(self, connection: Connection, email: str) -> Account | None:
-        return _account(await self._sql.find_account(connection, email=email))
+    async def find_account(self, db: Connection, email: str) -> Account | None:
+        return _account(await self._sql.find_account(db, email=email))
 
-    async def get_accounts(
-        self, connection: Connection, user_ids: Sequence[UUID]
-    ) -> dict[UUID, Account]:
+    async def get_accounts(self, db: Connection, user_ids: Sequence[UUID]) -> dict[UUID, Account]:
         """Those that exist, by id."""
-        rows = self._sql.get_accounts(connection, user_ids=list(user_ids))
+        rows = self._sql.get_accounts(db, user_ids=list(user_ids))
         found = [_account(row) async for row in rows]
         return {account.user_id: account for account in found if account is not None}
 
     async def get_own_account(
-        self, connection: Connection, user_id: UUID, login_id: UUID
+        self, db: Connection, user_id: UUID, login_id: UUID
     ) -> Account | None:
         """None as well when that login has been ended."""
-        row = await self._sql.get_own_account(connection, user_id=user_id, login_id=login_id)
+        row = await self._sql.get_own_account(db, user_id=user_id, login_id=login_id)
         return _account(row)
 
     async def change_account(
         self,
-        connection: Connection,
+        db: Connection,
         user_id: UUID,
         login_id: UUID,
         *,
@@ -120,7 +118,7 @@ class Store:
         phone: str | None,
     ) -> Account | None:
         row = await self._sql.change_account(
-            connection,
+            db,
             user_id=user_id,
             login_id=login_id,
             full_name=full_name,
@@ -131,26 +129,26 @@ class Store:
         return _account(row)
 
     async def replace_password_hash(
-        self, connection: Connection, user_id: UUID, old_hash: str, new_hash: str
+        self, db: Connection, user_id: UUID, old_hash: str, new_hash: str
     ) -> None:
         await self._sql.replace_password_hash(
-            connection, user_id=user_id, old_hash=old_hash, new_hash=new_hash
+            db, user_id=user_id, old_hash=old_hash, new_hash=new_hash
         )
 
-    async def password_hash_of(self, connection: Connection, email: str) -> str | None:
-        stored: str | None = await self._sql.password_hash_of(connection, email=email)
+    async def password_hash_of(self, db: Connection, email: str) -> str | None:
+        stored: str | None = await self._sql.password_hash_of(db, email=email)
         return stored
 
-    async def add_role(self, connection: Connection, email: str, role: str) -> UUID | None:
-        user_id: UUID | None = await self._sql.add_role(connection, email=email, role=role)
+    async def add_role(self, db: Connection, email: str, role: str) -> UUID | None:
+        user_id: UUID | None = await self._sql.add_role(db, email=email, role=role)
         return user_id
 
-    async def delete_accounts_named(self, connection: Connection, prefix: str) -> int:
-        return _count(await self._sql.delete_accounts_named(connection, prefix=prefix))
+    async def delete_accounts_named(self, db: Connection, prefix: str) -> int:
+        return _count(await self._sql.delete_accounts_named(db, prefix=prefix))
 
     async def copy_accounts_with_logins(
         self,
-        connection: Connection,
+        tx: Connection,
         buyers: Sequence[tuple[UUID, UUID]],
         *,
         email_of: Callable[[int], str],
@@ -159,9 +157,9 @@ class Store:
         login_ttl_s: float,
     ) -> float:
         """Customers and one login each by COPY: (user_id, login_id). PostgreSQL's now, Unix seconds."""
-        now: datetime = await connection.fetchval("SELECT now()")
+        now: datetime = await tx.fetchval("SELECT now()")
         ends = now + timedelta(seconds=login_ttl_s)
-        await connection.copy_records_to_table(
+        await tx.copy_records_to_table(
             "accounts",
             columns=["user_id", "email", "password_hash", "full_name", "locale", "roles"],
             records=[
@@ -169,7 +167,7 @@ class Store:
                 for number, (user_id, _) in enumerate(buyers, 1)
             ],
         )
-        await connection.copy_records_to_table(
+        await tx.copy_records_to_table(
             "logins",
             columns=["login_id", "user_id", "expires_at"],
             records=[(login_id, user_id, ends) for user_id, login_id in buyers],
@@ -178,22 +176,18 @@ class Store:
 
     # registrations
 
-    async def lock_registration_key(
-        self, connection: Connection, caller_hash: bytes, key: str
-    ) -> bool:
-        return bool(
-            await self._sql.lock_registration_key(connection, caller_hash=caller_hash, key=key)
-        )
+    async def lock_registration_key(self, tx: Connection, caller_hash: bytes, key: str) -> bool:
+        return bool(await self._sql.lock_registration_key(tx, caller_hash=caller_hash, key=key))
 
     async def find_registration(
-        self, connection: Connection, caller_hash: bytes, key: str
+        self, db: Connection, caller_hash: bytes, key: str
     ) -> Registration | None:
-        row = await self._sql.find_registration(connection, caller_hash=caller_hash, key=key)
+        row = await self._sql.find_registration(db, caller_hash=caller_hash, key=key)
         return None if row is None else Registration(**row)
 
     async def insert_registration(
         self,
-        connection: Connection,
+        tx: Connection,
         *,
         caller_hash: bytes,
         key: str,
@@ -201,16 +195,16 @@ class Store:
         user_id: UUID,
     ) -> None:
         await self._sql.insert_registration(
-            connection, caller_hash=caller_hash, key=key, body_hash=body_hash, user_id=user_id
+            tx, caller_hash=caller_hash, key=key, body_hash=body_hash, user_id=user_id
         )
 
     # failed attempts
 
     async def find_credentials(
-        self, connection: Connection, email: str, budget: bytes, limit: FailureLimit
+        self, db: Connection, email: str, budget: bytes, limit: FailureLimit
     ) -> Credentials:
         row = await self._sql.find_credentials(
-            connection,
+            db,
             email=email,
             budget=budget,
             window_s=limit.window_s,
@@ -225,36 +219,34 @@ class Store:
             row["refused_for_s"],
         )
 
-    async def count_failure(
-        self, connection: Connection, budget: bytes, limit: FailureLimit
-    ) -> None:
+    async def count_failure(self, db: Connection, budget: bytes, limit: FailureLimit) -> None:
         await self._sql.count_failure(
-            connection,
+            db,
             budget=budget,
             window_s=limit.window_s,
             spacing_s=limit.spacing_s,
         )
 
     async def refused_for_s(
-        self, connection: Connection, budget: bytes, limit: FailureLimit
+        self, tx: Connection, budget: bytes, limit: FailureLimit
     ) -> float | None:
         """None when no failure is remembered; seconds to wait when above zero."""
         seconds: float | None = await self._sql.refused_for_s(
-            connection,
+            tx,
             budget=budget,
             window_s=limit.window_s,
             spacing_s=limit.spacing_s,
         )
         return seconds
 
-    async def forget_failures(self, connection: Connection, budget: bytes) -> None:
-        await self._sql.forget_failures(connection, budget=budget)
+    async def forget_failures(self, db: Connection, budget: bytes) -> None:
+        await self._sql.forget_failures(db, budget=budget)
 
     # logins
 
     async def insert_login(
         self,
-        connection: Connection,
+        tx: Connection,
         *,
         login_id: UUID,
         user_id: UUID,
@@ -264,7 +256,7 @@ class Store:
     ) -> float:
         """PostgreSQL's now, in Unix seconds: when the login's tokens are issued."""
         row = await self._sql.insert_login(
-            connection,
+            tx,
             login_id=login_id,
             user_id=user_id,
             token_hash=token_hash,
@@ -273,53 +265,51 @@ class Store:
         )
         return float(row["now_s"])
 
-    async def lock_login_of_token(
-        self, connection: Connection, token_hash: bytes
-    ) -> LoginOfToken | None:
-        row = await self._sql.lock_login_of_token(connection, token_hash=token_hash)
+    async def lock_login_of_token(self, tx: Connection, token_hash: bytes) -> LoginOfToken | None:
+        row = await self._sql.lock_login_of_token(tx, token_hash=token_hash)
         return None if row is None else LoginOfToken(**row)
 
-    async def spend_refresh_token(self, connection: Connection, token_hash: bytes) -> bool:
+    async def spend_refresh_token(self, tx: Connection, token_hash: bytes) -> bool:
         """Whether it was unused and in time, and now is used."""
-        spent = await self._sql.spend_refresh_token(connection, token_hash=token_hash)
+        spent = await self._sql.spend_refresh_token(tx, token_hash=token_hash)
         return spent is not None
 
-    async def refresh_token_was_used(self, connection: Connection, token_hash: bytes) -> bool:
-        return bool(await self._sql.refresh_token_was_used(connection, token_hash=token_hash))
+    async def refresh_token_was_used(self, tx: Connection, token_hash: bytes) -> bool:
+        return bool(await self._sql.refresh_token_was_used(tx, token_hash=token_hash))
 
     async def insert_refresh_token(
-        self, connection: Connection, *, login_id: UUID, token_hash: bytes, idle_ttl_s: float
+        self, tx: Connection, *, login_id: UUID, token_hash: bytes, idle_ttl_s: float
     ) -> float:
         """PostgreSQL's now, in Unix seconds."""
         row = await self._sql.insert_refresh_token(
-            connection, login_id=login_id, token_hash=token_hash, idle_ttl_s=idle_ttl_s
+            tx, login_id=login_id, token_hash=token_hash, idle_ttl_s=idle_ttl_s
         )
         return float(row["now_s"])
 
     async def revoke_login(
-        self, connection: Connection, *, login_id: UUID, user_id: UUID, reason: str, until_s: float
+        self, tx: Connection, *, login_id: UUID, user_id: UUID, reason: str, until_s: float
     ) -> bool:
         """False when there is no such login (any more)."""
         found = await self._sql.revoke_login(
-            connection, login_id=login_id, user_id=user_id, reason=reason, until_s=until_s
+            tx, login_id=login_id, user_id=user_id, reason=reason, until_s=until_s
         )
         return found is not None
 
-    async def list_revoked_logins(self, connection: Connection) -> list[RevokedLogin]:
-        rows = self._sql.list_revoked_logins(connection)
+    async def list_revoked_logins(self, db: Connection) -> list[RevokedLogin]:
+        rows = self._sql.list_revoked_logins(db)
         return [RevokedLogin(row["login_id"], row["revoked_until"]) async for row in rows]
 
     # keys
 
-    async def lock_keys(self, connection: Connection) -> None:
-        await self._sql.lock_keys(connection)
+    async def lock_keys(self, tx: Connection) -> None:
+        await self._sql.lock_keys(tx)
 
-    async def list_keys(self, connection: Connection) -> list[StoredKey]:
-        return [StoredKey(**row) async for row in self._sql.list_keys(connection)]
+    async def list_keys(self, db: Connection) -> list[StoredKey]:
+        return [StoredKey(**row) async for row in self._sql.list_keys(db)]
 
     async def insert_key(
         self,
-        connection: Connection,
+        tx: Connection,
         *,
         kid: str,
         private_key: bytes,
@@ -328,15 +318,15 @@ class Store:
     ) -> datetime:
         """When it begins to sign."""
         signs_from: datetime = await self._sql.insert_key(
-            connection, kid=kid, private_key=private_key, public_key=public_key, lead_s=lead_s
+            tx, kid=kid, private_key=private_key, public_key=public_key, lead_s=lead_s
         )
         return signs_from
 
     async def retire_keys_before(
-        self, connection: Connection, *, successor: str, signs_from: datetime, token_ttl_s: float
+        self, tx: Connection, *, successor: str, signs_from: datetime, token_ttl_s: float
     ) -> None:
         await self._sql.retire_keys_before(
-            connection,
+            tx,
             successor=successor,
             successor_signs_from=signs_from,
             token_ttl_s=token_ttl_s,
@@ -344,10 +334,10 @@ class Store:
 
     # what has run out
 
-    async def prune_logins(self, connection: Connection, portion: int) -> int:
-        return _count(await self._sql.prune_logins(connection, portion=portion))
+    async def prune_logins(self, db: Connection, portion: int) -> int:
+        return _count(await self._sql.prune_logins(db, portion=portion))
 
-    async def prune_small_things(self, connection: Connection) -> int:
+    async def prune_small_things(self, db: Connection) -> int:
         """Retired keys, forgotten failures and mails, old links and idempotency keys; how many rows went."""
         prunes: Sequence[Any] = (
             self._sql.prune_keys,
@@ -356,7 +346,7 @@ class Store:
             self._sql.prune_links,
             self._sql.prune_mail_counts,
         )
-        return sum([_count(await prune(connection)) for prune in prunes])
+        return sum([_count(await prune(db)) for prune in prunes])
 
 
 def _account(row: asyncpg.Record | None) -> Account | None:

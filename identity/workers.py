@@ -56,11 +56,11 @@ async def _round(database_url: str, store: Store) -> None:
 async def prune(pool: Pool, store: Store) -> int:
     """Deletes what has run out: logins with their refresh tokens, keys, failures, old idempotency
     keys. Returns how many rows went."""
-    async with connection(pool) as acquired:
-        deleted = await store.prune_small_things(acquired)
+    async with connection(pool) as db:
+        deleted = await store.prune_small_things(db)
         portion = PRUNE_PORTION
         while portion == PRUNE_PORTION:
-            portion = await store.prune_logins(acquired, PRUNE_PORTION)
+            portion = await store.prune_logins(db, PRUNE_PORTION)
             deleted += portion
     if deleted:
         log.info("pruned", rows=deleted)

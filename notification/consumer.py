@@ -8,7 +8,7 @@ from notification.messages.planning import plan_messages
 from notification.webhooks.planning import plan_deliveries
 
 
-async def take_effect(held: Connection, events: Sequence[Event]) -> None:
+async def take_effect(tx: Connection, events: Sequence[Event]) -> None:
     """chassis.events.inbox's `apply`: messages to buyers, deliveries to organizers' systems."""
-    await plan_messages(held, events)
-    await plan_deliveries(held, events)
+    await plan_messages(tx, events)
+    await plan_deliveries(tx, events)

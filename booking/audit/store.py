@@ -34,9 +34,9 @@ async def broken(
 
     grace_s: how long after its end a hold may last.  patience_s: how long events and payments wait.
     """
-    async with connection(pool) as one:
+    async with connection(pool) as db:
         found = getattr(queries, f"audit_{invariant}")(
-            one,
+            db,
             grace=timedelta(seconds=grace_s),
             patience=timedelta(seconds=patience_s),
             limit=limit,

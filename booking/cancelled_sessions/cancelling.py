@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from booking.cancelled_sessions import store as stored
+from booking.cancelled_sessions import store
 from booking.cancelled_sessions.store import OpenCancellation
 from booking.cancelled_sessions.wire import CancellationProgress, CancelSession, progress_answer
 from booking.clients.catalog import Sessions
@@ -22,7 +22,7 @@ from booking.domain.seating import Seating
 from booking.events.store import tell
 from booking.orders.cancelling import cancel_and_tell, release_holds
 from booking.orders.records import CancelledOrder
-from booking.refunds import store as stored_refunds
+from booking.refunds import store as refund_store
 from booking.refunds.granting import (
     ANY_HOLDER_STATES,
     FreedSeats,
@@ -76,13 +76,13 @@ class SessionCancelling:
         ended: list[CancelledOrder] = []
         begun: list[UUID] = []
 
-        async def effect(one: Connection) -> CancellationProgress:
+        async def effect(tx: Connection) -> CancellationProgress:
             ended.clear()
             begun.clear()
-            if await self._begin(one, principal, terms, wanted.reason):
+            if await self._begin(tx, principal, terms, wanted.reason):
                 begun.append(session_id)
-                ended.extend(await self._close(one, terms, seating, wanted.reason))
-            return await _progress(one, session_id)
+                ended.extend(await self._close(tx, terms, seating, wanted.reason))
+            return await _progress(tx, session_id)
 
         answer = await self._once(principal, session_id, wanted, key, effect)
         if begun:
@@ -110,7 +110,7 @@ class SessionCancelling:
                     status=202,
                     effect=effect,
                 )
-            except stored.LocksCrossed:
+            except store.LocksCrossed:
                 log.warning("session_cancelling_repeated", session=session_id)
         raise Overloaded("Too many payments of this session are under way; try again.")
 
@@ -121,13 +121,13 @@ class SessionCancelling:
         return terms
 
     async def _begin(
-        self, one: Connection, principal: Principal, terms: SessionTerms, reason: str
+        self, tx: Connection, principal: Principal, terms: SessionTerms, reason: str
     ) -> bool:
         after = timedelta(days=CANCELLABLE_DAYS_AFTER_START)
-        if await stored.is_session_over(one, terms.starts_at, after):
+        if await store.is_session_over(tx, terms.starts_at, after):
             raise SessionOver()
-        return await stored.begin_cancellation(
-            one,
+        return await store.begin_cancellation(
+            tx,
             session_id=terms.session_id,
             organizer_id=terms.organizer_id,
             requested_by=principal.user_id,
@@ -136,16 +136,16 @@ class SessionCancelling:
         )
 
     async def _close(
-        self, one: Connection, terms: SessionTerms, seating: Seating, reason: str
+        self, tx: Connection, terms: SessionTerms, seating: Seating, reason: str
     ) -> list[CancelledOrder]:
         """Ends what is unpaid and blocks what is not sold.
 
         Orders are locked before claims, as payments do. Whoever was placing one meanwhile is waited for
         by its claims; such an order is there when the seats are closed, and is ended last.
         """
-        ended = await self._end_unpaid(one, terms.session_id, reason)
-        await stored.close_seats(one, terms.session_id, seating.seat_ids())
-        ended += await self._end_unpaid(one, terms.session_id, reason)
+        ended = await self._end_unpaid(tx, terms.session_id, reason)
+        await store.close_seats(tx, terms.session_id, seating.seat_ids())
+        ended += await self._end_unpaid(tx, terms.session_id, reason)
         told = SessionCancelled(
             session_id=terms.session_id,
             organizer_id=terms.organizer_id,
@@ -155,19 +155,19 @@ class SessionCancelling:
             time_zone=terms.time_zone,
             reason=reason,
         )
-        await tell(one, [], [pending(SESSION_CANCELLED, str(terms.session_id), told)])
+        await tell(tx, [], [pending(SESSION_CANCELLED, str(terms.session_id), told)])
         return ended
 
     async def _end_unpaid(
-        self, one: Connection, session_id: UUID, reason: str
+        self, tx: Connection, session_id: UUID, reason: str
     ) -> list[CancelledOrder]:
-        orders = await stored.lock_pending_orders(one, session_id)
-        return await cancel_and_tell(one, orders, "session_cancelled", reason) if orders else []
+        orders = await store.lock_pending_orders(tx, session_id)
+        return await cancel_and_tell(tx, orders, "session_cancelled", reason) if orders else []
 
     async def progress(self, principal: Principal, session_id: UUID) -> CancellationProgress:
         """Raises NotFound also for a session that is not cancelled."""
-        async with connection(self._pool) as one:
-            found = await stored.get_progress(one, session_id)
+        async with connection(self._pool) as db:
+            found = await store.get_progress(db, session_id)
         if found is None or not (
             "admin" in principal.roles or found.organizer_id == principal.user_id
         ):
@@ -176,8 +176,8 @@ class SessionCancelling:
 
     async def work_off(self, *, orders_max: int = ORDERS_A_BATCH) -> int:
         """A batch of every cancelled session that is not through; how many orders were refunded."""
-        async with connection(self._pool) as one:
-            unfinished = await stored.open_cancellations(one, limit=SESSIONS_A_ROUND)
+        async with connection(self._pool) as db:
+            unfinished = await store.open_cancellations(db, limit=SESSIONS_A_ROUND)
         return sum([await self._work_off_one(session, orders_max) for session in unfinished])
 
     async def _work_off_one(self, session: OpenCancellation, orders_max: int) -> int:
@@ -185,8 +185,8 @@ class SessionCancelling:
         try:
             if session.catalog_told is None:
                 await self._tell_catalog(session.session_id)
-            async with transaction(self._pool) as one:  # there is none: for the day when one is
-                ended = await self._end_unpaid(one, session.session_id, session.reason)
+            async with transaction(self._pool) as tx:  # there is none: for the day when one is
+                ended = await self._end_unpaid(tx, session.session_id, session.reason)
             await release_holds(self._holds, ended)
             return await self._refund_batch(session, orders_max)
         finally:
@@ -195,17 +195,17 @@ class SessionCancelling:
     async def _refund_batch(self, session: OpenCancellation, orders_max: int) -> int:
         """Behind where the last batch ended, so that an order in trouble does not stand in the way."""
         session_id = session.session_id
-        async with connection(self._pool) as one:
-            orders = await stored.orders_to_refund(
-                one, session_id, after=self._reached.get(session_id, NOBODY), limit=orders_max
+        async with connection(self._pool) as db:
+            orders = await store.orders_to_refund(
+                db, session_id, after=self._reached.get(session_id, NOBODY), limit=orders_max
             )
         refunded = sum([await self._try(session, order_id) for order_id in orders])
         if orders:
             self._reached[session_id] = orders[-1]
             return refunded
         self._reached.pop(session_id, None)
-        async with transaction(self._pool) as one:
-            finished = await stored.finish_cancellation(one, session_id)
+        async with transaction(self._pool) as tx:
+            finished = await store.finish_cancellation(tx, session_id)
         if finished:  # refunds that crossed with the closing told Redis that their seats are free
             await self._tell_redis(session_id)
             log.info("session_worked_off", session=session_id)
@@ -213,8 +213,8 @@ class SessionCancelling:
 
     async def _try(self, session: OpenCancellation, order_id: UUID) -> bool:
         try:
-            async with transaction(self._pool) as one:
-                freed = await refund_whole(one, session, order_id)
+            async with transaction(self._pool) as tx:
+                freed = await refund_whole(tx, session, order_id)
         except Exception as failure:
             log.error("order_not_refunded", order=order_id, reason=repr(failure))
             return False
@@ -234,29 +234,29 @@ class SessionCancelling:
         except (Problem, UpstreamRefused) as away:
             log.warning("catalog_not_told", session=session_id, reason=repr(away))
             return
-        async with connection(self._pool) as one:
-            await stored.mark_catalog_told(one, session_id)
+        async with connection(self._pool) as db:
+            await store.mark_catalog_told(db, session_id)
 
 
 async def refund_whole(
-    one: Connection, session: OpenCancellation, order_id: UUID
+    tx: Connection, session: OpenCancellation, order_id: UUID
 ) -> list[FreedSeats]:
     """All that is left of a paid order, without a fee, within the caller's transaction. A refund that
     waits for the organizer is granted by this, its fee waived."""
-    await stored_refunds.lock_any_order(one, order_id)
-    order = await stored_refunds.get_order_for_refund(one, order_id)
+    await refund_store.lock_any_order(tx, order_id)
+    order = await refund_store.get_order_for_refund(tx, order_id)
     if order is None or order.status is not OrderStatus.PAID:
         return []
-    tickets = await stored_refunds.list_tickets(one, order_id)
+    tickets = await refund_store.list_tickets(tx, order_id)
     left = [ticket for ticket in tickets if ticket.status != "void"]
     waiting = sorted({ticket.refund_id for ticket in left if ticket.refund_id is not None})
     for refund_id in waiting:
-        await stored_refunds.waive_fee(one, refund_id, session.reason)
+        await refund_store.waive_fee(tx, refund_id, session.reason)
     rest = [ticket for ticket in left if ticket.refund_id is None]
     if rest:
         cause: Literal["session_cancelled"] = "session_cancelled"
         refund = await ask(
-            one,
+            tx,
             order,
             rest,
             organizer_id=session.organizer_id,
@@ -266,13 +266,13 @@ async def refund_whole(
         )
         waiting.append(refund.refund_id)
     return [
-        await grant(one, order, one_id, decided_by=None, states=ANY_HOLDER_STATES)
+        await grant(tx, order, one_id, decided_by=None, states=ANY_HOLDER_STATES)
         for one_id in waiting
     ]
 
 
-async def _progress(one: Connection, session_id: UUID) -> CancellationProgress:
-    found = await stored.get_progress(one, session_id)
+async def _progress(tx: Connection, session_id: UUID) -> CancellationProgress:
+    found = await store.get_progress(tx, session_id)
     if found is None:
         raise NotFound()
     return progress_answer(found)

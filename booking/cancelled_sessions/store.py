@@ -45,7 +45,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def begin_cancellation(
-    one: Connection,
+    tx: Connection,
     *,
     session_id: UUID,
     organizer_id: UUID,
@@ -55,7 +55,7 @@ async def begin_cancellation(
 ) -> bool:
     """False when the session was cancelled before."""
     begun = await queries.begin_cancellation(
-        one,
+        tx,
         session_id=session_id,
         organizer_id=organizer_id,
         requested_by=requested_by,
@@ -65,43 +65,43 @@ async def begin_cancellation(
     return begun is not None
 
 
-async def close_seats(one: Connection, session_id: UUID, seats: Sequence[int]) -> int:
+async def close_seats(tx: Connection, session_id: UUID, seats: Sequence[int]) -> int:
     """Blocks all of these that are not sold; how many were not blocked before."""
-    closed = await queries.close_seats(one, session_id=session_id, seats=list(seats))
+    closed = await queries.close_seats(tx, session_id=session_id, seats=list(seats))
     return int(closed)
 
 
-async def lock_pending_orders(one: Connection, session_id: UUID) -> list[UUID]:
-    found = queries.lock_pending_orders_of_session(one, session_id=session_id)
+async def lock_pending_orders(tx: Connection, session_id: UUID) -> list[UUID]:
+    found = queries.lock_pending_orders_of_session(tx, session_id=session_id)
     return [row["order_id"] async for row in found]
 
 
-async def is_session_over(one: Connection, starts_at: datetime, after: timedelta) -> bool:
+async def is_session_over(tx: Connection, starts_at: datetime, after: timedelta) -> bool:
     """Whether it began longer than `after` ago, by PostgreSQL's clock."""
-    return bool(await queries.is_session_over(one, starts_at=starts_at, after=after))
+    return bool(await queries.is_session_over(tx, starts_at=starts_at, after=after))
 
 
-async def open_cancellations(one: Connection, *, limit: int) -> list[OpenCancellation]:
-    found = queries.open_cancellations(one, limit=limit)
+async def open_cancellations(db: Connection, *, limit: int) -> list[OpenCancellation]:
+    found = queries.open_cancellations(db, limit=limit)
     return [OpenCancellation(**fields(row, OpenCancellation)) async for row in found]
 
 
-async def get_progress(one: Connection, session_id: UUID) -> Progress | None:
-    row = await queries.get_cancellation(one, session_id=session_id)
+async def get_progress(db: Connection, session_id: UUID) -> Progress | None:
+    row = await queries.get_cancellation(db, session_id=session_id)
     return Progress(**fields(row, Progress)) if row is not None else None
 
 
 async def orders_to_refund(
-    one: Connection, session_id: UUID, *, after: UUID, limit: int
+    db: Connection, session_id: UUID, *, after: UUID, limit: int
 ) -> list[UUID]:
-    found = queries.orders_to_refund(one, session_id=session_id, after=after, limit=limit)
+    found = queries.orders_to_refund(db, session_id=session_id, after=after, limit=limit)
     return [row["order_id"] async for row in found]
 
 
-async def mark_catalog_told(one: Connection, session_id: UUID) -> None:
-    await queries.mark_catalog_told(one, session_id=session_id)
+async def mark_catalog_told(db: Connection, session_id: UUID) -> None:
+    await queries.mark_catalog_told(db, session_id=session_id)
 
 
-async def finish_cancellation(one: Connection, session_id: UUID) -> bool:
+async def finish_cancellation(tx: Connection, session_id: UUID) -> bool:
     """True when nothing is left of it, and it is finished now."""
-    return await queries.finish_cancellation(one, session_id=session_id) is not None
+    return await queries.finish_cancellation(tx, session_id=session_id) is not None

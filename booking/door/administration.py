@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from booking.door import store as stored
+from booking.door import store
 from booking.door.staff import STAFF_PER_SESSION_MAX
 from chassis.observability import logs
 from chassis.postgres.pool import open_pool, transaction
@@ -19,12 +19,12 @@ async def put_on_the_door(
     """At these sessions, or, without any named, at every session of the house."""
     pool = await open_pool(database_url, SCHEMA, size=1)
     try:
-        async with transaction(pool) as one:
+        async with transaction(pool) as tx:
             if sessions is None:
-                await stored.assign_house_staff(one, user_id)
+                await store.assign_house_staff(tx, user_id)
             for session_id in sessions or ():
-                await stored.assign_staff(
-                    one, session_id, user_id, assigned_by=None, most=STAFF_PER_SESSION_MAX
+                await store.assign_staff(
+                    tx, session_id, user_id, assigned_by=None, most=STAFF_PER_SESSION_MAX
                 )
     finally:
         await pool.close()
@@ -35,7 +35,7 @@ async def take_off_the_house_door(database_url: str, user_id: UUID) -> bool:
     """From then on only at sessions that name them. False when they were not on it."""
     pool = await open_pool(database_url, SCHEMA, size=1)
     try:
-        async with transaction(pool) as one:
-            return await stored.dismiss_house_staff(one, user_id)
+        async with transaction(pool) as tx:
+            return await store.dismiss_house_staff(tx, user_id)
     finally:
         await pool.close()

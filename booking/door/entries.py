@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from booking.door import store as stored
+from booking.door import store
 from booking.door.store import Entered
 from booking.events.history import history_entry
 from booking.events.store import tell
@@ -25,14 +25,14 @@ def ticket_of(codes: TicketCodes, code: str) -> UUID | None:
         return None
 
 
-async def open_to(one: Connection, principal: Principal, sessions: Sequence[UUID]) -> set[UUID]:
+async def open_to(db: Connection, principal: Principal, sessions: Sequence[UUID]) -> set[UUID]:
     """Those of these sessions at whose door the principal stands."""
     if ADMIN in principal.roles:
         return set(sessions)
-    return await stored.sessions_open_to(one, principal.user_id, sorted(set(sessions)))
+    return await store.sessions_open_to(db, principal.user_id, sorted(set(sessions)))
 
 
-async def tell_entries(one: Connection, entered: Sequence[Entered]) -> None:
+async def tell_entries(tx: Connection, entered: Sequence[Entered]) -> None:
     history, events = [], []
     for each in entered:
         told = TicketCheckedIn(
@@ -52,4 +52,4 @@ async def tell_entries(one: Connection, entered: Sequence[Entered]) -> None:
         }
         history.append(history_entry(each.order_id, TICKET_CHECKED_IN, data))
         events.append(pending(TICKET_CHECKED_IN, str(each.order_id), told))
-    await tell(one, history, events)
+    await tell(tx, history, events)

@@ -10,7 +10,7 @@ import msgspec
 from booking.clients.catalog import Sessions
 from booking.domain.door import DoorHours
 from booking.domain.problems import NotAssigned
-from booking.door import store as stored
+from booking.door import store
 from booking.door.entries import ADMIN
 from booking.door.wire import (
     AreaCount,
@@ -50,8 +50,8 @@ SESSIONS_SOUGHT_MAX = (
 
 
 class _Entries(msgspec.Struct, frozen=True):
-    areas: dict[UUID, stored.AreaEntries]
-    gates: list[stored.GateEntries]
+    areas: dict[UUID, store.AreaEntries]
+    gates: list[store.GateEntries]
     scans: int
 
 
@@ -79,15 +79,15 @@ class DoorLists:
     async def sessions(self, principal: Principal) -> DoorSessions:
         """What this person may scan for, of what has sold and whose door has not closed: open doors
         first, by their start, then what is to come."""
-        async with connection(self._pool) as one:
+        async with connection(self._pool) as db:
             back = self._hours.closes_after
-            if ADMIN in principal.roles or await stored.is_house_staff(one, principal.user_id):
-                found = await stored.sessions_sold(
-                    one, back=back, steps=SESSIONS_SHOWN_MAX, limit=SESSIONS_SHOWN_MAX
+            if ADMIN in principal.roles or await store.is_house_staff(db, principal.user_id):
+                found = await store.sessions_sold(
+                    db, back=back, steps=SESSIONS_SHOWN_MAX, limit=SESSIONS_SHOWN_MAX
                 )
             else:
-                found = await stored.sessions_of_staff(
-                    one,
+                found = await store.sessions_of_staff(
+                    db,
                     principal.user_id,
                     back=back,
                     steps=ASSIGNED_SESSIONS_MAX,
@@ -103,9 +103,9 @@ class DoorLists:
         """At most a second old; the scans as they are."""
         terms = await self._allowed(principal, session_id)
         entries = await self._entries.get(session_id)
-        async with connection(self._pool) as one:
-            scans = await stored.list_scans(
-                one, session_id, limit=page_size, offset=offset(page, page_size)
+        async with connection(self._pool) as db:
+            scans = await store.list_scans(
+                db, session_id, limit=page_size, offset=offset(page, page_size)
             )
         areas = [_area_count(area, entries.areas[area.area_id]) for area in terms.areas]
         return DoorCounts(
@@ -126,12 +126,12 @@ class DoorLists:
         """A page of what opens this door now. Void tickets are not in it."""
         after = _read_cursor(cursor)
         terms = await self._allowed(principal, session_id)
-        async with connection(self._pool) as one:
-            found = await stored.list_admissible(
-                one, session_id, after=after, limit=LIST_PAGE_TICKETS + 1
+        async with connection(self._pool) as db:
+            found = await store.list_admissible(
+                db, session_id, after=after, limit=LIST_PAGE_TICKETS + 1
             )
-            total = await stored.count_admissible(one, session_id)
-            others = await self._others(one, terms) if cursor is None else []
+            total = await store.count_admissible(db, session_id)
+            others = await self._others(db, terms) if cursor is None else []
         shown = found[:LIST_PAGE_TICKETS]
         payload = CheckInList(
             session_id=session_id,
@@ -149,9 +149,9 @@ class DoorLists:
         )
         return self._codes.sign(msgspec.json.encode(payload), LIST_TYPE)
 
-    async def _others(self, one: Connection, terms: SessionTerms) -> list[SessionOfTicket]:
-        found = await stored.sessions_sold(
-            one,
+    async def _others(self, db: Connection, terms: SessionTerms) -> list[SessionOfTicket]:
+        found = await store.sessions_sold(
+            db,
             back=OTHERS_BACK,
             steps=SESSIONS_SOUGHT_MAX,
             limit=OTHER_SESSIONS_MAX,
@@ -171,18 +171,18 @@ class DoorLists:
             return terms
         if "staff" not in principal.roles or terms.status == "draft":
             raise NotFound()
-        async with connection(self._pool) as one:
-            if not await stored.sessions_open_to(one, principal.user_id, [session_id]):
+        async with connection(self._pool) as db:
+            if not await store.sessions_open_to(db, principal.user_id, [session_id]):
                 raise NotAssigned()
         return terms
 
     async def _count(self, session_id: UUID) -> _Entries:
         terms = await self._sessions.terms(session_id)
-        async with connection(self._pool) as one:
+        async with connection(self._pool) as db:
             return _Entries(
-                await stored.count_area_entries(one, session_id, _ranges(terms.areas)),
-                await stored.count_gate_entries(one, session_id, limit=GATES_MAX),
-                await stored.count_scans(one, session_id),
+                await store.count_area_entries(db, session_id, _ranges(terms.areas)),
+                await store.count_gate_entries(db, session_id, limit=GATES_MAX),
+                await store.count_scans(db, session_id),
             )
 
 
@@ -190,7 +190,7 @@ def _ranges(areas: Sequence[AreaTerms]) -> list[tuple[UUID, int, int]]:
     return [(area.area_id, area.first_seat_id, area.last_seat_id) for area in areas]
 
 
-def _area_count(area: AreaTerms, entries: stored.AreaEntries) -> AreaCount:
+def _area_count(area: AreaTerms, entries: store.AreaEntries) -> AreaCount:
     return AreaCount(
         area_id=area.area_id,
         area=area.name,
@@ -199,7 +199,7 @@ def _area_count(area: AreaTerms, entries: stored.AreaEntries) -> AreaCount:
     )
 
 
-def _scan_answer(scan: stored.Scan) -> ScanAnswer:
+def _scan_answer(scan: store.Scan) -> ScanAnswer:
     return ScanAnswer(
         check_in_id=scan.check_in_id,
         ticket_id=scan.ticket_id,
@@ -213,7 +213,7 @@ def _scan_answer(scan: stored.Scan) -> ScanAnswer:
     )
 
 
-def _listed(ticket: stored.Admissible) -> ListedTicket:
+def _listed(ticket: store.Admissible) -> ListedTicket:
     return ListedTicket(
         ticket_id=ticket.ticket_id,
         status=ticket.status,

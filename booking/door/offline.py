@@ -20,7 +20,7 @@ from booking.domain.problems import (
     TicketVoid,
     WrongSession,
 )
-from booking.door import store as stored
+from booking.door import store
 from booking.door.entries import open_to, tell_entries, ticket_of
 from booking.door.store import Admission, OfflineScan, TicketAtDoor
 from booking.door.wire import (
@@ -67,8 +67,8 @@ class OfflineScans:
         """Each judged by itself. Told again they change nothing and say the same."""
         check_batch(wanted.scans)
         said = await asyncio.to_thread(self._read_all, wanted.scans)
-        async with connection(self._pool) as one:
-            found = await stored.tickets_at_door(one, [each for each in said if each])
+        async with connection(self._pool) as db:
+            found = await store.tickets_at_door(db, [each for each in said if each])
             presented = [
                 _Presented(
                     scan,
@@ -78,7 +78,7 @@ class OfflineScans:
                 )
                 for scan, ticket_id in zip(wanted.scans, said, strict=True)
             ]
-            refusals = await self._refusals(one, principal, wanted.device, presented)
+            refusals = await self._refusals(db, principal, wanted.device, presented)
         scans = {
             index: OfflineScan(
                 each.ticket.ticket_id,
@@ -110,11 +110,11 @@ class OfflineScans:
         return answer
 
     async def _refusals(
-        self, one: Connection, principal: Principal, device: str, presented: Sequence[_Presented]
+        self, db: Connection, principal: Principal, device: str, presented: Sequence[_Presented]
     ) -> dict[int, str]:
         """The code for each scan that is refused, by its place."""
         doors = {each.door or each.ticket.session_id for each in presented if each.ticket}
-        here = await open_to(one, principal, sorted(doors))
+        here = await open_to(db, principal, sorted(doors))
         refusals = {
             index: code
             for index, each in enumerate(presented)
@@ -126,7 +126,7 @@ class OfflineScans:
             if each.ticket is not None and index not in refusals and not self._is_on(each)
         }
         if closed:  # what was taken before stays so, though a fast clock's "now" is a later one
-            told = await stored.offline_scans_told(one, list(closed.values()), device=device)
+            told = await store.offline_scans_told(db, list(closed.values()), device=device)
             late = [index for place, index in enumerate(closed) if place not in told]
             refusals |= dict.fromkeys(late, WrongSession.code)
         return refusals
@@ -156,18 +156,18 @@ class OfflineScans:
         if not scans:
             return {}
         tickets = sorted({scan.ticket_id for scan in scans.values()})
-        async with transaction(self._pool) as one:
-            await stored.lock_orders(one, [found[ticket].order_id for ticket in tickets])
-            before = await stored.lock_tickets(one, tickets)
-            await stored.note_offline_scans(
-                one, list(scans.values()), user_id=principal.user_id, device=device
+        async with transaction(self._pool) as tx:
+            await store.lock_orders(tx, [found[ticket].order_id for ticket in tickets])
+            before = await store.lock_tickets(tx, tickets)
+            await store.note_offline_scans(
+                tx, list(scans.values()), user_id=principal.user_id, device=device
             )
-            entered = await stored.enter_offline(one, tickets)
+            entered = await store.enter_offline(tx, tickets)
             news = [each for each in entered if before[each.ticket_id] == "valid"]
             if news:
-                await tell_entries(one, news)
-            admitted = await stored.admissions(one, tickets)
-            now = await stored.tickets_at_door(one, tickets)
+                await tell_entries(tx, news)
+            admitted = await store.admissions(tx, tickets)
+            now = await store.tickets_at_door(tx, tickets)
         return {
             index: _judge(index, scan, device, now[scan.ticket_id], admitted[scan.ticket_id])
             for index, scan in scans.items()

@@ -18,7 +18,7 @@ from booking.domain.problems import (
     NotAssigned,
     TicketVoid,
 )
-from booking.door import store as stored
+from booking.door import store
 from booking.door.entries import open_to, tell_entries, ticket_of
 from booking.door.store import Entered, KeyedScan, TicketAtDoor
 from booking.door.wire import (
@@ -64,10 +64,10 @@ class Door:
             return replayed, True
         if wanted.session_id is None and not self._is_on(ticket):
             raise self._wrong_session(principal, ticket)
-        async with transaction(self._pool) as one:
-            await stored.lock_orders(one, [ticket.order_id])
-            checked_in_at = await stored.check_in(
-                one, ticket.ticket_id, user_id=principal.user_id, gate=wanted.gate, key=key
+        async with transaction(self._pool) as tx:
+            await store.lock_orders(tx, [ticket.order_id])
+            checked_in_at = await store.check_in(
+                tx, ticket.ticket_id, user_id=principal.user_id, gate=wanted.gate, key=key
             )
             if checked_in_at is not None:
                 entered = Entered(
@@ -79,7 +79,7 @@ class Door:
                     checked_in_at=checked_in_at,
                     gate=wanted.gate,
                 )
-                await tell_entries(one, [entered])
+                await tell_entries(tx, [entered])
         if checked_in_at is None:
             return await self._second_look(principal, ticket, wanted, key)
         log.info(
@@ -96,12 +96,12 @@ class Door:
         if ticket_id is None:
             log.warning("forged_ticket_refused", user=principal.user_id)
             raise InvalidTicketCode()
-        async with connection(self._pool) as one:
-            ticket = (await stored.tickets_at_door(one, [ticket_id])).get(ticket_id)
+        async with connection(self._pool) as db:
+            ticket = (await store.tickets_at_door(db, [ticket_id])).get(ticket_id)
             if ticket is None:
                 raise InvalidTicketCode()
             door = wanted.session_id or ticket.session_id
-            here = await open_to(one, principal, [door])
+            here = await open_to(db, principal, [door])
         if door not in here:
             raise NotAssigned()
         if door != ticket.session_id:
@@ -125,8 +125,8 @@ class Door:
     async def _replayed(
         self, principal: Principal, ticket: TicketAtDoor, wanted: CheckIn, key: str
     ) -> CheckedIn | None:
-        async with connection(self._pool) as one:
-            scan = await stored.scan_by_key(one, principal.user_id, key)
+        async with connection(self._pool) as db:
+            scan = await store.scan_by_key(db, principal.user_id, key)
         if scan is None:
             return None
         if (scan.ticket_id, scan.gate) != (ticket.ticket_id, wanted.gate):
@@ -139,9 +139,9 @@ class Door:
         """The ticket let nobody in now: the same request was quicker, or it is refused."""
         if key is not None and (replayed := await self._replayed(principal, ticket, wanted, key)):
             return replayed, True
-        async with connection(self._pool) as one:
-            now = (await stored.tickets_at_door(one, [ticket.ticket_id]))[ticket.ticket_id]
-            await stored.note_refused_scan(one, now, user_id=principal.user_id, gate=wanted.gate)
+        async with connection(self._pool) as db:
+            now = (await store.tickets_at_door(db, [ticket.ticket_id]))[ticket.ticket_id]
+            await store.note_refused_scan(db, now, user_id=principal.user_id, gate=wanted.gate)
         extra = {"ticket_id": now.ticket_id, "seat": seat_at_door(now)}
         if now.status == "checked_in":
             log.info("second_scan_refused", ticket=now.ticket_id, user=principal.user_id)

@@ -6,7 +6,7 @@ from uuid import UUID
 from booking.clients.catalog import Sessions
 from booking.clients.identity import KnownAccounts, NoAddress
 from booking.domain.problems import DoorFull, NotStaff
-from booking.door import store as stored
+from booking.door import store
 from booking.door.wire import AssignStaff, StaffAnswer, StaffList, check_assignment
 from chassis.auth.tokens import Principal
 from chassis.clock import whole_second
@@ -38,9 +38,9 @@ class DoorStaff:
         account = await self._named(wanted)
         if account is None or not account.active or ROLE not in account.roles:
             raise NotStaff()  # the same for all: who has an account here is not told
-        async with connection(self._pool) as one:
-            assigned = await stored.assign_staff(
-                one,
+        async with connection(self._pool) as db:
+            assigned = await store.assign_staff(
+                db,
                 session_id,
                 account.user_id,
                 assigned_by=principal.user_id,
@@ -55,16 +55,16 @@ class DoorStaff:
     async def dismiss(self, principal: Principal, session_id: UUID, user_id: UUID) -> None:
         """Raises NotFound when they were not at this door."""
         await self._sessions.of_organizer(principal, session_id)
-        async with connection(self._pool) as one:
-            if not await stored.dismiss_staff(one, session_id, user_id):
+        async with connection(self._pool) as db:
+            if not await store.dismiss_staff(db, session_id, user_id):
                 raise NotFound()
         log.info("staff_dismissed", session=session_id, staff=user_id)
 
     async def list(self, principal: Principal, session_id: UUID) -> StaffList:
         """The longest there first. Those of the whole house are the operator's and not in it."""
         await self._sessions.of_organizer(principal, session_id)
-        async with connection(self._pool) as one:
-            members = await stored.list_staff(one, session_id, limit=STAFF_PER_SESSION_MAX)
+        async with connection(self._pool) as db:
+            members = await store.list_staff(db, session_id, limit=STAFF_PER_SESSION_MAX)
         accounts = await self._buyers.find_many([member.user_id for member in members])
         return StaffList(
             staff=[

@@ -134,23 +134,23 @@ class GateEntries(msgspec.Struct, frozen=True):
     checked_in: int
 
 
-async def tickets_at_door(one: Connection, tickets: Sequence[UUID]) -> dict[UUID, TicketAtDoor]:
+async def tickets_at_door(db: Connection, tickets: Sequence[UUID]) -> dict[UUID, TicketAtDoor]:
     """Those that exist, by id."""
-    rows = queries.tickets_at_door(one, tickets=list(tickets))
+    rows = queries.tickets_at_door(db, tickets=list(tickets))
     return {row["ticket_id"]: TicketAtDoor(**fields(row, TicketAtDoor)) async for row in rows}
 
 
-async def sessions_open_to(one: Connection, user_id: UUID, sessions: Sequence[UUID]) -> set[UUID]:
-    rows = queries.sessions_open_to(one, user_id=user_id, sessions=list(sessions))
+async def sessions_open_to(db: Connection, user_id: UUID, sessions: Sequence[UUID]) -> set[UUID]:
+    rows = queries.sessions_open_to(db, user_id=user_id, sessions=list(sessions))
     return {row["session_id"] async for row in rows}
 
 
-async def is_house_staff(one: Connection, user_id: UUID) -> bool:
-    return bool(await queries.is_house_staff(one, user_id=user_id))
+async def is_house_staff(db: Connection, user_id: UUID) -> bool:
+    return bool(await queries.is_house_staff(db, user_id=user_id))
 
 
 async def sessions_sold(
-    one: Connection,
+    db: Connection,
     *,
     back: timedelta,
     steps: int,
@@ -159,29 +159,29 @@ async def sessions_sold(
     venue: str | None = None,
 ) -> list[SoldSession]:
     """Of all that began at most `back` ago the first `steps`; of these those of `title` or `venue`."""
-    rows = queries.sessions_sold(one, back=back, steps=steps, limit=limit, title=title, venue=venue)
+    rows = queries.sessions_sold(db, back=back, steps=steps, limit=limit, title=title, venue=venue)
     return [SoldSession(**fields(row, SoldSession)) async for row in rows]
 
 
 async def sessions_of_staff(
-    one: Connection, user_id: UUID, *, back: timedelta, steps: int, limit: int
+    db: Connection, user_id: UUID, *, back: timedelta, steps: int, limit: int
 ) -> list[SoldSession]:
-    rows = queries.sessions_of_staff(one, user_id=user_id, back=back, steps=steps, limit=limit)
+    rows = queries.sessions_of_staff(db, user_id=user_id, back=back, steps=steps, limit=limit)
     return [SoldSession(**fields(row, SoldSession)) async for row in rows]
 
 
-async def lock_orders(one: Connection, orders: Sequence[UUID]) -> None:
-    async for _ in queries.lock_orders_at_door(one, orders=sorted(set(orders))):
+async def lock_orders(tx: Connection, orders: Sequence[UUID]) -> None:
+    async for _ in queries.lock_orders_at_door(tx, orders=sorted(set(orders))):
         pass
 
 
 async def check_in(
-    one: Connection, ticket_id: UUID, *, user_id: UUID, gate: str, key: str | None
+    tx: Connection, ticket_id: UUID, *, user_id: UUID, gate: str, key: str | None
 ) -> datetime | None:
     """When the ticket let somebody in, just now; None when it let nobody in. The order is locked."""
     try:
         row = await queries.check_in(
-            one,
+            tx,
             ticket_id=ticket_id,
             user_id=user_id,
             gate=gate,
@@ -195,10 +195,10 @@ async def check_in(
 
 
 async def note_refused_scan(
-    one: Connection, ticket: TicketAtDoor, *, user_id: UUID, gate: str
+    db: Connection, ticket: TicketAtDoor, *, user_id: UUID, gate: str
 ) -> None:
     await queries.note_refused_scan(
-        one,
+        db,
         check_in_id=uuid7(),
         ticket_id=ticket.ticket_id,
         session_id=ticket.session_id,
@@ -208,22 +208,22 @@ async def note_refused_scan(
     )
 
 
-async def scan_by_key(one: Connection, user_id: UUID, key: str) -> KeyedScan | None:
-    row = await queries.scan_by_key(one, user_id=user_id, key=key)
+async def scan_by_key(db: Connection, user_id: UUID, key: str) -> KeyedScan | None:
+    row = await queries.scan_by_key(db, user_id=user_id, key=key)
     return KeyedScan(**fields(row, KeyedScan)) if row is not None else None
 
 
-async def lock_tickets(one: Connection, tickets: Sequence[UUID]) -> dict[UUID, str]:
+async def lock_tickets(tx: Connection, tickets: Sequence[UUID]) -> dict[UUID, str]:
     """Their status, which stays so until the transaction ends. Lock their orders first."""
-    rows = queries.lock_tickets_at_door(one, tickets=sorted(set(tickets)))
+    rows = queries.lock_tickets_at_door(tx, tickets=sorted(set(tickets)))
     return {row["ticket_id"]: row["status"] async for row in rows}
 
 
 async def note_offline_scans(
-    one: Connection, scans: Sequence[OfflineScan], *, user_id: UUID, device: str
+    tx: Connection, scans: Sequence[OfflineScan], *, user_id: UUID, device: str
 ) -> None:
     await queries.note_offline_scans(
-        one,
+        tx,
         user_id=user_id,
         device=device,
         request_id=current().request_id,
@@ -235,11 +235,11 @@ async def note_offline_scans(
 
 
 async def offline_scans_told(
-    one: Connection, scans: Sequence[tuple[UUID, datetime]], *, device: str
+    db: Connection, scans: Sequence[tuple[UUID, datetime]], *, device: str
 ) -> set[int]:
     """Places of those scans, a ticket and a device's time each, that it has told before."""
     rows = queries.offline_scans_told(
-        one,
+        db,
         device=device,
         tickets=[ticket for ticket, _ in scans],
         times=[moment for _, moment in scans],
@@ -247,26 +247,26 @@ async def offline_scans_told(
     return {row["place"] - 1 async for row in rows}
 
 
-async def enter_offline(one: Connection, tickets: Sequence[UUID]) -> list[Entered]:
+async def enter_offline(tx: Connection, tickets: Sequence[UUID]) -> list[Entered]:
     """Those of these locked tickets whose entry has changed by scans noted since."""
-    rows = queries.enter_offline(one, tickets=list(tickets))
+    rows = queries.enter_offline(tx, tickets=list(tickets))
     return [Entered(**fields(row, Entered)) async for row in rows]
 
 
-async def admissions(one: Connection, tickets: Sequence[UUID]) -> dict[UUID, list[Admission]]:
+async def admissions(tx: Connection, tickets: Sequence[UUID]) -> dict[UUID, list[Admission]]:
     """By ticket, the earliest first."""
     found: dict[UUID, list[Admission]] = {}
-    async for row in queries.admissions(one, tickets=list(tickets)):
+    async for row in queries.admissions(tx, tickets=list(tickets)):
         found.setdefault(row["ticket_id"], []).append(Admission(**fields(row, Admission)))
     return found
 
 
 async def count_area_entries(
-    one: Connection, session_id: UUID, areas: Sequence[tuple[UUID, int, int]]
+    db: Connection, session_id: UUID, areas: Sequence[tuple[UUID, int, int]]
 ) -> dict[UUID, AreaEntries]:
     """`areas`: id, first and last seat of each."""
     rows = queries.count_area_entries(
-        one,
+        db,
         session_id=session_id,
         areas=[area for area, _, _ in areas],
         firsts=[first for _, first, _ in areas],
@@ -275,53 +275,53 @@ async def count_area_entries(
     return {row["area_id"]: AreaEntries(**fields(row, AreaEntries)) async for row in rows}
 
 
-async def count_gate_entries(one: Connection, session_id: UUID, *, limit: int) -> list[GateEntries]:
-    rows = queries.count_gate_entries(one, session_id=session_id, limit=limit)
+async def count_gate_entries(db: Connection, session_id: UUID, *, limit: int) -> list[GateEntries]:
+    rows = queries.count_gate_entries(db, session_id=session_id, limit=limit)
     return [GateEntries(**fields(row, GateEntries)) async for row in rows]
 
 
-async def count_scans(one: Connection, session_id: UUID) -> int:
-    return int(await queries.count_scans(one, session_id=session_id))
+async def count_scans(db: Connection, session_id: UUID) -> int:
+    return int(await queries.count_scans(db, session_id=session_id))
 
 
-async def list_scans(one: Connection, session_id: UUID, *, limit: int, offset: int) -> list[Scan]:
-    rows = queries.list_scans(one, session_id=session_id, limit=limit, offset=offset)
+async def list_scans(db: Connection, session_id: UUID, *, limit: int, offset: int) -> list[Scan]:
+    rows = queries.list_scans(db, session_id=session_id, limit=limit, offset=offset)
     return [Scan(**fields(row, Scan)) async for row in rows]
 
 
 async def list_admissible(
-    one: Connection, session_id: UUID, *, after: int, limit: int
+    db: Connection, session_id: UUID, *, after: int, limit: int
 ) -> list[Admissible]:
-    rows = queries.list_admissible(one, session_id=session_id, after=after, limit=limit)
+    rows = queries.list_admissible(db, session_id=session_id, after=after, limit=limit)
     return [Admissible(**fields(row, Admissible)) async for row in rows]
 
 
-async def count_admissible(one: Connection, session_id: UUID) -> int:
-    return int(await queries.count_admissible(one, session_id=session_id))
+async def count_admissible(db: Connection, session_id: UUID) -> int:
+    return int(await queries.count_admissible(db, session_id=session_id))
 
 
 async def assign_staff(
-    one: Connection, session_id: UUID, user_id: UUID, *, assigned_by: UUID | None, most: int
+    db: Connection, session_id: UUID, user_id: UUID, *, assigned_by: UUID | None, most: int
 ) -> tuple[datetime, bool] | None:
     """Since when, and whether that is news; None when the door is full."""
     row = await queries.assign_staff(
-        one, session_id=session_id, user_id=user_id, assigned_by=assigned_by, most=most
+        db, session_id=session_id, user_id=user_id, assigned_by=assigned_by, most=most
     )
     return (row["assigned_at"], row["news"]) if row is not None else None
 
 
-async def dismiss_staff(one: Connection, session_id: UUID, user_id: UUID) -> bool:
-    return await queries.dismiss_staff(one, session_id=session_id, user_id=user_id) is not None
+async def dismiss_staff(db: Connection, session_id: UUID, user_id: UUID) -> bool:
+    return await queries.dismiss_staff(db, session_id=session_id, user_id=user_id) is not None
 
 
-async def list_staff(one: Connection, session_id: UUID, *, limit: int) -> list[StaffMember]:
-    rows = queries.list_staff(one, session_id=session_id, limit=limit)
+async def list_staff(db: Connection, session_id: UUID, *, limit: int) -> list[StaffMember]:
+    rows = queries.list_staff(db, session_id=session_id, limit=limit)
     return [StaffMember(**fields(row, StaffMember)) async for row in rows]
 
 
-async def assign_house_staff(one: Connection, user_id: UUID) -> None:
-    await queries.assign_house_staff(one, user_id=user_id)
+async def assign_house_staff(tx: Connection, user_id: UUID) -> None:
+    await queries.assign_house_staff(tx, user_id=user_id)
 
 
-async def dismiss_house_staff(one: Connection, user_id: UUID) -> bool:
-    return await queries.dismiss_house_staff(one, user_id=user_id) is not None
+async def dismiss_house_staff(tx: Connection, user_id: UUID) -> bool:
+    return await queries.dismiss_house_staff(tx, user_id=user_id) is not None

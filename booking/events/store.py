@@ -23,7 +23,7 @@ class NewHistoryEntry(msgspec.Struct, frozen=True):
 
 
 async def tell(
-    one: Connection, history: Sequence[NewHistoryEntry], events: Sequence[PendingEvent]
+    tx: Connection, history: Sequence[NewHistoryEntry], events: Sequence[PendingEvent]
 ) -> None:
     """Appends to histories and to the outbox; in the transaction of what they tell.
 
@@ -31,7 +31,7 @@ async def tell(
     """
     published = {(event.type, event.subject): event.id for event in events}
     await queries.tell(
-        one,
+        tx,
         history_orders=[entry.order_id for entry in history],
         history_ids=[
             published.get((entry.type, str(entry.order_id)), entry.event_id) for entry in history

@@ -14,11 +14,11 @@ async def order_calendar(
     pool: Pool, codes: TicketCodes, user_id: UUID, order_id: UUID
 ) -> tuple[str, bytes]:
     """One entry for all seats of the user's own order. Raises NotFound until it has been paid."""
-    async with connection(pool) as one:
-        order = await store.get_order(one, order_id, user_id)
+    async with connection(pool) as db:
+        order = await store.get_order(db, order_id, user_id)
         if order is None or order.paid_at is None:
             raise NotFound()
-        tickets = await tickets_of_order(one, order_id)
+        tickets = await tickets_of_order(db, order_id)
     entry = Entry(
         uid=f"order-{order.order_id}@stampede",
         title=order.title,

@@ -14,7 +14,6 @@ from booking.domain.problems import OrderNotCancellable, PaymentInProgress
 from booking.events.history import history_entry, seats_changed
 from booking.events.store import NewHistoryEntry, tell
 from booking.orders import store
-from booking.orders import store as stored
 from booking.orders.records import CancelledOrder
 from booking.orders.wire import OrderAnswer, order_answer
 from booking.promo_codes.store import release_redemptions
@@ -37,8 +36,8 @@ async def cancel_order(pool: Pool, holds: SeatHolds, user_id: UUID, order_id: UU
 
     Raises NotFound, PaymentInProgress, OrderNotCancellable (it was paid).
     """
-    async with transaction(pool) as one:
-        order = await stored.lock_order(one, order_id, user_id)
+    async with transaction(pool) as tx:
+        order = await store.lock_order(tx, order_id, user_id)
         if order is None:
             raise NotFound()
         cancelled: list[CancelledOrder] = []
@@ -49,28 +48,28 @@ async def cancel_order(pool: Pool, holds: SeatHolds, user_id: UUID, order_id: UU
                 raise OrderNotCancellable() from None
             if order.payment_under_way:
                 raise PaymentInProgress()
-            cancelled = await cancel_and_tell(one, [order_id], "unpaid" if order.late else "user")
+            cancelled = await cancel_and_tell(tx, [order_id], "unpaid" if order.late else "user")
     await release_holds(holds, cancelled)
     for one_order in cancelled:
         log.info("order_cancelled", user=user_id, order=order_id, seats=len(one_order.seats))
-    async with connection(pool) as one:
-        read = await stored.get_order(one, order_id, user_id)
+    async with connection(pool) as db:
+        read = await store.get_order(db, order_id, user_id)
     if read is None:
         raise NotFound()
     return order_answer(read)
 
 
 async def cancel_and_tell(
-    one: Connection, orders: Sequence[UUID], reason: str, note: str | None = None
+    tx: Connection, orders: Sequence[UUID], reason: str, note: str | None = None
 ) -> list[CancelledOrder]:
     """Within the caller's transaction. `reason`: `user`, `unpaid` or `session_cancelled`; `note`: why the
     session is."""
-    cancelled = await store.cancel_orders(one, orders, reason)
-    await release_redemptions(one, [order.order_id for order in cancelled])
+    cancelled = await store.cancel_orders(tx, orders, reason)
+    await release_redemptions(tx, [order.order_id for order in cancelled])
     told = [cancellation_told(order, reason, note) for order in cancelled]
     if told:
         events = [event for _, some in told for event in some]
-        await tell(one, [entry for entry, _ in told], events)
+        await tell(tx, [entry for entry, _ in told], events)
     return cancelled
 
 

@@ -35,22 +35,22 @@ class PlaceWithPromoCode:
         Unavailable has left nothing behind."""
         try:
             with refusals():
-                async with transaction(self._pool) as one:
-                    return await self._place(one, order, promo)
+                async with transaction(self._pool) as tx:
+                    return await self._place(tx, order, promo)
         except TimeoutError:  # the outcome is not known; the sweeper will find out
             raise Unavailable("The database did not answer in time.") from None
 
     async def _place(
-        self, one: Connection, order: NewOrder, promo: PromoCode
+        self, tx: Connection, order: NewOrder, promo: PromoCode
     ) -> tuple[NewOrder, PlacedOrder]:
         if promo.currency not in {None, order.terms.currency}:
             raise PromoCodeNotValid("This promo code is for another currency.")
         discount = discount_of(promo.kind, promo.value, order.total_amount)
         paid = paid_of([item.price for item in order.items], discount)
         priced = _priced(order, promo, discount)
-        placed = await place_one(one, priced, self._hold_ttl_s)
+        placed = await place_one(tx, priced, self._hold_ttl_s)
         if not await redeem_promo_code(
-            one,
+            tx,
             promo.promo_code_id,
             order_id=order.order_id,
             user_id=order.user_id,

@@ -35,11 +35,11 @@ async def expire_orders(
     payment_grace_s: float = PAYMENT_GRACE_S,
 ) -> list[CancelledOrder]:
     """Cancels a batch of orders past their end, in PostgreSQL. The caller releases their holds."""
-    async with transaction(pool) as one:
+    async with transaction(pool) as tx:
         due = await store.lock_due_orders(
-            one, only=only, payment_grace_s=payment_grace_s, limit=EXPIRE_BATCH_MAX
+            tx, only=only, payment_grace_s=payment_grace_s, limit=EXPIRE_BATCH_MAX
         )
-        cancelled = await cancel_and_tell(one, due, "unpaid") if due else []
+        cancelled = await cancel_and_tell(tx, due, "unpaid") if due else []
     for order in cancelled:
         log.info(
             "order_expired", user=order.user_id, session=order.session_id,
@@ -75,10 +75,10 @@ async def complete_orders(
     pool: Pool, *, after: timedelta = timedelta(days=COMPLETES_AFTER_DAYS)
 ) -> int:
     """Completes a batch of paid orders whose session began `after` ago; how many they were."""
-    async with transaction(pool) as one:
-        completed = await store.complete_orders(one, after=after, limit=COMPLETE_BATCH_MAX)
+    async with transaction(pool) as tx:
+        completed = await store.complete_orders(tx, after=after, limit=COMPLETE_BATCH_MAX)
         if completed:
             history = [history_entry(order.order_id, ORDER_COMPLETED, {}) for order in completed]
             events = [pending(ORDER_COMPLETED, str(order.order_id), order) for order in completed]
-            await tell(one, history, events)
+            await tell(tx, history, events)
     return len(completed)

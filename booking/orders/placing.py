@@ -14,7 +14,7 @@ from uuid import UUID
 from booking.clients.catalog import Sessions, refuse_outside_sale
 from booking.clients.identity import KnownAccounts
 from booking.domain.problems import CoolingDown, SeatsTaken, SoldOut, TicketLimitReached
-from booking.orders import store as stored
+from booking.orders import store
 from booking.orders.cooldown import CoolingMemory
 from booking.orders.discounted import PlaceWithPromoCode
 from booking.orders.draft import OrderDraft, created_answer, new_order
@@ -219,8 +219,8 @@ class OrderPlacing:
         return await place_orders(self._pool, orders, self._hold_ttl_s)
 
     async def _find_keys(self, asked: Sequence[tuple[UUID, str]]) -> list[bool]:
-        async with connection(self._pool) as one:
-            found = await stored.keys_with_orders(one, asked)
+        async with connection(self._pool) as db:
+            found = await store.keys_with_orders(db, asked)
         return [pair in found for pair in asked]
 
     async def _replay(
@@ -232,8 +232,8 @@ class OrderPlacing:
         """
         if not isinstance(refused, KeyTaken) and not await self._keys.call((user_id, key)):
             raise refused
-        async with connection(self._pool) as one:
-            order = await stored.get_order_by_key(one, user_id, key)
+        async with connection(self._pool) as db:
+            order = await store.get_order_by_key(db, user_id, key)
         if order is None:
             raise IdempotencyInFlight() if isinstance(refused, KeyTaken) else refused
         if order.body_hash != hashed:

@@ -30,9 +30,9 @@ async def place_orders(
     Trouble that is nobody's fault answers all of them at once: trying each would only prolong it.
     """
     try:
-        async with connection(pool) as one:
+        async with connection(pool) as db:
             arguments = _columns(orders, hold_ttl_s)
-            rows = [row async for row in queries.place_orders(one, **arguments)]
+            rows = [row async for row in queries.place_orders(db, **arguments)]
     except (Unavailable, Overloaded) as trouble:
         return [type(trouble)(trouble.detail) for _ in orders]
     except TimeoutError:  # the statement's outcome is not known; the sweeper will find out
@@ -48,16 +48,16 @@ async def place_orders(
     return [placed[order.order_id] for order in orders]
 
 
-async def place_one(one: Connection, order: NewOrder, hold_ttl_s: int) -> PlacedOrder:
+async def place_one(tx: Connection, order: NewOrder, hold_ttl_s: int) -> PlacedOrder:
     """The same for one order, within the caller's transaction. Raises what PostgreSQL says."""
     arguments = _columns([order], hold_ttl_s)
-    rows = [row async for row in queries.place_orders(one, **arguments)]
+    rows = [row async for row in queries.place_orders(tx, **arguments)]
     return PlacedOrder(**fields(rows[0], PlacedOrder))
 
 
 async def true_claims(pool: Pool, session_id: UUID, seats: Sequence[int]) -> list[Claim]:
-    async with connection(pool) as one:
-        found = queries.true_claims(one, session_id=session_id, seats=list(seats))
+    async with connection(pool) as db:
+        found = queries.true_claims(db, session_id=session_id, seats=list(seats))
         return [Claim(**fields(row, Claim)) async for row in found]
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from booking.domain.order import OrderStatus
-from booking.orders import store as stored
+from booking.orders import store
 from booking.orders.records import Order
 from booking.orders.wire import OrderAnswer, OrderEvent, OrderHistory, OrderPage, order_answer
 from booking.tickets.issuing import TicketIssuing
@@ -28,14 +28,14 @@ async def read_order(
     pool: Pool, tickets: TicketIssuing, user_id: UUID, order_id: UUID
 ) -> OrderAnswer:
     """Raises NotFound unless it is the user's own."""
-    async with connection(pool) as one:
-        order = await stored.get_order(one, order_id, user_id)
+    async with connection(pool) as db:
+        order = await store.get_order(db, order_id, user_id)
         if order is None:
             raise NotFound()
         if order.paid_at is None:
             return order_answer(order)
-        issued = await tickets.of_order(one, order_id)
-        places = await stored.list_places(one, order_id, user_id)
+        issued = await tickets.of_order(db, order_id)
+        places = await store.list_places(db, order_id, user_id)
     return order_answer(order, tickets=issued, places=places)
 
 
@@ -50,16 +50,16 @@ async def list_orders(
 ) -> OrderPage:
     """Newest first. With a cursor it goes on behind that, whatever `page` says."""
     before = _read_cursor(cursor) if cursor is not None else None
-    async with connection(pool) as one:
-        orders = await stored.list_orders(
-            one,
+    async with connection(pool) as db:
+        orders = await store.list_orders(
+            db,
             user_id,
             status=status,
             before=before,
             limit=page_size + 1,
             offset=0 if before else offset(page, page_size),
         )
-        total = await stored.count_orders(one, user_id, status)
+        total = await store.count_orders(db, user_id, status)
     shown = orders[:page_size]
     more = len(orders) > page_size
     return OrderPage(
@@ -76,11 +76,11 @@ async def read_history(
 ) -> OrderHistory:
     """Oldest first. Raises NotFound unless it is the user's own order."""
     after = _read_position(cursor) if cursor is not None else 0
-    async with connection(pool) as one:
-        if not await stored.owns_order(one, order_id, user_id):
+    async with connection(pool) as db:
+        if not await store.owns_order(db, order_id, user_id):
             raise NotFound()
-        entries = await stored.list_order_events(
-            one, order_id, after=after, limit=HISTORY_PAGE_SIZE + 1
+        entries = await store.list_order_events(
+            db, order_id, after=after, limit=HISTORY_PAGE_SIZE + 1
         )
     shown = entries[:HISTORY_PAGE_SIZE]
     more = len(entries) > HISTORY_PAGE_SIZE

@@ -33,34 +33,34 @@ def _order(row: "asyncpg.Record") -> Order:
     return Order(**columns)
 
 
-async def get_order(one: Connection, order_id: UUID, user_id: UUID) -> Order | None:
-    row = await queries.get_order(one, order_id=order_id, user_id=user_id)
+async def get_order(db: Connection, order_id: UUID, user_id: UUID) -> Order | None:
+    row = await queries.get_order(db, order_id=order_id, user_id=user_id)
     return _order(row) if row is not None else None
 
 
-async def list_places(one: Connection, order_id: UUID, user_id: UUID) -> list[Place]:
+async def list_places(db: Connection, order_id: UUID, user_id: UUID) -> list[Place]:
     """What has become of each seat of the user's paid order, in their order."""
-    found = queries.list_places(one, order_id=order_id, user_id=user_id)
+    found = queries.list_places(db, order_id=order_id, user_id=user_id)
     return [Place(**fields(row, Place)) async for row in found]
 
 
-async def get_order_by_key(one: Connection, user_id: UUID, key: str) -> Order | None:
-    row = await queries.get_order_by_key(one, user_id=user_id, key=key)
+async def get_order_by_key(db: Connection, user_id: UUID, key: str) -> Order | None:
+    row = await queries.get_order_by_key(db, user_id=user_id, key=key)
     return _order(row) if row is not None else None
 
 
 async def keys_with_orders(
-    one: Connection, asked: Sequence[tuple[UUID, str]]
+    db: Connection, asked: Sequence[tuple[UUID, str]]
 ) -> set[tuple[UUID, str]]:
     """Those of these users' keys that have made an order."""
     found = queries.keys_with_orders(
-        one, users=[user_id for user_id, _ in asked], keys=[key for _, key in asked]
+        db, users=[user_id for user_id, _ in asked], keys=[key for _, key in asked]
     )
     return {(row["user_id"], row["key"]) async for row in found}
 
 
 async def list_orders(
-    one: Connection,
+    db: Connection,
     user_id: UUID,
     *,
     status: OrderStatus | None,
@@ -70,7 +70,7 @@ async def list_orders(
 ) -> list[Order]:
     """Newest first; `before` is the last one seen."""
     found = queries.list_orders(
-        one,
+        db,
         user_id=user_id,
         status=status.value if status else None,
         before=before[0] if before else None,
@@ -81,40 +81,40 @@ async def list_orders(
     return [_order(row) async for row in found]
 
 
-async def count_orders(one: Connection, user_id: UUID, status: OrderStatus | None) -> int:
+async def count_orders(db: Connection, user_id: UUID, status: OrderStatus | None) -> int:
     status_word = status.value if status else None
-    return int(await queries.count_orders(one, user_id=user_id, status=status_word))
+    return int(await queries.count_orders(db, user_id=user_id, status=status_word))
 
 
-async def owns_order(one: Connection, order_id: UUID, user_id: UUID) -> bool:
-    return bool(await queries.owns_order(one, order_id=order_id, user_id=user_id))
+async def owns_order(db: Connection, order_id: UUID, user_id: UUID) -> bool:
+    return bool(await queries.owns_order(db, order_id=order_id, user_id=user_id))
 
 
 async def list_order_events(
-    one: Connection, order_id: UUID, *, after: int, limit: int
+    db: Connection, order_id: UUID, *, after: int, limit: int
 ) -> Sequence[HistoryEntry]:
     """Oldest first, from behind position `after`."""
-    found = queries.list_order_events(one, order_id=order_id, after=after, limit=limit)
+    found = queries.list_order_events(db, order_id=order_id, after=after, limit=limit)
     return [
         HistoryEntry(**{**fields(row, HistoryEntry), "data": msgspec.Raw(row["data"].encode())})
         async for row in found
     ]
 
 
-async def lock_order(one: Connection, order_id: UUID, user_id: UUID) -> LockedOrder | None:
+async def lock_order(tx: Connection, order_id: UUID, user_id: UUID) -> LockedOrder | None:
     """The user's order, locked until the transaction ends."""
-    if await queries.lock_order(one, order_id=order_id, user_id=user_id) is None:
+    if await queries.lock_order(tx, order_id=order_id, user_id=user_id) is None:
         return None
-    row = await queries.get_locked_order(one, order_id=order_id)
+    row = await queries.get_locked_order(tx, order_id=order_id)
     return LockedOrder(**{**fields(row, LockedOrder), "status": OrderStatus(row["status"])})
 
 
 async def lock_due_orders(
-    one: Connection, *, only: Sequence[UUID] | None, payment_grace_s: float, limit: int
+    tx: Connection, *, only: Sequence[UUID] | None, payment_grace_s: float, limit: int
 ) -> list[UUID]:
     """Unpaid orders past their end that nobody else works on, locked; among `only` when given."""
     found = queries.lock_due_orders(
-        one,
+        tx,
         only=list(only) if only is not None else None,
         payment_grace=timedelta(seconds=payment_grace_s),
         limit=limit,
@@ -123,12 +123,12 @@ async def lock_due_orders(
 
 
 async def cancel_orders(
-    one: Connection, orders: Sequence[UUID], reason: str
+    tx: Connection, orders: Sequence[UUID], reason: str
 ) -> list[CancelledOrder]:
     """Those that were pending until now: cancelled, their seats and tallies given back. For `user` and
     `unpaid` their buyers are counted to have let go of them."""
     found = queries.cancel_orders(
-        one,
+        tx,
         orders=list(orders),
         reason=reason,
         churn_max=CHURN_MAX,
@@ -137,7 +137,7 @@ async def cancel_orders(
     return [CancelledOrder(**fields(row, CancelledOrder)) async for row in found]
 
 
-async def complete_orders(one: Connection, *, after: timedelta, limit: int) -> list[OrderCompleted]:
+async def complete_orders(tx: Connection, *, after: timedelta, limit: int) -> list[OrderCompleted]:
     """Paid orders whose session began `after` ago or earlier, completed."""
-    found = queries.complete_orders(one, after=after, limit=limit)
+    found = queries.complete_orders(tx, after=after, limit=limit)
     return [OrderCompleted(**fields(row, OrderCompleted)) async for row in found]

@@ -24,8 +24,8 @@ async def begin_payments(
 ) -> list[PayableOrder | BaseException | None]:
     """Commits the intents that nothing stands in the way of; None for each of the others."""
     try:
-        async with connection(pool) as one:
-            found = queries.begin_payments(one, provider=provider, **_intent_columns(intents))
+        async with connection(pool) as db:
+            found = queries.begin_payments(db, provider=provider, **_intent_columns(intents))
             begun = {row["payment_id"]: _purchase(row) async for row in found}
     except _TROUBLE as trouble:
         return [_told(trouble) for _ in intents]
@@ -36,8 +36,8 @@ async def sell_orders(pool: Pool, sales: Sequence[Sale]) -> list[bool | BaseExce
     """Whether each was sold; one that was not is left as it was. An order once a batch: the first."""
     first = list({sale.purchase.order_id: sale for sale in reversed(sales)}.values())
     try:
-        async with connection(pool) as one:
-            found = queries.sell_orders(one, **_sale_columns(first))
+        async with connection(pool) as db:
+            found = queries.sell_orders(db, **_sale_columns(first))
             sold = {row["payment_id"] async for row in found}
     except _TROUBLE as trouble:
         return [_told(trouble) for _ in sales]
@@ -53,9 +53,9 @@ async def look_up_events(
     pool: Pool, news: Sequence[ReceivedEvent]
 ) -> list[EventTarget | BaseException]:
     try:
-        async with connection(pool) as one:
+        async with connection(pool) as db:
             found = queries.look_up_events(
-                one,
+                db,
                 providers=[each.provider for each in news],
                 event_ids=[each.event_id for each in news],
                 payments=[each.payment_id for each in news],
@@ -68,9 +68,9 @@ async def look_up_events(
 async def record_events(pool: Pool, news: Sequence[ReceivedEvent]) -> list[bool | BaseException]:
     """Remembers events without an effect; whether each was new."""
     try:
-        async with connection(pool) as one:
+        async with connection(pool) as db:
             found = queries.record_events(
-                one,
+                db,
                 providers=[each.provider for each in news],
                 event_ids=[each.event_id for each in news],
                 types=[each.type for each in news],

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from booking.domain.payment import PaymentState
-from booking.payments import batch_store as stored
+from booking.payments import batch_store as store
 from booking.payments.outcomes import (
     Settled,
     apply_outcome,
@@ -68,19 +68,19 @@ class BatchedOutcomes:
     ) -> Settled | None:
         """One by one; None when this news was taken before."""
         try:
-            async with transaction(self._pool) as one:
+            async with transaction(self._pool) as tx:
                 if news is not None and not await take_provider_event(
-                    one, news.provider, news.event_id, news.type, payment_id
+                    tx, news.provider, news.event_id, news.type, payment_id
                 ):
                     return None
-                settled = await apply_outcome(one, self._tickets, payment_id, verdict)
+                settled = await apply_outcome(tx, self._tickets, payment_id, verdict)
         except ROLLED_BACK as undone:  # the money has moved all the same: it is said again later
             raise Overloaded("The database is too busy.") from undone
         await sync_redis_after_payment(self._holds, settled)
         return settled
 
     async def _sell_batch(self, sales: Sequence[Sale]) -> list[bool | BaseException]:
-        return await stored.sell_orders(self._pool, sales)
+        return await store.sell_orders(self._pool, sales)
 
 
 def _sold(sale: Sale) -> Settled:

@@ -65,8 +65,8 @@ class Webhooks:
             log.warning("webhook_refused", provider=provider_name, reason=refused.code)
             raise
         if event.refund_id is not None and event.refund_verdict is not None:
-            async with transaction(self._pool) as one:  # its state is compared: no need to note it
-                changed = await take_refund_verdict(one, event.refund_id, event.refund_verdict)
+            async with transaction(self._pool) as tx:  # its state is compared: no need to note it
+                changed = await take_refund_verdict(tx, event.refund_id, event.refund_verdict)
             log.info("webhook_taken", provider=provider_name, type=event.type, news=changed)
             return
         if event.payment_id is None or event.verdict is None:

@@ -19,7 +19,7 @@ from booking.events.history import history_entry, seats_changed
 from booking.events.store import tell
 from booking.orders.cancelling import cancel_and_tell, release_holds
 from booking.orders.records import CancelledOrder
-from booking.payments import store as stored
+from booking.payments import store
 from booking.payments.records import LockedPayment
 from booking.payments.sale import build_sale
 from booking.promo_codes.store import retake_redemption
@@ -66,13 +66,13 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def apply_outcome(
-    one: Connection, tickets: TicketIssuing, payment_id: UUID, verdict: ChargeResult
+    tx: Connection, tickets: TicketIssuing, payment_id: UUID, verdict: ChargeResult
 ) -> Settled:
     """Within the caller's transaction; call `sync_redis_after_payment` once that has committed.
 
     Raises NotFound, or PaymentMismatch when the provider speaks of another amount or currency.
     """
-    payment = await stored.lock_payment(one, payment_id)
+    payment = await store.lock_payment(tx, payment_id)
     if payment is None:
         raise NotFound()
     refuse_mismatch(payment_id, verdict, payment.amount, payment.currency)
@@ -82,11 +82,11 @@ async def apply_outcome(
     except IllegalTransition:  # said before, in this order or another
         return _settled(payment, payment.state, news=False)
     if step is PaymentStep.SUCCEED:
-        return await _take_money(one, tickets, payment)
+        return await _take_money(tx, tickets, payment)
     reason = verdict.reason if step is PaymentStep.FAIL else None
-    await _move(one, payment, to_state, reason)
+    await _move(tx, payment, to_state, reason)
     if step is PaymentStep.FAIL:
-        await _tell_failure(one, payment, reason or "declined")
+        await _tell_failure(tx, payment, reason or "declined")
     return _settled(payment, to_state, news=True, reason=reason)
 
 
@@ -125,16 +125,16 @@ async def sync_redis_after_payment(holds: SeatHolds, settled: Settled) -> None:
         log.warning("refund_due", order=settled.order_id, payment=settled.payment_id)
 
 
-async def _take_money(one: Connection, tickets: TicketIssuing, payment: LockedPayment) -> Settled:
+async def _take_money(tx: Connection, tickets: TicketIssuing, payment: LockedPayment) -> Settled:
     if _may_buy(payment):
         try:
-            async with one.transaction():  # a savepoint: seats that are gone undo only this
-                return await _sell(one, tickets, payment)
+            async with tx.transaction():  # a savepoint: seats that are gone undo only this
+                return await _sell(tx, tickets, payment)
         except (SeatsRefused, TicketLimitReached) as gone:
             reason = "limit_reached" if isinstance(gone, TicketLimitReached) else "seats_gone"
-            return await _owe_back(one, payment, reason)
+            return await _owe_back(tx, payment, reason)
     cancelled = payment.status is OrderStatus.CANCELLED
-    return await _owe_back(one, payment, "order_cancelled" if cancelled else "paid_already")
+    return await _owe_back(tx, payment, "order_cancelled" if cancelled else "paid_already")
 
 
 def _may_buy(payment: LockedPayment) -> bool:
@@ -146,21 +146,21 @@ def _may_buy(payment: LockedPayment) -> bool:
     return payment.status is OrderStatus.PENDING_PAYMENT
 
 
-async def _sell(one: Connection, tickets: TicketIssuing, payment: LockedPayment) -> Settled:
+async def _sell(tx: Connection, tickets: TicketIssuing, payment: LockedPayment) -> Settled:
     """Raises SeatsRefused or TicketLimitReached, with what it has done so far to be undone."""
     seats = [item.seat_id for item in payment.items]
     late = payment.status is OrderStatus.CANCELLED
     assert advance(payment.status, OrderStep.PAY_LATE if late else OrderStep.PAY)
-    sold = await stored.take_seats(one, payment.order_id, payment.session_id)
-    if sold != len(seats) or not await stored.mark_paid(one, payment.order_id, was=payment.status):
+    sold = await store.take_seats(tx, payment.order_id, payment.session_id)
+    if sold != len(seats) or not await store.mark_paid(tx, payment.order_id, was=payment.status):
         raise SeatsRefused()
     if late:
-        await stored.count_tickets_again(one, payment.order_id)
-        await retake_redemption(one, payment.order_id)
-    await _move(one, payment, PaymentState.SUCCEEDED, None)
+        await store.count_tickets_again(tx, payment.order_id)
+        await retake_redemption(tx, payment.order_id)
+    await _move(tx, payment, PaymentState.SUCCEEDED, None)
     sale = build_sale(tickets, payment)
-    await stored.insert_tickets(
-        one,
+    await store.insert_tickets(
+        tx,
         sale.tickets,
         order_id=payment.order_id,
         session_id=payment.session_id,
@@ -171,36 +171,36 @@ async def _sell(one: Connection, tickets: TicketIssuing, payment: LockedPayment)
         areas = [item.area_id for item in payment.items]
         held = seats_changed(payment.session_id, seats, areas, payment.order_id)
         events.insert(0, pending(SEATS_HELD, str(payment.order_id), held))
-    await tell(one, [sale.history], events)
+    await tell(tx, [sale.history], events)
     settled = _settled(payment, PaymentState.SUCCEEDED, news=True)
     return msgspec.structs.replace(settled, issued=sale.issued, seats_to_sync=seats if late else [])
 
 
-async def _owe_back(one: Connection, payment: LockedPayment, reason: str) -> Settled:
+async def _owe_back(tx: Connection, payment: LockedPayment, reason: str) -> Settled:
     """The money cannot buy the seats: it goes back, and an order that waited for it has ended."""
-    await _move(one, payment, PaymentState.REFUND_DUE, reason)
+    await _move(tx, payment, PaymentState.REFUND_DUE, reason)
     cancelled: list[CancelledOrder] = []
     if payment.status is OrderStatus.PENDING_PAYMENT and not payment.another_live:
-        cancelled = await cancel_and_tell(one, [payment.order_id], "unpaid")
+        cancelled = await cancel_and_tell(tx, [payment.order_id], "unpaid")
     data = {"payment_id": payment.payment_id, "amount": payment.amount, "reason": reason}
-    await tell(one, [history_entry(payment.order_id, PAYMENT_REFUND_DUE, data)], [])
+    await tell(tx, [history_entry(payment.order_id, PAYMENT_REFUND_DUE, data)], [])
     return _settled(payment, PaymentState.REFUND_DUE, news=True, cancelled=cancelled)
 
 
 async def _move(
-    one: Connection, payment: LockedPayment, to_state: PaymentState, reason: str | None
+    tx: Connection, payment: LockedPayment, to_state: PaymentState, reason: str | None
 ) -> None:
-    moved = await stored.move_payment(
-        one, payment.payment_id, from_state=payment.state, to_state=to_state, reason=reason
+    moved = await store.move_payment(
+        tx, payment.payment_id, from_state=payment.state, to_state=to_state, reason=reason
     )
     assert moved, "the row is locked"
 
 
-async def _tell_failure(one: Connection, payment: LockedPayment, reason: str) -> None:
+async def _tell_failure(tx: Connection, payment: LockedPayment, reason: str) -> None:
     failed = PaymentFailed(payment.order_id, payment.user_id, payment.payment_id, reason)
     data = {"payment_id": payment.payment_id, "reason": reason}
     await tell(
-        one,
+        tx,
         [history_entry(payment.order_id, PAYMENT_FAILED, data)],
         [pending(PAYMENT_FAILED, str(payment.order_id), failed)],
     )

@@ -22,10 +22,10 @@ from booking.domain.problems import (
 )
 from booking.events.history import history_entry
 from booking.events.store import tell
-from booking.orders import store as stored_orders
+from booking.orders import store as order_store
 from booking.orders.records import LockedOrder
 from booking.orders.wire import PaymentAnswer
-from booking.payments import store as stored
+from booking.payments import store
 from booking.payments.batch_store import begin_payments
 from booking.payments.batched_outcomes import BatchedOutcomes
 from booking.payments.reconciliation import Reconciling
@@ -154,16 +154,16 @@ class Payments:
     async def _begin_alone(self, intent: Intent) -> PayableOrder:
         """Where the batch found something in the way: says what, or commits the intent after all."""
         wanted = intent.payment
-        async with transaction(self._pool) as one:
-            order = await stored_orders.lock_order(one, wanted.order_id, wanted.user_id)
+        async with transaction(self._pool) as tx:
+            order = await order_store.lock_order(tx, wanted.order_id, wanted.user_id)
             if order is None:
                 raise NotFound()
             if wanted.idempotency_key is not None:
-                await _refuse_repeated_key(one, wanted)
+                await _refuse_repeated_key(tx, wanted)
             _refuse_unpayable(order)
-            await stored.insert_payment(one, wanted, order)
-            await tell(one, [intent.history], [])
-            return await stored.purchase_of(one, wanted.payment_id)
+            await store.insert_payment(tx, wanted, order)
+            await tell(tx, [intent.history], [])
+            return await store.purchase_of(tx, wanted.payment_id)
 
     async def _charge_and_settle(self, charge: Charge, purchase: PayableOrder) -> PayAnswer:
         try:
@@ -218,8 +218,8 @@ class Payments:
         if state is not PaymentState.SUCCEEDED:
             return _processing(order_id, payment_id, method)
         if issued is None:
-            async with connection(self._pool) as one:
-                issued = await self._tickets.of_order(one, order_id)
+            async with connection(self._pool) as db:
+                issued = await self._tickets.of_order(db, order_id)
         done = PaymentAnswer(payment_id=payment_id, payment_method=method, status="succeeded")
         return PayAnswer(order_id=order_id, status="paid", tickets=issued, payment=done)
 
@@ -229,9 +229,9 @@ def _processing(order_id: UUID, payment_id: UUID, method: str) -> PayAnswer:
     return PayAnswer(order_id=order_id, status="pending_payment", tickets=[], payment=waiting)
 
 
-async def _refuse_repeated_key(one: Connection, wanted: NewPayment) -> None:
+async def _refuse_repeated_key(tx: Connection, wanted: NewPayment) -> None:
     assert wanted.idempotency_key is not None
-    earlier = await stored.payment_by_key(one, wanted.order_id, wanted.idempotency_key)
+    earlier = await store.payment_by_key(tx, wanted.order_id, wanted.idempotency_key)
     if earlier is None:
         return
     if earlier.body_hash != wanted.body_hash:

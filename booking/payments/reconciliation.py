@@ -13,7 +13,7 @@ from uuid import uuid5
 from booking.domain.payment import PaymentState
 from booking.events.history import history_entry
 from booking.events.store import tell
-from booking.payments import store as stored
+from booking.payments import store
 from booking.payments.batched_outcomes import BatchedOutcomes
 from booking.payments.records import PendingPayment, RefundDue
 from booking.providers.protocol import ChargeResult, Provider
@@ -42,9 +42,9 @@ class Reconciling:
     async def ask(self, *, older_than_s: float | None = None) -> int:
         """Asks about payments whose turn it is; with `older_than_s` about all that have waited so long,
         and one that the provider has not heard of by then has failed."""
-        async with connection(self._pool) as one:
-            waiting = await stored.lease_pending_payments(
-                one, older_than_s=older_than_s, limit=BATCH_MAX
+        async with connection(self._pool) as db:
+            waiting = await store.lease_pending_payments(
+                db, older_than_s=older_than_s, limit=BATCH_MAX
             )
         never_after_s = NEVER_COMES_AFTER_S if older_than_s is None else older_than_s
         return await self._all(
@@ -53,8 +53,8 @@ class Reconciling:
 
     async def refund(self) -> int:
         """Gives money back that can buy nothing. Once: the provider knows the payment's id."""
-        async with connection(self._pool) as one:
-            due = await stored.take_refunds_due(one, limit=BATCH_MAX)
+        async with connection(self._pool) as db:
+            due = await store.take_refunds_due(db, limit=BATCH_MAX)
         return await self._all([self._try(self._refund(each), each.payment_id) for each in due])
 
     async def _all(self, work: Sequence[Coroutine[Any, Any, bool]]) -> int:
@@ -92,9 +92,9 @@ class Reconciling:
         )
         if verdict.state != "succeeded":
             raise Unavailable(f"The refund is {verdict.state}.")
-        async with transaction(self._pool) as one:
-            moved = await stored.move_payment(
-                one,
+        async with transaction(self._pool) as tx:
+            moved = await store.move_payment(
+                tx,
                 due.payment_id,
                 from_state=PaymentState.REFUND_DUE,
                 to_state=PaymentState.REFUNDED,
@@ -115,6 +115,6 @@ class Reconciling:
                     reason=due.reason or "seats_gone",
                 )
                 history = history_entry(due.order_id, PAYMENT_REFUNDED, data)
-                await tell(one, [history], [pending(PAYMENT_REFUNDED, subject, told)])
+                await tell(tx, [history], [pending(PAYMENT_REFUNDED, subject, told)])
         log.info("payment_refunded", payment=due.payment_id, order=due.order_id)
         return moved

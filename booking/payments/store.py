@@ -27,30 +27,30 @@ from chassis.postgres.rows import fields
 queries = load_queries(Path(__file__).parent / "sql" / "payments.sql")
 
 
-async def payment_by_key(one: Connection, order_id: UUID, key: str) -> PreviousPayment | None:
-    row = await queries.payment_by_key(one, order_id=order_id, key=key)
+async def payment_by_key(tx: Connection, order_id: UUID, key: str) -> PreviousPayment | None:
+    row = await queries.payment_by_key(tx, order_id=order_id, key=key)
     if row is None:
         return None
     return PreviousPayment(**{**fields(row, PreviousPayment), "state": PaymentState(row["state"])})
 
 
-async def insert_payment(one: Connection, payment: NewPayment, order: LockedOrder) -> None:
+async def insert_payment(tx: Connection, payment: NewPayment, order: LockedOrder) -> None:
     """The intent to pay the order's whole amount. Raises PaymentInProgress when another payment of it
     is live."""
     columns = msgspec.structs.asdict(payment)
     columns["key"] = columns.pop("idempotency_key")
     columns |= {"amount": order.total_amount, "currency": order.currency}
     try:
-        await queries.insert_payment(one, **columns)
+        await queries.insert_payment(tx, **columns)
     except asyncpg.UniqueViolationError as second:
         raise refusal(second) or second from None
 
 
-async def lock_payment(one: Connection, payment_id: UUID) -> LockedPayment | None:
+async def lock_payment(tx: Connection, payment_id: UUID) -> LockedPayment | None:
     """With its order, locked until the transaction ends."""
-    if await queries.lock_payment(one, payment_id=payment_id) is None:
+    if await queries.lock_payment(tx, payment_id=payment_id) is None:
         return None
-    row = await queries.get_locked_payment(one, payment_id=payment_id)
+    row = await queries.get_locked_payment(tx, payment_id=payment_id)
     columns = fields(row, LockedPayment)
     columns["state"] = PaymentState(row["state"])
     columns["status"] = OrderStatus(row["status"])
@@ -59,7 +59,7 @@ async def lock_payment(one: Connection, payment_id: UUID) -> LockedPayment | Non
 
 
 async def move_payment(
-    one: Connection,
+    tx: Connection,
     payment_id: UUID,
     *,
     from_state: PaymentState,
@@ -68,7 +68,7 @@ async def move_payment(
 ) -> bool:
     """Compare-and-set; False when the payment was in another state."""
     moved = await queries.move_payment(
-        one,
+        tx,
         payment_id=payment_id,
         from_state=from_state.value,
         to_state=to_state.value,
@@ -77,32 +77,32 @@ async def move_payment(
     return moved is not None
 
 
-async def purchase_of(one: Connection, payment_id: UUID) -> PayableOrder:
+async def purchase_of(tx: Connection, payment_id: UUID) -> PayableOrder:
     """What a payment that there is pays for."""
-    row = await queries.get_purchase(one, payment_id=payment_id)
+    row = await queries.get_purchase(tx, payment_id=payment_id)
     return PayableOrder(**{**fields(row, PayableOrder), "items": items_of(row)})
 
 
-async def take_seats(one: Connection, order_id: UUID, session_id: UUID) -> int:
+async def take_seats(tx: Connection, order_id: UUID, session_id: UUID) -> int:
     """How many of the order's seats are sold to it now: those that nobody else has."""
-    return int(await queries.take_seats(one, order_id=order_id, session_id=session_id))
+    return int(await queries.take_seats(tx, order_id=order_id, session_id=session_id))
 
 
-async def mark_paid(one: Connection, order_id: UUID, *, was: OrderStatus) -> bool:
+async def mark_paid(tx: Connection, order_id: UUID, *, was: OrderStatus) -> bool:
     """Compare-and-set; also of an order that time had cancelled, for money that came late."""
-    return await queries.mark_paid(one, order_id=order_id, was=was.value) is not None
+    return await queries.mark_paid(tx, order_id=order_id, was=was.value) is not None
 
 
-async def count_tickets_again(one: Connection, order_id: UUID) -> None:
+async def count_tickets_again(tx: Connection, order_id: UUID) -> None:
     """The tickets of an order that had ended are its buyer's again. Raises TicketLimitReached."""
     try:
-        await queries.count_tickets_again(one, order_id=order_id)
+        await queries.count_tickets_again(tx, order_id=order_id)
     except asyncpg.CheckViolationError as over:
         raise refusal(over) or over from None
 
 
 async def insert_tickets(
-    one: Connection,
+    tx: Connection,
     tickets: Sequence[NewTicket],
     *,
     order_id: UUID,
@@ -112,7 +112,7 @@ async def insert_tickets(
     """Raises SeatsRefused when a seat has a valid ticket already."""
     try:
         await queries.insert_tickets(
-            one,
+            tx,
             tickets=[ticket.ticket_id for ticket in tickets],
             seats=[ticket.seat_id for ticket in tickets],
             codes=[ticket.code for ticket in tickets],
@@ -125,27 +125,27 @@ async def insert_tickets(
 
 
 async def take_provider_event(
-    one: Connection, provider: str, event_id: str, type_: str, payment_id: UUID
+    tx: Connection, provider: str, event_id: str, type_: str, payment_id: UUID
 ) -> bool:
     """False when it was taken before."""
     taken = await queries.take_provider_event(
-        one, provider=provider, event_id=event_id, type=type_, payment_id=payment_id
+        tx, provider=provider, event_id=event_id, type=type_, payment_id=payment_id
     )
     return taken is not None
 
 
 async def lease_pending_payments(
-    one: Connection, *, older_than_s: float | None, limit: int
+    db: Connection, *, older_than_s: float | None, limit: int
 ) -> list[PendingPayment]:
     """Payments whose provider is to be asked now, put off at once until the time after: whoever dies
     while asking has them asked again. None: those that are due; else all unanswered for so long."""
-    found = queries.lease_pending_payments(one, older_than=_interval(older_than_s), limit=limit)
+    found = queries.lease_pending_payments(db, older_than=_interval(older_than_s), limit=limit)
     return [PendingPayment(**fields(row, PendingPayment)) async for row in found]
 
 
-async def take_refunds_due(one: Connection, *, limit: int) -> list[RefundDue]:
+async def take_refunds_due(db: Connection, *, limit: int) -> list[RefundDue]:
     """Refunds to be tried now, put off likewise."""
-    found = queries.take_refunds_due(one, limit=limit)
+    found = queries.take_refunds_due(db, limit=limit)
     return [RefundDue(**fields(row, RefundDue)) async for row in found]
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from booking.domain.problems import PromoCodesTried, PromoCodeUnknown
 from booking.domain.promotion import normalise_code
-from booking.promo_codes import store as stored
+from booking.promo_codes import store
 from booking.promo_codes.store import PromoCode
 from booking.refusals import refusals
 from chassis.observability import logs
@@ -45,8 +45,8 @@ class PromoGuesses:
         code = normalise_code(text)
         try:
             with refusals():
-                async with transaction(self._pool) as one:
-                    found = await self._judge(one, show_id, code, user_id, address)
+                async with transaction(self._pool) as tx:
+                    found = await self._judge(tx, show_id, code, user_id, address)
         except TimeoutError:
             raise Unavailable("The database did not answer in time.") from None
         if found is None:
@@ -55,12 +55,12 @@ class PromoGuesses:
         return found
 
     async def _judge(
-        self, one: Connection, show_id: UUID, code: str | None, user_id: UUID, address: str | None
+        self, tx: Connection, show_id: UUID, code: str | None, user_id: UUID, address: str | None
     ) -> PromoCode | None:
         """None has been counted, and is when the transaction commits."""
-        await stored.lock_promo_misses(one, user_id, address)
-        again_in_s = await stored.promo_refused_for_s(
-            one,
+        await store.lock_promo_misses(tx, user_id, address)
+        again_in_s = await store.promo_refused_for_s(
+            tx,
             user_id,
             address,
             user_max=USER_MISSES_MAX,
@@ -69,12 +69,12 @@ class PromoGuesses:
         )
         if again_in_s is not None:
             raise PromoCodesTried(max(1, math.ceil(again_in_s)))
-        found = await stored.find_promo_code(one, show_id, code) if code is not None else None
+        found = await store.find_promo_code(tx, show_id, code) if code is not None else None
         if found is None:
-            await stored.insert_promo_miss(one, user_id, address, within_s=MISSES_WITHIN_S)
+            await store.insert_promo_miss(tx, user_id, address, within_s=MISSES_WITHIN_S)
         return found
 
     async def prune(self) -> None:
         """Forgets what is too old to count."""
-        async with connection(self._pool) as one:
-            await stored.prune_promo_misses(one, within_s=MISSES_WITHIN_S)
+        async with connection(self._pool) as db:
+            await store.prune_promo_misses(db, within_s=MISSES_WITHIN_S)

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import UNSET
 
 from booking.domain.promotion import CODE_LENGTH_MAX, CODE_LENGTH_MIN, PERCENT_MAX, normalise_code
-from booking.promo_codes import store as stored
+from booking.promo_codes import store
 from booking.promo_codes.store import PromoCode
 from booking.promo_codes.wire import (
     ChangePromoCode,
@@ -31,13 +31,11 @@ YEAR_MIN, YEAR_MAX = 2000, 2200  # what PostgreSQL and every client can tell as 
 
 
 async def create_promo_code(
-    one: Connection, show: ShowTerms, wanted: CreatePromoCode
+    tx: Connection, show: ShowTerms, wanted: CreatePromoCode
 ) -> PromoCodeAnswer:
     """In the caller's transaction. Raises PromoCodeTaken, ValidationFailed."""
     columns = _columns(show, wanted)
-    made = await stored.insert_promo_code(
-        one, promo_code_id=uuid7(), show_id=show.show_id, **columns
-    )
+    made = await store.insert_promo_code(tx, promo_code_id=uuid7(), show_id=show.show_id, **columns)
     log.info("promo_code_created", promo_code=made.promo_code_id, show=show.show_id)
     return answer_of(made)
 
@@ -54,9 +52,9 @@ class PromoCodes:
     ) -> PromoCodePage:
         """Newest first, each with its uses by orders that live."""
         await self.own_show(principal, show_id)
-        async with connection(self._pool) as one:
-            codes, total = await stored.list_promo_codes(
-                one, show_id, limit=page_size, offset=offset(page, page_size)
+        async with connection(self._pool) as db:
+            codes, total = await store.list_promo_codes(
+                db, show_id, limit=page_size, offset=offset(page, page_size)
             )
         return PromoCodePage(
             promo_codes=[answer_of(code) for code in codes],
@@ -69,16 +67,16 @@ class PromoCodes:
         self, principal: Principal, promo_code_id: UUID, change: ChangePromoCode
     ) -> PromoCodeAnswer:
         """What is left out stays as it is. Orders that have used the code keep their price."""
-        async with connection(self._pool) as one:
-            show_id = await stored.promo_code_show(one, promo_code_id)
+        async with connection(self._pool) as db:
+            show_id = await store.promo_code_show(db, promo_code_id)
         if show_id is None:
             raise NotFound()
         await self.own_show(principal, show_id)
-        async with transaction(self._pool) as one:
-            now = await stored.lock_promo_code(one, promo_code_id)
+        async with transaction(self._pool) as tx:
+            now = await store.lock_promo_code(tx, promo_code_id)
             if now is None:
                 raise NotFound()
-            changed = await stored.change_promo_code(one, promo_code_id, _changed(now, change))
+            changed = await store.change_promo_code(tx, promo_code_id, _changed(now, change))
         if changed is None:
             raise NotFound()
         log.info("promo_code_changed", promo_code=promo_code_id, active=changed.active)

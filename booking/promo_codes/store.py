@@ -38,10 +38,10 @@ def _promo_code(row: "asyncpg.Record | None") -> PromoCode | None:
     return PromoCode(**fields(row, PromoCode)) if row is not None else None
 
 
-async def insert_promo_code(one: Connection, **columns: Any) -> PromoCode:
+async def insert_promo_code(tx: Connection, **columns: Any) -> PromoCode:
     """Raises PromoCodeTaken when the show has that code already."""
     try:
-        found = _promo_code(await queries.insert_promo_code(one, **columns))
+        found = _promo_code(await queries.insert_promo_code(tx, **columns))
     except asyncpg.UniqueViolationError as second:
         raise refusal(second) or second from None
     assert found is not None
@@ -49,41 +49,41 @@ async def insert_promo_code(one: Connection, **columns: Any) -> PromoCode:
 
 
 async def list_promo_codes(
-    one: Connection, show_id: UUID, *, limit: int, offset: int
+    db: Connection, show_id: UUID, *, limit: int, offset: int
 ) -> tuple[list[PromoCode], int]:
     """A page of a show's codes, newest first, and how many there are."""
-    found = queries.list_promo_codes(one, show_id=show_id, limit=limit, offset=offset)
+    found = queries.list_promo_codes(db, show_id=show_id, limit=limit, offset=offset)
     codes = [PromoCode(**fields(row, PromoCode)) async for row in found]
-    return codes, int(await queries.count_promo_codes(one, show_id=show_id))
+    return codes, int(await queries.count_promo_codes(db, show_id=show_id))
 
 
-async def promo_code_show(one: Connection, promo_code_id: UUID) -> UUID | None:
+async def promo_code_show(db: Connection, promo_code_id: UUID) -> UUID | None:
     """Whose the code is."""
-    show_id: UUID | None = await queries.promo_code_show(one, promo_code_id=promo_code_id)
+    show_id: UUID | None = await queries.promo_code_show(db, promo_code_id=promo_code_id)
     return show_id
 
 
-async def lock_promo_code(one: Connection, promo_code_id: UUID) -> PromoCode | None:
-    return _promo_code(await queries.lock_promo_code(one, promo_code_id=promo_code_id))
+async def lock_promo_code(tx: Connection, promo_code_id: UUID) -> PromoCode | None:
+    return _promo_code(await queries.lock_promo_code(tx, promo_code_id=promo_code_id))
 
 
 async def change_promo_code(
-    one: Connection, promo_code_id: UUID, changed: Mapping[str, Any]
+    tx: Connection, promo_code_id: UUID, changed: Mapping[str, Any]
 ) -> PromoCode | None:
-    return _promo_code(await queries.change_promo_code(one, promo_code_id=promo_code_id, **changed))
+    return _promo_code(await queries.change_promo_code(tx, promo_code_id=promo_code_id, **changed))
 
 
-async def find_promo_code(one: Connection, show_id: UUID, code: str) -> PromoCode | None:
-    return _promo_code(await queries.find_promo_code(one, show_id=show_id, code=code))
+async def find_promo_code(tx: Connection, show_id: UUID, code: str) -> PromoCode | None:
+    return _promo_code(await queries.find_promo_code(tx, show_id=show_id, code=code))
 
 
-async def lock_promo_misses(one: Connection, user_id: UUID, address: str | None) -> None:
+async def lock_promo_misses(tx: Connection, user_id: UUID, address: str | None) -> None:
     """Codes of this user, and codes from this address, are judged one after the other from here on."""
-    await queries.lock_promo_misses(one, user_id=user_id, address=address)
+    await queries.lock_promo_misses(tx, user_id=user_id, address=address)
 
 
 async def promo_refused_for_s(
-    one: Connection,
+    tx: Connection,
     user_id: UUID,
     address: str | None,
     *,
@@ -93,7 +93,7 @@ async def promo_refused_for_s(
 ) -> float | None:
     """None while user and address have fewer misses than they may within `within_s`."""
     seconds: float | None = await queries.promo_refused_for_s(
-        one,
+        tx,
         user_id=user_id,
         address=address,
         user_max=user_max,
@@ -104,18 +104,18 @@ async def promo_refused_for_s(
 
 
 async def insert_promo_miss(
-    one: Connection, user_id: UUID, address: str | None, *, within_s: float
+    tx: Connection, user_id: UUID, address: str | None, *, within_s: float
 ) -> None:
     within = timedelta(seconds=within_s)
-    await queries.insert_promo_miss(one, user_id=user_id, address=address, within=within)
+    await queries.insert_promo_miss(tx, user_id=user_id, address=address, within=within)
 
 
-async def prune_promo_misses(one: Connection, *, within_s: float) -> None:
-    await queries.prune_promo_misses(one, within=timedelta(seconds=within_s))
+async def prune_promo_misses(db: Connection, *, within_s: float) -> None:
+    await queries.prune_promo_misses(db, within=timedelta(seconds=within_s))
 
 
 async def redeem_promo_code(
-    one: Connection,
+    tx: Connection,
     promo_code_id: UUID,
     *,
     order_id: UUID,
@@ -128,7 +128,7 @@ async def redeem_promo_code(
     Raises PostgresError naming promo_codes_within_uses or promo_tallies_within_cap.
     """
     used = await queries.redeem_promo_code(
-        one,
+        tx,
         promo_code_id=promo_code_id,
         order_id=order_id,
         user_id=user_id,
@@ -139,14 +139,14 @@ async def redeem_promo_code(
     return used is not None
 
 
-async def release_redemptions(one: Connection, orders: Sequence[UUID]) -> None:
+async def release_redemptions(tx: Connection, orders: Sequence[UUID]) -> None:
     """Gives back the uses of orders that have ended, in the transaction that ends them. Once each."""
-    await queries.release_redemptions(one, orders=list(orders))
+    await queries.release_redemptions(tx, orders=list(orders))
 
 
-async def retake_redemption(one: Connection, order_id: UUID) -> bool:
+async def retake_redemption(tx: Connection, order_id: UUID) -> bool:
     """Counts the use of an order again that lives again, in the transaction that revives it.
 
     False when its code has no use left (the order keeps its price), or it has no code.
     """
-    return await queries.retake_redemption(one, order_id=order_id) is not None
+    return await queries.retake_redemption(tx, order_id=order_id) is not None

@@ -24,13 +24,13 @@ class References:
         return await self._first(ours, None)
 
     async def find(self, ours: UUID) -> str | None:
-        async with connection(self._pool) as one:
-            row = await queries.get_reference(one, provider=self._provider, ours=ours)
+        async with connection(self._pool) as db:
+            row = await queries.get_reference(db, provider=self._provider, ours=ours)
         return row["theirs"] if row is not None else None
 
     async def _first(self, ours: UUID, theirs: str | None) -> str | None:
-        async with connection(self._pool) as one:
-            await queries.note_reference(one, provider=self._provider, ours=ours, theirs=theirs)
-            row = await queries.get_reference(one, provider=self._provider, ours=ours)
+        async with connection(self._pool) as db:
+            await queries.note_reference(db, provider=self._provider, ours=ours, theirs=theirs)
+            row = await queries.get_reference(db, provider=self._provider, ours=ours)
         stands: str | None = row["theirs"]
         return stands

@@ -16,8 +16,8 @@ from booking.domain.problems import (
 )
 from booking.domain.refund import GRANTED, RefundState
 from booking.events.store import tell
-from booking.orders import store as stored_orders
-from booking.refunds import store as stored
+from booking.orders import store as order_store
+from booking.refunds import store
 from booking.refunds.granting import (
     ANY_HOLDER_STATES,
     UNUSED_STATES,
@@ -69,9 +69,9 @@ class Refunds:
         terms = await self._terms_of_own(user_id, order_id)
         freed: list[FreedSeats] = []
 
-        async def effect(one: Connection) -> RefundAnswer:
+        async def effect(tx: Connection) -> RefundAnswer:
             freed.clear()
-            return await self._request(one, order_id, wanted, terms, freed)
+            return await self._request(tx, order_id, wanted, terms, freed)
 
         answer = await once(
             self._pool,
@@ -87,23 +87,23 @@ class Refunds:
 
     async def _request(
         self,
-        one: Connection,
+        tx: Connection,
         order_id: UUID,
         wanted: RefundOrder,
         terms: SessionTerms,
         freed: list[FreedSeats],
     ) -> RefundAnswer:
-        await stored.lock_any_order(one, order_id)
-        order = await stored.get_order_for_refund(one, order_id)
+        await store.lock_any_order(tx, order_id)
+        order = await store.get_order_for_refund(tx, order_id)
         if order is None:
             raise NotFound()
-        every = await stored.list_tickets(one, order_id)
+        every = await store.list_tickets(tx, order_id)
         policy = FREE_OF_CHARGE if order.session_cancelled else terms.refund_policy
         refuse_order(order, every)
         chosen = choose(order, every, wanted.ticket_ids or None)
         refuse_by_terms(order, policy)
         refund = await ask(
-            one,
+            tx,
             order,
             chosen,
             organizer_id=terms.organizer_id,
@@ -115,8 +115,8 @@ class Refunds:
         if policy.approval == "automatic":
             states = ANY_HOLDER_STATES if order.session_cancelled else UNUSED_STATES
             refund_id = refund.refund_id
-            freed.append(await grant(one, order, refund_id, decided_by=None, states=states))
-        return refund_answer(await _read(one, refund.refund_id))
+            freed.append(await grant(tx, order, refund_id, decided_by=None, states=states))
+        return refund_answer(await _read(tx, refund.refund_id))
 
     async def approve(
         self, principal: Principal, refund_id: UUID, wanted: DecideRefund, key: str | None
@@ -127,18 +127,18 @@ class Refunds:
         """
         freed: list[FreedSeats] = []
 
-        async def effect(one: Connection) -> RefundAnswer:
+        async def effect(tx: Connection) -> RefundAnswer:
             freed.clear()
-            refund = await self._to_decide(one, principal, refund_id)
+            refund = await self._to_decide(tx, principal, refund_id)
             if refund.state is RefundState.REJECTED:
                 raise RefundAlreadyDecided(refund_status=refund.state.value)
             if refund.state is RefundState.REQUESTED:
-                order = await stored.get_order_for_refund(one, refund.order_id)
+                order = await store.get_order_for_refund(tx, refund.order_id)
                 if order is None or order.status is not OrderStatus.PAID:
                     raise OrderNotRefundable()
                 by = principal.user_id
-                freed.append(await grant(one, order, refund_id, decided_by=by, note=wanted.note))
-            return refund_answer(await _read(one, refund_id))
+                freed.append(await grant(tx, order, refund_id, decided_by=by, note=wanted.note))
+            return refund_answer(await _read(tx, refund_id))
 
         answer = await self._decide(
             principal, f"approve_refund {refund_id}", key=key, body=wanted, effect=effect
@@ -151,18 +151,18 @@ class Refunds:
     ) -> Any:
         """One that is rejected already is answered as it is. Raises NotFound, RefundAlreadyDecided."""
 
-        async def effect(one: Connection) -> RefundAnswer:
-            refund = await self._to_decide(one, principal, refund_id)
+        async def effect(tx: Connection) -> RefundAnswer:
+            refund = await self._to_decide(tx, principal, refund_id)
             if refund.state in GRANTED:
                 raise RefundAlreadyDecided(refund_status=refund.state.value)
-            if await stored.reject_refund(
-                one, refund_id, decided_by=principal.user_id, note=wanted.note
+            if await store.reject_refund(
+                tx, refund_id, decided_by=principal.user_id, note=wanted.note
             ):
-                rejected = await _read(one, refund_id)
+                rejected = await _read(tx, refund_id)
                 entry, event = refund_told(REFUND_REJECTED, rejected)
-                await tell(one, [entry], [event])
+                await tell(tx, [entry], [event])
                 log.info("refund_rejected", refund=refund_id, order=refund.order_id)
-            return refund_answer(await _read(one, refund_id))
+            return refund_answer(await _read(tx, refund_id))
 
         return await self._decide(
             principal, f"reject_refund {refund_id}", key=key, body=wanted, effect=effect
@@ -171,12 +171,12 @@ class Refunds:
     async def retry(self, principal: Principal, refund_id: UUID, key: str | None) -> Any:
         """What the provider has failed for good is asked of it anew, under a new key."""
 
-        async def effect(one: Connection) -> RefundAnswer:
-            refund = await self._to_decide(one, principal, refund_id)
-            if not await stored.retry_refund(one, refund_id, uuid7()):
+        async def effect(tx: Connection) -> RefundAnswer:
+            refund = await self._to_decide(tx, principal, refund_id)
+            if not await store.retry_refund(tx, refund_id, uuid7()):
                 raise RefundNotFailed(refund_status=refund.state.value)
             log.info("refund_retried", refund=refund_id, order=refund.order_id)
-            return refund_answer(await _read(one, refund_id))
+            return refund_answer(await _read(tx, refund_id))
 
         return await self._decide(
             principal, f"retry_refund {refund_id}", key=key, body=None, effect=effect
@@ -195,18 +195,18 @@ class Refunds:
             effect=effect,
         )
 
-    async def _to_decide(self, one: Connection, principal: Principal, refund_id: UUID) -> Refund:
+    async def _to_decide(self, tx: Connection, principal: Principal, refund_id: UUID) -> Refund:
         """The refund, its order locked. Raises NotFound unless it is of the organizer's own show."""
-        refund = await stored.get_refund(one, refund_id)
+        refund = await store.get_refund(tx, refund_id)
         if refund is None or not _decides(principal, refund):
             raise NotFound()
-        await stored.lock_any_order(one, refund.order_id)
-        return await _read(one, refund_id)  # as whoever we waited for has left it
+        await store.lock_any_order(tx, refund.order_id)
+        return await _read(tx, refund_id)  # as whoever we waited for has left it
 
     async def get(self, principal: Principal, refund_id: UUID) -> RefundAnswer:
         """For its buyer and for who decides. Raises NotFound."""
-        async with connection(self._pool) as one:
-            refund = await stored.get_refund(one, refund_id)
+        async with connection(self._pool) as db:
+            refund = await store.get_refund(db, refund_id)
         if refund is None or not (
             refund.user_id == principal.user_id or _decides(principal, refund)
         ):
@@ -217,9 +217,9 @@ class Refunds:
         self, principal: Principal, state: RefundState | None, page: int, page_size: int
     ) -> RefundPage:
         """Of the organizer's own shows, an admin's of all; the oldest first."""
-        async with connection(self._pool) as one:
-            found, total = await stored.list_refunds(
-                one,
+        async with connection(self._pool) as db:
+            found, total = await store.list_refunds(
+                db,
                 organizer_id=None if "admin" in principal.roles else principal.user_id,
                 state=state,
                 limit=page_size,
@@ -231,10 +231,10 @@ class Refunds:
     async def of_order(self, user_id: UUID, order_id: UUID) -> OrderRefunds:
         """What was asked of one's own order, and what one would get back for the rest of it now."""
         terms = await self._terms_of_own(user_id, order_id)
-        async with connection(self._pool) as one:
-            order = await stored.get_order_for_refund(one, order_id)
-            every = await stored.list_tickets(one, order_id)
-            refunds = await stored.list_refunds_of_order(one, order_id)
+        async with connection(self._pool) as db:
+            order = await store.get_order_for_refund(db, order_id)
+            every = await store.list_tickets(db, order_id)
+            refunds = await store.list_refunds_of_order(db, order_id)
         if order is None:
             raise NotFound()
         return OrderRefunds(
@@ -243,8 +243,8 @@ class Refunds:
 
     async def _terms_of_own(self, user_id: UUID, order_id: UUID) -> SessionTerms:
         """Of the session that the user's own order is for. Raises NotFound."""
-        async with connection(self._pool) as one:
-            order = await stored_orders.get_order(one, order_id, user_id)
+        async with connection(self._pool) as db:
+            order = await order_store.get_order(db, order_id, user_id)
         if order is None:
             raise NotFound()
         return await self._sessions.terms(order.session_id)
@@ -256,8 +256,8 @@ def _decides(principal: Principal, refund: Refund) -> bool:
     return "organizer" in principal.roles and refund.organizer_id == principal.user_id
 
 
-async def _read(one: Connection, refund_id: UUID) -> Refund:
-    refund = await stored.get_refund(one, refund_id)
+async def _read(tx: Connection, refund_id: UUID) -> Refund:
+    refund = await store.get_refund(tx, refund_id)
     if refund is None:
         raise NotFound()
     return refund

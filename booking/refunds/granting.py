@@ -16,7 +16,7 @@ from booking.domain.refund import quote
 from booking.events.history import history_entry, seats_changed
 from booking.events.store import NewHistoryEntry, tell
 from booking.promo_codes.store import release_redemptions
-from booking.refunds import store as stored
+from booking.refunds import store
 from booking.refunds.store import NewRefund, OrderForRefund, Refund, TicketForRefund
 from booking.seats.holds import SeatHolds
 from booking.seats.returns import give_back
@@ -56,7 +56,7 @@ class FreedSeats(msgspec.Struct, frozen=True):
 
 
 async def ask(
-    one: Connection,
+    tx: Connection,
     order: OrderForRefund,
     tickets: Sequence[TicketForRefund],
     *,
@@ -85,17 +85,17 @@ async def ask(
         request_id=current().request_id,
     )
     try:
-        await stored.insert_refund(one, new, tickets)
-    except stored.RefundedAlready:
+        await store.insert_refund(tx, new, tickets)
+    except store.RefundedAlready:
         raise RefundAlreadyRequested() from None
-    refund = await _read(one, new.refund_id)
+    refund = await _read(tx, new.refund_id)
     automatic = policy.approval == "automatic"
-    await tell(one, *_told(REFUND_REQUESTED, refund, automatic=automatic))
+    await tell(tx, *_told(REFUND_REQUESTED, refund, automatic=automatic))
     return refund
 
 
 async def grant(
-    one: Connection,
+    tx: Connection,
     order: OrderForRefund,
     refund_id: UUID,
     *,
@@ -107,28 +107,26 @@ async def grant(
 
     decided_by: None when the show's terms have decided.
     """
-    if not await stored.approve_refund(one, refund_id, decided_by=decided_by, note=note):
+    if not await store.approve_refund(tx, refund_id, decided_by=decided_by, note=note):
         raise RefundAlreadyDecided()
-    refund = await _read(one, refund_id)
+    refund = await _read(tx, refund_id)
     tickets = [item.ticket_id for item in refund.items]
     seats = [item.seat_id for item in refund.items]
     whose_ever = (
         seats if states is ANY_HOLDER_STATES else []
     )  # also a ticket that was passed on since
-    voided = await stored.void_tickets(
-        one, order.order_id, tickets, seats=whose_ever, states=states
-    )
+    voided = await store.void_tickets(tx, order.order_id, tickets, seats=whose_ever, states=states)
     if voided != len(tickets):
         raise RefundNotAllowed("A ticket was used or passed on.", reason="ticket_used")
-    freed = await stored.free_sold_claims(
-        one, order_id=order.order_id, session_id=order.session_id, seats=seats
+    freed = await store.free_sold_claims(
+        tx, order_id=order.order_id, session_id=order.session_id, seats=seats
     )
     if freed != len(seats):
         raise LookupError(f"order {order.order_id} has {freed} of its seats {seats}")
-    await stored.give_tally_back(
-        one, session_id=order.session_id, user_id=order.user_id, tickets=len(seats)
+    await store.give_tally_back(
+        tx, session_id=order.session_id, user_id=order.user_id, tickets=len(seats)
     )
-    await _tell_grant(one, order, refund, automatic=decided_by is None)
+    await _tell_grant(tx, order, refund, automatic=decided_by is None)
     return FreedSeats(
         order.session_id, order.order_id, order.user_id, seats, order.session_cancelled
     )
@@ -189,7 +187,7 @@ def _told(
 
 
 async def _tell_grant(
-    one: Connection, order: OrderForRefund, refund: Refund, *, automatic: bool
+    tx: Connection, order: OrderForRefund, refund: Refund, *, automatic: bool
 ) -> None:
     history, events = _told(REFUND_APPROVED, refund, automatic=automatic)
     subject = str(order.order_id)
@@ -198,9 +196,9 @@ async def _tell_grant(
         areas = [item.area_id for item in refund.items]
         released = seats_changed(order.session_id, seats, areas, order.order_id)
         events.append(pending(SEATS_RELEASED, subject, released))
-    if await stored.mark_refunded(one, order.order_id):
-        await release_redemptions(one, [order.order_id])
-        amount = await stored.refunded_amount(one, order.order_id)
+    if await store.mark_refunded(tx, order.order_id):
+        await release_redemptions(tx, [order.order_id])
+        amount = await store.refunded_amount(tx, order.order_id)
         whole = OrderRefunded(
             order_id=order.order_id,
             order_no=order.order_no,
@@ -213,11 +211,11 @@ async def _tell_grant(
         data = {"amount": amount, "currency": order.currency}
         history.append(history_entry(order.order_id, ORDER_REFUNDED, data))
         events.append(pending(ORDER_REFUNDED, subject, whole))
-    await tell(one, history, events)
+    await tell(tx, history, events)
 
 
-async def _read(one: Connection, refund_id: UUID) -> Refund:
-    refund = await stored.get_refund(one, refund_id)
+async def _read(tx: Connection, refund_id: UUID) -> Refund:
+    refund = await store.get_refund(tx, refund_id)
     if refund is None:
         raise LookupError(f"refund {refund_id} is not there")
     return refund

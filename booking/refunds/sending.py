@@ -13,7 +13,7 @@ from uuid import UUID
 from booking.domain.refund import RefundState
 from booking.events.store import tell
 from booking.providers.protocol import Provider, RefundResult
-from booking.refunds import store as stored
+from booking.refunds import store
 from booking.refunds.granting import refund_told
 from booking.refunds.store import DueRefund
 from chassis.concurrency.backoff import Backoff
@@ -39,8 +39,8 @@ class RefundSending:
 
     async def send_due(self, *, at_once: int = AT_ONCE) -> int:
         """Sends a batch of what is due; how many refunds it was."""
-        async with transaction(self._pool) as one:
-            due = await stored.claim_due_refunds(one, lease_s=LEASE_S, limit=at_once)
+        async with transaction(self._pool) as tx:
+            due = await store.claim_due_refunds(tx, lease_s=LEASE_S, limit=at_once)
         await asyncio.gather(*(self._send(refund) for refund in due))
         return len(due)
 
@@ -57,8 +57,8 @@ class RefundSending:
             if verdict.state == "pending":
                 await self._postpone(due, "pending")
                 return
-            async with transaction(self._pool) as one:
-                await settle_refund(one, due.refund_id, verdict)
+            async with transaction(self._pool) as tx:
+                await settle_refund(tx, due.refund_id, verdict)
         except Exception as failure:
             log.warning("refund_postponed", refund=due.refund_id, reason=repr(failure))
             await self._postpone(due, type(failure).__name__)
@@ -80,30 +80,30 @@ class RefundSending:
         )
 
     async def _postpone(self, due: DueRefund, failure: str) -> None:
-        async with connection(self._pool) as one:
-            await stored.postpone_refund(
-                one, due.refund_id, delay_s=RETRY.delay_s(due.attempts), failure=failure
+        async with connection(self._pool) as db:
+            await store.postpone_refund(
+                db, due.refund_id, delay_s=RETRY.delay_s(due.attempts), failure=failure
             )
 
 
-async def take_refund_verdict(one: Connection, provider_key: UUID, verdict: RefundResult) -> bool:
+async def take_refund_verdict(tx: Connection, provider_key: UUID, verdict: RefundResult) -> bool:
     """What a provider tells of a refund by webhook, within the caller's transaction. Whether it was
     news; `pending` and refunds that we do not know never are."""
-    refund_id = await stored.find_refund_by_key(one, provider_key)
+    refund_id = await store.find_refund_by_key(tx, provider_key)
     if refund_id is None or verdict.state == "pending":
         return False
-    return await settle_refund(one, refund_id, verdict)
+    return await settle_refund(tx, refund_id, verdict)
 
 
-async def settle_refund(one: Connection, refund_id: UUID, verdict: RefundResult) -> bool:
+async def settle_refund(tx: Connection, refund_id: UUID, verdict: RefundResult) -> bool:
     """The provider's last word takes effect, within the caller's transaction; False when it had."""
-    refund = await stored.get_refund(one, refund_id)
-    if refund is None or not await stored.lock_any_order(one, refund.order_id):
+    refund = await store.get_refund(tx, refund_id)
+    if refund is None or not await store.lock_any_order(tx, refund.order_id):
         return False
     succeeded = verdict.state == "succeeded"
     failure = None if succeeded else verdict.reason or "failed"
     to_state = RefundState.SUCCEEDED if succeeded else RefundState.FAILED
-    if not await stored.settle_refund(one, refund_id, to_state=to_state, failure=failure):
+    if not await store.settle_refund(tx, refund_id, to_state=to_state, failure=failure):
         return False
     if succeeded:
         entry, event = refund_told(REFUND_SUCCEEDED, refund)
@@ -111,5 +111,5 @@ async def settle_refund(one: Connection, refund_id: UUID, verdict: RefundResult)
     else:
         entry, event = refund_told(REFUND_FAILED, refund, failure=failure)
         log.error("refund_failed", refund=refund_id, order=refund.order_id, reason=failure)
-    await tell(one, [entry], [event])
+    await tell(tx, [entry], [event])
     return True

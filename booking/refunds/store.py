@@ -120,31 +120,31 @@ class RefundedAlready(Exception):
 _ITEMS = msgspec.json.Decoder(list[RefundItem])
 
 
-async def lock_any_order(one: Connection, order_id: UUID) -> bool:
+async def lock_any_order(tx: Connection, order_id: UUID) -> bool:
     """Whoever's it is: the caller has decided who may do this."""
-    return await queries.lock_any_order(one, order_id=order_id) is not None
+    return await queries.lock_any_order(tx, order_id=order_id) is not None
 
 
-async def get_order_for_refund(one: Connection, order_id: UUID) -> OrderForRefund | None:
-    row = await queries.get_order_for_refund(one, order_id=order_id)
+async def get_order_for_refund(db: Connection, order_id: UUID) -> OrderForRefund | None:
+    row = await queries.get_order_for_refund(db, order_id=order_id)
     if row is None:
         return None
     columns = fields(row, OrderForRefund) | {"status": OrderStatus(row["status"])}
     return OrderForRefund(**columns)
 
 
-async def list_tickets(one: Connection, order_id: UUID) -> list[TicketForRefund]:
-    found = queries.list_tickets_for_refund(one, order_id=order_id)
+async def list_tickets(db: Connection, order_id: UUID) -> list[TicketForRefund]:
+    found = queries.list_tickets_for_refund(db, order_id=order_id)
     return [TicketForRefund(**fields(row, TicketForRefund)) async for row in found]
 
 
 async def insert_refund(
-    one: Connection, refund: NewRefund, tickets: Sequence[TicketForRefund]
+    tx: Connection, refund: NewRefund, tickets: Sequence[TicketForRefund]
 ) -> None:
     """Raises RefundedAlready."""
     try:
         await queries.insert_refund(
-            one,
+            tx,
             **msgspec.structs.asdict(refund),
             seats=[ticket.seat_id for ticket in tickets],
             tickets=[ticket.ticket_id for ticket in tickets],
@@ -156,17 +156,17 @@ async def insert_refund(
         raise refusal(second) or second from None
 
 
-async def get_refund(one: Connection, refund_id: UUID) -> Refund | None:
-    row = await queries.get_refund(one, refund_id=refund_id)
+async def get_refund(db: Connection, refund_id: UUID) -> Refund | None:
+    row = await queries.get_refund(db, refund_id=refund_id)
     return _refund(row) if row is not None else None
 
 
-async def list_refunds_of_order(one: Connection, order_id: UUID) -> list[Refund]:
-    return [_refund(row) async for row in queries.list_refunds_of_order(one, order_id=order_id)]
+async def list_refunds_of_order(db: Connection, order_id: UUID) -> list[Refund]:
+    return [_refund(row) async for row in queries.list_refunds_of_order(db, order_id=order_id)]
 
 
 async def list_refunds(
-    one: Connection,
+    db: Connection,
     *,
     organizer_id: UUID | None,
     state: RefundState | None,
@@ -175,39 +175,39 @@ async def list_refunds(
 ) -> tuple[list[Refund], int]:
     """A page, oldest first, and how many there are. Without an organizer everybody's."""
     which = {"organizer_id": organizer_id, "state": state.value if state else None}
-    rows = queries.list_refunds(one, **which, limit=limit, offset=offset)
+    rows = queries.list_refunds(db, **which, limit=limit, offset=offset)
     found = [_refund(row) async for row in rows]
-    return found, int(await queries.count_refunds(one, **which))
+    return found, int(await queries.count_refunds(db, **which))
 
 
-async def find_refund_by_key(one: Connection, provider_key: UUID) -> UUID | None:
-    found: UUID | None = await queries.find_refund_by_key(one, provider_key=provider_key)
+async def find_refund_by_key(tx: Connection, provider_key: UUID) -> UUID | None:
+    found: UUID | None = await queries.find_refund_by_key(tx, provider_key=provider_key)
     return found
 
 
-async def waive_fee(one: Connection, refund_id: UUID, reason: str) -> None:
+async def waive_fee(tx: Connection, refund_id: UUID, reason: str) -> None:
     """Of a requested refund whose session is cancelled, for `reason`."""
-    await queries.waive_fee(one, refund_id=refund_id, reason=reason)
+    await queries.waive_fee(tx, refund_id=refund_id, reason=reason)
 
 
 async def approve_refund(
-    one: Connection, refund_id: UUID, *, decided_by: UUID | None, note: str | None
+    tx: Connection, refund_id: UUID, *, decided_by: UUID | None, note: str | None
 ) -> bool:
     """Compare-and-set from requested; False when it was decided before."""
-    moved = await queries.approve_refund(one, refund_id=refund_id, decided_by=decided_by, note=note)
+    moved = await queries.approve_refund(tx, refund_id=refund_id, decided_by=decided_by, note=note)
     return moved is not None
 
 
 async def reject_refund(
-    one: Connection, refund_id: UUID, *, decided_by: UUID, note: str | None
+    tx: Connection, refund_id: UUID, *, decided_by: UUID, note: str | None
 ) -> bool:
     """Compare-and-set from requested; False when it was decided before."""
-    moved = await queries.reject_refund(one, refund_id=refund_id, decided_by=decided_by, note=note)
+    moved = await queries.reject_refund(tx, refund_id=refund_id, decided_by=decided_by, note=note)
     return moved is not None
 
 
 async def void_tickets(
-    one: Connection,
+    tx: Connection,
     order_id: UUID,
     tickets: Sequence[UUID],
     *,
@@ -216,61 +216,59 @@ async def void_tickets(
 ) -> int:
     """These, and whichever are for `seats` now; how many were in one of `states` until now."""
     voided = await queries.void_tickets(
-        one, order_id=order_id, tickets=list(tickets), seats=list(seats), states=list(states)
+        tx, order_id=order_id, tickets=list(tickets), seats=list(seats), states=list(states)
     )
     return int(voided)
 
 
 async def free_sold_claims(
-    one: Connection, *, order_id: UUID, session_id: UUID, seats: Sequence[int]
+    tx: Connection, *, order_id: UUID, session_id: UUID, seats: Sequence[int]
 ) -> int:
     freed = await queries.free_sold_claims(
-        one, order_id=order_id, session_id=session_id, seats=sorted(seats)
+        tx, order_id=order_id, session_id=session_id, seats=sorted(seats)
     )
     return int(freed)
 
 
-async def give_tally_back(
-    one: Connection, *, session_id: UUID, user_id: UUID, tickets: int
-) -> None:
-    await queries.give_tally_back(one, session_id=session_id, user_id=user_id, tickets=tickets)
+async def give_tally_back(tx: Connection, *, session_id: UUID, user_id: UUID, tickets: int) -> None:
+    await queries.give_tally_back(tx, session_id=session_id, user_id=user_id, tickets=tickets)
 
 
-async def mark_refunded(one: Connection, order_id: UUID) -> bool:
+async def mark_refunded(tx: Connection, order_id: UUID) -> bool:
     """True when nothing was left of the order, and it is refunded now."""
-    return await queries.mark_refunded(one, order_id=order_id) is not None
+    return await queries.mark_refunded(tx, order_id=order_id) is not None
 
 
-async def refunded_amount(one: Connection, order_id: UUID) -> int:
-    return int(await queries.refunded_amount(one, order_id=order_id))
+async def refunded_amount(tx: Connection, order_id: UUID) -> int:
+    return int(await queries.refunded_amount(tx, order_id=order_id))
 
 
-async def claim_due_refunds(one: Connection, *, lease_s: float, limit: int) -> list[DueRefund]:
-    found = queries.claim_due_refunds(one, lease=timedelta(seconds=lease_s), limit=limit)
+async def claim_due_refunds(tx: Connection, *, lease_s: float, limit: int) -> list[DueRefund]:
+    found = queries.claim_due_refunds(tx, lease=timedelta(seconds=lease_s), limit=limit)
     return [DueRefund(**fields(row, DueRefund)) async for row in found]
 
 
 async def postpone_refund(
-    one: Connection, refund_id: UUID, *, delay_s: float, failure: str | None
+    db: Connection, refund_id: UUID, *, delay_s: float, failure: str | None
 ) -> None:
     await queries.postpone_refund(
-        one, refund_id=refund_id, delay=timedelta(seconds=delay_s), failure=failure
+        db, refund_id=refund_id, delay=timedelta(seconds=delay_s), failure=failure
     )
 
 
 async def settle_refund(
-    one: Connection, refund_id: UUID, *, to_state: RefundState, failure: str | None
+    tx: Connection, refund_id: UUID, *, to_state: RefundState, failure: str | None
 ) -> bool:
     """Compare-and-set from processing."""
     moved = await queries.settle_refund(
-        one, refund_id=refund_id, to_state=to_state.value, failure=failure
+        tx, refund_id=refund_id, to_state=to_state.value, failure=failure
     )
     return moved is not None
 
 
-async def retry_refund(one: Connection, refund_id: UUID, provider_key: UUID) -> bool:
+async def retry_refund(tx: Connection, refund_id: UUID, provider_key: UUID) -> bool:
     """Compare-and-set from failed."""
-    moved = await queries.retry_refund(one, refund_id=refund_id, provider_key=provider_key)
+    moved = await queries.retry_refund(tx, refund_id=refund_id, provider_key=provider_key)
     return moved is not None
 
 

@@ -64,9 +64,9 @@ class Reports:
         """With a cursor it goes on behind that, whatever `page` says."""
         before = LAST_ORDER if cursor is None else _read_order(cursor)
         await self._sessions.of_organizer(principal, session_id)
-        async with connection(self._pool) as one:
+        async with connection(self._pool) as db:
             found = await store.orders_of_session(
-                one,
+                db,
                 session_id,
                 status=status,
                 before=before,
@@ -97,9 +97,9 @@ class Reports:
         """With a cursor it goes on behind that, whatever `page` says."""
         after = 0 if cursor is None else _read_seat(cursor)
         await self._sessions.of_organizer(principal, session_id)
-        async with connection(self._pool) as one:
+        async with connection(self._pool) as db:
             found = await store.attendees_of_session(
-                one,
+                db,
                 session_id,
                 status=status,
                 after=after,
@@ -123,18 +123,18 @@ class Reports:
         return await self._sales.get(session_id)
 
     async def _count_orders(self, counted: Counted) -> int:
-        async with connection(self._pool) as one:
-            return await store.count_orders_of_session(one, *counted)
+        async with connection(self._pool) as db:
+            return await store.count_orders_of_session(db, *counted)
 
     async def _count_attendees(self, counted: Counted) -> int:
-        async with connection(self._pool) as one:
-            return await store.count_attendees_of_session(one, *counted)
+        async with connection(self._pool) as db:
+            return await store.count_attendees_of_session(db, *counted)
 
     async def _add_up(self, session_id: UUID) -> SessionSales:
         terms = await self._sessions.terms(session_id)
         ranges = [(area.area_id, area.first_seat_id, area.last_seat_id) for area in terms.areas]
-        async with connection(self._pool) as one:
-            rows = await store.sales_of_session(one, session_id, ranges)
+        async with connection(self._pool) as db:
+            rows = await store.sales_of_session(db, session_id, ranges)
         areas = [_area_sales(area, row) for area, row in zip(terms.areas, rows, strict=True)]
         return SessionSales(
             session_id=session_id,

@@ -82,10 +82,10 @@ _decode_refunds = msgspec.json.Decoder(list[RefundOfOrder]).decode
 
 
 async def orders_of_session(
-    one: Connection, session_id: UUID, *, status: str | None, before: UUID, limit: int, offset: int
+    db: Connection, session_id: UUID, *, status: str | None, before: UUID, limit: int, offset: int
 ) -> list[OrderRow]:
     found = _queries.orders_of_session(
-        one, session_id=session_id, status=status, before=before, limit=limit, offset=offset
+        db, session_id=session_id, status=status, before=before, limit=limit, offset=offset
     )
     return [
         OrderRow(
@@ -99,29 +99,29 @@ async def orders_of_session(
     ]
 
 
-async def count_orders_of_session(one: Connection, session_id: UUID, status: str | None) -> int:
-    return int(await _queries.count_orders_of_session(one, session_id=session_id, status=status))
+async def count_orders_of_session(db: Connection, session_id: UUID, status: str | None) -> int:
+    return int(await _queries.count_orders_of_session(db, session_id=session_id, status=status))
 
 
 async def attendees_of_session(
-    one: Connection, session_id: UUID, *, status: str | None, after: int, limit: int, offset: int
+    db: Connection, session_id: UUID, *, status: str | None, after: int, limit: int, offset: int
 ) -> list[AttendeeRow]:
     found = _queries.attendees_of_session(
-        one, session_id=session_id, status=status, after=after, limit=limit, offset=offset
+        db, session_id=session_id, status=status, after=after, limit=limit, offset=offset
     )
     return [AttendeeRow(**fields(row, AttendeeRow)) async for row in found]
 
 
-async def count_attendees_of_session(one: Connection, session_id: UUID, status: str | None) -> int:
-    return int(await _queries.count_attendees_of_session(one, session_id=session_id, status=status))
+async def count_attendees_of_session(db: Connection, session_id: UUID, status: str | None) -> int:
+    return int(await _queries.count_attendees_of_session(db, session_id=session_id, status=status))
 
 
 async def sales_of_session(
-    one: Connection, session_id: UUID, areas: Sequence[tuple[UUID, int, int]]
+    db: Connection, session_id: UUID, areas: Sequence[tuple[UUID, int, int]]
 ) -> list[AreaRow]:
     """`areas`: id, first and last seat of each; the rows are in their order."""
     found = _queries.sales_of_session(
-        one,
+        db,
         session_id=session_id,
         areas=[area_id for area_id, _, _ in areas],
         firsts=[first for _, first, _ in areas],

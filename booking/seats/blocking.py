@@ -8,7 +8,7 @@ from booking.domain.problems import SeatsTaken, SessionNotPublished
 from booking.domain.seating import Seating
 from booking.events.history import seats_changed
 from booking.events.store import tell
-from booking.seats import store as stored
+from booking.seats import store
 from booking.seats.holds import SeatHolds
 from booking.seats.wire import SeatsBlocked, refuse_repeated, refuse_unknown_seats
 from chassis.auth.tokens import Principal
@@ -34,17 +34,17 @@ class Blocking:
     ) -> SeatsBlocked:
         """All of them, or raises SeatsTaken with those that are held or sold. Blocked ones stay so."""
         seating = await self._allowed(principal, session_id, seats)
-        async with transaction(self._pool) as one:
-            in_the_way = await stored.claims_in_the_way(one, session_id, seats)
+        async with transaction(self._pool) as tx:
+            in_the_way = await store.claims_in_the_way(tx, session_id, seats)
             taken = [seat for seat, state in in_the_way.items() if state != "blocked"]
             if taken:
                 raise SeatsTaken(taken)
             wanted = [seat for seat in seats if seat not in in_the_way]
-            changed = await stored.block_seats(one, session_id, sorted(wanted))
+            changed = await store.block_seats(tx, session_id, sorted(wanted))
             if len(changed) < len(wanted):  # somebody was quicker since we looked
                 raise SeatsTaken(sorted(set(wanted) - set(changed)))
             if changed:
-                await tell(one, [], [_event(SEATS_BLOCKED, session_id, seating, changed)])
+                await tell(tx, [], [_event(SEATS_BLOCKED, session_id, seating, changed)])
         try:
             await self._holds.block(session_id, list(seats))
         except Problem as away:  # reconciliation tells Redis later; PostgreSQL refuses meanwhile
@@ -57,10 +57,10 @@ class Blocking:
     ) -> SeatsBlocked:
         """Those of them that are blocked go on sale; the others stay what they are."""
         seating = await self._allowed(principal, session_id, seats)
-        async with transaction(self._pool) as one:
-            changed = await stored.unblock_seats(one, session_id, seats)
+        async with transaction(self._pool) as tx:
+            changed = await store.unblock_seats(tx, session_id, seats)
             if changed:
-                await tell(one, [], [_event(SEATS_UNBLOCKED, session_id, seating, changed)])
+                await tell(tx, [], [_event(SEATS_UNBLOCKED, session_id, seating, changed)])
         try:
             await self._holds.unblock(session_id, changed)
         except Problem as away:

@@ -43,25 +43,25 @@ class PostgresClaims:
     @contextlib.asynccontextmanager
     async def rebuild_lock(self, session_id: UUID) -> AsyncIterator[bool]:
         """A session-level advisory lock on a connection of its own, so a dying process drops it."""
-        async with self._rebuilds, own_session(self._pool) as one:
-            locked = bool(await queries.try_rebuild_lock(one, session_id=str(session_id)))
+        async with self._rebuilds, own_session(self._pool) as db:
+            locked = bool(await queries.try_rebuild_lock(db, session_id=str(session_id)))
             try:
                 yield locked
             finally:
-                if locked and not one.is_closed():
-                    await queries.rebuild_unlock(one, session_id=str(session_id))
+                if locked and not db.is_closed():
+                    await queries.rebuild_unlock(db, session_id=str(session_id))
 
     async def snapshot(self, session_id: UUID) -> Snapshot:
         layout = await self._layout(session_id)
         async with (
-            connection(self._pool) as one,
-            one.transaction(isolation="repeatable_read", readonly=True),
+            connection(self._pool) as db,
+            db.transaction(isolation="repeatable_read", readonly=True),
         ):
             claims = [
                 Claim(**fields(row, Claim))
-                async for row in queries.session_claims(one, session_id=session_id)
+                async for row in queries.session_claims(db, session_id=session_id)
             ]
-            rows = [row async for row in queries.session_tallies(one, session_id=session_id)]
+            rows = [row async for row in queries.session_tallies(db, session_id=session_id)]
         return Snapshot(layout, claims, {row["user_id"]: row["tickets"] for row in rows})
 
     async def fates(self, session_id: UUID, order_ids: Sequence[UUID]) -> dict[UUID, HoldFate]:
@@ -77,16 +77,16 @@ class PostgresClaims:
 
     async def _read_fates(self, order_ids: Sequence[UUID]) -> dict[UUID, HoldFate]:
         fates = {order_id: HoldFate(Fate.NO_SUCH_ORDER) for order_id in order_ids}
-        async with connection(self._pool) as one:
-            async for row in queries.order_fates(one, orders=list(order_ids)):
+        async with connection(self._pool) as db:
+            async for row in queries.order_fates(db, orders=list(order_ids)):
                 fate = FATES[row["status"]]
                 left_ms = row["expires_in_ms"] if fate is Fate.ALIVE else 0
                 fates[row["order_id"]] = HoldFate(fate, left_ms)
         return fates
 
     async def sessions_with_claims(self) -> list[UUID]:
-        async with connection(self._pool) as one:
-            return [row["session_id"] async for row in queries.sessions_with_holds(one)]
+        async with connection(self._pool) as db:
+            return [row["session_id"] async for row in queries.sessions_with_holds(db)]
 
 
 def _is_due(fate: HoldFate) -> bool:
@@ -95,26 +95,26 @@ def _is_due(fate: HoldFate) -> bool:
 
 async def database_now(pool: Pool) -> datetime:
     """PostgreSQL's clock, for a DatabaseClock."""
-    async with connection(pool) as one:
-        now: datetime = await queries.database_now(one)
+    async with connection(pool) as db:
+        now: datetime = await queries.database_now(db)
         return now
 
 
 async def claims_in_the_way(
-    one: Connection, session_id: UUID, seats: Sequence[int]
+    tx: Connection, session_id: UUID, seats: Sequence[int]
 ) -> dict[int, str]:
     """State (`held`, `sold`, `blocked`) of those seats that are taken, locked."""
-    found = queries.claims_in_the_way(one, session_id=session_id, seats=list(seats))
+    found = queries.claims_in_the_way(tx, session_id=session_id, seats=list(seats))
     return {row["seat_id"]: row["state"] async for row in found}
 
 
-async def block_seats(one: Connection, session_id: UUID, seats: Sequence[int]) -> list[int]:
+async def block_seats(tx: Connection, session_id: UUID, seats: Sequence[int]) -> list[int]:
     """Those that were free and are blocked now."""
-    found = queries.block_seats(one, session_id=session_id, seats=list(seats))
+    found = queries.block_seats(tx, session_id=session_id, seats=list(seats))
     return [row["seat_id"] async for row in found]
 
 
-async def unblock_seats(one: Connection, session_id: UUID, seats: Sequence[int]) -> list[int]:
+async def unblock_seats(tx: Connection, session_id: UUID, seats: Sequence[int]) -> list[int]:
     """Those that were blocked and are free now."""
-    found = queries.unblock_seats(one, session_id=session_id, seats=list(seats))
+    found = queries.unblock_seats(tx, session_id=session_id, seats=list(seats))
     return [row["seat_id"] async for row in found]

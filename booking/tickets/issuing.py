@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from booking.tickets import store as stored
+from booking.tickets import store
 from booking.tickets.codes import TicketCodes
 from booking.tickets.records import NewTicket
 from booking.tickets.store import TicketOfOrder
@@ -21,8 +21,8 @@ class TicketIssuing:
     def qr_url(self, ticket_id: UUID) -> str:
         return self._codes.qr_url(ticket_id)
 
-    async def of_order(self, one: Connection, order_id: UUID) -> list[IssuedTicket]:
-        return [self._issued(ticket) for ticket in await stored.tickets_of_order(one, order_id)]
+    async def of_order(self, db: Connection, order_id: UUID) -> list[IssuedTicket]:
+        return [self._issued(ticket) for ticket in await store.tickets_of_order(db, order_id)]
 
     def new_tickets(self, session_id: UUID, seats: Sequence[int]) -> list[NewTicket]:
         """New tickets with their codes, for settlement to write."""

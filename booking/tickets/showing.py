@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from booking.tickets import store as stored
+from booking.tickets import store
 from booking.tickets.codes import TicketCodes
 from booking.tickets.printing.calendar import Entry, calendar_of, seat_line
 from booking.tickets.printing.page import Print
@@ -82,9 +82,9 @@ class Tickets:
         self, user_id: UUID, *, status: str | None, page: int, page_size: int
     ) -> TicketPage:
         """Newest first, whether bought or given by somebody."""
-        async with connection(self._pool) as one:
+        async with connection(self._pool) as db:
             found, total = await list_tickets(
-                one, user_id, status=status, limit=page_size, offset=offset(page, page_size)
+                db, user_id, status=status, limit=page_size, offset=offset(page, page_size)
             )
         tickets = [self._answer(ticket) for ticket in found]
         return TicketPage(tickets=tickets, page=page, page_size=page_size, total=total)
@@ -168,15 +168,15 @@ class Tickets:
             if user_id is None:
                 raise Unauthenticated()
             return await self._own(ticket_id, user_id)
-        async with connection(self._pool) as one:
-            ticket = await stored.get_ticket(one, ticket_id)
+        async with connection(self._pool) as db:
+            ticket = await store.get_ticket(db, ticket_id)
         if ticket is None:
             raise NotFound()
         return ticket
 
     async def _own(self, ticket_id: UUID, user_id: UUID) -> Ticket:
-        async with connection(self._pool) as one:
-            ticket = await stored.get_ticket(one, ticket_id)
+        async with connection(self._pool) as db:
+            ticket = await store.get_ticket(db, ticket_id)
         if ticket is None or ticket.user_id != user_id:
             raise NotFound()
         return ticket

@@ -21,31 +21,31 @@ class TicketOfOrder(msgspec.Struct, frozen=True):
     number: int
 
 
-async def tickets_of_order(one: Connection, order_id: UUID) -> list[TicketOfOrder]:
-    found = queries.tickets_of_order(one, order_id=order_id)
+async def tickets_of_order(db: Connection, order_id: UUID) -> list[TicketOfOrder]:
+    found = queries.tickets_of_order(db, order_id=order_id)
     return [TicketOfOrder(**fields(row, TicketOfOrder)) async for row in found]
 
 
-async def get_ticket(one: Connection, ticket_id: UUID) -> Ticket | None:
+async def get_ticket(db: Connection, ticket_id: UUID) -> Ticket | None:
     """Whoever's it is: the caller decides who may see it."""
-    row = await queries.get_ticket(one, ticket_id=ticket_id)
+    row = await queries.get_ticket(db, ticket_id=ticket_id)
     return Ticket(**fields(row, Ticket)) if row is not None else None
 
 
 async def load_signing_keys(pool: Pool, make: Callable[[], list[SigningKey]]) -> list[SigningKey]:
     """Oldest first. The first process ever makes them with `make`, the others wait for it."""
-    async with transaction(pool) as one:
-        await queries.lock_signing_keys(one)
-        keys = await _signing_keys(one)
+    async with transaction(pool) as tx:
+        await queries.lock_signing_keys(tx)
+        keys = await _signing_keys(tx)
         if not keys:
             for key in make():
                 await queries.insert_signing_key(
-                    one, kid=key.kid, purpose=key.purpose, secret=key.secret
+                    tx, kid=key.kid, purpose=key.purpose, secret=key.secret
                 )
-            keys = await _signing_keys(one)
+            keys = await _signing_keys(tx)
         return keys
 
 
-async def _signing_keys(one: Connection) -> list[SigningKey]:
-    rows = queries.list_signing_keys(one)
+async def _signing_keys(tx: Connection) -> list[SigningKey]:
+    rows = queries.list_signing_keys(tx)
     return [SigningKey(**fields(row, SigningKey)) async for row in rows]

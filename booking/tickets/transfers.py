@@ -18,7 +18,7 @@ from booking.domain.masking import masked
 from booking.domain.problems import RecipientUnknown, TicketNotTransferable
 from booking.events.history import history_entry
 from booking.events.store import tell
-from booking.tickets import transfers_store as stored
+from booking.tickets import transfers_store as store
 from booking.tickets.issuing import TicketIssuing
 from booking.tickets.transfers_store import VoidedTicket
 from booking.tickets.wire import TransferAnswer
@@ -59,8 +59,8 @@ class Transfers:
         So nobody learns who has an account but the holder of a ticket that can be given away, who
         has few guesses. Raises NotFound, RecipientUnknown, RateLimited, ValidationFailed.
         """
-        async with connection(self._pool) as one:
-            transferable = await stored.get_transferable(one, ticket_id, user_id)
+        async with connection(self._pool) as db:
+            transferable = await store.get_transferable(db, ticket_id, user_id)
             if transferable is None:
                 raise NotFound()
             if not transferable:
@@ -78,9 +78,9 @@ class Transfers:
     async def _guess(self, user_id: UUID) -> AsyncIterator[None]:
         """Counted before the look-up, so that guesses at once get no further than one by one, and
         given back unless it ends with RecipientUnknown. Raises RateLimited."""
-        async with transaction(self._pool) as one:
-            taken_at = await stored.take_guess(
-                one, user_id, most=MISSES_MAX, within_s=MISSES_WITHIN_S
+        async with transaction(self._pool) as tx:
+            taken_at = await store.take_guess(
+                tx, user_id, most=MISSES_MAX, within_s=MISSES_WITHIN_S
             )
         if taken_at is None:
             raise RateLimited(headers={"Retry-After": str(MISSES_WITHIN_S)})
@@ -95,23 +95,23 @@ class Transfers:
             await self._give_back(user_id, taken_at)
 
     async def _give_back(self, user_id: UUID, taken_at: datetime) -> None:
-        async with connection(self._pool) as one:
-            await stored.give_guess_back(one, user_id, taken_at)
+        async with connection(self._pool) as db:
+            await store.give_guess_back(db, user_id, taken_at)
 
     async def move(
-        self, one: Connection, user_id: UUID, ticket_id: UUID, handover: Handover | None
+        self, tx: Connection, user_id: UUID, ticket_id: UUID, handover: Handover | None
     ) -> TransferAnswer:
         """In the caller's transaction. Raises TicketNotTransferable."""
         if handover is None:
             raise TicketNotTransferable()
         recipient = handover.recipient
-        voided = await stored.void_transferred(one, ticket_id, user_id)
+        voided = await store.void_transferred(tx, ticket_id, user_id)
         if voided is None:
             raise TicketNotTransferable()
         transfer_id = uuid7()
         (new,) = self._tickets.new_tickets(voided.session_id, [voided.seat_id])
-        moment = await stored.insert_transfer(
-            one,
+        moment = await store.insert_transfer(
+            tx,
             transfer_id,
             voided,
             ticket_id=ticket_id,
@@ -142,7 +142,7 @@ class Transfers:
             "seat_id": voided.seat_id,
         }
         await tell(
-            one,
+            tx,
             [history_entry(voided.order_id, TICKET_TRANSFERRED, about)],
             [pending(TICKET_TRANSFERRED, str(voided.order_id), told)],
         )

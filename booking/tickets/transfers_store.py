@@ -29,21 +29,21 @@ class VoidedTicket(msgspec.Struct, frozen=True, kw_only=True):
     number: int
 
 
-async def get_transferable(one: Connection, ticket_id: UUID, user_id: UUID) -> bool | None:
+async def get_transferable(db: Connection, ticket_id: UUID, user_id: UUID) -> bool | None:
     """Whether the user's ticket may go to somebody else; None when it is not the user's."""
-    row = await queries.get_transferable(one, ticket_id=ticket_id, user_id=user_id)
+    row = await queries.get_transferable(db, ticket_id=ticket_id, user_id=user_id)
     return bool(row["transferable"]) if row is not None else None
 
 
-async def void_transferred(one: Connection, ticket_id: UUID, user_id: UUID) -> VoidedTicket | None:
+async def void_transferred(tx: Connection, ticket_id: UUID, user_id: UUID) -> VoidedTicket | None:
     """Compare-and-set under the order's lock; None when it was not, or no longer, transferable."""
-    await queries.lock_order_of_ticket(one, ticket_id=ticket_id)
-    row = await queries.void_transferred(one, ticket_id=ticket_id, user_id=user_id)
+    await queries.lock_order_of_ticket(tx, ticket_id=ticket_id)
+    row = await queries.void_transferred(tx, ticket_id=ticket_id, user_id=user_id)
     return VoidedTicket(**fields(row, VoidedTicket)) if row is not None else None
 
 
 async def insert_transfer(
-    one: Connection,
+    tx: Connection,
     transfer_id: UUID,
     voided: VoidedTicket,
     *,
@@ -56,7 +56,7 @@ async def insert_transfer(
 ) -> datetime:
     """Issues `new` in place of the voided `ticket_id`; when that was."""
     moment: datetime = await queries.insert_transfer(
-        one,
+        tx,
         transfer_id=transfer_id,
         ticket_id=ticket_id,
         new_ticket_id=new.ticket_id,
@@ -73,26 +73,26 @@ async def insert_transfer(
 
 
 async def take_guess(
-    one: Connection, user_id: UUID, *, most: int, within_s: float
+    tx: Connection, user_id: UUID, *, most: int, within_s: float
 ) -> datetime | None:
     """Counts an address that the user tries, before anybody looks it up, in the caller's transaction:
     its name for give_guess_back, or None when `most` have missed lately."""
-    await queries.lock_guesses(one, user_id=user_id)
+    await queries.lock_guesses(tx, user_id=user_id)
     taken_at: datetime | None = await queries.take_guess(
-        one, user_id=user_id, most=most, within=timedelta(seconds=within_s)
+        tx, user_id=user_id, most=most, within=timedelta(seconds=within_s)
     )
     return taken_at
 
 
-async def give_guess_back(one: Connection, user_id: UUID, taken_at: datetime) -> None:
+async def give_guess_back(db: Connection, user_id: UUID, taken_at: datetime) -> None:
     """It was no miss, or nothing was learnt by it."""
-    await queries.give_guess_back(one, user_id=user_id, taken_at=taken_at)
+    await queries.give_guess_back(db, user_id=user_id, taken_at=taken_at)
 
 
 async def list_tickets(
-    one: Connection, user_id: UUID, *, status: str | None, limit: int, offset: int
+    db: Connection, user_id: UUID, *, status: str | None, limit: int, offset: int
 ) -> tuple[list[Ticket], int]:
     """A page of the user's tickets, newest first, and how many there are."""
-    found = queries.list_tickets(one, user_id=user_id, status=status, limit=limit, offset=offset)
+    found = queries.list_tickets(db, user_id=user_id, status=status, limit=limit, offset=offset)
     tickets = [Ticket(**fields(row, Ticket)) async for row in found]
-    return tickets, int(await queries.count_tickets(one, user_id=user_id, status=status))
+    return tickets, int(await queries.count_tickets(db, user_id=user_id, status=status))

@@ -66,8 +66,8 @@ async def get_plan(request: Request[Any, Any, Any], session_id: FromPath[UUID]) 
 )
 async def cancel_session(request: Request[Any, Any, Any], session_id: FromPath[UUID]) -> None:
     """The session shows itself as cancelled from now on. However often it is told."""
-    async with transaction(request.app.state.pool) as lent:
-        show_id = await organizing.cancel_session(lent, session_id)
+    async with transaction(request.app.state.pool) as tx:
+        show_id = await organizing.cancel_session(tx, session_id)
     terms: Terms = request.app.state.terms
     terms.forget(session_id)
     if show_id is not None:

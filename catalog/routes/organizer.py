@@ -60,7 +60,7 @@ async def create_show(
         principal,
         key=idempotency_key,
         body=show,
-        effect=lambda lent: organizing.create_show(lent, owner(principal), show),
+        effect=lambda tx: organizing.create_show(tx, owner(principal), show),
     )
 
 
@@ -78,8 +78,8 @@ async def change_show(
     """Changes what is sent."""
     change = decode(ChangeShow, body)
     checks.refuse(checks.refund_policy(change.refund_policy))
-    async with transaction(request.app.state.pool) as lent:
-        show = await organizing.change_show(lent, owner(principal), show_id, change)
+    async with transaction(request.app.state.pool) as tx:
+        show = await organizing.change_show(tx, owner(principal), show_id, change)
     _changed(request, show_id, None)
     return _json(show)
 
@@ -107,7 +107,7 @@ async def create_session(
         principal,
         key=idempotency_key,
         body=session,
-        effect=lambda lent: organizing.create_session(lent, owner(principal), show_id, session),
+        effect=lambda tx: organizing.create_session(tx, owner(principal), show_id, session),
     )
 
 
@@ -126,8 +126,8 @@ async def change_session(
     plan), once published only the end of the sale."""
     change = decode(ChangeSession, body)
     checks.refuse(checks.change(change))
-    async with transaction(request.app.state.pool) as lent:
-        session = await organizing.change_session(lent, owner(principal), session_id, change)
+    async with transaction(request.app.state.pool) as tx:
+        session = await organizing.change_session(tx, owner(principal), session_id, change)
     _changed(request, session.show_id, session_id)
     return _json(session)
 
@@ -152,8 +152,8 @@ async def publish_session(
     nothing = decode(Nothing, body) if body else Nothing()
     published: list[Session] = []
 
-    async def effect(lent: Any) -> Session:
-        published.append(await organizing.publish_session(lent, owner(principal), session_id))
+    async def effect(tx: Any) -> Session:
+        published.append(await organizing.publish_session(tx, owner(principal), session_id))
         return published[0]
 
     sent = await once_by_key(
@@ -176,8 +176,8 @@ async def delete_session(
     request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID]
 ) -> None:
     """Deletes a draft of your own show. A published session is cancelled, not deleted."""
-    async with transaction(request.app.state.pool) as lent:
-        show_id = await organizing.delete_session(lent, owner(principal), session_id)
+    async with transaction(request.app.state.pool) as tx:
+        show_id = await organizing.delete_session(tx, owner(principal), session_id)
     _changed(request, show_id, session_id)
 
 
@@ -193,8 +193,8 @@ async def delete_show(
     request: Request[Any, Any, Any], principal: Asker, show_id: FromPath[UUID]
 ) -> None:
     """Deletes your own show with its drafts, while none of its sessions has been published."""
-    async with transaction(request.app.state.pool) as lent:
-        drafts = await organizing.delete_show(lent, owner(principal), show_id)
+    async with transaction(request.app.state.pool) as tx:
+        drafts = await organizing.delete_show(tx, owner(principal), show_id)
     for session_id in (None, *drafts):
         _changed(request, show_id, session_id)
 

@@ -36,8 +36,8 @@ async def list_venues(
 ) -> Response[bytes]:
     """All venues, by name: any organizer may put a show into any of them."""
     pool: Pool = request.app.state.pool
-    async with connection(pool) as lent:
-        found = await at_venues.list_venues(lent, page, page_size)
+    async with connection(pool) as db:
+        found = await at_venues.list_venues(db, page, page_size)
     return answer(request, encode(found), PRIVATELY)
 
 
@@ -59,7 +59,7 @@ async def create_venue(
         principal,
         key=idempotency_key,
         body=venue,
-        effect=lambda lent: at_venues.create_venue(lent, owner(principal), venue),
+        effect=lambda tx: at_venues.create_venue(tx, owner(principal), venue),
     )
 
 
@@ -78,8 +78,8 @@ async def change_venue(
     ticket that is sold from now on; the time zone changes until a session there has been published."""
     change = decode(ChangeVenue, body)
     checks.refuse(checks.time_zone(change.time_zone))
-    async with transaction(request.app.state.pool) as lent:
-        venue = await at_venues.change_venue(lent, owner(principal), venue_id, change)
+    async with transaction(request.app.state.pool) as tx:
+        venue = await at_venues.change_venue(tx, owner(principal), venue_id, change)
     return Response(msgspec.json.encode(venue), media_type="application/json")
 
 
@@ -95,8 +95,8 @@ async def delete_venue(
     request: Request[Any, Any, Any], principal: Asker, venue_id: FromPath[UUID]
 ) -> None:
     """Deletes your own venue while no show takes place there."""
-    async with transaction(request.app.state.pool) as lent:
-        await at_venues.delete_venue(lent, owner(principal), venue_id)
+    async with transaction(request.app.state.pool) as tx:
+        await at_venues.delete_venue(tx, owner(principal), venue_id)
 
 
 VENUE_ROUTES = [list_venues, create_venue, change_venue, delete_venue]

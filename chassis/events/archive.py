@@ -22,13 +22,13 @@ _sql = load_queries(Path(__file__).parent / "sql" / "archive.sql")
 
 async def forget(pool: Pool, days: int) -> int:
     """Empties the days that are older than `days`; how many they were."""
-    async with connection(pool) as lent:
-        emptied: int = await _sql.forget(lent, days=days)
+    async with connection(pool) as db:
+        emptied: int = await _sql.forget(db, days=days)
         return emptied
 
 
-async def database_now(held: Connection) -> datetime:
-    now: datetime = await _sql.database_now(held)
+async def database_now(db: Connection) -> datetime:
+    now: datetime = await _sql.database_now(db)
     return now
 
 
@@ -40,16 +40,16 @@ async def read(
     """
     day = timedelta(days=1)
     moments = [since + n * day for n in range((until - since) // day + 1)] + [until]
-    async with connection(pool) as held:
-        slots = sorted({await _sql.slot(held, moment=moment) for moment in moments})
+    async with connection(pool) as db:
+        slots = sorted({await _sql.slot(db, moment=moment) for moment in moments})
     after = 0
     while True:
-        async with connection(pool) as held:
-            last = await _sql.page_end(held, slots=slots, after=after, limit=PAGE_ROWS)
+        async with connection(pool) as db:
+            last = await _sql.page_end(db, slots=slots, after=after, limit=PAGE_ROWS)
             if last is None:
                 return
             rows = _sql.archived(
-                held,
+                db,
                 slots=slots,
                 after=after,
                 last=last,

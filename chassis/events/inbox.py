@@ -120,39 +120,39 @@ class Inbox:
         pruned = 0
         eldest = eldest_since(time.time() - KEEP_DAYS * 86_400)
         while True:
-            async with connection(self._pool) as lent:
-                batch = await _sql.prune_inbox(lent, eldest=eldest, limit=PRUNE_BATCH_MAX)
+            async with connection(self._pool) as db:
+                batch = await _sql.prune_inbox(db, eldest=eldest, limit=PRUNE_BATCH_MAX)
             pruned += _count(batch)
             if _count(batch) < PRUNE_BATCH_MAX:
                 return pruned
 
     async def _take_together(self, events: Sequence[Event]) -> None:
-        async with transaction(self._pool) as held:
-            new_ids = await self._enter(held, events)
+        async with transaction(self._pool) as tx:
+            new_ids = await self._enter(tx, events)
             new = list({event.id: event for event in events if event.id in new_ids}.values())
-            parked = await self._to_park(held, new)
+            parked = await self._to_park(tx, new)
             ready = [event for event in new if event.subject not in parked]
             if ready:
-                await self._apply(held, ready)
+                await self._apply(tx, ready)
             waiting = [event for event in new if event.subject in parked]
             if waiting:
                 await _sql.park(
-                    held,
+                    tx,
                     ids=[event.id for event in waiting],
                     events=[_encode(event) for event in waiting],
                 )
         metrics.EVENTS_TAKEN.labels(self._consumer).inc(len(ready))
 
-    async def _enter(self, held: Connection, events: Sequence[Event]) -> set[UUID]:
+    async def _enter(self, tx: Connection, events: Sequence[Event]) -> set[UUID]:
         """The ids among these that were not here before; from now on they are."""
-        entered = _sql.enter(held, ids=[event.id for event in events])
+        entered = _sql.enter(tx, ids=[event.id for event in events])
         return {row["event_id"] async for row in entered}
 
-    async def _to_park(self, held: Connection, new: Sequence[Event]) -> set[str]:
+    async def _to_park(self, tx: Connection, new: Sequence[Event]) -> set[str]:
         if not self._ordered or not new:
             return set()
         subjects = list({event.subject for event in new})
-        rows = _sql.waiting_subjects(held, subjects=subjects)
+        rows = _sql.waiting_subjects(tx, subjects=subjects)
         return {row["subject"] async for row in rows}
 
     async def _take_alone(self, event: Event) -> None:
@@ -167,11 +167,11 @@ class Inbox:
             raise Unavailable("Events cannot be taken just now.") from failure
 
     async def _set_aside(self, event: Event, failure: Exception) -> None:
-        async with transaction(self._pool) as held:
-            if not await self._enter(held, [event]):
+        async with transaction(self._pool) as tx:
+            if not await self._enter(tx, [event]):
                 return  # another delivery of it was quicker
             await _sql.set_aside(
-                held,
+                tx,
                 event_id=event.id,
                 event=_encode(event),
                 reason=_reason(failure),
@@ -180,28 +180,28 @@ class Inbox:
         self._failed(event.id, event.type, 1, failure)
 
     async def _retry_one(self) -> bool:
-        async with transaction(self._pool) as held:
-            letter = await _sql.lock_due_letter(held, ordered=self._ordered)
+        async with transaction(self._pool) as tx:
+            letter = await _sql.lock_due_letter(tx, ordered=self._ordered)
             if letter is None:
                 return False
             try:
                 event = msgspec.json.decode(letter["event"], type=Event)
-                async with held.transaction():  # a savepoint: the letter's lock outlives a failure
-                    await self._apply(held, [event])
+                async with tx.transaction():  # a savepoint: the letter's lock outlives a failure
+                    await self._apply(tx, [event])
             except Exception as failure:
-                if isinstance(failure, _TRANSIENT) or held.is_closed():
+                if isinstance(failure, _TRANSIENT) or tx.is_closed():
                     raise
-                await self._letter_failed(held, letter, failure)
+                await self._letter_failed(tx, letter, failure)
             else:
-                await _sql.drop_letter(held, event_id=letter["event_id"])
+                await _sql.drop_letter(tx, event_id=letter["event_id"])
                 metrics.EVENTS_TAKEN.labels(self._consumer).inc()
         return True
 
-    async def _letter_failed(self, held: Connection, letter: Any, failure: Exception) -> None:
+    async def _letter_failed(self, tx: Connection, letter: Any, failure: Exception) -> None:
         attempts = letter["attempts"] + 1
         delay_s = RETRY.delay_s(attempts) if attempts < ATTEMPTS_MAX else None
         await _sql.letter_failed(
-            held, event_id=letter["event_id"], reason=_reason(failure), delay_s=delay_s
+            tx, event_id=letter["event_id"], reason=_reason(failure), delay_s=delay_s
         )
         self._failed(letter["event_id"], letter["type"], attempts, failure)
 
@@ -216,8 +216,8 @@ class Inbox:
         )
 
     async def _measure(self) -> None:
-        async with connection(self._pool) as lent:
-            letters = await _sql.count_letters(lent)
+        async with connection(self._pool) as db:
+            letters = await _sql.count_letters(db)
         for state in ("waiting", "dead"):
             metrics.DEAD_LETTERS.labels(self._consumer, state).set(letters[state])
 
@@ -236,19 +236,19 @@ class DeadLetter(msgspec.Struct, frozen=True):
     next_attempt: datetime | None
 
 
-async def list_dead(held: Connection, *, limit: int = LIST_MAX) -> list[DeadLetter]:
+async def list_dead(db: Connection, *, limit: int = LIST_MAX) -> list[DeadLetter]:
     """What is set aside in the connection's schema: the dead first, oldest first."""
-    return [DeadLetter(**row) async for row in _sql.list_letters(held, limit=limit)]
+    return [DeadLetter(**row) async for row in _sql.list_letters(db, limit=limit)]
 
 
-async def retry(held: Connection, ids: Sequence[UUID] | None = None) -> int:
+async def retry(db: Connection, ids: Sequence[UUID] | None = None) -> int:
     """Makes these due now (None: all the dead); the worker tries them. How many there were."""
-    return _count(await _sql.retry_letters(held, ids=ids))
+    return _count(await _sql.retry_letters(db, ids=ids))
 
 
-async def purge(held: Connection, ids: Sequence[UUID] | None = None) -> int:
+async def purge(db: Connection, ids: Sequence[UUID] | None = None) -> int:
     """Throws these away (None: all the dead): their effects will never happen. How many."""
-    return _count(await _sql.purge_letters(held, ids=ids))
+    return _count(await _sql.purge_letters(db, ids=ids))
 
 
 def _count(status: str) -> int:

@@ -69,8 +69,8 @@ class Relay:
 
         For tests and tools. Raises what the broker raises when not everything was taken.
         """
-        async with connection(self._pool) as lent:
-            return await self._relay_batch(lent, BATCH_MAX)
+        async with connection(self._pool) as db:
+            return await self._relay_batch(db, BATCH_MAX)
 
     async def _take_part(self, stop: asyncio.Event) -> None:
         """Stands by, then leads. The lock goes when the pool gets its connection back."""
@@ -79,12 +79,12 @@ class Relay:
         finally:
             self._forget_measures()
 
-    async def _lead(self, held: Connection, stop: asyncio.Event) -> None:
+    async def _lead(self, db: Connection, stop: asyncio.Event) -> None:
         self._log.info("relay_leads", source=self._source)
         failures, limit = 0, BATCH_MAX
         while not stop.is_set():
             try:
-                relayed = await self._relay_batch(held, limit)
+                relayed = await self._relay_batch(db, limit)
             except (asyncpg.PostgresError, *UNAVAILABLE):
                 raise  # the database is what failed: the lead is in doubt
             except Exception as failure:
@@ -100,24 +100,24 @@ class Relay:
             else:
                 delay_s = 0.0 if relayed >= limit else GATHER_S if relayed else IDLE_POLL_S
                 failures, limit = 0, BATCH_MAX
-            await self._measure(held)
+            await self._measure(db)
             await pause(stop, delay_s)
 
-    async def _relay_batch(self, held: Connection, limit: int) -> int:
-        rows = [row async for row in _sql.undelivered(held, limit=limit)]
+    async def _relay_batch(self, db: Connection, limit: int) -> int:
+        rows = [row async for row in _sql.undelivered(db, limit=limit)]
         if not rows:
             return 0
         try:
             await self._broker.publish([self._event(row) for row in rows])
         except PartlyTaken as partly:
-            await self._delete(held, [row for row in rows if row["event_id"] in partly.taken])
+            await self._delete(db, [row for row in rows if row["event_id"] in partly.taken])
             raise
-        await self._delete(held, rows)
+        await self._delete(db, rows)
         return len(rows)
 
-    async def _delete(self, held: Connection, rows: Sequence[Any]) -> None:
+    async def _delete(self, db: Connection, rows: Sequence[Any]) -> None:
         if rows:
-            await self._forget(held, positions=[row["position"] for row in rows])
+            await self._forget(db, positions=[row["position"] for row in rows])
             metrics.EVENTS_RELAYED.labels(self._source).inc(len(rows))
 
     def _event(self, row: Any) -> Event:
@@ -131,11 +131,11 @@ class Relay:
             data=msgspec.Raw(row["data"].encode()),
         )
 
-    async def _measure(self, held: Connection) -> None:
+    async def _measure(self, db: Connection) -> None:
         if time.monotonic() - self._measured_at < MEASURE_EVERY_S:
             return
         self._measured_at = time.monotonic()
-        backlog = await _sql.backlog(held)
+        backlog = await _sql.backlog(db)
         metrics.OUTBOX_DEPTH.labels(self._source).set(backlog["depth"])
         metrics.OUTBOX_AGE.labels(self._source).set(backlog["age_s"])
 

@@ -61,19 +61,19 @@ async def once(
     raised by `effect` is not remembered: nothing happened.
     """
     key = check_key(key)
-    async with transaction(pool) as connection:
+    async with transaction(pool) as tx:
         if key is not None:
-            if not await _sql.try_lock_key(connection, user_id=str(user_id), route=route, key=key):
+            if not await _sql.try_lock_key(tx, user_id=str(user_id), route=route, key=key):
                 raise IdempotencyInFlight()
-            stored = await _sql.find_answer(connection, user_id=user_id, route=route, key=key)
+            stored = await _sql.find_answer(tx, user_id=user_id, route=route, key=key)
             if stored is not None:
                 if stored["body_hash"] != body_hash(body):
                     raise IdempotencyKeyReused()
                 return _json(stored["answer"], stored["status"], replayed=True)
-        answer = msgspec.json.encode(await effect(connection))
+        answer = msgspec.json.encode(await effect(tx))
         if key is not None:
             await _sql.keep_answer(
-                connection,
+                tx,
                 user_id=user_id,
                 route=route,
                 key=key,
@@ -84,9 +84,9 @@ async def once(
     return _json(answer, status, replayed=False)
 
 
-async def prune_keys(connection: Connection) -> None:
+async def prune_keys(db: Connection) -> None:
     """Forgets what is older than is promised."""
-    await _sql.prune_keys(connection)
+    await _sql.prune_keys(db)
 
 
 def _json(answer: bytes, status: int, *, replayed: bool) -> Response[bytes]:

@@ -36,22 +36,22 @@ async def lead_by(
     standing by; `work` watches `stop` itself. Raises Unavailable, with `work` cancelled, once the
     lock may be somebody else's.
     """
-    async with own_session(pool) as held:
-        while not await try_lead(held):
+    async with own_session(pool) as db:
+        while not await try_lead(db):
             if await pause(stop, TRY_EVERY_S):
                 return
-        working = asyncio.ensure_future(work(held))
+        working = asyncio.ensure_future(work(db))
 
         def lost(_: Any) -> None:
             working.cancel()  # somebody else may lead from now on
 
-        held.add_termination_listener(lost)
+        db.add_termination_listener(lost)
         try:
             await asyncio.wait([working])
             if working.cancelled():
                 raise Unavailable("The connection that held the lead was lost.")
             working.result()
         finally:
-            held.remove_termination_listener(lost)
+            db.remove_termination_listener(lost)
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)

@@ -44,7 +44,7 @@ async def migrate(database_url: str, schema: str, directory: Path) -> list[str]:
 
 
 async def _apply_missing(
-    connection: "asyncpg.Connection[asyncpg.Record]", directory: Path, applied: dict[str, str]
+    db: "asyncpg.Connection[asyncpg.Record]", directory: Path, applied: dict[str, str]
 ) -> list[str]:
     done = []
     for path in sorted(directory.glob("*.sql")):
@@ -55,8 +55,8 @@ async def _apply_missing(
         text = path.read_text(encoding="utf-8")
         digest = hashlib.sha256(text.encode()).hexdigest()
         if path.name not in applied:
-            await connection.execute(text)
-            await connection.execute(
+            await db.execute(text)
+            await db.execute(
                 "INSERT INTO migrations (name, digest) VALUES ($1, $2)", path.name, digest
             )
             done.append(path.name)

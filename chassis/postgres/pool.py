@@ -101,12 +101,12 @@ async def _as_it_is(_used: Any) -> None:
 @contextlib.asynccontextmanager
 async def own_session(pool: Pool) -> AsyncIterator[Connection]:
     """A connection that is reset before others get it: advisory locks of the session end with it."""
-    async with connection(pool) as acquired:
+    async with connection(pool) as db:
         try:
-            yield acquired
+            yield db
         finally:
             with contextlib.suppress(*UNAVAILABLE, asyncpg.PostgresError):
-                await acquired.reset(timeout=ACQUIRE_TIMEOUT_S)
+                await db.reset(timeout=ACQUIRE_TIMEOUT_S)
 
 
 @contextlib.asynccontextmanager
@@ -136,8 +136,8 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
 @contextlib.asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """A connection inside a transaction. Never await anything but this database within it."""
-    async with connection(pool) as acquired, acquired.transaction():
-        yield acquired
+    async with connection(pool) as tx, tx.transaction():
+        yield tx
 
 
 def load_queries(directory: Path) -> Any:

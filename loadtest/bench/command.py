@@ -237,8 +237,8 @@ async def _analyse(stack: Stack) -> None:
     assert stack.loaded.database_url is not None
     pool = await open_pool(stack.loaded.database_url, "booking", size=1)
     try:
-        async with own_session(pool) as one:
-            await one.execute("SET statement_timeout = 0")
-            await one.execute("ANALYZE", timeout=ANALYSE_MAX_S)
+        async with own_session(pool) as db:
+            await db.execute("SET statement_timeout = 0")
+            await db.execute("ANALYZE", timeout=ANALYSE_MAX_S)
     finally:
         await pool.close()

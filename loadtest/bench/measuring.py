@@ -114,12 +114,12 @@ async def drained(stack: Stack) -> Outbox:
     pool = await open_pool(stack.loaded.database_url, "booking", size=1)
     began = time.monotonic()
     try:
-        async with connection(pool) as one:
-            first = await queries.backlog(one)
+        async with connection(pool) as db:
+            first = await queries.backlog(db)
             depth, took_s = first["depth"], 0.0
             while depth and took_s < DRAIN_MAX_S:
                 await asyncio.sleep(DRAIN_POLL_S)
-                depth = (await queries.backlog(one))["depth"]
+                depth = (await queries.backlog(db))["depth"]
                 took_s = time.monotonic() - began
     finally:
         await pool.close()

@@ -41,9 +41,9 @@ class StoredMail(msgspec.Struct, frozen=True):
 
 async def put_mails(pool: Pool, channel: str, mails: Sequence[NewMail]) -> None:
     """All or none, but for those that are there already."""
-    async with connection(pool) as lent:
+    async with connection(pool) as db:
         await _sql.put_mails(
-            lent,
+            db,
             channel=channel,
             mail_ids=[one.mail_id for one in mails],
             header_ids=[one.header_id for one in mails],
@@ -56,17 +56,17 @@ async def put_mails(pool: Pool, channel: str, mails: Sequence[NewMail]) -> None:
 
 
 async def list_mails(pool: Pool, *, recipient: str | None, limit: int) -> list[StoredMail]:
-    async with connection(pool) as lent:
-        rows = _sql.list_mails(lent, recipient=recipient, limit=limit)
+    async with connection(pool) as db:
+        rows = _sql.list_mails(db, recipient=recipient, limit=limit)
         return [StoredMail(**row) async for row in rows]
 
 
 async def find_mail(pool: Pool, mail_id: UUID) -> StoredMail | None:
-    async with connection(pool) as lent:
-        row = await _sql.find_mail(lent, mail_id=mail_id)
+    async with connection(pool) as db:
+        row = await _sql.find_mail(db, mail_id=mail_id)
         return None if row is None else StoredMail(**row)
 
 
 async def prune(pool: Pool, *, days: int) -> None:
-    async with connection(pool) as lent:
-        await _sql.prune_mailbox(lent, days=days)
+    async with connection(pool) as db:
+        await _sql.prune_mailbox(db, days=days)

@@ -106,7 +106,7 @@ def messages_of(event_type: str, matter: Matter) -> tuple[tuple[str, str], ...]:
     return MESSAGES[event_type]
 
 
-async def plan_messages(held: Connection, events: Sequence[Event]) -> None:
+async def plan_messages(tx: Connection, events: Sequence[Event]) -> None:
     """chassis.events.inbox's `apply`. An event of another kind has no effect here."""
     planned = []
     for event in events:
@@ -117,4 +117,4 @@ async def plan_messages(held: Connection, events: Sequence[Event]) -> None:
                 urgent = template in URGENT
                 planned.append(PlannedMessage(uuid7(), template, channel, reader, event, urgent))
     if planned:
-        await store.plan_messages(held, planned)
+        await store.plan_messages(tx, planned)

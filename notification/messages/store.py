@@ -54,10 +54,10 @@ class Waiting(msgspec.Struct, frozen=True):
     longest_s: float
 
 
-async def plan_messages(held: Connection, messages: Sequence[PlannedMessage]) -> None:
+async def plan_messages(tx: Connection, messages: Sequence[PlannedMessage]) -> None:
     """Inside the inbox's transaction."""
     await _sql.plan_messages(
-        held,
+        tx,
         message_ids=[one.message_id for one in messages],
         event_ids=[one.event.id for one in messages],
         templates=[one.template for one in messages],
@@ -73,8 +73,8 @@ async def claim_messages(
 ) -> list[ClaimedMessage]:
     """Up to `limit` messages that are due: urgent ones, then the longest due; those of a cancelled
     session have a quarter of the places while others wait."""
-    async with connection(pool) as lent:
-        claimed = _sql.claim_messages(lent, limit=limit, lease_s=lease_s, stale_s=stale_s)
+    async with connection(pool) as db:
+        claimed = _sql.claim_messages(db, limit=limit, lease_s=lease_s, stale_s=stale_s)
         rows = [row async for row in claimed]
     return [
         ClaimedMessage(
@@ -93,15 +93,15 @@ async def claim_messages(
 
 async def waiting(pool: Pool, *, enough: int) -> Waiting:
     """What is due; `fresh` is counted up to `enough`."""
-    async with connection(pool) as lent:
-        return Waiting(**await _sql.waiting(lent, enough=enough))
+    async with connection(pool) as db:
+        return Waiting(**await _sql.waiting(db, enough=enough))
 
 
 async def end_messages(pool: Pool, ended: Sequence[EndedMessage]) -> None:
     """Leaves those alone that another attempt has by now."""
-    async with connection(pool) as lent:
+    async with connection(pool) as db:
         await _sql.end_messages(
-            lent,
+            db,
             message_ids=[one.message.message_id for one in ended],
             attempts=[one.message.attempt for one in ended],
             states=[one.state for one in ended],
@@ -110,9 +110,9 @@ async def end_messages(pool: Pool, ended: Sequence[EndedMessage]) -> None:
 
 
 async def put_off(pool: Pool, message: ClaimedMessage, reason: str, *, delay_s: float) -> None:
-    async with connection(pool) as lent:
+    async with connection(pool) as db:
         await _sql.put_off(
-            lent,
+            db,
             message_id=message.message_id,
             attempt=message.attempt,
             reason=reason,
@@ -121,17 +121,17 @@ async def put_off(pool: Pool, message: ClaimedMessage, reason: str, *, delay_s: 
 
 
 async def give_up(pool: Pool, message: ClaimedMessage, reason: str) -> None:
-    async with connection(pool) as lent:
+    async with connection(pool) as db:
         await _sql.give_up(
-            lent, message_id=message.message_id, attempt=message.attempt, reason=reason
+            db, message_id=message.message_id, attempt=message.attempt, reason=reason
         )
 
 
 async def prune(pool: Pool, *, days: int) -> None:
-    async with connection(pool) as lent:
-        await _sql.prune_messages(lent, days=days)
+    async with connection(pool) as db:
+        await _sql.prune_messages(db, days=days)
 
 
 async def is_up(pool: Pool) -> bool:
-    async with connection(pool) as lent:
-        return bool(await _sql.is_up(lent))
+    async with connection(pool) as db:
+        return bool(await _sql.is_up(db))

@@ -83,13 +83,13 @@ class OutsideChecks:
             raise ValidationFailed(errors=[FieldError("show_id", "names no show of yours")])
 
 
-async def create_endpoint(held: Connection, who: Asker, body: CreateEndpoint) -> NewEndpoint:
+async def create_endpoint(tx: Connection, who: Asker, body: CreateEndpoint) -> NewEndpoint:
     """`body` has passed the OutsideChecks. Raises TooManyEndpoints."""
-    if await store.count_own(held, who.user_id) >= ENDPOINTS_MAX:
+    if await store.count_own(tx, who.user_id) >= ENDPOINTS_MAX:
         raise TooManyEndpoints(f"{ENDPOINTS_MAX} is the most.")
     secret = new_secret()
     row = await store.insert_endpoint(
-        held,
+        tx,
         secret,
         endpoint_id=uuid7(),
         owner_id=who.user_id,
@@ -103,12 +103,12 @@ async def create_endpoint(held: Connection, who: Asker, body: CreateEndpoint) ->
 
 
 async def change_endpoint(
-    held: Connection, who: Asker, endpoint_id: UUID, body: ChangeEndpoint
+    tx: Connection, who: Asker, endpoint_id: UUID, body: ChangeEndpoint
 ) -> Endpoint:
     """`body.url` has passed the OutsideChecks."""
-    await _lock(held, who, endpoint_id)
+    await _lock(tx, who, endpoint_id)
     row = await store.change_endpoint(
-        held,
+        tx,
         endpoint_id,
         url=None if body.url is UNSET else body.url,
         event_types=None if body.event_types is UNSET else _each_once(body.event_types),
@@ -119,13 +119,13 @@ async def change_endpoint(
 
 
 async def rotate_secret(
-    held: Connection, who: Asker, endpoint_id: UUID, body: RotateSecret
+    tx: Connection, who: Asker, endpoint_id: UUID, body: RotateSecret
 ) -> NewSecret:
     """From now on the new one signs, and older ones beside it until the overlap is over."""
-    await _lock(held, who, endpoint_id)
+    await _lock(tx, who, endpoint_id)
     secret = new_secret()
     until = await store.replace_secret(
-        held, endpoint_id, secret, overlap_hours=body.overlap_hours, most=SECRETS_MAX
+        tx, endpoint_id, secret, overlap_hours=body.overlap_hours, most=SECRETS_MAX
     )
     log.info("webhook_secret_rotated", endpoint=endpoint_id, overlap=f"{body.overlap_hours}h")
     whole = whole_seconds(until)
@@ -133,45 +133,45 @@ async def rotate_secret(
     return NewSecret(endpoint_id, secret, whole)
 
 
-async def send_test(held: Connection, who: Asker, endpoint_id: UUID) -> Delivery:
+async def send_test(tx: Connection, who: Asker, endpoint_id: UUID) -> Delivery:
     """A ping to this endpoint alone. Raises EndpointInactive."""
-    row = await _lock(held, who, endpoint_id)
+    row = await _lock(tx, who, endpoint_id)
     if not row.active:
         raise EndpointInactive()
     event = ping(endpoint_id, row.event_types, datetime.now(UTC), current().request_id)
     await store.insert_test(
-        held,
+        tx,
         event_id=event.id,
         type=PING,
         request_id=event.requestid,
         happened_at=event.time,
         body=msgspec.json.encode(event).decode(),
     )
-    (delivery_id,) = await store.insert_deliveries(held, [(endpoint_id, event.id)])
-    return await _found_delivery(held, who, delivery_id)
+    (delivery_id,) = await store.insert_deliveries(tx, [(endpoint_id, event.id)])
+    return await _found_delivery(tx, who, delivery_id)
 
 
-async def resend(held: Connection, who: Asker, delivery_id: UUID) -> Delivery:
+async def resend(tx: Connection, who: Asker, delivery_id: UUID) -> Delivery:
     """Due now with the whole schedule before it, under the same webhook-id. Raises EndpointInactive."""
-    found = await store.delivery(held, delivery_id, who.owner_id)
+    found = await store.delivery(tx, delivery_id, who.owner_id)
     if found is None:
         raise NotFound()
     if not found.active:
         raise EndpointInactive()
-    await store.send_again(held, delivery_id)
+    await store.send_again(tx, delivery_id)
     log.info("webhook_resent", endpoint=found.row.endpoint_id, delivery=delivery_id)
-    return await _found_delivery(held, who, delivery_id)
+    return await _found_delivery(tx, who, delivery_id)
 
 
-async def _lock(held: Connection, who: Asker, endpoint_id: UUID) -> EndpointRow:
-    row = await store.lock_endpoint(held, endpoint_id, who.owner_id)
+async def _lock(tx: Connection, who: Asker, endpoint_id: UUID) -> EndpointRow:
+    row = await store.lock_endpoint(tx, endpoint_id, who.owner_id)
     if row is None:
         raise NotFound()
     return row
 
 
-async def _found_delivery(held: Connection, who: Asker, delivery_id: UUID) -> Delivery:
-    found = await store.delivery(held, delivery_id, who.owner_id)
+async def _found_delivery(tx: Connection, who: Asker, delivery_id: UUID) -> Delivery:
+    found = await store.delivery(tx, delivery_id, who.owner_id)
     if found is None:
         raise NotFound()
     return shown_delivery(found.row)

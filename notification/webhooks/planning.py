@@ -24,15 +24,15 @@ POLL_S = 0.5
 RETRY = Backoff(first_s=0.5, most_s=15.0)
 
 
-async def plan_deliveries(held: Connection, events: Sequence[Event]) -> None:
+async def plan_deliveries(tx: Connection, events: Sequence[Event]) -> None:
     """Part of chassis.events.inbox's `apply`. One small query for the whole batch while nobody subscribes."""
     types = {event.type for event in events} & TOLD.keys()
-    heard = await store.heard_types(held, sorted(types)) if types else set()
+    heard = await store.heard_types(tx, sorted(types)) if types else set()
     if not heard:
         return
-    kept = await store.keep_events(held, [told(event) for event in events if event.type in heard])
+    kept = await store.keep_events(tx, [told(event) for event in events if event.type in heard])
     if kept:
-        await store.deliver_to_audience(held, kept, skew_s=SKEW_S)
+        await store.deliver_to_audience(tx, kept, skew_s=SKEW_S)
 
 
 class Router:

@@ -26,8 +26,8 @@ async def list_endpoints(pool: Pool, who: Asker, page: int, page_size: int) -> E
 
 
 async def get_endpoint(pool: Pool, who: Asker, endpoint_id: UUID) -> Endpoint:
-    async with connection(pool) as lent:
-        row = await store.endpoint(lent, endpoint_id, who.owner_id)
+    async with connection(pool) as db:
+        row = await store.endpoint(db, endpoint_id, who.owner_id)
     if row is None:
         raise NotFound()
     return shown(row)
@@ -43,17 +43,17 @@ async def list_deliveries(
     page_size: int,
 ) -> DeliveryList:
     """Newest first."""
-    async with connection(pool) as lent:
-        if await store.endpoint(lent, endpoint_id, who.owner_id) is None:
+    async with connection(pool) as db:
+        if await store.endpoint(db, endpoint_id, who.owner_id) is None:
             raise NotFound()
-        rows, total = await store.list_deliveries(lent, endpoint_id, status, page, page_size)
+        rows, total = await store.list_deliveries(db, endpoint_id, status, page, page_size)
     return DeliveryList([shown_delivery(row) for row in rows], page, page_size, total)
 
 
 async def get_delivery(pool: Pool, who: Asker, delivery_id: UUID) -> DeliveryInFull:
     """With the body as it is sent."""
-    async with connection(pool) as lent:
-        found = await store.delivery(lent, delivery_id, who.owner_id)
+    async with connection(pool) as db:
+        found = await store.delivery(db, delivery_id, who.owner_id)
     if found is None:
         raise NotFound()
     return shown_in_full(found)

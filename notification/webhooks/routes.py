@@ -164,8 +164,8 @@ async def change_webhook_endpoint(
     who, change = asker(principal), decode(ChangeEndpoint, body)
     if change.url is not UNSET:
         change = msgspec.structs.replace(change, url=await _checks(request).url(change.url))
-    async with transaction(request.app.state.pool) as held:
-        return _answer(await endpoints.change_endpoint(held, who, endpoint_id, change))
+    async with transaction(request.app.state.pool) as tx:
+        return _answer(await endpoints.change_endpoint(tx, who, endpoint_id, change))
 
 
 @delete(

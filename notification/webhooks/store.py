@@ -92,15 +92,15 @@ class ChargeResult(msgspec.Struct, frozen=True):
 # Planning: inside the inbox's transaction, and the router's.
 
 
-async def heard_types(held: Connection, types: Sequence[str]) -> set[str]:
+async def heard_types(tx: Connection, types: Sequence[str]) -> set[str]:
     """Which of these types any endpoint subscribes to."""
-    return {row["type"] async for row in _sql.heard_types(held, types=types)}
+    return {row["type"] async for row in _sql.heard_types(tx, types=types)}
 
 
-async def keep_events(held: Connection, events: Sequence[Told]) -> list[UUID]:
+async def keep_events(tx: Connection, events: Sequence[Told]) -> list[UUID]:
     """Keeps what may be heard; the ids of those whose deliveries can be written now."""
     kept = _sql.keep_events(
-        held,
+        tx,
         event_ids=[one.event_id for one in events],
         types=[one.type for one in events],
         session_ids=[one.session_id for one in events],
@@ -111,19 +111,19 @@ async def keep_events(held: Connection, events: Sequence[Told]) -> list[UUID]:
     return [row["event_id"] async for row in kept if row["routed"]]
 
 
-async def deliver_to_audience(held: Connection, event_ids: Sequence[UUID], *, skew_s: float) -> int:
+async def deliver_to_audience(tx: Connection, event_ids: Sequence[UUID], *, skew_s: float) -> int:
     """A delivery for each of these events and each endpoint that hears it; how many."""
-    found = [row async for row in _sql.matches(held, event_ids=event_ids, skew_s=skew_s)]
+    found = [row async for row in _sql.matches(tx, event_ids=event_ids, skew_s=skew_s)]
     if found:
-        await insert_deliveries(held, [(row["endpoint_id"], row["event_id"]) for row in found])
+        await insert_deliveries(tx, [(row["endpoint_id"], row["event_id"]) for row in found])
     return len(found)
 
 
-async def insert_deliveries(held: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
+async def insert_deliveries(tx: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
     """Endpoint and event of each; the deliveries' ids."""
     ids = [uuid7() for _ in pairs]
     await _sql.insert_deliveries(
-        held,
+        tx,
         delivery_ids=ids,
         endpoint_ids=[endpoint_id for endpoint_id, _ in pairs],
         event_ids=[event_id for _, event_id in pairs],
@@ -132,74 +132,72 @@ async def insert_deliveries(held: Connection, pairs: Sequence[tuple[UUID, UUID]]
 
 
 async def unknown_sessions(pool: Pool, *, limit: int) -> list[UUID]:
-    async with connection(pool) as lent:
-        return [row["session_id"] async for row in _sql.unknown_sessions(lent, limit=limit)]
+    async with connection(pool) as db:
+        return [row["session_id"] async for row in _sql.unknown_sessions(db, limit=limit)]
 
 
 async def learn_session(pool: Pool, session_id: UUID, show_id: UUID, organizer_id: UUID) -> None:
-    async with connection(pool) as lent:
+    async with connection(pool) as db:
         await _sql.learn_session(
-            lent, session_id=session_id, show_id=show_id, organizer_id=organizer_id
+            db, session_id=session_id, show_id=show_id, organizer_id=organizer_id
         )
 
 
 async def forget_session(pool: Pool, session_id: UUID) -> None:
-    async with connection(pool) as lent:
-        await _sql.forget_session(lent, session_id=session_id)
+    async with connection(pool) as db:
+        await _sql.forget_session(db, session_id=session_id)
 
 
 async def route_events(pool: Pool, *, limit: int, skew_s: float) -> int:
     """Writes the deliveries of events that waited for their session; how many events."""
-    async with transaction(pool) as held:
-        ids = [row["event_id"] async for row in _sql.route_events(held, limit=limit)]
+    async with transaction(pool) as tx:
+        ids = [row["event_id"] async for row in _sql.route_events(tx, limit=limit)]
         if ids:
-            await deliver_to_audience(held, ids, skew_s=skew_s)
-            await _sql.drop_unheard(held, event_ids=ids)
+            await deliver_to_audience(tx, ids, skew_s=skew_s)
+            await _sql.drop_unheard(tx, event_ids=ids)
     return len(ids)
 
 
 # Endpoints. `owner_id` None: an admin asks.
 
 
-async def count_own(held: Connection, owner_id: UUID) -> int:
+async def count_own(tx: Connection, owner_id: UUID) -> int:
     """How many endpoints somebody has; from now on others that count them wait."""
-    await _sql.lock_owner(held, owner_id=owner_id)
-    return int(await _sql.count_endpoints(held, owner_id=owner_id))
+    await _sql.lock_owner(tx, owner_id=owner_id)
+    return int(await _sql.count_endpoints(tx, owner_id=owner_id))
 
 
-async def insert_endpoint(held: Connection, secret: str, **values: Any) -> EndpointRow:
-    row = await _sql.insert_endpoint(held, **values)
-    await _sql.insert_secret(held, endpoint_id=row["endpoint_id"], secret=secret)
+async def insert_endpoint(tx: Connection, secret: str, **values: Any) -> EndpointRow:
+    row = await _sql.insert_endpoint(tx, **values)
+    await _sql.insert_secret(tx, endpoint_id=row["endpoint_id"], secret=secret)
     return EndpointRow(**row)
 
 
 async def list_endpoints(
     pool: Pool, owner_id: UUID | None, page: int, page_size: int
 ) -> tuple[list[EndpointRow], int]:
-    async with connection(pool) as lent:
+    async with connection(pool) as db:
         found = _sql.list_endpoints(
-            lent, owner_id=owner_id, limit=page_size, offset=offset(page, page_size)
+            db, owner_id=owner_id, limit=page_size, offset=offset(page, page_size)
         )
         rows = [EndpointRow(**row) async for row in found]
-        return rows, await _sql.count_endpoints(lent, owner_id=owner_id)
+        return rows, await _sql.count_endpoints(db, owner_id=owner_id)
 
 
-async def endpoint(
-    held: Connection, endpoint_id: UUID, owner_id: UUID | None
-) -> EndpointRow | None:
-    row = await _sql.endpoint(held, endpoint_id=endpoint_id, owner_id=owner_id)
+async def endpoint(db: Connection, endpoint_id: UUID, owner_id: UUID | None) -> EndpointRow | None:
+    row = await _sql.endpoint(db, endpoint_id=endpoint_id, owner_id=owner_id)
     return None if row is None else EndpointRow(**row)
 
 
 async def lock_endpoint(
-    held: Connection, endpoint_id: UUID, owner_id: UUID | None
+    tx: Connection, endpoint_id: UUID, owner_id: UUID | None
 ) -> EndpointRow | None:
-    row = await _sql.lock_endpoint(held, endpoint_id=endpoint_id, owner_id=owner_id)
+    row = await _sql.lock_endpoint(tx, endpoint_id=endpoint_id, owner_id=owner_id)
     return None if row is None else EndpointRow(**row)
 
 
 async def change_endpoint(
-    held: Connection,
+    tx: Connection,
     endpoint_id: UUID,
     *,
     url: str | None,
@@ -208,26 +206,26 @@ async def change_endpoint(
 ) -> EndpointRow:
     """What is None stays as it is."""
     row = await _sql.change_endpoint(
-        held, endpoint_id=endpoint_id, url=url, event_types=event_types, active=active
+        tx, endpoint_id=endpoint_id, url=url, event_types=event_types, active=active
     )
     return EndpointRow(**row)
 
 
 async def delete_endpoint(pool: Pool, endpoint_id: UUID, owner_id: UUID | None) -> bool:
-    async with transaction(pool) as held:
-        deleted = await _sql.delete_endpoint(held, endpoint_id=endpoint_id, owner_id=owner_id)
+    async with transaction(pool) as tx:
+        deleted = await _sql.delete_endpoint(tx, endpoint_id=endpoint_id, owner_id=owner_id)
         return bool(deleted)
 
 
 async def replace_secret(
-    held: Connection, endpoint_id: UUID, secret: str, *, overlap_hours: int, most: int
+    tx: Connection, endpoint_id: UUID, secret: str, *, overlap_hours: int, most: int
 ) -> datetime:
     """The new secret signs from now on, older ones beside it until the answered time."""
     until: datetime = await _sql.end_secrets(
-        held, endpoint_id=endpoint_id, overlap_hours=overlap_hours
+        tx, endpoint_id=endpoint_id, overlap_hours=overlap_hours
     )
-    await _sql.insert_secret(held, endpoint_id=endpoint_id, secret=secret)
-    await _sql.drop_secrets(held, endpoint_id=endpoint_id, most=most)
+    await _sql.insert_secret(tx, endpoint_id=endpoint_id, secret=secret)
+    await _sql.drop_secrets(tx, endpoint_id=endpoint_id, most=most)
     return until
 
 
@@ -235,27 +233,23 @@ async def replace_secret(
 
 
 async def list_deliveries(
-    held: Connection, endpoint_id: UUID, state: str | None, page: int, page_size: int
+    db: Connection, endpoint_id: UUID, state: str | None, page: int, page_size: int
 ) -> tuple[list[DeliveryRow], int]:
     """Counting stops at COUNTED_MAX."""
     found = _sql.list_deliveries(
-        held,
+        db,
         endpoint_id=endpoint_id,
         state=state,
         limit=page_size,
         offset=offset(page, page_size),
     )
     rows = [DeliveryRow(**row) async for row in found]
-    total = await _sql.count_deliveries(
-        held, endpoint_id=endpoint_id, state=state, most=COUNTED_MAX
-    )
+    total = await _sql.count_deliveries(db, endpoint_id=endpoint_id, state=state, most=COUNTED_MAX)
     return rows, total
 
 
-async def delivery(
-    held: Connection, delivery_id: UUID, owner_id: UUID | None
-) -> SentDelivery | None:
-    row = await _sql.delivery(held, delivery_id=delivery_id, owner_id=owner_id)
+async def delivery(db: Connection, delivery_id: UUID, owner_id: UUID | None) -> SentDelivery | None:
+    row = await _sql.delivery(db, delivery_id=delivery_id, owner_id=owner_id)
     if row is None:
         return None
     values = dict(row)
@@ -263,12 +257,12 @@ async def delivery(
     return SentDelivery(DeliveryRow(**values), body, active)
 
 
-async def send_again(held: Connection, delivery_id: UUID) -> None:
-    await _sql.send_again(held, delivery_id=delivery_id)
+async def send_again(tx: Connection, delivery_id: UUID) -> None:
+    await _sql.send_again(tx, delivery_id=delivery_id)
 
 
-async def insert_test(held: Connection, **values: Any) -> None:
-    await _sql.insert_test(held, **values)
+async def insert_test(tx: Connection, **values: Any) -> None:
+    await _sql.insert_test(tx, **values)
 
 
 async def claim_deliveries(
@@ -286,9 +280,9 @@ async def claim_deliveries(
     owners: whose deliveries are on their way already, once for each. Nobody has more than `owner_most` on
     their way with these (None: `limit`).
     """
-    async with connection(pool) as lent:
+    async with connection(pool) as db:
         found = _sql.claim_deliveries(
-            lent,
+            db,
             limit=limit,
             each=each,
             busy=list(busy),
@@ -311,9 +305,9 @@ async def mark_delivered(
     response: str | None,
 ) -> None:
     """Does nothing when another attempt has the delivery by now."""
-    async with connection(pool) as lent:
+    async with connection(pool) as db:
         await _sql.delivered(
-            lent,
+            db,
             delivery_id=claimed.delivery_id,
             claim=claimed.claim,
             status=status,
@@ -334,9 +328,9 @@ async def mark_failed(
     response: str | None,
 ) -> ChargeResult | None:
     """None when another attempt has the delivery by now."""
-    async with connection(pool) as lent:
+    async with connection(pool) as db:
         row = await _sql.not_delivered(
-            lent,
+            db,
             delivery_id=claimed.delivery_id,
             claim=claimed.claim,
             delay_s=delay_s,
@@ -353,16 +347,16 @@ async def mark_failed(
 
 async def prune(pool: Pool, *, days: int, lease_s: float) -> None:
     """Little by little, so that no statement holds anything for long."""
-    async with connection(pool) as lent:
+    async with connection(pool) as db:
         limit = PRUNED_AT_ONCE
-        await _sql.give_up_forgotten(lent, give_up_hours=GIVE_UP_HOURS, limit=limit)
-        while await _sql.prune_deliveries(lent, days=days, lease_s=lease_s, limit=limit) >= limit:
+        await _sql.give_up_forgotten(db, give_up_hours=GIVE_UP_HOURS, limit=limit)
+        while await _sql.prune_deliveries(db, days=days, lease_s=lease_s, limit=limit) >= limit:
             pass
-        while await _sql.prune_events(lent, days=days, limit=limit) >= limit:
+        while await _sql.prune_events(db, days=days, limit=limit) >= limit:
             pass
-        await _sql.prune_endpoints(lent)
-        await _sql.prune_secrets(lent)
-        await idempotency.prune_keys(lent)
+        await _sql.prune_endpoints(db)
+        await _sql.prune_secrets(db)
+        await idempotency.prune_keys(db)
 
 
 INVARIANTS = (
@@ -374,9 +368,9 @@ INVARIANTS = (
 
 async def broken_webhooks(pool: Pool, invariant: str) -> list[str]:
     """Up to DETAILS_MAX ways in which one of INVARIANTS is broken; none is good."""
-    async with connection(pool) as lent:
+    async with connection(pool) as db:
         found = getattr(_sql, f"audit_{invariant}")(
-            lent,
+            db,
             patience=ROUTING_PATIENCE,
             give_up_hours=GIVE_UP_HOURS,
             limit=DETAILS_MAX,

@@ -38,7 +38,7 @@ async def _at(
     assert loaded.database_url is not None
     pool = await open_pool(loaded.database_url, consumer, size=1)
     try:
-        async with connection(pool) as held:
-            return await use(held)
+        async with connection(pool) as db:
+            return await use(db)
     finally:
         await pool.close()

@@ -41,8 +41,8 @@ async def replay(
     hearing = _chosen(subscribers(platform.wiring.upstreams), consumer)
     pool = await open_pool(platform.wiring.database_url, SOURCE, size=1)
     try:
-        async with connection(pool) as held:
-            now = await archive.database_now(held)
+        async with connection(pool) as db:
+            now = await archive.database_now(db)
         until = _checked(since, until, now, loaded.event_archive_days)
         types = sorted(set().union(*(one.types for one in hearing)))
         given = {one.name: Replayed(one.name) for one in hearing}

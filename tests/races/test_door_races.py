@@ -103,9 +103,9 @@ async def test_without_the_compare_and_set_both_gates_let_somebody_in(
     careless = whole.replace("AND t.status = 'valid' ", "")
     assert careless != whole
 
-    async def check_in(one: Any, **values: Any) -> Any:
+    async def check_in(tx: Any, **values: Any) -> Any:
         names = ("gate", "user_id", "ticket_id", "check_in_id", "key", "request_id")
-        return await one.fetchrow(careless, *(values[name] for name in names))
+        return await tx.fetchrow(careless, *(values[name] for name in names))
 
     monkeypatch.setattr(queries, "check_in", check_in)
     async with booking_tables(database_url) as tables:

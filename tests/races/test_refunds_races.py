@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from booking.refunds import store as stored
+from booking.refunds import store
 from booking.seats.reconciler import Reconciler
 from tests.support.booking import (
     BookingApp,
@@ -40,7 +40,7 @@ async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
         yield running
 
 
-async def no_lock(one: Any, order_id: UUID) -> bool:
+async def no_lock(tx: Any, order_id: UUID) -> bool:
     return True
 
 
@@ -50,7 +50,7 @@ async def test_ten_requests_at_once_refund_a_ticket_once(
 ) -> None:
     """Even without the order's lock: the seat's key among the refunds refuses the second."""
     if not locked:
-        monkeypatch.setattr(stored, "lock_any_order", no_lock)
+        monkeypatch.setattr(store, "lock_any_order", no_lock)
     provider = RefundingProvider(app)
     user, paid = await bought(app, app.neighbours.publish())
     answers = await at_once([ask_back(app, user, paid["order_id"]) for _ in range(10)])
@@ -67,19 +67,19 @@ async def test_without_lock_and_key_the_money_goes_back_twice(
     app: BookingApp, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
     """Mutation control: what the test above is red with."""
-    monkeypatch.setattr(stored, "lock_any_order", no_lock)
+    monkeypatch.setattr(store, "lock_any_order", no_lock)
     async with booking_tables(database_url) as tables:
         await tables.execute("DROP INDEX refund_items_one_refund_per_seat")
     session_id = app.neighbours.publish()
     set_policy(app, session_id, approval="organizer")
     user, paid = await bought(app, session_id)
-    both_have_read, insert_refund = asyncio.Barrier(2), stored.insert_refund
+    both_have_read, insert_refund = asyncio.Barrier(2), store.insert_refund
 
     async def insert_after_both_have_read(*refund: Any) -> None:
         await both_have_read.wait()
         await insert_refund(*refund)
 
-    monkeypatch.setattr(stored, "insert_refund", insert_after_both_have_read)
+    monkeypatch.setattr(store, "insert_refund", insert_after_both_have_read)
     answers = await at_once([ask_back(app, user, paid["order_id"]) for _ in range(2)])
     assert [answer.status for answer in answers] == [202, 202]
 
@@ -121,12 +121,12 @@ async def test_a_ticket_is_let_in_or_refunded_and_never_both(
     set_policy(app, session_id, approval="organizer")
     organizer = organizer_of(app, session_id)
     if not compared:
-        real = stored.void_tickets
+        real = store.void_tickets
 
-        async def void_any(one: Any, order_id: UUID, tickets: Any, **_: Any) -> int:
-            return await real(one, order_id, tickets, states=("valid", "checked_in"))
+        async def void_any(tx: Any, order_id: UUID, tickets: Any, **_: Any) -> int:
+            return await real(tx, order_id, tickets, states=("valid", "checked_in"))
 
-        monkeypatch.setattr(stored, "void_tickets", void_any)
+        monkeypatch.setattr(store, "void_tickets", void_any)
     both = 0
     for turn in range(TURNS):
         user, paid = await bought(app, session_id, seats=(turn + 1,))

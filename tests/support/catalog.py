@@ -192,12 +192,10 @@ async def catalog_tables(database_url: str) -> AsyncIterator["asyncpg.Connection
         await connection.close()
 
 
-async def waiting(connection: "asyncpg.Connection[Any]") -> int:
+async def waiting(db: "asyncpg.Connection[Any]") -> int:
     """How many others in this database wait for a lock: what a race is staged by."""
-    await connection.execute(
-        "SELECT pg_stat_clear_snapshot()"
-    )  # else a transaction sees one moment
-    count: int = await connection.fetchval(
+    await db.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees one moment
+    count: int = await db.fetchval(
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )

@@ -56,12 +56,12 @@ def numbers(events: Sequence[Event]) -> list[int]:
     return [msgspec.json.decode(one.data)["number"] for one in events]
 
 
-async def write_effects(connection: Connection, events: Sequence[Event]) -> None:
+async def write_effects(db: Connection, events: Sequence[Event]) -> None:
     """An effect that shows order and doubles; an event with a negative number cannot have one."""
     for one, number in zip(events, numbers(events), strict=True):
         if number < 0:
             raise ValueError(f"number {number} is poison")
-        await connection.execute(
+        await db.execute(
             "INSERT INTO effects (subject, number) VALUES ($1, $2)", one.subject, number
         )
 

@@ -58,12 +58,12 @@ class Sandbox:
         return msgspec.json.decode(answer)
 
     async def execute(self, statement: str, *arguments: Any) -> None:
-        async with self.pool.acquire() as one:
-            await one.execute(statement, *arguments)
+        async with self.pool.acquire() as db:
+            await db.execute(statement, *arguments)
 
     async def fetch(self, query: str) -> "list[asyncpg.Record]":
-        async with self.pool.acquire() as one:
-            rows: list[asyncpg.Record] = await one.fetch(query)
+        async with self.pool.acquire() as db:
+            rows: list[asyncpg.Record] = await db.fetch(query)
         return rows
 
     async def let_time_pass(self) -> None:

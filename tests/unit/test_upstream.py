@@ -76,10 +76,10 @@ async def ask(
     return Answer(sent[0]["status"], list(sent[0]["headers"]), whole, 0)
 
 
-async def serve_ok(connection: Connection) -> None:
+async def serve_ok(db: Connection) -> None:
     while True:
-        await connection.request()
-        await connection.say(OK)
+        await db.request()
+        await db.say(OK)
 
 
 async def test_a_request_goes_out_as_it_came_and_nothing_is_added() -> None:
@@ -119,9 +119,9 @@ async def test_a_post_without_a_body_says_so() -> None:
 
 
 async def test_the_answers_headers_come_through_but_for_those_of_the_hop() -> None:
-    async def script(connection: Connection) -> None:
-        await connection.request()
-        await connection.say(
+    async def script(db: Connection) -> None:
+        await db.request()
+        await db.say(
             b"HTTP/1.1 418 Teapot\r\nX-A: 1\r\nX-A: 2\r\nX-B: \xe4\xb8\x8a\r\nConnection: close\r\n"
             b"Keep-Alive: timeout=5\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"3\r\nabc\r\n0\r\n\r\n"
@@ -145,14 +145,14 @@ async def test_connections_are_kept_and_used_again() -> None:
     assert (server.connections, len(server.requests)) == (1, 5)
 
 
-async def close_the_kept_connection_when_used(connection: Connection) -> None:
+async def close_the_kept_connection_when_used(db: Connection) -> None:
     """The race of kept-alive connections: it is closed just as the next request is sent."""
-    await connection.request()
-    await connection.say(OK)
-    if connection.number == 1:
-        await connection.request()
+    await db.request()
+    await db.say(OK)
+    if db.number == 1:
+        await db.request()
     else:
-        await serve_ok(connection)
+        await serve_ok(db)
 
 
 async def test_a_get_on_a_connection_closed_meanwhile_is_tried_again() -> None:
@@ -222,12 +222,12 @@ async def test_only_so_many_wait_and_only_until_a_start_would_be_over(
 async def test_only_one_call_finds_out_whether_an_address_that_hung_is_back() -> None:
     probed, go_on = asyncio.Event(), asyncio.Event()
 
-    async def script(connection: Connection) -> None:
+    async def script(db: Connection) -> None:
         while True:
-            await connection.request()
+            await db.request()
             probed.set()
             await go_on.wait()
-            await connection.say(OK)
+            await db.say(OK)
 
     async with peer(script) as (server, upstream):
         host = hosts.Host("127.0.0.1")
@@ -336,9 +336,9 @@ async def test_when_half_of_the_addresses_are_left_no_more_than_those_that_hang_
 
 
 async def test_a_service_that_stalls_is_given_up() -> None:
-    async def script(connection: Connection) -> None:
-        await connection.request()
-        await connection.closed_by_the_other_side()
+    async def script(db: Connection) -> None:
+        await db.request()
+        await db.closed_by_the_other_side()
 
     async with peer(script, deadline_s=0.05) as (server, upstream):
         for method in ("GET", "POST"):
@@ -349,11 +349,11 @@ async def test_a_service_that_stalls_is_given_up() -> None:
 
 @pytest.mark.parametrize("stalls", [True, False], ids=["stalls", "cuts"])
 async def test_an_answer_that_stops_halfway_is_cut_and_not_completed(stalls: bool) -> None:
-    async def script(connection: Connection) -> None:
-        await connection.request()
-        await connection.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    async def script(db: Connection) -> None:
+        await db.request()
+        await db.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
         if stalls:
-            await connection.closed_by_the_other_side()
+            await db.closed_by_the_other_side()
 
     async with peer(script, stall_s=0.05) as (_, upstream):
         with pytest.raises(ConnectionAbortedError):
@@ -364,9 +364,9 @@ async def test_an_answer_that_stops_halfway_is_cut_and_not_completed(stalls: boo
     "answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"]
 )
 async def test_what_is_no_answer_is_503(answer: bytes) -> None:
-    async def script(connection: Connection) -> None:
-        await connection.request()
-        await connection.say(answer)
+    async def script(db: Connection) -> None:
+        await db.request()
+        await db.say(answer)
 
     async with peer(script) as (_, upstream):
         assert (await ask(upstream, "POST")).status == 503
@@ -377,15 +377,15 @@ async def test_an_event_stream_flows_piece_by_piece_and_may_be_silent() -> None:
     closed = asyncio.Event()
     go_on = asyncio.Event()
 
-    async def script(connection: Connection) -> None:
-        await connection.request()
-        await connection.say(
+    async def script(db: Connection) -> None:
+        await db.request()
+        await db.say(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"9\r\ndata: 1\n\n\r\n"
         )
         await go_on.wait()
-        await connection.say(b"9\r\ndata: 2\n\n\r\n")
-        assert await connection.closed_by_the_other_side()
+        await db.say(b"9\r\ndata: 2\n\n\r\n")
+        assert await db.closed_by_the_other_side()
         closed.set()
 
     async with peer(script, stall_s=0.01) as (_, upstream):
@@ -404,16 +404,16 @@ async def test_a_client_that_goes_ends_a_get_and_lets_a_post_finish() -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
     ended: list[str] = []
 
-    async def script(connection: Connection) -> None:
-        request = await connection.request()
+    async def script(db: Connection) -> None:
+        request = await db.request()
         begun.set()
         if request.startswith(b"GET"):
-            assert await connection.closed_by_the_other_side()
+            assert await db.closed_by_the_other_side()
             ended.append("GET cut")
             go_on.set()
         else:
             await go_on.wait()
-            await connection.say(OK)
+            await db.say(OK)
             ended.append("POST answered")
 
     async with peer(script) as (_, upstream):
@@ -434,10 +434,10 @@ async def test_a_client_that_goes_ends_a_get_and_lets_a_post_finish() -> None:
 
 
 async def test_a_typed_call_over_http_is_answered_and_given_up_alike() -> None:
-    async def script(connection: Connection) -> None:
-        while b"stall" not in await connection.request():
-            await connection.say(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" + b'{"a": 1}')
-        await connection.closed_by_the_other_side()
+    async def script(db: Connection) -> None:
+        while b"stall" not in await db.request():
+            await db.say(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n" + b'{"a": 1}')
+        await db.closed_by_the_other_side()
 
     async with peer(script) as (server, upstream):
         client = ServiceClient(upstream, deadline_s=0.5)

@@ -73,15 +73,15 @@ class Steering:
     async def current(self) -> Controls:
         if time.monotonic() - self._read_at > FRESH_FOR_S:
             self._read_at = time.monotonic()  # whoever comes meanwhile need not ask as well
-            async with connection(self._pool) as one:
-                self._current = self._with(await store.get_changes(one))
+            async with connection(self._pool) as db:
+                self._current = self._with(await store.get_changes(db))
         return self._current
 
     async def put(self, changes: dict[str, Any]) -> Controls:
         """These and only these differ from the settings. Raises msgspec.ValidationError."""
         wanted = self._with(changes)
-        async with connection(self._pool) as one:
-            await store.put_changes(one, changes)
+        async with connection(self._pool) as db:
+            await store.put_changes(db, changes)
         self._current, self._read_at = wanted, time.monotonic()
         return wanted
 

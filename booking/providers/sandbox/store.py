@@ -73,9 +73,9 @@ async def open_books(database_url: str) -> Pool:
 async def take_charges(pool: Pool, wanted: Sequence[NewCharge]) -> list[ChargeRecord]:
     """The charge of each key, made now unless it was before; in the order of `wanted`."""
     ordered = sorted(wanted, key=lambda charge: charge.key)
-    async with connection(pool) as one:
+    async with connection(pool) as db:
         rows = queries.take_charges(
-            one,
+            db,
             keys=[charge.key for charge in ordered],
             orders=[charge.reference for charge in ordered],
             amounts=[charge.amount for charge in ordered],
@@ -89,14 +89,14 @@ async def take_charges(pool: Pool, wanted: Sequence[NewCharge]) -> list[ChargeRe
         found = {row["key"]: _charge(row) async for row in rows}
         missing = [charge.key for charge in ordered if charge.key not in found]
         if missing:  # made by others while we waited for them
-            late = queries.get_charges(one, keys=missing)
+            late = queries.get_charges(db, keys=missing)
             found |= {row["key"]: _charge(row) async for row in late}
     return [found[charge.key] for charge in wanted]
 
 
 async def get_charge(pool: Pool, key: UUID) -> ChargeRecord | None:
-    async with connection(pool) as one:
-        found = [_charge(row) async for row in queries.get_charges(one, keys=[key])]
+    async with connection(pool) as db:
+        found = [_charge(row) async for row in queries.get_charges(db, keys=[key])]
     return found[0] if found else None
 
 
@@ -112,10 +112,10 @@ async def make_refund(
     tell_after_s: float | None,
 ) -> RefundRecord:
     """The refund of this key, made now unless it was before."""
-    async with transaction(pool) as one:
-        await queries.lock_charge(one, key=charge)
+    async with transaction(pool) as tx:
+        await queries.lock_charge(tx, key=charge)
         await queries.make_refund(
-            one,
+            tx,
             key=key,
             charge=charge,
             amount=amount,
@@ -123,34 +123,34 @@ async def make_refund(
             refused_for=refused_for,
             settle_after=settle_after_s,
         )
-        refund = _refund(await queries.get_refund(one, key=key))
+        refund = _refund(await queries.get_refund(tx, key=key))
         if refund.state == "failed":
             return refund
-        await queries.mark_refunded(one, key=charge)
+        await queries.mark_refunded(tx, key=charge)
         if tell_after_s is not None:
-            await queries.tell(one, subject=key, kind="refund", tell_after=tell_after_s)
+            await queries.tell(tx, subject=key, kind="refund", tell_after=tell_after_s)
     return refund
 
 
 async def get_refund(pool: Pool, key: UUID) -> RefundRecord | None:
-    async with connection(pool) as one:
-        row = await queries.get_refund(one, key=key)
+    async with connection(pool) as db:
+        row = await queries.get_refund(db, key=key)
     return _refund(row) if row is not None else None
 
 
 async def claim_webhooks(
     pool: Pool, *, limit: int, lease_s: float, attempts_max: int
 ) -> list[DueMessage]:
-    async with connection(pool) as one:
-        rows = queries.claim_webhooks(one, limit=limit, lease_s=lease_s, attempts_max=attempts_max)
+    async with connection(pool) as db:
+        rows = queries.claim_webhooks(db, limit=limit, lease_s=lease_s, attempts_max=attempts_max)
         return [DueMessage(*row) async for row in rows]
 
 
 async def mark_webhooks(pool: Pool, outcomes: Sequence[tuple[UUID, str | None, float]]) -> None:
     """(subject, why it failed or None, seconds until it is tried again) of each."""
-    async with connection(pool) as one:
+    async with connection(pool) as db:
         await queries.mark_webhooks(
-            one,
+            db,
             subjects=[subject for subject, _, _ in outcomes],
             reasons=[reason for _, reason, _ in outcomes],
             retry_after=[retry_after_s for _, _, retry_after_s in outcomes],
@@ -158,17 +158,17 @@ async def mark_webhooks(pool: Pool, outcomes: Sequence[tuple[UUID, str | None, f
 
 
 async def prune_webhooks(pool: Pool, *, older_than_s: float) -> None:
-    async with connection(pool) as one:
-        await queries.prune_webhooks(one, older_than_s=older_than_s)
+    async with connection(pool) as db:
+        await queries.prune_webhooks(db, older_than_s=older_than_s)
 
 
-async def get_changes(one: Connection) -> dict[str, Any]:
-    changes: dict[str, Any] = msgspec.json.decode(await queries.get_changes(one))
+async def get_changes(db: Connection) -> dict[str, Any]:
+    changes: dict[str, Any] = msgspec.json.decode(await queries.get_changes(db))
     return changes
 
 
-async def put_changes(one: Connection, changes: dict[str, Any]) -> None:
-    await queries.put_changes(one, changes=msgspec.json.encode(changes).decode())
+async def put_changes(db: Connection, changes: dict[str, Any]) -> None:
+    await queries.put_changes(db, changes=msgspec.json.encode(changes).decode())
 
 
 def _charge(row: "asyncpg.Record") -> ChargeRecord:

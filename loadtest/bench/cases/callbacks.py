@@ -100,8 +100,8 @@ async def _payments(stack: Stack, count: int) -> list[PayableOrder]:
         made = []
         for start in range(0, len(orders), BATCH):
             made += await _begun(pool, orders[start : start + BATCH])
-        async with connection(pool) as one:
-            await load_queries(Path(__file__).with_suffix(".sql")).put_off(one)
+        async with connection(pool) as db:
+            await load_queries(Path(__file__).with_suffix(".sql")).put_off(db)
         return made
     finally:
         await pool.close()

@@ -169,8 +169,8 @@ async def _ages(stack: Stack, over: asyncio.Event) -> list[float]:
     ages: list[float] = []
 
     async def look(pool: Pool) -> bool:
-        async with connection(pool) as one:
-            ages.append((await queries.backlog(one))["age_s"])
+        async with connection(pool) as db:
+            ages.append((await queries.backlog(db))["age_s"])
         return over.is_set()
 
     await _poll(stack, "booking", look)

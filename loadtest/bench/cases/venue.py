@@ -37,20 +37,20 @@ async def make_sales(
     viewer = Viewer(uuid7(), is_admin=True)
     pool = await open_pool(database_url, "catalog", size=1)
     try:
-        async with transaction(pool) as acquired:
+        async with transaction(pool) as tx:
             venue = CreateVenue(
                 name="Load hall", city="上海", address="1", time_zone="Asia/Shanghai"
             )
-            made = await create_venue(acquired, viewer, venue)
+            made = await create_venue(tx, viewer, venue)
             show = CreateShow(title="Bench", category="演唱会", venue_id=made.venue_id)
-            show_id = (await create_show(acquired, viewer, show)).show_id
+            show_id = (await create_show(tx, viewer, show)).show_id
         body = session_of(seats, areas, kind)
         sales: list[Sale] = []
         while len(sales) < count:
-            async with transaction(pool) as acquired:
+            async with transaction(pool) as tx:
                 for _ in range(min(SESSIONS_A_TRANSACTION, count - len(sales))):
-                    draft = await create_session(acquired, viewer, show_id, body)
-                    one = await publish_session(acquired, viewer, draft.session_id)
+                    draft = await create_session(tx, viewer, show_id, body)
+                    one = await publish_session(tx, viewer, draft.session_id)
                     sales.append(
                         Sale(show_id, one.session_id, [area.area_id for area in one.seat_areas])
                     )

@@ -97,7 +97,7 @@ async def test_without_the_inbox_row_the_effect_doubles(
     assert await effects(pool) == [1, 2, 1, 2]
 
 
-async def _everything_is_new(self: Inbox, held: Connection, events: Sequence[Event]) -> set[Any]:
+async def _everything_is_new(self: Inbox, db: Connection, events: Sequence[Event]) -> set[Any]:
     return {one.id for one in events}
 
 
@@ -107,14 +107,14 @@ async def test_a_connection_lost_in_the_middle_leaves_nothing_and_the_next_deliv
     events = [event(number) for number in range(3)]
     lost = False
 
-    async def apply(held: Connection, taken: Sequence[Event]) -> None:
+    async def apply(db: Connection, taken: Sequence[Event]) -> None:
         nonlocal lost
-        await write_effects(held, taken)
+        await write_effects(db, taken)
         if not lost:
             lost = True
-            pid = await held.fetchval("SELECT pg_backend_pid()")
+            pid = await db.fetchval("SELECT pg_backend_pid()")
             await pool.execute("SELECT pg_terminate_backend($1)", pid)
-            await held.fetchval("SELECT 1")
+            await db.fetchval("SELECT 1")
 
     one = inbox(pool, apply)
     with pytest.raises(Unavailable):
@@ -126,7 +126,7 @@ async def test_a_connection_lost_in_the_middle_leaves_nothing_and_the_next_deliv
 
 
 async def test_a_deadlock_is_nobodys_poison(pool: Pool) -> None:
-    async def apply(held: Connection, taken: Sequence[Event]) -> None:
+    async def apply(db: Connection, taken: Sequence[Event]) -> None:
         raise asyncpg.DeadlockDetectedError("deadlock detected")
 
     with pytest.raises(Unavailable):
@@ -140,8 +140,8 @@ async def test_a_poison_event_is_set_aside_and_the_others_take_effect(pool: Pool
     poison = event(-1, "b")
     await one.take([event(1, "a"), poison, event(3, "c")])
     assert await effects(pool) == [1, 3]
-    async with pool.acquire() as held:
-        (letter,) = await list_dead(held)
+    async with pool.acquire() as db:
+        (letter,) = await list_dead(db)
     assert (letter.event_id, letter.attempts) == (poison.id, 1)
     assert (letter.subject, letter.request_id) == ("b", "req-1")
     assert letter.reason == "ValueError: number -1 is poison"
@@ -151,9 +151,9 @@ async def test_a_poison_event_is_set_aside_and_the_others_take_effect(pool: Pool
 
 
 async def test_an_argument_that_no_column_takes_is_poison_not_an_outage(pool: Pool) -> None:
-    async def apply(held: Connection, taken: Sequence[Event]) -> None:
+    async def apply(db: Connection, taken: Sequence[Event]) -> None:
         for number in numbers(taken):
-            await held.execute("INSERT INTO effects (number) VALUES ($1)", number)
+            await db.execute("INSERT INTO effects (number) VALUES ($1)", number)
 
     await inbox(pool, apply).take([event(10**12, "a"), event(2, "b")])
     assert await effects(pool) == [2]
@@ -187,8 +187,8 @@ async def test_after_its_last_attempt_an_event_is_dead_and_those_behind_it_go_on
         await make_due(pool)
         await one.retry_due()
     assert await effects(pool) == [2]
-    async with pool.acquire() as held:
-        (letter,) = await list_dead(held)
+    async with pool.acquire() as db:
+        (letter,) = await list_dead(db)
     assert (letter.attempts, letter.next_attempt) == (ATTEMPTS_MAX, None)
     assert await one.retry_due() == 0
 
@@ -199,15 +199,15 @@ async def test_an_operator_sends_the_dead_back_or_throws_them_away(pool: Pool) -
     await one.take([first, second, third])
     await pool.execute("UPDATE dead_letters SET next_attempt = NULL, attempts = 8")
     await heal(pool)
-    async with pool.acquire() as held:
-        assert await retry(held, [second.id]) == 1
+    async with pool.acquire() as db:
+        assert await retry(db, [second.id]) == 1
         assert await one.retry_due() == 1
         assert await effects(pool) == [2]
-        assert await purge(held, [third.id]) == 1
-        assert await retry(held) == 1
-        assert await purge(held) == 0  # what waits for its attempt is not dead
+        assert await purge(db, [third.id]) == 1
+        assert await retry(db) == 1
+        assert await purge(db) == 0  # what waits for its attempt is not dead
         assert await one.retry_due() == 1
-        assert await list_dead(held) == []
+        assert await list_dead(db) == []
     assert await effects(pool) == [2, 1]
     await one.take([third])  # purged is forgotten, not undone
     assert await effects(pool) == [2, 1]
@@ -224,8 +224,8 @@ async def test_two_workers_try_a_letter_once_between_them(pool: Pool) -> None:
 
 
 async def test_a_failed_retry_leaves_nothing_of_its_effect(pool: Pool) -> None:
-    async def apply(held: Connection, taken: Sequence[Event]) -> None:
-        await held.execute("INSERT INTO effects (number) VALUES (7)")
+    async def apply(db: Connection, taken: Sequence[Event]) -> None:
+        await db.execute("INSERT INTO effects (number) VALUES (7)")
         raise ValueError("after half of it")
 
     one = inbox(pool, apply)
@@ -257,10 +257,10 @@ async def test_the_background_loop_retries_until_it_is_stopped(
     monkeypatch.setattr(inbox_module, "POLL_S", 0.01)
     done = asyncio.Event()
 
-    async def apply(held: Connection, taken: Sequence[Event]) -> None:
+    async def apply(db: Connection, taken: Sequence[Event]) -> None:
         if numbers(taken)[0] > 0:
             done.set()
-        await write_effects(held, taken)
+        await write_effects(db, taken)
 
     one = inbox(pool, apply)
     await one.take([event(-1)])

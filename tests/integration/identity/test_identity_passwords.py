@@ -47,8 +47,8 @@ async def identity(database_url: str) -> AsyncIterator[Identity]:
 
 @pytest.fixture
 async def tables(database_url: str) -> "AsyncIterator[Tables]":
-    async with identity_tables(database_url) as connection:
-        yield connection
+    async with identity_tables(database_url) as db:
+        yield db
 
 
 async def login_of(identity: Identity, token: str) -> str:

@@ -108,8 +108,8 @@ async def test_an_event_that_breaks_its_contract_is_a_dead_letter_and_hinders_no
     other = event_of(order_created(order_id=uuid7()))
     await service.deliver(broken, other)
     assert await service.states() == [("order_confirmation", "email", "due")]
-    async with service.pool.acquire() as held:
-        (letter,) = await list_dead(held)
+    async with service.pool.acquire() as db:
+        (letter,) = await list_dead(db)
     assert letter.event_id == broken.id
 
 
@@ -180,19 +180,19 @@ async def test_a_mail_that_fails_is_tried_again_and_at_last_becomes_a_dead_lette
         assert await sender.round() == 1
         await service.make_due()
     assert await service.states() == [("order_cancellation", "email", "dead")]
-    async with service.pool.acquire() as held:
-        (letter,) = await list_dead(held)
+    async with service.pool.acquire() as db:
+        (letter,) = await list_dead(db)
         assert (letter.event_id, letter.next_attempt) == (cancelled.id, None)
         assert letter.attempts == ATTEMPTS_MAX
         assert letter.reason == "email order_cancellation: SMTP: SMTPConnectError"
-        assert await retry(held) == 1  # stampede dlq retry
+        assert await retry(db) == 1  # stampede dlq retry
     inbox = Inbox(service.pool, "notification", plan_messages, RecordedLines())
     assert await inbox.retry_due() == 1
     assert await sender.round() == 1
     assert len(channel.sent) == 1
     assert await service.states() == [("order_cancellation", "email", "sent")]
-    async with service.pool.acquire() as held:
-        assert await list_dead(held) == []
+    async with service.pool.acquire() as db:
+        assert await list_dead(db) == []
 
 
 async def test_a_retried_event_does_not_send_again_what_was_sent(service: Notification) -> None:
@@ -200,8 +200,8 @@ async def test_a_retried_event_does_not_send_again_what_was_sent(service: Notifi
     await service.deliver(event_of(order_paid()))
     mail, sms = Scripted(), Scripted(Undeliverable("no such number"))
     await service.sender({"email": mail, "sms": sms}).round()
-    async with service.pool.acquire() as held:
-        assert await retry(held) == 1
+    async with service.pool.acquire() as db:
+        assert await retry(db) == 1
     inbox = Inbox(service.pool, "notification", plan_messages, RecordedLines())
     await inbox.retry_due()
     assert await service.sender({"email": mail, "sms": sms}).round() == 1
@@ -322,8 +322,8 @@ async def _event_ids(service: Notification) -> list[Any]:
 async def test_a_transfer_is_told_to_both_of_its_people(service: Notification) -> None:
     moved = ticket_transferred()
     await service.deliver(event_of(moved))
-    async with service.pool.acquire() as lent:
-        planned = await lent.fetch("SELECT template, user_id FROM messages ORDER BY template")
+    async with service.pool.acquire() as db:
+        planned = await db.fetch("SELECT template, user_id FROM messages ORDER BY template")
     assert [tuple(row) for row in planned] == [
         ("ticket_received", moved.to_user_id),
         ("ticket_sent", moved.from_user_id),

@@ -107,12 +107,12 @@ async def test_a_dead_letter_holds_no_link_and_sent_back_it_opens_nothing(
     await service.deliver(password_reset_asked(service))
     channel = Scripted(Undeliverable("SMTP 550: recipient refused"))
     await service.sender({"email": channel}).round()
-    async with service.pool.acquire() as held:
-        (letter,) = await list_dead(held)
+    async with service.pool.acquire() as db:
+        (letter,) = await list_dead(db)
         assert "link-0" not in await everything_kept(service)
         assert letter.event_id
         service.identity.resets.clear()  # half an hour later
-        assert await retry(held) == 1
+        assert await retry(db) == 1
     inbox = Inbox(service.pool, "notification", plan_messages, RecordedLines())
     assert await inbox.retry_due() == 1
     await service.sender({"email": channel}).round()

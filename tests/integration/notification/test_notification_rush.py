@@ -136,8 +136,8 @@ async def test_each_lane_of_mails_has_its_index(service: Notification) -> None:
     """As long as a lane's condition is word for word its index's."""
     sql = (ROOT / "notification/messages/sql/messages.sql").read_text(encoding="utf-8")
     lanes = {"NOT IN": "messages_due_singly", "IN": "messages_due_in_bulk"}
-    async with service.pool.acquire() as one, one.transaction():
-        await one.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+    async with service.pool.acquire() as tx, tx.transaction():
+        await tx.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
         for lane, index in lanes.items():
             condition = (
                 f"state = 'due' AND template {lane} ('session_cancelled', 'refund_succeeded')"
@@ -146,7 +146,7 @@ async def test_each_lane_of_mails_has_its_index(service: Notification) -> None:
             query = (
                 f"EXPLAIN SELECT 1 FROM messages WHERE {condition} ORDER BY next_attempt LIMIT 8"
             )
-            assert index in "\n".join(row[0] for row in await one.fetch(query))
+            assert index in "\n".join(row[0] for row in await tx.fetch(query))
 
 
 async def test_a_mail_stored_as_mime_can_still_be_read(service: Notification) -> None:

@@ -36,8 +36,8 @@ async def shows(platform: Platform, query: str = "") -> Any:
 
 async def counts(database_url: str) -> dict[str, int]:
     tables = ("venues", "shows", "sessions", "areas")
-    async with catalog_tables(database_url) as connection:
-        return {name: await connection.fetchval(f"SELECT count(*) FROM {name}") for name in tables}
+    async with catalog_tables(database_url) as db:
+        return {name: await db.fetchval(f"SELECT count(*) FROM {name}") for name in tables}
 
 
 async def test_the_demo_loads_once(platform: Platform, database_url: str) -> None:

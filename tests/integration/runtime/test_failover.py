@@ -120,8 +120,8 @@ async def test_a_batch_whose_connection_was_lost_is_not_tried_again(database_url
 
     async def lock(items: Sequence[int]) -> list[int | BaseException]:
         tried.append(items)
-        async with connection(pool) as one:
-            await one.execute("SELECT pg_advisory_xact_lock(77), pg_backend_pid()")
+        async with connection(pool) as db:
+            await db.execute("SELECT pg_advisory_xact_lock(77), pg_backend_pid()")
         return list(items)
 
     coalescer: Coalescer[int, int] = Coalescer(lock, batch_max=10, queue_max=10)

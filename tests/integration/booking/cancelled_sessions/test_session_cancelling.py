@@ -148,12 +148,12 @@ async def test_a_refund_that_fails_is_counted_and_one_that_waits_is_granted_with
         app, user, paid["order_id"], ticket_ids=[paid["tickets"][0]["ticket_id"]]
     )
     assert (waiting.json["status"], waiting.json["fee"]) == ("requested", 5_000)
-    async with transaction(app.services.pool) as one:  # and then he passes the ticket on
-        await one.execute(
+    async with transaction(app.services.pool) as tx:  # and then he passes the ticket on
+        await tx.execute(
             "UPDATE tickets SET status = 'void' WHERE ticket_id = $1",
             UUID(paid["tickets"][0]["ticket_id"]),
         )
-        await one.execute(
+        await tx.execute(
             "INSERT INTO tickets (ticket_id, order_id, session_id, seat_id, user_id, code)"
             " VALUES ($1, $2, $3, 1, $4, 'code')",
             *(uuid4(), UUID(paid["order_id"]), session_id, uuid4()),
@@ -186,9 +186,9 @@ async def test_money_under_way_for_a_cancelled_session_goes_back(
             *(payment_id, order["order_id"], user, PRICE),
         )
     await cancel_session(app, session_id)
-    async with transaction(app.services.pool) as one:
+    async with transaction(app.services.pool) as tx:
         verdict = ChargeResult(state="succeeded", amount=PRICE, currency="CNY")
-        settled = await apply_outcome(one, app.services.issuing, payment_id, verdict)
+        settled = await apply_outcome(tx, app.services.issuing, payment_id, verdict)
     assert settled.state == "refund_due"
     read = (await app.get(f"/orders/{order['order_id']}", user=user)).json
     assert (read["status"], read["cancel_reason"]) == ("cancelled", "session_cancelled")

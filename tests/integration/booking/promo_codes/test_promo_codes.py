@@ -125,15 +125,15 @@ async def test_uses_end_and_come_back_with_orders_that_end(stall: Stall) -> None
     assert await stall.uses() == [0]
     kept = [(await stall.buy(user, "early", seats=[seat])) for user, seat in ((ann, 1), (cem, 2))]
     assert [answer.status for answer in kept] == [201, 201]
-    async with transaction(stall.app.services.pool) as one:  # what has ended gives back once
-        await release_redemptions(one, [UUID(first["order_id"]), UUID(second["order_id"])])
-        assert not await retake_redemption(one, UUID(second["order_id"]))  # no room for it
+    async with transaction(stall.app.services.pool) as tx:  # what has ended gives back once
+        await release_redemptions(tx, [UUID(first["order_id"]), UUID(second["order_id"])])
+        assert not await retake_redemption(tx, UUID(second["order_id"]))  # no room for it
     assert await stall.uses() == [2]
     await stall.app.cancel(cem, kept[1].json["order_id"])
-    async with transaction(stall.app.services.pool) as one:
-        assert await retake_redemption(one, UUID(second["order_id"]))
-        assert not await retake_redemption(one, UUID(second["order_id"]))
-        await release_redemptions(one, [UUID(second["order_id"])])
+    async with transaction(stall.app.services.pool) as tx:
+        assert await retake_redemption(tx, UUID(second["order_id"]))
+        assert not await retake_redemption(tx, UUID(second["order_id"]))
+        await release_redemptions(tx, [UUID(second["order_id"])])
     assert await stall.uses() == [1]
     await is_sound(stall.app)
 

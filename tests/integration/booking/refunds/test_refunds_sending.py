@@ -167,9 +167,9 @@ async def test_a_webhook_may_bring_the_last_word(app: BookingApp) -> None:
         assert taken.status == 200, taken
     assert (await app.get(f"/refunds/{key}", user=user)).json["status"] == "succeeded"
     late = RefundResult(state="failed")
-    async with transaction(app.services.pool) as one:
-        assert not await take_refund_verdict(one, UUID(key), late)
-        assert not await take_refund_verdict(one, uuid4(), late)  # nobody's
+    async with transaction(app.services.pool) as tx:
+        assert not await take_refund_verdict(tx, UUID(key), late)
+        assert not await take_refund_verdict(tx, uuid4(), late)  # nobody's
     succeeded = await told_of(app, "stampede.refund.succeeded.v1", RefundChanged)
     assert [str(one.refund_id) for one in succeeded] == [key]
     await is_sound(app)

@@ -10,7 +10,7 @@ import aiosql
 import pytest
 
 from booking.audit.checks import audit_booking
-from booking.tickets import transfers_store as stored
+from booking.tickets import transfers_store as store
 from booking.tickets.transfers import MISSES_MAX
 from contracts.catalog import RefundPolicy
 from tests.support.api import Answer
@@ -195,7 +195,7 @@ async def test_of_many_transfers_at_once_one_wins(
         "asyncpg",
         mandatory_parameters=False,
     )
-    monkeypatch.setattr(stored, "queries", loose)
+    monkeypatch.setattr(store, "queries", loose)
     async with booking_tables(app.wiring.database_url) as tables:
         await tables.execute("DROP INDEX tickets_one_valid_per_seat")
         await tables.execute(

@@ -130,8 +130,8 @@ async def test_an_event_whose_transaction_rolls_back_is_sent_to_nobody(
     await service.subscribe(receiver.url)
     event = paid(service.catalog.session())
 
-    async def fails(held: Any, events: Any) -> None:
-        await take_effect(held, events)
+    async def fails(tx: Any, events: Any) -> None:
+        await take_effect(tx, events)
         raise ValueError("after all was written")
 
     await Inbox(service.pool, "notification", fails, RecordedLines()).take([event])
@@ -144,12 +144,12 @@ async def test_an_event_whose_transaction_rolls_back_is_sent_to_nobody(
 
 async def test_without_subscribers_a_batch_costs_one_query_and_no_row(service: Webhooks) -> None:
     asked: list[str] = []
-    async with service.pool.acquire() as held:
-        held.add_query_logger(lambda query: asked.append(query.query))
-        async with held.transaction():
+    async with service.pool.acquire() as db:
+        db.add_query_logger(lambda query: asked.append(query.query))
+        async with db.transaction():
             await asyncio.sleep(0)  # loggers are called from the loop
             asked.clear()
-            await plan_deliveries(held, [paid(uuid4()) for _ in range(100)])
+            await plan_deliveries(db, [paid(uuid4()) for _ in range(100)])
             await asyncio.sleep(0)
             assert len(asked) == 1
     assert await service.pool.fetchval("SELECT count(*) FROM webhook_events") == 0
