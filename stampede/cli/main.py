@@ -9,6 +9,7 @@ import rich_click as click
 from chassis import settings
 from chassis.problems import Problem, ValidationFailed
 from chassis.settings import Settings
+from stampede.cli import events, measuring  # noqa: F401  registers their commands
 from stampede.cli.base import data_dir_option, load, refuse, say, stampede, with_servers
 
 ROLES = ("customer", "organizer", "staff", "admin")
@@ -290,7 +291,6 @@ def main() -> None:
     from chassis.postgres.migrations import MigrationError
     from runtime.embedded import EmbeddedError
     from runtime.starting import StartError
-    from stampede.cli import events, measuring  # noqa: F401  registers their commands
 
     try:
         stampede()
