@@ -97,7 +97,7 @@ async def take_batch(
     a ticket is its entry. Sending the same scans again changes nothing. A scan of another session's ticket
     is refused with `wrong-session`, and so is a scan without a session made while the door was not open."""
     wanted = decode(CheckInBatch, body)
-    return await booking_of(request).offline_scans.take(principal, wanted)
+    return await booking_of(request).offline_scans.record_batch(principal, wanted)
 
 
 @get(
