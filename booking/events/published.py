@@ -1,8 +1,8 @@
-"""Every event that booking publishes: what its data is, and when it is told.
+"""Every event type that booking publishes: its data, and when it is published.
 
-To add one: its type and its struct in contracts/booking.py, a line here, then
-`stampede events schemas --write`, which stores its schema in booking/events/ and its paragraph in
-docs/events.md. Both are committed with it.
+To add one: add its type and struct to contracts/booking.py and a line here, then run
+`stampede events schemas --write`. It writes the schema to booking/events/stored/ and a paragraph to
+docs/events.md. Commit both.
 """
 
 import msgspec
@@ -11,7 +11,7 @@ from contracts import booking as told
 
 
 class Published(msgspec.Struct, frozen=True):
-    """`data`: the struct that is encoded.  `when`: one sentence for people who consume it."""
+    """`data`: the struct that is encoded.  `when`: one sentence for the event's consumers."""
 
     data: type[msgspec.Struct]
     when: str
@@ -61,7 +61,7 @@ PUBLISHED: dict[str, Published] = {
     ),
 }
 
-# Entries of an order's history (GET /orders/{id}/events) that are no events: nobody is told of them.
+# In an order's history (GET /orders/{id}/events) only; they are not published as events.
 HISTORY_ONLY = {told.PAYMENT_STARTED, told.PAYMENT_REFUND_DUE}
 # Types whose name is taken and that nothing publishes yet.
 RESERVED: set[str] = set()
