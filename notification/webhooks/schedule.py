@@ -1,4 +1,4 @@
-"""When a delivery is tried again: about three days in all, longer and longer apart."""
+"""The schedule of retries: growing intervals, about three days in total."""
 
 import random
 
