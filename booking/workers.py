@@ -30,7 +30,7 @@ log = logs.get("booking")
 
 EXPIRE_EVERY_S = 0.5
 SWEEP_EVERY_S = 0.5
-HEAL_EVERY_S = 15.0  # comparing a session reads all of its claims from PostgreSQL
+HEAL_EVERY_S = 15.0  # a look at every session in Redis costs PostgreSQL all of its claims
 PAYMENTS_EVERY_S = 2.0
 COMPLETE_EVERY_S = 60.0
 REFUNDS_EVERY_S = 0.5

@@ -18,7 +18,7 @@ from chassis.wiring import Wiring
 
 GRACE_S = 5.0  # PROMISES: no hold past its end, plus this
 PATIENCE_S = 60.0  # longest an event may stay in the outbox, or a payment without an answer
-DETAILS_MAX = 20  # examples of one broken invariant
+DETAILS_MAX = 20  # violations reported of one invariant
 LOOK_AGAIN_S = 1.0
 LOOKS_MAX = HOLD_INTENT_MS // 1000 + 3  # a step in progress has ended by then
 
@@ -67,7 +67,7 @@ async def _redis_agrees(holds: SeatHolds, looks_max: int) -> Finding:
                     f" PostgreSQL {difference.postgres} {difference.postgres_order}"
                 )
     except Problem as away:
-        details.append(f"cannot be told: {away.detail or away.title()}")
+        details.append(f"could not be checked: {away.detail or away.title()}")
     return Finding(name, not details, details[:DETAILS_MAX])
 
 

@@ -51,9 +51,7 @@ log = logs.get("booking")
 CANCELLABLE_DAYS_AFTER_START = 6  # orders complete a day later; the worker has finished by then
 ORDERS_A_BATCH = 50
 SESSIONS_A_ROUND = 10
-DEADLOCKS_MAX = (
-    3  # tries; a payment and this transaction may each wait for an order the other has locked
-)
+DEADLOCKS_MAX = 3  # tries: payments and this transaction lock several orders and may cross
 SPAN = "2"
 NOBODY = UUID(int=0)  # smaller than every order's id
 
@@ -116,7 +114,7 @@ class SessionCancelling:
                 )
             except store.LocksCrossed:
                 log.warning("session_cancelling_repeated", session=session_id)
-        raise Overloaded("Too many payments of this session are under way; try again.")
+        raise Overloaded("Too many payments of this session are in progress; try again.")
 
     async def _allowed(self, principal: Principal, session_id: UUID) -> SessionTerms:
         terms = await self._sessions.of_organizer(principal, session_id)
@@ -245,8 +243,10 @@ class SessionCancelling:
 async def refund_whole(
     tx: Connection, session: OpenCancellation, order_id: UUID
 ) -> list[FreedSeats]:
-    """All that is left of a paid order, without a fee, within the caller's transaction. A refund that
-    waits for the organizer is granted by this, its fee waived."""
+    """Refunds the rest of a paid order without a fee, in the caller's transaction.
+
+    Refunds of the order that wait for the organizer are approved too, and their fees waived.
+    """
     await refund_store.lock_any_order(tx, order_id)
     order = await refund_store.get_order_for_refund(tx, order_id)
     if order is None or order.status is not OrderStatus.PAID:

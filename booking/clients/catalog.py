@@ -74,7 +74,7 @@ class Sessions:
         return terms
 
     async def seating(self, session_id: UUID) -> Seating:
-        """Of a published session only: a draft's plan is not final."""
+        """Of a session that has been published, since only then its plan is final."""
         await self.published(session_id)
         return await self._seating.get(session_id)
 

@@ -99,7 +99,7 @@ class DoorLists:
     async def counts(
         self, principal: Principal, session_id: UUID, *, page: int, page_size: int
     ) -> DoorCounts:
-        """Counts are at most a second old; the list of scans is current."""
+        """At most a second old; the scans as they are."""
         terms = await self._allowed(principal, session_id)
         entries = await self._entries.get(session_id)
         async with connection(self._pool) as db:

@@ -128,7 +128,7 @@ class OfflineScans:
         }
         if (
             closed
-        ):  # scans accepted before stay accepted: a fast clock's time is limited to a later "now"
+        ):  # earlier accepted scans stay accepted: with a fast clock `made_at` moves with "now"
             told = await store.offline_scans_told(db, list(closed.values()), device=device)
             late = [index for place, index in enumerate(closed) if place not in told]
             refusals |= dict.fromkeys(late, WrongSession.code)

@@ -33,7 +33,7 @@ YEAR_MIN, YEAR_MAX = 2000, 2200  # PostgreSQL and every client can represent the
 async def create_promo_code(
     tx: Connection, show: ShowTerms, wanted: CreatePromoCode
 ) -> PromoCodeAnswer:
-    """In the caller's transaction. Raises PromoCodeTaken, ValidationFailed."""
+    """Creates a code in the caller's transaction. Raises PromoCodeTaken, ValidationFailed."""
     columns = _columns(show, wanted)
     made = await store.insert_promo_code(tx, promo_code_id=uuid7(), show_id=show.show_id, **columns)
     log.info("promo_code_created", promo_code=made.promo_code_id, show=show.show_id)

@@ -61,7 +61,7 @@ class Reports:
         page_size: int,
         cursor: str | None,
     ) -> SessionOrderPage:
-        """With a cursor it goes on behind that, whatever `page` says."""
+        """With a cursor the page starts after it, and `page` is ignored."""
         before = LAST_ORDER if cursor is None else _read_order(cursor)
         await self._sessions.of_organizer(principal, session_id)
         async with connection(self._pool) as db:
@@ -94,7 +94,7 @@ class Reports:
         page_size: int,
         cursor: str | None,
     ) -> AttendeePage:
-        """With a cursor it goes on behind that, whatever `page` says."""
+        """With a cursor the page starts after it, and `page` is ignored."""
         after = 0 if cursor is None else _read_seat(cursor)
         await self._sessions.of_organizer(principal, session_id)
         async with connection(self._pool) as db:

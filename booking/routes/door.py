@@ -126,7 +126,7 @@ async def read_check_ins(
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> DoorCounts:
-    """How many people have entered, by area and by gate; and every scan, newest first."""
+    """How many are in, by area and by gate; and every scan, newest first."""
     return await booking_of(request).door_lists.counts(
         principal, session_id, page=page, page_size=page_size
     )
@@ -143,8 +143,8 @@ async def read_check_in_list(
     session_id: FromPath[UUID],
     cursor: ListCursor = None,
 ) -> Response[SignedDocument]:
-    """The valid tickets of this session, for a scanner without network. It is a JWS with a JSON payload
-    (`tickets`, `others`, `made_at`, `next_cursor` …)."""
+    """The tickets of this session that are not void, for a scanner without network. It is a JWS with a JSON
+    payload (`tickets`, `others`, `made_at`, `next_cursor` …)."""
     signed = await booking_of(request).door_lists.signed_list(principal, session_id, cursor=cursor)
     return Response(signed, headers=NO_STORE)
 
@@ -155,7 +155,7 @@ async def read_check_in_list(
     status_code=201,
     opt=access("organizer", "admin", body=AssignStaff, problems=(NotStaff, DoorFull, Unavailable)),
     responses={
-        200: ResponseSpec(StaffAnswer, generate_examples=False, description="They already were.")
+        200: ResponseSpec(StaffAnswer, generate_examples=False, description="Already assigned.")
     },
 )
 async def assign_staff(

@@ -25,7 +25,7 @@ from chassis.problems import Unavailable
 BY_LINK = {"Cache-Control": "private, max-age=300"}
 BY_TOKEN = {"Cache-Control": "no-store"}
 ALWAYS = {"Vary": "Authorization", "X-Content-Type-Options": "nosniff"}
-VIEWER_POLICY = {  # browsers' PDF viewers need these; no scripts
+VIEWER_POLICY = {  # what browsers' own PDF viewers need, and no script
     "Content-Security-Policy": "default-src 'none'; object-src 'self'; img-src 'self' data:;"
     " style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 }

@@ -128,7 +128,7 @@ class Channel:
                 await self._look()
             except NotFound:
                 self.stop()
-            except Problem:  # Redis or PostgreSQL is not available: no events for now
+            except Problem:  # Redis or PostgreSQL is away: listeners keep what they have
                 wait_s = RETRY_S
             except Exception as bug:
                 log.error("live_seats_failed", session=self._session_id, exc_info=bug)
@@ -150,7 +150,7 @@ class Channel:
         if len(state.positions) == len(before.positions) and state.version > before.version:
             changes = changes_between(before.positions, state.positions)
         if changes is None or len(changes) > CHANGES_MAX:
-            self._deltas.clear()  # every listener gets a snapshot
+            self._deltas.clear()  # everybody is given a snapshot
         else:
             data = msgspec.json.encode({"version": state.version, "changes": changes})
             event = _event("delta", state.version, data)

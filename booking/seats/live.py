@@ -44,7 +44,7 @@ class LiveSeats:
         snapshot. Raises NotFound, Unavailable or Overloaded immediately, never within the stream.
         """
         if self._closed or self.listeners >= LISTENERS_MAX:
-            raise Overloaded("Too many clients are following the seats.")
+            raise Overloaded("Too many people are watching.")
         return self._events(await self.read(session_id), session_id, last_version)
 
     async def close(self) -> None:

@@ -30,9 +30,7 @@ from chassis.redis.pipeline import Call
 from chassis.redis.scripts import RedisCalls, Script
 
 WAIT_S = 2.0  # longest a request waits for a session to be loaded
-TRY_S = (
-    10.0  # longest one task tries, for all waiting requests; then the next request starts a new one
-)
+TRY_S = 10.0  # longest one task tries, for all waiting requests; the next request starts another
 POLL_S = 0.02
 LOCK_RETRY_S = 0.2  # how often a waiting process tries to get the lock
 STAGED_AT_ONCE = 32  # commands
@@ -58,7 +56,7 @@ class Rebuilder:
             task.add_done_callback(lambda done: self._ended(session_id, done))
         try:
             async with asyncio.timeout(WAIT_S):
-                await asyncio.shield(task)  # a cancelled waiter does not cancel the load
+                await asyncio.shield(task)  # a waiter that goes leaves the loading alone
         except TimeoutError as late:
             raise Unavailable("The seats of this session are being loaded.") from late
 

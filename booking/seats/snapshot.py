@@ -75,7 +75,7 @@ def _hold_fields(by_order: dict[UUID, list[Claim]]) -> list[str | int]:
 
 
 def _due_fields(by_order: dict[UUID, list[Claim]], now_ms: int) -> list[str | int]:
-    """Scores and members; the sentinel is never due."""
+    """Scores and members of `expiry`; the sentinel is never due."""
     fields: list[str | int] = ["+inf", SENTINEL]
     for order_id, claims in by_order.items():
         fields += (now_ms + min(claim.expires_in_ms or 0 for claim in claims), str(order_id))

@@ -156,7 +156,7 @@ class Transfers:
         try:
             return await self._buyers.find_by_email(email)
         except NoAddress:
-            error = FieldError("to_email", "is no e-mail address")
+            error = FieldError("to_email", "is not an e-mail address")
             raise ValidationFailed(errors=[error]) from None
 
     def _told(

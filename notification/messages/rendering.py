@@ -22,10 +22,10 @@ LOCALES = {"zh": Locale.parse("zh_CN"), "en": Locale.parse("en_US")}  # a name c
 WHEN = {"zh": "y年M月d日 EEEE HH:mm", "en": "EEEE, d MMMM y, HH:mm"}
 SUBJECT_LENGTH_MAX = 200
 FORGOT_PAGE = "{base_url}/#/forgot"
-RESET_PAGE = "{base_url}/#/reset?token={token}"  # after #: browsers do not send it to servers
+RESET_PAGE = "{base_url}/#/reset?token={token}"  # behind #: browsers send it to nobody
 TICKETS_PAGE = "{base_url}/#/tickets"
 ORDER_PAGE = "{base_url}/#/orders/{order_id}"  # the storefront's page of an order
-REMEMBERED_MAX = 4096  # formatted prices and times; those of one sale repeat
+REMEMBERED_MAX = 4096  # prices and times as written: those of one sale are much the same
 
 
 class Rendered(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class Renderer:
             loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
             autoescape=jinja2.select_autoescape(["html"]),
             undefined=jinja2.StrictUndefined,
-            auto_reload=False,  # do not check the files for each mail
+            auto_reload=False,  # no look at the files for each mail
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -65,7 +65,7 @@ class Renderer:
         )
 
     def sms(self, template: str, language: str, matter: Matter, name: str) -> Rendered:
-        """A text of one paragraph. The subject is only for the list in the mailbox."""
+        """A text of one paragraph; its subject is only what the mailbox lists it by."""
         write = self._writer(template, language, matter, name)
         return Rendered(
             subject=_one_line(write("subject.txt")), text=_one_line(write("sms.txt"), 1000)
@@ -98,7 +98,7 @@ class Renderer:
 
 
 def _discount(order: Matter) -> int:
-    """The promo code's discount: the seats' prices minus the total."""
+    """What a promo code took off: the seats' prices less what is to be paid."""
     if isinstance(order, OrderCreated | OrderPaid):
         return sum(item.price for item in order.items) - order.total_amount
     return 0
@@ -113,7 +113,7 @@ def money(amount: int, currency: str, language: str) -> str:
 
 @lru_cache(REMEMBERED_MAX)
 def when(moment: datetime, zone: tzinfo, language: str) -> str:
-    """The moment in the venue's local time, with the name of its zone."""
+    """The moment on the venue's clock, with the name of its zone."""
     locale = LOCALES[language]
     text = format_datetime(moment, WHEN[language], tzinfo=zone, locale=locale)
     zone_name = get_timezone_name(moment.astimezone(zone), width="long", locale=locale)
@@ -122,7 +122,7 @@ def when(moment: datetime, zone: tzinfo, language: str) -> str:
 
 @lru_cache(REMEMBERED_MAX)
 def _zone(name: str) -> tzinfo:
-    """The zone; UTC if this machine does not know it. The text then says UTC."""
+    """A zone that this machine does not know is shown as UTC, and says so, rather than not at all."""
     try:
         return get_timezone(name)
     except LookupError:
@@ -130,9 +130,9 @@ def _zone(name: str) -> tzinfo:
 
 
 def _one_line(text: str, length_max: int = SUBJECT_LENGTH_MAX) -> str:
-    """For headers and greetings: one line without invisible characters."""
+    """For headers and greetings: one line without characters that print nothing."""
     line = " ".join(text.split())
-    if line.isprintable():  # then there are none to remove
+    if line.isprintable():  # then it has none of them
         return line[:length_max]
     kept = "".join(char for char in line if unicodedata.category(char) not in {"Cc", "Cf", "Cs"})
     return kept[:length_max]

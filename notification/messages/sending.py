@@ -49,14 +49,14 @@ LEASE_S = 120.0  # longer than the account's deadline and the channel's together
 ATTEMPTS_MAX = 12
 RETRY = Backoff(first_s=5.0, most_s=1800.0)  # all attempts together: about two hours
 POLL_S = 0.25
-RUSH = 100  # messages that became due within a second and still wait
+RUSH = 100  # waiting messages that became due within a second
 TRICKLE = 8  # messages a poll, during a rush
 LATE_S = 30.0  # how long a message may wait for the end of a rush
 SHARE = 0.25  # of the time, in a rush that lasts longer
 STALE_S = 10.0  # after this, "please pay" is skipped if the receipt follows it
 ACCOUNT_TTL_S = 5.0
 ACCOUNTS_MAX = 2000
-SPAN = "2"  # the span of work after the request's answer; the request itself is span 1
+SPAN = "2"  # what came of a request after its answer; the request itself is span 1
 PRUNE_EVERY_S = 3600.0
 KEEP_MESSAGES_DAYS = 90
 KEEP_MAILBOX_DAYS = 7
@@ -97,7 +97,7 @@ class Sender:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Sends until `stop`. Failed rounds are retried; only `stop` ends this."""
+        """Sends until `stop`. A round that fails is tried again; nothing ends this but `stop`."""
         failures = 0
         pruned_at = float("-inf")
         while not stop.is_set():

@@ -39,7 +39,7 @@ class ClaimedMessage(msgspec.Struct, frozen=True):
 
 
 class EndedMessage(msgspec.Struct, frozen=True):
-    """The outcome of a claimed message; `state`: sent or skipped."""
+    """What became of a claimed message; `state`: sent or skipped."""
 
     message: ClaimedMessage
     state: str

@@ -26,9 +26,9 @@ RESERVED = 32  # of these reserved for owners without a request in progress, one
 LEASE_S = 3 * (ATTEMPT_DEADLINE_S + BODY_DEADLINE_S)
 POLL_S = 0.5
 RETRY = Backoff(first_s=0.5, most_s=15.0)
-SPAN = "3"  # the span of webhooks after the request's answer; mails have span 2
+SPAN = "3"  # what came of a request after its answer, beside its mails
 PRUNE_EVERY_S = 3600.0
-KEEP_DAYS = 14  # for ended deliveries
+KEEP_DAYS = 14  # deliveries that have ended
 
 ATTEMPTS = Counter(
     "stampede_webhook_attempts_total",
@@ -47,7 +47,7 @@ class Dispatcher:
         self._under_way: dict[asyncio.Task[None], ClaimedDelivery] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Sends until `stop`, then waits for requests in progress. Only `stop` ends this."""
+        """Sends until `stop`, then waits for what is under way. Nothing else ends this."""
         failures = 0
         pruned_at = float("-inf")
         stopping = asyncio.create_task(stop.wait())

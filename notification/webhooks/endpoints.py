@@ -47,14 +47,14 @@ log = logs.get("notification")
 
 
 class Asker(msgspec.Struct, frozen=True):
-    """An organizer, or an admin, to whom everything belongs."""
+    """An organizer, or an admin, who may manage everything."""
 
     user_id: UUID
     is_admin: bool
 
     @property
     def owner_id(self) -> UUID | None:
-        """Whose things he may see and change; None: everybody's."""
+        """The owner whose endpoints they may manage; None: any owner."""
         return None if self.is_admin else self.user_id
 
 

@@ -18,9 +18,7 @@ from contracts.catalog import SESSION_PATH, SessionTerms
 from notification.webhooks import store
 from notification.webhooks.payloads import TOLD, told
 
-SKEW_S = (
-    900.0  # allowed difference of the clocks of booking's database and ours (PROMISES, P9: ±10 min)
-)
+SKEW_S = 900.0  # between the clocks of booking's database and ours (PROMISES, P9: ±10 min)
 ROUTED_AT_ONCE = 500
 POLL_S = 0.5
 RETRY = Backoff(first_s=0.5, most_s=15.0)
@@ -46,7 +44,7 @@ class Router:
         self._log = log
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Runs until `stop`; retries while catalog is not available."""
+        """Until `stop`; catalog being away is waited for."""
         failures = 0
         while not stop.is_set():
             routed = 0

@@ -146,7 +146,7 @@ async def list_webhook_endpoints(
 async def get_webhook_endpoint(
     request: Request[Any, Any, Any], principal: Asked, endpoint_id: FromPath[UUID]
 ) -> Response[bytes]:
-    """Without its secret."""
+    """The answer does not include the secret."""
     pool: Pool = request.app.state.pool
     return _answer(await reading.get_endpoint(pool, asker(principal), endpoint_id))
 

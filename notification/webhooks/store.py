@@ -18,7 +18,7 @@ from notification.webhooks.schedule import DISABLE_AFTER_HOURS, GIVE_UP_HOURS
 COUNTED_MAX = 100_000
 PRUNED_AT_ONCE = 5000
 ROUTING_PATIENCE = timedelta(minutes=1)  # for an event whose session's organizer catalog must tell
-DETAILS_MAX = 20  # examples of one broken invariant
+DETAILS_MAX = 20  # violations reported of one invariant
 
 _sql = load_queries(Path(__file__).parent / "sql")
 

@@ -25,11 +25,11 @@ log = logs.get("sandbox")
 
 BATCH_MAX = 200
 LOOK_EVERY_S = 0.2
-LEASE_S = 60.0  # longer than a batch may take; frees the messages of a sender that died
+LEASE_S = 60.0  # longer than a batch may take; a sender that died had these
 PRUNE_EVERY_S = 60.0
 KEEP_DELIVERED_S = 3_600.0
 RETRY = Backoff(first_s=1.0, most_s=3_600.0)
-ATTEMPTS_MAX = 80  # about three days
+ATTEMPTS_MAX = 80  # about three days of them
 TROUBLE = Backoff(first_s=0.5, most_s=5.0)
 
 
@@ -46,7 +46,7 @@ class Deliverer:
         self._secret = secret
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Sends until `stop`. Retries failed rounds."""
+        """Until `stop`. A round that fails is tried again."""
         failures, pruned_at = 0, time.monotonic()
         while not stop.is_set():
             try:

@@ -126,7 +126,7 @@ INSERT INTO webhook_events (event_id, type, session_id, request_id, happened_at,
 VALUES (:event_id, :type, NULL, :request_id, :happened_at, :body, true);
 
 -- name: give_up_forgotten!
--- Gives up expired deliveries of inactive endpoints, which no sender tries.
+-- Of endpoints that are switched off: nobody tries these, and their days are over.
 UPDATE webhook_deliveries
 SET state = 'failed', next_attempt = NULL, ended_at = now(),
     last_error = coalesce(last_error, 'the endpoint is switched off')
