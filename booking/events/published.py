@@ -69,5 +69,5 @@ PUBLISHED: dict[str, Published] = {
 
 # In an order's history (GET /orders/{id}/events) only; they are not published as events.
 HISTORY_ONLY = {told.PAYMENT_STARTED, told.PAYMENT_REFUND_DUE}
-# Types whose name is taken and that nothing publishes yet.
+# Reserved names of types that are not published yet.
 RESERVED: set[str] = set()
