@@ -1,4 +1,4 @@
-"""Booking's objects, built by hand once a process: the same for the app and for the workers."""
+"""Builds booking's objects once a process; the app and the workers use the same."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -41,6 +41,7 @@ from chassis.clock import DatabaseClock
 from chassis.postgres.pool import Pool, open_pool
 from chassis.redis.scripts import RedisCalls, load_scripts, open_redis
 from chassis.seam.client import ServiceClient
+from chassis.settings import Settings
 from chassis.wiring import Wiring
 
 SCHEMA = "booking"
@@ -49,7 +50,7 @@ OpenProvider = Callable[[Wiring, Pool], AbstractAsyncContextManager[Provider]]
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
-    """What routes and workers call."""
+    """The objects that routes and workers call."""
 
     pool: Pool
     clock: DatabaseClock
@@ -80,7 +81,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
 async def opened(
     wiring: Wiring, *, open_provider: OpenProvider = open_provider
 ) -> AsyncIterator[Booking]:
-    """Booking over open pools, its signing keys made, its clock set."""
+    """Booking with open pools, signing keys and a clock that is set."""
     settings = wiring.settings
     async with AsyncExitStack() as stack:
         pool = await open_pool(wiring.database_url, SCHEMA, size=settings.database_pool_size)
@@ -102,10 +103,7 @@ async def opened(
         issuing = TicketIssuing(codes)
         outcomes = BatchedOutcomes(pool, tickets=issuing, holds=holds)
         buyers = KnownAccounts(identity)
-        hours = DoorHours(
-            opens_before=timedelta(seconds=settings.door_opens_before_s),
-            closes_after=timedelta(seconds=settings.door_closes_after_s),
-        )
+        hours = door_hours(settings)
         guesses = PromoGuesses(pool, address_max=settings.promo_misses_per_address)
         clock = DatabaseClock()
         clock.set(await database_now(pool))
@@ -150,6 +148,14 @@ async def opened(
             reports=Reports(pool, sessions=sessions, buyers=buyers),
             require_idempotency_key=settings.require_idempotency_key,
         )
+
+
+def door_hours(settings: Settings) -> DoorHours:
+    """When doors open and close."""
+    return DoorHours(
+        opens_before=timedelta(seconds=settings.door_opens_before_s),
+        closes_after=timedelta(seconds=settings.door_closes_after_s),
+    )
 
 
 def _expiring(pool: Pool) -> Expire:

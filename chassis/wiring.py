@@ -1,4 +1,4 @@
-"""What a service is given when it is built: the same in one process, over HTTP, and in tests."""
+"""What a service gets when it is built: the same in one process, over HTTP, and in tests."""
 
 import time
 
@@ -13,7 +13,7 @@ from chassis.settings import Settings
 
 
 class Wiring(msgspec.Struct, frozen=True, kw_only=True):
-    """`create_app(wiring)` of every service takes this; what else it takes is for tests."""
+    """What every service's `create_app(wiring)` takes; other arguments of it are for tests."""
 
     settings: Settings
     upstreams: Upstreams
@@ -37,7 +37,7 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
 def wire(
     settings: Settings, upstreams: Upstreams, broker: Broker, *, clock: MachineClock = time
 ) -> Wiring:
-    """A wiring whose verifier asks identity for its keys through the seam."""
+    """A wiring whose verifier fetches its keys from identity."""
     identity = ServiceClient(upstreams.identity)
     verifier = Verifier(lambda: identity.request("GET", "/.well-known/jwks.json"), clock=clock)
     return Wiring(

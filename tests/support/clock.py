@@ -20,7 +20,7 @@ class MonotonicClock:
 
 
 class SetClock:
-    """The machine's own, and as far ahead of it as the test says."""
+    """The machine's clock, shifted by what the test sets."""
 
     def __init__(self) -> None:
         self.ahead_s = 0.0

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from booking.clients.identity import KnownAccounts
+from booking.composition import door_hours
 from booking.domain.door import DoorHours
 from booking.door.lists import DoorLists
 from booking.door.scanning import Door
@@ -13,8 +14,8 @@ from tests.support.booking import BookingApp
 
 
 class DoorApp:
-    """`staff` stands at `session_id`'s door, `organizer` runs it, `buyer` holds its tickets. The session
-    begins in an hour: its door is open."""
+    """`staff` works at `session_id`'s door, `organizer` runs the session, `buyer` holds tickets. The
+    session begins in an hour, so its door is open."""
 
     def __init__(self, app: BookingApp) -> None:
         self.app = app
@@ -24,7 +25,7 @@ class DoorApp:
         self.staff = self.make_staff("door@example.com")
 
     def publish(self, *, hours: float, **changes: Any) -> UUID:
-        """A session on sale that begins so many hours from now."""
+        """A session on sale that begins in so many hours."""
         starts_at = datetime.now(UTC) + timedelta(hours=hours)
         return self.app.neighbours.publish(
             **{"organizer_id": self.organizer, "starts_at": starts_at} | changes
@@ -39,11 +40,7 @@ class DoorApp:
 
     @property
     def hours(self) -> DoorHours:
-        settings = self.app.wiring.settings
-        return DoorHours(
-            opens_before=timedelta(seconds=settings.door_opens_before_s),
-            closes_after=timedelta(seconds=settings.door_closes_after_s),
-        )
+        return door_hours(self.app.wiring.settings)
 
     def just_started(self, hours: DoorHours | None = None) -> None:
         """The process that answers scans has been started again: it knows nobody's account."""

@@ -18,7 +18,7 @@ import identity.wire
 import notification.webhooks.wire
 from catalog import checks, search_texts
 from catalog.domain.searching import fold
-from catalog.routes.public import _search
+from catalog.routes.public import search_of
 from catalog.search_texts import search_text
 from chassis.http.bodies import decode
 from chassis.masking import SECRET
@@ -60,7 +60,9 @@ def test_a_text_with_a_longer_run_of_marks_is_refused_wherever_it_is_in_the_body
                 decode(Thing, body)
             assert [error.field for error in refused.value.errors] == [field]
     with pytest.raises(ValidationFailed):
-        _search(page=1, page_size=20, city=None, category=None, q=text[-200:], from_=None, to=None)
+        search_of(
+            page=1, page_size=20, city=None, category=None, q=text[-200:], from_=None, to=None
+        )
 
 
 @pytest.mark.parametrize("text", [ALMOST * 600, "x" * 100, "Zo\u0308e\u0308", "안녕", "สวัสดี่"])
@@ -77,15 +79,14 @@ def test_a_run_is_found_wherever_it_begins(text: str) -> None:
     assert is_stream_safe(stream_safe(text))
 
 
-def test_what_was_stored_before_is_cut_before_it_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_stored_before_is_cut_before_it_is_folded() -> None:
     folded: list[str] = []
 
     def note(text: str) -> str:
         folded.append(text)
         return text
 
-    monkeypatch.setattr(search_texts, "_folded", note)
-    search_text(PILED["marks of two classes"], "中" * 20_000)
+    search_text(PILED["marks of two classes"], "中" * 20_000, fold=note)
     assert all(map(is_stream_safe, folded))
     assert max(map(len, folded)) <= search_texts.PIECE_MAX + NON_STARTERS_MAX
 
@@ -153,7 +154,7 @@ def test_no_pattern_of_the_api_can_divide_a_text_in_two_ways() -> None:
 @given(some.text(alphabet="a \u3000\x00\x7f\n\u202e", max_size=6))
 def test_a_line_has_something_to_see_in_it_and_nothing_that_ends_it(text: str) -> None:
     good = set(text) <= set("a \u3000") and text.strip(" ") != ""
-    assert bool(re.search(catalog.wire._LINE, text)) == good
+    assert bool(re.search(catalog.wire.LINE, text)) == good
 
 
 def test_findings_beyond_the_answer_are_not_looked_for() -> None:

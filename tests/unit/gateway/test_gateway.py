@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chassis.problems import Overloaded
 from gateway.http.static import matches
-from gateway.protection.addresses import Addresses, _plain
+from gateway.protection.addresses import Addresses, plain_address
 from gateway.protection.admission import PAY, Admission, StreamPlaces
 from gateway.protection.limits import Bucket, LocalBuckets, Policy, Refused, Standing, refusal
 from gateway.routing import ROUTES, Routes, judge
@@ -57,9 +57,9 @@ def test_no_header_breaks_the_reading_of_addresses(peer: str, forwarded: list[by
 def test_long_text_in_place_of_an_address_is_not_remembered() -> None:
     addresses = Addresses(TRUSTED)
     addresses.of("10.0.0.1", [])
-    history_entry = _plain.cache_info().currsize
+    history_entry = plain_address.cache_info().currsize
     assert addresses.of("10.0.0.1", [b"x" * 8000]) == "10.0.0.1"
-    assert _plain.cache_info().currsize == history_entry
+    assert plain_address.cache_info().currsize == history_entry
 
 
 def test_limits_count_an_ipv6_network_as_one() -> None:
@@ -70,7 +70,7 @@ def test_limits_count_an_ipv6_network_as_one() -> None:
 
 
 @given(st.binary(max_size=60).map(lambda tail: b"/api/v1/shows/" + tail))
-def test_a_plain_path_is_forwarded_as_it_came_but_for_a_slash_at_its_end(raw: bytes) -> None:
+def test_aplain_address_path_is_forwarded_as_it_came_but_for_a_slash_at_its_end(raw: bytes) -> None:
     path = judge(raw)
     if path is not None:
         assert raw.rstrip(b"/") == path.encode("ascii")

@@ -2,11 +2,11 @@
 
 import asyncio
 import io
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from unittest import mock
 
 import msgspec
 import pytest
@@ -16,7 +16,6 @@ from chassis.settings import Settings
 from loadtest.bench.cases.plain import CASES, Case
 from loadtest.bench.cases.venue import pairs_of
 from loadtest.bench.figures import Figures
-from loadtest.bench.generators import driver as generator
 from loadtest.bench.generators.driver import Run, drive, read
 from loadtest.bench.generators.traffic import Call, Heard, Latency, Traffic
 from loadtest.bench.measuring import figures
@@ -151,10 +150,8 @@ def test_comparators_are_served_as_the_platform_is() -> None:
         def serve(self) -> None:
             return None
 
-    with mock.patch.object(serving, "Server", Recording):
-        serving.serve("everything", Settings())
-    with mock.patch.object(comparators, "Server", Recording):
-        comparators.serve("bare_asgi", Settings())
+    serving.serve("everything", Settings(), kind=Recording)
+    comparators.serve("bare_asgi", Settings(), kind=Recording)
     (_, ours), (target, theirs) = told
     assert target == "loadtest.bench.programs.bare_apps:bare_asgi"
     assert theirs == ours
@@ -215,7 +212,7 @@ GENERATORS = [
 async def test_both_generators_send_the_same_and_judge_the_same(
     wrk: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generator.shutil, "which", lambda _: wrk)
+    monkeypatch.setenv("PATH", os.path.dirname(wrk) if wrk else "/nowhere")
     async with serving_orders() as (server, url):
         traffic = Traffic(
             base_url=url, calls=[ORDER, PAY], rows=[("a1",), ("a2",)], tokens=["t0", "t1", "t2"]
@@ -240,7 +237,7 @@ async def test_both_generators_send_the_same_and_judge_the_same(
 async def test_both_generators_notice_an_answer_that_says_something_else(
     wrk: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generator.shutil, "which", lambda _: wrk)
+    monkeypatch.setenv("PATH", os.path.dirname(wrk) if wrk else "/nowhere")
     calls = [msgspec.structs.replace(ORDER, expects={201: '"seats"'}, orders=False)]
     async with serving_orders() as (_, url):
         run = await drive(

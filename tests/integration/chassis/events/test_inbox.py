@@ -31,8 +31,8 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
     opened.terminate()
 
 
-def inbox(pool: Pool, apply: Apply = write_effects, *, ordered: bool = True) -> Inbox:
-    return Inbox(pool, "test", apply, LOG, ordered=ordered)
+def inbox(pool: Pool, apply: Apply = write_effects, **limits: Any) -> Inbox:
+    return Inbox(pool, "test", apply, LOG, **limits)
 
 
 async def effects(pool: Pool, subject: str | None = None) -> list[int]:
@@ -252,9 +252,8 @@ async def test_each_attempt_waits_longer_than_the_one_before(pool: Pool) -> None
 
 
 async def test_the_background_loop_retries_until_it_is_stopped(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
+    pool: Pool,
 ) -> None:
-    monkeypatch.setattr(inbox_module, "POLL_S", 0.01)
     done = asyncio.Event()
 
     async def apply(db: Connection, taken: Sequence[Event]) -> None:
@@ -262,7 +261,7 @@ async def test_the_background_loop_retries_until_it_is_stopped(
             done.set()
         await write_effects(db, taken)
 
-    one = inbox(pool, apply)
+    one = inbox(pool, apply, poll_s=0.01)
     await one.take([event(-1)])
     await make_due(pool)
     await heal(pool)
@@ -275,16 +274,15 @@ async def test_the_background_loop_retries_until_it_is_stopped(
 
 
 async def test_old_inbox_rows_are_pruned_and_young_ones_kept(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
+    pool: Pool,
 ) -> None:
-    one = inbox(pool)
+    one = inbox(pool, prune_batch_max=2)  # more than one batch of them
     await one.take([event(1), event(2, "b")])
     old = [
         UUID(int=(int(time.time() - days * 86_400) * 1000 << 80) + n)
         for n, days in enumerate((44, 46, 47, 400))
     ]
     await pool.executemany("INSERT INTO inbox (event_id) VALUES ($1)", [(one,) for one in old])
-    monkeypatch.setattr(inbox_module, "PRUNE_BATCH_MAX", 2)  # more than one batch of them
     assert await one.prune() == 3
     assert await pool.fetchval("SELECT count(*) FROM inbox") == 3
     assert await one.prune() == 0

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from booking.seats.keys import session_keys
 from booking.seats.outcomes import Held
 from chassis.problems import Overloaded, Unavailable
-from chassis.redis.scripts import ANSWER_TIMEOUT_S, RedisCalls, Script, load_scripts, open_redis
+from chassis.redis.scripts import RedisCalls, Script, load_scripts, open_redis
 from tests.support.seats import DictTruth, OwnServer, best, exact, letters, own_server, seat_holds
 
 ECHO = """-- Answer with the argument.
@@ -49,9 +49,22 @@ def server() -> Iterator[OwnServer]:
         yield running
 
 
+HANG_S = 30.0  # nobody waits for so long unless something hangs
+
+
 @pytest.fixture
 async def calls(server: OwnServer, scripts: dict[str, Script]) -> AsyncIterator[RedisCalls]:
     calls = RedisCalls(open_redis(server.url), scripts)
+    try:
+        yield calls
+    finally:
+        await calls.close()
+
+
+@pytest.fixture
+async def patient_calls(server: OwnServer, scripts: dict[str, Script]) -> AsyncIterator[RedisCalls]:
+    """Which wait for an answer for longer than a test may take."""
+    calls = RedisCalls(open_redis(server.url), scripts, answer_timeout_s=10 * HANG_S)
     try:
         yield calls
     finally:
@@ -144,15 +157,16 @@ async def test_a_cancelled_round_trip_leaves_no_dirty_connection(server: OwnServ
 
 
 async def test_a_killed_server_is_unavailable_quickly_and_back_on_the_same_client(
-    server: OwnServer, calls: RedisCalls, scripts: dict[str, Script]
+    server: OwnServer, patient_calls: RedisCalls, scripts: dict[str, Script]
 ) -> None:
+    """Because it is gone, not because no answer came in time."""
+    calls = patient_calls
     await asyncio.gather(*(echo(calls, scripts, str(n)) for n in range(300)))
     server.kill()
-    begun = time.monotonic()
-    refused = await asyncio.gather(
-        *(echo(calls, scripts, str(n)) for n in range(300)), return_exceptions=True
-    )
-    assert time.monotonic() - begun < ANSWER_TIMEOUT_S
+    async with asyncio.timeout(HANG_S):
+        refused = await asyncio.gather(
+            *(echo(calls, scripts, str(n)) for n in range(300)), return_exceptions=True
+        )
     assert all(isinstance(one, Unavailable) for one in refused)
     server.start()
     failures = 0
@@ -172,11 +186,10 @@ async def test_a_stopped_server_is_unavailable_in_time_and_its_late_answers_reac
 ) -> None:
     assert await echo(calls, scripts, "before") == "before"
     server.signal(signal.SIGSTOP)
-    begun = time.monotonic()
-    late = await asyncio.gather(
-        *(echo(calls, scripts, f"late {n}") for n in range(10)), return_exceptions=True
-    )
-    assert time.monotonic() - begun < ANSWER_TIMEOUT_S + 1
+    async with asyncio.timeout(HANG_S):  # the server itself never answers
+        late = await asyncio.gather(
+            *(echo(calls, scripts, f"late {n}") for n in range(10)), return_exceptions=True
+        )
     assert all(isinstance(one, Unavailable) for one in late)
     server.signal(signal.SIGCONT)
     for number in range(20):

@@ -52,8 +52,8 @@ async def test_credentials_from_the_url_are_used() -> None:
 
 async def test_credentials_never_go_over_an_open_line_to_another_machine() -> None:
     async with running_smtp() as fake:
-        wary = SmtpChannel(f"smtp://u:p@127.0.0.1:{fake.port}", SENDER)
-        wary._start_tls = SmtpChannel("smtp://u:p@mail.example", SENDER)._start_tls
+        url = f"smtp://u:p@127.0.0.1:{fake.port}"
+        wary = SmtpChannel(url, SENDER, is_here=lambda _host: False)
         with pytest.raises(SendFailed):
             await wary.send(MESSAGE)
         assert fake.logins == []

@@ -1,6 +1,5 @@
 """Log lines: their exact shape, nothing that could forge one, nothing secret."""
 
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,9 @@ from chassis.observability import logs
 
 
 @pytest.fixture
-def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def written(tmp_path: Path) -> Iterator[Any]:
     """A function that returns all lines so far; each test has a writer of its own."""
-    monkeypatch.setattr(logs, "_writer", logs.LogWriter(tmp_path, io.StringIO()))
-    monkeypatch.setattr(logs, "_as_json", False)
+    logs.configure(tmp_path, log_format="text", console=False)
     token = CURRENT.set(RequestContext("abc-123"))
 
     def read(service: str = "booking") -> list[str]:
@@ -26,6 +24,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     yield read
     CURRENT.reset(token)
+    logs.configure(None, log_format="text", console=False)
 
 
 def test_a_line_has_the_documented_shape(written: Any) -> None:
@@ -59,16 +58,16 @@ def test_fields_with_secret_names_are_never_written(written: Any, key: str) -> N
 @pytest.mark.parametrize("secret", ["eyJhbGciOiJFZERTQSJ9.e30.abc", "who@example.com", "whsec_abc"])
 @pytest.mark.parametrize("as_json", [False, True])
 def test_values_that_look_secret_are_redacted(
-    written: Any, secret: str, as_json: bool, monkeypatch: pytest.MonkeyPatch
+    written: Any, tmp_path: Path, secret: str, as_json: bool
 ) -> None:
-    monkeypatch.setattr(logs, "_as_json", as_json)
+    logs.configure(tmp_path, log_format="json" if as_json else "text", console=False)
     logs.get("booking").info("seen", why=f"refused {secret} today")
     assert secret not in written()[0]
     assert "[redacted]" in written()[0]
 
 
-def test_json_lines_carry_the_same(written: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_as_json", True)
+def test_json_lines_carry_the_same(written: Any, tmp_path: Path) -> None:
+    logs.configure(tmp_path, log_format="json", console=False)
     logs.get("booking").info("order_created", seats=2)
     document = msgspec.json.decode(written()[0])
     assert document["service"] == "booking"

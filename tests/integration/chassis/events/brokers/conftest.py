@@ -40,13 +40,14 @@ async def nats(server: NatsServer, database_url: str) -> AsyncIterator[Make]:
     made: list[Broker] = []
     prefix = f"test{next(_prefixes)}.events"
 
-    def make(*subscribers: Any) -> Broker:
+    def make(*subscribers: Any, **limits: float) -> Broker:
         broker = NatsBroker(
             server.url,
             subscribers,
             database_url=database_url,
             prefix=prefix,
             ack_wait_s=ACK_WAIT_S,
+            **limits,
         )
         made.append(broker)
         return broker

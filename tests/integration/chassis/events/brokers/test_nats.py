@@ -45,11 +45,11 @@ async def test_a_second_worker_asks_for_nothing_while_the_first_is_there(
     async with working(pool, one), working(pool, two):
         await put_out(pool, [event(1)])
         await seen(recorder, 1)
-        context = await one._link.jetstream()
+        context = await one.link.jetstream()
 
         async def both_ask() -> None:
             while True:
-                found = await context.consumer_info(one._link.stream, "one")
+                found = await context.consumer_info(one.link.stream, "one")
                 if (found.num_waiting or 0) > 1:
                     return
                 await asyncio.sleep(0.02)
@@ -130,11 +130,11 @@ async def test_an_event_published_twice_is_stored_once(nats: Make) -> None:
     events = [event(number) for number in range(4)]
     for _ in range(3):
         await broker.publish(events)
-    context = await broker._link.jetstream()
-    found = await context.stream_info(broker._link.stream)
+    context = await broker.link.jetstream()
+    found = await context.stream_info(broker.link.stream)
     assert found.state.messages == 4
     assert (found.config.storage, found.config.retention) == ("file", "interest")
-    consumer = await context.consumer_info(broker._link.stream, "one")
+    consumer = await context.consumer_info(broker.link.stream, "one")
     assert (consumer.config.ack_policy, consumer.num_pending) == ("explicit", 4)
 
 
@@ -142,13 +142,13 @@ async def test_what_is_no_event_is_dropped_and_the_rest_goes_on(pool: Pool, nats
     recorder = Recorder("one")
     broker: Any = nats(recorder.subscriber)
     await broker.publish([event(1)])
-    context = await broker._link.jetstream()
-    await context.publish(broker._link.subject_of(TYPE, "a"), b"not an event")
+    context = await broker.link.jetstream()
+    await context.publish(broker.link.subject_of(TYPE, "a"), b"not an event")
     await broker.publish([event(2)])
     async with working(pool, broker):
         await seen(recorder, 2)
     assert numbers(recorder.seen) == [1, 2]
-    found = await context.stream_info(broker._link.stream)
+    found = await context.stream_info(broker.link.stream)
     assert found.state.messages == 0
 
 
@@ -158,7 +158,7 @@ async def test_a_stream_that_was_deleted_is_made_again(pool: Pool, nats: Make) -
     async with working(pool, broker):
         await put_out(pool, [event(1)])
         await seen(recorder, 1)
-        await (await broker._link.jetstream()).delete_stream(broker._link.stream)
+        await (await broker.link.jetstream()).delete_stream(broker.link.stream)
         await put_out(pool, [event(2)])
         await seen(recorder, 2)
     assert numbers(recorder.seen) == [1, 2]
@@ -167,8 +167,8 @@ async def test_a_stream_that_was_deleted_is_made_again(pool: Pool, nats: Make) -
 async def test_a_later_event_is_not_stored_while_an_earlier_one_of_its_subject_is_not(
     nats: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broker: Any = nats(Recorder("one").subscriber)
-    context = await broker._link.jetstream()
+    broker: Any = nats(Recorder("one").subscriber, call_timeout_s=0.3)
+    context = await broker.link.jetstream()
     first, second, other = event(1, "a"), event(2, "a"), event(3, "b")
     publish_async = context.publish_async
 
@@ -178,13 +178,12 @@ async def test_a_later_event_is_not_stored_while_an_earlier_one_of_its_subject_i
         return await publish_async(subject, payload, **how)
 
     monkeypatch.setattr(context, "publish_async", losing)
-    monkeypatch.setattr("chassis.events.nats.broker.CALL_TIMEOUT_S", 0.3)
     with pytest.raises(PartlyTaken) as partly:
         await broker.publish([first, second, other])
     assert partly.value.taken == {other.id}
     monkeypatch.undo()
     await broker.publish([first, second, other])
-    found = await context.stream_info(broker._link.stream)
+    found = await context.stream_info(broker.link.stream)
     assert found.state.messages == 3
 
 
@@ -220,8 +219,8 @@ async def test_a_cluster_keeps_three_copies_and_goes_on_without_one_server(
         async with working(pool, broker):
             await put_out(pool, [event(1)])
             await seen(recorder, 1)
-            context = await broker._link.jetstream()
-            config = (await context.stream_info(broker._link.stream)).config
+            context = await broker.link.jetstream()
+            config = (await context.stream_info(broker.link.stream)).config
             assert config.num_replicas == 3
             servers[0].kill()
             await put_out(pool, [event(2)])

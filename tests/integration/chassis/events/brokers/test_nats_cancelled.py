@@ -16,7 +16,7 @@ from tests.support.events import event, subscriber
 
 async def test_a_publication_that_waits_for_room_can_be_cancelled(nats: Make) -> None:
     broker: Any = nats(Recorder("one").subscriber)
-    room = (await broker._link.jetstream())._publish_async_pending_semaphore
+    room = (await broker.link.jetstream())._publish_async_pending_semaphore
     while not room.locked():
         await room.acquire()
     publishing = asyncio.create_task(broker.publish([event(1)]))
