@@ -1,12 +1,14 @@
 """Which service answers which path. What is not in here does not exist outside.
 
+Services declare their own routes; tests/architecture/test_routing.py holds this table to what they declare.
+
 A path is judged exactly as it came in: a form that a service could read as another path (`//`,
 `/./`, percent-encoding, a backslash, bytes beyond ASCII) names nothing here, so that no service ever
 sees another route than the one that was judged.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -165,9 +167,9 @@ SHARES: dict[tuple[str, ...], Service] = {
 class Routes:
     """`match(path)` → Route or None. `demo` opens the mailbox."""
 
-    def __init__(self, *, demo: bool) -> None:
-        self._words = frozenset(word for route in ROUTES for word in _words_of(route.template))
-        self._by_shape = {self._shape(_segments(route.template)): route for route in ROUTES}
+    def __init__(self, *, demo: bool, table: Sequence[Route] = ROUTES) -> None:
+        self._words = frozenset(word for route in table for word in _words_of(route.template))
+        self._by_shape = {self._shape(_segments(route.template)): route for route in table}
         shares = dict(SHARES)
         if demo:
             shares[("dev", "mailbox")] = shares[("dev", "mailbox.json")] = "notification"
