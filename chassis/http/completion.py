@@ -32,7 +32,7 @@ class RequestCompletion:
         begins_within_s: float | None = None,
         has_begun: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Raises what `work` raises. With `begins_within_s`: TimeoutError when it has not begun by then, while
+        """Raises what `work` raises. With `begins_within_s`: TimeoutError if it has not begun by then, while
         it goes on.
 
         A future and a timer of our own: asyncio.timeout() round asyncio.shield() costs a change 5 µs more.
