@@ -5,12 +5,12 @@ the lease ends, and that one sends it again with the same webhook-id, by which r
 """
 
 import asyncio
-import time
 from typing import Any
 
 from prometheus_client import Counter
 
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import Every, repeat
 from chassis.context import CURRENT, RequestContext
 from chassis.postgres.pool import Pool
 from notification.webhooks import store
@@ -27,7 +27,7 @@ LEASE_S = 3 * (ATTEMPT_DEADLINE_S + BODY_DEADLINE_S)
 POLL_S = 0.5
 RETRY = Backoff(first_s=0.5, most_s=15.0)
 SPAN = "3"  # what came of a request after its answer, beside its mails
-PRUNE_EVERY_S = 3600.0
+PRUNE_INTERVAL_S = 3600.0
 KEEP_DAYS = 14  # deliveries that have ended
 
 ATTEMPTS = Counter(
@@ -48,24 +48,20 @@ class Dispatcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sends until `stop`, then waits for what is under way. Nothing else ends this."""
-        failures = 0
-        pruned_at = float("-inf")
+        pruning = Every(PRUNE_INTERVAL_S)
         stopping = asyncio.create_task(stop.wait())
+
+        async def one_round() -> None:
+            claimed = await self._begin()
+            if pruning.is_due():
+                await store.prune(self._pool, days=KEEP_DAYS, lease_s=LEASE_S)
+            await self._wait(stopping, idle=not claimed)
+
+        def failed(failure: Exception, _failures: int) -> None:
+            self._log.warning("webhooks_interrupted", reason=repr(failure))
+
         try:
-            while not stop.is_set():
-                try:
-                    claimed = await self._begin()
-                    if time.monotonic() - pruned_at > PRUNE_EVERY_S:
-                        pruned_at = time.monotonic()
-                        await store.prune(self._pool, days=KEEP_DAYS, lease_s=LEASE_S)
-                    failures = 0
-                except Exception as failure:
-                    failures += 1
-                    self._log.warning("webhooks_interrupted", reason=repr(failure))
-                if failures:
-                    await pause(stop, RETRY.delay_s(failures))
-                else:
-                    await self._wait(stopping, idle=not claimed)
+            await repeat(one_round, stop, interval_s=0.0, retry=RETRY, failed=failed)
         finally:
             stopping.cancel()
             await self.drain()

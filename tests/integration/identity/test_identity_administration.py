@@ -6,6 +6,7 @@ import time
 import pytest
 
 import identity.workers
+from chassis.concurrency.backoff import Backoff
 from chassis.problems import ValidationFailed
 from identity.administration import (
     AccountExists,
@@ -157,7 +158,7 @@ async def test_the_worker_survives_a_failed_round_and_stops_when_told(
         return 0
 
     monkeypatch.setattr(identity.workers, "prune", failing_twice)
-    monkeypatch.setattr(identity.workers, "BACKOFF_MAX_S", 0.001)
+    monkeypatch.setattr(identity.workers, "RETRY", Backoff(first_s=0.001, most_s=0.001))
     stop = asyncio.Event()
     async with running_identity(database_url) as service:
         task = asyncio.create_task(run(service.wiring, stop))
