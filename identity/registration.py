@@ -30,7 +30,7 @@ class Registered(msgspec.Struct, frozen=True):
     replayed: bool
 
 
-class Caller(msgspec.Struct, frozen=True):
+class Registrant(msgspec.Struct, frozen=True):
     """Who registers: nobody yet, so what is known of their client. `address`: as limits count them.
 
     `key`: their Idempotency-Key, which is theirs alone. `cookie`: of a device that may be known."""
@@ -74,7 +74,7 @@ class Registrations:
         self._attempts = attempts
         self._devices = devices
 
-    async def register(self, body: Register, caller: Caller) -> Registered:
+    async def register(self, body: Register, caller: Registrant) -> Registered:
         """Raises ValidationFailed, EmailTaken, IdempotencyKeyReused, IdempotencyInFlight, Overloaded."""
         email, full_name = normalise_email(body.email), clean_name(body.full_name)
         password = acceptable_password(body.password, email=email)
@@ -98,12 +98,12 @@ class Registrations:
             earlier = made  # this client was first with this key while we hashed
         return await self._replay(earlier, email, full_name, body.password, caller)
 
-    async def _find(self, db: Connection, caller: Caller) -> Registration | None:
+    async def _find(self, db: Connection, caller: Registrant) -> Registration | None:
         if caller.key is None:
             return None
         return await self._store.find_registration(db, caller.hash, caller.key)
 
-    async def _insert(self, account: NewAccount, caller: Caller) -> TokenPair | Registration:
+    async def _insert(self, account: NewAccount, caller: Registrant) -> TokenPair | Registration:
         signing_key = await self._issuer.signing_key()
         async with transaction(self._pool) as tx:
             if caller.key is not None:
@@ -127,7 +127,12 @@ class Registrations:
         return issued.tokens
 
     async def _replay(
-        self, earlier: Registration, email: str, full_name: str, password: str, caller: Caller
+        self,
+        earlier: Registration,
+        email: str,
+        full_name: str,
+        password: str,
+        caller: Registrant,
     ) -> Registered:
         if earlier.body_hash != _body_hash(email, full_name):
             raise IdempotencyKeyReused()

@@ -168,9 +168,7 @@ class SessionCancelling:
         """Raises NotFound also for a session that is not cancelled."""
         async with connection(self._pool) as db:
             found = await store.get_progress(db, session_id)
-        if found is None or not (
-            "admin" in principal.roles or found.organizer_id == principal.user_id
-        ):
+        if found is None or not principal.may_manage(found.organizer_id):
             raise NotFound()
         return progress_answer(found)
 

@@ -63,7 +63,7 @@ class Sessions:
     async def of_organizer(self, principal: Principal, session_id: UUID) -> SessionTerms:
         """Also those of a draft. Raises NotFound but to who organizes it, and to admins."""
         terms = await self.terms(session_id)
-        if terms.organizer_id != principal.user_id and "admin" not in principal.roles:
+        if not principal.may_manage(terms.organizer_id):
             raise NotFound()
         return terms
 

@@ -14,8 +14,6 @@ from chassis.events.envelope import pending
 from chassis.postgres.pool import Connection
 from contracts.booking import TICKET_CHECKED_IN, TicketCheckedIn
 
-ADMIN = "admin"
-
 
 def ticket_of(codes: TicketCodes, code: str) -> UUID | None:
     """None when the code is forged. Scanners type a line end behind it."""
@@ -27,7 +25,7 @@ def ticket_of(codes: TicketCodes, code: str) -> UUID | None:
 
 async def open_to(db: Connection, principal: Principal, sessions: Sequence[UUID]) -> set[UUID]:
     """Those of these sessions at whose door the principal stands."""
-    if ADMIN in principal.roles:
+    if principal.is_admin:
         return set(sessions)
     return await store.sessions_open_to(db, principal.user_id, sorted(set(sessions)))
 

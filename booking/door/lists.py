@@ -11,7 +11,6 @@ from booking.clients.catalog import Sessions
 from booking.domain.door import DoorHours
 from booking.domain.problems import NotAssigned
 from booking.door import store
-from booking.door.entries import ADMIN
 from booking.door.wire import (
     AreaCount,
     CheckInList,
@@ -81,7 +80,7 @@ class DoorLists:
         first, by their start, then what is to come."""
         async with connection(self._pool) as db:
             back = self._hours.closes_after
-            if ADMIN in principal.roles or await store.is_house_staff(db, principal.user_id):
+            if principal.is_admin or await store.is_house_staff(db, principal.user_id):
                 found = await store.sessions_sold(
                     db, back=back, steps=SESSIONS_SHOWN_MAX, limit=SESSIONS_SHOWN_MAX
                 )
@@ -167,7 +166,7 @@ class DoorLists:
     async def _allowed(self, principal: Principal, session_id: UUID) -> SessionTerms:
         """Raises NotFound for what is not the organizer's, NotAssigned for staff of other doors."""
         terms = await self._sessions.terms(session_id)
-        if ADMIN in principal.roles or terms.organizer_id == principal.user_id:
+        if principal.may_manage(terms.organizer_id):
             return terms
         if "staff" not in principal.roles or terms.status == "draft":
             raise NotFound()

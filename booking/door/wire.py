@@ -13,7 +13,7 @@ from booking.domain.problems import WrongSession
 from booking.tickets.codes import PublicKey
 from booking.tickets.printing.calendar import seat_line
 from chassis.clock import whole_second
-from chassis.http.bodies import LINE_BREAKING_CHARACTERS, whole
+from chassis.http.bodies import LINE_BREAKING_CHARACTERS, full_match
 from chassis.problems import FieldError, ValidationFailed
 
 BATCH_MAX = 200  # scans; each has a signature to verify, and its order is locked
@@ -22,9 +22,9 @@ CODE_CHARACTERS_MAX = 1024
 YEARS = (2000, 9000)  # of a device's clock: what is outside is no time to count with
 
 Gate = Annotated[
-    str, msgspec.Meta(pattern=whole(rf"[^{LINE_BREAKING_CHARACTERS}\ud800-\udfff]{{0,40}}"))
+    str, msgspec.Meta(pattern=full_match(rf"[^{LINE_BREAKING_CHARACTERS}\ud800-\udfff]{{0,40}}"))
 ]
-Device = Annotated[str, msgspec.Meta(pattern=whole("[A-Za-z0-9._:-]{1,64}"))]
+Device = Annotated[str, msgspec.Meta(pattern=full_match("[A-Za-z0-9._:-]{1,64}"))]
 Code = Annotated[str, msgspec.Meta(max_length=CODE_CHARACTERS_MAX)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 

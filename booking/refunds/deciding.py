@@ -220,7 +220,7 @@ class Refunds:
         async with connection(self._pool) as db:
             found, total = await store.list_refunds(
                 db,
-                organizer_id=None if "admin" in principal.roles else principal.user_id,
+                organizer_id=principal.owner_filter,
                 state=state,
                 limit=page_size,
                 offset=offset(page, page_size),
@@ -251,7 +251,7 @@ class Refunds:
 
 
 def _decides(principal: Principal, refund: Refund) -> bool:
-    if "admin" in principal.roles:
+    if principal.is_admin:
         return True
     return "organizer" in principal.roles and refund.organizer_id == principal.user_id
 

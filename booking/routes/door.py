@@ -28,12 +28,13 @@ from booking.door.wire import (
     StaffAnswer,
     StaffList,
 )
-from booking.routes.parameters import REPLAYED, Asker, IdempotencyKey, booking_of
+from booking.routes.parameters import REPLAYED, booking_of
 from booking.tickets.codes import SignedDocument
 from chassis.auth.access import PUBLIC, TOKEN_IGNORED, access
 from chassis.http.bodies import decode
 from chassis.http.idempotency import check_key
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import IdempotencyKeyReused, Unavailable
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -72,7 +73,7 @@ async def read_keys(request: Request[Any, Any, Any]) -> Response[KeySet]:
 )
 async def check_in(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[CheckedIn]:
@@ -91,7 +92,7 @@ async def check_in(
     opt=access("staff", "admin", body=CheckInBatch, problems=(Unavailable,)),
 )
 async def take_batch(
-    request: Request[Any, Any, Any], principal: Asker, body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, body: RawBody
 ) -> BatchAnswer:
     """What a device scanned while it was offline, each judged by itself. The earliest scan wins;
     telling the same again changes nothing. A ticket of another session than the scan names, or scanned
@@ -106,7 +107,7 @@ async def take_batch(
     opt=access("staff", "admin", problems=(Unavailable,)),
 )
 async def list_door_sessions(
-    request: Request[Any, Any, Any], principal: Asker
+    request: Request[Any, Any, Any], principal: Caller
 ) -> Response[DoorSessions]:
     """What you may scan for, of sessions that have sold: what is on now, then what comes next."""
     sessions = await booking_of(request).door_lists.sessions(principal)
@@ -120,7 +121,7 @@ async def list_door_sessions(
 )
 async def read_check_ins(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     page: PageNumber = 1,
     page_size: PageSize = 20,
@@ -138,7 +139,7 @@ async def read_check_ins(
 )
 async def read_check_in_list(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     cursor: ListCursor = None,
 ) -> Response[SignedDocument]:
@@ -158,7 +159,7 @@ async def read_check_in_list(
     },
 )
 async def assign_staff(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID], body: RawBody
 ) -> Response[StaffAnswer]:
     """Puts an account with the role `staff` on the door of your own session."""
     wanted = decode(AssignStaff, body)
@@ -172,7 +173,7 @@ async def assign_staff(
     opt=access("organizer", "admin", problems=(Unavailable,)),
 )
 async def list_staff(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID]
 ) -> StaffList:
     """Who is on the door of your own session."""
     return await booking_of(request).door_staff.list(principal, session_id)
@@ -186,7 +187,7 @@ async def list_staff(
 )
 async def dismiss_staff(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     user_id: FromPath[UUID],
 ) -> None:

@@ -23,11 +23,13 @@ from booking.domain.problems import (
 from booking.orders import reading
 from booking.orders.cancelling import cancel_order
 from booking.orders.wire import CreateOrder, OrderAnswer, OrderHistory, OrderPage
-from booking.routes.parameters import ONCE, REPLAYED, Asker, IdempotencyKey, booking_of, key_of
+from booking.routes.parameters import REPLAYED, booking_of, key_of
 from chassis.auth.access import LOGGED_IN, access
 from chassis.http.addresses import counted_as
 from chassis.http.bodies import decode
+from chassis.http.idempotency import ONCE
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import (
     Forbidden,
     NotFound,
@@ -60,7 +62,7 @@ Cursor = Annotated[
 )
 async def place_order(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[OrderAnswer]:
@@ -81,7 +83,7 @@ async def place_order(
 @get("/api/v1/orders", operation_id="list_orders", opt=access(LOGGED_IN, problems=(Unavailable,)))
 async def list_orders(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     *,
     status: Status = None,
     page: PageNumber = 1,
@@ -105,7 +107,7 @@ async def list_orders(
     opt=access(LOGGED_IN, problems=(Unavailable,)),
 )
 async def read_order(
-    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, order_id: FromPath[UUID]
 ) -> OrderAnswer:
     """One of your own orders, with its tickets once it has been paid."""
     booking = booking_of(request)
@@ -119,7 +121,7 @@ async def read_order(
 )
 async def read_order_history(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     order_id: FromPath[UUID],
     cursor: Cursor = None,
 ) -> OrderHistory:
@@ -135,7 +137,7 @@ async def read_order_history(
     opt=access(LOGGED_IN, problems=(OrderNotCancellable, PaymentInProgress, Unavailable)),
 )
 async def cancel(
-    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, order_id: FromPath[UUID]
 ) -> OrderAnswer:
     """Gives the seats of an unpaid order back. Cancelling again changes nothing and says the same."""
     booking = booking_of(request)

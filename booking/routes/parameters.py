@@ -1,30 +1,15 @@
 """What several routes read from a request."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Request
-from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import HeaderParameter
 
 from booking.composition import Booking
-from chassis.auth.tokens import Principal
 from chassis.http.idempotency import check_key
-from chassis.problems import (
-    FieldError,
-    IdempotencyInFlight,
-    IdempotencyKeyReused,
-    ValidationFailed,
-)
+from chassis.problems import FieldError, ValidationFailed
 
-Asker = NamedDependency[Principal]
-IdempotencyKey = Annotated[
-    str | None,
-    HeaderParameter(name="Idempotency-Key", description="Same key, same body: same answer."),
-]
-ONCE = (IdempotencyInFlight, IdempotencyKeyReused)  # what a key may meet
 REPLAYED = {"Idempotency-Replayed": "true"}
-ORGANIZERS = ("organizer", "admin")  # who may ask at all; whose it is, the use case looks at
 
 
 def booking_of(request: Request[Any, Any, Any]) -> Booking:

@@ -15,10 +15,12 @@ from booking.domain.problems import (
 )
 from booking.domain.refund import RefundState
 from booking.refunds.wire import DecideRefund, OrderRefunds, RefundAnswer, RefundOrder, RefundPage
-from booking.routes.parameters import ONCE, ORGANIZERS, Asker, IdempotencyKey, answers, booking_of
-from chassis.auth.access import LOGGED_IN, access
+from booking.routes.parameters import answers, booking_of
+from chassis.auth.access import LOGGED_IN, ORGANIZERS, access
 from chassis.http.bodies import decode
+from chassis.http.idempotency import ONCE
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import Unavailable
 
 State = Annotated[
@@ -39,7 +41,7 @@ State = Annotated[
 )
 async def request_refund(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     order_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
@@ -59,7 +61,7 @@ async def request_refund(
     opt=access(LOGGED_IN, problems=(Unavailable,)),
 )
 async def list_refunds_of_order(
-    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, order_id: FromPath[UUID]
 ) -> OrderRefunds:
     """The refunds of your own order, and what you would get back for the rest of it now."""
     return await booking_of(request).refunds.of_order(principal.user_id, order_id)
@@ -71,7 +73,7 @@ async def list_refunds_of_order(
     opt=access(LOGGED_IN, problems=(Unavailable,)),
 )
 async def read_refund(
-    request: Request[Any, Any, Any], principal: Asker, refund_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, refund_id: FromPath[UUID]
 ) -> RefundAnswer:
     """A refund of your own order, or of your own show."""
     return await booking_of(request).refunds.get(principal, refund_id)
@@ -84,7 +86,7 @@ async def read_refund(
 )
 async def list_refunds(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     *,
     status: State = None,
     page: PageNumber = 1,
@@ -107,7 +109,7 @@ async def list_refunds(
 )
 async def approve_refund(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     refund_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
@@ -128,7 +130,7 @@ async def approve_refund(
 )
 async def reject_refund(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     refund_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
@@ -149,7 +151,7 @@ async def reject_refund(
 )
 async def retry_refund(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     refund_id: FromPath[UUID],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:

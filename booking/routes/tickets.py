@@ -9,15 +9,16 @@ from litestar.params import FromPath, QueryParameter, RawBody
 
 from booking.domain.problems import RecipientUnknown, TicketNotTransferable
 from booking.orders.calendar import order_calendar
-from booking.routes.parameters import ONCE, Asker, IdempotencyKey, answers, booking_of
+from booking.routes.parameters import answers, booking_of
 from booking.tickets.printing.calendar import CONTENT_TYPE as CALENDAR_TYPE
 from booking.tickets.printing.symbol import Format
 from booking.tickets.wire import TicketAnswer, TicketPage, TransferAnswer, TransferTicket
 from chassis.auth.access import LOGGED_IN, PRINCIPAL, PUBLIC, access
 from chassis.auth.tokens import Principal
 from chassis.http.bodies import decode
-from chassis.http.idempotency import check_key, once
+from chassis.http.idempotency import ONCE, check_key, once
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import Unavailable
 
 # By a link it is whoever's has the link, for a while; by a token it is one person's, and the next at the same
@@ -50,7 +51,7 @@ def _picture(kind: Format) -> dict[int, ResponseSpec]:
     opt=access(LOGGED_IN, problems=(Unavailable,)),
 )
 async def read_ticket(
-    request: Request[Any, Any, Any], principal: Asker, ticket_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, ticket_id: FromPath[UUID]
 ) -> TicketAnswer:
     """One of your own tickets."""
     return await booking_of(request).tickets.get(ticket_id, principal.user_id)
@@ -141,7 +142,7 @@ async def read_calendar(
     responses=_file("text/calendar", "The session as a calendar entry (RFC 5545)."),
 )
 async def read_order_calendar(
-    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, order_id: FromPath[UUID]
 ) -> Response[bytes]:
     """One calendar entry for all seats of your own paid order."""
     booking = booking_of(request)
@@ -172,7 +173,7 @@ TicketStatus = Annotated[
 )
 async def list_tickets(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     *,
     status: TicketStatus = None,
     page: PageNumber = 1,
@@ -196,7 +197,7 @@ async def list_tickets(
 )
 async def transfer_ticket(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     ticket_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,

@@ -7,9 +7,8 @@ from litestar import Request, Response
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Stream
 
-from catalog.domain.ownership import Viewer
 from catalog.encoded import SECONDS_OF_BROWSER_CACHE, Encoded, Packed
-from chassis.auth.access import PRINCIPAL
+from chassis.auth.access import ORGANIZERS, PRINCIPAL
 from chassis.auth.tokens import Principal
 
 # `must-revalidate` and no longer: what is left of the seats must not be shown much older than it is.
@@ -19,15 +18,14 @@ PRIVATELY = "private, no-cache"  # drafts, and whoever may see them
 _TAG = re.compile(r'"[^"]*"')
 
 TAGS = ("Catalog",)
-ORGANIZERS = frozenset({"organizer", "admin"})
 
 
-def viewer_of(request: Request[Any, Any, Any]) -> Viewer | None:
+def viewer_of(request: Request[Any, Any, Any]) -> Principal | None:
     """Who asks, when that is somebody who may have drafts; buyers and strangers are None."""
     principal: Principal | None = request.scope.get(PRINCIPAL)  # type: ignore[assignment]
-    if principal is None or not principal.roles & ORGANIZERS:
+    if principal is None or principal.roles.isdisjoint(ORGANIZERS):
         return None
-    return Viewer(principal.user_id, "admin" in principal.roles)
+    return principal
 
 
 def has_already(request: Request[Any, Any, Any], etag: str) -> bool:

@@ -16,6 +16,7 @@ PUBLIC = "public"  # anybody; a good token is still read when one is sent
 LOGGED_IN = "logged-in"
 TOKEN_IGNORED = "token-ignored"  # beside PUBLIC: not even an expired token is a reason to refuse
 INTERNAL = "internal"  # other services only: the gateway forwards none of these
+ORGANIZERS = ("organizer", "admin")  # whose it is, Principal.may_manage says
 PRINCIPAL = "stampede.principal"
 _ANYBODY = frozenset({PUBLIC, LOGGED_IN})
 

@@ -23,7 +23,8 @@ ISSUER = "stampede-identity"
 AUDIENCE = "stampede"
 ALGORITHM = "EdDSA"
 TOKEN_TYPE = "at+jwt"
-ROLES = frozenset({"customer", "organizer", "staff", "admin"})
+ADMIN = "admin"
+ROLES = frozenset({"customer", "organizer", "staff", ADMIN})
 
 TOKEN_LENGTH_MAX = 4096
 VERIFIED_MAX = 200_000  # tokens remembered; about 100 bytes each beside the token itself
@@ -36,6 +37,19 @@ class Principal(msgspec.Struct, frozen=True):
     login_id: UUID
     roles: frozenset[str]
     expires_at: float  # Unix seconds
+
+    @property
+    def is_admin(self) -> bool:
+        return ADMIN in self.roles
+
+    @property
+    def owner_filter(self) -> UUID | None:
+        """For a query: whose things this account may manage, its own; None: everybody's."""
+        return None if self.is_admin else self.user_id
+
+    def may_manage(self, owner_id: UUID) -> bool:
+        """Admins everything, others what is theirs."""
+        return self.is_admin or owner_id == self.user_id
 
 
 class _Header(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ TOLD_LENGTH_MAX = 200  # characters of a field's name, and of what is wrong with
 LINE_BREAKING_CHARACTERS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 
 
-def whole(pattern: str) -> str:
+def full_match(pattern: str) -> str:
     """A `Meta(pattern=…)` that speaks of the whole text. msgspec searches, and in Python `$` alone lets
     one line feed follow; ECMA 262, which OpenAPI documents are read by, knows no `\\Z`."""
     return rf"^(?:{pattern})$(?!\n)"

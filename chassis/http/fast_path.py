@@ -83,7 +83,7 @@ class FastRoute:
             if (header := _header_of(parameter)) is not None:
                 self._headers[header] = name
             elif parameter.default is inspect.Parameter.empty:
-                raise TypeError(f"{handler} cannot go straight: {name} has no default")
+                raise TypeError(f"{handler} cannot be served fast: {name} has no default")
             else:
                 self.takes_query = True
 

@@ -130,11 +130,11 @@ class ServiceApp(Litestar):
             if found is None:
                 await super().__call__(scope, receive, send)
             else:
-                await self._go_straight(found, scope, receive, send)
+                await self._serve_fast(found, scope, receive, send)
         finally:
             CURRENT.reset(token)
 
-    async def _go_straight(self, found: Any, scope: Any, receive: Any, send: Any) -> None:
+    async def _serve_fast(self, found: Any, scope: Any, receive: Any, send: Any) -> None:
         way, arguments = found
         try:
             start, body = await way.answer(scope, receive, arguments)

@@ -23,7 +23,7 @@ import socket
 import time
 from collections.abc import Iterator
 
-RESOLVE_EVERY_S = 5.0
+RESOLVE_INTERVAL_S = 5.0
 BREAK_AFTER_FAILURES = 3
 BREAK_FOR_S = 2.0
 BREAK_AT_SHARE = 0.95  # of refusals: sixty in a row; four times the rated load is 0.75
@@ -31,7 +31,7 @@ FAILURE_SHARE_STEP = 0.05  # a call's weight in the share of calls that failed
 FAILURE_SHARE_FADES_S = 5.0  # a share that nobody adds to: after so long a third of it is left
 FAILURE_WEIGHT = 10.0  # who fails always counts as that much busier
 RESTART_S = 3.0  # a service's process starts in two seconds
-RETRY_EVERY_S = 0.1
+RETRY_INTERVAL_S = 0.1
 WAITING_MAX = 128  # calls of one process; half of the gateway's places (CONCURRENCY_MAX)
 REFUSALS = frozenset({502, 503, 504})
 
@@ -99,7 +99,7 @@ class Host:
 
 
 class Hosts:
-    """All addresses of a name; asked again every RESOLVE_EVERY_S, off the request's way."""
+    """All addresses of a name; asked again every RESOLVE_INTERVAL_S, off the request's way."""
 
     def __init__(self, name: str, port: int) -> None:
         self._name, self._port = name, port
@@ -139,7 +139,7 @@ class Hosts:
             return False
         self._waiting += 1
         try:
-            await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_EVERY_S)
+            await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_INTERVAL_S)
         finally:
             self._waiting -= 1
         return True
@@ -150,7 +150,7 @@ class Hosts:
             await asyncio.wait((self._resolving,))
 
     async def _keep_resolved(self) -> None:
-        if time.monotonic() - self._resolved_at < RESOLVE_EVERY_S:
+        if time.monotonic() - self._resolved_at < RESOLVE_INTERVAL_S:
             return
         if self._resolving is None or self._resolving.done():
             self._resolving = asyncio.get_running_loop().create_task(self._resolve())

@@ -24,7 +24,7 @@ from notification.outgoing import (
 
 SMTP_TIMEOUT_S = 20.0  # each step of the conversation
 SEND_DEADLINE_S = 45.0  # the whole of it; well within a sender's lease
-SMTP_AT_ONCE = 8  # conversations side by side
+SMTP_CONCURRENCY = 8  # conversations side by side
 
 
 def sender_domain(sender: str) -> str:

@@ -45,7 +45,7 @@ from notification.messages.rendering import Renderer
 from notification.messages.store import ClaimedMessage, EndedMessage
 from notification.outgoing import Channel, Outgoing, SendFailed, Undeliverable
 
-AT_ONCE = 8  # messages claimed together and sent side by side, where nobody says otherwise
+CONCURRENCY = 8  # messages claimed together and sent side by side, where nobody says otherwise
 ENDS_MAX = 128  # messages a statement that marks them
 LEASE_S = 120.0  # longer than the account's deadline and the channel's together
 ATTEMPTS_MAX = 12
@@ -85,7 +85,7 @@ class Sender:
         *,
         make_link: MakeLink,
         header_domain: str,
-        at_once: int = AT_ONCE,
+        at_once: int = CONCURRENCY,
     ) -> None:
         self._pool = pool
         self._channels = channels

@@ -19,9 +19,9 @@ from notification.webhooks.schedule import delay_s
 from notification.webhooks.signing import signed_headers
 from notification.webhooks.store import ClaimedDelivery
 
-AT_ONCE = 128  # requests under way in one process
-EACH_AT_ONCE = 8  # of them to one endpoint; one to an endpoint that fails
-OWNER_AT_ONCE = 32  # of them to the endpoints of one owner
+CONCURRENCY = 128  # requests under way in one process
+EACH_CONCURRENCY = 8  # of them to one endpoint; one to an endpoint that fails
+OWNER_CONCURRENCY = 32  # of them to the endpoints of one owner
 RESERVED = 32  # of them for owners who have nothing on its way: one each
 LEASE_S = 3 * (ATTEMPT_DEADLINE_S + BODY_DEADLINE_S)
 POLL_S = 0.5
@@ -90,17 +90,17 @@ class Dispatcher:
 
     async def _begin(self) -> int:
         """Starts what may be started now; how many."""
-        free = AT_ONCE - len(self._under_way)
+        free = CONCURRENCY - len(self._under_way)
         if free <= 0:
             return 0
         plenty = free > RESERVED
         claimed = await store.claim_deliveries(
             self._pool,
             limit=free - RESERVED if plenty else free,
-            each=EACH_AT_ONCE,
+            each=EACH_CONCURRENCY,
             busy={one.endpoint_id for one in self._under_way.values()},
             owners=[one.owner_id for one in self._under_way.values()],
-            owner_most=OWNER_AT_ONCE if plenty else 1,
+            owner_most=OWNER_CONCURRENCY if plenty else 1,
             lease_s=LEASE_S,
         )
         for delivery in claimed:

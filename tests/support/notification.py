@@ -34,7 +34,7 @@ from contracts.identity import (
 from notification.asgi import create_app
 from notification.composition import open_channels
 from notification.messages.rendering import Renderer
-from notification.messages.sending import AT_ONCE, Sender, accounts, links
+from notification.messages.sending import CONCURRENCY, Sender, accounts, links
 from notification.outgoing import Channel
 from tests.support.asgi import in_a_task_of_its_own
 from tests.support.orders import USER_ID
@@ -99,7 +99,7 @@ class Notification:
         await self.client.request("POST", EVENTS_PATH, msgspec.json.encode(EventBatch([*events])))
 
     def sender(
-        self, channels: dict[str, Channel] | None = None, *, at_once: int = AT_ONCE
+        self, channels: dict[str, Channel] | None = None, *, at_once: int = CONCURRENCY
     ) -> Sender:
         """A sender as workers.run makes it, with an account cache of its own."""
         return Sender(

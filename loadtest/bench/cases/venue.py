@@ -1,15 +1,16 @@
 """Sessions and buyers in bulk: straight through catalog's own use cases, a transaction at a time."""
 
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
-from catalog.domain.ownership import Viewer
 from catalog.organizing import create_session, create_show, publish_session
 from catalog.venues import create_venue
 from catalog.wire import AreaOfSeats, CreateSession, CreateShow, CreateVenue, RowOfSeats
+from chassis.auth.tokens import ADMIN, Principal
 from chassis.ids import uuid7
 from chassis.postgres.pool import open_pool, transaction
 from identity.administration import create_account, make_buyers
@@ -34,7 +35,7 @@ async def make_sales(
     database_url: str, count: int, *, seats: int, areas: int = 1, kind: str = "seated"
 ) -> list[Sale]:
     """`count` sessions of one show, each of `seats` seats in rows of ROW_SEATS, on sale since a minute."""
-    viewer = Viewer(uuid7(), is_admin=True)
+    viewer = Principal(uuid7(), uuid7(), frozenset({ADMIN}), time.time() + TOKEN_TTL_S)
     pool = await open_pool(database_url, "catalog", size=1)
     try:
         async with transaction(pool) as tx:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from notification import workers
 from notification.webhooks import store
-from notification.webhooks.dispatching import AT_ONCE
+from notification.webhooks.dispatching import CONCURRENCY
 from notification.webhooks.posting import RESPONSE_KEPT_MAX
 from tests.support.notification import names
 from tests.support.orders import event_of, order_cancelled
@@ -223,7 +223,7 @@ async def test_slow_endpoints_of_some_delay_nobody_elses_deliveries(
             await slow.got(20)
             for _ in range(3):  # whatever else they are given: all that they get before others come
                 await dispatcher._begin()
-            assert len(dispatcher._under_way) < AT_ONCE
+            assert len(dispatcher._under_way) < CONCURRENCY
             await service.subscribe(receiver.url, by=OTHER)
             await service.deliver(paid(service.catalog.session(OTHER)))
             await service.router.round()
