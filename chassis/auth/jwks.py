@@ -15,13 +15,13 @@ import asyncio
 import re
 import time
 from base64 import urlsafe_b64decode
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.cache import BoundedCache
 from chassis.observability import metrics
 from chassis.problems import Unavailable
 
@@ -51,7 +51,7 @@ class PublicKeys:
         self._began_at = float("-inf")
         self._failures = 0
         self._pause_ends_at = float("-inf")
-        self._unknown: OrderedDict[str, float] = OrderedDict()  # kid → until when
+        self._unknown: BoundedCache[str, float] = BoundedCache(UNKNOWN_KIDS_MAX)  # kid → until when
 
     async def find(self, kid: str) -> Ed25519PublicKey | None:
         """None: identity has no such key. Raises Unavailable when nobody can say."""
@@ -78,10 +78,7 @@ class PublicKeys:
             return self._keys[kid]
         if self._fetched_at == before:
             raise Unavailable()
-        self._unknown[kid] = time.monotonic() + UNKNOWN_KID_TTL_S
-        self._unknown.move_to_end(kid)
-        if len(self._unknown) > UNKNOWN_KIDS_MAX:
-            self._unknown.popitem(last=False)
+        self._unknown.put(kid, time.monotonic() + UNKNOWN_KID_TTL_S)
         return None
 
     def _begin(self) -> None:

@@ -8,7 +8,6 @@ verification costs what a whole cached request does.
 """
 
 import time
-from collections import OrderedDict
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chassis.auth.jwks import FetchJwks, PublicKeys, decoded
+from chassis.concurrency.cache import BoundedCache
 from chassis.problems import InvalidToken, TokenExpired
 
 ISSUER = "stampede-identity"
@@ -95,19 +95,17 @@ class Verifier:
 
     def __init__(self, fetch_jwks: FetchJwks) -> None:
         self._keys = PublicKeys(fetch_jwks)
-        self._verified: OrderedDict[str, Principal] = OrderedDict()
+        self._verified: BoundedCache[str, Principal] = BoundedCache(VERIFIED_MAX)
 
     async def verify(self, token: str) -> Principal:
         known = self._verified.get(token)
         if known is not None:
             if known.expires_at > time.time():
                 return known
-            del self._verified[token]
+            self._verified.drop(token)
             raise TokenExpired()
         principal = await self._read(token)
-        self._verified[token] = principal
-        if len(self._verified) > VERIFIED_MAX:
-            self._verified.popitem(last=False)
+        self._verified.put(token, principal)
         return principal
 
     async def _read(self, token: str) -> Principal:

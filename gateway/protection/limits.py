@@ -7,11 +7,11 @@ bucket and its window `w` the time to fill it; `r` requests are left and the buc
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import msgspec
 
+from chassis.concurrency.cache import BoundedCache
 from chassis.problems import RateLimited
 from chassis.settings import Settings
 
@@ -105,15 +105,12 @@ class Refused:
     """Who is over a limit and until when: a flood is refused without asking Redis each time."""
 
     def __init__(self) -> None:
-        self._until: OrderedDict[str, tuple[float, Standing]] = OrderedDict()
+        self._until: BoundedCache[str, tuple[float, Standing]] = BoundedCache(REFUSED_MAX)
 
     def remember(self, bucket: Bucket, standing: Standing) -> None:
         if standing.again_in_ms is None:
             return
-        self._until[bucket.key] = (time.monotonic() + standing.again_in_ms / 1000, standing)
-        self._until.move_to_end(bucket.key)
-        if len(self._until) > REFUSED_MAX:
-            self._until.popitem(last=False)
+        self._until.put(bucket.key, (time.monotonic() + standing.again_in_ms / 1000, standing))
 
     def standing(self, bucket: Bucket) -> Standing | None:
         """How it stands, when a request of it is refused already; None: ask."""
@@ -123,7 +120,7 @@ class Refused:
         until, then = entry
         left_ms = math.ceil((until - time.monotonic()) * 1000)
         if left_ms <= 0:
-            del self._until[bucket.key]
+            self._until.drop(bucket.key)
             return None
         passed_ms = (then.again_in_ms or 0) - left_ms
         return Standing(then.policy, 0, max(left_ms, then.full_in_ms - passed_ms), left_ms)
@@ -133,7 +130,7 @@ class LocalBuckets:
     """The same buckets in this process alone, for while Redis is away."""
 
     def __init__(self) -> None:
-        self._arrivals: OrderedDict[str, float] = OrderedDict()
+        self._arrivals: BoundedCache[str, float] = BoundedCache(LOCAL_BUCKETS_MAX)
 
     def take(self, bucket: Bucket, now_s: float) -> Standing:
         policy = bucket.policy
@@ -144,10 +141,7 @@ class LocalBuckets:
         if ahead_s > allowance_s + 1e-9:
             again_in_ms = max(1, math.ceil((ahead_s - allowance_s) * 1000))
             return Standing(policy, 0, math.ceil((arrival_s - now_s) * 1000), again_in_ms)
-        self._arrivals[bucket.key] = now_s + ahead_s
-        self._arrivals.move_to_end(bucket.key)
-        if len(self._arrivals) > LOCAL_BUCKETS_MAX:
-            self._arrivals.popitem(last=False)  # the one that has been quiet for longest
+        self._arrivals.put(bucket.key, now_s + ahead_s)  # that quiet for longest makes room
         left = int((allowance_s - ahead_s) / interval_s + 1e-9)
         return Standing(policy, left, math.ceil(ahead_s * 1000))
 
