@@ -12,5 +12,8 @@ Caller = NamedDependency[Principal]
 # `idempotency_key: IdempotencyKey = None`: as it was sent; chassis.http.idempotency checks it.
 IdempotencyKey = Annotated[
     str | None,
-    HeaderParameter(name="Idempotency-Key", description="Same key, same body: same answer."),
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="A retry with the same key and body gets the same answer.",
+    ),
 ]

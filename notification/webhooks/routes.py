@@ -1,4 +1,4 @@
-"""Webhook endpoints of organizers: made, changed, tested; their deliveries seen and sent again."""
+"""Webhook endpoints of organizers, and their deliveries."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -37,9 +37,11 @@ from notification.webhooks.wire import (
 PATH = "/api/v1/webhook-endpoints"
 ONE = PATH + "/{endpoint_id:uuid}"
 TAGS = ("Webhooks",)
-NO_STORE = {"Cache-Control": "no-store"}  # an answer may hold a secret
+NO_STORE = {"Cache-Control": "no-store"}  # an answer may contain a secret
 
-Status = Annotated[DeliveryStatus | None, QueryParameter(description="Only these.")]
+Status = Annotated[
+    DeliveryStatus | None, QueryParameter(description="Only deliveries with this status.")
+]
 
 
 def _documented(kind: Any, status: int = 200) -> dict[int, Any]:
@@ -69,13 +71,14 @@ async def create_webhook_endpoint(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """The answer has the secret that deliveries are signed with; it is not shown again."""
+    """The answer has the secret that signs deliveries; it is not shown again."""
     wanted = decode(CreateEndpoint, body)
     checks = _checks(request)
     checked = msgspec.structs.replace(wanted, url=await checks.url(wanted.url))
     if checked.show_id is not None:
         await checks.show(principal, checked.show_id)
     return await once_by_key(
+        request.app.state.pool,
         request,
         principal,
         key=idempotency_key,
@@ -100,7 +103,7 @@ async def list_webhook_endpoints(
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> Response[bytes]:
-    """Newest first; an admin's list has everybody's."""
+    """Newest first; for an admin, the endpoints of all users."""
     pool: Pool = request.app.state.pool
     return _answer(await reading.list_endpoints(pool, principal, page, page_size))
 
@@ -116,7 +119,7 @@ async def list_webhook_endpoints(
 async def get_webhook_endpoint(
     request: Request[Any, Any, Any], principal: Caller, endpoint_id: FromPath[UUID]
 ) -> Response[bytes]:
-    """Without its secret."""
+    """The answer does not include the secret."""
     pool: Pool = request.app.state.pool
     return _answer(await reading.get_endpoint(pool, principal, endpoint_id))
 
@@ -124,7 +127,7 @@ async def get_webhook_endpoint(
 @patch(
     ONE,
     operation_id="change_webhook_endpoint",
-    summary="Change a webhook endpoint, or switch it on or off",
+    summary="Change, activate or deactivate a webhook endpoint",
     tags=TAGS,
     opt=access(*ORGANIZERS, body=ChangeEndpoint),
     responses=_documented(Endpoint),
@@ -132,7 +135,7 @@ async def get_webhook_endpoint(
 async def change_webhook_endpoint(
     request: Request[Any, Any, Any], principal: Caller, endpoint_id: FromPath[UUID], body: RawBody
 ) -> Response[bytes]:
-    """Changes what is sent. What is switched off is told of nothing that happens meanwhile."""
+    """Changes only the given fields. An inactive endpoint does not get the events of that time later."""
     change = decode(ChangeEndpoint, body)
     if change.url is not UNSET:
         change = msgspec.structs.replace(change, url=await _checks(request).url(change.url))
@@ -143,7 +146,7 @@ async def change_webhook_endpoint(
 @delete(
     ONE,
     operation_id="delete_webhook_endpoint",
-    summary="End a subscription",
+    summary="Delete a webhook endpoint",
     tags=TAGS,
     status_code=204,
     opt=access(*ORGANIZERS),
@@ -151,7 +154,7 @@ async def change_webhook_endpoint(
 async def delete_webhook_endpoint(
     request: Request[Any, Any, Any], principal: Caller, endpoint_id: FromPath[UUID]
 ) -> None:
-    """Its deliveries go with it, also those that are still to be tried."""
+    """Also deletes its deliveries, including pending ones."""
     await endpoints.remove(request.app.state.pool, principal, endpoint_id)
 
 
@@ -171,9 +174,10 @@ async def rotate_webhook_secret(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Until the overlap is over, deliveries carry a signature by the old secret beside the new one's."""
+    """Until the overlap ends, deliveries have two signatures: by the old and by the new secret."""
     wanted = decode(RotateSecret, body) if body else RotateSecret()
     return await once_by_key(
+        request.app.state.pool,
         request,
         principal,
         key=idempotency_key,
@@ -200,9 +204,10 @@ async def send_test_webhook(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Sends `stampede.webhook.ping.v1`, signed and retried like everything else."""
+    """Sends `stampede.webhook.ping.v1`, signed and retried like every event."""
     nothing = decode(Nothing, body) if body else Nothing()
     return await once_by_key(
+        request.app.state.pool,
         request,
         principal,
         key=idempotency_key,
@@ -216,7 +221,7 @@ async def send_test_webhook(
 @get(
     ONE + "/deliveries",
     operation_id="list_webhook_deliveries",
-    summary="What was sent, and what came of it",
+    summary="Deliveries of a webhook endpoint",
     tags=TAGS,
     opt=access(*ORGANIZERS),
     responses=_documented(DeliveryList),
@@ -230,7 +235,7 @@ async def list_webhook_deliveries(
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> Response[bytes]:
-    """Newest first; those that ended are kept for two weeks."""
+    """Newest first; ended deliveries are kept for two weeks."""
     pool: Pool = request.app.state.pool
     return _answer(
         await reading.list_deliveries(
@@ -250,7 +255,7 @@ async def list_webhook_deliveries(
 async def get_webhook_delivery(
     request: Request[Any, Any, Any], principal: Caller, delivery_id: FromPath[UUID]
 ) -> Response[bytes]:
-    """With the body as it is sent, byte for byte."""
+    """With the exact body that is sent."""
     pool: Pool = request.app.state.pool
     return _answer(await reading.get_delivery(pool, principal, delivery_id))
 
@@ -258,7 +263,7 @@ async def get_webhook_delivery(
 @post(
     PATH + "/deliveries/{delivery_id:uuid}/resend",
     operation_id="resend_webhook_delivery",
-    summary="Send it again",
+    summary="Send a delivery again",
     tags=TAGS,
     status_code=202,
     opt=access(*ORGANIZERS, body=Nothing, problems=(*ONCE, EndpointInactive)),
@@ -271,9 +276,10 @@ async def resend_webhook_delivery(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """The same body under the same webhook-id, whatever became of it before."""
+    """Sends the same body with the same webhook-id, whatever the delivery's status."""
     nothing = decode(Nothing, body) if body else Nothing()
     return await once_by_key(
+        request.app.state.pool,
         request,
         principal,
         key=idempotency_key,
