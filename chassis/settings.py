@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from chassis.languages import HOME, LANGUAGES
+
 PREFIX = "STAMPEDE_"
-LANGUAGES = ("en", "zh")  # what people are written to in; the storefront and the mails speak both
 OURS_BETWEEN_PROCESSES = {"STAMPEDE_PARENT_FD"}  # set by the supervisor for its children
 
 Network = IPv4Network | IPv6Network
@@ -36,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8000
     workers: int = 2  # web processes
     public_url: str = ""  # how clients reach us; links in mails start with it
-    default_language: str = "en"  # of accounts whose browser or client names none that we speak
+    default_language: str = HOME  # of readers who chose none, and whose browser names none of ours
     demo: bool = True  # demo data, and /dev/mailbox
     log_format: str = "text"
     trusted_proxies: tuple[Network, ...] = ()
