@@ -23,7 +23,9 @@ class Moment(click.ParamType[datetime]):
                 raise ValueError
             return moment.astimezone(UTC)
         except (ValueError, OverflowError):
-            self.fail(f"{value} is no time with a zone, such as 2026-08-15T11:30:00Z.", param, ctx)
+            self.fail(
+                f"{value} is not a time with a zone, such as 2026-08-15T11:30:00Z.", param, ctx
+            )
 
 
 @stampede.command()

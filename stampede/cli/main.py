@@ -1,4 +1,4 @@
-"""The command line. Thin: each command finds its module, and every expected trouble is a sentence."""
+"""The command line. Each command calls its module, and every expected error is one sentence."""
 
 import sys
 from pathlib import Path
@@ -264,11 +264,11 @@ def trace(request_id: str, data_dir: Path | None) -> None:
 
 
 def main() -> None:
-    """The entry point: expected trouble is one sentence and exit code 1, never a traceback."""
+    """The entry point. An expected error is one sentence and exit code 1, never a traceback."""
     from chassis.postgres.migrations import MigrationError
     from runtime.embedded import EmbeddedError
     from runtime.starting import StartError
-    from stampede.cli import events as cli_events  # noqa: F401  their commands join ours
+    from stampede.cli import events as cli_events  # noqa: F401  registers their commands
 
     try:
         stampede()

@@ -1,4 +1,4 @@
-"""Commands that measure: crowds and the bench."""
+"""Commands that measure: load tests and the bench."""
 
 import sys
 from pathlib import Path

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
+from stampede.cli import main  # noqa: F401  registers the commands
 from stampede.cli.base import stampede
 
 Run = Callable[..., Result]
