@@ -52,8 +52,10 @@ run = Run()
 
 @events.init_command_line_parser.add_listener
 def _arguments(parser: Any) -> None:
-    parser.add_argument("--plan", type=str, default="", help="File that `loadtest prepare` wrote")
-    parser.add_argument("--results", type=str, default="", help="File for every single answer")
+    parser.add_argument(
+        "--plan", type=str, default="", help="File written by `stampede loadtest prepare`."
+    )
+    parser.add_argument("--results", type=str, default="", help="File to write every response to.")
 
 
 @events.init.add_listener

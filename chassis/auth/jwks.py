@@ -40,6 +40,8 @@ RETRY = Backoff(first_s=1.0, most_s=30.0)
 FetchJwks = Callable[[], Awaitable[bytes]]
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
+# Last characters whose unused bits are zero, by the length of the last group of four.
+_LAST = {2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
 
 
 class PublicKeys:
@@ -128,7 +130,9 @@ def _read(document: bytes) -> dict[str, Ed25519PublicKey]:
 
 
 def decoded(part: str) -> bytes:
-    """base64url without padding (RFC 7515, 2). Raises ValueError for anything else."""
-    if not _BASE64URL.fullmatch(part):
+    """base64url without padding (RFC 7515, 2), in its one form: unused bits are zero (RFC 4648, 3.5).
+    Raises ValueError for anything else."""
+    last = _LAST.get(len(part) % 4)
+    if not _BASE64URL.fullmatch(part) or (last is not None and part[-1] not in last):
         raise ValueError("not base64url")
     return urlsafe_b64decode(part + "=" * (-len(part) % 4))

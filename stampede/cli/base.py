@@ -25,7 +25,7 @@ def refuse(sentence: str) -> "click.ClickException":
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def stampede() -> None:
-    """Stampede, a ticketing platform for the on-sale."""
+    """Stampede, a ticketing platform for on-sales."""
 
 
 def load(**overrides: Any) -> Settings:
@@ -35,7 +35,7 @@ def load(**overrides: Any) -> Settings:
 
 
 data_dir_option = click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where data and logs live."
+    "--data-dir", type=click.Path(path_type=Path), help="Folder for data and logs."
 )
 
 
