@@ -37,7 +37,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8000
     workers: int = 2  # web processes
     public_url: str = ""  # where clients reach the gateway; the beginning of links in mails
-    default_language: str = HOME  # of readers who chose none, and whose client asks for none of ours
+    default_language: str = (
+        HOME  # of readers who chose none, and whose client asks for none of ours
+    )
     demo: bool = True  # demo data, and /dev/mailbox
     log_format: str = "text"
     trusted_proxies: tuple[Network, ...] = ()
