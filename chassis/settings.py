@@ -38,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 2  # web processes
     public_url: str = ""  # where clients reach the gateway; the beginning of links in mails
     default_language: str = (
-        HOME  # of readers who chose none, and whose client asks for none of ours
+        HOME  # of readers who chose none, and whose browser asks for none of LANGUAGES
     )
     demo: bool = True  # demo data, and /dev/mailbox
     log_format: str = "text"
