@@ -37,9 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8000
     workers: int = 2  # web processes
     public_url: str = ""  # where clients reach the gateway; the beginning of links in mails
-    default_language: str = (
-        HOME  # of readers who chose none, and whose browser asks for none of LANGUAGES
-    )
+    default_language: str = HOME  # where neither a reader nor their browser names one of ours
     demo: bool = True  # demo data, and /dev/mailbox
     log_format: str = "text"
     trusted_proxies: tuple[Network, ...] = ()
