@@ -34,8 +34,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     tallies: dict[UUID, int]
 
 
-class Fate(Enum):
-    """What became of a hold's order."""
+class OrderState(Enum):
+    """What became of the order that a hold was taken for."""
 
     NO_SUCH_ORDER = "no_such_order"  # the process died between Redis and PostgreSQL: release
     ALIVE = "alive"  # put back at its deadline
@@ -43,8 +43,8 @@ class Fate(Enum):
     PAID = "paid"  # drop the entry, the seats are sold
 
 
-class HoldFate(msgspec.Struct, frozen=True):
-    fate: Fate
+class HoldState(msgspec.Struct, frozen=True):
+    order: OrderState
     expires_in_ms: int = 0  # of an ALIVE order
 
 
@@ -59,7 +59,9 @@ class ClaimSource(Protocol):
         """Raises NotFound when there is no such published session."""
         ...
 
-    async def fates(self, session_id: UUID, order_ids: Sequence[UUID]) -> dict[UUID, HoldFate]:
+    async def order_states(
+        self, session_id: UUID, order_ids: Sequence[UUID]
+    ) -> dict[UUID, HoldState]:
         """Every order asked is answered; those past their deadline are cancelled by the asking."""
         ...
 
