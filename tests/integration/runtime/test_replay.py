@@ -21,7 +21,7 @@ from chassis.settings import Settings
 from contracts.booking import ORDER_CREATED, SEATS_HELD, OrderCreated
 from runtime.operations.replaying import ReplayError, replay
 from stampede.cli import events as cli_events
-from stampede.cli.base import stampede
+from stampede.cli.main import stampede
 from tests.support.catalog import Catalog, catalog_tables, running_catalog, seats_changed
 from tests.support.events import put_out, subscriber
 
