@@ -1,4 +1,4 @@
-"""Booking's objects, built by hand once a process: the same for the app and for the workers."""
+"""Builds booking's objects once a process; the app and the workers use the same."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -45,7 +45,7 @@ SCHEMA = "booking"
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
-    """What routes and workers call."""
+    """The objects that routes and workers call."""
 
     pool: Pool
     clock: DatabaseClock
@@ -74,7 +74,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
-    """Booking over open pools, its signing keys made, its clock set."""
+    """Booking with open pools, signing keys and a clock that is set."""
     settings = wiring.settings
     async with AsyncExitStack() as stack:
         pool = await open_pool(wiring.database_url, SCHEMA, size=settings.database_pool_size)

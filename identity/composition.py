@@ -24,7 +24,7 @@ SCHEMA = "identity"
 
 
 class UseCases(msgspec.Struct, frozen=True, kw_only=True):
-    """What the routes call."""
+    """The objects that the routes call."""
 
     pool: Pool
     store: Store
@@ -34,12 +34,12 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
     profiles: Profiles
     passwords: Passwords
     devices: Devices
-    language: Locale  # of who names none that we speak
+    language: Locale  # for clients that ask for no language of ours
 
 
 @asynccontextmanager
 async def opened(wiring: Wiring, passwords: HashingPool | None = None) -> AsyncIterator[UseCases]:
-    """The use cases over an open pool. `passwords`: another hashing pool than this process's share."""
+    """The use cases over an open pool. `passwords`: a hashing pool to use instead of the default one."""
     settings, store = wiring.settings, Store()
     pool = await open_pool(wiring.database_url, SCHEMA, size=settings.database_pool_size)
     hashing = passwords or HashingPool(threads=threads_for(settings.workers))

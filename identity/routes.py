@@ -1,4 +1,4 @@
-"""Identity's routes: /api/v1/auth, the key set, and what other services ask."""
+"""Identity's routes: /api/v1/auth, the key set, and what other services call."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -57,7 +57,8 @@ from identity.wire import (
     TokenPair,
 )
 
-NO_STORE = {"Cache-Control": "no-store"}  # RFC 6749, 5.1; and nobody else's cache holds a profile
+# RFC 6749, 5.1; and a shared cache must not keep a profile
+NO_STORE = {"Cache-Control": "no-store"}
 Asker = NamedDependency[Principal]
 Served = NamedDependency[UseCases]
 Asked = Request[None, None, State]
@@ -77,7 +78,7 @@ class AuthController(Controller):
     @post(
         "/register",
         operation_id="register",
-        summary="Make an account and log in",
+        summary="Create an account and log in",
         status_code=201,
         opt=access(
             PUBLIC,
@@ -106,7 +107,7 @@ class AuthController(Controller):
     @post(
         "/login",
         operation_id="log_in",
-        summary="Log in with e-mail address and password",
+        summary="Log in with an e-mail address and a password",
         status_code=200,
         opt=access(PUBLIC, TOKEN_IGNORED, problems=(InvalidCredentials,), body=LogIn),
     )
@@ -117,7 +118,7 @@ class AuthController(Controller):
     @post(
         "/refresh",
         operation_id="refresh_login",
-        summary="A new pair of tokens for a refresh token; each works once",
+        summary="Exchange a refresh token, which works once, for a new pair of tokens",
         status_code=200,
         opt=access(
             PUBLIC, TOKEN_IGNORED, problems=(InvalidRefreshToken, RefreshTokenReused), body=Refresh
@@ -130,7 +131,7 @@ class AuthController(Controller):
     @post(
         "/logout",
         operation_id="log_out",
-        summary="End this login: its tokens stop working everywhere",
+        summary="End this login; its tokens stop working everywhere",
         status_code=204,
         opt=access(LOGGED_IN),
     )
@@ -142,8 +143,8 @@ class AuthController(Controller):
     @post(
         "/password/forgot",
         operation_id="ask_for_password_link",
-        summary="Have a link to reset the password mailed",
-        description="202 whoever asks: whether there is such an account is told by mail only.",
+        summary="Request a mail with a link to reset the password",
+        description="Always 202: only the mail shows if there is such an account.",
         status_code=202,
         opt=access(PUBLIC, TOKEN_IGNORED, body=ForgotPassword),
     )
@@ -154,7 +155,7 @@ class AuthController(Controller):
     @post(
         "/password/reset",
         operation_id="reset_password",
-        summary="Set a new password with a mailed link and log in",
+        summary="Set a new password with a mailed link, and log in",
         description="A link works once. Every other login of the account ends.",
         status_code=200,
         opt=access(PUBLIC, TOKEN_IGNORED, problems=(LinkExpired,), body=ResetPassword),
@@ -170,7 +171,7 @@ class AuthController(Controller):
         "/password/change",
         operation_id="change_password",
         summary="Change your password",
-        description="This login goes on; every other login of yours ends.",
+        description="This login stays; all your other logins end.",
         status_code=204,
         opt=access(LOGGED_IN, problems=(InvalidCredentials,), body=ChangePassword),
     )
@@ -213,7 +214,7 @@ class KeysController(Controller):
     @get(
         JWKS_PATH,
         operation_id="read_jwks",
-        summary="The public keys that access tokens are verified with",
+        summary="The public keys that verify access tokens",
         opt=access(PUBLIC, TOKEN_IGNORED),
     )
     async def read_jwks(self, use_cases: Served) -> Response[Jwks]:
@@ -260,14 +261,14 @@ def _logged_in(
 
 
 def _revoked(ended: Sequence[EndedLogin]) -> dict[str, str]:
-    """The internal header that has the gateway refuse their access tokens from now on."""
+    """The internal header that makes the gateway refuse the access tokens of these logins."""
     live = [str(one.login_id) for one in ended if one.live]
     named = ALL_REVOKED if len(live) > REVOKED_NAMED_MAX else ",".join(live)
     return {REVOKED_LOGIN_HEADER.decode(): named} if named else {}
 
 
 def _profile(account: Account) -> Profile:
-    """By name, so that nothing that Account gains is shown unasked."""
+    """Field by field, so that a new field of Account is not published by accident."""
     return Profile(
         user_id=account.user_id,
         email=account.email,

@@ -9,7 +9,7 @@
 `created`: committed, the provider perhaps not asked yet. `processing`: the provider will answer
 later, or did not answer in time. `refund_due`: the money was taken and cannot buy the seats any more.
 A failed payment may still turn out to have been taken: the provider's word, however late, counts.
-`succeeded` stays: what an approved refund gives back stands in `refunds` (docs/adr/0018).
+`succeeded` stays: what an approved refund gives back stands in `refunds` (docs/adr/0046).
 """
 
 from enum import StrEnum

@@ -5,7 +5,7 @@
       ├───transfer, refund───▶ void ◀┘ call off
 
 `correct`: a scan without a network is told later and was made earlier. `refund`: only while nobody has been
-in with it. `call off`: its session is cancelled, so who is inside is paid back as well (docs/adr/0018).
+in with it. `call off`: its session is cancelled, so who is inside is paid back as well (docs/adr/0047).
 `void` is the end: who a ticket is passed on to has a new one.
 """
 

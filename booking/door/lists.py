@@ -1,5 +1,4 @@
-"""What the people at a door look at: what is on, how many are in, and the signed list for a device
-without network."""
+"""Lists for door staff: their sessions, counts of entries, and the signed list for offline devices."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -37,15 +36,15 @@ from contracts.catalog import AreaTerms, SessionTerms
 LIST_PAGE_TICKETS = 2_000  # about 300 KB, 20 ms of a core
 LIST_TYPE = "stampede-check-in-list+json"
 GATES_MAX = 100
-COUNTS_TTL_S = 1.0  # every scanner shows them, and a full session costs a second of nobody's time
+COUNTS_TTL_S = 1.0  # every scanner shows them; counting a full session is costly
 COUNTED_SESSIONS_MAX = 128
 SEAT_ID_MAX = 2**31 - 1
-SESSIONS_SHOWN_MAX = 100  # open doors first: more than one house opens in an evening
-ASSIGNED_SESSIONS_MAX = 1_000  # of one person, the newest
+SESSIONS_SHOWN_MAX = 100  # more than one house opens in an evening; open doors come first
+ASSIGNED_SESSIONS_MAX = 1_000  # a person; the newest
 OTHER_SESSIONS_MAX = 200  # in a device's list, 60 KB
-OTHERS_BACK = timedelta(days=2)  # yesterday's ticket is a usual one to come with
+OTHERS_BACK = timedelta(days=2)  # people often bring yesterday's ticket
 SESSIONS_SOUGHT_MAX = (
-    2_000  # of all that have sold, for those others: 25 µs of PostgreSQL each, once a list
+    2_000  # sessions with sales searched for the others: 25 µs of PostgreSQL each, once a list
 )
 
 
@@ -77,8 +76,8 @@ class DoorLists:
         )
 
     async def sessions(self, principal: Principal) -> DoorSessions:
-        """What this person may scan for, of what has sold and whose door has not closed: open doors
-        first, by their start, then what is to come."""
+        """The sessions this person may scan for: those with sold tickets and a door that has not closed.
+        Ordered by start, so open doors come first."""
         async with connection(self._pool) as db:
             back = self._hours.closes_after
             if ADMIN in principal.roles or await store.is_house_staff(db, principal.user_id):
@@ -123,7 +122,7 @@ class DoorLists:
     async def signed_list(
         self, principal: Principal, session_id: UUID, *, cursor: str | None
     ) -> SignedDocument:
-        """A page of what opens this door now. Void tickets are not in it."""
+        """A page of the session's tickets that are not void."""
         after = _read_cursor(cursor)
         terms = await self._allowed(principal, session_id)
         async with connection(self._pool) as db:
@@ -165,7 +164,7 @@ class DoorLists:
         ]
 
     async def _allowed(self, principal: Principal, session_id: UUID) -> SessionTerms:
-        """Raises NotFound for what is not the organizer's, NotAssigned for staff of other doors."""
+        """Raises NotFound to other organizers and for drafts, NotAssigned to staff of other doors."""
         terms = await self._sessions.terms(session_id)
         if ADMIN in principal.roles or terms.organizer_id == principal.user_id:
             return terms
@@ -227,9 +226,9 @@ def _listed(ticket: store.Admissible) -> ListedTicket:
 
 
 def _read_cursor(cursor: str | None) -> int:
-    """A cursor is the last seat of the page before."""
+    """A cursor is the last seat of the previous page."""
     if cursor is None:
         return 0
     if not cursor.isascii() or not cursor.isdigit() or not len(cursor) <= 10:
-        raise ValidationFailed(errors=[FieldError("cursor", "is none that this list gave out")])
+        raise ValidationFailed(errors=[FieldError("cursor", "is not a cursor of this list")])
     return min(int(cursor), SEAT_ID_MAX)

@@ -1,10 +1,10 @@
-"""The door: a ticket lets one person in, once, whoever scans it where.
+"""Online scans: a ticket lets one person in, once.
 
     valid ──scan──▶ checked_in          void lets nobody in
 
-PostgreSQL persists the step as compare-and-set (`WHERE status = 'valid'`); of two gates one gets in.
-It does so at its own door only: that of the session that the scan names; where it names none, while
-the session's door is open (booking.domain.door). Scans without a network: booking.door.offline.
+PostgreSQL persists the step as compare-and-set (`WHERE status = 'valid'`): if two gates scan one ticket,
+only one lets somebody in. A ticket is valid only at its own session's door. The scan names the session; if
+it names none, the door must be open now (booking.domain.door). Offline scans: booking.door.offline.
 """
 
 import asyncio
@@ -37,13 +37,13 @@ from chassis.observability import logs
 from chassis.postgres.pool import Pool, connection, transaction
 from chassis.problems import IdempotencyKeyReused, Problem
 
-HOLDER_PATIENCE_S = 0.5  # nobody waits at a door for a name
+HOLDER_PATIENCE_S = 0.5  # a missing name must not delay the queue
 
 log = logs.get("booking")
 
 
 class Door:
-    """Scans of whoever has a network."""
+    """Checks tickets in, online."""
 
     def __init__(
         self, pool: Pool, *, codes: TicketCodes, buyers: KnownAccounts, hours: DoorHours
@@ -56,7 +56,7 @@ class Door:
     async def check_in(
         self, principal: Principal, wanted: CheckIn, key: str | None
     ) -> tuple[CheckedIn, bool]:
-        """Lets one person in; the second value is whether this key was answered before.
+        """Lets one person in. The second value is True if this is the replay of an earlier answer.
 
         Raises InvalidTicketCode, NotAssigned, WrongSession, AlreadyCheckedIn or TicketVoid.
         """
@@ -82,7 +82,7 @@ class Door:
                 )
                 await tell_entries(tx, [entered])
         if checked_in_at is None:
-            return await self._second_look(principal, ticket, wanted, key)
+            return await self._explain_refusal(principal, ticket, wanted, key)
         log.info(
             "ticket_checked_in",
             ticket=ticket.ticket_id,
@@ -92,7 +92,7 @@ class Door:
         return await self._answer(ticket, entered), False
 
     async def _presented(self, principal: Principal, wanted: CheckIn) -> TicketAtDoor:
-        """The ticket that this code is of, at a door where the principal stands."""
+        """The ticket of this code, if the principal may scan it for this session."""
         ticket_id = ticket_of(self._codes, wanted.code)
         if ticket_id is None:
             log.warning("forged_ticket_refused", user=principal.user_id)
@@ -107,7 +107,7 @@ class Door:
             raise NotAssigned()
         if door != ticket.session_id:
             raise self._wrong_session(principal, ticket)
-        if ticket.code != wanted.code.strip():  # signed by us, and another has been issued since
+        if ticket.code != wanted.code.strip():  # genuine, but replaced by a newer code
             raise TicketVoid(ticket_id=ticket.ticket_id, reason="replaced")
         return ticket
 
@@ -134,10 +134,10 @@ class Door:
             raise IdempotencyKeyReused()
         return await self._answer(ticket, scan)
 
-    async def _second_look(
+    async def _explain_refusal(
         self, principal: Principal, ticket: TicketAtDoor, wanted: CheckIn, key: str | None
     ) -> tuple[CheckedIn, bool]:
-        """The ticket let nobody in now: the same request was quicker, or it is refused."""
+        """The ticket was not valid any more. The answer if this request was a retry; else raises why."""
         if key is not None and (replayed := await self._replayed(principal, ticket, wanted, key)):
             return replayed, True
         async with connection(self._pool) as db:
@@ -175,7 +175,7 @@ class Door:
         )
 
     async def _holder(self, user_id: UUID) -> str | None:
-        """Outside any transaction, and for a moment only: the person is in already."""
+        """The holder's name, or None after a short wait: the person has already entered."""
         try:
             async with asyncio.timeout(HOLDER_PATIENCE_S):
                 account = await self._buyers.find(user_id)

@@ -1,4 +1,4 @@
-"""Tickets: who may see one, its QR code as a picture, itself as a page and as a calendar entry."""
+"""Showing tickets to those who may see them: as JSON, QR picture, PDF page and calendar entry."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,16 +24,16 @@ from chassis.http.pagination import offset
 from chassis.postgres.pool import Pool, connection
 from chassis.problems import NotFound, Unauthenticated
 
-PICTURES_MAX = 512  # remembered; an SVG is about 20 KB, a PNG 2 KB
-PICTURES_WAITING_MAX = 128  # two seconds of work: whoever waits for longer has gone
-PICTURES_EACH_MAX = 24  # the tickets of the largest order, all on one page
-PAGES_MAX = 64  # remembered; a page is about 20 KB
+PICTURES_MAX = 512  # cached; an SVG is about 20 KB, a PNG 2 KB
+PICTURES_WAITING_MAX = 128  # two seconds of work; clients do not wait longer
+PICTURES_EACH_MAX = 24  # one page of the storefront shows all tickets of the largest order
+PAGES_MAX = 64  # cached; a page is about 20 KB
 PAGES_WAITING_MAX = 24  # two seconds of work
 PAGES_EACH_MAX = 6
 
 
 class Lanes(msgspec.Struct, frozen=True):
-    """Where tickets are drawn."""
+    """Two lanes that draw tickets: QR pictures and PDF pages."""
 
     pictures: Lane[Symbol]
     pages: Lane[Print]
@@ -68,7 +68,7 @@ async def open_lanes() -> AsyncIterator[Lanes]:
 
 
 class Tickets:
-    """Reads tickets for their owners and for who holds the mailed link."""
+    """Shows tickets to their owners, and to anybody with the mailed link."""
 
     def __init__(self, pool: Pool, codes: TicketCodes, lanes: Lanes) -> None:
         self._pool = pool
@@ -76,13 +76,13 @@ class Tickets:
         self._lanes = lanes
 
     async def get(self, ticket_id: UUID, user_id: UUID) -> TicketAnswer:
-        """Raises NotFound unless it is the user's own."""
+        """Raises NotFound if the ticket is not the user's own."""
         return self._answer(await self._own(ticket_id, user_id))
 
     async def of_user(
         self, user_id: UUID, *, status: str | None, page: int, page_size: int
     ) -> TicketPage:
-        """Newest first, whether bought or given by somebody."""
+        """Newest first: bought and received tickets."""
         async with connection(self._pool) as db:
             found, total = await list_tickets(
                 db, user_id, status=status, limit=page_size, offset=offset(page, page_size)
@@ -120,14 +120,14 @@ class Tickets:
     async def picture(
         self, ticket_id: UUID, kind: Format, *, link: str | None, user_id: UUID | None
     ) -> bytes:
-        """The QR code; who may see it: see `_shown`. Raises Overloaded when too many are drawn."""
+        """The QR code; `_shown` checks access. Raises Overloaded if too many wait to be drawn."""
         ticket = await self._shown(ticket_id, link=link, user_id=user_id)
         return await self._lanes.pictures.get(ticket.user_id, Symbol(ticket.code, kind))
 
     async def page(
         self, ticket_id: UUID, *, link: str | None, user_id: UUID | None
     ) -> tuple[str, bytes]:
-        """A file name and the PDF. Raises Overloaded when too many are drawn."""
+        """A file name and the PDF. Raises Overloaded if too many wait to be drawn."""
         ticket = await self._shown(ticket_id, link=link, user_id=user_id)
         wanted = Print(
             ticket_id=str(ticket.ticket_id),
@@ -148,7 +148,7 @@ class Tickets:
     async def calendar(
         self, ticket_id: UUID, *, link: str | None, user_id: UUID | None
     ) -> tuple[str, bytes]:
-        """A file name and the calendar with the ticket's session in it."""
+        """A file name and a calendar with the ticket's session."""
         ticket = await self._shown(ticket_id, link=link, user_id=user_id)
         entry = Entry(
             uid=f"ticket-{ticket.ticket_id}@stampede",
@@ -164,7 +164,7 @@ class Tickets:
         return f"ticket-{ticket.order_no}-{ticket.seat_id}.ics", calendar_of(entry)
 
     async def _shown(self, ticket_id: UUID, *, link: str | None, user_id: UUID | None) -> Ticket:
-        """A good link opens it for anybody; else the ticket must be the user's own."""
+        """Checks access: with a valid link anybody may see the ticket, else only its owner."""
         if link is None or not self._codes.opens(ticket_id, link):
             if user_id is None:
                 raise Unauthenticated()
