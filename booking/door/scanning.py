@@ -18,6 +18,7 @@ from booking.domain.problems import (
     NotAssigned,
     TicketVoid,
 )
+from booking.domain.ticket import TicketStatus
 from booking.door import store
 from booking.door.entries import open_to, tell_entries, ticket_of
 from booking.door.store import Entered, KeyedScan, TicketAtDoor
@@ -151,7 +152,7 @@ class Door:
             now = (await store.tickets_at_door(db, [ticket.ticket_id]))[ticket.ticket_id]
             await store.note_refused_scan(db, now, user_id=principal.user_id, gate=wanted.gate)
         extra = {"ticket_id": now.ticket_id, "seat": seat_at_door(now, language)}
-        if now.status == "checked_in":
+        if now.status == TicketStatus.CHECKED_IN:
             log.info("second_scan_refused", ticket=now.ticket_id, user=principal.user_id)
             raise AlreadyCheckedIn(
                 **problem_extra(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from booking.domain.ticket import TicketStatus
 from booking.tickets import store
 from booking.tickets.codes import TicketCodes
 from booking.tickets.printing.calendar import Entry, calendar_of
@@ -144,7 +145,7 @@ class Tickets:
             row=ticket.row,
             number=ticket.number,
             code=ticket.code,
-            void=ticket.status == "void",
+            void=ticket.status == TicketStatus.VOID,
         )
         page = await self._lanes.pages.get(ticket.user_id, wanted)
         return f"ticket-{ticket.order_no}-{ticket.seat_id}.pdf", page
@@ -165,7 +166,7 @@ class Tickets:
             order_no=ticket.order_no,
             seats=[seat_line(ticket.area, ticket.row, ticket.number, language)],
             url=self._codes.order_url(ticket.order_id),
-            cancelled=ticket.status == "void",
+            cancelled=ticket.status == TicketStatus.VOID,
         )
         return f"ticket-{ticket.order_no}-{ticket.seat_id}.ics", calendar_of(entry)
 
