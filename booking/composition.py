@@ -32,6 +32,7 @@ from booking.seats.holds import LUA, SeatHolds
 from booking.seats.store import Expire, PostgresClaims, database_now
 from booking.tickets.codes import TicketCodes, make_keys
 from booking.tickets.issuing import TicketIssuing
+from booking.tickets.readers import Readers
 from booking.tickets.showing import Tickets, open_lanes
 from booking.tickets.store import load_signing_keys
 from booking.tickets.transfers import Transfers
@@ -54,6 +55,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     placing: OrderPlacing
     payments: Payments
     tickets: Tickets
+    readers: Readers
     issuing: TicketIssuing
     transfers: Transfers
     promo_codes: PromoCodes
@@ -95,6 +97,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
         issuing = TicketIssuing(codes)
         outcomes = BatchedOutcomes(pool, tickets=issuing, holds=holds)
         buyers = KnownAccounts(identity)
+        readers = Readers(buyers, settings.default_language)
         hours = DoorHours(
             opens_before=timedelta(seconds=settings.door_opens_before_s),
             closes_after=timedelta(seconds=settings.door_closes_after_s),
@@ -118,17 +121,14 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 redeeming=PlaceWithPromoCode(pool, hold_ttl_s=settings.hold_ttl_s),
             ),
             payments=Payments(pool, provider=provider, tickets=issuing, outcomes=outcomes),
-            tickets=Tickets(pool, codes, lanes),
+            tickets=Tickets(pool, codes, lanes, readers),
+            readers=readers,
             issuing=issuing,
             transfers=Transfers(pool, tickets=issuing, buyers=buyers),
             promo_codes=PromoCodes(pool, catalog),
             guesses=guesses,
             blocking=Blocking(pool, sessions=sessions, holds=holds),
-            webhooks=Webhooks(
-                pool,
-                providers={provider.name: provider},
-                outcomes=outcomes,
-            ),
+            webhooks=Webhooks(pool, providers={provider.name: provider}, outcomes=outcomes),
             refunds=Refunds(pool, sessions=sessions, holds=holds),
             refund_sending=RefundSending(pool, provider=provider),
             session_cancelling=SessionCancelling(

@@ -12,7 +12,7 @@ from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
 from identity.attempts import Attempts
 from identity.devices import Devices
 from identity.domain.passwords import acceptable_password
-from identity.domain.people import Locale, clean_name, normalise_email
+from identity.domain.people import clean_name, normalise_email
 from identity.hashing import HashingPool
 from identity.issuing import Issuer, LoggedIn
 from identity.problems import EmailTaken
@@ -39,7 +39,7 @@ class Registrant(msgspec.Struct, frozen=True):
     address: str
     key: str | None
     cookie: str | None
-    locale: Locale
+    locale: str
 
     @property
     def hash(self) -> bytes:

@@ -14,6 +14,8 @@ from chassis.http.addresses import counted_as
 from chassis.http.bodies import decode
 from chassis.http.idempotency import ONCE, check_key
 from chassis.http.parameters import Caller
+from chassis.http.readers import reader_of
+from chassis.languages import Reader
 from chassis.postgres.pool import connection
 from contracts.identity import (
     ALL_REVOKED,
@@ -30,7 +32,6 @@ from contracts.identity import (
     RevokedLogins,
 )
 from identity.composition import UseCases
-from identity.domain.people import preferred_locale
 from identity.issuing import LoggedIn
 from identity.keys import JWKS_MAX_AGE_S, Jwks
 from identity.passwords import LINK_TTL_S
@@ -97,7 +98,7 @@ class AuthController(Controller):
             address=counted_as(request.headers) or "",
             key=check_key(idempotency_key),
             cookie=_cookie(request, use_cases),
-            locale=preferred_locale(request.headers.get("accept-language"), use_cases.language),
+            locale=reader_of(request).language(use_cases.default_language),
         )
         registered = await use_cases.registrations.register(decode(Register, body), caller)
         replayed = {"Idempotency-Replayed": "true"} if registered.replayed else {}
@@ -191,7 +192,7 @@ class AuthController(Controller):
     @get("/me", operation_id="read_profile", summary="Your profile", opt=access(LOGGED_IN))
     async def read_profile(self, principal: Caller, use_cases: Served) -> Response[Profile]:
         account = await use_cases.profiles.read_own(principal.user_id, principal.login_id)
-        return Response(_profile(account), headers=NO_STORE)
+        return Response(_profile(account, use_cases), headers=NO_STORE)
 
     @patch(
         "/me",
@@ -205,7 +206,7 @@ class AuthController(Controller):
         account = await use_cases.profiles.change_own(
             principal.user_id, principal.login_id, decode(ChangeProfile, body)
         )
-        return Response(_profile(account), headers=NO_STORE)
+        return Response(_profile(account, use_cases), headers=NO_STORE)
 
 
 class KeysController(Controller):
@@ -268,14 +269,15 @@ def _revoked(ended: Sequence[EndedLogin]) -> dict[str, str]:
     return {REVOKED_LOGIN_HEADER.decode(): named} if named else {}
 
 
-def _profile(account: Account) -> Profile:
-    """Field by field, so that a new field of Account is not published by accident."""
+def _profile(account: Account, use_cases: UseCases) -> Profile:
+    """Field by field, so that a new field of Account is not published by accident. A locale whose
+    language is no longer supported is shown as the default, which its mails use, too."""
     return Profile(
         user_id=account.user_id,
         email=account.email,
         full_name=account.full_name,
         phone=account.phone,
-        locale="en" if account.locale == "en" else "zh",
+        locale=Reader(chosen=(account.locale,)).language(use_cases.default_language),
         roles=account.roles,
     )
 

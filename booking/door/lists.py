@@ -96,9 +96,9 @@ class DoorLists:
         )
 
     async def counts(
-        self, principal: Principal, session_id: UUID, *, page: int, page_size: int
+        self, principal: Principal, session_id: UUID, *, page: int, page_size: int, language: str
     ) -> DoorCounts:
-        """At most a second old; the scans as they are."""
+        """At most a second old; the scans as they are, their seats in `language`."""
         terms = await self._allowed(principal, session_id)
         entries = await self._entries.get(session_id)
         async with connection(self._pool) as db:
@@ -112,7 +112,7 @@ class DoorLists:
             checked_in=sum(area.checked_in for area in areas),
             areas=areas,
             gates=[GateCount(gate=each.gate, checked_in=each.checked_in) for each in entries.gates],
-            check_ins=[_scan_answer(scan) for scan in scans],
+            check_ins=[_scan_answer(scan, language) for scan in scans],
             page=page,
             page_size=page_size,
             total=entries.scans,
@@ -197,11 +197,11 @@ def _area_count(area: AreaTerms, entries: store.AreaEntries) -> AreaCount:
     )
 
 
-def _scan_answer(scan: store.Scan) -> ScanAnswer:
+def _scan_answer(scan: store.Scan, language: str) -> ScanAnswer:
     return ScanAnswer(
         check_in_id=scan.check_in_id,
         ticket_id=scan.ticket_id,
-        seat=seat_at_door(scan),
+        seat=seat_at_door(scan, language),
         gate=scan.gate,
         device=scan.device,
         offline=scan.offline,

@@ -11,9 +11,8 @@ from uuid import UUID
 
 import msgspec
 
-from booking.domain import payment as payments
-from booking.domain.order import IllegalTransition, OrderStatus, OrderStep, advance
-from booking.domain.payment import PaymentState, PaymentStep
+from booking.domain.order import ORDERS, OrderStatus, OrderStep
+from booking.domain.payment import PAYMENTS, PaymentState, PaymentStep
 from booking.domain.problems import PaymentMismatch, TicketLimitReached
 from booking.events.history import history_entry, seats_changed
 from booking.events.store import tell
@@ -76,15 +75,13 @@ async def apply_outcome(
     if payment is None:
         raise NotFound()
     refuse_mismatch(payment_id, verdict, payment.amount, payment.currency)
-    step = STEPS[verdict.state]
-    try:
-        to_state = payments.advance(payment.state, step)
-    except IllegalTransition:  # said before, in this order or another
+    if changes_nothing(payment.state, verdict):  # said before, in this order or another
         return _settled(payment, payment.state, news=False)
+    step = STEPS[verdict.state]
     if step is PaymentStep.SUCCEED:
         return await _take_money(tx, tickets, payment)
     reason = verdict.reason if step is PaymentStep.FAIL else None
-    await _move(tx, payment, to_state, reason)
+    to_state = await _move(tx, payment, step, reason)
     if step is PaymentStep.FAIL:
         await _tell_failure(tx, payment, reason or "declined")
     return _settled(payment, to_state, news=True, reason=reason)
@@ -99,7 +96,7 @@ def refuse_mismatch(payment_id: UUID, verdict: ChargeResult, amount: int, curren
 
 def changes_nothing(state: PaymentState, verdict: ChargeResult) -> bool:
     """True if this result can never change a payment in `state`. Transitions only go forward."""
-    return (state, STEPS[verdict.state]) not in payments.TRANSITIONS
+    return not PAYMENTS.allows(state, STEPS[verdict.state])
 
 
 async def sync_redis_after_payment(holds: SeatHolds, settled: Settled) -> None:
@@ -150,14 +147,14 @@ async def _sell(tx: Connection, tickets: TicketIssuing, payment: LockedPayment) 
     """Raises SeatsRefused or TicketLimitReached, with what it has done so far to be undone."""
     seats = [item.seat_id for item in payment.items]
     late = payment.status is OrderStatus.CANCELLED
-    assert advance(payment.status, OrderStep.PAY_LATE if late else OrderStep.PAY)
+    paid = ORDERS.advance(payment.status, OrderStep.PAY_LATE if late else OrderStep.PAY)
     sold = await store.take_seats(tx, payment.order_id, payment.session_id)
-    if sold != len(seats) or not await store.mark_paid(tx, payment.order_id, was=payment.status):
+    if sold != len(seats) or not await store.mark_paid(tx, payment.order_id, paid):
         raise SeatsRefused()
     if late:
         await store.count_tickets_again(tx, payment.order_id)
         await retake_redemption(tx, payment.order_id)
-    await _move(tx, payment, PaymentState.SUCCEEDED, None)
+    await _move(tx, payment, PaymentStep.SUCCEED, None)
     sale = build_sale(tickets, payment)
     await store.insert_tickets(
         tx,
@@ -178,7 +175,7 @@ async def _sell(tx: Connection, tickets: TicketIssuing, payment: LockedPayment) 
 
 async def _owe_back(tx: Connection, payment: LockedPayment, reason: str) -> Settled:
     """The money cannot buy the seats: it goes back, and an order that waited for it has ended."""
-    await _move(tx, payment, PaymentState.REFUND_DUE, reason)
+    await _move(tx, payment, PaymentStep.OWE, reason)
     cancelled: list[CancelledOrder] = []
     if payment.status is OrderStatus.PENDING_PAYMENT and not payment.another_live:
         cancelled = await cancel_and_tell(tx, [payment.order_id], "unpaid")
@@ -188,12 +185,12 @@ async def _owe_back(tx: Connection, payment: LockedPayment, reason: str) -> Sett
 
 
 async def _move(
-    tx: Connection, payment: LockedPayment, to_state: PaymentState, reason: str | None
-) -> None:
-    moved = await store.move_payment(
-        tx, payment.payment_id, from_state=payment.state, to_state=to_state, reason=reason
-    )
+    tx: Connection, payment: LockedPayment, step: PaymentStep, reason: str | None
+) -> PaymentState:
+    transition = PAYMENTS.advance(payment.state, step)
+    moved = await store.move_payment(tx, payment.payment_id, transition, reason=reason)
     assert moved, "the row is locked"
+    return transition.to_state
 
 
 async def _tell_failure(tx: Connection, payment: LockedPayment, reason: str) -> None:

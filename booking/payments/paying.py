@@ -12,7 +12,8 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-from booking.domain.order import IllegalTransition, OrderStep, advance
+from booking.domain.machine import IllegalTransition
+from booking.domain.order import ORDERS, OrderStep
 from booking.domain.payment import PaymentState
 from booking.domain.problems import (
     OrderExpired,
@@ -244,7 +245,7 @@ def _refuse_unpayable(order: LockedOrder) -> None:
     if order.cancel_reason == "unpaid":
         raise OrderExpired()
     try:
-        advance(order.status, OrderStep.PAY)
+        ORDERS.advance(order.status, OrderStep.PAY)
     except IllegalTransition:
         raise OrderNotPayable() from None
     if order.payment_under_way:

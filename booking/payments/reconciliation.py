@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 from uuid import uuid5
 
-from booking.domain.payment import PaymentState
+from booking.domain.payment import PAYMENTS, PaymentState, PaymentStep
 from booking.events.history import history_entry
 from booking.events.store import tell
 from booking.payments import store
@@ -96,8 +96,7 @@ class Reconciling:
             moved = await store.move_payment(
                 tx,
                 due.payment_id,
-                from_state=PaymentState.REFUND_DUE,
-                to_state=PaymentState.REFUNDED,
+                PAYMENTS.advance(PaymentState.REFUND_DUE, PaymentStep.REFUND),
                 reason=due.reason,
             )
             if moved:

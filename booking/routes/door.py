@@ -35,6 +35,7 @@ from chassis.http.bodies import decode
 from chassis.http.idempotency import check_key
 from chassis.http.pagination import PageNumber, PageSize
 from chassis.http.parameters import Caller, IdempotencyKey
+from chassis.http.readers import reader_of
 from chassis.problems import IdempotencyKeyReused, Unavailable
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -81,7 +82,9 @@ async def check_in(
     session is used; if its door is not open now, the answer is `wrong-session`."""
     key = check_key(idempotency_key)
     wanted = decode(CheckIn, body)
-    answer, replayed = await booking_of(request).door.check_in(principal, wanted, key)
+    booking = booking_of(request)
+    language = booking.readers.language_at_door(reader_of(request))
+    answer, replayed = await booking.door.check_in(principal, wanted, key, language=language)
     return Response(answer, status_code=200, headers=NO_STORE | (REPLAYED if replayed else {}))
 
 
@@ -128,8 +131,10 @@ async def read_check_ins(
     page_size: PageSize = 20,
 ) -> DoorCounts:
     """How many are in, by area and by gate; and every scan, newest first."""
-    return await booking_of(request).door_lists.counts(
-        principal, session_id, page=page, page_size=page_size
+    booking = booking_of(request)
+    language = booking.readers.language_at_door(reader_of(request))
+    return await booking.door_lists.counts(
+        principal, session_id, page=page, page_size=page_size, language=language
     )
 
 

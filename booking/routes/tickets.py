@@ -19,6 +19,7 @@ from chassis.http.bodies import decode
 from chassis.http.idempotency import ONCE, check_key, once
 from chassis.http.pagination import PageNumber, PageSize
 from chassis.http.parameters import Caller, IdempotencyKey
+from chassis.http.readers import reader_of
 from chassis.problems import Unavailable
 
 # A link works for anybody who has it, so a browser may keep the answer for a while. A token's answer belongs
@@ -26,6 +27,7 @@ from chassis.problems import Unavailable
 BY_LINK = {"Cache-Control": "private, max-age=300"}
 BY_TOKEN = {"Cache-Control": "no-store"}
 ALWAYS = {"Vary": "Authorization", "X-Content-Type-Options": "nosniff"}
+READ = {"Vary": "Authorization, Accept-Language"}  # what has words in it
 VIEWER_POLICY = {  # what browsers' own PDF viewers need, and no script
     "Content-Security-Policy": "default-src 'none'; object-src 'self'; img-src 'self' data:;"
     " style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
@@ -113,9 +115,9 @@ async def read_pdf(
 ) -> Response[bytes]:
     """The ticket as a PDF page; for its owner, or for anybody with the link."""
     name, page = await booking_of(request).tickets.page(
-        ticket_id, link=t, user_id=_user_of(request)
+        ticket_id, link=t, user_id=_user_of(request), reader=reader_of(request)
     )
-    kept = _kept(request, ticket_id, t)
+    kept = _kept(request, ticket_id, t) | READ
     return _named(name, page, "application/pdf", kept | VIEWER_POLICY)
 
 
@@ -130,9 +132,9 @@ async def read_calendar(
 ) -> Response[bytes]:
     """The ticket's session as a calendar entry; for its owner, or for anybody with the link."""
     name, entry = await booking_of(request).tickets.calendar(
-        ticket_id, link=t, user_id=_user_of(request)
+        ticket_id, link=t, user_id=_user_of(request), reader=reader_of(request)
     )
-    return _named(name, entry, CALENDAR_TYPE, _kept(request, ticket_id, t))
+    return _named(name, entry, CALENDAR_TYPE, _kept(request, ticket_id, t) | READ)
 
 
 @get(
@@ -146,8 +148,15 @@ async def read_order_calendar(
 ) -> Response[bytes]:
     """One calendar entry for all seats of your own paid order."""
     booking = booking_of(request)
-    name, entry = await order_calendar(booking.pool, booking.codes, principal.user_id, order_id)
-    return _named(name, entry, CALENDAR_TYPE, BY_TOKEN | ALWAYS)
+    name, entry = await order_calendar(
+        booking.pool,
+        booking.codes,
+        booking.readers,
+        principal.user_id,
+        order_id,
+        reader=reader_of(request),
+    )
+    return _named(name, entry, CALENDAR_TYPE, BY_TOKEN | ALWAYS | READ)
 
 
 def _named(name: str, body: bytes, kind: str, headers: dict[str, str]) -> Response[bytes]:

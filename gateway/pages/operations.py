@@ -49,7 +49,8 @@ class Operations:
             version=_version(),
             reachable=reachable,
         )
-        self._files: dict[str, File] = docs_files() | load_storefront(STOREFRONT)
+        storefront = load_storefront(STOREFRONT, wiring.settings.default_language)
+        self._files: dict[str, File] = docs_files() | storefront
         self._handlers: dict[str, Handler] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,

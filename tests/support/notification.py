@@ -123,7 +123,9 @@ class Notification:
         """Makes every waiting message due for its next try."""
         await self.pool.execute("UPDATE messages SET next_attempt = now() WHERE state = 'due'")
 
-    async def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
+    async def get(
+        self, path: str, headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> tuple[int, dict[str, str], bytes]:
         """A browser's GET: status, headers, body."""
         answer: dict[str, Any] = {"body": b""}
 
@@ -141,7 +143,7 @@ class Notification:
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
             "scheme": "http", "path": where, "raw_path": where.encode(), "root_path": "",
-            "query_string": query.encode(), "headers": [(b"host", b"localhost")],
+            "query_string": query.encode(), "headers": [(b"host", b"localhost"), *headers],
             "client": ("127.0.0.1", 1), "server": ("localhost", 80), "state": {}, "extensions": {},
         }  # fmt: skip
         await self.app(scope, receive, send)

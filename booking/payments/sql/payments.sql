@@ -61,7 +61,7 @@ SELECT count(*) FROM taken;
 -- From `pending_payment`, or from `cancelled` by time: whoever cancelled it himself wants no seats, and
 -- what has begun is no longer sold.
 UPDATE orders SET status = 'paid', paid_at = now(), cancelled_at = NULL, cancel_reason = NULL
-WHERE order_id = :order_id AND status = :was
+WHERE order_id = :order_id AND status = :from_state
   AND (status = 'pending_payment'
        OR status = 'cancelled' AND cancel_reason = 'unpaid' AND starts_at > now())
 RETURNING order_id;
