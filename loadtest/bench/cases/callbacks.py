@@ -19,7 +19,7 @@ from booking.events.store import NewHistoryEntry
 from booking.orders.draft import OrderDraft, new_order
 from booking.orders.placing_store import place_orders
 from booking.orders.records import NewOrder
-from booking.orders.wire import CreateOrder
+from booking.orders.selection import ExactSeats
 from booking.payments.batch_store import begin_payments
 from booking.payments.records import Intent, NewPayment, PayableOrder
 from booking.providers.signatures import sign
@@ -114,8 +114,16 @@ async def _begun(pool: Pool, orders: list[NewOrder]) -> list[PayableOrder]:
 
 
 def _order(buyer: UUID, pair: tuple[int, int], terms: SessionTerms, seating: Seating) -> NewOrder:
-    wanted = CreateOrder(session_id=terms.session_id, seats=list(pair))
-    return new_order(OrderDraft(wanted, buyer, None, None, terms, seating, uuid7()), pair)
+    draft = OrderDraft(
+        order_id=uuid7(),
+        user_id=buyer,
+        key=None,
+        body_hash=None,
+        terms=terms,
+        seating=seating,
+        selection=ExactSeats(list(pair)),
+    )
+    return new_order(draft, pair)
 
 
 def _intent(order: NewOrder) -> Intent:
