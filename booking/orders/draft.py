@@ -112,19 +112,26 @@ def as_placed(order: NewOrder, placed: PlacedOrder) -> Order:
 
 
 def _items(draft: OrderDraft, seats: Sequence[int]) -> list[OrderItem]:
-    prices = {area.area_id: area.price for area in draft.terms.areas}
     items = []
     for seat_id in seats:
         seat = draft.seating.seat(seat_id)
         if seat is None:
             raise LookupError(f"Redis held position {seat_id}, which is no seat")
-        price = prices[seat.area_id]
+        price = _price_at(draft.terms, seat_id)
         items.append(
             OrderItem(
                 seat_id, seat.area_id, seat.area, seat.row, seat.number, price, seat.accessible
             )
         )
     return items
+
+
+def _price_at(terms: SessionTerms, seat_id: int) -> int:
+    """By position: comparing numbers is cheap, where a table by area id would hash every one of them."""
+    for area in terms.areas:
+        if area.first_seat_id <= seat_id <= area.last_seat_id:
+            return area.price
+    raise LookupError(f"position {seat_id} is in no area")
 
 
 def _only_accessible_left(selection: Selection, items: Sequence[OrderItem]) -> bool:

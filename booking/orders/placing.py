@@ -140,9 +140,9 @@ class OrderPlacing:
                 order = new_order(draft, seats)
                 placed = await self._commit(order)
             except SeatsRefused:
-                await self._correct_redis(draft, seats)
+                taken = await self._correct_redis(draft, seats)
                 if isinstance(draft.selection, ExactSeats):
-                    raise SeatsTaken(await self._taken(draft, seats)) from None
+                    raise SeatsTaken(taken or seats) from None
                 continue
             except (Problem, KeyTaken) as refused:
                 if isinstance(refused, CoolingDown):
@@ -204,17 +204,14 @@ class OrderPlacing:
     async def _commit_batch(self, orders: Sequence[NewOrder]) -> list[PlacedOrder | BaseException]:
         return await place_orders(self._pool, orders, self._hold_ttl_s)
 
-    async def _correct_redis(self, draft: OrderDraft, seats: Sequence[int]) -> None:
-        """Writes PostgreSQL's claims to Redis and releases this order's hold."""
+    async def _correct_redis(self, draft: OrderDraft, seats: Sequence[int]) -> list[int]:
+        """Writes PostgreSQL's claims to Redis, releases this order's hold; the seats that are claimed."""
         session_id = draft.terms.session_id
         claims = await true_claims(self._pool, session_id, seats)
         log.warning("seats_refused", session=session_id, order=draft.order_id, seats=len(claims))
         await self._holds.correct(session_id, claims)
         await self._release(draft)
-
-    async def _taken(self, draft: OrderDraft, seats: Sequence[int]) -> list[int]:
-        claims = await true_claims(self._pool, draft.terms.session_id, seats)
-        return [claim.seat_id for claim in claims] or list(seats)
+        return [claim.seat_id for claim in claims]
 
     async def _release(self, draft: OrderDraft) -> None:
         try:

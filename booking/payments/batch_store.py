@@ -17,7 +17,7 @@ from chassis.problems import Overloaded, Problem, Unavailable
 queries = load_queries(Path(__file__).parent / "sql" / "batches.sql")
 
 # Rolled back for certain, and no member's fault: trying each alone would only prolong it.
-_TROUBLE = (Overloaded, TimeoutError, *ROLLED_BACK)
+_NO_MEMBERS_FAULT = (Overloaded, TimeoutError, *ROLLED_BACK)
 
 
 async def begin_payments(
@@ -28,8 +28,8 @@ async def begin_payments(
         async with connection(pool) as db:
             found = queries.begin_payments(db, provider=provider, **_intent_columns(intents))
             begun = {row["payment_id"]: begun_payment(row) async for row in found}
-    except _TROUBLE as trouble:
-        return [_told(trouble) for _ in intents]
+    except _NO_MEMBERS_FAULT as failure:
+        return [_problem(failure) for _ in intents]
     return [begun.get(intent.payment.payment_id) for intent in intents]
 
 
@@ -40,8 +40,8 @@ async def sell_orders(pool: Pool, sales: Sequence[Sale]) -> list[bool | BaseExce
         async with connection(pool) as db:
             found = queries.sell_orders(db, **_sale_columns(first))
             sold = {row["payment_id"] async for row in found}
-    except _TROUBLE as trouble:
-        return [_told(trouble) for _ in sales]
+    except _NO_MEMBERS_FAULT as failure:
+        return [_problem(failure) for _ in sales]
     except asyncpg.UniqueViolationError:  # a seat that has a ticket: whoever decides alone says so
         if len(sales) > 1:
             raise
@@ -62,8 +62,8 @@ async def look_up_events(
                 payments=[event.payment_id for event in events],
             )
             return [_event_target(row) async for row in found]
-    except _TROUBLE as trouble:
-        return [_told(trouble) for _ in events]
+    except _NO_MEMBERS_FAULT as failure:
+        return [_problem(failure) for _ in events]
 
 
 async def record_events(pool: Pool, events: Sequence[ReceivedEvent]) -> list[bool | BaseException]:
@@ -78,16 +78,16 @@ async def record_events(pool: Pool, events: Sequence[ReceivedEvent]) -> list[boo
                 payments=[event.payment_id for event in events],
             )
             new = {row["event_id"] async for row in found}
-    except _TROUBLE as trouble:
-        return [_told(trouble) for _ in events]
+    except _NO_MEMBERS_FAULT as failure:
+        return [_problem(failure) for _ in events]
     return [event.event_id in new for event in events]
 
 
-def _told(trouble: BaseException) -> Problem:
+def _problem(failure: BaseException) -> Problem:
     """For one of several callers: an exception is raised to one of them only."""
-    if isinstance(trouble, Overloaded):
-        return type(trouble)(trouble.detail)
-    if isinstance(trouble, TimeoutError):  # the outcome is not known: the reconciler will find out
+    if isinstance(failure, Overloaded):
+        return type(failure)(failure.detail)
+    if isinstance(failure, TimeoutError):  # the outcome is not known: the reconciler will find out
         return Unavailable("The database did not answer in time.")
     return Overloaded("The database is too busy.")
 

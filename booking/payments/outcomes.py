@@ -8,7 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from booking.domain.payment import PaymentState
+from booking.domain import payment as payments
+from booking.domain.payment import PaymentState, PaymentStep
 from booking.domain.problems import PaymentMismatch, TicketLimitReached
 from booking.events.history import history_entry, seats_changed
 from booking.events.store import tell
@@ -68,7 +69,7 @@ async def apply_outcome(
         case Nothing():
             return Outcome(order=payment, state=payment.state, is_new=False)
         case Wait():
-            return await _move(tx, payment, PaymentState.PROCESSING)
+            return await _move(tx, payment, PaymentStep.ACCEPT)
         case Fail(reason=reason):
             return await _fail(tx, payment, reason)
         case Sell(late=late):
@@ -109,7 +110,7 @@ async def sync_redis_after_payment(holds: SeatHolds, outcome: Outcome) -> None:
 
 
 async def _fail(tx: Connection, payment: LockedPayment, reason: str | None) -> Outcome:
-    outcome = await _move(tx, payment, PaymentState.FAILED, reason)
+    outcome = await _move(tx, payment, PaymentStep.FAIL, reason)
     told = reason or "declined"
     failed = PaymentFailed(payment.order_id, payment.user_id, payment.payment_id, told)
     data = {"payment_id": payment.payment_id, "reason": told}
@@ -146,7 +147,7 @@ async def _sell(
     if late:
         await store.count_tickets_again(tx, payment.order_id)
         await retake_redemption(tx, payment.order_id)
-    outcome = await _move(tx, payment, PaymentState.SUCCEEDED)
+    outcome = await _move(tx, payment, PaymentStep.SUCCEED)
     sale = build_sale(tickets, payment)
     await store.insert_tickets(
         tx,
@@ -168,7 +169,7 @@ async def _owe_back(
     tx: Connection, payment: LockedPayment, reason: str, *, ends_order: bool = False
 ) -> Outcome:
     """The money goes back: the reconciler sends it."""
-    outcome = await _move(tx, payment, PaymentState.REFUND_DUE, reason)
+    outcome = await _move(tx, payment, PaymentStep.OWE, reason)
     cancelled = await cancel_and_tell(tx, [payment.order_id], "unpaid") if ends_order else []
     data = {"payment_id": payment.payment_id, "amount": payment.amount, "reason": reason}
     await tell(tx, [history_entry(payment.order_id, PAYMENT_REFUND_DUE, data)], [])
@@ -176,8 +177,9 @@ async def _owe_back(
 
 
 async def _move(
-    tx: Connection, payment: LockedPayment, to_state: PaymentState, reason: str | None = None
+    tx: Connection, payment: LockedPayment, step: PaymentStep, reason: str | None = None
 ) -> Outcome:
+    to_state = payments.advance(payment.state, step)
     moved = await store.move_payment(
         tx, payment.payment_id, from_state=payment.state, to_state=to_state, reason=reason
     )

@@ -92,7 +92,8 @@ async def _payments(stack: Stack, count: int) -> list[PayableOrder]:
     buyers = [user_id for user_id, _ in await make_buyers(database_url, BUYERS)]
     pool = await open_pool(database_url, "booking", size=1)
     try:
-        terms, seating = _terms(sale), _seating(sale, seats)
+        seating = _seating(sale, seats)
+        terms = _terms(sale, len(seating.layout))
         orders = [
             _order(buyers[number % BUYERS], pair, terms, seating)
             for number, pair in enumerate(venue.pairs_of(seats)[:count])
@@ -141,10 +142,10 @@ def _intent(order: NewOrder) -> Intent:
     return Intent(payment, history)
 
 
-def _terms(sale: venue.Sale) -> SessionTerms:
+def _terms(sale: venue.Sale, last_seat_id: int) -> SessionTerms:
     now = datetime.now(UTC)
     area_id = sale.areas[0]
-    area = AreaTerms(area_id, AREA, "seated", venue.PRICE, 1, 1, 0)
+    area = AreaTerms(area_id, AREA, "seated", venue.PRICE, 1, last_seat_id, 0)
     return SessionTerms(
         session_id=sale.session_id,
         show_id=sale.show_id,
