@@ -39,7 +39,7 @@ class KnownPayment(PayableOrder, frozen=True, kw_only=True):
 
 
 class LockedPayment(KnownPayment, frozen=True, kw_only=True):
-    """With the facts of its order; both rows are locked."""
+    """With the facts of its order (decision.OrderFacts); both rows are locked."""
 
     status: OrderStatus
     cancel_reason: str | None
