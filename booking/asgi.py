@@ -1,4 +1,4 @@
-"""Booking as an app."""
+"""Booking's ASGI app."""
 
 import asyncio
 import contextlib

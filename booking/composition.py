@@ -1,4 +1,4 @@
-"""Booking's objects, built by hand once a process: the same for the app and for the workers."""
+"""Builds booking's objects once a process; the app and the workers use the same."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -31,6 +31,7 @@ from booking.seats.holds import LUA, SeatHolds
 from booking.seats.store import Expire, PostgresClaims, database_now
 from booking.tickets.codes import TicketCodes, make_keys
 from booking.tickets.issuing import TicketIssuing
+from booking.tickets.readers import Readers
 from booking.tickets.showing import Tickets, open_lanes
 from booking.tickets.store import load_signing_keys
 from booking.tickets.transfers import Transfers
@@ -44,7 +45,7 @@ SCHEMA = "booking"
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
-    """What routes and workers call."""
+    """The objects that routes and workers call."""
 
     pool: Pool
     clock: DatabaseClock
@@ -53,6 +54,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     placing: OrderPlacing
     payments: Payments
     tickets: Tickets
+    readers: Readers
     issuing: TicketIssuing
     transfers: Transfers
     promo_codes: PromoCodes
@@ -73,7 +75,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
-    """Booking over open pools, its signing keys made, its clock set."""
+    """Booking with open pools, signing keys and a clock that is set."""
     settings = wiring.settings
     async with AsyncExitStack() as stack:
         pool = await open_pool(wiring.database_url, SCHEMA, size=settings.database_pool_size)
@@ -94,6 +96,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
         issuing = TicketIssuing(codes)
         outcomes = BatchedOutcomes(pool, tickets=issuing, holds=holds)
         buyers = KnownAccounts(identity)
+        readers = Readers(buyers, settings.default_language)
         hours = DoorHours(
             opens_before=timedelta(seconds=settings.door_opens_before_s),
             closes_after=timedelta(seconds=settings.door_closes_after_s),
@@ -116,17 +119,14 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 guesses=guesses,
             ),
             payments=Payments(pool, provider=provider, tickets=issuing, outcomes=outcomes),
-            tickets=Tickets(pool, codes, lanes),
+            tickets=Tickets(pool, codes, lanes, readers),
+            readers=readers,
             issuing=issuing,
             transfers=Transfers(pool, tickets=issuing, buyers=buyers),
             promo_codes=PromoCodes(pool, catalog),
             guesses=guesses,
             blocking=Blocking(pool, sessions=sessions, holds=holds),
-            webhooks=Webhooks(
-                pool,
-                providers={provider.name: provider},
-                outcomes=outcomes,
-            ),
+            webhooks=Webhooks(pool, providers={provider.name: provider}, outcomes=outcomes),
             refunds=Refunds(pool, sessions=sessions, holds=holds),
             refund_sending=RefundSending(pool, provider=provider),
             session_cancelling=SessionCancelling(

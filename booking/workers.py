@@ -1,4 +1,4 @@
-"""What booking does in the background. Any number of processes may run all of it at once.
+"""Booking's background loops. Any number of processes may run them at once.
 
 Each loop does one round after the other; a round that fails is logged and tried again, later each
 time, and never ends the loop. Every round has a request id of its own, so that what it causes can be
@@ -44,7 +44,7 @@ Round = Callable[[], Awaitable[object]]
 
 
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
-    """Until `stop`: relay, expiry, the seats' sweeper and reconciler, payments, refunds,
+    """Runs until `stop`: relay, expiry, the seats' sweeper and reconciler, payments, refunds,
     completion."""
     async with opened(wiring) as booking:
         kept_days = wiring.settings.event_archive_days
@@ -85,7 +85,7 @@ async def _settle_payments(booking: Booking) -> None:
 
 
 class _Healing:
-    """Redis against PostgreSQL, session by session."""
+    """Reconciles Redis with PostgreSQL, session by session."""
 
     def __init__(self, booking: Booking) -> None:
         self._holds = booking.holds
@@ -94,7 +94,7 @@ class _Healing:
     async def round(self) -> None:
         members = await self._holds.calls.command("SMEMBERS", LOADED_SESSIONS)
         for session_id in sorted(UUID(member.decode()) for member in members):
-            with contextlib.suppress(NotFound):  # not published any more; the sweeper drops it
+            with contextlib.suppress(NotFound):  # no longer published; the sweeper drops it
                 await self._reconciler.reconcile_once(session_id)
 
 

@@ -1,8 +1,8 @@
-"""Seat maps: drawn and encoded once, off the event loop, and kept, each for as long as it is true.
+"""Seat maps: drawn and encoded once, off the event loop, and cached while they are valid.
 
-A published plan is frozen, so its map is kept by its session alone. A draft's is kept by the session's
-revision, which every change moves on. This is the one place that keeps encoded maps: so many bytes of
-published ones, so many of drafts, which so cannot push those out that buyers look at.
+A published plan is frozen, so its map is cached by session. A draft's map is cached by the session's
+revision, which every change increments. Encoded maps are cached only here. Published maps and drafts have
+separate bounds in bytes, so drafts cannot displace the maps that buyers look at.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ from chassis.problems import NotFound
 KEEP_S = 86_400.0
 KEEP_DRAFT_S = 600.0
 MAPS_MAX = 1_000
-PUBLISHED_BYTES_MAX = 96 * 1_048_576  # a map of 200,000 seats is 18 MB, and 1.6 MB packed
+PUBLISHED_BYTES_MAX = 96 * 1_048_576  # a map of 200,000 seats is 18 MB, and 1.6 MB compressed
 DRAFT_BYTES_MAX = 48 * 1_048_576
-WAITING_MAX = 8  # behind the one that is drawn: the largest takes half a second
-BUSY = "Too many seat maps are being drawn; try again in a moment."
+WAITING_MAX = 8  # behind the one that is being drawn; the largest takes half a second
+BUSY = "Too many seat maps are being drawn. Try again in a moment."
 
 DraftKey = tuple[UUID, int]  # a session and its revision
 
 
 class EncodedMap(msgspec.Struct, frozen=True):
-    """A seat map as JSON, a large one in gzip alone. `frozen`: it will never change."""
+    """A seat map as JSON; a large one is kept compressed only. `frozen`: true if it can never change."""
 
     form: Encoded | Packed
     frozen: bool
@@ -49,8 +49,8 @@ class EncodedMap(msgspec.Struct, frozen=True):
 class SeatMaps:
     """The seat maps of sessions. Close it after use.
 
-    Published maps and drafts are drawn in a thread each: however many plans an organizer tries, buyers
-    do not wait behind them.
+    Published maps and drafts are drawn in one thread each, so organizers who try many plans do not delay
+    buyers.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -79,7 +79,8 @@ class SeatMaps:
             lane.close()
 
     async def seat_map(self, session_id: UUID, viewer: Viewer | None) -> EncodedMap:
-        """Raises NotFound for none, and for somebody else's draft; Overloaded when too many are drawn."""
+        """Raises NotFound if there is none or it is another organizer's draft, Overloaded if too many are
+        being drawn."""
         try:
             return await self._published.get(session_id)
         except NotFound:
@@ -100,8 +101,8 @@ class SeatMaps:
         return await self._draw("published", session_id, plan)
 
     async def _draw_draft(self, key: DraftKey) -> EncodedMap:
-        """As it is now. Should it have moved on since it was asked for, then nobody asks for this
-        revision any more."""
+        """Draws the draft's current plan. If the plan changed after the request, nobody asks for this
+        revision again."""
         async with connection(self._pool) as db:
             plan = await store.plan_of_session(db, key[0])
         return await self._draw("draft", key[0], plan)
@@ -119,7 +120,7 @@ def _encode(session_id: UUID, plan: store.Plan) -> Encoded | Packed:
 
 
 def draw(session_id: UUID, currency: str, areas: Sequence[AreaRow]) -> SeatMap:
-    """The map of a session's areas, in seat_id order; its rows are encoded already."""
+    """The map of a session's areas, in seat_id order. Its rows are already encoded."""
     rows = [rows_of(area) for area in areas]
     sizes = [
         hall.size_of(some, standing=area.rows is None)
@@ -150,13 +151,13 @@ def draw(session_id: UUID, currency: str, areas: Sequence[AreaRow]) -> SeatMap:
 
 
 def rows_of(area: AreaRow) -> list[Row]:
-    """An area's rows; a standing area's one row of places."""
+    """An area's rows. A standing area is one row of places."""
     return [standing_row(area.capacity)] if area.rows is None else area.rows
 
 
 def _draw_rows(area: AreaRow, rows: Sequence[Row], frame: hall.Frame) -> list[SeatRow]:
-    """Each row encoded by itself: all seats of a large hall at once are 60 MB of objects, and encoding
-    them in one go keeps every other thread waiting."""
+    """Encodes each row by itself: all seats of a large hall at once are 60 MB of objects, and encoding
+    them in one step blocks every other thread."""
     drawn: list[Any] = []
     for index, numbered in enumerate(number_rows(rows, area.first_seat_id)):
         if area.rows is None:

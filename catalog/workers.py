@@ -1,10 +1,9 @@
-"""Catalog's background work: events to be tried again, and old keys and events forgotten."""
+"""Catalog's background work: retries failed events and deletes old keys and events."""
 
 import asyncio
 
-from catalog import availability
+from catalog.composition import SCHEMA, make_inbox
 from chassis.concurrency.backoff import Backoff, pause
-from chassis.events.inbox import Inbox
 from chassis.http import idempotency
 from chassis.observability import logs
 from chassis.postgres.pool import Pool, connection, open_pool
@@ -14,17 +13,12 @@ PRUNE_EVERY_S = 3600.0
 RETRY = Backoff(first_s=1.0, most_s=60.0)
 POOL_SIZE = 2
 
-log = logs.get("catalog")
-
-
-def make_inbox(pool: Pool) -> Inbox:
-    """Unordered: adding and taking away commute."""
-    return Inbox(pool, "catalog", availability.consume, log, ordered=False)
+log = logs.get(SCHEMA)
 
 
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
-    """Until `stop` is set."""
-    pool = await open_pool(wiring.database_url, "catalog", size=POOL_SIZE)
+    """Runs until `stop` is set."""
+    pool = await open_pool(wiring.database_url, SCHEMA, size=POOL_SIZE)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(make_inbox(pool).run(stop), name="catalog-inbox")

@@ -1,4 +1,4 @@
-"""What a service is given when it is built: the same in one process, over HTTP, and in tests."""
+"""What a service gets when it is built: the same in one process, over HTTP, and in tests."""
 
 import msgspec
 
@@ -10,7 +10,7 @@ from chassis.settings import Settings
 
 
 class Wiring(msgspec.Struct, frozen=True, kw_only=True):
-    """`create_app(wiring)` of every service takes this and nothing else."""
+    """The only argument of every service's `create_app(wiring)`."""
 
     settings: Settings
     upstreams: Upstreams
@@ -31,7 +31,7 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def wire(settings: Settings, upstreams: Upstreams, broker: Broker) -> Wiring:
-    """A wiring whose verifier asks identity for its keys through the seam."""
+    """A wiring whose verifier fetches its keys from identity."""
     identity = ServiceClient(upstreams.identity)
     verifier = Verifier(lambda: identity.request("GET", "/.well-known/jwks.json"))
     return Wiring(settings=settings, upstreams=upstreams, verifier=verifier, broker=broker)

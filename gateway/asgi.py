@@ -1,7 +1,7 @@
-"""The gateway as an ASGI app: `create_gateway(wiring, inner)`, made by the composition root.
+"""The gateway as an ASGI app: `create_gateway(wiring, inner)`. The composition root calls it.
 
-`inner` opens what stands behind the gateway (services of this process, clients of those elsewhere);
-it is entered before the first request and left after the last.
+`inner` opens everything behind the gateway: the services of this process, and clients of remote
+services. It is entered before the first request and left after the last one.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,9 +15,7 @@ from chassis.wiring import Wiring
 from gateway.edge import Edge
 from gateway.protection.gate import SCRIPTS
 
-REDIS_TIMEOUT_S = (
-    0.5  # a request waits no longer for Redis; it is then counted by this process alone
-)
+REDIS_TIMEOUT_S = 0.5  # Longest wait for Redis. After that, this process counts the request alone.
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Inner = AbstractAsyncContextManager[Any] | Callable[[], AbstractAsyncContextManager[Any]]
@@ -30,7 +28,7 @@ def create_gateway(wiring: Wiring, inner: Inner) -> App:
 
 
 class Gateway:
-    """Answers `lifespan` and `http`; everything else is refused."""
+    """Serves `lifespan` and `http`. Closes WebSockets and raises on other scopes."""
 
     def __init__(self, wiring: Wiring, inner: Inner) -> None:
         self._wiring = wiring
@@ -46,16 +44,19 @@ class Gateway:
             await self._live(receive, send)
         elif scope["type"] == "websocket":
             await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": "There are none here."})
+            await send(
+                {"type": "websocket.close", "code": 1008, "reason": "WebSockets are not supported."}
+            )
         else:
             raise ValueError(f"unknown ASGI scope {scope['type']!r}")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Everything that the gateway needs, opened in order and closed in reverse."""
+        """Opens everything that the gateway needs, and closes it in reverse order."""
         async with AsyncExitStack() as stack:
             inner = self._inner
-            # not `callable(inner)`: a context manager made by contextlib is callable, as a decorator
+            # Not `callable(inner)`: a context manager made by contextlib is callable too, as a
+            # decorator.
             opened = inner if isinstance(inner, AbstractAsyncContextManager) else inner()
             await stack.enter_async_context(opened)
             client = open_redis(self._wiring.redis_url)
@@ -71,7 +72,7 @@ class Gateway:
                 self._edge = None
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """The lifespan protocol; a failed start is said in one sentence."""
+        """Runs the lifespan protocol. A failed start is reported in one sentence."""
         await receive()
         running = self.running()
         try:

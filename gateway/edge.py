@@ -1,4 +1,4 @@
-"""The way of a request through the gateway, step by step."""
+"""How the gateway handles a request, step by step."""
 
 import contextlib
 import time
@@ -36,14 +36,14 @@ from gateway.protection.unread import Unread
 from gateway.routing import METHODS, Route, Routes, judge
 
 TARGET_MAX_BYTES = 4096  # path and query
-FORGED = frozenset({400, 401})  # what a message gets that no provider of ours has signed
+FORGED = frozenset({400, 401})  # answers to a callback without a valid provider signature
 ALLOW = {"Allow": ", ".join(sorted(METHODS))}
 
 log = logs.get("gateway")
 
 
 class Edge:
-    """`await handle(scope, receive, send)` for every HTTP request. Built by gateway.asgi."""
+    """Handles HTTP requests: `await handle(scope, receive, send)`. gateway.asgi builds it."""
 
     def __init__(self, wiring: Wiring, redis: RedisCalls) -> None:
         settings = wiring.settings
@@ -76,11 +76,12 @@ class Edge:
             CURRENT.reset(token)
 
     async def _answer(self, exchange: Exchange) -> None:
-        """Every failure becomes a problem document; after half an answer only a cut says the truth."""
+        """Turns every failure into a problem document. If the answer has already begun, cuts the
+        connection."""
         try:
             await self._serve(exchange)
-        except ClientGone:  # or chunks that are none: the server tells us of both in one way
-            await self._refuse(exchange, BadRequest("The body did not come whole."))
+        except ClientGone:  # also invalid chunked encoding: the server reports both alike
+            await self._refuse(exchange, BadRequest("The request body is incomplete."))
         except Problem as problem:
             await self._refuse(exchange, problem)
         except (TimeoutError, ConnectionError) as away:
@@ -94,12 +95,12 @@ class Edge:
         if not exchange.status:
             await exchange.refuse(problem, linger=isinstance(problem, PayloadTooLarge))
         elif not exchange.ended and not exchange.gone:
-            raise ConnectionAbortedError("half an answer is out")
+            raise ConnectionAbortedError("The answer had already begun.")
 
     async def _serve(self, exchange: Exchange) -> None:
         exchange.headers.check(exchange.scope.get("http_version", "1.1"))
         if len(exchange.raw_path) + len(exchange.query) > TARGET_MAX_BYTES:
-            raise UriTooLong(f"At most {TARGET_MAX_BYTES} bytes.")
+            raise UriTooLong(f"Path and query may have at most {TARGET_MAX_BYTES} bytes.")
         if not exchange.is_plain:
             raise NotFound()
         path = exchange.path
@@ -148,13 +149,14 @@ class Edge:
         with self._bodies.held(body):
             await self._admission.enter(lane)
             place = Place(self._admission, lane)
-            exchange.on_long = place.leave  # who takes their time over an answer keeps no place
+            exchange.on_long = place.leave  # a client that reads slowly does not keep a place
             try:
                 await self.forwarder.forward(exchange, route, address, body)
             finally:
                 place.leave()
         if route.limit == "signed" and exchange.status in FORGED:
-            with contextlib.suppress(Problem):  # the answer is out; it counts for the next request
+            # the answer has been sent; the count applies to the next request
+            with contextlib.suppress(Problem):
                 await self._gate.enter(route, counted_as, None)
 
     def _address_of(self, exchange: Exchange) -> str:
@@ -164,20 +166,20 @@ class Edge:
         )
 
     async def _let_in(self, exchange: Exchange, route: Route, counted_as: str) -> None:
-        """The token and the limits. Raises what they refuse with."""
+        """Checks the token and the limits. Raises their refusals."""
         try:
             principal = await self._verify(exchange, route)
         except (
             Unauthenticated,
             Unavailable,
-        ):  # counted too: who sends bad tokens pays for our work
+        ):  # Failed tokens count too: checking them costs us work.
             exchange.limits = await self._gate.enter(route, counted_as, None)
             raise
         if route.limit != "signed":
             exchange.limits = await self._gate.enter(route, counted_as, principal)
 
     async def _verify(self, exchange: Exchange, route: Route) -> Principal | None:
-        """Raises InvalidToken or TokenExpired. None: nobody in particular asks."""
+        """The caller, or None for an anonymous request. Raises InvalidToken or TokenExpired."""
         header = exchange.headers.get(b"authorization")
         if header is None or route.token_ignored:
             return None
@@ -185,14 +187,14 @@ class Edge:
         return None if token is None else await self._verifier.verify(token)
 
     def _is_reachable(self, path: str) -> bool:
-        """Whether a path of an OpenAPI document, its parameters in braces, is forwarded."""
+        """True if the gateway forwards this OpenAPI path, whose parameters are in braces."""
         plain = path.replace("{", "").replace("}", "")
         judged = judge(plain.encode("ascii", "replace"))
         return judged is not None and self._routes.match(judged) is not None
 
 
 def _tell(exchange: Exchange) -> None:
-    """One line in the log and one count for every request; 499: the client went before an answer."""
+    """Writes one log line and counts the request. 499: the client left before an answer."""
     seconds = time.perf_counter() - exchange.began_s
     status = exchange.status or 499
     method = exchange.known_method

@@ -1,7 +1,7 @@
-"""A request on its way to a service, and the answer on its way back.
+"""Forwards a request to a service and relays the answer.
 
-What may change something is run in a task of its own: when the client goes, or the server wants to
-stop, an order that is being committed is finished and only its answer is dropped.
+Requests that may change state run in a task of their own. They run to completion even if the client
+disconnects or the server is stopping; only the answer is dropped.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ from gateway.http.request_headers import Headers
 from gateway.protection.revocations import Revocations
 from gateway.routing import Route
 
-ANSWER_DEADLINE_S = 15.0  # until an answer begins; the seam's own deadlines are shorter
-DRAIN_S = 5.0  # what is being committed when the server stops
+ANSWER_DEADLINE_S = 15.0  # until the answer begins; deadlines between services are shorter
+DRAIN_S = 5.0  # longest wait at shutdown for requests that may change state
 _PROBLEM_TYPE = CONTENT_TYPE.encode("ascii")
 _BY_STATUS: dict[int, type[Problem]] = {
     kind.status: kind
@@ -53,7 +53,7 @@ log = logs.get("gateway")
 
 
 class Forwarder:
-    """`await forward(exchange, route, address, body)` → the answer has gone out."""
+    """`await forward(exchange, route, address, body)` returns when the answer has been sent."""
 
     def __init__(
         self,
@@ -69,7 +69,8 @@ class Forwarder:
         self._finishing: set[asyncio.Task[None]] = set()
 
     async def forward(self, exchange: Exchange, route: Route, address: str, body: bytes) -> None:
-        """Raises Unavailable when no answer begins in time; a change may then still happen."""
+        """Raises Unavailable if no answer begins in time. The change may still happen
+        afterwards."""
         packing = self._compression if self._compression.applies(exchange, route) else None
         relay = _Relay(exchange, body, self._revocations, packing, cookies=route.cookies)
         upstream: Any = getattr(self._upstreams, route.service)
@@ -85,7 +86,7 @@ class Forwarder:
             raise RuntimeError(f"{route.service} did not answer {route.template}")
 
     async def drain(self) -> None:
-        """Waits for what is being changed, DRAIN_S at most."""
+        """Waits up to DRAIN_S for requests that may change state."""
         if self._finishing:
             await asyncio.wait(self._finishing, timeout=DRAIN_S)
 
@@ -103,7 +104,7 @@ class Forwarder:
                 raise TimeoutError
             await (task if task.done() else asyncio.shield(task))
         except (asyncio.CancelledError, TimeoutError):
-            relay.dropped = True  # whatever the service says later has nobody to hear it
+            relay.dropped = True  # nobody is left to receive the service's answer
             raise
         finally:
             late.cancel()
@@ -111,13 +112,13 @@ class Forwarder:
     def _finished(self, task: "asyncio.Task[None]", ended: "asyncio.Future[bool]") -> None:
         self._finishing.discard(task)
         if not task.cancelled():
-            task.exception()  # whoever still waits has it; otherwise nobody can be told
+            task.exception()  # marks it as retrieved; a caller that still waits gets it too
         if not ended.done():
             ended.set_result(True)
 
 
 class _Relay:
-    """A service's `receive` and `send` for one request."""
+    """The `receive` and `send` that a service gets for one request."""
 
     __slots__ = (
         "_body",
@@ -144,7 +145,8 @@ class _Relay:
     ) -> None:
         self._exchange = exchange
         self._packing = packing
-        self._held: Headers | None = None  # of an answer that is packed once it is all there
+        # headers of an answer that is compressed once it is complete
+        self._held: Headers | None = None
         self._parts: list[bytes] = []
         self._body: bytes | None = body
         self._revocations = revocations
@@ -198,7 +200,7 @@ class _Relay:
     async def _begin(self, status: int, headers: Headers) -> None:
         try:
             await self._exchange.start(status, headers)
-        except Problem as refusal:  # one long answer too many: the service has done its part
+        except Problem as refusal:  # too many long answers; the service has already done its work
             self._refusal = refusal
             await self._exchange.refuse(refusal)
 
@@ -227,7 +229,8 @@ def _is_problem(headers: Sequence[tuple[bytes, bytes]]) -> bool:
 
 
 def _scope(exchange: Exchange, address: str, body: bytes, *, cookies: bool) -> Scope:
-    """HEAD goes out as GET: a service answers one, the gateway leaves its body away."""
+    """The scope for the service. HEAD becomes GET: services need only GET, and the gateway drops
+    the body."""
     came = exchange.scope
     headers: Headers = exchange.headers.cleaned(cookies=cookies)
     headers += exchange.context.outgoing_headers()

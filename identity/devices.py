@@ -1,12 +1,11 @@
-"""Devices known again by a cookie that a login leaves behind (OWASP: device cookies; docs/adr/0037).
+"""Known devices, recognised by a cookie from an earlier login (OWASP: device cookies; docs/adr/0037).
 
-The cookie opens nothing. It says that somebody logged in to this account from this browser, and so its
-wrong passwords are counted by themselves: strangers who fail on purpose keep no owner out.
+The cookie gives no access. It proves that this browser logged in to this account before, so its wrong
+passwords have a count of their own. Strangers who fail on purpose cannot keep the owner out.
 
-A cookie holds up to ACCOUNTS_MAX marks, one an account:   version "." ends_at "." id "." MAC
-The MAC is over the account's address as well, which the cookie does not name: a mark tells nobody whose
-it is, and is worth nothing for another account. The version is the password's: a change of it makes all
-marks void.
+A cookie holds up to ACCOUNTS_MAX marks, one per account:   version "." ends_at "." id "." MAC
+The MAC also covers the account's address, which the cookie does not contain. So a mark does not reveal
+its account and is worthless for another one. The version is the password's: changing it voids all marks.
 """
 
 import hashlib
@@ -29,9 +28,9 @@ _MARK = re.compile(r"(\d{1,9})\.(\d{1,12})\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{
 
 
 class Device(msgspec.Struct, frozen=True):
-    """A browser that the account was logged in from, when its password had that version.
+    """A browser that logged in to the account while its password had this version.
 
-    `budget`: what its wrong passwords are counted by.
+    `budget`: the count for its wrong passwords.
     """
 
     budget: bytes
@@ -39,7 +38,7 @@ class Device(msgspec.Struct, frozen=True):
 
 
 class Devices:
-    """`secure`: whether browsers reach us by https only."""
+    """`secure`: true if browsers reach the platform only over https."""
 
     def __init__(self, key: bytes, *, secure: bool) -> None:
         self._key = key
@@ -48,7 +47,7 @@ class Devices:
         self._attributes += "; Secure" if secure else ""
 
     def find(self, cookie: str | None, email: str) -> Device | None:
-        """The device by which this account is known, if its mark is ours and not too old."""
+        """The device known to this account, if its mark is valid and not expired."""
         for mark in _marks(cookie):
             version, ends_at, name = self._read(mark, email) or (0, 0, "")
             if ends_at > time.time():
@@ -56,7 +55,7 @@ class Devices:
         return None
 
     def remember(self, cookie: str | None, email: str, password_version: int) -> str:
-        """A Set-Cookie value: a new mark for this account, and those of others that are there."""
+        """A Set-Cookie value: a new mark for this account, and the existing marks of other accounts."""
         name = secrets.token_urlsafe(16)
         claims = f"{password_version}.{int(time.time()) + TTL_S}.{name}"
         marks = [f"{claims}.{self._mac(claims, email)}"]

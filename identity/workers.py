@@ -1,4 +1,4 @@
-"""What identity does in the background: tells its events, and deletes rows that have run out."""
+"""Identity's background work: publishes its events and deletes expired rows."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from identity.composition import SCHEMA
 from identity.store import Store
 
 PRUNE_EVERY_S = 60.0
-PRUNE_PORTION = 2_000  # logins a statement
+PRUNE_PORTION = 2_000  # logins per statement
 BACKOFF_MAX_S = 300.0
 RELAY_POOL_SIZE = 1  # the relay's own connection
 
@@ -20,7 +20,7 @@ log = logs.get("identity")
 
 
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
-    """Until `stop`. Any number of processes may run this."""
+    """Runs until `stop`. Any number of processes may run this."""
     pool = await open_pool(wiring.database_url, SCHEMA, size=RELAY_POOL_SIZE)
     try:
         relay = Relay(pool, wiring.broker, source=SCHEMA, log=log)
@@ -54,8 +54,8 @@ async def _round(database_url: str, store: Store) -> None:
 
 
 async def prune(pool: Pool, store: Store) -> int:
-    """Deletes what has run out: logins with their refresh tokens, keys, failures, old idempotency
-    keys. Returns how many rows went."""
+    """Deletes expired rows: logins with their refresh tokens, keys, failures, old idempotency keys.
+    Returns their number."""
     async with connection(pool) as db:
         deleted = await store.prune_small_things(db)
         portion = PRUNE_PORTION

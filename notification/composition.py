@@ -1,4 +1,4 @@
-"""Which channels there are, by the settings."""
+"""Builds the channels that the settings choose."""
 
 from chassis.postgres.pool import Pool
 from chassis.settings import Settings
@@ -9,12 +9,12 @@ from notification.outgoing import Channel
 
 
 def messages_at_once(settings: Settings) -> int:
-    """How many a sender should claim together, so that the channels are used well."""
+    """How many messages a sender should claim at once to keep the channels busy."""
     return MAILBOX_AT_ONCE if settings.smtp_url is None else SMTP_AT_ONCE
 
 
 def open_channels(settings: Settings, pool: Pool) -> dict[str, Channel]:
-    """The channels by name, as the settings choose them."""
+    """The channels, by name."""
     if settings.smtp_url is not None:
         return {EMAIL: SmtpChannel(settings.smtp_url, settings.mail_from)}
     return {

@@ -1,4 +1,4 @@
-"""What online and offline scans have in common: who may scan where, and what the others are told."""
+"""Shared by online and offline scans: who may scan where, and the events of a check-in."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -18,7 +18,7 @@ ADMIN = "admin"
 
 
 def ticket_of(codes: TicketCodes, code: str) -> UUID | None:
-    """None when the code is forged. Scanners type a line end behind it."""
+    """None if the code is forged. Scanners append a line end, which is stripped."""
     try:
         return codes.read(code.strip()).ticket_id
     except ForgedCode:
@@ -26,7 +26,7 @@ def ticket_of(codes: TicketCodes, code: str) -> UUID | None:
 
 
 async def open_to(db: Connection, principal: Principal, sessions: Sequence[UUID]) -> set[UUID]:
-    """Those of these sessions at whose door the principal stands."""
+    """The subset of `sessions` that the principal may scan for."""
     if ADMIN in principal.roles:
         return set(sessions)
     return await store.sessions_open_to(db, principal.user_id, sorted(set(sessions)))

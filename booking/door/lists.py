@@ -1,5 +1,4 @@
-"""What the people at a door look at: what is on, how many are in, and the signed list for a device
-without network."""
+"""Lists for door staff: their sessions, counts of entries, and the signed list for offline devices."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -37,15 +36,15 @@ from contracts.catalog import AreaTerms, SessionTerms
 LIST_PAGE_TICKETS = 2_000  # about 300 KB, 20 ms of a core
 LIST_TYPE = "stampede-check-in-list+json"
 GATES_MAX = 100
-COUNTS_TTL_S = 1.0  # every scanner shows them, and a full session costs a second of nobody's time
+COUNTS_TTL_S = 1.0  # every scanner shows them; counting a full session is costly
 COUNTED_SESSIONS_MAX = 128
 SEAT_ID_MAX = 2**31 - 1
-SESSIONS_SHOWN_MAX = 100  # open doors first: more than one house opens in an evening
-ASSIGNED_SESSIONS_MAX = 1_000  # of one person, the newest
+SESSIONS_SHOWN_MAX = 100  # more than one house opens in an evening; open doors come first
+ASSIGNED_SESSIONS_MAX = 1_000  # a person; the newest
 OTHER_SESSIONS_MAX = 200  # in a device's list, 60 KB
-OTHERS_BACK = timedelta(days=2)  # yesterday's ticket is a usual one to come with
+OTHERS_BACK = timedelta(days=2)  # people often bring yesterday's ticket
 SESSIONS_SOUGHT_MAX = (
-    2_000  # of all that have sold, for those others: 25 µs of PostgreSQL each, once a list
+    2_000  # sessions with sales searched for the others: 25 µs of PostgreSQL each, once a list
 )
 
 
@@ -77,8 +76,8 @@ class DoorLists:
         )
 
     async def sessions(self, principal: Principal) -> DoorSessions:
-        """What this person may scan for, of what has sold and whose door has not closed: open doors
-        first, by their start, then what is to come."""
+        """The sessions this person may scan for: those with sold tickets and a door that has not closed.
+        Ordered by start, so open doors come first."""
         async with connection(self._pool) as db:
             back = self._hours.closes_after
             if ADMIN in principal.roles or await store.is_house_staff(db, principal.user_id):
@@ -98,9 +97,9 @@ class DoorLists:
         )
 
     async def counts(
-        self, principal: Principal, session_id: UUID, *, page: int, page_size: int
+        self, principal: Principal, session_id: UUID, *, page: int, page_size: int, language: str
     ) -> DoorCounts:
-        """At most a second old; the scans as they are."""
+        """At most a second old; the scans as they are, their seats in `language`."""
         terms = await self._allowed(principal, session_id)
         entries = await self._entries.get(session_id)
         async with connection(self._pool) as db:
@@ -114,7 +113,7 @@ class DoorLists:
             checked_in=sum(area.checked_in for area in areas),
             areas=areas,
             gates=[GateCount(gate=each.gate, checked_in=each.checked_in) for each in entries.gates],
-            check_ins=[_scan_answer(scan) for scan in scans],
+            check_ins=[_scan_answer(scan, language) for scan in scans],
             page=page,
             page_size=page_size,
             total=entries.scans,
@@ -123,7 +122,7 @@ class DoorLists:
     async def signed_list(
         self, principal: Principal, session_id: UUID, *, cursor: str | None
     ) -> SignedDocument:
-        """A page of what opens this door now. Void tickets are not in it."""
+        """A page of the session's tickets that are not void."""
         after = _read_cursor(cursor)
         terms = await self._allowed(principal, session_id)
         async with connection(self._pool) as db:
@@ -165,7 +164,7 @@ class DoorLists:
         ]
 
     async def _allowed(self, principal: Principal, session_id: UUID) -> SessionTerms:
-        """Raises NotFound for what is not the organizer's, NotAssigned for staff of other doors."""
+        """Raises NotFound to other organizers and for drafts, NotAssigned to staff of other doors."""
         terms = await self._sessions.terms(session_id)
         if ADMIN in principal.roles or terms.organizer_id == principal.user_id:
             return terms
@@ -199,11 +198,11 @@ def _area_count(area: AreaTerms, entries: store.AreaEntries) -> AreaCount:
     )
 
 
-def _scan_answer(scan: store.Scan) -> ScanAnswer:
+def _scan_answer(scan: store.Scan, language: str) -> ScanAnswer:
     return ScanAnswer(
         check_in_id=scan.check_in_id,
         ticket_id=scan.ticket_id,
-        seat=seat_at_door(scan),
+        seat=seat_at_door(scan, language),
         gate=scan.gate,
         device=scan.device,
         offline=scan.offline,
@@ -227,9 +226,9 @@ def _listed(ticket: store.Admissible) -> ListedTicket:
 
 
 def _read_cursor(cursor: str | None) -> int:
-    """A cursor is the last seat of the page before."""
+    """A cursor is the last seat of the previous page."""
     if cursor is None:
         return 0
     if not cursor.isascii() or not cursor.isdigit() or not len(cursor) <= 10:
-        raise ValidationFailed(errors=[FieldError("cursor", "is none that this list gave out")])
+        raise ValidationFailed(errors=[FieldError("cursor", "is not a cursor of this list")])
     return min(int(cursor), SEAT_ID_MAX)

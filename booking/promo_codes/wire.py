@@ -1,4 +1,4 @@
-"""Promo codes as organizers send and read them. Money in minor units."""
+"""Request and response bodies of promo codes. Amounts are in minor units."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -19,8 +19,8 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class CreatePromoCode(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """`value`: per cent of the order, or off the order in minor units of `currency` (which may be left
-    out when the show sells in one only). A limit that is left out is none. Case does not matter."""
+    """`value` is a percentage, or a fixed discount in minor units of `currency` (optional if the show has
+    one currency). An omitted limit means no limit. `code` is case-insensitive."""
 
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     kind: Literal["percent", "fixed"]
@@ -33,7 +33,7 @@ class CreatePromoCode(msgspec.Struct, forbid_unknown_fields=True, frozen=True, k
 
 
 class ChangePromoCode(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """What is left out stays as it is; null takes a limit away."""
+    """Omitted fields stay unchanged; null removes a limit."""
 
     active: bool | UnsetType = UNSET
     max_uses: Uses | UnsetType | None = UNSET
@@ -43,7 +43,7 @@ class ChangePromoCode(msgspec.Struct, forbid_unknown_fields=True, frozen=True, k
 
 
 class PromoCodeAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`value`: per cent, or minor units of `currency`. `uses`: by orders that live, paid or not."""
+    """`value` is a percentage, or minor units of `currency`. `uses` counts active orders, paid or not."""
 
     promo_code_id: UUID
     show_id: UUID

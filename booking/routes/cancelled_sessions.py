@@ -1,4 +1,4 @@
-"""Sessions that their organizer cancels, and how far the refunds are."""
+"""Cancelling a session, and the progress of its refunds."""
 
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,7 @@ from chassis.problems import Unavailable
         body=CancelSession,
         problems=(SessionNotPublished, SessionOver, *ONCE, Unavailable),
     ),
-    responses=answers(CancellationProgress, 202, "Nothing is sold any more; money goes back."),
+    responses=answers(CancellationProgress, 202, "The sale has ended; refunds have begun."),
 )
 async def cancel_session(
     request: Request[Any, Any, Any],
@@ -35,7 +35,7 @@ async def cancel_session(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Ends the sale of your own session for good and gives everybody the whole price back."""
+    """Cancels your own session: its sale ends for good, and everybody gets a full refund."""
     wanted = decode(CancelSession, body)
     cancelling = booking_of(request).session_cancelling
     answer: Response[bytes] = await cancelling.cancel(
@@ -52,7 +52,7 @@ async def cancel_session(
 async def read_session_cancellation(
     request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID]
 ) -> CancellationProgress:
-    """How far the giving back of your own cancelled session is."""
+    """The progress of the refunds of your own cancelled session."""
     return await booking_of(request).session_cancelling.progress(principal, session_id)
 
 

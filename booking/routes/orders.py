@@ -1,4 +1,4 @@
-"""Orders: placed, read, paid, cancelled; and seats kept from sale by their organizer."""
+"""Orders: place, read and cancel them."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -40,11 +40,13 @@ from chassis.problems import (
 )
 
 Status = Annotated[
-    OrderStatus | None, QueryParameter(name="status", description="Only orders that are so now.")
+    OrderStatus | None, QueryParameter(name="status", description="Only orders with this status.")
 ]
 Cursor = Annotated[
     str | None,
-    QueryParameter(name="cursor", max_length=128, description="A `next_cursor` of this list."),
+    QueryParameter(
+        name="cursor", max_length=128, description="The `next_cursor` of a page of this list."
+    ),
 ]
 
 
@@ -69,11 +71,11 @@ async def place_order(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[OrderAnswer]:
-    """Holds seats until `expires_at`: the best of an area, or exactly those named.
+    """Places an order that holds seats until `expires_at`: the best of an area, or exactly the listed ones.
 
-    Who lets go of 20 orders of a session within ten minutes, by cancelling or not paying them, gets no
-    new one until these are over. Ten promo codes within ten minutes that the show does not have, and no
-    further one is looked at until then, a good one neither: 429 with Retry-After.
+    Two limits answer 429 with Retry-After. A person who cancels or does not pay 20 orders of a session
+    within ten minutes cannot order again until these minutes are over. After ten unknown promo codes within
+    ten minutes no code is accepted, not even a valid one, until these minutes are over.
     """
     booking = booking_of(request)
     key = key_of(booking, idempotency_key)
@@ -112,7 +114,7 @@ async def list_orders(
 async def read_order(
     request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
 ) -> OrderAnswer:
-    """One of your own orders, with its tickets once it has been paid."""
+    """One of your own orders; with its tickets once it is paid."""
     booking = booking_of(request)
     return await reading.read_order(booking.pool, booking.issuing, principal.user_id, order_id)
 
@@ -128,7 +130,7 @@ async def read_order_history(
     order_id: FromPath[UUID],
     cursor: Cursor = None,
 ) -> OrderHistory:
-    """Everything that happened to one of your orders, oldest first."""
+    """The history of one of your own orders, oldest first."""
     pool = booking_of(request).pool
     return await reading.read_history(pool, principal.user_id, order_id, cursor=cursor)
 
@@ -142,7 +144,7 @@ async def read_order_history(
 async def cancel(
     request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
 ) -> OrderAnswer:
-    """Gives the seats of an unpaid order back. Cancelling again changes nothing and says the same."""
+    """Cancels an unpaid order and releases its seats. Cancelling it again gives the same answer."""
     booking = booking_of(request)
     return await cancel_order(booking.pool, booking.holds, principal.user_id, order_id)
 

@@ -1,4 +1,4 @@
-"""Refunds: asked for by buyers, decided by organizers; and sessions that are cancelled."""
+"""Refunds: buyers request them, organizers decide them."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from chassis.http.pagination import PageNumber, PageSize
 from chassis.problems import Unavailable
 
 State = Annotated[
-    RefundState | None, QueryParameter(name="status", description="Only refunds that are so now.")
+    RefundState | None, QueryParameter(name="status", description="Only refunds with this status.")
 ]
 
 
@@ -35,7 +35,9 @@ State = Annotated[
         body=RefundOrder,
         problems=(OrderNotRefundable, RefundNotAllowed, RefundAlreadyRequested, *ONCE, Unavailable),
     ),
-    responses=answers(RefundAnswer, 202, "Granted already, or waiting for the organizer."),
+    responses=answers(
+        RefundAnswer, 202, "Approved by the show's terms, or waiting for the organizer."
+    ),
 )
 async def request_refund(
     request: Request[Any, Any, Any],
@@ -44,7 +46,7 @@ async def request_refund(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Gives tickets of your own paid order back: all that are left, or those named."""
+    """Requests a refund of your own paid order: of the listed tickets, or of all that are left."""
     wanted = decode(RefundOrder, body)
     refunds = booking_of(request).refunds
     answer: Response[bytes] = await refunds.request(
@@ -61,7 +63,7 @@ async def request_refund(
 async def list_refunds_of_order(
     request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
 ) -> OrderRefunds:
-    """The refunds of your own order, and what you would get back for the rest of it now."""
+    """The refunds of your own order, and the amount that refunding the rest of it would return now."""
     return await booking_of(request).refunds.of_order(principal.user_id, order_id)
 
 
@@ -90,7 +92,7 @@ async def list_refunds(
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> RefundPage:
-    """Refunds of your own shows, an admin's of all; who waits longest stands in front."""
+    """The refunds of your own shows, for an admin of all shows; the longest waiting first."""
     return await booking_of(request).refunds.list(principal, status, page, page_size)
 
 
@@ -103,7 +105,7 @@ async def list_refunds(
         body=DecideRefund,
         problems=(RefundAlreadyDecided, RefundNotAllowed, OrderNotRefundable, *ONCE, Unavailable),
     ),
-    responses=answers(RefundAnswer, 200, "Granted: the money is on its way."),
+    responses=answers(RefundAnswer, 200, "Approved: the money will be sent back."),
 )
 async def approve_refund(
     request: Request[Any, Any, Any],
@@ -112,7 +114,7 @@ async def approve_refund(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Grants a refund of your own show. Granting it again changes nothing and says the same."""
+    """Approves a refund of your own show. Approving it again gives the same answer."""
     wanted = decode(DecideRefund, body) if body else DecideRefund()
     refunds = booking_of(request).refunds
     answer: Response[bytes] = await refunds.approve(principal, refund_id, wanted, idempotency_key)
@@ -124,7 +126,7 @@ async def approve_refund(
     operation_id="reject_refund",
     status_code=200,
     opt=access(*ORGANIZERS, body=DecideRefund, problems=(RefundAlreadyDecided, *ONCE, Unavailable)),
-    responses=answers(RefundAnswer, 200, "Rejected: the tickets stay good."),
+    responses=answers(RefundAnswer, 200, "Rejected: the tickets stay valid."),
 )
 async def reject_refund(
     request: Request[Any, Any, Any],
@@ -133,7 +135,7 @@ async def reject_refund(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Refuses a refund of your own show. Refusing it again changes nothing and says the same."""
+    """Rejects a refund of your own show. Rejecting it again gives the same answer."""
     wanted = decode(DecideRefund, body) if body else DecideRefund()
     refunds = booking_of(request).refunds
     answer: Response[bytes] = await refunds.reject(principal, refund_id, wanted, idempotency_key)
@@ -145,7 +147,7 @@ async def reject_refund(
     operation_id="retry_refund",
     status_code=200,
     opt=access(*ORGANIZERS, problems=(RefundNotFailed, *ONCE, Unavailable)),
-    responses=answers(RefundAnswer, 200, "The provider is asked again."),
+    responses=answers(RefundAnswer, 200, "The refund will be sent to the provider again."),
 )
 async def retry_refund(
     request: Request[Any, Any, Any],
@@ -153,7 +155,7 @@ async def retry_refund(
     refund_id: FromPath[UUID],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Sends a refund that the provider has failed once more."""
+    """Retries a refund that failed at the payment provider."""
     refunds = booking_of(request).refunds
     answer: Response[bytes] = await refunds.retry(principal, refund_id, idempotency_key)
     return answer

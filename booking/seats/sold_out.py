@@ -1,9 +1,9 @@
-"""Sold out, as this process knows it for a moment.
+"""A short memory of sold-out areas, in this process.
 
-When an area has been sold out for SETTLED_S, Redis is asked again once in ASK_EVERY_S and everybody
-else in between is told the same. A seat that this process frees is known at once; one that another
-process frees, within ASK_EVERY_S. Why not from the first moment: a request sent twice may find its own
-seats gone while the first is still being committed, and Redis alone knows that it is the same one.
+When an area has been sold out for SETTLED_S, only one request in ASK_EVERY_S asks Redis; the others get the
+same answer at once. A seat that this process frees is known immediately, a seat that another process frees
+within ASK_EVERY_S. It waits for SETTLED_S because a retry may find its own seats gone while its first request
+is still being committed, and only Redis knows that both are the same request.
 """
 
 import time
@@ -21,18 +21,18 @@ class _Known:
     __slots__ = ("asked_at", "least", "since")
 
     def __init__(self, least: int, now: float) -> None:
-        self.least = least  # so many seats are not to be had
+        self.least = least  # this many seats are not available
         self.since = self.asked_at = now
 
 
 class SoldOutMemory:
-    """`says(…)` is asked before Redis, `remember` and `forget` after it."""
+    """Call `says` before Redis, `remember` and `forget` after it."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Area, _Known] = OrderedDict()
 
     def says(self, session_id: UUID, first: int, quantity: int) -> bool:
-        """Whether so many seats are known not to be there. Now and then somebody is sent to look."""
+        """Whether this many seats are known to be unavailable. False once in ASK_EVERY_S, to ask Redis."""
         known = self._known.get((session_id, first))
         if known is None or quantity < known.least:
             return False

@@ -1,4 +1,4 @@
-"""PostgreSQL as booking.seats needs it: see booking/seats/claims.py for the contract."""
+"""PostgreSQL for booking.seats; claims.py has the contract."""
 
 import asyncio
 import contextlib
@@ -13,8 +13,8 @@ from chassis.postgres.rows import fields
 
 queries = load_queries(Path(__file__).parent / "sql")
 
-REBUILDS_AT_ONCE = 2  # each keeps a connection of the pool for its lock and uses another
-ASK_AGAIN_MS = 500  # about an order past its end that somebody is just paying or cancelling
+REBUILDS_AT_ONCE = 2  # each uses two connections of the pool: one for its lock, one for reading
+ASK_AGAIN_MS = 500  # for an expired order that is just being paid or cancelled
 FATES = {
     "pending_payment": Fate.ALIVE,
     "paid": Fate.PAID,
@@ -28,10 +28,10 @@ Expire = Callable[[Sequence[UUID]], Awaitable[object]]
 
 
 class PostgresClaims:
-    """Implements booking.seats.claims.Truth.
+    """Implements booking.seats.claims.ClaimSource.
 
-    layout: a published session's layout bytes; raises NotFound without one.
-    expire: cancels those of the orders that are past their end.
+    layout: returns a published session's layout bytes; raises NotFound if there is none.
+    expire: cancels those of the given orders that have expired.
     """
 
     def __init__(self, pool: Pool, *, layout: Layout, expire: Expire) -> None:
@@ -42,7 +42,7 @@ class PostgresClaims:
 
     @contextlib.asynccontextmanager
     async def rebuild_lock(self, session_id: UUID) -> AsyncIterator[bool]:
-        """A session-level advisory lock on a connection of its own, so a dying process drops it."""
+        """A session-level advisory lock on a connection of its own; a process that dies releases it."""
         async with self._rebuilds, own_session(self._pool) as db:
             locked = bool(await queries.try_rebuild_lock(db, session_id=str(session_id)))
             try:
@@ -94,7 +94,7 @@ def _is_due(fate: HoldFate) -> bool:
 
 
 async def database_now(pool: Pool) -> datetime:
-    """PostgreSQL's clock, for a DatabaseClock."""
+    """The time by PostgreSQL's clock, for a DatabaseClock."""
     async with connection(pool) as db:
         now: datetime = await queries.database_now(db)
         return now
@@ -103,18 +103,18 @@ async def database_now(pool: Pool) -> datetime:
 async def claims_in_the_way(
     tx: Connection, session_id: UUID, seats: Sequence[int]
 ) -> dict[int, str]:
-    """State (`held`, `sold`, `blocked`) of those seats that are taken, locked."""
+    """Locks the taken ones of these seats; their state (`held`, `sold`, `blocked`) by seat id."""
     found = queries.claims_in_the_way(tx, session_id=session_id, seats=list(seats))
     return {row["seat_id"]: row["state"] async for row in found}
 
 
 async def block_seats(tx: Connection, session_id: UUID, seats: Sequence[int]) -> list[int]:
-    """Those that were free and are blocked now."""
+    """Blocks the free ones of these seats and returns them."""
     found = queries.block_seats(tx, session_id=session_id, seats=list(seats))
     return [row["seat_id"] async for row in found]
 
 
 async def unblock_seats(tx: Connection, session_id: UUID, seats: Sequence[int]) -> list[int]:
-    """Those that were blocked and are free now."""
+    """Frees the blocked ones of these seats and returns them."""
     found = queries.unblock_seats(tx, session_id=session_id, seats=list(seats))
     return [row["seat_id"] async for row in found]

@@ -1,12 +1,12 @@
-"""Holds that are due: PostgreSQL is asked what became of their orders, and Redis follows.
+"""Asks PostgreSQL about the orders of holds that are due, and updates Redis.
 
-    no such order   the process died between the two stores: release
-    cancelled       or just found past its deadline and cancelled by the asking: release
-    alive           put back, due at the order's own deadline
-    paid            sold, nothing is due any more
+    no such order   release: the process died between the two stores
+    cancelled       release; includes orders that have expired, which are cancelled first
+    alive           keep until the order's own deadline
+    paid            sell
 
-An entry stays due until it was acted upon, and every act names its order, so any number of sweepers
-may run, stop or die anywhere.
+A hold stays due until one of these is done, and each names its order. So any number of sweepers may run,
+stop or die at any point.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from booking.seats.keys import LOADED_SESSIONS
 from chassis.observability import logs
 from chassis.problems import NotFound, Problem
 
-ORDERS_A_SESSION_MAX = 500  # a round; what is left is due in the next
+ORDERS_A_SESSION_MAX = 500  # a round; the rest waits for the next
 SESSIONS_AT_ONCE = 256
 ACTS_AT_ONCE = 128
 HEAL_EVERY_S = 5.0  # how often PostgreSQL is asked which sessions have holds
@@ -31,7 +31,7 @@ log = logs.get("booking")
 
 
 class Swept(msgspec.Struct):
-    """What one round did, in orders, and which sessions it could not do."""
+    """The result of one round: numbers of orders, and the number of failed sessions."""
 
     released: int = 0
     kept: int = 0
@@ -40,7 +40,7 @@ class Swept(msgspec.Struct):
 
 
 class Sweeper:
-    """`await sweeper.sweep_once()` about once a second, from any number of processes.
+    """Call `sweep_once` about once a second, from any number of processes.
 
     A session without due holds costs one call in a shared pipeline.
     """
@@ -51,7 +51,7 @@ class Sweeper:
         self._heal_at = float("-inf")
 
     async def sweep_once(self) -> Swept:
-        """Raises Unavailable when Redis is away; one session's failure is counted and logged."""
+        """Raises Unavailable if Redis is not available. A failing session is counted and logged."""
         swept = Swept()
         sessions = await self._sessions()
         for start in range(0, len(sessions), SESSIONS_AT_ONCE):
@@ -61,7 +61,7 @@ class Sweeper:
                 return_exceptions=True,
             )
             for session_id, outcome in zip(some, outcomes, strict=True):
-                if isinstance(outcome, NotFound):  # unpublished since, or another database's
+                if isinstance(outcome, NotFound):  # no longer published, or of another database
                     await self._holds.calls.command("SREM", LOADED_SESSIONS, str(session_id))
                 elif isinstance(outcome, Exception):
                     swept.failed += 1
@@ -74,7 +74,7 @@ class Sweeper:
         return swept
 
     async def _sessions(self) -> list[UUID]:
-        """Those loaded; now and then also those that have holds though Redis forgot them."""
+        """The loaded sessions; every HEAL_EVERY_S also those with holds that Redis has lost."""
         members = await self._holds.calls.command("SMEMBERS", LOADED_SESSIONS)
         sessions = {UUID(member.decode()) for member in members}
         if self._now() >= self._heal_at:

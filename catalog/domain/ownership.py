@@ -1,4 +1,4 @@
-"""Whose things one may see before they are published, and change."""
+"""Who may see unpublished shows, and who may change things."""
 
 from uuid import UUID
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """An organizer, or an admin, to whom everything belongs."""
+    """An organizer, or an admin, who may see and change everything."""
 
     user_id: UUID
     is_admin: bool
@@ -16,5 +16,5 @@ class Viewer(msgspec.Struct, frozen=True):
 
 
 def may_see(viewer: Viewer | None, organizer_id: UUID, status: str) -> bool:
-    """Drafts are their owner's; everything else is everybody's."""
+    """Only the owner and admins may see drafts. Everybody may see the rest."""
     return status != "draft" or (viewer is not None and viewer.owns(organizer_id))

@@ -1,4 +1,4 @@
-"""What organizers do with their own shows, and admins with all."""
+"""What organizers do with their own shows, and admins with all shows."""
 
 from typing import Any
 from uuid import UUID
@@ -15,10 +15,9 @@ from catalog.problems import (
     ShowPublished,
     VenueInUse,
 )
-from catalog.reading import Reading
 from catalog.routes.conditional import TAGS, documented
 from catalog.routes.owners import ONCE, WHO, Asker, Key, once_by_key, owner
-from catalog.terms import Terms
+from catalog.routes.parameters import catalog_of
 from catalog.wire import (
     ChangeSession,
     ChangeShow,
@@ -34,17 +33,16 @@ from chassis.postgres.pool import transaction
 
 
 def _changed(request: Request[Any, Any, Any], show_id: UUID, session_id: UUID | None) -> None:
-    reading: Reading = request.app.state.reading
-    reading.forget(show_id, session_id)
+    catalog = catalog_of(request)
+    catalog.reading.forget(show_id, session_id)
     if session_id is not None:
-        terms: Terms = request.app.state.terms
-        terms.forget(session_id)
+        catalog.terms.forget(session_id)
 
 
 @post(
     "/api/v1/shows",
     operation_id="create_show",
-    summary="Make a show",
+    summary="Create a show",
     tags=TAGS,
     opt=access(*WHO, body=CreateShow, problems=ONCE),
     responses=documented(Show, 201),
@@ -52,7 +50,7 @@ def _changed(request: Request[Any, Any, Any], show_id: UUID, session_id: UUID | 
 async def create_show(
     request: Request[Any, Any, Any], principal: Asker, body: RawBody, idempotency_key: Key = None
 ) -> Response[bytes]:
-    """A show without sessions; the public sees it with its first published one."""
+    """Creates a show without sessions. The public sees it once it has a published session."""
     show = decode(CreateShow, body)
     checks.refuse(checks.refund_policy(show.refund_policy))
     return await once_by_key(
@@ -75,10 +73,10 @@ async def create_show(
 async def change_show(
     request: Request[Any, Any, Any], principal: Asker, show_id: FromPath[UUID], body: RawBody
 ) -> Response[bytes]:
-    """Changes what is sent."""
+    """Changes the fields sent."""
     change = decode(ChangeShow, body)
     checks.refuse(checks.refund_policy(change.refund_policy))
-    async with transaction(request.app.state.pool) as tx:
+    async with transaction(catalog_of(request).pool) as tx:
         show = await organizing.change_show(tx, owner(principal), show_id, change)
     _changed(request, show_id, None)
     return _json(show)
@@ -87,7 +85,7 @@ async def change_show(
 @post(
     "/api/v1/shows/{show_id:uuid}/sessions",
     operation_id="create_session",
-    summary="Make a session with its seat plan",
+    summary="Create a session with its seat plan",
     tags=TAGS,
     opt=access(*WHO, body=CreateSession, problems=ONCE),
     responses=documented(Session, 201),
@@ -99,7 +97,7 @@ async def create_session(
     body: RawBody,
     idempotency_key: Key = None,
 ) -> Response[bytes]:
-    """A draft with its seat plan."""
+    """Creates a draft with its seat plan."""
     session = decode(CreateSession, body)
     checks.refuse(checks.session(session))
     return await once_by_key(
@@ -122,11 +120,11 @@ async def create_session(
 async def change_session(
     request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
 ) -> Response[bytes]:
-    """Changes what is sent of your own session: everything while in draft (`areas` replace the whole
-    plan), once published only the end of the sale."""
+    """Changes the fields sent. A draft may change in everything; `areas` replace the whole plan. Once
+    published, only the end of the sale may change."""
     change = decode(ChangeSession, body)
     checks.refuse(checks.change(change))
-    async with transaction(request.app.state.pool) as tx:
+    async with transaction(catalog_of(request).pool) as tx:
         session = await organizing.change_session(tx, owner(principal), session_id, change)
     _changed(request, session.show_id, session_id)
     return _json(session)
@@ -148,7 +146,7 @@ async def publish_session(
     body: RawBody,
     idempotency_key: Key = None,
 ) -> Response[bytes]:
-    """Freezes the plan and opens the session for sale at `sale_opens_at`."""
+    """Freezes the plan. Tickets are on sale from `sale_opens_at` on."""
     nothing = decode(Nothing, body) if body else Nothing()
     published: list[Session] = []
 
@@ -175,8 +173,8 @@ async def publish_session(
 async def delete_session(
     request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID]
 ) -> None:
-    """Deletes a draft of your own show. A published session is cancelled, not deleted."""
-    async with transaction(request.app.state.pool) as tx:
+    """Deletes a draft of your own show. A published session can only be cancelled."""
+    async with transaction(catalog_of(request).pool) as tx:
         show_id = await organizing.delete_session(tx, owner(principal), session_id)
     _changed(request, show_id, session_id)
 
@@ -192,8 +190,8 @@ async def delete_session(
 async def delete_show(
     request: Request[Any, Any, Any], principal: Asker, show_id: FromPath[UUID]
 ) -> None:
-    """Deletes your own show with its drafts, while none of its sessions has been published."""
-    async with transaction(request.app.state.pool) as tx:
+    """Deletes your own show with its drafts, if none of its sessions was ever published."""
+    async with transaction(catalog_of(request).pool) as tx:
         drafts = await organizing.delete_show(tx, owner(principal), show_id)
     for session_id in (None, *drafts):
         _changed(request, show_id, session_id)

@@ -1,4 +1,4 @@
-"""What the routes of organizers share: who asks, and a POST's effect once per key."""
+"""What the organizers' routes share: the caller, and idempotency keys."""
 
 from typing import Annotated, Any
 
@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
 
 from catalog.domain.ownership import Viewer
+from catalog.routes.parameters import catalog_of
 from chassis.auth.tokens import Principal
 from chassis.http.idempotency import Effect, once
 from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
@@ -16,7 +17,10 @@ Asker = NamedDependency[Principal]
 ONCE = (IdempotencyInFlight, IdempotencyKeyReused)
 Key = Annotated[
     str | None,
-    HeaderParameter(name="Idempotency-Key", description="Same key, same body: same answer."),
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="A repeated request with the same key and body gets the same answer.",
+    ),
 ]
 
 
@@ -33,11 +37,11 @@ async def once_by_key(
     effect: Effect,
     status: int = 201,
 ) -> Response[bytes]:
-    """The POST's effect, once per key; the operation with its parameters is what the key belongs to:
-    a path may be spelt in several ways (an id in capitals, without hyphens)."""
+    """Runs the POST once per key. A key belongs to the operation and its parameters, not to the path: a
+    path can be written in several ways (an id in capitals, without hyphens)."""
     parameters = map(str, request.path_params.values())
     return await once(
-        request.app.state.pool,
+        catalog_of(request).pool,
         user_id=principal.user_id,
         route=" ".join([request.route_handler.handler_name, *parameters]),
         key=key,

@@ -13,17 +13,18 @@ from catalog.encoded import encode
 from catalog.problems import TimeZoneFrozen, VenueHasShows
 from catalog.routes.conditional import PRIVATELY, TAGS, answer, documented
 from catalog.routes.owners import ONCE, WHO, Asker, Key, once_by_key, owner
+from catalog.routes.parameters import catalog_of
 from catalog.wire import ChangeVenue, CreateVenue, Venue, VenueList
 from chassis.auth.access import access
 from chassis.http.bodies import decode
 from chassis.http.pagination import PageNumber, PageSize
-from chassis.postgres.pool import Pool, connection, transaction
+from chassis.postgres.pool import connection, transaction
 
 
 @get(
     "/api/v1/venues",
     operation_id="list_venues",
-    summary="All venues",
+    summary="List venues",
     tags=TAGS,
     opt=access(*WHO),
     responses=documented(VenueList, conditional=True),
@@ -34,9 +35,8 @@ async def list_venues(
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> Response[bytes]:
-    """All venues, by name: any organizer may put a show into any of them."""
-    pool: Pool = request.app.state.pool
-    async with connection(pool) as db:
+    """All venues, by name. Any organizer may hold a show at any venue."""
+    async with connection(catalog_of(request).pool) as db:
         found = await at_venues.list_venues(db, page, page_size)
     return answer(request, encode(found), PRIVATELY)
 
@@ -44,7 +44,7 @@ async def list_venues(
 @post(
     "/api/v1/venues",
     operation_id="create_venue",
-    summary="Make a venue",
+    summary="Create a venue",
     tags=TAGS,
     opt=access(*WHO, body=CreateVenue, problems=ONCE),
     responses=documented(Venue, 201),
@@ -74,11 +74,11 @@ async def create_venue(
 async def change_venue(
     request: Request[Any, Any, Any], principal: Asker, venue_id: FromPath[UUID], body: RawBody
 ) -> Response[bytes]:
-    """Changes what is sent of your own venue. Its name, city and address reach every page, and every
-    ticket that is sold from now on; the time zone changes until a session there has been published."""
+    """Changes the fields sent of your own venue. A new name, city or address appears on all pages and on
+    tickets sold from now on. The time zone may change until a session at this venue is published."""
     change = decode(ChangeVenue, body)
     checks.refuse(checks.time_zone(change.time_zone))
-    async with transaction(request.app.state.pool) as tx:
+    async with transaction(catalog_of(request).pool) as tx:
         venue = await at_venues.change_venue(tx, owner(principal), venue_id, change)
     return Response(msgspec.json.encode(venue), media_type="application/json")
 
@@ -94,8 +94,8 @@ async def change_venue(
 async def delete_venue(
     request: Request[Any, Any, Any], principal: Asker, venue_id: FromPath[UUID]
 ) -> None:
-    """Deletes your own venue while no show takes place there."""
-    async with transaction(request.app.state.pool) as tx:
+    """Deletes your own venue, if no show takes place there."""
+    async with transaction(catalog_of(request).pool) as tx:
         await at_venues.delete_venue(tx, owner(principal), venue_id)
 
 

@@ -1,4 +1,4 @@
-"""Fetch once for all who wait, and remember for a moment."""
+"""A cache that fetches once for all waiting callers and remembers briefly."""
 
 import asyncio
 import time
@@ -11,10 +11,10 @@ Value = TypeVar("Value")
 
 
 class FetchOnce(Generic[Key, Value]):
-    """`await cache.get(key)`: the value, at most `ttl_s` old; one fetch a key is under way at a time.
+    """`await cache.get(key)` returns the value, at most `ttl_s` old. One fetch per key runs at a time.
 
-    A failed fetch is raised to all who waited for it and is not remembered. At most `entries_max`
-    values are kept, and, with `weigh`, of weight_max together; the least recently fetched goes first.
+    A failed fetch raises to all who waited for it and is not remembered. At most `entries_max` values are
+    kept, and with `weigh` a total of weight_max. The least recently fetched value goes first.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class FetchOnce(Generic[Key, Value]):
             task = asyncio.get_running_loop().create_task(self._fetch_and_keep(key))
             self._under_way[key] = task
             task.add_done_callback(lambda done: self._ended(key, done))
-        return await asyncio.shield(task)  # one waiter's cancellation is not everybody's
+        return await asyncio.shield(task)  # one caller's cancellation must not cancel the fetch
 
     def forget(self, key: Key) -> None:
         self._drop(key)
@@ -68,4 +68,4 @@ class FetchOnce(Generic[Key, Value]):
     def _ended(self, key: Key, task: "asyncio.Task[Value]") -> None:
         self._under_way.pop(key, None)
         if not task.cancelled():
-            task.exception()  # marked as seen: every waiter has it already
+            task.exception()  # marks it as retrieved: every caller has it already

@@ -1,10 +1,10 @@
-"""The outbox relay: takes committed events to the broker, and forgets them once all have them.
+"""The outbox relay: delivers committed events to the broker, and deletes them once all subscribers have
+them.
 
-One relay a schema is active, by a session-level advisory lock on the connection that also reads and
-deletes, so whoever reads has the lead at that moment. The others stand by and take over when that
-connection dies. No transaction is open while the network is used: a relay that dies between
-publishing and deleting leaves rows that its successor sends again, and the inbox of each consumer
-sees that they take effect once.
+One relay per schema is active. It holds a session-level advisory lock on the connection that also reads
+and deletes, so a reader has the lead at that moment. The others stand by and take over when that
+connection dies. No transaction is open during network calls. If a relay dies between publishing and
+deleting, its successor sends the rows again, and each consumer's inbox applies them once.
 """
 
 import asyncio
@@ -23,23 +23,23 @@ from chassis.observability import metrics
 from chassis.postgres.leadership import lead_by
 from chassis.postgres.pool import UNAVAILABLE, Connection, Pool, connection, load_queries
 
-BATCH_MAX = 500  # rows a round
-# Rows looked at while a subscriber takes nothing, so that the others still get theirs.
+BATCH_MAX = 500  # rows per round
+# Rows read while a subscriber takes nothing, so that the others still get theirs.
 WINDOW_MAX = 16_000
 IDLE_POLL_S = 0.1
-GATHER_S = 0.25  # after a batch that was not full: a round costs much the same whatever it carries
+GATHER_S = 0.25  # after a batch that was not full: a round costs about the same whatever its size
 MEASURE_EVERY_S = 5.0
-RETRY = Backoff(first_s=0.1, most_s=1.0)  # others than the failing subscriber wait for this, too
+RETRY = Backoff(first_s=0.1, most_s=1.0)  # other subscribers than the failing one wait for this too
 
 _sql = load_queries(Path(__file__).parent / "sql" / "outbox.sql")
 
 
 class Relay:
-    """`await Relay(pool, broker, source="booking", log=log).run(stop)` in the worker process.
+    """Run `await Relay(pool, broker, source="booking", log=log).run(stop)` in the worker process.
 
-    It keeps one connection of the pool for itself while it runs. With `archive` what was delivered
-    is moved to the schema's archive (chassis.events.archive) instead of being deleted. Rows go out in
-    `position` order; a subject's events are taken by each subscriber in that order.
+    It keeps one connection of the pool while it runs. With `archive`, delivered rows move to the schema's
+    archive (chassis.events.archive) instead of being deleted. Rows are sent in `position` order, and each
+    subscriber takes a subject's events in that order.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Relay:
         self._measured_at = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relays until `stop`. A lost database is waited for; nothing ends this but `stop`."""
+        """Relays until `stop`. Waits for a lost database; only `stop` ends it."""
         failures = 0
         while not stop.is_set():
             try:
@@ -65,9 +65,10 @@ class Relay:
                 await pause(stop, RETRY.delay_s(failures))
 
     async def round(self) -> int:
-        """One batch, whoever has the lead: how many events every subscriber took.
+        """Sends one batch, without regard to the lead. Returns the number of events that every subscriber
+        took.
 
-        For tests and tools. Raises what the broker raises when not everything was taken.
+        For tests and tools. Raises the broker's exception if not everything was taken.
         """
         async with connection(self._pool) as db:
             return await self._relay_batch(db, BATCH_MAX)
@@ -86,7 +87,7 @@ class Relay:
             try:
                 relayed = await self._relay_batch(db, limit)
             except (asyncpg.PostgresError, *UNAVAILABLE):
-                raise  # the database is what failed: the lead is in doubt
+                raise  # the database failed, so the lead is uncertain
             except Exception as failure:
                 failures += 1
                 metrics.RELAY_FAILURES.labels(self._source).inc()
@@ -140,7 +141,7 @@ class Relay:
         metrics.OUTBOX_AGE.labels(self._source).set(backlog["age_s"])
 
     def _forget_measures(self) -> None:
-        """Whoever does not lead has nothing to say about the outbox."""
+        """Only the leader reports about the outbox."""
         self._measured_at = float("-inf")
         for gauge in (metrics.OUTBOX_DEPTH, metrics.OUTBOX_AGE):
             gauge.labels(self._source)

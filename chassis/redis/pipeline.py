@@ -1,12 +1,12 @@
-"""One connection to Redis on which the commands of all requests of a process travel in pipelines.
+"""One connection to Redis that carries the commands of all requests of a process in pipelines.
 
-Commands wait while PIPELINES_MAX pipelines are under way, and leave together when one has come back;
-one that finds nothing under way leaves at once. Ours instead of redis-py's pipeline, which costs six
-times the Python per command (ADR 27); redis-py still makes sense of the URL and serves everything else.
+Commands wait while PIPELINES_MAX pipelines are under way, and leave together when one has returned. A
+command that finds nothing under way leaves at once. This replaces redis-py's pipeline, which costs six
+times the Python per command (ADR 27). redis-py still parses the URL and serves everything else.
 
-A connection that breaks, or is silent for longer than the answer's timeout, is closed and everything
-on its way is Unavailable; the next command opens another. Nothing is ever sent twice, but for a
-script that the server said it does not know.
+A connection that breaks, or is silent for longer than the timeout, is closed. All its commands become
+Unavailable, and the next command opens a new one. Nothing is ever sent twice, except a script that the
+server does not know.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from redis.exceptions import ResponseError
 
 from chassis.problems import Overloaded, Unavailable
 
-PIPELINES_MAX = 1  # a system call on either side for each: few and large ones
-PIPELINE_MAX = 256  # commands of one
-WAITING_MAX = 20_000  # commands waiting or under way; beyond it the caller is told 503
+PIPELINES_MAX = 1  # each costs a system call on either side: few and large ones
+PIPELINE_MAX = 256  # commands per pipeline
+WAITING_MAX = 20_000  # commands waiting or under way; beyond it callers get 503
 
 Call = tuple[Any, ...]  # one command: ("EVALSHA", sha, 2, key, key, arg)
 
-# What a server says that is loading, failing over, full, busy, or not ours: unavailable, not a bug.
+# Errors of a server that is loading, failing over, full, busy, or not ours: unavailable, not a bug.
 _NOT_READY = frozenset(
     [
         *("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOAUTH", "NOPERM"),
@@ -38,11 +38,11 @@ _NOT_READY = frozenset(
 
 
 class _Refused(Exception):
-    """An error that Redis answered; hiredis makes these."""
+    """An error that Redis answered. hiredis creates these."""
 
 
 class _Group:
-    """Commands whose answers one caller waits for together; `left` of them are still to come."""
+    """Commands whose answers one caller awaits together. `left` of them are still to come."""
 
     __slots__ = ("answers", "future", "left", "single")
 
@@ -52,7 +52,7 @@ class _Group:
         self.left = commands
         self.single = single
 
-    def apply_outcome(self, place: int, answer: Any) -> None:
+    def settle(self, place: int, answer: Any) -> None:
         self.answers[place] = answer
         self.left -= 1
         if self.left or self.future.done():
@@ -60,7 +60,7 @@ class _Group:
         failure = next((one for one in self.answers if isinstance(one, BaseException)), None)
         if failure is not None:
             self.future.set_exception(failure)
-            self.future.exception()  # a caller cancelled in this very turn will not look
+            self.future.exception()  # a caller cancelled in this turn will not read it
         else:
             self.future.set_result(self.answers[0] if self.single else self.answers)
 
@@ -85,10 +85,9 @@ class _Pipeline:
 
 
 class Pipeline:
-    """`submit(call)` and `submit_all(calls)`: futures of what Redis answers.
+    """`submit(call)` and `submit_all(calls)` return futures of Redis's answers.
 
-    client: says where the server is. script_texts: what is taught to a server that lost its scripts,
-    by digest.
+    client: knows the server's address. script_texts: the scripts by digest, for a server that lost them.
     """
 
     def __init__(
@@ -109,11 +108,11 @@ class Pipeline:
         return self._submit((call,), single=True)
 
     def submit_all(self, calls: Sequence[Call]) -> "asyncio.Future[list[Any]]":
-        """One future of all answers in order; the first failure is raised for all of them."""
+        """One future of all answers in order. The first failure is raised for all of them."""
         return self._submit(calls, single=False)
 
     async def close(self) -> None:
-        """After what is under way; what waits then is Unavailable."""
+        """Waits for commands under way. Waiting ones become Unavailable."""
         if self._connecting is not None:
             await asyncio.wait((self._connecting,))
         waited_for = [
@@ -136,7 +135,8 @@ class Pipeline:
         for place, call in enumerate(calls):
             self._queue.append(_Command(call, group, place))
         if self._pipelines < PIPELINES_MAX and not self._scheduled:
-            self._scheduled = True  # leave after this turn of the loop, with all who came in it
+            # leaves after this turn of the loop, with all commands of this turn
+            self._scheduled = True
             loop.call_soon(self._depart)
         return group.future
 
@@ -150,7 +150,7 @@ class Pipeline:
             self._send(self._line)
 
     def _send(self, line: "_Line") -> None:
-        """One pipeline of the longest waiting, without those whose callers have gone."""
+        """Sends one pipeline of the longest waiting commands, without those whose callers have gone."""
         commands: list[_Command] = []
         packed: list[bytes] = []
         while self._queue and len(commands) < PIPELINE_MAX:
@@ -176,9 +176,10 @@ class Pipeline:
         self._cut("Redis does not answer (TimeoutError).")
 
     def arrived(self, answer: Any) -> None:
-        """The next answer on the line."""
+        """The next answer on the connection."""
         command = self._sent.popleft()
-        if command.group is None:  # a script was taught; one forgotten from now on is taught anew
+        # a script was loaded; if the server loses it later, it is loaded again
+        if command.group is None:
             self._teaching.clear()
         elif isinstance(answer, _Refused):
             answer = self._judged(command, str(answer))
@@ -194,10 +195,10 @@ class Pipeline:
 
     def _settle(self, command: _Command, answer: Any) -> None:
         if command.group is not None and answer is not _AGAIN:
-            command.group.apply_outcome(command.place, answer)
+            command.group.settle(command.place, answer)
 
     def _judged(self, command: _Command, text: str) -> Any:
-        """What an error means to the caller; or that the server is taught the script first."""
+        """The error for the caller; or loads a missing script and repeats the call."""
         word = text.split(" ", 1)[0]
         if word in _NOT_READY:
             return Unavailable(f"Redis is not ready ({word}).")
@@ -210,14 +211,14 @@ class Pipeline:
             self._queue.appendleft(_Command(("SCRIPT", "LOAD", script), None, 0))
         again = _Command(command.call, command.group, command.place)
         again.taught = True
-        self._queue.append(again)  # behind the lesson, wherever that has got to
+        self._queue.append(again)  # behind the command that loads the script
         return _AGAIN
 
     async def _connect(self) -> None:
         try:
             async with asyncio.timeout(self._answer_timeout_s):
                 self._line = await self._open()
-        except (OSError, _Refused, hiredis.HiredisError) as down:  # TimeoutError is an OSError
+        except (OSError, _Refused, hiredis.HiredisError) as down:  # includes TimeoutError
             self._cut(f"Redis does not answer ({type(down).__name__}).")
         finally:
             self._connecting = None
@@ -252,7 +253,7 @@ class Pipeline:
             self._cut("Redis does not answer (the connection was lost).")
 
     def _cut(self, reason: str) -> None:
-        """Whatever waits or is under way is told; late answers on this line reach nobody."""
+        """Fails all commands that wait or are under way. Late answers on this connection are dropped."""
         line, self._line = self._line, None
         if line is not None:
             line.abort()
@@ -281,7 +282,7 @@ def _greeting(where: Mapping[str, Any]) -> list[Call]:
 
 
 class _Line(asyncio.Protocol):
-    """A connection. Answers to the greeting are its own, all others the wire's."""
+    """A connection. It reads the answers to its greeting itself and passes all others on."""
 
     def __init__(self, wire: Pipeline) -> None:
         self._wire = wire

@@ -1,8 +1,8 @@
-"""Redis (≥ 7.0, or Valkey): the client, and Lua scripts as checked, coalesced functions.
+"""Redis (≥ 7.0, or Valkey): the client, and Lua scripts as checked, batched functions.
 
-A script is a file with a header (STYLE.md, rule 4). All its keys are passed in and share one hash
-tag; it verifies everything, then writes; it answers with a word first, and a word that its header
-does not name is an error here.
+A script is a file with a header (STYLE.md, rule 4). All its keys are arguments and share one hash tag. It
+verifies everything and then writes. It answers with a word first, and a word that is not in its header is
+an error here.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 
 from chassis.redis.pipeline import Call, Pipeline
 
-ANSWER_TIMEOUT_S = 2.0  # a round trip, and connecting
+ANSWER_TIMEOUT_S = 2.0  # for a round trip, and for connecting
 CONNECTIONS_MAX = 8  # of the client itself; RedisCalls has one of its own
 
 _WORD = re.compile(r"'([a-z_]+)'")
@@ -26,7 +26,7 @@ _INCLUDES = re.compile(r"^-- INCLUDES +(.+)$", re.MULTILINE)
 
 
 def open_redis(url: str) -> "Redis":
-    """A client with a few connections; raw bytes in and out.
+    """A client with a few connections. Bytes in, bytes out.
 
     It never repeats a command by itself: a hold whose answer was lost may have happened.
     """
@@ -42,10 +42,10 @@ def open_redis(url: str) -> "Redis":
 
 
 class Script:
-    """A Lua file: its name, header, text, SHA-1 digest, and the words it may answer with.
+    """A Lua file: its name, header, text, SHA-1 digest, and the words that it may answer.
 
-    `-- INCLUDES  runs, cursors` in the header puts shared/runs.lua and shared/cursors.lua (local
-    functions and nothing else) between the header and the rest.
+    `-- INCLUDES  runs, cursors` in the header inserts shared/runs.lua and shared/cursors.lua (only local
+    functions) between the header and the rest.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,15 +66,15 @@ class Script:
 
 
 def load_scripts(directory: Path) -> dict[str, Script]:
-    """Every .lua file of a folder by its name."""
+    """Every .lua file of a folder, by name."""
     return {path.stem: Script(path) for path in sorted(directory.glob("*.lua"))}
 
 
 class RedisCalls:
     """Commands and scripts of concurrent requests, gathered into pipelines.
 
-    Each call has its own outcome. Redis being away, or slow beyond ANSWER_TIMEOUT_S, is raised as
-    Unavailable: the caller's request is refused and nothing is assumed about what Redis did.
+    Each call has its own outcome. If Redis is down, or slower than ANSWER_TIMEOUT_S, it raises
+    Unavailable: the request is refused, and nothing is assumed about what Redis did.
     """
 
     def __init__(
@@ -91,22 +91,20 @@ class RedisCalls:
         self.submit_all = self._wire.submit_all
 
     async def close(self) -> None:
-        """After what is under way; closes the client as well."""
+        """Waits for calls under way. Closes the client too."""
         await self._wire.close()
         await self.client.aclose()
 
     async def command(self, *call: Any) -> Any:
-        """One command, in the next pipeline; its answer as Redis gives it, no client's dressing."""
+        """Sends one command in the next pipeline. Returns Redis's answer unchanged."""
         return await self._wire.submit(call)
 
     async def run(
         self, script: Script, keys: Sequence[str | bytes], args: Sequence[str | bytes | int]
     ) -> tuple[str, list[Any]]:
-        """A script's answer as (word, the rest). Raises LookupError on an undocumented word."""
+        """A script's answer as (word, rest). Raises LookupError on an undocumented word."""
         answer = await self._wire.submit(script.call(keys, args))
         word = answer[0].decode("ascii") if isinstance(answer, list) else answer.decode("ascii")
         if word not in script.words:
-            raise LookupError(
-                f"{script.name}.lua answered {word!r}, which its header does not name"
-            )
+            raise LookupError(f"{script.name}.lua returned {word!r}, which is not in its header")
         return word, answer[1:] if isinstance(answer, list) else []

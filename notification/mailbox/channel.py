@@ -1,4 +1,4 @@
-"""The mailbox as a channel: messages stay in PostgreSQL, many a statement."""
+"""The mailbox as a channel: stores messages in PostgreSQL, many in one statement."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,7 @@ MAILBOX_AT_ONCE = 64  # mails a statement
 
 
 class MailboxChannel:
-    """Keeps messages in the `mailbox` table, once each by their Message-ID. Those that come together
-    travel in one statement."""
+    """Stores messages in the `mailbox` table, each Message-ID once. Concurrent messages share a statement."""
 
     def __init__(self, pool: Pool, name: str, sender: str) -> None:
         self._pool = pool

@@ -1,7 +1,6 @@
-"""The ways a message can take, behind one protocol: SMTP, and the local mailbox for mails and SMS.
+"""The SMTP channel. The other channel is the local mailbox (notification.mailbox).
 
-SMS have no provider yet. Where the mailbox is in use they land there; with an SMTP server there is no
-channel for them, and they are skipped.
+SMS have no provider yet. They go to the local mailbox if it is in use; with an SMTP server they are skipped.
 """
 
 import asyncio
@@ -22,9 +21,9 @@ from notification.outgoing import (
     must_fit_a_header,
 )
 
-SMTP_TIMEOUT_S = 20.0  # each step of the conversation
-SEND_DEADLINE_S = 45.0  # the whole of it; well within a sender's lease
-SMTP_AT_ONCE = 8  # conversations side by side
+SMTP_TIMEOUT_S = 20.0  # each step of the SMTP session
+SEND_DEADLINE_S = 45.0  # the whole session; well within a sender's lease
+SMTP_AT_ONCE = 8  # concurrent SMTP sessions
 
 
 def sender_domain(sender: str) -> str:
@@ -33,10 +32,10 @@ def sender_domain(sender: str) -> str:
 
 
 class SmtpChannel:
-    """smtp://user:password@host:587 or smtps://host:465; a connection a message.
+    """smtp://user:password@host:587 or smtps://host:465; one connection a message.
 
-    STARTTLS is used where the server offers it. Credentials never go over an open line, but for a
-    server on this machine.
+    Uses STARTTLS if the server offers it. Never sends credentials unencrypted, except to a server on this
+    machine.
     """
 
     def __init__(self, url: str, sender: str) -> None:
@@ -75,14 +74,14 @@ class SmtpChannel:
 
 
 def to_mime(message: Outgoing, sender: str) -> EmailMessage:
-    """The message as text and, where it has one, HTML alternative (RFC 2046, 5.1.4).
+    """The message as plain text, with an HTML alternative if it has one (RFC 2046, 5.1.4).
 
-    Raises Undeliverable when the recipient cannot stand in a header.
+    Raises Undeliverable if the recipient cannot be written in a header.
     """
     must_fit_a_header(message.recipient)
     mail = EmailMessage(policy=SMTP_POLICY)
     headers = headers_of(message, sender, datetime.now(UTC))
-    language = headers.pop("Content-Language")  # last: it would go with the first part otherwise
+    language = headers.pop("Content-Language")  # set last, or it would move to the first part
     for name, value in headers.items():
         mail[name] = value
     mail.set_content(message.text)
@@ -93,7 +92,7 @@ def to_mime(message: Outgoing, sender: str) -> EmailMessage:
 
 
 def _refusal(what: str, code: int) -> Undeliverable | SendFailed:
-    """SMTP says by 5xx that it means for ever (RFC 5321, 4.2.1); its words may name the address."""
+    """5xx is permanent (RFC 5321, 4.2.1). The server's text is left out: it may contain the address."""
     kind = Undeliverable if 500 <= code < 600 else SendFailed
     return kind(f"SMTP {code}: {what}")
 

@@ -1,7 +1,7 @@
-"""Sending what is due: claim, sign, post, mark.
+"""Sends due deliveries: claim, sign, post, mark.
 
-At least once: a sender that dies between sending and marking leaves its delivery to the next one when
-the lease ends, and that one sends it again with the same webhook-id, by which receivers know it.
+A delivery is sent at least once. If a sender dies between sending and marking, the next one sends the
+delivery again after the lease ends, with the same webhook-id, by which receivers recognise it.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from notification.webhooks.schedule import delay_s
 from notification.webhooks.signing import signed_headers
 from notification.webhooks.store import ClaimedDelivery
 
-AT_ONCE = 128  # requests under way in one process
-EACH_AT_ONCE = 8  # of them to one endpoint; one to an endpoint that fails
-OWNER_AT_ONCE = 32  # of them to the endpoints of one owner
-RESERVED = 32  # of them for owners who have nothing on its way: one each
+AT_ONCE = 128  # concurrent requests of one process
+EACH_AT_ONCE = 8  # of these to one endpoint; to an endpoint that fails, one
+OWNER_AT_ONCE = 32  # of these to the endpoints of one owner
+RESERVED = 32  # of these reserved for owners without a request in progress, one each
 LEASE_S = 3 * (ATTEMPT_DEADLINE_S + BODY_DEADLINE_S)
 POLL_S = 0.5
 RETRY = Backoff(first_s=0.5, most_s=15.0)
@@ -38,7 +38,7 @@ ATTEMPTS = Counter(
 
 
 class Dispatcher:
-    """Any number of processes may run one; each attempt is one sender's."""
+    """Any number of processes may run one; each attempt has one sender."""
 
     def __init__(self, pool: Pool, poster: Poster, log: Any) -> None:
         self._pool = pool
@@ -71,21 +71,18 @@ class Dispatcher:
             await self.drain()
 
     async def round(self) -> int:
-        """Claims what is due, once, and sends it all; how many. For tests and tools."""
+        """Claims due deliveries once and sends them. Returns their number. For tests and tools."""
         claimed = await self._begin()
         await self.drain()
         return claimed
 
     async def drain(self) -> None:
-        """Waits for what is under way."""
+        """Waits for requests in progress."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
     async def _wait(self, stopping: "asyncio.Task[bool]", *, idle: bool) -> None:
-        """Until an endpoint has a free turn, or it is time to look again.
-
-        The others look again after POLL_S even when nothing ends: a slow receiver delays nobody.
-        """
+        """Waits until a request ends, but at most POLL_S: a slow receiver must not delay other endpoints."""
         if not self._under_way and not idle:
             return
         await asyncio.wait(
@@ -93,7 +90,7 @@ class Dispatcher:
         )
 
     async def _begin(self) -> int:
-        """Starts what may be started now; how many."""
+        """Starts as many due deliveries as the limits allow. Returns their number."""
         free = AT_ONCE - len(self._under_way)
         if free <= 0:
             return 0
@@ -125,7 +122,7 @@ class Dispatcher:
                 await self._succeeded(delivery, outcome)
             else:
                 await self._failed(delivery, outcome)
-        except Exception as failure:  # it could not be marked: sent again when its lease has ended
+        except Exception as failure:  # not marked: sent again after its lease ends
             self._log.warning("webhook_not_marked", delivery=delivery.delivery_id, exc_info=failure)
         finally:
             CURRENT.reset(token)
@@ -171,7 +168,7 @@ class Dispatcher:
 
 
 def _facts(delivery: ClaimedDelivery, outcome: Outcome) -> dict[str, Any]:
-    """For the log: no URL, whose query may hold a secret of its owner's."""
+    """Fields for the log. No URL: its query may contain the owner's secret."""
     return {
         "endpoint": delivery.endpoint_id,
         "delivery": delivery.delivery_id,

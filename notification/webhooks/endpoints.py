@@ -1,7 +1,7 @@
-"""What organizers do with their endpoints, and admins with all.
+"""Managing webhook endpoints: organizers their own, admins all.
 
-Somebody else's endpoint or delivery is NotFound. Functions that take a connection work within the
-transaction they are given; whatever needs the network (OutsideChecks) is done before it.
+Another user's endpoint or delivery is NotFound. Functions with a connection run in the given transaction;
+checks that need the network (OutsideChecks) run before it.
 """
 
 from collections.abc import Sequence
@@ -41,20 +41,20 @@ from notification.webhooks.wire import (
 )
 
 ENDPOINTS_MAX = 20  # of one owner
-SECRETS_MAX = 3  # that sign at once
+SECRETS_MAX = 3  # that sign at the same time
 
 log = logs.get("notification")
 
 
 class Asker(msgspec.Struct, frozen=True):
-    """An organizer, or an admin, to whom everything belongs."""
+    """An organizer, or an admin, who may manage everything."""
 
     user_id: UUID
     is_admin: bool
 
     @property
     def owner_id(self) -> UUID | None:
-        """Whose things he may see and change; None: everybody's."""
+        """The owner whose endpoints they may manage; None: any owner."""
         return None if self.is_admin else self.user_id
 
 
@@ -63,30 +63,30 @@ def asker(principal: Principal) -> Asker:
 
 
 class OutsideChecks:
-    """What is asked of others before an endpoint is made or changed."""
+    """Checks with other systems, before an endpoint is created or changed."""
 
     def __init__(self, destinations: Destinations, catalog: ServiceClient) -> None:
         self._destinations = destinations
         self._catalog = catalog
 
     async def url(self, text: str) -> str:
-        """As it will be called. Raises ValidationFailed."""
+        """The normalised URL. Raises ValidationFailed."""
         try:
             return str(await self._destinations.check(text))
         except BadDestination as bad:
             raise ValidationFailed(errors=[FieldError("url", str(bad))]) from None
 
     async def show(self, who: Asker, show_id: UUID) -> None:
-        """Raises ValidationFailed unless the show is there and is theirs; both in the same words."""
+        """Raises ValidationFailed unless the show exists and is theirs; one message for both."""
         show = await self._catalog.get(SHOW_PATH.format(show_id=show_id), ShowTerms)
         if show is None or not (who.is_admin or show.organizer_id == who.user_id):
-            raise ValidationFailed(errors=[FieldError("show_id", "names no show of yours")])
+            raise ValidationFailed(errors=[FieldError("show_id", "is not one of your shows")])
 
 
 async def create_endpoint(tx: Connection, who: Asker, body: CreateEndpoint) -> NewEndpoint:
     """`body` has passed the OutsideChecks. Raises TooManyEndpoints."""
     if await store.count_own(tx, who.user_id) >= ENDPOINTS_MAX:
-        raise TooManyEndpoints(f"{ENDPOINTS_MAX} is the most.")
+        raise TooManyEndpoints(f"The maximum is {ENDPOINTS_MAX}.")
     secret = new_secret()
     row = await store.insert_endpoint(
         tx,
@@ -121,7 +121,7 @@ async def change_endpoint(
 async def rotate_secret(
     tx: Connection, who: Asker, endpoint_id: UUID, body: RotateSecret
 ) -> NewSecret:
-    """From now on the new one signs, and older ones beside it until the overlap is over."""
+    """Creates a new secret that signs from now on. Older secrets also sign until the overlap ends."""
     await _lock(tx, who, endpoint_id)
     secret = new_secret()
     until = await store.replace_secret(
@@ -129,12 +129,12 @@ async def rotate_secret(
     )
     log.info("webhook_secret_rotated", endpoint=endpoint_id, overlap=f"{body.overlap_hours}h")
     whole = whole_seconds(until)
-    assert whole is not None, "a time stays a time"
+    assert whole is not None, "a given time has a result"
     return NewSecret(endpoint_id, secret, whole)
 
 
 async def send_test(tx: Connection, who: Asker, endpoint_id: UUID) -> Delivery:
-    """A ping to this endpoint alone. Raises EndpointInactive."""
+    """Plans a ping to this endpoint only. Raises EndpointInactive."""
     row = await _lock(tx, who, endpoint_id)
     if not row.active:
         raise EndpointInactive()
@@ -152,7 +152,7 @@ async def send_test(tx: Connection, who: Asker, endpoint_id: UUID) -> Delivery:
 
 
 async def resend(tx: Connection, who: Asker, delivery_id: UUID) -> Delivery:
-    """Due now with the whole schedule before it, under the same webhook-id. Raises EndpointInactive."""
+    """Makes the delivery due now, with a new schedule and the same webhook-id. Raises EndpointInactive."""
     found = await store.delivery(tx, delivery_id, who.owner_id)
     if found is None:
         raise NotFound()
@@ -182,7 +182,7 @@ def _each_once(types: Sequence[str]) -> list[str]:
 
 
 async def remove(pool: Pool, who: Asker, endpoint_id: UUID) -> None:
-    """With its deliveries, also those that are still to be tried. Raises NotFound."""
+    """Deletes the endpoint and its deliveries, including pending ones. Raises NotFound."""
     if not await store.delete_endpoint(pool, endpoint_id, who.owner_id):
         raise NotFound()
     log.info("webhook_endpoint_deleted", endpoint=endpoint_id)

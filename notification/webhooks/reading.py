@@ -1,5 +1,4 @@
-"""What organizers read of their endpoints and deliveries, and admins of all. What is somebody else's is
-NotFound."""
+"""Reading endpoints and deliveries: organizers their own, admins all. Another user's are NotFound."""
 
 from uuid import UUID
 
@@ -51,7 +50,7 @@ async def list_deliveries(
 
 
 async def get_delivery(pool: Pool, who: Asker, delivery_id: UUID) -> DeliveryInFull:
-    """With the body as it is sent."""
+    """The delivery with the body that is sent."""
     async with connection(pool) as db:
         found = await store.delivery(db, delivery_id, who.owner_id)
     if found is None:

@@ -1,4 +1,4 @@
-"""Webhook endpoints of organizers: made, changed, tested; their deliveries seen and sent again."""
+"""Webhook endpoints of organizers, and their deliveries."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -40,14 +40,16 @@ ONE = PATH + "/{endpoint_id:uuid}"
 WHO = ("organizer", "admin")
 TAGS = ("Webhooks",)
 ONCE = (IdempotencyInFlight, IdempotencyKeyReused)
-NO_STORE = {"Cache-Control": "no-store"}  # an answer may hold a secret
+NO_STORE = {"Cache-Control": "no-store"}  # an answer may contain a secret
 
 Asked = NamedDependency[Principal]
 Key = Annotated[
     str | None,
     HeaderParameter(name="Idempotency-Key", description="Same key, same body: same answer."),
 ]
-Status = Annotated[DeliveryStatus | None, QueryParameter(description="Only these.")]
+Status = Annotated[
+    DeliveryStatus | None, QueryParameter(description="Only deliveries with this status.")
+]
 
 
 def _documented(kind: Any, status: int = 200) -> dict[int, Any]:
@@ -72,7 +74,7 @@ async def _once(
     status: int,
     effect: Effect,
 ) -> Response[bytes]:
-    """The POST's effect, once per key, which belongs to the operation and its path parameters."""
+    """Runs the POST's effect once per key. A key is scoped to the operation and its path parameters."""
     parameters = map(str, request.path_params.values())
     sent = await once(
         request.app.state.pool,
@@ -98,7 +100,7 @@ async def _once(
 async def create_webhook_endpoint(
     request: Request[Any, Any, Any], principal: Asked, body: RawBody, idempotency_key: Key = None
 ) -> Response[bytes]:
-    """The answer has the secret that deliveries are signed with; it is not shown again."""
+    """The answer has the secret that signs deliveries; it is not shown again."""
     who, wanted = asker(principal), decode(CreateEndpoint, body)
     checks = _checks(request)
     checked = msgspec.structs.replace(wanted, url=await checks.url(wanted.url))
@@ -128,7 +130,7 @@ async def list_webhook_endpoints(
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> Response[bytes]:
-    """Newest first; an admin's list has everybody's."""
+    """Newest first; for an admin, the endpoints of all users."""
     pool: Pool = request.app.state.pool
     return _answer(await reading.list_endpoints(pool, asker(principal), page, page_size))
 
@@ -144,7 +146,7 @@ async def list_webhook_endpoints(
 async def get_webhook_endpoint(
     request: Request[Any, Any, Any], principal: Asked, endpoint_id: FromPath[UUID]
 ) -> Response[bytes]:
-    """Without its secret."""
+    """The answer does not include the secret."""
     pool: Pool = request.app.state.pool
     return _answer(await reading.get_endpoint(pool, asker(principal), endpoint_id))
 
@@ -152,7 +154,7 @@ async def get_webhook_endpoint(
 @patch(
     ONE,
     operation_id="change_webhook_endpoint",
-    summary="Change a webhook endpoint, or switch it on or off",
+    summary="Change, activate or deactivate a webhook endpoint",
     tags=TAGS,
     opt=access(*WHO, body=ChangeEndpoint),
     responses=_documented(Endpoint),
@@ -160,7 +162,7 @@ async def get_webhook_endpoint(
 async def change_webhook_endpoint(
     request: Request[Any, Any, Any], principal: Asked, endpoint_id: FromPath[UUID], body: RawBody
 ) -> Response[bytes]:
-    """Changes what is sent. What is switched off is told of nothing that happens meanwhile."""
+    """Changes only the given fields. An inactive endpoint does not get the events of that time later."""
     who, change = asker(principal), decode(ChangeEndpoint, body)
     if change.url is not UNSET:
         change = msgspec.structs.replace(change, url=await _checks(request).url(change.url))
@@ -171,7 +173,7 @@ async def change_webhook_endpoint(
 @delete(
     ONE,
     operation_id="delete_webhook_endpoint",
-    summary="End a subscription",
+    summary="Delete a webhook endpoint",
     tags=TAGS,
     status_code=204,
     opt=access(*WHO),
@@ -179,7 +181,7 @@ async def change_webhook_endpoint(
 async def delete_webhook_endpoint(
     request: Request[Any, Any, Any], principal: Asked, endpoint_id: FromPath[UUID]
 ) -> None:
-    """Its deliveries go with it, also those that are still to be tried."""
+    """Also deletes its deliveries, including pending ones."""
     await endpoints.remove(request.app.state.pool, asker(principal), endpoint_id)
 
 
@@ -199,7 +201,7 @@ async def rotate_webhook_secret(
     body: RawBody,
     idempotency_key: Key = None,
 ) -> Response[bytes]:
-    """Until the overlap is over, deliveries carry a signature by the old secret beside the new one's."""
+    """Until the overlap ends, deliveries have two signatures: by the old and by the new secret."""
     who, wanted = asker(principal), decode(RotateSecret, body) if body else RotateSecret()
     return await _once(
         request,
@@ -227,7 +229,7 @@ async def send_test_webhook(
     body: RawBody,
     idempotency_key: Key = None,
 ) -> Response[bytes]:
-    """Sends `stampede.webhook.ping.v1`, signed and retried like everything else."""
+    """Sends `stampede.webhook.ping.v1`, signed and retried like every event."""
     who, nothing = asker(principal), decode(Nothing, body) if body else Nothing()
     return await _once(
         request,
@@ -242,7 +244,7 @@ async def send_test_webhook(
 @get(
     ONE + "/deliveries",
     operation_id="list_webhook_deliveries",
-    summary="What was sent, and what came of it",
+    summary="Deliveries of a webhook endpoint",
     tags=TAGS,
     opt=access(*WHO),
     responses=_documented(DeliveryList),
@@ -256,7 +258,7 @@ async def list_webhook_deliveries(
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> Response[bytes]:
-    """Newest first; those that ended are kept for two weeks."""
+    """Newest first; ended deliveries are kept for two weeks."""
     pool: Pool = request.app.state.pool
     who = asker(principal)
     return _answer(
@@ -277,7 +279,7 @@ async def list_webhook_deliveries(
 async def get_webhook_delivery(
     request: Request[Any, Any, Any], principal: Asked, delivery_id: FromPath[UUID]
 ) -> Response[bytes]:
-    """With the body as it is sent, byte for byte."""
+    """With the exact body that is sent."""
     pool: Pool = request.app.state.pool
     return _answer(await reading.get_delivery(pool, asker(principal), delivery_id))
 
@@ -285,7 +287,7 @@ async def get_webhook_delivery(
 @post(
     PATH + "/deliveries/{delivery_id:uuid}/resend",
     operation_id="resend_webhook_delivery",
-    summary="Send it again",
+    summary="Send a delivery again",
     tags=TAGS,
     status_code=202,
     opt=access(*WHO, body=Nothing, problems=(*ONCE, EndpointInactive)),
@@ -298,7 +300,7 @@ async def resend_webhook_delivery(
     body: RawBody,
     idempotency_key: Key = None,
 ) -> Response[bytes]:
-    """The same body under the same webhook-id, whatever became of it before."""
+    """Sends the same body with the same webhook-id, whatever the delivery's status."""
     who, nothing = asker(principal), decode(Nothing, body) if body else Nothing()
     return await _once(
         request,

@@ -23,20 +23,22 @@ from tests.support.payments import Disturbed, taken_in_silence
 from tests.support.servers import ROOT
 
 PAGE = ROOT / "docs" / "payments-steps.md"
-HEADING = """# What a death leaves behind
+HEADING = """# What is left after a crash
 
-The process is killed (kill -9) just before each step that leaves it: a statement of PostgreSQL (named as in
-booking/*/sql), a script in Redis, a call of the provider, the answer. *Found* is what is there right
-after, with the audit clean; *becomes* what it is after the reconciler, the sweeper and the refund round of
-any other process. Money is taken at most once in every row, and what is taken is ticketed or goes back.
+A test kills the process (kill -9) just before each step that leaves it: a statement of PostgreSQL (named
+as in booking/*/sql), a script in Redis, a call of the provider, the response. *Found* is the state right
+after that; PostgreSQL passes the audit there. *Becomes* is the state after the reconciler, the sweeper
+and the refund round of any other process have run. In every row money is taken at most once, and money
+that is taken buys tickets or goes back.
 
-This page is made by tests/chaos/test_payment_steps.py, which fails when it is no longer true.
+tests/chaos/test_payment_steps.py writes this page with WRITE_DOCS=1, and fails when the page is no longer
+true.
 """
 STORIES = {
     "pay": "`POST /orders/{id}/pay`",
-    "webhook": "A webhook brings the money",
-    "late webhook": "A webhook brings the money after time has cancelled the order",
-    "refund": "The seats are gone and the money goes back",
+    "webhook": "A webhook reports the payment",
+    "late webhook": "A webhook reports the payment after the order has expired",
+    "refund": "The seats are gone, and the money goes back",
 }
 DEADLINE_S = 20.0
 

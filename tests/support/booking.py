@@ -1,5 +1,5 @@
-"""Booking alone over real stores. Catalog and identity are a few lines that answer their contracts:
-they are no stores, and a test says there what sells and who may buy."""
+"""Booking alone over real stores. A few lines stand in for catalog and identity and answer by their
+contracts: they are not stores, and a test sets there what sells and who may buy."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -50,19 +50,20 @@ ROW_SEATS = 10
 
 
 class Neighbours:
-    """Catalog and identity as booking sees them."""
+    """Catalog and identity, as booking sees them."""
 
     def __init__(self) -> None:
         self.terms: dict[UUID, SessionTerms] = {}
         self.plans: dict[UUID, SeatPlan] = {}
         self.inactive: set[UUID] = set()
         self.unknown: set[UUID] = set()
-        self.cancelled: set[UUID] = set()  # sessions that booking has told catalog of
-        self.deaf = False  # catalog takes no such word
+        self.cancelled: set[UUID] = set()  # sessions that booking reported as cancelled
+        self.deaf = False  # catalog refuses such reports
         self.roles: dict[UUID, list[str]] = {}
         self.emails: dict[str, UUID] = {}
         self.names: dict[UUID, str] = {}
-        self.looked_up: list[int] = []  # accounts of each call to identity
+        self.locales: dict[UUID, str] = {}
+        self.looked_up: list[int] = []  # number of accounts in each call to identity
         self.identity_is_away = False
 
     def publish(
@@ -153,14 +154,14 @@ class Neighbours:
             "a@example.com",
             self.names.get(key, "王小明"),
             None,
-            "zh",
+            self.locales.get(key, "zh"),
             ["customer", *self.roles.get(key, [])],
             key not in self.inactive,
         )
 
 
 class BookingApp:
-    """One booking process: its app, its services, and the neighbours."""
+    """One booking process: its app, its services, and the stand-ins."""
 
     def __init__(self, app: Any, wiring: Wiring, neighbours: Neighbours, signer: Signer) -> None:
         self.app, self.wiring, self.neighbours, self.signer = app, wiring, neighbours, signer
@@ -232,7 +233,7 @@ class BookingApp:
 async def running_booking(
     database_url: str, redis_url: str, neighbours: Neighbours | None = None, **settings: Any
 ) -> AsyncIterator[BookingApp]:
-    """The app within its lifespan, as one process of perhaps several over the same stores."""
+    """The app within its lifespan. Several may run over the same stores, like processes."""
     house, signer = neighbours or Neighbours(), Signer()
     wiring = Wiring(
         settings=Settings(database_url=database_url, redis_url=redis_url, **settings),
@@ -260,7 +261,7 @@ async def booking_tables(database_url: str) -> AsyncIterator["asyncpg.Connection
 async def let_time_pass(
     tables: "asyncpg.Connection[Any]", order_id: str, past_s: float = 1.0
 ) -> None:
-    """The order's end, and that of its claims, was `past_s` ago: tests set the clock this way."""
+    """Moves the expiry of the order and its claims `past_s` into the past. Tests pass time this way."""
     ended = timedelta(seconds=past_s)
     await tables.execute(
         "UPDATE orders SET expires_at = now() - $2::interval WHERE order_id = $1", order_id, ended
@@ -274,7 +275,7 @@ async def let_time_pass(
 
 
 async def until_one_waits(database_url: str) -> None:
-    """Returns when a statement waits for a lock: PostgreSQL has no signal for that but its views."""
+    """Returns when a statement waits for a lock. PostgreSQL signals this only in its views."""
     await until_so_many_wait(database_url, 1)
 
 
@@ -289,7 +290,7 @@ async def until_so_many_wait(database_url: str, statements: int) -> None:
 
 
 async def at_once(calls: Sequence[Any]) -> list[Any]:
-    """All of them from behind one barrier."""
+    """Runs all of them at once, from behind one barrier."""
     barrier = asyncio.Barrier(len(calls))
 
     async def one(call: Any) -> Any:
@@ -300,17 +301,17 @@ async def at_once(calls: Sequence[Any]) -> list[Any]:
 
 
 async def is_sound(app: BookingApp) -> None:
-    """Every invariant of `stampede audit` holds."""
+    """Asserts every invariant of `stampede audit`."""
     findings = await audit_booking(app.services, looks_max=1)
     broken = [finding for finding in findings if not finding.ok]
     assert broken == [], broken
 
 
 class LyingRedis:
-    """Holds of a Redis that has lost everything and remembers nothing: every seat is free, nobody has
-    reached a cap, no key was ever seen. Whatever order goes through it, PostgreSQL alone decides.
+    """Seat holds of a Redis that has lost everything: every seat is free, nobody has reached a limit, and
+    no key was ever seen. So PostgreSQL alone decides about each order.
 
-    It stands in for no store: PostgreSQL, which the tests are about, is real.
+    It replaces no store that is under test: PostgreSQL is real.
     """
 
     def __init__(self) -> None:
@@ -323,7 +324,7 @@ class LyingRedis:
     async def hold_best(
         self, session_id: UUID, *, area: tuple[int, int], quantity: int, **_: Any
     ) -> Held:
-        """Always the same first seats, as everybody would be told who asks an empty session."""
+        """Always the same first seats, as in an empty session."""
         taken = {claim.seat_id for claim in self.corrected}
         free = [seat for seat in range(area[0], area[1] + 1) if seat not in taken]
         return Held(0, free[:quantity])
@@ -336,7 +337,7 @@ class LyingRedis:
 
 
 def without_redis(app: BookingApp) -> LyingRedis:
-    """From now on this app places orders past Redis."""
+    """From now on, this app places orders without Redis."""
     lying: Any = LyingRedis()
     app.services.placing._holds = lying
     found: LyingRedis = lying

@@ -1,4 +1,4 @@
-"""Clocks that a test sets, each put in the place of a module's `time`."""
+"""Clocks that a test sets. Each replaces a module's `time`."""
 
 import time
 
@@ -14,7 +14,7 @@ class MonotonicClock:
 
 
 class SetClock:
-    """The machine's own, and as far ahead of it as the test says."""
+    """The machine's clock, shifted by what the test sets."""
 
     def __init__(self) -> None:
         self.ahead_s = 0.0

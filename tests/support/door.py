@@ -8,8 +8,8 @@ from tests.support.booking import BookingApp
 
 
 class DoorApp:
-    """`staff` stands at `session_id`'s door, `organizer` runs it, `buyer` holds its tickets. The session
-    begins in an hour: its door is open."""
+    """`staff` works at `session_id`'s door, `organizer` runs the session, `buyer` holds tickets. The
+    session begins in an hour, so its door is open."""
 
     def __init__(self, app: BookingApp) -> None:
         self.app = app
@@ -19,7 +19,7 @@ class DoorApp:
         self.staff = self.make_staff("door@example.com")
 
     def publish(self, *, hours: float, **changes: Any) -> UUID:
-        """A session on sale that begins so many hours from now."""
+        """A session on sale that begins in so many hours."""
         starts_at = datetime.now(UTC) + timedelta(hours=hours)
         return self.app.neighbours.publish(
             **{"organizer_id": self.organizer, "starts_at": starts_at} | changes

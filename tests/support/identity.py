@@ -1,4 +1,4 @@
-"""The identity service alone over a real database, called as the gateway would call it."""
+"""Identity alone over a real database, called as the gateway calls it."""
 
 import threading
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ class HeldHasher(PasswordHasher):
 
 
 class Identity:
-    """One identity app; paths below /api/v1/auth unless they begin with a slash."""
+    """One identity app. Paths are below /api/v1/auth unless they begin with a slash."""
 
     def __init__(self, app: Any, wiring: Wiring) -> None:
         self.app, self.wiring = app, wiring
@@ -82,12 +82,12 @@ class Identity:
         return await self.post("login", {"email": email, "password": password}, **how)
 
     async def forget(self, email: str = EMAIL) -> None:
-        """Asks for a link to reset the password."""
+        """Requests a link to reset the password."""
         asked = await self.post("password/forgot", {"email": email})
         assert asked.status == 202, asked
 
     async def link(self, tables: "asyncpg.Connection[Any]") -> str:
-        """The token of the link that was asked for last, made as notification has it made."""
+        """The token of the last requested link, created as notification has it created."""
         data = await tables.fetchval(
             "SELECT data FROM outbox WHERE type = $1 ORDER BY position DESC LIMIT 1",
             PASSWORD_RESET_ASKED,
@@ -114,7 +114,7 @@ class Identity:
 async def running_identity(
     database_url: str, *, passwords: HashingPool | None = None, **settings: Any
 ) -> AsyncIterator[Identity]:
-    """The app within its lifespan; all four upstreams of the wiring are the app itself."""
+    """The app within its lifespan. All four upstreams of the wiring are this app."""
     itself = LocalUpstream()
     seam = Upstreams(identity=itself, catalog=itself, booking=itself, notification=itself)
     wiring = wire(Settings(database_url=database_url, **settings), seam, MemoryBroker([]))

@@ -1,4 +1,4 @@
-"""Payments: a provider that is disturbed, and its signed messages."""
+"""Payments: a provider that misbehaves, and its signed messages."""
 
 import base64
 import hashlib
@@ -15,12 +15,12 @@ from chassis.problems import Unavailable
 from tests.support.api import Answer
 from tests.support.booking import BookingApp
 
-NOW = -1.0  # an intent of whatever age is asked about
+NOW = -1.0  # the reconciler asks about intents of any age
 OLD, NEW = "whsec_" + base64.b64encode(b"old" * 8).decode(), "whsec_bmV3bmV3bmV3bmV3"
 
 
 class Disturbed:
-    """The app's provider with its `charge` done differently."""
+    """The app's provider with another `charge`."""
 
     def __init__(
         self, app: BookingApp, charge: Callable[[Any, Charge], Awaitable[ChargeResult]]
@@ -37,7 +37,7 @@ class Disturbed:
 
 
 async def taken_in_silence(inner: Any, charge: Charge) -> ChargeResult:
-    """For Disturbed: the provider has the money, and its answer is lost."""
+    """For Disturbed: the provider takes the money, and its answer is lost."""
     await inner.charge(charge)
     raise Unavailable()
 
@@ -61,7 +61,7 @@ class Waiting:
 
 
 def signature(secret: str, id_: str, at: int, body: bytes) -> str:
-    """As the specification words it, written anew so that it checks ours."""
+    """Written anew from the specification, so that it checks our code."""
     key = base64.b64decode(secret.split("_", 1)[1])
     digest = hmac.new(key, f"{id_}.{at}.".encode() + body, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()

@@ -1,4 +1,4 @@
-"""Seats for tests: a Truth kept in dicts, and a Redis server of one's own to kill and restart."""
+"""Seats for tests: claims in dicts, and a Redis server to kill and restart."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ FOREVER_MS = 900_000
 
 
 class DictTruth:
-    """What PostgreSQL would say. Tests write `layouts`, `claims` and `fates_of` directly."""
+    """What PostgreSQL would answer. Tests write `layouts`, `claims` and `fates_of` directly."""
 
     def __init__(self) -> None:
         self.layouts: dict[UUID, bytes] = {}
@@ -80,7 +80,7 @@ class DictTruth:
         self.claims[session_id] = {}
         return session_id
 
-    def claim(  # noqa: PLR0917  as in a row of the table
+    def claim(  # noqa: PLR0917  the columns of a table row
         self,
         session_id: UUID,
         seats: Sequence[int],
@@ -96,7 +96,7 @@ class DictTruth:
 
 @contextlib.asynccontextmanager
 async def seat_holds(redis_url: str, truth: DictTruth) -> AsyncIterator[SeatHolds]:
-    """SeatHolds on a client of its own, as one more process would have."""
+    """SeatHolds on its own client, like another process."""
     calls = RedisCalls(open_redis(redis_url), load_scripts(LUA))
     try:
         yield SeatHolds(calls, truth)
@@ -116,7 +116,7 @@ async def best(
     kind: Kind = "seats",
     idempotency_key: str | None = None,
 ) -> object:
-    """hold_best with what a test does not care about filled in."""
+    """hold_best with defaults for what a test does not care about."""
     return await holds.hold_best(
         session_id,
         order_id=order_id or uuid4(),
@@ -151,24 +151,24 @@ async def exact(
 
 
 def seats_of(answer: object) -> list[int]:
-    """The seats of a hold that must have succeeded."""
+    """The seats of a hold, which must have succeeded."""
     assert isinstance(answer, Held), answer
     return answer.seats
 
 
 async def letters(holds: SeatHolds, session_id: UUID) -> str:
-    """Every position as it is in Redis."""
+    """The state of every position in Redis."""
     return (await holds.stored(session_id))[1].decode()
 
 
 async def tickets_of(holds: SeatHolds, session_id: UUID, user_id: UUID) -> int:
-    """What the user's tally in Redis says."""
+    """The user's tally in Redis."""
     key = session_keys(session_id)[2]
     return int(await holds.calls.command("HGET", key, str(user_id)) or 0)
 
 
 class OwnServer:
-    """A Valkey (or what STAMPEDE_TEST_REDIS_BINARY names) that a test may kill, stop and restart."""
+    """A Valkey (or STAMPEDE_TEST_REDIS_BINARY) that a test may kill, stop and restart."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

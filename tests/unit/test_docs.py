@@ -6,11 +6,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DECISIONS = ROOT / "docs" / "adr"
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")  # ](page.md#part): the page
+NAMED_TEST = re.compile(r"(?:tests/[\w/]+/)?(test_\w+\.py)")
 ENTRY = re.compile(r"^\| \[(\d+)\]\(([^)]+)\) \| (.+) \| (.+) \|$", re.MULTILINE)
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    first = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+    return [*first, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_every_link_of_a_page_leads_somewhere() -> None:
@@ -21,6 +23,18 @@ def test_every_link_of_a_page_leads_somewhere() -> None:
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert lost == []
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    """A decision is held by tests: by path, or by name behind another of the same sentence."""
+    there = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    missing = [
+        f"{page.relative_to(ROOT)}: {named[0]}"
+        for page in pages()
+        for named in NAMED_TEST.finditer(page.read_text(encoding="utf-8"))
+        if named[1] not in there or (named[0] != named[1] and not (ROOT / named[0]).exists())
+    ]
+    assert missing == []
 
 
 def test_the_readme_leads_to_every_page_of_the_docs() -> None:

@@ -245,4 +245,4 @@ def test_the_messages_say_what_to_do() -> None:
     assert said.startswith("stampede.order.parked.v1: run `stampede events schemas --write`")
 
     del gone[type_]
-    assert "published no more" in check_schemas(made=gone, stored=made)[0]
+    assert "no longer published" in check_schemas(made=gone, stored=made)[0]

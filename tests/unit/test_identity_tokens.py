@@ -1,8 +1,10 @@
 """Attacks on access tokens (RFC 8725), against the verifier that every service uses."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
+import string
 import time
 from typing import Any
 from uuid import UUID
@@ -23,6 +25,21 @@ from identity.tokens import hash_of, new_refresh_token, sign_access_token
 from tests.support.clock import SetClock
 
 USER, LOGIN = uuid7(), uuid7()
+BASE64URL = string.ascii_letters + string.digits + "-_"
+ODD_CLAIMS: tuple[dict[str, Any], ...] = (
+    {"aud": ["another", "stampede"]},
+    {"aud": []},
+    {"roles": []},
+    {"roles": ["root", "admin", "admin"]},
+    {"nbf": 1},
+    {"nbf": int(time.time()) + 600},
+    {"exp": int(time.time()) + 600.5},
+    {"exp": 1},
+    {"iat": 0.5},
+    {"sub": str(USER).upper()},
+    {"jti": ""},
+    {"unknown": {"deep": [1]}},
+)
 
 
 def new_key() -> SigningKey:
@@ -203,6 +220,38 @@ async def test_another_key_under_a_known_kid_and_flipped_bits_are_refused(
     for token in (f"{head}.{stolen}.{signature}", f"{head}.{body}.{signature[::-1]}", "a.b.c", "."):
         with pytest.raises(InvalidToken):
             await verifier.verify(token)
+
+
+async def test_a_token_that_we_accept_is_accepted_by_pyjwt_too(
+    key: SigningKey, published: KeySet
+) -> None:
+    """ADR 45. Each character changed, left out and doubled; every last character of the signature; and
+    claims that are odd but signed."""
+    token = signed(key)
+    candidates = [token, *(signed(key, **odd) for odd in ODD_CLAIMS)]
+    candidates += [token[:-1] + last for last in BASE64URL]
+    for at, character in enumerate(token):
+        other = "A" if character != "A" else "B"
+        candidates += [token[:at] + put + token[at + 1 :] for put in (other, "", character * 2)]
+    accepted = []
+    for candidate in candidates:
+        verifier = Verifier(published.fetch)
+        with contextlib.suppress(InvalidToken, TokenExpired):
+            accepted.append((candidate, await verifier.verify(candidate)))
+    assert token in [candidate for candidate, _ in accepted]
+    for candidate, principal in accepted:
+        told = jwt.decode(
+            candidate,
+            key.private_key.public_key(),
+            algorithms=["EdDSA"],
+            audience="stampede",
+            issuer="stampede-identity",
+            options={"require": ["exp", "iat", "iss", "aud", "sub", "jti"]},
+        )
+        assert UUID(told["sub"]) == principal.user_id
+        assert UUID(told["sid"]) == principal.login_id
+        assert principal.expires_at == told["exp"]
+        assert principal.roles <= set(told["roles"])
 
 
 async def test_an_expired_token_says_so_also_when_it_was_believed_before(

@@ -1,13 +1,14 @@
 """docs/operations.md has every setting and every command, and none that there is not."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from chassis.settings import PARSERS
-from stampede.cli import events, measuring  # noqa: F401  their commands join the others
 from stampede.cli.main import stampede
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
@@ -54,3 +55,11 @@ def test_every_command_is_in_the_table_of_commands() -> None:
     told = {call for cell in rows("Commands") for call in calls(cell)}
     one_service = {call for call in told if call.startswith("stampede serve")}
     assert told - one_service | {"stampede serve"} == set(leaves(stampede, "stampede"))
+
+
+def test_the_program_itself_has_every_command_of_the_table() -> None:
+    """In a process of its own: another test may have imported a module of commands here."""
+    asked = [sys.executable, "-m", "stampede", "--help"]
+    answer = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+    there = set(re.findall(r"^│ (\w+) ", answer.stdout, re.MULTILINE))
+    assert there == {call.split()[1] for cell in rows("Commands") for call in calls(cell)}

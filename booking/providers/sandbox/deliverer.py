@@ -1,7 +1,7 @@
-"""Sends the sandbox's webhooks: signed as Standard Webhooks says, until they are taken.
+"""Sends the sandbox's webhooks, signed by Standard Webhooks, until the receiver accepts them.
 
-A message and when it is due are stored with its charge, so none is forgotten when a sender dies; it
-may then be sent twice, as every provider's may. Any number of senders share the work.
+A message and its due time are stored with the charge, so no message is lost if a sender dies; it may be sent
+twice, as with every provider. Any number of senders share the work.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ TROUBLE = Backoff(first_s=0.5, most_s=5.0)
 
 
 class Deliverer:
-    """`client` and `path` lead to the customer's webhook route; `secret` signs."""
+    """`client` and `path` address the customer's webhook route; `secret` signs."""
 
     def __init__(
         self, pool: Pool, steering: Steering, client: ServiceClient, path: str, *, secret: str
@@ -62,7 +62,7 @@ class Deliverer:
                 await pause(stop, TROUBLE.delay_s(failures) if failures else LOOK_EVERY_S)
 
     async def send_due(self) -> int:
-        """Sends a batch of what is due, in copies, lost and out of order as the controls say."""
+        """Sends a batch of due messages, with copies, losses and disorder as the controls say."""
         due = await store.claim_webhooks(
             self._pool, limit=BATCH_MAX, lease_s=LEASE_S, attempts_max=ATTEMPTS_MAX
         )
@@ -87,7 +87,7 @@ class Deliverer:
         return len(due)
 
     async def _send(self, message: DueMessage) -> str:
-        """Why it was not taken; empty when it was."""
+        """The reason of a failure; empty if the receiver accepted the message."""
         message_id = f"msg_{message.subject.hex}"
         CURRENT.set(RequestContext(f"sandbox-{message.subject.hex}"))
         body, at = message_body(message), int(time.time())
@@ -104,7 +104,7 @@ class Deliverer:
 
 
 def message_body(message: DueMessage) -> bytes:
-    """`{"type": "payment.succeeded", "data": {…}}`; the same bytes at every attempt."""
+    """`{"type": "payment.succeeded", "data": {…}}`; the same bytes in every attempt."""
     outcome = "succeeded" if message.state == "succeeded" else "failed"
     data = {
         "key": message.subject,

@@ -1,10 +1,10 @@
 """The Provider protocol over Stripe's API.
 
-An intent is created first (no money can move yet), its name at Stripe is noted in our database, and
-only then it is confirmed. So every payment that could have taken money can be asked about by its own
-name, which is never stale, unlike Stripe's search, and not forgotten after a day, unlike its
-idempotency keys. Looking up one that was never confirmed ends it, so that a process which slept
-between two steps cannot take money later (docs/adr/0015).
+A payment takes three steps: create an intent (no money can move yet), store its id in our database, confirm
+it. So every payment that could have taken money can be looked up by its intent id. That lookup is never
+stale, unlike Stripe's search, and works for more than a day, unlike its idempotency keys. Looking up an
+intent that was never confirmed cancels it, so that a process that slept between two steps cannot take money
+later (docs/adr/0015).
 """
 
 import asyncio
@@ -33,7 +33,7 @@ log = logs.get("booking")
 DEADLINE_S = 10.0  # a card's bank may take seconds; the reconciler asks after 15
 RETRIES_MAX = 1  # the SDK's own, with the same idempotency key
 CONNECTIONS_MAX = 100
-# Our word for how to pay → Stripe's, and what it wants to know besides.
+# Our payment method → Stripe's type and options.
 METHODS = {
     "card": ("card", {}),
     "alipay": ("alipay", {}),
@@ -47,7 +47,7 @@ WebhookSecret = Annotated[str, msgspec.Meta(pattern=whole("whsec_[!-~]{8,}"))]
 
 
 class StripeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """STAMPEDE_STRIPE_…; several webhook secrets while one is being changed."""
+    """STAMPEDE_STRIPE_…; several webhook secrets during a rotation."""
 
     secret_key: SecretKey
     webhook_secrets: Annotated[tuple[WebhookSecret, ...], msgspec.Meta(min_length=1)]
@@ -77,15 +77,15 @@ class StripeProvider:
         async with _answered():
             try:
                 intent_id = await self._create(charge)
-            except stripe.InvalidRequestError as refused:  # an amount or currency it does not take
+            except stripe.InvalidRequestError as refused:  # for example an unsupported currency
                 return _declined(charge, _reason(refused))
             if await self._references.note(charge.payment_id, intent_id) != intent_id:
-                # given up by who looked for it in vain, or begun long ago under another name
+                # closed by a look-up that found nothing, or created long ago as another intent
                 return await self.look_up(charge.payment_id) or _declined(charge, "given_up")
             try:
                 confirmed = await self._confirm(charge, intent_id)
             except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as no:
-                intent = await self._intent(intent_id)  # what stands counts, not what was refused
+                intent = await self._intent(intent_id)  # its state decides, not this refusal
                 if intent.was_never_confirmed():
                     return _declined(charge, _reason(no))
                 return intent.verdict()
@@ -98,7 +98,7 @@ class StripeProvider:
         async with _answered():
             intent = await self._intent(intent_id)
             if intent.was_never_confirmed():
-                with contextlib.suppress(stripe.InvalidRequestError):  # confirmed in this moment
+                with contextlib.suppress(stripe.InvalidRequestError):  # confirmed just now
                     await self._intents.cancel_async(intent_id)
                 intent = await self._intent(intent_id)
             return intent.verdict()
@@ -147,7 +147,7 @@ class StripeProvider:
         return read_event(headers, body, self._webhook_secrets)
 
     async def _create(self, charge: Charge) -> str:
-        """Of nothing but what is stored with the payment: the same however often it is asked."""
+        """Creates the intent only from data stored with the payment, so a retry sends the same request."""
         kind, options = METHODS[charge.method]
         params: Any = {
             "amount": charge.amount,
@@ -176,7 +176,7 @@ class StripeProvider:
 
 @contextlib.asynccontextmanager
 async def _answered() -> AsyncIterator[None]:
-    """Whatever says nothing of the payment itself is Unavailable: it is asked about later."""
+    """Turns errors that do not reveal the payment's result into Unavailable; it is looked up later."""
     try:
         async with asyncio.timeout(DEADLINE_S):
             yield

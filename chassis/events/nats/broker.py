@@ -1,8 +1,8 @@
-"""NATS JetStream as the broker: events rest in its files until every consumer has taken them.
+"""NATS JetStream as the broker: it stores events in files until every consumer has taken them.
 
-Order per subject is kept at both ends. The relay's side publishes an event only once all earlier ones
-of its subject have been acknowledged: a connection that breaks and comes back in the middle of a batch
-cannot let a later one in first. The consumers' side is in chassis.events.nats.consumer.
+Order by subject is kept at both ends. The relay publishes an event only once all earlier events of its
+subject are acknowledged, so a connection that breaks in the middle of a batch cannot let a later event in
+first. chassis.events.nats.consumer does the same for consumers.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ from chassis.postgres.leadership import lead
 from chassis.postgres.pool import open_pool
 from chassis.problems import Unavailable
 
-ACK_WAIT_S = 20.0  # longer than a subscriber is given for a call
+ACK_WAIT_S = 20.0  # longer than a subscriber's call may take
 WAVE_MAX = 1000  # events on their way to NATS together
 PROBE_TIMEOUT_S = 1.0
-LOOK_EVERY_S = 0.2  # whether the connection on which answers would come is still there
+LOOK_EVERY_S = 0.2  # interval to check the connection on which acknowledgements arrive
 RETRY = Backoff(first_s=0.2, most_s=5.0)
 CONTENT_TYPE = "application/cloudevents+json"
 
@@ -39,7 +39,7 @@ log = logs.get("nats")
 
 
 class NatsBroker:
-    """`publish` for the relay, `run` for the worker; connects when first used."""
+    """`publish` for the relay, `run` for the worker. Connects on first use."""
 
     def __init__(
         self,
@@ -58,9 +58,9 @@ class NatsBroker:
         self._answers = False
 
     async def publish(self, events: Sequence[Event]) -> None:
-        """Returns when JetStream has stored everything; what it stored before it does not store again.
+        """Returns once JetStream has stored all events. It does not store an event twice.
 
-        Raises Unavailable, or PartlyTaken when some were stored.
+        Raises Unavailable, or PartlyTaken if some were stored.
         """
         context = await self._link.jetstream()
         waiting: dict[str, deque[Event]] = {}
@@ -85,7 +85,7 @@ class NatsBroker:
             raise Unavailable(trouble)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Feeds every subscriber until `stop`, while no other process does."""
+        """Delivers to every subscriber until `stop`, while no other process does."""
         failures = 0
         while not stop.is_set():
             try:
@@ -102,7 +102,7 @@ class NatsBroker:
                 await pause(stop, RETRY.delay_s(failures))
 
     async def dependencies(self) -> dict[str, bool]:
-        """Looked at no more than once a second, and without a connection of our own."""
+        """Checked at most once per second, on the existing connection."""
         if time.monotonic() - self._looked_at > PROBE_TIMEOUT_S:
             self._looked_at = time.monotonic()
             found = await asyncio.gather(*(_greets(one) for one in self._url.split(",")))
@@ -121,7 +121,7 @@ class NatsBroker:
     async def _store(
         self, context: JetStreamContext, wave: Sequence[Event]
     ) -> tuple[set[UUID], str]:
-        """Which of these JetStream acknowledged, and what kept the others."""
+        """The events that JetStream acknowledged, and the failure of the others."""
         under_way: dict[UUID, asyncio.Future[PubAck]] = {}
         trouble = ""
         try:
@@ -150,7 +150,7 @@ class NatsBroker:
         return stored, trouble
 
     async def _answered(self, answers: Collection["asyncio.Future[PubAck]"]) -> None:
-        """Until all are there, or none can come any more."""
+        """Returns when all acknowledgements are there, or no more can come."""
         give_up = time.monotonic() + CALL_TIMEOUT_S
         left: Collection[asyncio.Future[PubAck]] = answers
         while left and self._link.is_connected and time.monotonic() < give_up:

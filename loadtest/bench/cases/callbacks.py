@@ -1,8 +1,8 @@
-"""The case `callbacks`: a provider tells of payments that it had accepted, each message five times.
+"""The case `callbacks`: a provider reports payments that it had accepted, each message five times.
 
-The payments are made in bulk through booking's own statements. The messages are signed as the sandbox
-signs, copies of one some hundred others apart, so that they meet while the first is under way and long
-after. That each had its effect once is what the audit at the end of the run says.
+The payments are created in bulk with booking's own statements. The messages are signed as the sandbox
+signs them. Copies of one message are some hundred messages apart, so they arrive both while the first is
+being processed and long after. The audit at the end of the run shows that each took effect once.
 """
 
 import secrets
@@ -35,7 +35,7 @@ from runtime.starting import with_webhook_secret
 
 COPIES = 5
 APART = 240  # messages between two copies of one
-PER_SECOND_MAX = 6_000  # for how many messages room is made
+PER_SECOND_MAX = 6_000  # messages to make room for
 BUYERS = 1_000
 AREA = "Area 1"
 BATCH = 256
@@ -62,7 +62,7 @@ async def callbacks(stack: Stack, seconds: float) -> Traffic:
 
 
 def interleaved(messages: list[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
-    """Each COPIES times, APART others between two of the same."""
+    """Each message COPIES times, with APART others between two copies."""
     for turn in range(len(messages) + (COPIES - 1) * APART):
         for copy in range(COPIES):
             place = turn - copy * APART
@@ -84,7 +84,7 @@ def _message(payment: PayableOrder, secret: str, at: int) -> tuple[str, ...]:
 
 
 async def _payments(stack: Stack, count: int) -> list[PayableOrder]:
-    """So many orders of two seats, each with a payment that the provider has accepted."""
+    """Orders of two seats, each with a payment that the provider has accepted."""
     database_url = stack.loaded.database_url
     assert database_url is not None, "the platform runs, so its servers do"
     seats = -(-2 * count // venue.ROW_SEATS) * venue.ROW_SEATS

@@ -1,6 +1,6 @@
 """Serves an app of loadtest.bench.programs.bare_apps exactly as the platform serves its own.
 
-Run as `python -m loadtest.bench.programs.serve_bare NAME`; the bench does.
+The bench runs it as `python -m loadtest.bench.programs.serve_bare NAME`.
 """
 
 import sys
@@ -14,7 +14,7 @@ from runtime import serving
 
 
 def serve(name: str, loaded: settings.Settings) -> None:
-    """runtime.serving.serve with another app: whatever it tells Granian holds here too."""
+    """runtime.serving.serve with another app, so Granian gets the same settings."""
 
     def of_this_app(_: str, **options: Any) -> Any:
         return Server(f"loadtest.bench.programs.bare_apps:{name}", **options)

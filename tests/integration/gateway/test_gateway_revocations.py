@@ -19,8 +19,8 @@ FAR_FUTURE = 4_000_000_000.0
 @pytest.fixture
 async def both(redis_url: str) -> AsyncIterator[tuple[Rig, Rig]]:
     async with rig(redis_url) as one, rig(redis_url, beside=one) as other:
-        await one.apply_outcome()
-        await other.apply_outcome()
+        await one.settle()
+        await other.settle()
         yield one, other
 
 
@@ -130,7 +130,7 @@ async def test_a_reload_drops_what_has_expired(
     live = uuid4()
     one.identity.revoked[live] = FAR_FUTURE
     await client.hset(KEY, str(uuid4()), 1)
-    await one.apply_outcome()
+    await one.settle()
     assert set(await client.hkeys(KEY)) == {LOADED.encode(), str(live).encode()}
 
 

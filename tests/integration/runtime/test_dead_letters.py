@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
-from stampede.cli.base import stampede
+from stampede.cli.main import stampede
 
 Run = Callable[..., Result]
 POISON = """INSERT INTO notification.dead_letters

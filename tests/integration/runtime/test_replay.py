@@ -21,7 +21,7 @@ from chassis.settings import Settings
 from contracts.booking import ORDER_CREATED, SEATS_HELD, OrderCreated
 from runtime.operations.replaying import ReplayError, replay
 from stampede.cli import events as cli_events
-from stampede.cli.base import stampede
+from stampede.cli.main import stampede
 from tests.support.catalog import Catalog, catalog_tables, running_catalog, seats_changed
 from tests.support.events import put_out, subscriber
 
@@ -187,7 +187,7 @@ WRONG: dict[str, tuple[datetime, datetime | None, str | None, str]] = {
     "future": (NOW + HOUR, None, None, "is in the future"),
     "backwards": (NOW - HOUR, NOW - 2 * HOUR, None, "--to must be later"),
     "gone": (NOW - timedelta(days=31), None, None, "kept for 30 days"),
-    "unknown": (NOW - HOUR, None, "billing", "there are catalog, notification"),
+    "unknown": (NOW - HOUR, None, "billing", "the consumers are catalog, notification"),
 }
 
 
@@ -205,7 +205,7 @@ async def test_a_consumer_that_takes_nothing_interrupts_and_the_sentence_says_wh
 ) -> None:
     await deliver(pool, await held(catalog, 2))
     away = msgspec.structs.replace(settings, catalog_url="http://127.0.0.1:9")
-    with pytest.raises(ReplayError, match=r"catalog does not take events .* given 0, up to 20"):
+    with pytest.raises(ReplayError, match=r"catalog refuses events .* got 0, up to 20"):
         await replay(away, BEFORE, None, "catalog")
 
 

@@ -86,8 +86,8 @@ def is_told_to_wait(answer: Answer) -> None:
     assert answer.headers["retry-after"] == str(CHURN_WITHIN_S)
     assert answer.json["title"] == "Too many requests"
     assert answer.json["detail"] == (
-        "You have let go of 20 orders of this session within 10 minutes; you can order again when"
-        " these are over."
+        "You cancelled or did not pay 20 orders of this session within 10 minutes. You can order again"
+        " when these minutes are over."
     )
 
 

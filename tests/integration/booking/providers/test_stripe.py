@@ -341,6 +341,6 @@ def test_wrong_settings_are_named_all_at_once() -> None:
     given = {"secret_key": "pk_live_public", "webhook_secret": "whsec_x", "api_base": "stripe.com"}
     with pytest.raises(SettingsError) as caught:
         stripe.read_settings(Settings(payment_provider="stripe", provider_options=given))
-    for name in ("SECRET_KEY", "WEBHOOK_SECRET ", "API_BASE", "WEBHOOK_SECRETS is needed"):
+    for name in ("SECRET_KEY", "WEBHOOK_SECRET ", "API_BASE", "WEBHOOK_SECRETS is required"):
         assert f"STAMPEDE_STRIPE_{name}" in str(caught.value)
     assert "pk_live" not in str(caught.value)
