@@ -15,7 +15,6 @@ from booking.door.lists import DoorLists
 from booking.door.offline import OfflineScans
 from booking.door.scanning import Door
 from booking.door.staff import DoorStaff
-from booking.orders.discounted import PlaceWithPromoCode
 from booking.orders.expiry import expire_orders
 from booking.orders.placing import OrderPlacing
 from booking.payments.batched_outcomes import BatchedOutcomes
@@ -118,7 +117,6 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 clock=clock,
                 hold_ttl_s=settings.hold_ttl_s,
                 guesses=guesses,
-                redeeming=PlaceWithPromoCode(pool, hold_ttl_s=settings.hold_ttl_s),
             ),
             payments=Payments(pool, provider=provider, tickets=issuing, outcomes=outcomes),
             tickets=Tickets(pool, codes, lanes, readers),

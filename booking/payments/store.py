@@ -12,6 +12,7 @@ from booking.domain.order import OrderStatus, OrderTransition
 from booking.domain.payment import PaymentState, PaymentTransition
 from booking.orders.records import LockedOrder, items_of
 from booking.payments.records import (
+    KnownPayment,
     LockedPayment,
     NewPayment,
     PayableOrder,
@@ -76,10 +77,16 @@ async def move_payment(
     return moved is not None
 
 
-async def purchase_of(tx: Connection, payment_id: UUID) -> PayableOrder:
-    """What a payment that there is pays for."""
-    row = await queries.get_purchase(tx, payment_id=payment_id)
-    return PayableOrder(**{**fields(row, PayableOrder), "items": items_of(row)})
+async def get_payable_order(tx: Connection, payment_id: UUID) -> KnownPayment:
+    """What a payment that was begun in this transaction pays for."""
+    return begun_payment(await queries.get_payable_order(tx, payment_id=payment_id))
+
+
+def begun_payment(row: "asyncpg.Record") -> KnownPayment:
+    """A payment that was just begun, for the order's whole amount."""
+    columns = fields(row, PayableOrder)
+    columns["items"] = items_of(row)
+    return KnownPayment(**columns, state=PaymentState.CREATED, amount=columns["total_amount"])
 
 
 async def take_seats(tx: Connection, order_id: UUID, session_id: UUID) -> int:

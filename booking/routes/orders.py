@@ -22,11 +22,16 @@ from booking.domain.problems import (
 )
 from booking.orders import reading
 from booking.orders.cancelling import cancel_order
-from booking.orders.wire import CreateOrder, OrderAnswer, OrderHistory, OrderPage
+from booking.orders.wire import (
+    CreateOrder,
+    OrderAnswer,
+    OrderHistory,
+    OrderPage,
+    parse_order,
+)
 from booking.routes.parameters import REPLAYED, booking_of, key_of
 from chassis.auth.access import LOGGED_IN, access
 from chassis.http.addresses import counted_as
-from chassis.http.bodies import decode
 from chassis.http.idempotency import ONCE
 from chassis.http.pagination import PageNumber, PageSize
 from chassis.http.parameters import Caller, IdempotencyKey
@@ -76,7 +81,7 @@ async def place_order(
     """
     booking = booking_of(request)
     key = key_of(booking, idempotency_key)
-    wanted = decode(CreateOrder, body)
+    wanted = parse_order(body)
     address = counted_as(request.headers) if wanted.promo_code else None
     order, replayed = await booking.placing.place(principal.user_id, wanted, key, address=address)
     return Response(order, status_code=201, headers=REPLAYED if replayed else {})
