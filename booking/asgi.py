@@ -1,7 +1,6 @@
 """Booking's ASGI app."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,11 +11,17 @@ from booking.providers.registry import open_provider
 from booking.routes import ROUTES
 from booking.seats.live import LiveSeats
 from booking.seats.store import database_now
+from chassis.concurrency.rounds import repeat
 from chassis.http.service import service_app
+from chassis.observability import logs
 from chassis.problems import Problem
 from chassis.wiring import Wiring
 
-CLOCK_SET_EVERY_S = 10.0  # a machine's monotonic clock drifts by less than a millisecond meanwhile
+CLOCK_SET_INTERVAL_S = (
+    10.0  # a machine's monotonic clock drifts by less than a millisecond meanwhile
+)
+
+log = logs.get("booking")
 
 
 def create_app(wiring: Wiring, *, open_provider: OpenProvider = open_provider) -> Litestar:
@@ -42,10 +47,23 @@ def create_app(wiring: Wiring, *, open_provider: OpenProvider = open_provider) -
 
 
 async def _keep_clock(booking: Booking) -> None:
-    while True:
-        await asyncio.sleep(CLOCK_SET_EVERY_S)
-        with contextlib.suppress(Problem, TimeoutError):
-            booking.clock.set(await database_now(booking.pool))
+    """It was set when booking was opened. While PostgreSQL is away, the machine's own clock runs on."""
+
+    async def set_clock() -> None:
+        booking.clock.set(await database_now(booking.pool))
+
+    def failed(failure: Exception, _failures: int) -> None:
+        if not isinstance(failure, (Problem, TimeoutError)):
+            log.error("clock_not_set", exc_info=failure)
+
+    await asyncio.sleep(CLOCK_SET_INTERVAL_S)
+    await repeat(
+        set_clock,
+        None,
+        interval_s=CLOCK_SET_INTERVAL_S,
+        retry=CLOCK_SET_INTERVAL_S,
+        failed=failed,
+    )
 
 
 async def _ready(app: Litestar) -> dict[str, bool]:

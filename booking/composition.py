@@ -16,7 +16,6 @@ from booking.door.offline import OfflineScans
 from booking.door.scanning import Door
 from booking.door.staff import DoorStaff
 from booking.orders.cooldown import CoolingMemory
-from booking.orders.discounted import PlaceWithPromoCode
 from booking.orders.expiry import expire_orders
 from booking.orders.placing import OrderPlacing
 from booking.payments.batched_outcomes import BatchedOutcomes
@@ -34,6 +33,7 @@ from booking.seats.holds import LUA, SeatHolds
 from booking.seats.store import Expire, PostgresClaims, database_now
 from booking.tickets.codes import TicketCodes, make_keys
 from booking.tickets.issuing import TicketIssuing
+from booking.tickets.readers import Readers
 from booking.tickets.showing import Tickets, open_lanes
 from booking.tickets.store import load_signing_keys
 from booking.tickets.transfers import Transfers
@@ -59,6 +59,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     placing: OrderPlacing
     payments: Payments
     tickets: Tickets
+    readers: Readers
     issuing: TicketIssuing
     transfers: Transfers
     promo_codes: PromoCodes
@@ -103,6 +104,7 @@ async def opened(
         issuing = TicketIssuing(codes)
         outcomes = BatchedOutcomes(pool, tickets=issuing, holds=holds)
         buyers = KnownAccounts(identity)
+        readers = Readers(buyers, settings.default_language)
         hours = door_hours(settings)
         guesses = PromoGuesses(pool, address_max=settings.promo_misses_per_address)
         clock = DatabaseClock()
@@ -120,21 +122,17 @@ async def opened(
                 clock=clock,
                 hold_ttl_s=settings.hold_ttl_s,
                 guesses=guesses,
-                redeeming=PlaceWithPromoCode(pool, hold_ttl_s=settings.hold_ttl_s),
                 cooling=CoolingMemory(clock=wiring.clock),
             ),
             payments=Payments(pool, provider=provider, tickets=issuing, outcomes=outcomes),
-            tickets=Tickets(pool, codes, lanes),
+            tickets=Tickets(pool, codes, lanes, readers),
+            readers=readers,
             issuing=issuing,
             transfers=Transfers(pool, tickets=issuing, buyers=buyers),
             promo_codes=PromoCodes(pool, catalog),
             guesses=guesses,
             blocking=Blocking(pool, sessions=sessions, holds=holds),
-            webhooks=Webhooks(
-                pool,
-                providers={provider.name: provider},
-                outcomes=outcomes,
-            ),
+            webhooks=Webhooks(pool, providers={provider.name: provider}, outcomes=outcomes),
             refunds=Refunds(pool, sessions=sessions, holds=holds),
             refund_sending=RefundSending(pool, provider=provider),
             session_cancelling=SessionCancelling(

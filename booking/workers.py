@@ -16,7 +16,8 @@ from booking.providers.registry import run_background as run_provider
 from booking.seats.keys import LOADED_SESSIONS
 from booking.seats.reconciler import Reconciler
 from booking.seats.sweeper import Sweeper
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import repeat
 from chassis.context import CURRENT, RequestContext, new_request_id
 from chassis.events.archive import forget
 from chassis.events.relay import Relay
@@ -28,16 +29,16 @@ from chassis.wiring import Wiring
 
 log = logs.get("booking")
 
-EXPIRE_EVERY_S = 0.5
-SWEEP_EVERY_S = 0.5
-HEAL_EVERY_S = 15.0  # a look at every session in Redis costs PostgreSQL all of its claims
-PAYMENTS_EVERY_S = 2.0
-COMPLETE_EVERY_S = 60.0
-REFUNDS_EVERY_S = 0.5
+EXPIRE_INTERVAL_S = 0.5
+SWEEP_INTERVAL_S = 0.5
+HEAL_INTERVAL_S = 15.0  # a look at every session in Redis costs PostgreSQL all of its claims
+PAYMENTS_INTERVAL_S = 2.0
+COMPLETE_INTERVAL_S = 60.0
+REFUNDS_INTERVAL_S = 0.5
 # A batch of every session: tens of thousands of orders in minutes.
-CANCELLED_SESSIONS_EVERY_S = 0.25
-PRUNE_EVERY_S = 3600.0
-ARCHIVE_EVERY_S = 3600.0
+CANCELLED_SESSIONS_INTERVAL_S = 0.25
+PRUNE_INTERVAL_S = 3600.0
+ARCHIVE_INTERVAL_S = 3600.0
 RETRY = Backoff(first_s=0.5, most_s=5.0)
 
 Round = Callable[[], Awaitable[object]]
@@ -54,22 +55,26 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
         await asyncio.gather(
             relay.run(stop),
             run_provider(wiring, stop),
-            _repeat(
-                "expire", EXPIRE_EVERY_S, lambda: sweep_orders(booking.pool, booking.holds), stop
+            repeat_traced(
+                "expire", EXPIRE_INTERVAL_S, lambda: sweep_orders(booking.pool, booking.holds), stop
             ),
-            _repeat("sweep", SWEEP_EVERY_S, sweeper.sweep_once, stop),
-            _repeat("heal", HEAL_EVERY_S, healing.round, stop),
-            _repeat("payments", PAYMENTS_EVERY_S, lambda: _settle_payments(booking), stop),
-            _repeat("refunds", REFUNDS_EVERY_S, booking.refund_sending.send_all_due, stop),
-            _repeat(
+            repeat_traced("sweep", SWEEP_INTERVAL_S, sweeper.sweep_once, stop),
+            repeat_traced("heal", HEAL_INTERVAL_S, healing.round, stop),
+            repeat_traced("payments", PAYMENTS_INTERVAL_S, lambda: _settle_payments(booking), stop),
+            repeat_traced("refunds", REFUNDS_INTERVAL_S, booking.refund_sending.send_all_due, stop),
+            repeat_traced(
                 "cancelled_sessions",
-                CANCELLED_SESSIONS_EVERY_S,
+                CANCELLED_SESSIONS_INTERVAL_S,
                 booking.session_cancelling.work_off,
                 stop,
             ),
-            _repeat("prune", PRUNE_EVERY_S, lambda: _prune(booking), stop),
-            _repeat("archive", ARCHIVE_EVERY_S, lambda: forget(booking.pool, kept_days), stop),
-            _repeat("complete", COMPLETE_EVERY_S, lambda: complete_due_orders(booking.pool), stop),
+            repeat_traced("prune", PRUNE_INTERVAL_S, lambda: _prune(booking), stop),
+            repeat_traced(
+                "archive", ARCHIVE_INTERVAL_S, lambda: forget(booking.pool, kept_days), stop
+            ),
+            repeat_traced(
+                "complete", COMPLETE_INTERVAL_S, lambda: complete_due_orders(booking.pool), stop
+            ),
         )
 
 
@@ -98,14 +103,14 @@ class _Healing:
                 await self._reconciler.reconcile_once(session_id)
 
 
-async def _repeat(name: str, every_s: float, one_round: Round, stop: asyncio.Event) -> None:
-    failures = 0
-    while not stop.is_set():
+async def repeat_traced(
+    name: str, interval_s: float, one_round: Round, stop: asyncio.Event
+) -> None:
+    async def traced() -> None:
         CURRENT.set(RequestContext(f"{name}-{new_request_id()}"))
-        try:
-            await one_round()
-            failures = 0
-        except Exception as failure:
-            failures += 1
-            log.warning("round_failed", loop=name, failures=failures, reason=repr(failure))
-        await pause(stop, RETRY.delay_s(failures) if failures else every_s)
+        await one_round()
+
+    def failed(failure: Exception, failures: int) -> None:
+        log.warning("round_failed", loop=name, failures=failures, reason=repr(failure))
+
+    await repeat(traced, stop, interval_s=interval_s, retry=RETRY, failed=failed)

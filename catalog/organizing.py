@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET
 
 from catalog import checks, store
-from catalog.domain.ownership import Viewer
 from catalog.domain.plan import place_areas, standing_row
 from catalog.domain.searching import fold
 from catalog.problems import (
@@ -35,6 +34,7 @@ from catalog.wire import (
     Session,
     Show,
 )
+from chassis.auth.tokens import Principal
 from chassis.ids import uuid7
 from chassis.observability import logs
 from chassis.postgres.pool import Connection
@@ -46,7 +46,7 @@ CHANGES_WHILE_DRAFT = ("starts_at", "sale_opens_at", "currency", "max_tickets_pe
 log = logs.get("catalog")
 
 
-async def create_show(tx: Connection, viewer: Viewer, body: CreateShow) -> Show:
+async def create_show(tx: Connection, viewer: Principal, body: CreateShow) -> Show:
     """Raises ValidationFailed if there is no such venue."""
     show_id = uuid7()
     row = await _show_row(
@@ -63,10 +63,10 @@ async def create_show(tx: Connection, viewer: Viewer, body: CreateShow) -> Show:
     return await read_show(tx, show_id, viewer)
 
 
-async def change_show(tx: Connection, viewer: Viewer, show_id: UUID, body: ChangeShow) -> Show:
+async def change_show(tx: Connection, viewer: Principal, show_id: UUID, body: ChangeShow) -> Show:
     """Raises NotFound, VenueInUse, or ValidationFailed if there is no such venue."""
     current = await store.lock_show(tx, show_id)
-    if current is None or not viewer.owns(current["organizer_id"]):
+    if current is None or not viewer.may_manage(current["organizer_id"]):
         raise NotFound()
     wanted = {
         name: current[name] if getattr(body, name) is UNSET else getattr(body, name)
@@ -83,11 +83,11 @@ async def change_show(tx: Connection, viewer: Viewer, show_id: UUID, body: Chang
 
 
 async def create_session(
-    tx: Connection, viewer: Viewer, show_id: UUID, body: CreateSession
+    tx: Connection, viewer: Principal, show_id: UUID, body: CreateSession
 ) -> Session:
     """A draft with numbered seats. `body` has passed checks.session. Raises NotFound."""
     show = await store.lock_show(tx, show_id)
-    if show is None or not viewer.owns(show["organizer_id"]):
+    if show is None or not viewer.may_manage(show["organizer_id"]):
         raise NotFound()
     venue = await _venue(tx, show["venue_id"])
     session = SessionRow(
@@ -134,7 +134,7 @@ def number_areas(areas: Sequence[AreaOfSeats]) -> list[AreaRow]:
 
 
 async def change_session(
-    tx: Connection, viewer: Viewer, session_id: UUID, body: ChangeSession
+    tx: Connection, viewer: Principal, session_id: UUID, body: ChangeSession
 ) -> Session:
     """Changes the fields sent. `areas` replace the whole plan. `body` has passed checks.change.
 
@@ -181,7 +181,7 @@ def _refuse_frozen(current: Record, wanted: dict[str, Any], body: ChangeSession)
         )
 
 
-async def delete_session(tx: Connection, viewer: Viewer, session_id: UUID) -> UUID:
+async def delete_session(tx: Connection, viewer: Principal, session_id: UUID) -> UUID:
     """Deletes a draft and returns its show. Raises NotFound or SessionPublished."""
     current = await _own_session(tx, viewer, session_id)
     if current["status"] != "draft":
@@ -192,10 +192,10 @@ async def delete_session(tx: Connection, viewer: Viewer, session_id: UUID) -> UU
     return show_id
 
 
-async def delete_show(tx: Connection, viewer: Viewer, show_id: UUID) -> list[UUID]:
+async def delete_show(tx: Connection, viewer: Principal, show_id: UUID) -> list[UUID]:
     """Deletes a show with its drafts, and returns their ids. Raises NotFound or ShowPublished."""
     show = await store.lock_show(tx, show_id)
-    if show is None or not viewer.owns(show["organizer_id"]):
+    if show is None or not viewer.may_manage(show["organizer_id"]):
         raise NotFound()
     sessions = await store.lock_sessions_of_show(tx, show_id)
     if any(session["status"] != "draft" for session in sessions):
@@ -207,7 +207,7 @@ async def delete_show(tx: Connection, viewer: Viewer, show_id: UUID) -> list[UUI
     return drafts
 
 
-async def publish_session(tx: Connection, viewer: Viewer, session_id: UUID) -> Session:
+async def publish_session(tx: Connection, viewer: Principal, session_id: UUID) -> Session:
     """Freezes the plan. The session sells from sale_opens_at on. Publishing again changes nothing.
 
     Raises NotFound or SessionCancelled.
@@ -238,9 +238,9 @@ async def cancel_session(tx: Connection, session_id: UUID) -> UUID | None:
     return show_id
 
 
-async def _own_session(tx: Connection, viewer: Viewer, session_id: UUID) -> Record:
+async def _own_session(tx: Connection, viewer: Principal, session_id: UUID) -> Record:
     row = await store.lock_session(tx, session_id)
-    if row is None or not viewer.owns(row["organizer_id"]):
+    if row is None or not viewer.may_manage(row["organizer_id"]):
         raise NotFound()
     return row
 

@@ -11,12 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from catalog import store
-from catalog.domain.ownership import Viewer, may_see
 from catalog.domain.sales import sale_state
 from catalog.domain.searching import Search
 from catalog.encoded import Encoded, encode
 from catalog.store import Record
 from catalog.wire import SeatArea, Session, SessionList, Show, ShowList, ShowSummary
+from chassis.auth.tokens import Principal
 from chassis.concurrency.cache import FetchOnce
 from chassis.postgres.pool import Connection, Pool, connection
 from chassis.problems import NotFound
@@ -50,18 +50,18 @@ class Reading:
         """The organizer's shows that match, with drafts."""
         return await self._search(search, organizer_id)
 
-    async def show(self, show_id: UUID, viewer: Viewer | None) -> Encoded:
+    async def show(self, show_id: UUID, viewer: Principal | None) -> Encoded:
         """Raises NotFound, also if every session is another organizer's draft."""
         if viewer is not None:
             return await self._show(show_id, viewer)
         return await self._shows.get(show_id)
 
-    async def sessions(self, show_id: UUID, viewer: Viewer | None) -> Encoded:
+    async def sessions(self, show_id: UUID, viewer: Principal | None) -> Encoded:
         if viewer is not None:
             return await self._sessions(show_id, viewer)
         return await self._runs.get(show_id)
 
-    async def session(self, session_id: UUID, viewer: Viewer | None) -> Encoded:
+    async def session(self, session_id: UUID, viewer: Principal | None) -> Encoded:
         if viewer is not None:
             return await self._session(session_id, viewer)
         return await self._sessions_alone.get(session_id)
@@ -80,29 +80,29 @@ class Reading:
         found = encode(ShowList(shows, search.page, search.page_size, total))
         return Listing(found.body, found.etag, total)
 
-    async def _show(self, show_id: UUID, viewer: Viewer | None = None) -> Encoded:
+    async def _show(self, show_id: UUID, viewer: Principal | None = None) -> Encoded:
         async with connection(self._pool) as db:
             return encode(await read_show(db, show_id, viewer))
 
-    async def _sessions(self, show_id: UUID, viewer: Viewer | None = None) -> Encoded:
+    async def _sessions(self, show_id: UUID, viewer: Principal | None = None) -> Encoded:
         async with connection(self._pool) as db:
             return encode(SessionList((await read_show(db, show_id, viewer)).sessions))
 
-    async def _session(self, session_id: UUID, viewer: Viewer | None = None) -> Encoded:
+    async def _session(self, session_id: UUID, viewer: Principal | None = None) -> Encoded:
         async with connection(self._pool) as db:
             return encode(await read_session(db, session_id, viewer))
 
 
-async def read_session(db: Connection, session_id: UUID, viewer: Viewer | None) -> Session:
+async def read_session(db: Connection, session_id: UUID, viewer: Principal | None) -> Session:
     """Raises NotFound if there is none, or if it is another organizer's draft."""
     row = await store.session(db, session_id)
-    if row is None or not may_see(viewer, row["organizer_id"], row["status"]):
+    if row is None or not _may_see(viewer, row["organizer_id"], row["status"]):
         raise NotFound()
     areas = await store.areas_of_sessions(db, [session_id])
     return _session_answer(row, areas[session_id])
 
 
-async def read_show(db: Connection, show_id: UUID, viewer: Viewer | None) -> Show:
+async def read_show(db: Connection, show_id: UUID, viewer: Principal | None) -> Show:
     """Raises NotFound if there is none, or if another organizer's show has only drafts."""
     row = await store.show(db, show_id)
     if row is None:
@@ -111,9 +111,9 @@ async def read_show(db: Connection, show_id: UUID, viewer: Viewer | None) -> Sho
     rows = [
         session
         for session in await store.sessions_of_show(db, show_id)
-        if may_see(viewer, organizer_id, session["status"])
+        if _may_see(viewer, organizer_id, session["status"])
     ]
-    if not rows and (viewer is None or not viewer.owns(organizer_id)):
+    if not rows and (viewer is None or not viewer.may_manage(organizer_id)):
         raise NotFound()
     areas = await store.areas_of_sessions(db, [session["session_id"] for session in rows])
     return Show(
@@ -204,3 +204,8 @@ def _session_answer(row: Record, areas: Sequence[Record]) -> Session:
             for area in areas
         ],
     )
+
+
+def _may_see(viewer: Principal | None, organizer_id: UUID, status: str) -> bool:
+    """Drafts are their owner's; everything else is everybody's."""
+    return status != "draft" or (viewer is not None and viewer.may_manage(organizer_id))

@@ -14,11 +14,11 @@ import msgspec
 
 from catalog import store
 from catalog.domain import hall
-from catalog.domain.ownership import Viewer
 from catalog.domain.plan import NumberedRow, Row, number_rows, standing_row
 from catalog.encoded import PACKED_ALONE_FROM_BYTES, Encoded, Packed, encode, pack
 from catalog.store import AreaRow
 from catalog.wire import AreaMap, Seat, SeatMap, SeatRow
+from chassis.auth.tokens import Principal
 from chassis.concurrency.cache import FetchOnce
 from chassis.concurrency.threads import SlowThreads
 from chassis.postgres.pool import Pool, connection
@@ -82,7 +82,7 @@ class SeatMaps:
         for lane in self._lanes.values():
             lane.close()
 
-    async def seat_map(self, session_id: UUID, viewer: Viewer | None) -> EncodedMap:
+    async def seat_map(self, session_id: UUID, viewer: Principal | None) -> EncodedMap:
         """Raises NotFound if there is none or it is another organizer's draft, Overloaded if too many are
         being drawn."""
         try:
@@ -92,7 +92,7 @@ class SeatMaps:
                 raise
         async with connection(self._pool) as db:
             session = await store.standing_of_session(db, session_id)
-        if session is None or not viewer.owns(session["organizer_id"]):
+        if session is None or not viewer.may_manage(session["organizer_id"]):
             raise NotFound()
         return await self._drafts.get((session_id, session["revision"]))
 

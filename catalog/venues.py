@@ -12,12 +12,12 @@ from uuid import UUID
 from msgspec import UNSET
 
 from catalog import store
-from catalog.domain.ownership import Viewer
 from catalog.domain.searching import fold
 from catalog.organizing import day_at
 from catalog.problems import TimeZoneFrozen, VenueHasShows
 from catalog.store import Record
 from catalog.wire import ChangeVenue, CreateVenue, Venue, VenueList
+from chassis.auth.tokens import Principal
 from chassis.ids import uuid7
 from chassis.observability import logs
 from chassis.postgres.pool import Connection
@@ -34,7 +34,7 @@ async def list_venues(db: Connection, page: int, page_size: int) -> VenueList:
     return VenueList([Venue(**row) for row in rows], page, page_size, total)
 
 
-async def create_venue(tx: Connection, viewer: Viewer, body: CreateVenue) -> Venue:
+async def create_venue(tx: Connection, viewer: Principal, body: CreateVenue) -> Venue:
     values = {name: getattr(body, name) for name in FIELDS}
     venue = Venue(venue_id=uuid7(), **values)
     await store.insert_venue(tx, venue_id=venue.venue_id, created_by=viewer.user_id, **values)
@@ -42,7 +42,9 @@ async def create_venue(tx: Connection, viewer: Viewer, body: CreateVenue) -> Ven
     return venue
 
 
-async def change_venue(tx: Connection, viewer: Viewer, venue_id: UUID, body: ChangeVenue) -> Venue:
+async def change_venue(
+    tx: Connection, viewer: Principal, venue_id: UUID, body: ChangeVenue
+) -> Venue:
     """A new name, city or address appears on all pages and on tickets sold from now on. The time zone may
     change until a session at this venue is published. Drafts keep their moment in time, not their local
     hour.
@@ -73,7 +75,7 @@ async def change_venue(tx: Connection, viewer: Viewer, venue_id: UUID, body: Cha
     return Venue(venue_id=venue_id, **wanted)
 
 
-async def delete_venue(tx: Connection, viewer: Viewer, venue_id: UUID) -> None:
+async def delete_venue(tx: Connection, viewer: Principal, venue_id: UUID) -> None:
     """Deletes a venue without shows. Raises NotFound or VenueHasShows."""
     await _require_own(tx, viewer, venue_id)
     await _locked(tx, venue_id)
@@ -83,9 +85,9 @@ async def delete_venue(tx: Connection, viewer: Viewer, venue_id: UUID) -> None:
     log.info("venue_deleted", venue=venue_id)
 
 
-async def _require_own(tx: Connection, viewer: Viewer, venue_id: UUID) -> None:
+async def _require_own(tx: Connection, viewer: Principal, venue_id: UUID) -> None:
     made_by = await store.maker_of_venue(tx, venue_id)
-    if made_by is None or not viewer.owns(made_by):
+    if made_by is None or not viewer.may_manage(made_by):
         raise NotFound()
 
 

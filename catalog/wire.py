@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from catalog.domain.sales import SaleState, SaleStatus
-from chassis.http.bodies import LINE_BREAKING_CHARACTERS, whole
+from chassis.http.bodies import LINE_BREAKING_CHARACTERS, full_match
 from contracts.catalog import Kind, RefundPolicy
 
 PRICE_MAX = 10**10  # minor units
@@ -24,9 +24,9 @@ TICKETS_PER_USER_DEFAULT = 6
 
 # One line with at least one visible character. PostgreSQL cannot store NUL, and a line break in a
 # title would forge a line wherever the title is shown.
-LINE = whole(rf"\x20*[^{LINE_BREAKING_CHARACTERS}\x20][^{LINE_BREAKING_CHARACTERS}]*")
-_PROSE = whole(r"[^\x00]*")
-_WEB_URL = whole(r"https?://[^\s\x00-\x1f\x7f<>\"\\/?#@]+([/?#][^\s\x00-\x1f\x7f<>\"\\]*)?")
+LINE = full_match(rf"\x20*[^{LINE_BREAKING_CHARACTERS}\x20][^{LINE_BREAKING_CHARACTERS}]*")
+_PROSE = full_match(r"[^\x00]*")
+_WEB_URL = full_match(r"https?://[^\s\x00-\x1f\x7f<>\"\\/?#@]+([/?#][^\s\x00-\x1f\x7f<>\"\\]*)?")
 
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
 City = Annotated[str, Meta(min_length=1, max_length=100, pattern=LINE)]

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from chassis.languages import HOME, LANGUAGES
+
 PREFIX = "STAMPEDE_"
-LANGUAGES = ("en", "zh")  # of the storefront, mails and tickets
 OURS_BETWEEN_PROCESSES = {"STAMPEDE_PARENT_FD"}  # set by the supervisor for its children
 
 Network = IPv4Network | IPv6Network
@@ -36,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8000
     workers: int = 2  # web processes
     public_url: str = ""  # where clients reach the gateway; the beginning of links in mails
-    default_language: str = "en"  # of accounts whose client asks for none of LANGUAGES
+    default_language: str = HOME  # where neither a reader nor their browser names one of ours
     demo: bool = True  # demo data, and /dev/mailbox
     log_format: str = "text"
     trusted_proxies: tuple[Network, ...] = ()

@@ -7,7 +7,7 @@ import msgspec
 
 
 class Account(msgspec.Struct, frozen=True):
-    """An account without its secrets. `locale` is `zh` or `en`."""
+    """An account without its secrets. `locale`: a language of ours, or one that we spoke once."""
 
     user_id: UUID
     email: str

@@ -5,10 +5,10 @@ disconnects or the server is stopping; only the answer is dropped.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from chassis.http.completion import RUN_TO_ITS_END
+from chassis.http.completion import RUN_TO_ITS_END, RequestCompletion
 from chassis.observability import logs
 from chassis.problems import (
     CONTENT_TYPE,
@@ -32,7 +32,6 @@ from gateway.protection.revocations import Revocations
 from gateway.routing import Route
 
 ANSWER_DEADLINE_S = 15.0  # until the answer begins; deadlines between services are shorter
-DRAIN_S = 5.0  # longest wait at shutdown for requests that may change state
 _PROBLEM_TYPE = CONTENT_TYPE.encode("ascii")
 _BY_STATUS: dict[int, type[Problem]] = {
     kind.status: kind
@@ -67,7 +66,7 @@ class Forwarder:
         self._revocations = revocations
         self._deadline_s = deadline_s
         self._compression = compression or Compression()
-        self._finishing: set[asyncio.Task[None]] = set()
+        self._completion = RequestCompletion()
 
     async def forward(self, exchange: Exchange, route: Route, address: str, body: bytes) -> None:
         """Raises Unavailable if no answer begins in time. The change may still happen
@@ -81,41 +80,21 @@ class Forwarder:
                 relay.deadline = deadline
                 await upstream(scope, relay.receive, relay.send)
         else:
-            work = upstream(scope, relay.receive, relay.send)
-            await self._forward_to_its_end(work, exchange, relay)
+            try:
+                await self._completion.run(
+                    upstream(scope, relay.receive, relay.send),
+                    begins_within_s=self._deadline_s,
+                    has_begun=lambda: exchange.status > 0,
+                )
+            except (asyncio.CancelledError, TimeoutError):
+                relay.dropped = True  # whatever the service says later has nobody to hear it
+                raise
         if not exchange.status and not exchange.gone and not relay.client_gone:
             raise RuntimeError(f"{route.service} did not answer {route.template}")
 
     async def drain(self) -> None:
-        """Waits up to DRAIN_S for requests that may change state."""
-        if self._finishing:
-            await asyncio.wait(self._finishing, timeout=DRAIN_S)
-
-    async def _forward_to_its_end(
-        self, work: Coroutine[Any, Any, None], exchange: Exchange, relay: "_Relay"
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(work)
-        self._finishing.add(task)
-        ended: asyncio.Future[bool] = loop.create_future()
-        task.add_done_callback(lambda _: self._finished(task, ended))
-        late = loop.call_later(self._deadline_s, _say_late, ended)
-        try:
-            if not await ended and not exchange.status:
-                raise TimeoutError
-            await (task if task.done() else asyncio.shield(task))
-        except (asyncio.CancelledError, TimeoutError):
-            relay.dropped = True  # nobody is left to receive the service's answer
-            raise
-        finally:
-            late.cancel()
-
-    def _finished(self, task: "asyncio.Task[None]", ended: "asyncio.Future[bool]") -> None:
-        self._finishing.discard(task)
-        if not task.cancelled():
-            task.exception()  # marks it as retrieved; a caller that still waits gets it too
-        if not ended.done():
-            ended.set_result(True)
+        """Waits for requests that may change state, for a limited time."""
+        await self._completion.drain()
 
 
 class _Relay:
@@ -216,11 +195,6 @@ class _Relay:
             await self._begin(200, headers)
             if self._refusal is None:
                 await self._exchange.write(packed, more=False)
-
-
-def _say_late(ended: "asyncio.Future[bool]") -> None:
-    if not ended.done():
-        ended.set_result(False)
 
 
 def _is_problem(headers: Sequence[tuple[bytes, bytes]]) -> bool:

@@ -1,12 +1,14 @@
 """Which service answers which path. Paths that are not listed here cannot be reached from outside.
 
+Services declare their own routes; tests/architecture/test_routing.py compares this table with them.
+
 A path is matched exactly as it arrived. Forms that a service could read as another path (`//`,
 `/./`, percent-encoding, a backslash, bytes beyond ASCII) match nothing. So a service never sees a
 route other than the one that was checked.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -167,9 +169,9 @@ SHARES: dict[tuple[str, ...], Service] = {
 class Routes:
     """`match(path)` returns the Route or None. `demo` opens the mailbox."""
 
-    def __init__(self, *, demo: bool) -> None:
-        self._words = frozenset(word for route in ROUTES for word in _words_of(route.template))
-        self._by_shape = {self._shape(_segments(route.template)): route for route in ROUTES}
+    def __init__(self, *, demo: bool, table: Sequence[Route] = ROUTES) -> None:
+        self._words = frozenset(word for route in table for word in _words_of(route.template))
+        self._by_shape = {self._shape(_segments(route.template)): route for route in table}
         shares = dict(SHARES)
         if demo:
             shares[("dev", "mailbox")] = shares[("dev", "mailbox.json")] = "notification"

@@ -9,7 +9,6 @@ from chassis.postgres.pool import Pool, connection, open_pool
 from chassis.wiring import Wiring
 from identity.attempts import Attempts
 from identity.devices import Devices
-from identity.domain.people import Locale
 from identity.hashing import HashingPool, threads_for
 from identity.issuing import Issuer
 from identity.keys import Keys, make_first_key
@@ -34,7 +33,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
     profiles: Profiles
     passwords: Passwords
     devices: Devices
-    language: Locale  # for clients that ask for no language of ours
+    default_language: str
 
 
 @asynccontextmanager
@@ -78,7 +77,7 @@ async def opened(wiring: Wiring, passwords: HashingPool | None = None) -> AsyncI
                 devices=devices,
             ),
             devices=devices,
-            language="zh" if settings.default_language == "zh" else "en",
+            default_language=settings.default_language,
         )
     finally:
         hashing.close()

@@ -12,7 +12,7 @@ from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
 from identity.attempts import Attempts
 from identity.devices import Devices
 from identity.domain.passwords import acceptable_password
-from identity.domain.people import Locale, clean_name, normalise_email
+from identity.domain.people import clean_name, normalise_email
 from identity.hashing import HashingPool
 from identity.issuing import Issuer, LoggedIn
 from identity.problems import EmailTaken
@@ -30,7 +30,7 @@ class Registered(msgspec.Struct, frozen=True):
     replayed: bool
 
 
-class Caller(msgspec.Struct, frozen=True):
+class Registrant(msgspec.Struct, frozen=True):
     """The client of a registration; there is no user yet. `address`: as limits count it.
 
     `key`: the Idempotency-Key, which belongs to this client alone. `cookie`: the device cookie, if any.
@@ -39,7 +39,7 @@ class Caller(msgspec.Struct, frozen=True):
     address: str
     key: str | None
     cookie: str | None
-    locale: Locale
+    locale: str
 
     @property
     def hash(self) -> bytes:
@@ -75,7 +75,7 @@ class Registrations:
         self._attempts = attempts
         self._devices = devices
 
-    async def register(self, body: Register, caller: Caller) -> Registered:
+    async def register(self, body: Register, caller: Registrant) -> Registered:
         """Raises ValidationFailed, EmailTaken, IdempotencyKeyReused, IdempotencyInFlight, Overloaded."""
         email, full_name = normalise_email(body.email), clean_name(body.full_name)
         password = acceptable_password(body.password, email=email)
@@ -99,12 +99,12 @@ class Registrations:
             earlier = made  # this client's key was used first while we hashed
         return await self._replay(earlier, email, full_name, body.password, caller)
 
-    async def _find(self, db: Connection, caller: Caller) -> Registration | None:
+    async def _find(self, db: Connection, caller: Registrant) -> Registration | None:
         if caller.key is None:
             return None
         return await self._store.find_registration(db, caller.hash, caller.key)
 
-    async def _insert(self, account: NewAccount, caller: Caller) -> TokenPair | Registration:
+    async def _insert(self, account: NewAccount, caller: Registrant) -> TokenPair | Registration:
         signing_key = await self._issuer.signing_key()
         async with transaction(self._pool) as tx:
             if caller.key is not None:
@@ -128,7 +128,12 @@ class Registrations:
         return issued.tokens
 
     async def _replay(
-        self, earlier: Registration, email: str, full_name: str, password: str, caller: Caller
+        self,
+        earlier: Registration,
+        email: str,
+        full_name: str,
+        password: str,
+        caller: Registrant,
     ) -> Registered:
         if earlier.body_hash != _body_hash(email, full_name):
             raise IdempotencyKeyReused()

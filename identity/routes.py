@@ -10,12 +10,13 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import HeaderParameter, RawBody
 
 from chassis.auth.access import INTERNAL, LOGGED_IN, PUBLIC, TOKEN_IGNORED, access
-from chassis.auth.tokens import Principal
 from chassis.http.addresses import counted_as
 from chassis.http.bodies import decode
-from chassis.http.idempotency import check_key
+from chassis.http.idempotency import ONCE, check_key
+from chassis.http.parameters import Caller
+from chassis.http.readers import reader_of
+from chassis.languages import Reader
 from chassis.postgres.pool import connection
-from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
 from contracts.identity import (
     ALL_REVOKED,
     JWKS_PATH,
@@ -31,7 +32,6 @@ from contracts.identity import (
     RevokedLogins,
 )
 from identity.composition import UseCases
-from identity.domain.people import preferred_locale
 from identity.issuing import LoggedIn
 from identity.keys import JWKS_MAX_AGE_S, Jwks
 from identity.passwords import LINK_TTL_S
@@ -43,7 +43,7 @@ from identity.problems import (
     RefreshTokenReused,
 )
 from identity.records import EndedLogin
-from identity.registration import Caller
+from identity.registration import Registrant
 from identity.wire import (
     ChangePassword,
     ChangeProfile,
@@ -59,10 +59,10 @@ from identity.wire import (
 
 # RFC 6749, 5.1; and a shared cache must not keep a profile
 NO_STORE = {"Cache-Control": "no-store"}
-Asker = NamedDependency[Principal]
 Served = NamedDependency[UseCases]
-Asked = Request[None, None, State]
-IdempotencyKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
+IdentityRequest = Request[None, None, State]
+# Not chassis's IdempotencyKey, which promises the same answer: the same account's tokens are new ones.
+RegistrationKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
 
 
 async def provide_use_cases(state: State) -> UseCases:
@@ -83,22 +83,22 @@ class AuthController(Controller):
         opt=access(
             PUBLIC,
             TOKEN_IGNORED,
-            problems=(EmailTaken, IdempotencyInFlight, IdempotencyKeyReused),
+            problems=(EmailTaken, *ONCE),
             body=Register,
         ),
     )
     async def register(
         self,
-        request: Asked,
+        request: IdentityRequest,
         body: RawBody,
         use_cases: Served,
-        idempotency_key: IdempotencyKey = None,
+        idempotency_key: RegistrationKey = None,
     ) -> Response[TokenPair]:
-        caller = Caller(
+        caller = Registrant(
             address=counted_as(request.headers) or "",
             key=check_key(idempotency_key),
             cookie=_cookie(request, use_cases),
-            locale=preferred_locale(request.headers.get("accept-language"), use_cases.language),
+            locale=reader_of(request).language(use_cases.default_language),
         )
         registered = await use_cases.registrations.register(decode(Register, body), caller)
         replayed = {"Idempotency-Replayed": "true"} if registered.replayed else {}
@@ -111,7 +111,9 @@ class AuthController(Controller):
         status_code=200,
         opt=access(PUBLIC, TOKEN_IGNORED, problems=(InvalidCredentials,), body=LogIn),
     )
-    async def log_in(self, request: Asked, body: RawBody, use_cases: Served) -> Response[TokenPair]:
+    async def log_in(
+        self, request: IdentityRequest, body: RawBody, use_cases: Served
+    ) -> Response[TokenPair]:
         cookie = _cookie(request, use_cases)
         return _logged_in(await use_cases.logins.log_in(decode(LogIn, body), cookie))
 
@@ -135,7 +137,7 @@ class AuthController(Controller):
         status_code=204,
         opt=access(LOGGED_IN),
     )
-    async def log_out(self, principal: Asker, use_cases: Served) -> Response[None]:
+    async def log_out(self, principal: Caller, use_cases: Served) -> Response[None]:
         await use_cases.logins.log_out(principal.user_id, principal.login_id)
         revoked = {REVOKED_LOGIN_HEADER.decode(): str(principal.login_id)}
         return Response(None, status_code=204, headers=revoked)
@@ -161,7 +163,7 @@ class AuthController(Controller):
         opt=access(PUBLIC, TOKEN_IGNORED, problems=(LinkExpired,), body=ResetPassword),
     )
     async def reset_password(
-        self, request: Asked, body: RawBody, use_cases: Served
+        self, request: IdentityRequest, body: RawBody, use_cases: Served
     ) -> Response[TokenPair]:
         cookie = _cookie(request, use_cases)
         reset = await use_cases.passwords.reset(decode(ResetPassword, body), cookie)
@@ -176,7 +178,7 @@ class AuthController(Controller):
         opt=access(LOGGED_IN, problems=(InvalidCredentials,), body=ChangePassword),
     )
     async def change_password(
-        self, request: Asked, body: RawBody, principal: Asker, use_cases: Served
+        self, request: IdentityRequest, body: RawBody, principal: Caller, use_cases: Served
     ) -> Response[None]:
         changed = await use_cases.passwords.change(
             principal.user_id,
@@ -188,9 +190,9 @@ class AuthController(Controller):
         return Response(None, status_code=204, headers=headers)
 
     @get("/me", operation_id="read_profile", summary="Your profile", opt=access(LOGGED_IN))
-    async def read_profile(self, principal: Asker, use_cases: Served) -> Response[Profile]:
+    async def read_profile(self, principal: Caller, use_cases: Served) -> Response[Profile]:
         account = await use_cases.profiles.read_own(principal.user_id, principal.login_id)
-        return Response(_profile(account), headers=NO_STORE)
+        return Response(_profile(account, use_cases), headers=NO_STORE)
 
     @patch(
         "/me",
@@ -199,12 +201,12 @@ class AuthController(Controller):
         opt=access(LOGGED_IN, body=ChangeProfile),
     )
     async def change_profile(
-        self, body: RawBody, principal: Asker, use_cases: Served
+        self, body: RawBody, principal: Caller, use_cases: Served
     ) -> Response[Profile]:
         account = await use_cases.profiles.change_own(
             principal.user_id, principal.login_id, decode(ChangeProfile, body)
         )
-        return Response(_profile(account), headers=NO_STORE)
+        return Response(_profile(account, use_cases), headers=NO_STORE)
 
 
 class KeysController(Controller):
@@ -249,7 +251,7 @@ class InternalController(Controller):
             return RevokedLogins(await use_cases.store.list_revoked_logins(db))
 
 
-def _cookie(request: Asked, use_cases: UseCases) -> str | None:
+def _cookie(request: IdentityRequest, use_cases: UseCases) -> str | None:
     return request.cookies.get(use_cases.devices.cookie_name)
 
 
@@ -267,14 +269,15 @@ def _revoked(ended: Sequence[EndedLogin]) -> dict[str, str]:
     return {REVOKED_LOGIN_HEADER.decode(): named} if named else {}
 
 
-def _profile(account: Account) -> Profile:
-    """Field by field, so that a new field of Account is not published by accident."""
+def _profile(account: Account, use_cases: UseCases) -> Profile:
+    """Field by field, so that a new field of Account is not published by accident. A locale whose
+    language is no longer supported is shown as the default, which its mails use, too."""
     return Profile(
         user_id=account.user_id,
         email=account.email,
         full_name=account.full_name,
         phone=account.phone,
-        locale="en" if account.locale == "en" else "zh",
+        locale=Reader(chosen=(account.locale,)).language(use_cases.default_language),
         roles=account.roles,
     )
 

@@ -6,8 +6,9 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from chassis.languages import Code
 from identity.domain.passwords import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
-from identity.domain.people import EMAIL_LENGTH_MAX, NAME_LENGTH_MAX, PHONE_LENGTH_MAX, Locale
+from identity.domain.people import EMAIL_LENGTH_MAX, NAME_LENGTH_MAX, PHONE_LENGTH_MAX
 
 # surrounding blanks are stripped before the length is checked
 TYPED_EMAIL_LENGTH_MAX = EMAIL_LENGTH_MAX + 66
@@ -26,7 +27,7 @@ class Register(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     email: Email
     password: NewPassword
     full_name: FullName
-    locale: Locale | UnsetType = UNSET
+    locale: Code | UnsetType = UNSET
 
 
 class ForgotPassword(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -59,7 +60,7 @@ class ChangeProfile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     full_name: FullName | UnsetType = UNSET
     phone: Annotated[str, Meta(max_length=PHONE_LENGTH_MAX)] | UnsetType | None = UNSET
-    locale: Locale | UnsetType = UNSET
+    locale: Code | UnsetType = UNSET
 
 
 class LinkSent(msgspec.Struct, frozen=True):
@@ -84,5 +85,5 @@ class Profile(msgspec.Struct, frozen=True):
     email: str
     full_name: str
     phone: str | None
-    locale: Locale
+    locale: Code
     roles: list[str]

@@ -20,7 +20,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from chassis.observability import logs
 
 NOT_SENT_MAX_BYTES = 65_536
-LOOK_EVERY_S = 0.02
+LOOK_INTERVAL_S = 0.02
 LOOKS_MAX = 500  # Granian listens soon after the lifespan begins; after ten seconds it never will
 ACCEPTED_S = 1.0  # by then, connections that waited when the listener was set have been accepted
 GRACE_S = 1  # the application cuts first, and counts it
@@ -49,8 +49,8 @@ async def _tune_when_listening(timeout_s: int) -> None:
             await asyncio.sleep(ACCEPTED_S)
             tune(timeout_s)
             return
-        await asyncio.sleep(LOOK_EVERY_S)
-    log.warning("not_listening", looked_for_s=LOOKS_MAX * LOOK_EVERY_S)
+        await asyncio.sleep(LOOK_INTERVAL_S)
+    log.warning("not_listening", looked_for_s=LOOKS_MAX * LOOK_INTERVAL_S)
 
 
 def tune(timeout_s: int) -> int:

@@ -21,12 +21,12 @@ from booking.clients.catalog import Sessions
 from booking.domain.order import OrderStatus
 from booking.domain.problems import SessionNotPublished, SessionOver
 from booking.domain.seating import Seating
+from booking.domain.ticket import TicketStatus, TicketStep
 from booking.events.store import tell
 from booking.orders.cancelling import cancel_and_tell, release_holds
 from booking.orders.records import CancelledOrder
 from booking.refunds import store as refund_store
 from booking.refunds.granting import (
-    ANY_HOLDER_STATES,
     FreedSeats,
     ask,
     grant,
@@ -170,9 +170,7 @@ class SessionCancelling:
         """Raises NotFound also if the session is not cancelled."""
         async with connection(self._pool) as db:
             found = await store.get_progress(db, session_id)
-        if found is None or not (
-            "admin" in principal.roles or found.organizer_id == principal.user_id
-        ):
+        if found is None or not principal.may_manage(found.organizer_id):
             raise NotFound()
         return progress_answer(found)
 
@@ -252,7 +250,7 @@ async def refund_whole(
     if order is None or order.status is not OrderStatus.PAID:
         return []
     tickets = await refund_store.list_tickets(tx, order_id)
-    left = [ticket for ticket in tickets if ticket.status != "void"]
+    left = [ticket for ticket in tickets if ticket.status is not TicketStatus.VOID]
     waiting = sorted({ticket.refund_id for ticket in left if ticket.refund_id is not None})
     for refund_id in waiting:
         await refund_store.waive_fee(tx, refund_id, session.reason)
@@ -270,7 +268,7 @@ async def refund_whole(
         )
         waiting.append(refund.refund_id)
     return [
-        await grant(tx, order, one_id, decided_by=None, states=ANY_HOLDER_STATES)
+        await grant(tx, order, one_id, decided_by=None, step=TicketStep.CALL_OFF)
         for one_id in waiting
     ]
 

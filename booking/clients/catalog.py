@@ -63,7 +63,7 @@ class Sessions:
     async def of_organizer(self, principal: Principal, session_id: UUID) -> SessionTerms:
         """Includes drafts. Raises NotFound for anybody but the session's organizer and admins."""
         terms = await self.terms(session_id)
-        if terms.organizer_id != principal.user_id and "admin" not in principal.roles:
+        if not principal.may_manage(terms.organizer_id):
             raise NotFound()
         return terms
 
@@ -75,8 +75,11 @@ class Sessions:
 
     async def seating(self, session_id: UUID) -> Seating:
         """Of a session that has been published, since only then its plan is final."""
-        await self.published(session_id)
-        return await self._seating.get(session_id)
+        return await self.seating_of(await self.published(session_id))
+
+    async def seating_of(self, terms: SessionTerms) -> Seating:
+        """terms: as `published` gave them."""
+        return await self._seating.get(terms.session_id)
 
     async def layout(self, session_id: UUID) -> bytes:
         return (await self.seating(session_id)).layout

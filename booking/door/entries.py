@@ -14,8 +14,6 @@ from chassis.events.envelope import pending
 from chassis.postgres.pool import Connection
 from contracts.booking import TICKET_CHECKED_IN, TicketCheckedIn
 
-ADMIN = "admin"
-
 
 def ticket_of(codes: TicketCodes, code: str) -> UUID | None:
     """None if the code is forged. Scanners append a line end, which is stripped."""
@@ -27,7 +25,7 @@ def ticket_of(codes: TicketCodes, code: str) -> UUID | None:
 
 async def open_to(db: Connection, principal: Principal, sessions: Sequence[UUID]) -> set[UUID]:
     """The subset of `sessions` that the principal may scan for."""
-    if ADMIN in principal.roles:
+    if principal.is_admin:
         return set(sessions)
     return await store.sessions_open_to(db, principal.user_id, sorted(set(sessions)))
 

@@ -10,7 +10,6 @@ from booking.clients.catalog import Sessions
 from booking.domain.door import DoorHours
 from booking.domain.problems import NotAssigned
 from booking.door import store
-from booking.door.entries import ADMIN
 from booking.door.wire import (
     AreaCount,
     CheckInList,
@@ -82,7 +81,7 @@ class DoorLists:
         Ordered by start, so open doors come first."""
         async with connection(self._pool) as db:
             back = self._hours.closes_after
-            if ADMIN in principal.roles or await store.is_house_staff(db, principal.user_id):
+            if principal.is_admin or await store.is_house_staff(db, principal.user_id):
                 found = await store.sessions_sold(
                     db, back=back, steps=SESSIONS_SHOWN_MAX, limit=SESSIONS_SHOWN_MAX
                 )
@@ -99,9 +98,9 @@ class DoorLists:
         )
 
     async def counts(
-        self, principal: Principal, session_id: UUID, *, page: int, page_size: int
+        self, principal: Principal, session_id: UUID, *, page: int, page_size: int, language: str
     ) -> DoorCounts:
-        """At most a second old; the scans as they are."""
+        """At most a second old; the scans as they are, their seats in `language`."""
         terms = await self._allowed(principal, session_id)
         entries = await self._entries.get(session_id)
         async with connection(self._pool) as db:
@@ -115,7 +114,7 @@ class DoorLists:
             checked_in=sum(area.checked_in for area in areas),
             areas=areas,
             gates=[GateCount(gate=each.gate, checked_in=each.checked_in) for each in entries.gates],
-            check_ins=[_scan_answer(scan) for scan in scans],
+            check_ins=[_scan_answer(scan, language) for scan in scans],
             page=page,
             page_size=page_size,
             total=entries.scans,
@@ -168,7 +167,7 @@ class DoorLists:
     async def _allowed(self, principal: Principal, session_id: UUID) -> SessionTerms:
         """Raises NotFound to other organizers and for drafts, NotAssigned to staff of other doors."""
         terms = await self._sessions.terms(session_id)
-        if ADMIN in principal.roles or terms.organizer_id == principal.user_id:
+        if principal.may_manage(terms.organizer_id):
             return terms
         if "staff" not in principal.roles or terms.status == "draft":
             raise NotFound()
@@ -200,11 +199,11 @@ def _area_count(area: AreaTerms, entries: store.AreaEntries) -> AreaCount:
     )
 
 
-def _scan_answer(scan: store.Scan) -> ScanAnswer:
+def _scan_answer(scan: store.Scan, language: str) -> ScanAnswer:
     return ScanAnswer(
         check_in_id=scan.check_in_id,
         ticket_id=scan.ticket_id,
-        seat=seat_at_door(scan),
+        seat=seat_at_door(scan, language),
         gate=scan.gate,
         device=scan.device,
         offline=scan.offline,

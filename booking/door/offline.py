@@ -20,6 +20,7 @@ from booking.domain.problems import (
     TicketVoid,
     WrongSession,
 )
+from booking.domain.ticket import TicketStatus
 from booking.door import store
 from booking.door.entries import open_to, tell_entries, ticket_of
 from booking.door.store import Admission, OfflineScan, TicketAtDoor
@@ -166,7 +167,7 @@ class OfflineScans:
                 tx, list(scans.values()), user_id=principal.user_id, device=device
             )
             entered = await store.enter_offline(tx, tickets)
-            news = [each for each in entered if before[each.ticket_id] == "valid"]
+            news = [each for each in entered if before[each.ticket_id] == TicketStatus.VALID]
             if news:
                 await tell_entries(tx, news)
             admitted = await store.admissions(tx, tickets)
@@ -210,7 +211,7 @@ def _judge(
         if (other.device, other.device_time) == (device, scan.device_time)
     )
     first = admitted[0]
-    if ticket.status != "checked_in":
+    if ticket.status != TicketStatus.CHECKED_IN:
         return BatchResult(
             index=index, result="refused", ticket_id=ticket.ticket_id, code=TicketVoid.code
         )

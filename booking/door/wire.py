@@ -11,10 +11,10 @@ import msgspec
 from booking.domain.door import Door, DoorHours
 from booking.domain.problems import WrongSession
 from booking.tickets.codes import PublicKey
-from booking.tickets.printing.calendar import seat_line
 from chassis.clock import whole_second
-from chassis.http.bodies import LINE_BREAKING_CHARACTERS, whole
+from chassis.http.bodies import LINE_BREAKING_CHARACTERS, full_match
 from chassis.problems import FieldError, ValidationFailed
+from contracts.seats import seat_line
 
 BATCH_MAX = 200  # scans; each has a signature to verify, and its order is locked
 # Longer than any code: a code that is too long is then refused as invalid, not as a malformed request.
@@ -22,9 +22,9 @@ CODE_CHARACTERS_MAX = 1024
 YEARS = (2000, 9000)  # a device's clock outside these years is refused
 
 Gate = Annotated[
-    str, msgspec.Meta(pattern=whole(rf"[^{LINE_BREAKING_CHARACTERS}\ud800-\udfff]{{0,40}}"))
+    str, msgspec.Meta(pattern=full_match(rf"[^{LINE_BREAKING_CHARACTERS}\ud800-\udfff]{{0,40}}"))
 ]
-Device = Annotated[str, msgspec.Meta(pattern=whole("[A-Za-z0-9._:-]{1,64}"))]
+Device = Annotated[str, msgspec.Meta(pattern=full_match("[A-Za-z0-9._:-]{1,64}"))]
 Code = Annotated[str, msgspec.Meta(max_length=CODE_CHARACTERS_MAX)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -263,13 +263,13 @@ class _Seat(Protocol):
     def number(self) -> int: ...
 
 
-def seat_at_door(seat: _Seat) -> SeatAtDoor:
+def seat_at_door(seat: _Seat, language: str) -> SeatAtDoor:
     return SeatAtDoor(
         seat_id=seat.seat_id,
         area=seat.area,
         row=seat.row,
         number=seat.number,
-        label=seat_line(seat.area, seat.row, seat.number),
+        label=seat_line(seat.area, seat.row, seat.number, language),
     )
 
 

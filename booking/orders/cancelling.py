@@ -4,12 +4,8 @@ from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
-from booking.domain.order import (
-    IllegalTransition,
-    OrderStatus,
-    OrderStep,
-    advance,
-)
+from booking.domain.machine import IllegalTransition
+from booking.domain.order import ORDERS, OrderStatus, OrderStep
 from booking.domain.problems import OrderNotCancellable, PaymentInProgress
 from booking.events.history import history_entry, seats_changed
 from booking.events.store import NewHistoryEntry, tell
@@ -43,7 +39,7 @@ async def cancel_order(pool: Pool, holds: SeatHolds, user_id: UUID, order_id: UU
         cancelled: list[CancelledOrder] = []
         if order.status is not OrderStatus.CANCELLED:
             try:
-                advance(order.status, OrderStep.CANCEL)
+                ORDERS.advance(order.status, OrderStep.CANCEL)
             except IllegalTransition:
                 raise OrderNotCancellable() from None
             if order.payment_under_way:

@@ -84,9 +84,7 @@ class PromoCodes:
 
     async def own_show(self, principal: Principal, show_id: UUID) -> ShowTerms:
         show = await self._catalog.get(SHOW_PATH.format(show_id=show_id), ShowTerms)
-        if show is None or (
-            show.organizer_id != principal.user_id and "admin" not in principal.roles
-        ):
+        if show is None or not principal.may_manage(show.organizer_id):
             raise NotFound()
         return show
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from chassis.http.bodies import whole
+from chassis.http.bodies import full_match
 
 Money = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
 
@@ -25,7 +25,7 @@ class CreatePromoCode(msgspec.Struct, forbid_unknown_fields=True, frozen=True, k
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     kind: Literal["percent", "fixed"]
     value: Money
-    currency: Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}"))] | None = None
+    currency: Annotated[str, msgspec.Meta(pattern=full_match("[A-Z]{3}"))] | None = None
     max_uses: Uses | None = None
     max_uses_per_user: Uses | None = None
     valid_from: Time | None = None

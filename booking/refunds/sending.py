@@ -10,7 +10,7 @@ whichever is first wins.
 import asyncio
 from uuid import UUID
 
-from booking.domain.refund import RefundState
+from booking.domain.refund import REFUNDS, RefundState, RefundStep
 from booking.events.store import tell
 from booking.providers.protocol import Provider, RefundResult
 from booking.refunds import store
@@ -102,8 +102,10 @@ async def settle_refund(tx: Connection, refund_id: UUID, verdict: RefundResult) 
         return False
     succeeded = verdict.state == "succeeded"
     failure = None if succeeded else verdict.reason or "failed"
-    to_state = RefundState.SUCCEEDED if succeeded else RefundState.FAILED
-    if not await store.settle_refund(tx, refund_id, to_state=to_state, failure=failure):
+    settled = REFUNDS.advance(
+        RefundState.PROCESSING, RefundStep.SUCCEED if succeeded else RefundStep.FAIL
+    )
+    if not await store.settle_refund(tx, refund_id, settled, failure=failure):
         return False
     if succeeded:
         entry, event = refund_told(REFUND_SUCCEEDED, refund)

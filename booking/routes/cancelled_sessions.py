@@ -11,9 +11,11 @@ from booking.domain.problems import (
     SessionNotPublished,
     SessionOver,
 )
-from booking.routes.parameters import ONCE, ORGANIZERS, Asker, IdempotencyKey, answers, booking_of
-from chassis.auth.access import access
+from booking.routes.parameters import answers, booking_of
+from chassis.auth.access import ORGANIZERS, access
 from chassis.http.bodies import decode
+from chassis.http.idempotency import ONCE
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import Unavailable
 
 
@@ -30,7 +32,7 @@ from chassis.problems import Unavailable
 )
 async def cancel_session(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
@@ -50,7 +52,7 @@ async def cancel_session(
     opt=access(*ORGANIZERS, problems=(Unavailable,)),
 )
 async def read_session_cancellation(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID]
 ) -> CancellationProgress:
     """The progress of the refunds of your own cancelled session."""
     return await booking_of(request).session_cancelling.progress(principal, session_id)

@@ -28,12 +28,14 @@ from booking.door.wire import (
     StaffAnswer,
     StaffList,
 )
-from booking.routes.parameters import REPLAYED, Asker, IdempotencyKey, booking_of
+from booking.routes.parameters import REPLAYED, booking_of
 from booking.tickets.codes import SignedDocument
 from chassis.auth.access import PUBLIC, TOKEN_IGNORED, access
 from chassis.http.bodies import decode
 from chassis.http.idempotency import check_key
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
+from chassis.http.readers import reader_of
 from chassis.problems import IdempotencyKeyReused, Unavailable
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -72,7 +74,7 @@ async def read_keys(request: Request[Any, Any, Any]) -> Response[KeySet]:
 )
 async def check_in(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[CheckedIn]:
@@ -80,7 +82,9 @@ async def check_in(
     session is used; if its door is not open now, the answer is `wrong-session`."""
     key = check_key(idempotency_key)
     wanted = decode(CheckIn, body)
-    answer, replayed = await booking_of(request).door.check_in(principal, wanted, key)
+    booking = booking_of(request)
+    language = booking.readers.language_at_door(reader_of(request))
+    answer, replayed = await booking.door.check_in(principal, wanted, key, language=language)
     return Response(answer, status_code=200, headers=NO_STORE | (REPLAYED if replayed else {}))
 
 
@@ -91,7 +95,7 @@ async def check_in(
     opt=access("staff", "admin", body=CheckInBatch, problems=(Unavailable,)),
 )
 async def take_batch(
-    request: Request[Any, Any, Any], principal: Asker, body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, body: RawBody
 ) -> BatchAnswer:
     """Records the scans that a device made offline, and decides each one separately. The earliest scan of
     a ticket is its entry. Sending the same scans again changes nothing. A scan of another session's ticket
@@ -106,7 +110,7 @@ async def take_batch(
     opt=access("staff", "admin", problems=(Unavailable,)),
 )
 async def list_door_sessions(
-    request: Request[Any, Any, Any], principal: Asker
+    request: Request[Any, Any, Any], principal: Caller
 ) -> Response[DoorSessions]:
     """The sessions that you may scan for: those with an open door first, then upcoming ones. Sessions
     without sold tickets are not listed."""
@@ -121,14 +125,16 @@ async def list_door_sessions(
 )
 async def read_check_ins(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> DoorCounts:
     """How many are in, by area and by gate; and every scan, newest first."""
-    return await booking_of(request).door_lists.counts(
-        principal, session_id, page=page, page_size=page_size
+    booking = booking_of(request)
+    language = booking.readers.language_at_door(reader_of(request))
+    return await booking.door_lists.counts(
+        principal, session_id, page=page, page_size=page_size, language=language
     )
 
 
@@ -139,7 +145,7 @@ async def read_check_ins(
 )
 async def read_check_in_list(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     cursor: ListCursor = None,
 ) -> Response[SignedDocument]:
@@ -159,7 +165,7 @@ async def read_check_in_list(
     },
 )
 async def assign_staff(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID], body: RawBody
 ) -> Response[StaffAnswer]:
     """Assigns an account with the role `staff` to the door of your own session."""
     wanted = decode(AssignStaff, body)
@@ -173,7 +179,7 @@ async def assign_staff(
     opt=access("organizer", "admin", problems=(Unavailable,)),
 )
 async def list_staff(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID]
 ) -> StaffList:
     """The door staff of your own session."""
     return await booking_of(request).door_staff.list(principal, session_id)
@@ -187,7 +193,7 @@ async def list_staff(
 )
 async def dismiss_staff(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     user_id: FromPath[UUID],
 ) -> None:

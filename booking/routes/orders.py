@@ -22,12 +22,19 @@ from booking.domain.problems import (
 )
 from booking.orders import reading
 from booking.orders.cancelling import cancel_order
-from booking.orders.wire import CreateOrder, OrderAnswer, OrderHistory, OrderPage
-from booking.routes.parameters import ONCE, REPLAYED, Asker, IdempotencyKey, booking_of, key_of
+from booking.orders.wire import (
+    CreateOrder,
+    OrderAnswer,
+    OrderHistory,
+    OrderPage,
+    parse_order,
+)
+from booking.routes.parameters import REPLAYED, booking_of, key_of
 from chassis.auth.access import LOGGED_IN, access
 from chassis.http.addresses import counted_as
-from chassis.http.bodies import decode
+from chassis.http.idempotency import ONCE
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import (
     Forbidden,
     NotFound,
@@ -62,7 +69,7 @@ Cursor = Annotated[
 )
 async def place_order(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[OrderAnswer]:
@@ -74,7 +81,7 @@ async def place_order(
     """
     booking = booking_of(request)
     key = key_of(booking, idempotency_key)
-    wanted = decode(CreateOrder, body)
+    wanted = parse_order(body)
     address = counted_as(request.headers) if wanted.promo_code else None
     order, replayed = await booking.placing.place(principal.user_id, wanted, key, address=address)
     return Response(order, status_code=201, headers=REPLAYED if replayed else {})
@@ -83,7 +90,7 @@ async def place_order(
 @get("/api/v1/orders", operation_id="list_orders", opt=access(LOGGED_IN, problems=(Unavailable,)))
 async def list_orders(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     *,
     status: Status = None,
     page: PageNumber = 1,
@@ -107,7 +114,7 @@ async def list_orders(
     opt=access(LOGGED_IN, problems=(Unavailable,)),
 )
 async def read_order(
-    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, order_id: FromPath[UUID]
 ) -> OrderAnswer:
     """One of your own orders; with its tickets once it is paid."""
     booking = booking_of(request)
@@ -121,7 +128,7 @@ async def read_order(
 )
 async def read_order_history(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     order_id: FromPath[UUID],
     cursor: Cursor = None,
 ) -> OrderHistory:
@@ -137,7 +144,7 @@ async def read_order_history(
     opt=access(LOGGED_IN, problems=(OrderNotCancellable, PaymentInProgress, Unavailable)),
 )
 async def cancel(
-    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, order_id: FromPath[UUID]
 ) -> OrderAnswer:
     """Cancels an unpaid order and releases its seats. Cancelling it again gives the same answer."""
     booking = booking_of(request)

@@ -1,33 +1,15 @@
 """Request parameters that several routes share."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Request
-from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import HeaderParameter
 
 from booking.composition import Booking
-from chassis.auth.tokens import Principal
 from chassis.http.idempotency import check_key
-from chassis.problems import (
-    FieldError,
-    IdempotencyInFlight,
-    IdempotencyKeyReused,
-    ValidationFailed,
-)
+from chassis.problems import FieldError, ValidationFailed
 
-Asker = NamedDependency[Principal]
-IdempotencyKey = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key",
-        description="A retry with the same key and body gets the same answer.",
-    ),
-]
-ONCE = (IdempotencyInFlight, IdempotencyKeyReused)  # problems of an Idempotency-Key
 REPLAYED = {"Idempotency-Replayed": "true"}
-ORGANIZERS = ("organizer", "admin")  # roles; the use case checks ownership
 
 
 def booking_of(request: Request[Any, Any, Any]) -> Booking:

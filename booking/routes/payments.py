@@ -17,16 +17,11 @@ from booking.domain.problems import (
     StaleTimestamp,
 )
 from booking.payments.wire import PayAnswer, PaymentOptions, PayOrder
-from booking.routes.parameters import (
-    ONCE,
-    REPLAYED,
-    Asker,
-    IdempotencyKey,
-    booking_of,
-    key_of,
-)
+from booking.routes.parameters import REPLAYED, booking_of, key_of
 from chassis.auth.access import LOGGED_IN, PUBLIC, TOKEN_IGNORED, access
 from chassis.http.bodies import decode
+from chassis.http.idempotency import ONCE
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import (
     Unavailable,
 )
@@ -84,7 +79,7 @@ async def take_webhook(
 )
 async def pay_order(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     order_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,

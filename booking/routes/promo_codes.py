@@ -14,11 +14,12 @@ from booking.promo_codes.wire import (
     PromoCodeAnswer,
     PromoCodePage,
 )
-from booking.routes.parameters import ONCE, ORGANIZERS, Asker, IdempotencyKey, answers, booking_of
-from chassis.auth.access import access
+from booking.routes.parameters import answers, booking_of
+from chassis.auth.access import ORGANIZERS, access
 from chassis.http.bodies import decode
-from chassis.http.idempotency import check_key, once
+from chassis.http.idempotency import ONCE, check_key, once
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import Unavailable
 
 
@@ -31,7 +32,7 @@ from chassis.problems import Unavailable
 )
 async def make_promo_code(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     show_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
@@ -58,7 +59,7 @@ async def make_promo_code(
 )
 async def list_promo_codes(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     show_id: FromPath[UUID],
     *,
     page: PageNumber = 1,
@@ -75,7 +76,7 @@ async def list_promo_codes(
     opt=access(*ORGANIZERS, body=ChangePromoCode, problems=(Unavailable,)),
 )
 async def change_promo_code(
-    request: Request[Any, Any, Any], principal: Asker, promo_code_id: FromPath[UUID], body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, promo_code_id: FromPath[UUID], body: RawBody
 ) -> PromoCodeAnswer:
     """Changes a promo code of your own show: its limits, its window, or whether it is active. Existing
     orders keep their price."""

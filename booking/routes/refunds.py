@@ -15,10 +15,12 @@ from booking.domain.problems import (
 )
 from booking.domain.refund import RefundState
 from booking.refunds.wire import DecideRefund, OrderRefunds, RefundAnswer, RefundOrder, RefundPage
-from booking.routes.parameters import ONCE, ORGANIZERS, Asker, IdempotencyKey, answers, booking_of
-from chassis.auth.access import LOGGED_IN, access
+from booking.routes.parameters import answers, booking_of
+from chassis.auth.access import LOGGED_IN, ORGANIZERS, access
 from chassis.http.bodies import decode
+from chassis.http.idempotency import ONCE
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import Unavailable
 
 State = Annotated[
@@ -41,7 +43,7 @@ State = Annotated[
 )
 async def request_refund(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     order_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
@@ -61,7 +63,7 @@ async def request_refund(
     opt=access(LOGGED_IN, problems=(Unavailable,)),
 )
 async def list_refunds_of_order(
-    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, order_id: FromPath[UUID]
 ) -> OrderRefunds:
     """The refunds of your own order, and the amount that refunding the rest of it would return now."""
     return await booking_of(request).refunds.of_order(principal.user_id, order_id)
@@ -73,7 +75,7 @@ async def list_refunds_of_order(
     opt=access(LOGGED_IN, problems=(Unavailable,)),
 )
 async def read_refund(
-    request: Request[Any, Any, Any], principal: Asker, refund_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, refund_id: FromPath[UUID]
 ) -> RefundAnswer:
     """A refund of your own order, or of your own show."""
     return await booking_of(request).refunds.get(principal, refund_id)
@@ -86,7 +88,7 @@ async def read_refund(
 )
 async def list_refunds(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     *,
     status: State = None,
     page: PageNumber = 1,
@@ -109,7 +111,7 @@ async def list_refunds(
 )
 async def approve_refund(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     refund_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
@@ -130,7 +132,7 @@ async def approve_refund(
 )
 async def reject_refund(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     refund_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
@@ -151,7 +153,7 @@ async def reject_refund(
 )
 async def retry_refund(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     refund_id: FromPath[UUID],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:

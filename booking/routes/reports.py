@@ -21,9 +21,10 @@ from booking.reports.tables import (
     sales_table,
 )
 from booking.reports.wire import AttendeePage, SessionOrderPage, SessionSales
-from booking.routes.parameters import ORGANIZERS, Asker, booking_of
-from chassis.auth.access import access
+from booking.routes.parameters import booking_of
+from chassis.auth.access import ORGANIZERS, access
 from chassis.http.pagination import PAGE_SIZE_MAX, PageNumber
+from chassis.http.parameters import Caller
 from chassis.problems import Unavailable
 
 JSON, CSV = "application/json", "text/csv"
@@ -76,7 +77,7 @@ def _csv(columns: Sequence[str]) -> str:
 )
 async def list_orders(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     *,
     status: OrderState = None,
@@ -111,7 +112,7 @@ async def list_orders(
 )
 async def list_attendees(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     *,
     status: TicketState = None,
@@ -150,7 +151,7 @@ async def list_attendees(
 )
 async def read_sales(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     bom: Bom = False,
 ) -> Response[Any]:

@@ -18,12 +18,13 @@ from booking.domain.problems import (
     SeatsTaken,
     SessionNotPublished,
 )
-from booking.routes.parameters import Asker, booking_of
+from booking.routes.parameters import booking_of
 from booking.seats.channel import Event
 from booking.seats.live import LiveSeats
 from booking.seats.wire import SeatList, SeatsBlocked
 from chassis.auth.access import PUBLIC, access
 from chassis.http.bodies import decode
+from chassis.http.parameters import Caller
 from chassis.problems import (
     Unavailable,
 )
@@ -110,7 +111,7 @@ BLOCKING = (SeatsTaken, SessionNotPublished, Unavailable)
     opt=access("organizer", "admin", body=SeatList, problems=BLOCKING),
 )
 async def block_seats(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID], body: RawBody
 ) -> SeatsBlocked:
     """Blocks free seats of your own session: all of them or none."""
     wanted = decode(SeatList, body)
@@ -124,7 +125,7 @@ async def block_seats(
     opt=access("organizer", "admin", body=SeatList, problems=BLOCKING),
 )
 async def unblock_seats(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID], body: RawBody
 ) -> SeatsBlocked:
     """Unblocks seats of your own session, so that they are on sale."""
     wanted = decode(SeatList, body)

@@ -9,15 +9,17 @@ from litestar.params import FromPath, QueryParameter, RawBody
 
 from booking.domain.problems import RecipientUnknown, TicketNotTransferable
 from booking.orders.calendar import order_calendar
-from booking.routes.parameters import ONCE, Asker, IdempotencyKey, answers, booking_of
+from booking.routes.parameters import answers, booking_of
 from booking.tickets.printing.calendar import CONTENT_TYPE as CALENDAR_TYPE
 from booking.tickets.printing.symbol import Format
 from booking.tickets.wire import TicketAnswer, TicketPage, TransferAnswer, TransferTicket
 from chassis.auth.access import LOGGED_IN, PRINCIPAL, PUBLIC, access
 from chassis.auth.tokens import Principal
 from chassis.http.bodies import decode
-from chassis.http.idempotency import check_key, once
+from chassis.http.idempotency import ONCE, check_key, once
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
+from chassis.http.readers import reader_of
 from chassis.problems import Unavailable
 
 # A link works for anybody who has it, so a browser may keep the answer for a while. A token's answer belongs
@@ -25,6 +27,7 @@ from chassis.problems import Unavailable
 BY_LINK = {"Cache-Control": "private, max-age=300"}
 BY_TOKEN = {"Cache-Control": "no-store"}
 ALWAYS = {"Vary": "Authorization", "X-Content-Type-Options": "nosniff"}
+READ = {"Vary": "Authorization, Accept-Language"}  # what has words in it
 VIEWER_POLICY = {  # what browsers' own PDF viewers need, and no script
     "Content-Security-Policy": "default-src 'none'; object-src 'self'; img-src 'self' data:;"
     " style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
@@ -50,7 +53,7 @@ def _picture(kind: Format) -> dict[int, ResponseSpec]:
     opt=access(LOGGED_IN, problems=(Unavailable,)),
 )
 async def read_ticket(
-    request: Request[Any, Any, Any], principal: Asker, ticket_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, ticket_id: FromPath[UUID]
 ) -> TicketAnswer:
     """One of your own tickets."""
     return await booking_of(request).tickets.get(ticket_id, principal.user_id)
@@ -112,9 +115,9 @@ async def read_pdf(
 ) -> Response[bytes]:
     """The ticket as a PDF page; for its owner, or for anybody with the link."""
     name, page = await booking_of(request).tickets.page(
-        ticket_id, link=t, user_id=_user_of(request)
+        ticket_id, link=t, user_id=_user_of(request), reader=reader_of(request)
     )
-    kept = _kept(request, ticket_id, t)
+    kept = _kept(request, ticket_id, t) | READ
     return _named(name, page, "application/pdf", kept | VIEWER_POLICY)
 
 
@@ -129,9 +132,9 @@ async def read_calendar(
 ) -> Response[bytes]:
     """The ticket's session as a calendar entry; for its owner, or for anybody with the link."""
     name, entry = await booking_of(request).tickets.calendar(
-        ticket_id, link=t, user_id=_user_of(request)
+        ticket_id, link=t, user_id=_user_of(request), reader=reader_of(request)
     )
-    return _named(name, entry, CALENDAR_TYPE, _kept(request, ticket_id, t))
+    return _named(name, entry, CALENDAR_TYPE, _kept(request, ticket_id, t) | READ)
 
 
 @get(
@@ -141,12 +144,19 @@ async def read_calendar(
     responses=_file("text/calendar", "The session as a calendar entry (RFC 5545)."),
 )
 async def read_order_calendar(
-    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, order_id: FromPath[UUID]
 ) -> Response[bytes]:
     """One calendar entry for all seats of your own paid order."""
     booking = booking_of(request)
-    name, entry = await order_calendar(booking.pool, booking.codes, principal.user_id, order_id)
-    return _named(name, entry, CALENDAR_TYPE, BY_TOKEN | ALWAYS)
+    name, entry = await order_calendar(
+        booking.pool,
+        booking.codes,
+        booking.readers,
+        principal.user_id,
+        order_id,
+        reader=reader_of(request),
+    )
+    return _named(name, entry, CALENDAR_TYPE, BY_TOKEN | ALWAYS | READ)
 
 
 def _named(name: str, body: bytes, kind: str, headers: dict[str, str]) -> Response[bytes]:
@@ -172,7 +182,7 @@ TicketStatus = Annotated[
 )
 async def list_tickets(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     *,
     status: TicketStatus = None,
     page: PageNumber = 1,
@@ -196,7 +206,7 @@ async def list_tickets(
 )
 async def transfer_ticket(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     ticket_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,

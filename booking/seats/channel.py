@@ -16,6 +16,7 @@ import msgspec
 from booking.seats.bytes import public_form
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import session_keys
+from chassis.concurrency.rounds import repeat
 from chassis.observability import logs
 from chassis.problems import NotFound, Problem
 
@@ -130,18 +131,19 @@ class Channel:
         return self._snapshot
 
     async def _poll(self) -> None:
-        while True:
-            wait_s = max(POLL_S, len(self._state.positions) / POLL_POSITIONS_PER_S)
-            try:
-                await self._look()
-            except NotFound:
+        def failed(failure: Exception, _failures: int) -> None:
+            if isinstance(failure, NotFound):
                 self.stop()
-            except Problem:  # Redis or PostgreSQL is away: listeners keep what they have
-                wait_s = RETRY_S
-            except Exception as bug:
-                log.error("live_seats_failed", session=self._session_id, exc_info=bug)
-                wait_s = RETRY_S
-            await asyncio.sleep(wait_s)
+            elif not isinstance(failure, Problem):  # else listeners keep what they have
+                log.error("live_seats_failed", session=self._session_id, exc_info=failure)
+
+        await repeat(
+            self._look,
+            None,
+            interval_s=lambda _: max(POLL_S, len(self._state.positions) / POLL_POSITIONS_PER_S),
+            retry=RETRY_S,
+            failed=failed,
+        )
 
     async def _look(self) -> None:
         meta = session_keys(self._session_id)[1]

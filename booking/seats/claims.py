@@ -34,7 +34,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     tallies: dict[UUID, int]
 
 
-class Fate(Enum):
+class OrderState(Enum):
     """The state of a hold's order."""
 
     NO_SUCH_ORDER = "no_such_order"  # the process died between the two stores: release
@@ -43,8 +43,8 @@ class Fate(Enum):
     PAID = "paid"  # sell
 
 
-class HoldFate(msgspec.Struct, frozen=True):
-    fate: Fate
+class HoldState(msgspec.Struct, frozen=True):
+    order: OrderState
     expires_in_ms: int = 0  # of an ALIVE order
 
 
@@ -59,7 +59,9 @@ class ClaimSource(Protocol):
         """Raises NotFound if there is no such published session."""
         ...
 
-    async def fates(self, session_id: UUID, order_ids: Sequence[UUID]) -> dict[UUID, HoldFate]:
+    async def order_states(
+        self, session_id: UUID, order_ids: Sequence[UUID]
+    ) -> dict[UUID, HoldState]:
         """The state of every given order. Cancels those that are past their deadline."""
         ...
 

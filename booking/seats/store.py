@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from booking.seats.claims import Claim, Fate, HoldFate, Snapshot
+from booking.domain.order import OrderStatus
+from booking.seats.claims import Claim, HoldState, OrderState, Snapshot
 from chassis.postgres.pool import Connection, Pool, connection, load_queries, own_session
 from chassis.postgres.rows import fields
 
@@ -15,12 +16,12 @@ queries = load_queries(Path(__file__).parent / "sql")
 
 REBUILDS_AT_ONCE = 2  # each uses two connections of the pool: one for its lock, one for reading
 ASK_AGAIN_MS = 500  # for an expired order that is just being paid or cancelled
-FATES = {
-    "pending_payment": Fate.ALIVE,
-    "paid": Fate.PAID,
-    "completed": Fate.PAID,
-    "cancelled": Fate.CANCELLED,
-    "refunded": Fate.CANCELLED,
+ORDER_STATES = {
+    OrderStatus.PENDING_PAYMENT: OrderState.ALIVE,
+    OrderStatus.PAID: OrderState.PAID,
+    OrderStatus.COMPLETED: OrderState.PAID,
+    OrderStatus.CANCELLED: OrderState.CANCELLED,
+    OrderStatus.REFUNDED: OrderState.CANCELLED,
 }
 
 Layout = Callable[[UUID], Awaitable[bytes]]
@@ -64,33 +65,35 @@ class PostgresClaims:
             rows = [row async for row in queries.session_tallies(db, session_id=session_id)]
         return Snapshot(layout, claims, {row["user_id"]: row["tickets"] for row in rows})
 
-    async def fates(self, session_id: UUID, order_ids: Sequence[UUID]) -> dict[UUID, HoldFate]:
-        fates = await self._read_fates(order_ids)
-        due = [one for one, fate in fates.items() if _is_due(fate)]
+    async def order_states(
+        self, session_id: UUID, order_ids: Sequence[UUID]
+    ) -> dict[UUID, HoldState]:
+        states = await self._read_order_states(order_ids)
+        due = [one for one, hold in states.items() if _is_due(hold)]
         if due:
             await self._expire(due)
-            fates.update(await self._read_fates(due))
+            states.update(await self._read_order_states(due))
         return {
-            order_id: HoldFate(Fate.ALIVE, ASK_AGAIN_MS) if _is_due(fate) else fate
-            for order_id, fate in fates.items()
+            order_id: HoldState(OrderState.ALIVE, ASK_AGAIN_MS) if _is_due(hold) else hold
+            for order_id, hold in states.items()
         }
 
-    async def _read_fates(self, order_ids: Sequence[UUID]) -> dict[UUID, HoldFate]:
-        fates = {order_id: HoldFate(Fate.NO_SUCH_ORDER) for order_id in order_ids}
+    async def _read_order_states(self, order_ids: Sequence[UUID]) -> dict[UUID, HoldState]:
+        states = {order_id: HoldState(OrderState.NO_SUCH_ORDER) for order_id in order_ids}
         async with connection(self._pool) as db:
-            async for row in queries.order_fates(db, orders=list(order_ids)):
-                fate = FATES[row["status"]]
-                left_ms = row["expires_in_ms"] if fate is Fate.ALIVE else 0
-                fates[row["order_id"]] = HoldFate(fate, left_ms)
-        return fates
+            async for row in queries.order_states(db, orders=list(order_ids)):
+                state = ORDER_STATES[OrderStatus(row["status"])]
+                left_ms = row["expires_in_ms"] if state is OrderState.ALIVE else 0
+                states[row["order_id"]] = HoldState(state, left_ms)
+        return states
 
     async def sessions_with_claims(self) -> list[UUID]:
         async with connection(self._pool) as db:
             return [row["session_id"] async for row in queries.sessions_with_holds(db)]
 
 
-def _is_due(fate: HoldFate) -> bool:
-    return fate.fate is Fate.ALIVE and fate.expires_in_ms <= 0
+def _is_due(hold: HoldState) -> bool:
+    return hold.order is OrderState.ALIVE and hold.expires_in_ms <= 0
 
 
 async def database_now(pool: Pool) -> datetime:

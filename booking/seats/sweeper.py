@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from booking.seats.claims import Fate, HoldFate
+from booking.seats.claims import HoldState, OrderState
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import LOADED_SESSIONS
 from chassis.observability import logs
@@ -90,19 +90,19 @@ class Sweeper:
         due = await self._holds.due(session_id, ORDERS_A_SESSION_MAX)
         if not due:
             return
-        fates = await self._holds.truth.fates(session_id, due)
-        acts = [self._act(session_id, one, fates[one], swept) for one in due if one in fates]
+        states = await self._holds.truth.order_states(session_id, due)
+        acts = [self._act(session_id, one, states[one], swept) for one in due if one in states]
         await _in_turns(acts)
 
-    async def _act(self, session_id: UUID, order_id: UUID, fate: HoldFate, swept: Swept) -> None:
-        match fate.fate:
-            case Fate.NO_SUCH_ORDER | Fate.CANCELLED:
+    async def _act(self, session_id: UUID, order_id: UUID, hold: HoldState, swept: Swept) -> None:
+        match hold.order:
+            case OrderState.NO_SUCH_ORDER | OrderState.CANCELLED:
                 await self._holds.release(session_id, order_id)
                 swept.released += 1
-            case Fate.ALIVE:
-                await self._holds.keep(session_id, order_id, fate.expires_in_ms)
+            case OrderState.ALIVE:
+                await self._holds.keep(session_id, order_id, hold.expires_in_ms)
                 swept.kept += 1
-            case Fate.PAID:
+            case OrderState.PAID:
                 await self._holds.sell(session_id, order_id)
                 swept.sold += 1
 

@@ -8,20 +8,24 @@ from uuid import UUID
 
 import msgspec
 
+from booking.domain.ticket import TicketStatus
 from booking.tickets import store
 from booking.tickets.codes import TicketCodes
-from booking.tickets.printing.calendar import Entry, calendar_of, seat_line
+from booking.tickets.printing.calendar import Entry, calendar_of
 from booking.tickets.printing.page import Print
 from booking.tickets.printing.press import Lane
 from booking.tickets.printing.printer import PagePrinter
 from booking.tickets.printing.symbol import Format, Symbol, draw_symbol
+from booking.tickets.readers import Readers
 from booking.tickets.records import Ticket
 from booking.tickets.transfers_store import list_tickets
 from booking.tickets.wire import TicketAnswer, TicketPage
 from chassis.clock import second, whole_second
 from chassis.http.pagination import offset
+from chassis.languages import Reader
 from chassis.postgres.pool import Pool, connection
 from chassis.problems import NotFound, Unauthenticated
+from contracts.seats import seat_line
 
 PICTURES_MAX = 512  # cached; an SVG is about 20 KB, a PNG 2 KB
 PICTURES_WAITING_MAX = 128  # two seconds of work; clients do not wait longer
@@ -70,10 +74,11 @@ async def open_lanes(printer: PagePrinter | None = None) -> AsyncIterator[Lanes]
 class Tickets:
     """Shows tickets to their owners, and to anybody with the mailed link."""
 
-    def __init__(self, pool: Pool, codes: TicketCodes, lanes: Lanes) -> None:
+    def __init__(self, pool: Pool, codes: TicketCodes, lanes: Lanes, readers: Readers) -> None:
         self._pool = pool
         self._codes = codes
         self._lanes = lanes
+        self._readers = readers
 
     async def get(self, ticket_id: UUID, user_id: UUID) -> TicketAnswer:
         """Raises NotFound if the ticket is not the user's own."""
@@ -125,11 +130,12 @@ class Tickets:
         return await self._lanes.pictures.get(ticket.user_id, Symbol(ticket.code, kind))
 
     async def page(
-        self, ticket_id: UUID, *, link: str | None, user_id: UUID | None
+        self, ticket_id: UUID, *, link: str | None, user_id: UUID | None, reader: Reader
     ) -> tuple[str, bytes]:
         """A file name and the PDF. Raises Overloaded if too many wait to be drawn."""
         ticket = await self._shown(ticket_id, link=link, user_id=user_id)
         wanted = Print(
+            language=await self._readers.language(reader, ticket.user_id),
             ticket_id=str(ticket.ticket_id),
             order_no=ticket.order_no,
             title=ticket.title,
@@ -140,26 +146,28 @@ class Tickets:
             row=ticket.row,
             number=ticket.number,
             code=ticket.code,
-            void=ticket.status == "void",
+            void=ticket.status == TicketStatus.VOID,
         )
         page = await self._lanes.pages.get(ticket.user_id, wanted)
         return f"ticket-{ticket.order_no}-{ticket.seat_id}.pdf", page
 
     async def calendar(
-        self, ticket_id: UUID, *, link: str | None, user_id: UUID | None
+        self, ticket_id: UUID, *, link: str | None, user_id: UUID | None, reader: Reader
     ) -> tuple[str, bytes]:
         """A file name and a calendar with the ticket's session."""
         ticket = await self._shown(ticket_id, link=link, user_id=user_id)
+        language = await self._readers.language(reader, ticket.user_id)
         entry = Entry(
+            language=language,
             uid=f"ticket-{ticket.ticket_id}@stampede",
             title=ticket.title,
             venue=ticket.venue,
             starts_at=ticket.starts_at,
             changed_at=ticket.issued_at,
             order_no=ticket.order_no,
-            seats=[seat_line(ticket.area, ticket.row, ticket.number)],
+            seats=[seat_line(ticket.area, ticket.row, ticket.number, language)],
             url=self._codes.order_url(ticket.order_id),
-            cancelled=ticket.status == "void",
+            cancelled=ticket.status == TicketStatus.VOID,
         )
         return f"ticket-{ticket.order_no}-{ticket.seat_id}.ics", calendar_of(entry)
 

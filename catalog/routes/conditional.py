@@ -8,9 +8,8 @@ from litestar import Request, Response
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Stream
 
-from catalog.domain.ownership import Viewer
 from catalog.encoded import SECONDS_OF_BROWSER_CACHE, Encoded, Packed
-from chassis.auth.access import PRINCIPAL
+from chassis.auth.access import ORGANIZERS, PRINCIPAL
 from chassis.auth.tokens import Principal
 
 # `must-revalidate`: a browser must not show how many seats are left when that is older.
@@ -20,15 +19,14 @@ PRIVATELY = "private, no-cache"  # drafts, and answers that depend on the caller
 _TAG = re.compile(r'"[^"]*"')
 
 TAGS = ("Catalog",)
-ORGANIZERS = frozenset({"organizer", "admin"})
 
 
-def viewer_of(request: Request[Any, Any, Any]) -> Viewer | None:
+def viewer_of(request: Request[Any, Any, Any]) -> Principal | None:
     """The caller if they may have drafts. None for buyers and anonymous callers."""
     principal: Principal | None = request.scope.get(PRINCIPAL)  # type: ignore[assignment]
-    if principal is None or not principal.roles & ORGANIZERS:
+    if principal is None or principal.roles.isdisjoint(ORGANIZERS):
         return None
-    return Viewer(principal.user_id, "admin" in principal.roles)
+    return principal
 
 
 def has_already(request: Request[Any, Any, Any], etag: str) -> bool:

@@ -8,7 +8,6 @@ from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
-from catalog.domain.ownership import Viewer
 from catalog.domain.searching import (
     Search,
     check_order,
@@ -31,6 +30,7 @@ from catalog.routes.conditional import (
 from catalog.routes.parameters import catalog_of
 from catalog.wire import SeatMap, Session, SessionList, Show, ShowList
 from chassis.auth.access import PRINCIPAL, PUBLIC, access
+from chassis.auth.tokens import Principal
 from chassis.http.bodies import refuse_piled_marks
 from chassis.http.pagination import PageNumber, PageSize
 from chassis.observability import logs
@@ -202,7 +202,7 @@ async def get_seat_map(
     return answer_unpacked(request, form, cache_control, vary=vary)
 
 
-def _freshness(viewer: Viewer | None) -> str:
+def _freshness(viewer: Principal | None) -> str:
     return BRIEFLY if viewer is None else PRIVATELY
 
 

@@ -16,6 +16,7 @@ PUBLIC = "public"  # anybody; a valid token is still read if one is sent
 LOGGED_IN = "logged-in"
 TOKEN_IGNORED = "token-ignored"  # with PUBLIC: even an expired token is no reason to refuse
 INTERNAL = "internal"  # other services only: the gateway does not forward these
+ORGANIZERS = ("organizer", "admin")  # roles; Principal.may_manage checks ownership
 PRINCIPAL = "stampede.principal"
 _ANYBODY = frozenset({PUBLIC, LOGGED_IN})
 

@@ -16,7 +16,6 @@ import asyncio
 import re
 import time
 from base64 import urlsafe_b64decode
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chassis.clock import MachineClock
 from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.cache import BoundedCache
 from chassis.observability import metrics
 from chassis.problems import Unavailable
 
@@ -59,14 +59,15 @@ class PublicKeys:
         self._fetch = fetch
         self._monotonic = clock.monotonic
         self._wait_s = wait_s
-        self._unknown_kids_max = unknown_kids_max
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._fetched_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
         self._began_at = float("-inf")
         self._failures = 0
         self._pause_ends_at = float("-inf")
-        self._unknown: OrderedDict[str, float] = OrderedDict()  # kid → refused until
+        self._unknown: BoundedCache[str, float] = BoundedCache(
+            unknown_kids_max
+        )  # kid → refused until
 
     async def find(self, kid: str) -> Ed25519PublicKey | None:
         """None: identity has no such key. Raises Unavailable if identity cannot be asked."""
@@ -93,10 +94,7 @@ class PublicKeys:
             return self._keys[kid]
         if self._fetched_at == before:
             raise Unavailable()
-        self._unknown[kid] = self._monotonic() + UNKNOWN_KID_TTL_S
-        self._unknown.move_to_end(kid)
-        if len(self._unknown) > self._unknown_kids_max:
-            self._unknown.popitem(last=False)
+        self._unknown.put(kid, self._monotonic() + UNKNOWN_KID_TTL_S)
         return None
 
     def _begin(self) -> None:

@@ -8,7 +8,6 @@ verification costs what a whole cached request does.
 """
 
 import time
-from collections import OrderedDict
 from typing import Any
 from uuid import UUID
 
@@ -18,13 +17,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chassis.auth.jwks import FetchJwks, PublicKeys, decoded
 from chassis.clock import MachineClock
+from chassis.concurrency.cache import BoundedCache
 from chassis.problems import InvalidToken, TokenExpired
 
 ISSUER = "stampede-identity"
 AUDIENCE = "stampede"
 ALGORITHM = "EdDSA"
 TOKEN_TYPE = "at+jwt"
-ROLES = frozenset({"customer", "organizer", "staff", "admin"})
+ADMIN = "admin"
+ROLES = frozenset({"customer", "organizer", "staff", ADMIN})
 
 TOKEN_LENGTH_MAX = 4096
 VERIFIED_MAX = 200_000  # tokens remembered; about 100 bytes each beside the token itself
@@ -37,6 +38,19 @@ class Principal(msgspec.Struct, frozen=True):
     login_id: UUID
     roles: frozenset[str]
     expires_at: float  # Unix seconds
+
+    @property
+    def is_admin(self) -> bool:
+        return ADMIN in self.roles
+
+    @property
+    def owner_filter(self) -> UUID | None:
+        """For a query: whose things this account may manage, its own; None: everybody's."""
+        return None if self.is_admin else self.user_id
+
+    def may_manage(self, owner_id: UUID) -> bool:
+        """Admins everything, others what is theirs."""
+        return self.is_admin or owner_id == self.user_id
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -88,19 +102,17 @@ class Verifier:
     ) -> None:
         self._keys = keys if isinstance(keys, PublicKeys) else PublicKeys(keys, clock=clock)
         self._time = clock.time
-        self._verified: OrderedDict[str, Principal] = OrderedDict()
+        self._verified: BoundedCache[str, Principal] = BoundedCache(VERIFIED_MAX)
 
     async def verify(self, token: str) -> Principal:
         known = self._verified.get(token)
         if known is not None:
             if known.expires_at > self._time():
                 return known
-            del self._verified[token]
+            self._verified.drop(token)
             raise TokenExpired()
         principal = await self._read(token)
-        self._verified[token] = principal
-        if len(self._verified) > VERIFIED_MAX:
-            self._verified.popitem(last=False)
+        self._verified.put(token, principal)
         return principal
 
     async def _read(self, token: str) -> Principal:

@@ -1,4 +1,4 @@
-"""Concurrency: growing pauses, bounded caches, batched calls, threads, and locks by key.
+"""Concurrency: background rounds, growing pauses, bounded caches, batched calls, threads, locks by key.
 
 Each is bounded in number and time, and raises Overloaded when full.
 """

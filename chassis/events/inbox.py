@@ -20,7 +20,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import Every, repeat
 from chassis.events.envelope import Event
 from chassis.ids import eldest_since
 from chassis.observability import metrics
@@ -36,10 +37,11 @@ from chassis.problems import Overloaded, Unavailable
 
 ATTEMPTS_MAX = 8
 RETRY = Backoff(first_s=5.0, most_s=900.0)  # all attempts together take about ten minutes
+ROUND_RETRY = Backoff(first_s=5.0, most_s=40.0)
 RETRIES_A_ROUND = 100
 POLL_S = 1.0
-MEASURE_EVERY_S = 15.0
-PRUNE_EVERY_S = 3600.0
+MEASURE_INTERVAL_S = 15.0
+PRUNE_INTERVAL_S = 3600.0
 PRUNE_BATCH_MAX = 5000  # rows per transaction
 KEEP_DAYS = 45  # longer than the archive keeps events for a replay (chassis.events.archive)
 REASON_LENGTH_MAX = 500
@@ -107,22 +109,19 @@ class Inbox:
 
     async def run(self, stop: asyncio.Event) -> None:
         """The consumer's background loop: retries, gauges, pruning. Only `stop` ends it."""
-        failures = 0
-        measured_at = pruned_at = float("-inf")
-        while not stop.is_set():
-            try:
-                await self.retry_due()
-                if time.monotonic() - measured_at > MEASURE_EVERY_S:
-                    measured_at = time.monotonic()
-                    await self._measure()
-                if time.monotonic() - pruned_at > PRUNE_EVERY_S:
-                    pruned_at = time.monotonic()
-                    await self.prune()
-                failures = 0
-            except Exception as failure:
-                failures += 1
-                self._log.warning("inbox_interrupted", reason=repr(failure))
-            await pause(stop, self._poll_s if not failures else RETRY.delay_s(min(failures, 4)))
+        measuring, pruning = Every(MEASURE_INTERVAL_S), Every(PRUNE_INTERVAL_S)
+
+        async def one_round() -> None:
+            await self.retry_due()
+            if measuring.is_due():
+                await self._measure()
+            if pruning.is_due():
+                await self.prune()
+
+        def failed(failure: Exception, _failures: int) -> None:
+            self._log.warning("inbox_interrupted", reason=repr(failure))
+
+        await repeat(one_round, stop, interval_s=self._poll_s, retry=ROUND_RETRY, failed=failed)
 
     async def prune(self) -> int:
         """Deletes rows of events older than KEEP_DAYS, in small batches. Returns their number."""

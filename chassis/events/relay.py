@@ -17,6 +17,7 @@ import asyncpg
 import msgspec
 
 from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.rounds import repeat
 from chassis.events.broker import Broker, PartlyTaken
 from chassis.events.envelope import Event
 from chassis.observability import metrics
@@ -28,7 +29,7 @@ BATCH_MAX = 500  # rows per round
 WINDOW_MAX = 16_000
 IDLE_POLL_S = 0.1
 GATHER_S = 0.25  # after a batch that was not full: a round costs about the same whatever its size
-MEASURE_EVERY_S = 5.0
+MEASURE_INTERVAL_S = 5.0
 RETRY = Backoff(first_s=0.1, most_s=1.0)  # other subscribers than the failing one wait for this too
 
 _sql = load_queries(Path(__file__).parent / "sql" / "outbox.sql")
@@ -54,15 +55,11 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relays until `stop`. Waits for a lost database; only `stop` ends it."""
-        failures = 0
-        while not stop.is_set():
-            try:
-                await self._take_part(stop)
-                failures = 0
-            except Exception as failure:
-                failures += 1
-                self._log.warning("relay_interrupted", source=self._source, reason=repr(failure))
-                await pause(stop, RETRY.delay_s(failures))
+
+        def failed(failure: Exception, _failures: int) -> None:
+            self._log.warning("relay_interrupted", source=self._source, reason=repr(failure))
+
+        await repeat(lambda: self._stand_by(stop), stop, interval_s=0.0, retry=RETRY, failed=failed)
 
     async def round(self) -> int:
         """Sends one batch, without regard to the lead. Returns the number of events that every subscriber
@@ -73,14 +70,16 @@ class Relay:
         async with connection(self._pool) as db:
             return await self._relay_batch(db, BATCH_MAX)
 
-    async def _take_part(self, stop: asyncio.Event) -> None:
+    async def _stand_by(self, stop: asyncio.Event) -> None:
         """Stands by, then leads. The lock goes when the pool gets its connection back."""
         try:
-            await lead_by(self._pool, _sql.try_lead, lambda held: self._lead(held, stop), stop)
+            await lead_by(
+                self._pool, _sql.try_lead, lambda held: self._run_as_leader(held, stop), stop
+            )
         finally:
             self._forget_measures()
 
-    async def _lead(self, db: Connection, stop: asyncio.Event) -> None:
+    async def _run_as_leader(self, db: Connection, stop: asyncio.Event) -> None:
         self._log.info("relay_leads", source=self._source)
         failures, limit = 0, BATCH_MAX
         while not stop.is_set():
@@ -133,7 +132,7 @@ class Relay:
         )
 
     async def _measure(self, db: Connection) -> None:
-        if time.monotonic() - self._measured_at < MEASURE_EVERY_S:
+        if time.monotonic() - self._measured_at < MEASURE_INTERVAL_S:
             return
         self._measured_at = time.monotonic()
         backlog = await _sql.backlog(db)

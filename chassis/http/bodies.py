@@ -23,7 +23,7 @@ TOLD_LENGTH_MAX = 200  # characters of a field's name, and of its message
 LINE_BREAKING_CHARACTERS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 
 
-def whole(pattern: str) -> str:
+def full_match(pattern: str) -> str:
     r"""A `Meta(pattern=…)` that matches the whole text. msgspec searches, and in Python a `$` alone
     allows a trailing line feed. ECMA 262, which OpenAPI documents use, has no `\Z`."""
     return rf"^(?:{pattern})$(?!\n)"

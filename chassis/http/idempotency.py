@@ -11,19 +11,22 @@ The service's schema has (see any 0001 migration):
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Response
+from litestar import Request, Response
 
+from chassis.auth.tokens import Principal
 from chassis.postgres.pool import Connection, Pool, load_queries, transaction
 from chassis.problems import FieldError, IdempotencyInFlight, IdempotencyKeyReused, ValidationFailed
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _sql = load_queries(Path(__file__).parent / "sql" / "idempotency.sql")
+
+ONCE = (IdempotencyInFlight, IdempotencyKeyReused)  # what a request with a key may meet
 
 Effect = Callable[[Connection], Awaitable[Any]]
 
@@ -82,6 +85,33 @@ async def once(
                 answer=answer,
             )
     return _json(answer, status, replayed=False)
+
+
+async def once_by_key(
+    pool: Pool,
+    request: Request[Any, Any, Any],
+    principal: Principal,
+    *,
+    key: str | None,
+    body: Any,
+    effect: Effect,
+    status: int = 201,
+    headers: Mapping[str, str] | None = None,
+) -> Response[bytes]:
+    """`once` for a handler. A key belongs to the operation and its parameters, not to the path: a path can
+    be written in several ways (an id in capitals, without hyphens)."""
+    parameters = map(str, request.path_params.values())
+    sent = await once(
+        pool,
+        user_id=principal.user_id,
+        route=" ".join([request.route_handler.handler_name, *parameters]),
+        key=key,
+        body=body,
+        status=status,
+        effect=effect,
+    )
+    sent.headers.update(headers or {})
+    return sent
 
 
 async def prune_keys(db: Connection) -> None:

@@ -81,7 +81,7 @@ def service_app(
         opt={"service": name},
     )
     app.straight = StraightWays(app, wiring.verifier)
-    app.finishing = RequestCompletion()
+    app.completion = RequestCompletion()
     return app
 
 
@@ -112,14 +112,14 @@ class ServiceApp(Litestar):
     """Everything that a service does for a request runs in that request's context."""
 
     straight: StraightWays
-    finishing: RequestCompletion
+    completion: RequestCompletion
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
         if must_complete(scope):
-            await self.finishing.run(self._serve(scope, receive, send))
+            await self.completion.run(self._serve(scope, receive, send))
         else:
             await self._serve(scope, receive, send)
 
@@ -130,11 +130,11 @@ class ServiceApp(Litestar):
             if found is None:
                 await super().__call__(scope, receive, send)
             else:
-                await self._go_straight(found, scope, receive, send)
+                await self._serve_fast(found, scope, receive, send)
         finally:
             CURRENT.reset(token)
 
-    async def _go_straight(self, found: Any, scope: Any, receive: Any, send: Any) -> None:
+    async def _serve_fast(self, found: Any, scope: Any, receive: Any, send: Any) -> None:
         way, arguments = found
         try:
             start, body = await way.answer(scope, receive, arguments)
@@ -161,7 +161,7 @@ async def _finished(app: Litestar) -> AsyncIterator[None]:
     """Runs inside the service's lifespan, whose pools are still open when this ends."""
     yield
     if isinstance(app, ServiceApp):
-        await app.finishing.drain()
+        await app.completion.drain()
 
 
 def _admission(verifier: Verifier) -> Any:

@@ -12,7 +12,7 @@ from chassis.concurrency.backoff import pause
 from chassis.postgres.pool import Connection, Pool, load_queries, own_session
 from chassis.problems import Unavailable
 
-TRY_EVERY_S = 0.5
+TRY_INTERVAL_S = 0.5
 
 _sql = load_queries(Path(__file__).parent / "sql" / "lead.sql")
 
@@ -38,7 +38,7 @@ async def lead_by(
     """
     async with own_session(pool) as db:
         while not await try_lead(db):
-            if await pause(stop, TRY_EVERY_S):
+            if await pause(stop, TRY_INTERVAL_S):
                 return
         working = asyncio.ensure_future(work(db))
 

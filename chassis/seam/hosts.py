@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 
 from chassis.clock import MachineClock
 
-RESOLVE_EVERY_S = 5.0
+RESOLVE_INTERVAL_S = 5.0
 BREAK_AFTER_FAILURES = 3
 BREAK_FOR_S = 2.0
 BREAK_AT_SHARE = 0.95  # of refusals: sixty in a row; four times the rated load gives 0.75
@@ -33,7 +33,7 @@ FAILURE_SHARE_STEP = 0.05  # one call's weight in the share of failed calls
 FAILURE_SHARE_FADES_S = 5.0  # without calls, a third of the share is left after this time
 FAILURE_WEIGHT = 10.0  # a host that always fails counts as this much busier
 RESTART_S = 3.0  # a service's process starts in two seconds
-RETRY_EVERY_S = 0.1
+RETRY_INTERVAL_S = 0.1
 WAITING_MAX = 128  # calls per process; half of the gateway's places (CONCURRENCY_MAX)
 REFUSALS = frozenset({502, 503, 504})
 
@@ -102,7 +102,7 @@ class Host:
 
 
 class Hosts:
-    """All addresses of a name, resolved every RESOLVE_EVERY_S outside of requests.
+    """All addresses of a name, resolved every RESOLVE_INTERVAL_S outside of requests.
 
     known: its addresses now, if the name need not be asked first.
     """
@@ -157,7 +157,7 @@ class Hosts:
             return False
         self._waiting += 1
         try:
-            await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_EVERY_S)
+            await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_INTERVAL_S)
         finally:
             self._waiting -= 1
         return True
@@ -168,7 +168,7 @@ class Hosts:
             await asyncio.wait((self._resolving,))
 
     async def _keep_resolved(self) -> None:
-        if self._clock.monotonic() - self._resolved_at < RESOLVE_EVERY_S:
+        if self._clock.monotonic() - self._resolved_at < RESOLVE_INTERVAL_S:
             return
         if self._resolving is None or self._resolving.done():
             self._resolving = asyncio.get_running_loop().create_task(self._resolve())

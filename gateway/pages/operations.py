@@ -56,7 +56,8 @@ class Operations:
             reachable=reachable,
             kept_s=document_kept_s,
         )
-        self._files: dict[str, File] = docs_files() | load_storefront(STOREFRONT)
+        storefront = load_storefront(STOREFRONT, wiring.settings.default_language)
+        self._files: dict[str, File] = docs_files() | storefront
         self._handlers: dict[str, Handler] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,

@@ -7,11 +7,11 @@ size, window `w` is the time to fill it, `r` requests are left, and the bucket i
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import msgspec
 
+from chassis.concurrency.cache import BoundedCache
 from chassis.problems import RateLimited
 from chassis.settings import Settings
 
@@ -106,15 +106,12 @@ class Refused:
     """Buckets over their limit and until when, so that a flood is refused without asking Redis."""
 
     def __init__(self) -> None:
-        self._until: OrderedDict[str, tuple[float, Standing]] = OrderedDict()
+        self._until: BoundedCache[str, tuple[float, Standing]] = BoundedCache(REFUSED_MAX)
 
     def remember(self, bucket: Bucket, standing: Standing) -> None:
         if standing.again_in_ms is None:
             return
-        self._until[bucket.key] = (time.monotonic() + standing.again_in_ms / 1000, standing)
-        self._until.move_to_end(bucket.key)
-        if len(self._until) > REFUSED_MAX:
-            self._until.popitem(last=False)
+        self._until.put(bucket.key, (time.monotonic() + standing.again_in_ms / 1000, standing))
 
     def standing(self, bucket: Bucket) -> Standing | None:
         """The bucket's standing if it is known to be over its limit. None: ask Redis."""
@@ -124,7 +121,7 @@ class Refused:
         until, then = entry
         left_ms = math.ceil((until - time.monotonic()) * 1000)
         if left_ms <= 0:
-            del self._until[bucket.key]
+            self._until.drop(bucket.key)
             return None
         passed_ms = (then.again_in_ms or 0) - left_ms
         return Standing(then.policy, 0, max(left_ms, then.full_in_ms - passed_ms), left_ms)
@@ -134,7 +131,7 @@ class LocalBuckets:
     """The same buckets in this process alone, used while Redis is away."""
 
     def __init__(self) -> None:
-        self._arrivals: OrderedDict[str, float] = OrderedDict()
+        self._arrivals: BoundedCache[str, float] = BoundedCache(LOCAL_BUCKETS_MAX)
 
     def take(self, bucket: Bucket, now_s: float) -> Standing:
         policy = bucket.policy
@@ -145,10 +142,7 @@ class LocalBuckets:
         if ahead_s > allowance_s + 1e-9:
             again_in_ms = max(1, math.ceil((ahead_s - allowance_s) * 1000))
             return Standing(policy, 0, math.ceil((arrival_s - now_s) * 1000), again_in_ms)
-        self._arrivals[bucket.key] = now_s + ahead_s
-        self._arrivals.move_to_end(bucket.key)
-        if len(self._arrivals) > LOCAL_BUCKETS_MAX:
-            self._arrivals.popitem(last=False)  # the one idle for longest
+        self._arrivals.put(bucket.key, now_s + ahead_s)  # the one idle for longest makes room
         left = int((allowance_s - ahead_s) / interval_s + 1e-9)
         return Standing(policy, left, math.ceil(ahead_s * 1000))
 

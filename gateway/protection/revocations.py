@@ -21,6 +21,7 @@ from uuid import UUID
 from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.cache import FetchOnce
 from chassis.concurrency.coalescer import Coalescer
+from chassis.concurrency.rounds import repeat
 from chassis.observability import logs
 from chassis.problems import Overloaded, Problem, Unavailable
 from chassis.redis.pipeline import Call
@@ -33,7 +34,7 @@ LOADED = "loaded"
 SCRIPTS = load_scripts(Path(__file__).parent / "lua")
 CLOCKS_APART_S = 60  # tolerated clock difference between machines
 TICKET_LIFE_S = 60  # longest time that reading identity's list may take
-RELOAD_EVERY_S = 5.0
+RELOAD_INTERVAL_S = 5.0
 RELOADS_MAX = 3  # if Redis loses its data again and again, the list just read decides
 MARK_AGAIN = Backoff(first_s=0.1, most_s=2.0)
 WAITING_MAX = 20_000
@@ -106,12 +107,12 @@ class Revocations:
         self._asked.forget(KEY)
         try:
             await self._loads.call("")
-        except Problem as away:  # the keeper reads the list within RELOAD_EVERY_S
+        except Problem as away:  # the keeper reads the list within RELOAD_INTERVAL_S
             log.warning("revocations_not_reloaded", reason=away.detail or away.code)
 
     @contextlib.asynccontextmanager
     async def kept_fresh(self) -> AsyncIterator[None]:
-        """While open, writes identity's list over the copy every RELOAD_EVERY_S."""
+        """While open, writes identity's list over the copy every RELOAD_INTERVAL_S."""
         keeper = asyncio.get_running_loop().create_task(self._keep_fresh())
         try:
             yield
@@ -142,16 +143,20 @@ class Revocations:
                 return
 
     async def _keep_fresh(self) -> None:
-        while True:
-            try:
-                await self._loads.call("")
-            except Problem as away:
-                log.warning("revocations_not_reloaded", reason=away.detail or away.code)
-            except Exception as bug:
-                log.error("revocations_not_reloaded", exc_info=bug)
+        async def reload() -> None:
             now = time.time()
             self._known = {login: until for login, until in self._known.items() if until > now}
-            await asyncio.sleep(RELOAD_EVERY_S)
+            await self._loads.call("")
+
+        def failed(failure: Exception, _failures: int) -> None:
+            if isinstance(failure, Problem):
+                log.warning("revocations_not_reloaded", reason=failure.detail or failure.code)
+            else:
+                log.error("revocations_not_reloaded", exc_info=failure)
+
+        await repeat(
+            reload, None, interval_s=RELOAD_INTERVAL_S, retry=RELOAD_INTERVAL_S, failed=failed
+        )
 
     async def _load_for(self, logins: Sequence[str]) -> list[bool | BaseException]:
         """One answer per login. Identity is asked after all these requests arrived, so its list is

@@ -1,12 +1,9 @@
-"""E-mail addresses, names, phone numbers and languages: checked and brought to their stored form."""
+"""E-mail addresses, names and phone numbers: checked and brought to their stored form."""
 
 import string
 import unicodedata
-from typing import Literal, get_args
 
 from chassis.problems import FieldError, ValidationFailed
-
-Locale = Literal["zh", "en"]
 
 EMAIL_LENGTH_MAX = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets with its angle brackets
 LOCAL_PART_LENGTH_MAX = 64  # RFC 5321, 4.5.3.1.1
@@ -88,29 +85,3 @@ def clean_phone(text: str | None) -> str | None:
 def has_unsafe_characters(text: str) -> bool:
     """True if a character breaks a line or cannot be stored (NUL, lone surrogates)."""
     return any(unicodedata.category(char) in _UNSAFE_CATEGORIES for char in text)
-
-
-def preferred_locale(accept_language: str | None, default: Locale) -> Locale:
-    """zh or en, whichever Accept-Language prefers (RFC 9110, 12.5.4), else `default`.
-
-    Malformed parts are ignored: a language is a preference, never an error.
-    """
-    best = default
-    best_weight = 0.0
-    for part in (accept_language or "").lower().split(",")[:20]:
-        tag, _, parameter = part.strip().partition(";")
-        weight = _weight(parameter)
-        for locale in get_args(Locale):
-            if tag.strip().split("-", 1)[0] == locale and weight > best_weight:
-                best, best_weight = locale, weight
-    return best
-
-
-def _weight(parameter: str) -> float:
-    name, _, value = parameter.strip().partition("=")
-    if name.strip() != "q":
-        return 1.0
-    try:
-        return min(float(value), 1.0)
-    except ValueError:
-        return 0.0

@@ -24,7 +24,7 @@ from notification.outgoing import (
 
 SMTP_TIMEOUT_S = 20.0  # each step of the SMTP session
 SEND_DEADLINE_S = 45.0  # the whole session; well within a sender's lease
-SMTP_AT_ONCE = 8  # concurrent SMTP sessions
+SMTP_CONCURRENCY = 8  # concurrent SMTP sessions
 
 
 def sender_domain(sender: str) -> str:

@@ -16,9 +16,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.cache import FetchOnce
 from chassis.concurrency.coalescer import Coalescer
+from chassis.concurrency.rounds import Every, repeat
 from chassis.context import CURRENT, RequestContext, current
 from chassis.postgres.pool import Pool
 from chassis.problems import Problem
@@ -43,11 +44,12 @@ from notification.messages.rendering import Renderer
 from notification.messages.store import ClaimedMessage, EndedMessage
 from notification.outgoing import Channel, Outgoing, SendFailed, Undeliverable
 
-AT_ONCE = 8  # messages claimed together and sent concurrently, by default
+CONCURRENCY = 8  # messages claimed together and sent concurrently, by default
 ENDS_MAX = 128  # messages marked by one statement
 LEASE_S = 120.0  # longer than the account's deadline and the channel's together
 ATTEMPTS_MAX = 12
 RETRY = Backoff(first_s=5.0, most_s=1800.0)  # all attempts together: about two hours
+ROUND_RETRY = Backoff(first_s=5.0, most_s=20.0)
 POLL_S = 0.25
 RUSH = 100  # waiting messages that became due within a second
 TRICKLE = 8  # messages a poll, during a rush
@@ -57,7 +59,7 @@ STALE_S = 10.0  # after this, "please pay" is skipped if the receipt follows it
 ACCOUNT_TTL_S = 5.0
 ACCOUNTS_MAX = 2000
 SPAN = "2"  # what came of a request after its answer; the request itself is span 1
-PRUNE_EVERY_S = 3600.0
+PRUNE_INTERVAL_S = 3600.0
 KEEP_MESSAGES_DAYS = 90
 KEEP_MAILBOX_DAYS = 7
 
@@ -82,7 +84,7 @@ class Sender:
         *,
         make_link: MakeLink,
         header_domain: str,
-        at_once: int = AT_ONCE,
+        at_once: int = CONCURRENCY,
     ) -> None:
         self._pool = pool
         self._channels = channels
@@ -98,21 +100,25 @@ class Sender:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sends until `stop`. A round that fails is tried again; nothing ends this but `stop`."""
-        failures = 0
-        pruned_at = float("-inf")
-        while not stop.is_set():
-            try:
-                delay_s = await self.step()
-                if time.monotonic() - pruned_at > PRUNE_EVERY_S:
-                    pruned_at = time.monotonic()
-                    await store.prune(self._pool, days=KEEP_MESSAGES_DAYS)
-                    await mailbox.prune(self._pool, days=KEEP_MAILBOX_DAYS)
-                failures = 0
-            except Exception as failure:
-                failures += 1
-                self._log.warning("sender_interrupted", reason=repr(failure))
-                delay_s = RETRY.delay_s(min(failures, 3))
-            await pause(stop, delay_s)
+        pruning = Every(PRUNE_INTERVAL_S)
+
+        async def one_round() -> float:
+            delay_s = await self.step()
+            if pruning.is_due():
+                await store.prune(self._pool, days=KEEP_MESSAGES_DAYS)
+                await mailbox.prune(self._pool, days=KEEP_MAILBOX_DAYS)
+            return delay_s
+
+        def failed(failure: Exception, _failures: int) -> None:
+            self._log.warning("sender_interrupted", reason=repr(failure))
+
+        await repeat(
+            one_round,
+            stop,
+            interval_s=lambda delay_s: delay_s,
+            retry=ROUND_RETRY,
+            failed=failed,
+        )
 
     async def step(self) -> float:
         """Runs one round, smaller during a rush. Returns the seconds to wait before the next."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -39,10 +40,10 @@ class ClaimedMessage(msgspec.Struct, frozen=True):
 
 
 class EndedMessage(msgspec.Struct, frozen=True):
-    """What became of a claimed message; `state`: sent or skipped."""
+    """What became of a claimed message."""
 
     message: ClaimedMessage
-    state: str
+    state: Literal["sent", "skipped"]
     reason: str = ""
 
 

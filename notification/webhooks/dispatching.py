@@ -5,12 +5,12 @@ delivery again after the lease ends, with the same webhook-id, by which receiver
 """
 
 import asyncio
-import time
 from typing import Any
 
 from prometheus_client import Counter
 
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import Every, repeat
 from chassis.context import CURRENT, RequestContext
 from chassis.postgres.pool import Pool
 from notification.webhooks import store
@@ -19,15 +19,15 @@ from notification.webhooks.schedule import delay_s
 from notification.webhooks.signing import signed_headers
 from notification.webhooks.store import ClaimedDelivery
 
-AT_ONCE = 128  # concurrent requests of one process
-EACH_AT_ONCE = 8  # of these to one endpoint; to an endpoint that fails, one
-OWNER_AT_ONCE = 32  # of these to the endpoints of one owner
+CONCURRENCY = 128  # concurrent requests of one process
+EACH_CONCURRENCY = 8  # of these to one endpoint; to an endpoint that fails, one
+OWNER_CONCURRENCY = 32  # of these to the endpoints of one owner
 RESERVED = 32  # of these reserved for owners without a request in progress, one each
 LEASE_S = 3 * (ATTEMPT_DEADLINE_S + BODY_DEADLINE_S)
 POLL_S = 0.5
 RETRY = Backoff(first_s=0.5, most_s=15.0)
 SPAN = "3"  # what came of a request after its answer, beside its mails
-PRUNE_EVERY_S = 3600.0
+PRUNE_INTERVAL_S = 3600.0
 KEEP_DAYS = 14  # deliveries that have ended
 
 ATTEMPTS = Counter(
@@ -48,24 +48,20 @@ class Dispatcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sends until `stop`, then waits for what is under way. Nothing else ends this."""
-        failures = 0
-        pruned_at = float("-inf")
+        pruning = Every(PRUNE_INTERVAL_S)
         stopping = asyncio.create_task(stop.wait())
+
+        async def one_round() -> None:
+            claimed = await self._begin()
+            if pruning.is_due():
+                await store.prune(self._pool, days=KEEP_DAYS, lease_s=LEASE_S)
+            await self._wait(stopping, idle=not claimed)
+
+        def failed(failure: Exception, _failures: int) -> None:
+            self._log.warning("webhooks_interrupted", reason=repr(failure))
+
         try:
-            while not stop.is_set():
-                try:
-                    claimed = await self._begin()
-                    if time.monotonic() - pruned_at > PRUNE_EVERY_S:
-                        pruned_at = time.monotonic()
-                        await store.prune(self._pool, days=KEEP_DAYS, lease_s=LEASE_S)
-                    failures = 0
-                except Exception as failure:
-                    failures += 1
-                    self._log.warning("webhooks_interrupted", reason=repr(failure))
-                if failures:
-                    await pause(stop, RETRY.delay_s(failures))
-                else:
-                    await self._wait(stopping, idle=not claimed)
+            await repeat(one_round, stop, interval_s=0.0, retry=RETRY, failed=failed)
         finally:
             stopping.cancel()
             await self.drain()
@@ -91,17 +87,17 @@ class Dispatcher:
 
     async def _begin(self) -> int:
         """Starts as many due deliveries as the limits allow. Returns their number."""
-        free = AT_ONCE - len(self._under_way)
+        free = CONCURRENCY - len(self._under_way)
         if free <= 0:
             return 0
         plenty = free > RESERVED
         claimed = await store.claim_deliveries(
             self._pool,
             limit=free - RESERVED if plenty else free,
-            each=EACH_AT_ONCE,
+            each=EACH_CONCURRENCY,
             busy={one.endpoint_id for one in self._under_way.values()},
             owners=[one.owner_id for one in self._under_way.values()],
-            owner_most=OWNER_AT_ONCE if plenty else 1,
+            owner_most=OWNER_CONCURRENCY if plenty else 1,
             lease_s=LEASE_S,
         )
         for delivery in claimed:

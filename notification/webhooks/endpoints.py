@@ -46,22 +46,6 @@ SECRETS_MAX = 3  # that sign at the same time
 log = logs.get("notification")
 
 
-class Asker(msgspec.Struct, frozen=True):
-    """An organizer, or an admin, who may manage everything."""
-
-    user_id: UUID
-    is_admin: bool
-
-    @property
-    def owner_id(self) -> UUID | None:
-        """The owner whose endpoints they may manage; None: any owner."""
-        return None if self.is_admin else self.user_id
-
-
-def asker(principal: Principal) -> Asker:
-    return Asker(principal.user_id, "admin" in principal.roles)
-
-
 class OutsideChecks:
     """Checks with other systems, before an endpoint is created or changed."""
 
@@ -76,14 +60,14 @@ class OutsideChecks:
         except BadDestination as bad:
             raise ValidationFailed(errors=[FieldError("url", str(bad))]) from None
 
-    async def show(self, who: Asker, show_id: UUID) -> None:
+    async def show(self, who: Principal, show_id: UUID) -> None:
         """Raises ValidationFailed unless the show exists and is theirs; one message for both."""
         show = await self._catalog.get(SHOW_PATH.format(show_id=show_id), ShowTerms)
-        if show is None or not (who.is_admin or show.organizer_id == who.user_id):
+        if show is None or not who.may_manage(show.organizer_id):
             raise ValidationFailed(errors=[FieldError("show_id", "is not one of your shows")])
 
 
-async def create_endpoint(tx: Connection, who: Asker, body: CreateEndpoint) -> NewEndpoint:
+async def create_endpoint(tx: Connection, who: Principal, body: CreateEndpoint) -> NewEndpoint:
     """`body` has passed the OutsideChecks. Raises TooManyEndpoints."""
     if await store.count_own(tx, who.user_id) >= ENDPOINTS_MAX:
         raise TooManyEndpoints(f"The maximum is {ENDPOINTS_MAX}.")
@@ -103,7 +87,7 @@ async def create_endpoint(tx: Connection, who: Asker, body: CreateEndpoint) -> N
 
 
 async def change_endpoint(
-    tx: Connection, who: Asker, endpoint_id: UUID, body: ChangeEndpoint
+    tx: Connection, who: Principal, endpoint_id: UUID, body: ChangeEndpoint
 ) -> Endpoint:
     """`body.url` has passed the OutsideChecks."""
     await _lock(tx, who, endpoint_id)
@@ -119,7 +103,7 @@ async def change_endpoint(
 
 
 async def rotate_secret(
-    tx: Connection, who: Asker, endpoint_id: UUID, body: RotateSecret
+    tx: Connection, who: Principal, endpoint_id: UUID, body: RotateSecret
 ) -> NewSecret:
     """Creates a new secret that signs from now on. Older secrets also sign until the overlap ends."""
     await _lock(tx, who, endpoint_id)
@@ -133,7 +117,7 @@ async def rotate_secret(
     return NewSecret(endpoint_id, secret, whole)
 
 
-async def send_test(tx: Connection, who: Asker, endpoint_id: UUID) -> Delivery:
+async def send_test(tx: Connection, who: Principal, endpoint_id: UUID) -> Delivery:
     """Plans a ping to this endpoint only. Raises EndpointInactive."""
     row = await _lock(tx, who, endpoint_id)
     if not row.active:
@@ -151,9 +135,9 @@ async def send_test(tx: Connection, who: Asker, endpoint_id: UUID) -> Delivery:
     return await _found_delivery(tx, who, delivery_id)
 
 
-async def resend(tx: Connection, who: Asker, delivery_id: UUID) -> Delivery:
+async def resend(tx: Connection, who: Principal, delivery_id: UUID) -> Delivery:
     """Makes the delivery due now, with a new schedule and the same webhook-id. Raises EndpointInactive."""
-    found = await store.delivery(tx, delivery_id, who.owner_id)
+    found = await store.delivery(tx, delivery_id, who.owner_filter)
     if found is None:
         raise NotFound()
     if not found.active:
@@ -163,15 +147,15 @@ async def resend(tx: Connection, who: Asker, delivery_id: UUID) -> Delivery:
     return await _found_delivery(tx, who, delivery_id)
 
 
-async def _lock(tx: Connection, who: Asker, endpoint_id: UUID) -> EndpointRow:
-    row = await store.lock_endpoint(tx, endpoint_id, who.owner_id)
+async def _lock(tx: Connection, who: Principal, endpoint_id: UUID) -> EndpointRow:
+    row = await store.lock_endpoint(tx, endpoint_id, who.owner_filter)
     if row is None:
         raise NotFound()
     return row
 
 
-async def _found_delivery(tx: Connection, who: Asker, delivery_id: UUID) -> Delivery:
-    found = await store.delivery(tx, delivery_id, who.owner_id)
+async def _found_delivery(tx: Connection, who: Principal, delivery_id: UUID) -> Delivery:
+    found = await store.delivery(tx, delivery_id, who.owner_filter)
     if found is None:
         raise NotFound()
     return shown_delivery(found.row)
@@ -181,8 +165,8 @@ def _each_once(types: Sequence[str]) -> list[str]:
     return sorted(set(types))
 
 
-async def remove(pool: Pool, who: Asker, endpoint_id: UUID) -> None:
+async def remove(pool: Pool, who: Principal, endpoint_id: UUID) -> None:
     """Deletes the endpoint and its deliveries, including pending ones. Raises NotFound."""
-    if not await store.delete_endpoint(pool, endpoint_id, who.owner_id):
+    if not await store.delete_endpoint(pool, endpoint_id, who.owner_filter):
         raise NotFound()
     log.info("webhook_endpoint_deleted", endpoint=endpoint_id)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import repeat
 from chassis.events.envelope import Event
 from chassis.postgres.pool import Connection, Pool
 from chassis.seam.client import ServiceClient
@@ -45,19 +46,17 @@ class Router:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; catalog being away is waited for."""
-        failures = 0
-        while not stop.is_set():
-            routed = 0
-            try:
-                routed = await self.round()
-                failures = 0
-            except Exception as failure:
-                failures += 1
-                self._log.warning("webhook_routing_interrupted", reason=repr(failure))
-            if failures:
-                await pause(stop, RETRY.delay_s(failures))
-            elif routed < ROUTED_AT_ONCE:
-                await pause(stop, POLL_S)
+
+        def failed(failure: Exception, _failures: int) -> None:
+            self._log.warning("webhook_routing_interrupted", reason=repr(failure))
+
+        await repeat(
+            self.round,
+            stop,
+            interval_s=lambda routed: POLL_S if routed < ROUTED_AT_ONCE else 0.0,
+            retry=RETRY,
+            failed=failed,
+        )
 
     async def round(self) -> int:
         """Routes waiting events and returns their number. Raises Unavailable if catalog does not answer, but

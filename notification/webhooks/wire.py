@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chassis.http.bodies import whole
+from chassis.http.bodies import full_match
 from notification.webhooks.addresses import URL_LENGTH_MAX
 from notification.webhooks.payloads import TOLD, EventType
 from notification.webhooks.store import DeliveryRow, EndpointRow, SentDelivery
@@ -20,7 +20,7 @@ Address = Annotated[
     Meta(
         min_length=8,
         max_length=URL_LENGTH_MAX,
-        pattern=whole("https?://[!-~]+"),
+        pattern=full_match("https?://[!-~]+"),
         description="An https URL of a public host, on port 443 or 8443.",
     ),
 ]

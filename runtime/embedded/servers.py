@@ -13,10 +13,10 @@ from runtime.embedded.errors import EmbeddedError, StartCancelled
 from runtime.embedded.ownership import Ownership, ServerUrls
 from runtime.embedded.process import ServerProcess, ServerSpec
 from runtime.embedded.sockets import make_socket_dir
-from runtime.embedded.spawning import PROBE_EVERY_S, OnEvent, telling
+from runtime.embedded.spawning import PROBE_INTERVAL_S, OnEvent, telling
 
 READY_TIMEOUT_S = 300.0  # recovery after a crash replays up to max_wal_size
-TOUCH_EVERY_S = 3600.0  # programs that clean temporary folders count in days
+TOUCH_INTERVAL_S = 3600.0  # programs that clean temporary folders count in days
 
 
 class EmbeddedServers:
@@ -80,7 +80,7 @@ class EmbeddedServers:
         """Restarts servers that died. Never waits until a server is ready."""
         for server in self._servers:
             server.poll()
-        if self._socket_dir and time.monotonic() - self._touched_at > TOUCH_EVERY_S:
+        if self._socket_dir and time.monotonic() - self._touched_at > TOUCH_INTERVAL_S:
             self._touched_at = time.monotonic()
             for path in (self._socket_dir, *self._socket_dir.iterdir()):
                 with suppress(OSError):
@@ -150,4 +150,4 @@ class EmbeddedServers:
                 )
             if should_stop():
                 raise StartCancelled("The start was interrupted, and nothing is left running.")
-            time.sleep(PROBE_EVERY_S)
+            time.sleep(PROBE_INTERVAL_S)

@@ -20,7 +20,7 @@ BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 5.0
 STEADY_S = 30.0  # after this long, the next death is counted anew
 KILLED_WITHIN_S = 5.0  # a killed process ends at once, unless the kernel holds it in I/O
-PROBE_EVERY_S = 0.01
+PROBE_INTERVAL_S = 0.01
 
 
 def tethered(
@@ -65,7 +65,7 @@ def wait_gone(processes: Sequence[psutil.Process], timeout_s: float) -> bool:
     while any(_alive(one) for one in processes):
         if time.monotonic() > give_up:
             return False
-        time.sleep(PROBE_EVERY_S)
+        time.sleep(PROBE_INTERVAL_S)
     return True
 
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from booking.orders.expiry import PAYMENT_GRACE_S
-from booking.workers import EXPIRE_EVERY_S, SWEEP_EVERY_S
+from booking.workers import EXPIRE_INTERVAL_S, SWEEP_INTERVAL_S
 from tests.chaos.conftest import HOLD_TTL_S
 from tests.chaos.support import audit_is_clean, new_session, order_best
 from tests.support.api import Api
@@ -19,7 +19,7 @@ async def seats_of(api: Api, session_id: str) -> str:
 
 def test_what_an_order_waits_for_after_its_end_is_within_the_five_seconds_promised() -> None:
     """Grace for a payment, and a round of each loop: by design, whatever a busy machine adds."""
-    assert PAYMENT_GRACE_S + EXPIRE_EVERY_S + SWEEP_EVERY_S < 5
+    assert PAYMENT_GRACE_S + EXPIRE_INTERVAL_S + SWEEP_INTERVAL_S < 5
 
 
 async def test_an_unpaid_orders_seats_come_back(api: Api, broken: RunningPlatform) -> None:

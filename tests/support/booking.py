@@ -65,6 +65,7 @@ class Neighbours:
         self.roles: dict[UUID, list[str]] = {}
         self.emails: dict[str, UUID] = {}
         self.names: dict[UUID, str] = {}
+        self.locales: dict[UUID, str] = {}
         self.looked_up: list[int] = []  # number of accounts in each call to identity
         self.identity_is_away = False
 
@@ -156,7 +157,7 @@ class Neighbours:
             "a@example.com",
             self.names.get(key, "王小明"),
             None,
-            "zh",
+            self.locales.get(key, "zh"),
             ["customer", *self.roles.get(key, [])],
             key not in self.inactive,
         )

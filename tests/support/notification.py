@@ -34,7 +34,7 @@ from contracts.identity import (
 from notification.asgi import create_app
 from notification.composition import open_channels
 from notification.messages.rendering import Renderer
-from notification.messages.sending import AT_ONCE, Sender, accounts, links
+from notification.messages.sending import CONCURRENCY, Sender, accounts, links
 from notification.outgoing import Channel
 from tests.support.asgi import in_a_task_of_its_own
 from tests.support.orders import USER_ID
@@ -102,7 +102,7 @@ class Notification:
         self,
         channels: dict[str, Channel] | None = None,
         *,
-        at_once: int = AT_ONCE,
+        at_once: int = CONCURRENCY,
         log: Any = None,
     ) -> Sender:
         """A sender as workers.run builds it, with its own account cache."""
@@ -127,7 +127,9 @@ class Notification:
         """Makes every waiting message due for its next try."""
         await self.pool.execute("UPDATE messages SET next_attempt = now() WHERE state = 'due'")
 
-    async def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
+    async def get(
+        self, path: str, headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> tuple[int, dict[str, str], bytes]:
         """A browser's GET: status, headers, body."""
         answer: dict[str, Any] = {"body": b""}
 
@@ -145,7 +147,7 @@ class Notification:
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
             "scheme": "http", "path": where, "raw_path": where.encode(), "root_path": "",
-            "query_string": query.encode(), "headers": [(b"host", b"localhost")],
+            "query_string": query.encode(), "headers": [(b"host", b"localhost"), *headers],
             "client": ("127.0.0.1", 1), "server": ("localhost", 80), "state": {}, "extensions": {},
         }  # fmt: skip
         await self.app(scope, receive, send)

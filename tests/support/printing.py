@@ -68,6 +68,8 @@ async def printing_with(
     async with open_lanes(printer) as lanes:
         pages: Any = WatchedLane(lanes.pages)
         pictures = pages if one_lane else lanes.pictures
-        app.rewire(tickets=Tickets(services.pool, services.codes, Lanes(pictures, pages)))
+        app.rewire(
+            tickets=Tickets(services.pool, services.codes, Lanes(pictures, pages), services.readers)
+        )
         yield pages
         app.rewire(tickets=before)

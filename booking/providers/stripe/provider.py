@@ -21,7 +21,7 @@ from booking.providers.options import read_options
 from booking.providers.protocol import Charge, ChargeResult, Provider, ProviderEvent, RefundResult
 from booking.providers.reference_store import References
 from booking.providers.stripe.reading import PaymentIntent, Refund, read_event
-from chassis.http.bodies import whole
+from chassis.http.bodies import full_match
 from chassis.observability import logs
 from chassis.postgres.pool import Pool
 from chassis.problems import Unavailable
@@ -42,8 +42,8 @@ METHODS = {
 FOR_NOW = frozenset(("balance_insufficient", "lock_timeout", "idempotency_key_in_use"))
 
 Kind = TypeVar("Kind", PaymentIntent, Refund)
-SecretKey = Annotated[str, msgspec.Meta(pattern=whole("(sk|rk)_[A-Za-z0-9_]{8,}"))]
-WebhookSecret = Annotated[str, msgspec.Meta(pattern=whole("whsec_[!-~]{8,}"))]
+SecretKey = Annotated[str, msgspec.Meta(pattern=full_match("(sk|rk)_[A-Za-z0-9_]{8,}"))]
+WebhookSecret = Annotated[str, msgspec.Meta(pattern=full_match("whsec_[!-~]{8,}"))]
 
 
 class StripeOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ class StripeOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     secret_key: SecretKey
     webhook_secrets: Annotated[tuple[WebhookSecret, ...], msgspec.Meta(min_length=1)]
-    api_base: Annotated[str, msgspec.Meta(pattern=whole(r"https?://[^\s/]+"))] = (
+    api_base: Annotated[str, msgspec.Meta(pattern=full_match(r"https?://[^\s/]+"))] = (
         "https://api.stripe.com"
     )
 

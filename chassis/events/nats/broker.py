@@ -18,7 +18,8 @@ from nats.js import JetStreamContext
 from nats.js.api import Header, PubAck
 from nats.js.errors import NoStreamResponseError
 
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import repeat
 from chassis.events.broker import PartlyTaken, Subscriber
 from chassis.events.envelope import Event
 from chassis.events.nats.consumer import Consumer
@@ -31,7 +32,7 @@ from chassis.problems import Unavailable
 ACK_WAIT_S = 20.0  # longer than a subscriber's call may take
 WAVE_MAX = 1000  # events on their way to NATS together
 PROBE_TIMEOUT_S = 1.0
-LOOK_EVERY_S = 0.2  # interval to check the connection on which acknowledgements arrive
+LOOK_INTERVAL_S = 0.2  # interval to check the connection on which acknowledgements arrive
 RETRY = Backoff(first_s=0.2, most_s=5.0)
 CONTENT_TYPE = "application/cloudevents+json"
 
@@ -88,20 +89,19 @@ class NatsBroker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Delivers to every subscriber until `stop`, while no other process does."""
-        failures = 0
-        while not stop.is_set():
+        name = f"consumers of {self.link.stream}"
+
+        async def one_round() -> None:
+            pool = await open_pool(self._database_url, "public", size=1)
             try:
-                pool = await open_pool(self._database_url, "public", size=1)
-                try:
-                    name = f"consumers of {self.link.stream}"
-                    await lead(pool, name, lambda: self._feed(stop), stop)
-                finally:
-                    pool.terminate()
-                failures = 0
-            except Exception as failure:
-                failures += 1
-                log.warning("consuming_interrupted", reason=repr(failure))
-                await pause(stop, RETRY.delay_s(failures))
+                await lead(pool, name, lambda: self._feed(stop), stop)
+            finally:
+                pool.terminate()
+
+        def failed(failure: Exception, _failures: int) -> None:
+            log.warning("consuming_interrupted", reason=repr(failure))
+
+        await repeat(one_round, stop, interval_s=0.0, retry=RETRY, failed=failed)
 
     async def dependencies(self) -> dict[str, bool]:
         """Checked at most once per second, on the existing connection."""
@@ -156,7 +156,7 @@ class NatsBroker:
         give_up = time.monotonic() + self._call_timeout_s
         left: Collection[asyncio.Future[PubAck]] = answers
         while left and self.link.is_connected and time.monotonic() < give_up:
-            _, left = await asyncio.wait(left, timeout=LOOK_EVERY_S)
+            _, left = await asyncio.wait(left, timeout=LOOK_INTERVAL_S)
 
 
 def _waves(events: Sequence[Event]) -> list[Sequence[Event]]:

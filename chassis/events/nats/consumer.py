@@ -24,6 +24,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.rounds import repeat
 from chassis.events.broker import EVENTS_PATH, Subscriber, calls
 from chassis.events.envelope import Event, EventBatch
 from chassis.events.nats.link import UNACKED_MAX, Link, heed_cancellation
@@ -58,17 +59,20 @@ class Consumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop`. Waits for NATS and the subscriber if they are down."""
-        failures = 0
-        while not stop.is_set():
-            try:
-                await self._consume(stop)
-                failures = 0
-            except (nats.errors.Error, Unavailable, TimeoutError, OSError) as failure:
-                heed_cancellation()
-                failures += 1
-                if failures & (failures - 1) == 0:  # the 1st, 2nd, 4th, 8th … in a row
-                    log.warning("consumer_waits", consumer=self.name, reason=repr(failure))
-                await pause(stop, RETRY.delay_s(failures))
+
+        def failed(failure: Exception, failures: int) -> None:
+            heed_cancellation()
+            if failures & (failures - 1) == 0:  # the 1st, 2nd, 4th, 8th … in a row
+                log.warning("consumer_waits", consumer=self.name, reason=repr(failure))
+
+        await repeat(
+            lambda: self._consume(stop),
+            stop,
+            interval_s=0.0,
+            retry=RETRY,
+            failed=failed,
+            expected=(nats.errors.Error, Unavailable, TimeoutError, OSError),
+        )
 
     async def _consume(self, stop: asyncio.Event) -> None:
         """Consumes while this connection lives."""

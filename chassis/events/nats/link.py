@@ -24,8 +24,8 @@ REPLICAS = 3  # in a cluster of at least that many servers; a single server keep
 TOO_FEW_SERVERS = {10005, 10052, 10074}
 DEDUPE_S = 600.0  # a relay publishes uncertain events again within seconds
 CONNECT_TIMEOUT_S = 2
-RECONNECT_EVERY_S = 0.25
-PING_EVERY_S = 10  # a half-open connection is noticed after two of them
+RECONNECT_INTERVAL_S = 0.25
+PING_INTERVAL_S = 10  # a half-open connection is noticed after two of them
 CALL_TIMEOUT_S = 5.0
 UNACKED_MAX = 1000  # events in progress at one consumer
 
@@ -111,9 +111,9 @@ class Link:
             error_cb=self._tell,
             reconnected_cb=reconnected,
             connect_timeout=CONNECT_TIMEOUT_S,
-            reconnect_time_wait=RECONNECT_EVERY_S,  # type: ignore[arg-type]  # passed to sleep
+            reconnect_time_wait=RECONNECT_INTERVAL_S,  # type: ignore[arg-type]  # passed to sleep
             max_reconnect_attempts=-1,
-            ping_interval=PING_EVERY_S,
+            ping_interval=PING_INTERVAL_S,
             max_outstanding_pings=2,
         )
         self._came_up()
@@ -205,7 +205,7 @@ async def check(url: str) -> None:
                 allow_reconnect=False,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 max_reconnect_attempts=1,
-                reconnect_time_wait=RECONNECT_EVERY_S,  # type: ignore[arg-type]
+                reconnect_time_wait=RECONNECT_INTERVAL_S,  # type: ignore[arg-type]
             )
         await client.jetstream(timeout=CALL_TIMEOUT_S).account_info()
     except (APIError, ServerError) as refusal:

@@ -19,7 +19,7 @@ from booking.events.store import NewHistoryEntry
 from booking.orders.draft import OrderDraft, new_order
 from booking.orders.placing_store import place_orders
 from booking.orders.records import NewOrder
-from booking.orders.wire import CreateOrder
+from booking.orders.selection import ExactSeats
 from booking.payments.batch_store import begin_payments
 from booking.payments.records import Intent, NewPayment, PayableOrder
 from booking.providers.signatures import sign
@@ -92,7 +92,8 @@ async def _payments(stack: Stack, count: int) -> list[PayableOrder]:
     buyers = [user_id for user_id, _ in await make_buyers(database_url, BUYERS)]
     pool = await open_pool(database_url, "booking", size=1)
     try:
-        terms, seating = _terms(sale), _seating(sale, seats)
+        seating = _seating(sale, seats)
+        terms = _terms(sale, len(seating.layout))
         orders = [
             _order(buyers[number % BUYERS], pair, terms, seating)
             for number, pair in enumerate(venue.pairs_of(seats)[:count])
@@ -114,8 +115,16 @@ async def _begun(pool: Pool, orders: list[NewOrder]) -> list[PayableOrder]:
 
 
 def _order(buyer: UUID, pair: tuple[int, int], terms: SessionTerms, seating: Seating) -> NewOrder:
-    wanted = CreateOrder(session_id=terms.session_id, seats=list(pair))
-    return new_order(OrderDraft(wanted, buyer, None, None, terms, seating, uuid7()), pair)
+    draft = OrderDraft(
+        order_id=uuid7(),
+        user_id=buyer,
+        key=None,
+        body_hash=None,
+        terms=terms,
+        seating=seating,
+        selection=ExactSeats(list(pair)),
+    )
+    return new_order(draft, pair)
 
 
 def _intent(order: NewOrder) -> Intent:
@@ -133,10 +142,10 @@ def _intent(order: NewOrder) -> Intent:
     return Intent(payment, history)
 
 
-def _terms(sale: venue.Sale) -> SessionTerms:
+def _terms(sale: venue.Sale, last_seat_id: int) -> SessionTerms:
     now = datetime.now(UTC)
     area_id = sale.areas[0]
-    area = AreaTerms(area_id, AREA, "seated", venue.PRICE, 1, 1, 0)
+    area = AreaTerms(area_id, AREA, "seated", venue.PRICE, 1, last_seat_id, 0)
     return SessionTerms(
         session_id=sale.session_id,
         show_id=sale.show_id,

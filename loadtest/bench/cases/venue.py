@@ -1,15 +1,16 @@
 """Creates sessions and buyers in bulk with catalog's own use cases, one transaction at a time."""
 
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
-from catalog.domain.ownership import Viewer
 from catalog.organizing import create_session, create_show, publish_session
 from catalog.venues import create_venue
 from catalog.wire import AreaOfSeats, CreateSession, CreateShow, CreateVenue, RowOfSeats
+from chassis.auth.tokens import ADMIN, Principal
 from chassis.ids import uuid7
 from chassis.postgres.pool import open_pool, transaction
 from identity.administration import create_account, make_buyers
@@ -35,7 +36,7 @@ async def make_sales(
 ) -> list[Sale]:
     """`count` sessions of one show, each with `seats` seats in rows of ROW_SEATS, on sale for a
     minute."""
-    viewer = Viewer(uuid7(), is_admin=True)
+    viewer = Principal(uuid7(), uuid7(), frozenset({ADMIN}), time.time() + TOKEN_TTL_S)
     pool = await open_pool(database_url, "catalog", size=1)
     try:
         async with transaction(pool) as tx:

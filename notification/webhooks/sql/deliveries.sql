@@ -126,11 +126,12 @@ INSERT INTO webhook_events (event_id, type, session_id, request_id, happened_at,
 VALUES (:event_id, :type, NULL, :request_id, :happened_at, :body, true);
 
 -- name: give_up_forgotten!
--- Of endpoints that are switched off: nobody tries these, and their days are over.
+-- Of endpoints that are switched off: nobody tries these, and their days are over. Compare-and-set: one
+-- whose last request was still on its way may have arrived meanwhile.
 UPDATE webhook_deliveries
 SET state = 'failed', next_attempt = NULL, ended_at = now(),
     last_error = coalesce(last_error, 'the endpoint is switched off')
-WHERE delivery_id IN (
+WHERE state = 'pending' AND delivery_id IN (
     SELECT d.delivery_id FROM webhook_deliveries d JOIN webhook_endpoints p USING (endpoint_id)
     WHERE d.state = 'pending' AND NOT p.active
       AND d.started_at < now() - make_interval(hours => :give_up_hours::int)

@@ -11,7 +11,7 @@ from booking.payments.wire import PayOrder
 from booking.promo_codes.wire import CreatePromoCode
 from chassis.concurrency.cache import FetchOnce
 from chassis.context import RequestContext, accept_request_id, from_headers
-from chassis.http.bodies import decode, field_error, whole
+from chassis.http.bodies import decode, field_error, full_match
 from chassis.http.idempotency import body_hash, check_key
 from chassis.ids import uuid7
 from chassis.problems import Problem, ValidationFailed
@@ -87,7 +87,7 @@ def test_a_wrong_form_is_told_to_people_and_not_in_a_regular_expression() -> Non
 
 
 class Coin(msgspec.Struct):
-    currency: Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}|-"))]
+    currency: Annotated[str, msgspec.Meta(pattern=full_match("[A-Z]{3}|-"))]
 
 
 def test_a_whole_pattern_lets_nothing_follow_or_go_before() -> None:

@@ -1,6 +1,4 @@
-"""E-mail addresses, names, phone numbers, languages: boundaries of what is taken."""
-
-from typing import get_args
+"""E-mail addresses, names, phone numbers: boundaries of what is taken."""
 
 import pytest
 from hypothesis import given
@@ -8,11 +6,9 @@ from hypothesis import strategies as st
 
 from chassis.problems import ValidationFailed
 from identity.domain.people import (
-    Locale,
     clean_name,
     clean_phone,
     normalise_email,
-    preferred_locale,
 )
 
 LABEL_63 = "d" * 63
@@ -119,29 +115,3 @@ def test_phone_numbers_are_kept_as_typed(phone: str) -> None:
 def test_what_cannot_be_dialled_is_refused(phone: str) -> None:
     with pytest.raises(ValidationFailed):
         clean_phone(phone)
-
-
-@pytest.mark.parametrize(
-    ("header", "locale"),
-    [
-        (None, "default"),
-        ("", "default"),
-        ("en", "en"),
-        ("en-GB,en;q=0.9", "en"),
-        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
-        ("de,en;q=0.5,zh;q=0.4", "en"),
-        ("en;q=0.1, zh;q=0.2", "zh"),
-        ("de, fr", "default"),
-        ("en;q=0", "default"),
-        ("en;q=nan", "default"),
-        ("en;q=x, ;;;,=", "default"),
-        ("EN-us", "en"),
-    ],
-)
-def test_the_better_liked_language_is_taken_and_nonsense_passed_over(
-    header: str | None, locale: str
-) -> None:
-    defaults: tuple[Locale, ...] = get_args(Locale)
-    for default in defaults:
-        wanted = default if locale == "default" else locale
-        assert preferred_locale(header, default) == wanted

@@ -48,7 +48,7 @@ async def test_a_ticket_lets_one_person_in_once(door: DoorApp, database_url: str
         "area": "VIP A区",
         "row": "1",
         "number": 3,
-        "label": "VIP A区 1排 3座",
+        "label": "VIP A区 1排3座",
     }
     second = await door.scan(ticket["code"], gate="北门")
     assert (second.status, second.code) == (409, "already-checked-in")
@@ -68,6 +68,34 @@ async def test_a_ticket_lets_one_person_in_once(door: DoorApp, database_url: str
         scans = await tables.fetch("SELECT admitted, gate FROM check_ins ORDER BY check_in_id")
     assert [tuple(scan) for scan in scans] == [(True, "南门 1"), (False, "北门")]
     await is_sound(door.app)
+
+
+@pytest.mark.parametrize(
+    ("accepts", "label"),
+    [
+        ("zh-TW", "VIP A区 1排3座"),
+        ("en", "VIP A区, row 1, seat 3"),
+        ("tlh", "VIP A区 1排3座"),
+    ],
+)
+async def test_a_seat_is_said_in_the_language_of_whoever_scans(
+    door: DoorApp, accepts: str, label: str
+) -> None:
+    (ticket,) = await door.tickets(3)
+    headers = {"accept-language": accepts, "idempotency-key": "scanned-once"}
+    body = {"code": ticket["code"]}
+    scans = [
+        await door.app.post("/check-ins", body, user=door.staff, headers=headers),
+        await door.app.post("/check-ins", body, user=door.staff, headers=headers),
+        await door.app.post(
+            "/check-ins", body, user=door.staff, headers={"accept-language": accepts}
+        ),
+    ]
+    assert [scan.status for scan in scans] == [200, 200, 409]
+    assert [scan.json["seat"]["label"] for scan in scans] == [label] * 3
+    path = f"/sessions/{door.session_id}/check-ins"
+    counts = await door.app.get(path, user=door.staff, headers=headers)
+    assert {scan["seat"]["label"] for scan in counts.json["check_ins"]} == {label}
 
 
 async def test_what_is_no_ticket_of_ours_leaves_nothing(door: DoorApp, database_url: str) -> None:

@@ -221,6 +221,6 @@ async def test_only_seats_that_were_taken_again_are_told_redis_anew(
         taken = ChargeResult(state="succeeded", amount=order["total_amount"], currency="CNY")
         settled = await batched_outcomes.apply_outcome(UUID(order["payment"]["payment_id"]), taken)
         assert settled is not None
-        assert (settled.news, settled.seats_to_sync) == (True, seats)
+        assert (settled.is_new, settled.seats_to_sync) == (True, seats)
     assert (await app.services.holds.state(late.session_id))[1][:7] == b"ss..ss."
     await is_sound(app)

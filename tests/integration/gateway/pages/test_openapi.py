@@ -1,4 +1,4 @@
-"""The merged document, its page, and the table of routes it must agree with."""
+"""The merged document and its page."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from gateway.edge import Patience
-from gateway.routing import ROUTES, SHARES
 from tests.support.gateway import Rig, rig
 
 DOCUMENT = "/api/v1/openapi.json"
@@ -117,13 +116,3 @@ async def test_the_docs_page_needs_nothing_from_elsewhere(edge: Rig) -> None:
 async def test_no_file_but_the_pages_own_is_served(edge: Rig, target: str) -> None:
     answer = await edge.client.get(target)
     assert (answer.status, answer.code) == (404, "not-found")
-
-
-def test_every_route_is_its_shares_services_or_named_otherwise_on_purpose() -> None:
-    elsewhere = {"seats", "stream", "block", "unblock", "cancel", "cancellation", "promo-codes"}
-    elsewhere |= {"check-ins", "check-in-list", "staff", "orders", "attendees", "sales"}
-    for route in ROUTES:
-        share = SHARES.get(tuple(route.template[1:].split("/")[:3]))
-        if share is not None and route.service != share:
-            last = route.template.removesuffix("/{user_id}").rpartition("/")[2]
-            assert last in elsewhere

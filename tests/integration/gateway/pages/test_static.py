@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import AsyncIterator
+from html import escape
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from chassis.languages import HOME, LANGUAGES
 from gateway.pages.operations import STOREFRONT
 from gateway.pages.storefront import load_storefront
 from tests.support.gateway import Rig, rig
@@ -63,11 +66,42 @@ def test_an_address_changes_when_a_file_does(tmp_path: Path) -> None:
         copy = tmp_path / path.relative_to(STOREFRONT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
-    before = {name for name in load_storefront(tmp_path) if name.startswith("/v/")}
-    assert before == {name for name in load_storefront(STOREFRONT) if name.startswith("/v/")}
+    before = {name for name in load_storefront(tmp_path, HOME) if name.startswith("/v/")}
+    assert before == {name for name in load_storefront(STOREFRONT, HOME) if name.startswith("/v/")}
     with (tmp_path / "js" / "clock.js").open("a") as file:
         file.write("// changed\n")
-    assert before.isdisjoint(load_storefront(tmp_path).keys() - {"/"})
+    assert before.isdisjoint(load_storefront(tmp_path, HOME).keys() - {"/"})
+
+
+@pytest.mark.parametrize("default", LANGUAGES)
+async def test_the_page_and_its_words_are_made_from_the_folders_of_languages(
+    redis_url: str, default: str
+) -> None:
+    async with rig(redis_url, default_language=default) as edge:
+        page = (await edge.client.get("/")).body.decode()
+        words = (await edge.client.get("/js/languages.js")).body.decode()
+    assert f'<html lang="{LANGUAGES[default].tag}">' in page
+    assert "{{" not in page
+    said = dict(re.findall(r"export const (\w+) = (.*);\n", words))
+    assert msgspec.json.decode(said["DEFAULT"]) == default
+    spoken = msgspec.json.decode(said["LANGUAGES"])
+    assert list(spoken) == list(LANGUAGES)
+    for code, language in LANGUAGES.items():
+        assert (spoken[code]["name"], spoken[code]["tag"]) == (language.name, language.tag)
+        for word in ("page.description", "page.noscript"):
+            assert escape(spoken[code]["words"][word]) in page
+    assert page.index(escape(spoken[default]["words"]["page.description"])) == min(
+        page.index(escape(each["words"]["page.description"])) for each in spoken.values()
+    )
+
+
+def test_an_address_changes_when_a_word_does() -> None:
+    versions = [
+        {name for name in load_storefront(STOREFRONT, code) if name.startswith("/v/")}
+        for code in LANGUAGES
+    ]
+    assert versions[0].isdisjoint(versions[1])
+    assert all(any(name.endswith("/js/languages.js") for name in each) for each in versions)
 
 
 async def test_a_kept_file_has_a_tag_for_each_form_and_says_what_it_depends_on(edge: Rig) -> None:

@@ -41,9 +41,13 @@ async def test_a_sent_mail_can_be_listed_and_opened(database_url: str) -> None:
         assert mail["subject"] in page.decode()
         assert f"/dev/mailbox/{mail['mail_id']}" in page.decode()
 
-        status, _, page = await service.get(f"/dev/mailbox/{mail['mail_id']}")
-        assert status == 200
-        assert "Message-ID" in page.decode()
+        for accepts, words in (("en", "All messages"), ("zh", "全部消息")):
+            status, _, page = await service.get(
+                f"/dev/mailbox/{mail['mail_id']}", [(b"accept-language", accepts.encode())]
+            )
+            assert status == 200
+            assert "Message-ID" in page.decode()
+            assert words in page.decode()
         status, headers, css = await service.get("/dev/mailbox/mailbox.css")
         assert (status, headers["content-type"]) == (200, "text/css; charset=utf-8")
         assert css
@@ -66,9 +70,18 @@ async def test_the_newest_mail_comes_first_and_a_recipient_finds_only_theirs(
             "lilei@example.com"
         ]
         assert await mails(service, "?to=nobody%00@example.com") == []
-        status, _, page = await service.get("/dev/mailbox?to=nobody@example.com")
-        assert status == 200
-        assert "No mail yet for nobody@example.com" in page.decode()
+        for accepts, lang, words in (
+            ("en", "en", "No mail yet for nobody@example.com"),
+            ("zh-TW", "zh-CN", "还没有发给 nobody@example.com 的邮件"),
+            ("tlh", "zh-CN", "还没有发给 nobody@example.com 的邮件"),
+        ):
+            status, _, page = await service.get(
+                "/dev/mailbox?to=nobody@example.com", [(b"accept-language", accepts.encode())]
+            )
+            assert status == 200
+            assert words in page.decode()
+            assert f'<html lang="{lang}">' in page.decode()
+            assert "<code>STAMPEDE_SMTP_URL</code>" in page.decode()
 
 
 async def test_an_sms_lands_there_as_well(database_url: str) -> None:

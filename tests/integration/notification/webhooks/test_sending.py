@@ -7,7 +7,7 @@ from aiohttp import web
 
 from notification import workers
 from notification.webhooks import store
-from notification.webhooks.dispatching import AT_ONCE
+from notification.webhooks.dispatching import CONCURRENCY
 from notification.webhooks.posting import RESPONSE_KEPT_MAX
 from tests.support.notification import names
 from tests.support.orders import event_of, order_cancelled
@@ -229,7 +229,7 @@ async def test_slow_endpoints_of_some_delay_nobody_elses_deliveries(
             await service.router.round()
             await receiver.got(1, within_s=10)
             assert not release.is_set()
-            assert len(slow.messages) < AT_ONCE
+            assert len(slow.messages) < CONCURRENCY
         finally:
             release.set()
             stop.set()

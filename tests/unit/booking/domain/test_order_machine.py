@@ -1,4 +1,4 @@
-"""The machines of orders and payments: every state with every step."""
+"""The machines of orders, payments and tickets: every state with every step."""
 
 import itertools
 import re
@@ -7,23 +7,30 @@ from uuid import uuid4
 
 import pytest
 
-from booking.domain import order, payment
-from booking.domain.order import IllegalTransition, OrderStatus, OrderStep
-from booking.domain.payment import PaymentState, PaymentStep
+from booking.domain.machine import IllegalTransition
+from booking.domain.order import ORDERS, OrderStatus, OrderStep
+from booking.domain.payment import PAYMENTS, UNSETTLED, PaymentState, PaymentStep
 from booking.domain.seating import Seating, Stretch
+from booking.domain.ticket import TICKETS, TicketStatus, TicketStep
 from booking.refusals import RULES
 
 MIGRATION = "\n".join(
     path.read_text(encoding="utf-8") for path in sorted(Path("booking/migrations").glob("*.sql"))
 )
 LEGAL_ORDER_STEPS = {
-    ("created", "submit"): "pending_payment",
     ("pending_payment", "pay"): "paid",
     ("pending_payment", "cancel"): "cancelled",
-    ("pending_payment", "expire"): "cancelled",
     ("cancelled", "pay_late"): "paid",
     ("paid", "complete"): "completed",
     ("paid", "refund"): "refunded",
+}
+LEGAL_TICKET_STEPS = {
+    ("valid", "check_in"): "checked_in",
+    ("checked_in", "correct"): "checked_in",
+    ("valid", "transfer"): "void",
+    ("valid", "refund"): "void",
+    ("valid", "call_off"): "void",
+    ("checked_in", "call_off"): "void",
 }
 
 
@@ -32,9 +39,10 @@ def test_every_status_with_every_step_of_an_order(status: OrderStatus, step: Ord
     expected = LEGAL_ORDER_STEPS.get((status.value, step.value))
     if expected is None:
         with pytest.raises(IllegalTransition):
-            order.advance(status, step)
+            ORDERS.advance(status, step)
     else:
-        assert order.advance(status, step).value == expected
+        assert ORDERS.advance(status, step).to_state == expected
+    assert ORDERS.allows(status, step) is (expected is not None)
 
 
 @pytest.mark.parametrize(("state", "step"), list(itertools.product(PaymentState, PaymentStep)))
@@ -47,15 +55,31 @@ def test_every_state_with_every_step_of_a_payment(state: PaymentState, step: Pay
         expected = "processing"
     if state == "failed" and step in {"succeed", "owe"}:
         expected = words[step.value]
-    if (state, step) == ("succeeded", "owe"):
-        expected = "refund_due"
     if (state, step) == ("refund_due", "refund"):
         expected = "refunded"
     if expected is None:
         with pytest.raises(IllegalTransition):
-            payment.advance(state, step)
+            PAYMENTS.advance(state, step)
     else:
-        assert payment.advance(state, step).value == expected
+        assert PAYMENTS.advance(state, step).to_state == expected
+
+
+@pytest.mark.parametrize(("status", "step"), list(itertools.product(TicketStatus, TicketStep)))
+def test_every_status_with_every_step_of_a_ticket(status: TicketStatus, step: TicketStep) -> None:
+    expected = LEGAL_TICKET_STEPS.get((status.value, step.value))
+    if expected is None:
+        with pytest.raises(IllegalTransition):
+            TICKETS.advance(status, step)
+    else:
+        assert TICKETS.advance(status, step).to_state == expected
+
+
+def test_a_ticket_that_let_somebody_in_is_void_only_with_its_session() -> None:
+    def voided_from(step: TicketStep) -> set[str]:
+        return {row.from_state.value for row in TICKETS.every(step)}
+
+    assert voided_from(TicketStep.REFUND) == voided_from(TicketStep.TRANSFER) == {"valid"}
+    assert voided_from(TicketStep.CALL_OFF) == {"valid", "checked_in"}
 
 
 def words_of_check(name: str) -> set[str]:
@@ -67,12 +91,13 @@ def words_of_check(name: str) -> set[str]:
 def test_the_databases_words_are_the_machines() -> None:
     assert words_of_check("orders_status_known") == set(OrderStatus)
     assert words_of_check("payments_state_known") == set(PaymentState)
+    assert words_of_check("tickets_status_known") == set(TicketStatus)
     live = re.search(
         r"payments_one_live_per_order ON payments \(order_id\)\s+WHERE state IN \(([^)]*)\)",
         MIGRATION,
     )
     assert live
-    assert set(re.findall(r"'([a-z_]+)'", live[1])) == payment.LIVE
+    assert set(re.findall(r"'([a-z_]+)'", live[1])) == UNSETTLED | {PaymentState.SUCCEEDED}
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from booking.tickets.printing.calendar import Entry, calendar_of, seat_line
+from booking.tickets.printing.calendar import Entry, calendar_of
 from booking.tickets.printing.page import Print, draw_ticket
 from booking.tickets.printing.typesetting import ELLIPSIS, MISSING, fitted, lines_of, printable
+from booking.tickets.printing.words import WORDS
+from chassis.languages import LANGUAGES
+from contracts.seats import seat_line
 
 TICKET: dict[str, Any] = {
+    "language": "zh",
     "ticket_id": "01890000-0000-7000-8000-000000000001",
     "order_no": "261121000042",
     "title": "周杰伦 2026 世界巡回演唱会",
@@ -37,27 +41,51 @@ def text_of(pdf: bytes) -> str:
     return text
 
 
-def test_the_page_says_what_a_door_needs_in_text_that_can_be_copied() -> None:
-    page = draw_ticket(Print(**TICKET))
+@pytest.mark.parametrize(
+    ("language", "when"),
+    [("zh", "2026年8月15日 星期六 19:30"), ("en", "Saturday, 15 August 2026, 19:30")],
+)
+def test_the_page_says_what_a_door_needs_in_text_that_can_be_copied(
+    language: str, when: str
+) -> None:
+    page = draw_ticket(Print(**TICKET | {"language": language}))
     said = text_of(page)
     for words in ("周杰伦 2026 世界巡回演唱会", "上海体育场", "VIP A区", "261121000042"):
         assert words in said
-    assert "2026年8月15日 星期六 19:30" in said  # the venue's time, not UTC
-    assert "Sat 15 Aug 2026, 19:30 (Asia/Shanghai, UTC+08:00)" in said
+    assert when in said  # the venue's time, not UTC
+    assert "Asia/Shanghai, UTC+08:00" in said
     assert len(page) < 40_000, "the font is cut down to what is used"
 
 
-def test_a_standing_place_is_printed_without_a_number() -> None:
-    said = text_of(draw_ticket(Print(**TICKET | {"area": "内场", "row": "", "number": 4711})))
-    assert "站席 Standing" in said
-    for word in ("4711", "SEAT", "ROW"):
-        assert word not in said
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_says_everything_in_its_readers_language_and_nothing_is_cut(language: str) -> None:
+    words = WORDS[language]
+    said = text_of(draw_ticket(Print(**TICKET | {"language": language, "order_no": "42"})))
+    for text in (words.kind, words.area, words.row, words.seat, *words.notes):
+        assert text in said
+    assert words.order.format(order_no="42") in said
+    assert MISSING not in said
 
 
-def test_a_void_ticket_says_so_and_has_no_code() -> None:
-    live, void = (draw_ticket(Print(**TICKET | {"void": void})) for void in (False, True))
-    assert "VOID" in text_of(void)
-    assert "VOID" not in text_of(live)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_standing_place_is_printed_without_a_number(language: str) -> None:
+    words = WORDS[language]
+    standing = {"language": language, "area": "内场", "row": "", "number": 4711}
+    said = text_of(draw_ticket(Print(**TICKET | standing)))
+    assert words.standing in said
+    assert words.entry in said
+    for word in ("4711", words.seat, words.row):
+        assert word not in said.replace(words.standing, "").replace("".join(words.notes), "")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_void_ticket_says_so_and_has_no_code(language: str) -> None:
+    live, void = (
+        draw_ticket(Print(**TICKET | {"language": language, "void": void}))
+        for void in (False, True)
+    )
+    assert WORDS[language].void in text_of(void)
+    assert WORDS[language].void not in text_of(live)
     dark = [_dark_share(page) for page in (live, void)]
     assert dark[0] > 0.3, dark
     assert dark[1] < 0.15, dark
@@ -122,6 +150,7 @@ def test_a_text_too_long_for_the_smallest_size_ends_with_an_ellipsis() -> None:
 
 
 ENTRY: dict[str, Any] = {
+    "language": "zh",
     "uid": "ticket-1@stampede",
     "title": "牡丹亭; 上, 下\r\nBEGIN:VALARM",
     "venue": "上海体育场",
@@ -129,9 +158,9 @@ ENTRY: dict[str, Any] = {
     "changed_at": datetime(2026, 1, 1, tzinfo=UTC),
     "order_no": "261121000042",
     "seats": [
-        seat_line("VIP A区", "3", 12),
-        seat_line("内场", "", 7),
-        seat_line("内场站席", "", 8),
+        seat_line("VIP A区", "3", 12, "zh"),
+        seat_line("内场", "", 7, "zh"),
+        seat_line("内场站席", "", 8, "zh"),
     ],
     "url": "http://x/#/orders/1",
     "cancelled": False,
@@ -146,11 +175,20 @@ def test_a_calendar_entry_is_read_back_as_it_was_meant() -> None:
     assert event["LOCATION"] == "上海体育场"
     assert event["UID"] == "ticket-1@stampede"
     assert event.decoded("DTSTART") == ENTRY["starts_at"]
-    assert "VIP A区 3排 12座\n内场 站席 Standing\n内场站席 Standing" in event["DESCRIPTION"]
+    said = "VIP A区 3排12座\n内场 站席\n内场站席\n订单 261121000042"
+    assert event["DESCRIPTION"] == said
     assert event["STATUS"] == "CONFIRMED"
     assert calendar_of(Entry(**ENTRY)) == raw, "the same entry is the same bytes"
     gone = icalendar.Calendar.from_ical(calendar_of(Entry(**ENTRY | {"cancelled": True})))
     assert gone.walk("VEVENT")[0]["STATUS"] == "CANCELLED"
+
+
+def test_a_calendar_entry_says_its_order_in_its_readers_language() -> None:
+    raw = calendar_of(Entry(**ENTRY | {"language": "en", "seats": ["A, row 1, seat 2"]}))
+    calendar = icalendar.Calendar.from_ical(raw)
+    assert calendar["PRODID"] == "-//Stampede//Tickets//EN"
+    (event,) = calendar.walk("VEVENT")
+    assert event["DESCRIPTION"] == "A, row 1, seat 2\nOrder 261121000042"
 
 
 @pytest.mark.parametrize("ends_a_line", ["\n", "\r\n", "\x0b", "\x85", "\u2028", "\u2029"])
