@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar
 
-from booking.composition import Booking, opened
+from booking.composition import Booking, OpenProvider, opened
+from booking.providers.registry import open_provider
 from booking.routes import ROUTES
 from booking.seats.live import LiveSeats
 from booking.seats.store import database_now
@@ -23,10 +24,12 @@ CLOCK_SET_INTERVAL_S = (
 log = logs.get("booking")
 
 
-def create_app(wiring: Wiring) -> Litestar:
+def create_app(wiring: Wiring, *, open_provider: OpenProvider = open_provider) -> Litestar:
+    """`open_provider`: who takes the money, if not the provider that the settings name."""
+
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with opened(wiring) as booking:
+        async with opened(wiring, open_provider=open_provider) as booking:
             app.state.booking = booking
             app.state.live_seats = LiveSeats(booking.holds)
             setting = asyncio.create_task(_keep_clock(booking))

@@ -1,7 +1,7 @@
 """Builds booking's objects once a process; the app and the workers use the same."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from booking.door.lists import DoorLists
 from booking.door.offline import OfflineScans
 from booking.door.scanning import Door
 from booking.door.staff import DoorStaff
+from booking.orders.cooldown import CoolingMemory
 from booking.orders.expiry import expire_orders
 from booking.orders.placing import OrderPlacing
 from booking.payments.batched_outcomes import BatchedOutcomes
@@ -22,6 +23,7 @@ from booking.payments.callbacks import Webhooks
 from booking.payments.paying import Payments
 from booking.promo_codes.guessing import PromoGuesses
 from booking.promo_codes.managing import PromoCodes
+from booking.providers.protocol import Provider
 from booking.providers.registry import open_provider
 from booking.refunds.deciding import Refunds
 from booking.refunds.sending import RefundSending
@@ -39,9 +41,12 @@ from chassis.clock import DatabaseClock
 from chassis.postgres.pool import Pool, open_pool
 from chassis.redis.scripts import RedisCalls, load_scripts, open_redis
 from chassis.seam.client import ServiceClient
+from chassis.settings import Settings
 from chassis.wiring import Wiring
 
 SCHEMA = "booking"
+
+OpenProvider = Callable[[Wiring, Pool], AbstractAsyncContextManager[Provider]]
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +79,9 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
+async def opened(
+    wiring: Wiring, *, open_provider: OpenProvider = open_provider
+) -> AsyncIterator[Booking]:
     """Booking with open pools, signing keys and a clock that is set."""
     settings = wiring.settings
     async with AsyncExitStack() as stack:
@@ -90,6 +97,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
         holds = SeatHolds(
             redis,
             PostgresClaims(pool, layout=sessions.layout, expire=_expiring(pool)),
+            clock=wiring.clock,
         )
         codes = TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
         lanes = await stack.enter_async_context(open_lanes())
@@ -97,10 +105,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
         outcomes = BatchedOutcomes(pool, tickets=issuing, holds=holds)
         buyers = KnownAccounts(identity)
         readers = Readers(buyers, settings.default_language)
-        hours = DoorHours(
-            opens_before=timedelta(seconds=settings.door_opens_before_s),
-            closes_after=timedelta(seconds=settings.door_closes_after_s),
-        )
+        hours = door_hours(settings)
         guesses = PromoGuesses(pool, address_max=settings.promo_misses_per_address)
         clock = DatabaseClock()
         clock.set(await database_now(pool))
@@ -117,6 +122,7 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 clock=clock,
                 hold_ttl_s=settings.hold_ttl_s,
                 guesses=guesses,
+                cooling=CoolingMemory(clock=wiring.clock),
             ),
             payments=Payments(pool, provider=provider, tickets=issuing, outcomes=outcomes),
             tickets=Tickets(pool, codes, lanes, readers),
@@ -140,6 +146,14 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             reports=Reports(pool, sessions=sessions, buyers=buyers),
             require_idempotency_key=settings.require_idempotency_key,
         )
+
+
+def door_hours(settings: Settings) -> DoorHours:
+    """When doors open and close."""
+    return DoorHours(
+        opens_before=timedelta(seconds=settings.door_opens_before_s),
+        closes_after=timedelta(seconds=settings.door_closes_after_s),
+    )
 
 
 def _expiring(pool: Pool) -> Expire:

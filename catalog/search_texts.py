@@ -3,7 +3,7 @@ requests."""
 
 import asyncio
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from chassis.texts import is_non_starter, stream_safe
 
@@ -20,13 +20,13 @@ async def searched_by(*texts: str) -> str:
     return await asyncio.to_thread(search_text, *texts)
 
 
-def search_text(*texts: str) -> str:
+def search_text(*texts: str, fold: Callable[[str], str] | None = None) -> str:
     """The folded text of a show. Lines keep the end of one field from joining the start of the next.
 
     Folded in short pieces, because Python's normalisation blocks all other threads. Beyond
     SEARCH_TEXT_MAX characters only the beginning is searched: some characters fold to eighteen.
     """
-    folded = ("".join(map(_folded, _pieces(stream_safe(text)))).strip() for text in texts)
+    folded = ("".join(map(fold or _folded, _pieces(stream_safe(text)))).strip() for text in texts)
     return "\n".join(folded)[:SEARCH_TEXT_MAX]
 
 

@@ -6,7 +6,7 @@ separate bounds in bytes, so drafts cannot displace the maps that buyers look at
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,7 @@ DRAFT_BYTES_MAX = 48 * 1_048_576
 WAITING_MAX = 8  # behind the one that is being drawn; the largest takes half a second
 BUSY = "Too many seat maps are being drawn. Try again in a moment."
 
+Draw = Callable[[UUID, str, Sequence[AreaRow]], SeatMap]
 DraftKey = tuple[UUID, int]  # a session and its revision
 
 
@@ -53,8 +54,11 @@ class SeatMaps:
     buyers.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(
+        self, pool: Pool, *, draw: Draw | None = None, draft_bytes_max: int = DRAFT_BYTES_MAX
+    ) -> None:
         self._pool = pool
+        self._draw_map = draw or draw_map
         self._published = FetchOnce(
             self._draw_published,
             ttl_s=KEEP_S,
@@ -67,7 +71,7 @@ class SeatMaps:
             ttl_s=KEEP_DRAFT_S,
             entries_max=MAPS_MAX,
             weigh=lambda drawn: drawn.weight,
-            weight_max=DRAFT_BYTES_MAX,
+            weight_max=draft_bytes_max,
         )
         self._lanes = {
             lane: SlowThreads(f"{lane}-maps", threads=1, waiting_max=WAITING_MAX, busy=BUSY)
@@ -110,16 +114,18 @@ class SeatMaps:
     async def _draw(self, lane: str, session_id: UUID, plan: store.Plan | None) -> EncodedMap:
         if plan is None:
             raise NotFound()
-        drawing = self._lanes[lane].submit(lambda: _encode(session_id, plan))
+        drawing = self._lanes[lane].submit(
+            lambda: _encode(self._draw_map(session_id, plan.currency, plan.areas))
+        )
         return EncodedMap(await asyncio.wrap_future(drawing), frozen=plan.status != "draft")
 
 
-def _encode(session_id: UUID, plan: store.Plan) -> Encoded | Packed:
-    plain = encode(draw(session_id, plan.currency, plan.areas))
+def _encode(drawn: SeatMap) -> Encoded | Packed:
+    plain = encode(drawn)
     return pack(plain) if len(plain.body) >= PACKED_ALONE_FROM_BYTES else plain
 
 
-def draw(session_id: UUID, currency: str, areas: Sequence[AreaRow]) -> SeatMap:
+def draw_map(session_id: UUID, currency: str, areas: Sequence[AreaRow]) -> SeatMap:
     """The map of a session's areas, in seat_id order. Its rows are already encoded."""
     rows = [rows_of(area) for area in areas]
     sizes = [

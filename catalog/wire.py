@@ -24,15 +24,15 @@ TICKETS_PER_USER_DEFAULT = 6
 
 # One line with at least one visible character. PostgreSQL cannot store NUL, and a line break in a
 # title would forge a line wherever the title is shown.
-_LINE = full_match(rf"\x20*[^{LINE_BREAKING_CHARACTERS}\x20][^{LINE_BREAKING_CHARACTERS}]*")
+LINE = full_match(rf"\x20*[^{LINE_BREAKING_CHARACTERS}\x20][^{LINE_BREAKING_CHARACTERS}]*")
 _PROSE = full_match(r"[^\x00]*")
 _WEB_URL = full_match(r"https?://[^\s\x00-\x1f\x7f<>\"\\/?#@]+([/?#][^\s\x00-\x1f\x7f<>\"\\]*)?")
 
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE)]
-City = Annotated[str, Meta(min_length=1, max_length=100, pattern=_LINE)]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
+City = Annotated[str, Meta(min_length=1, max_length=100, pattern=LINE)]
 Address = Annotated[str, Meta(max_length=500, pattern=_PROSE)]
 TimeZone = Annotated[str, Meta(min_length=1, max_length=64, description="IANA time zone name.")]
-Category = Annotated[str, Meta(min_length=1, max_length=50, pattern=_LINE)]
+Category = Annotated[str, Meta(min_length=1, max_length=50, pattern=LINE)]
 Description = Annotated[str, Meta(max_length=20_000, pattern=_PROSE)]
 PosterUrl = Annotated[str, Meta(max_length=2000, pattern=_WEB_URL)]
 Time = Annotated[datetime, Meta(tz=True)]
@@ -94,7 +94,7 @@ class RowOfSeats(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
     """Seats are numbered from 1. `aisles`: the seats that an aisle follows. `accessible`: the accessible
     seats."""
 
-    label: Annotated[str, Meta(min_length=1, max_length=20, pattern=_LINE)]
+    label: Annotated[str, Meta(min_length=1, max_length=20, pattern=LINE)]
     seats: SeatNumber
     aisles: Annotated[list[SeatNumber], Meta(max_length=20)] = []
     accessible: Annotated[list[SeatNumber], Meta(max_length=SEATS_A_ROW_MAX)] = []
@@ -103,7 +103,7 @@ class RowOfSeats(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
 class AreaOfSeats(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A seated area has rows, a standing area has a capacity. `price` is in the currency's minor unit."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=_LINE)]
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=LINE)]
     kind: Literal["seated", "standing"]
     price: Annotated[int, Meta(ge=0, le=PRICE_MAX)]
     rows: Annotated[list[RowOfSeats], Meta(max_length=ROWS_AN_AREA_MAX)] | None = None

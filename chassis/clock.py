@@ -17,6 +17,19 @@ class Clock(Protocol):
         ...
 
 
+class MachineClock(Protocol):
+    """How old something is in this process, and when a token ends. The module `time` is one; tests pass
+    one that they set."""
+
+    def time(self) -> float:
+        """Unix seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never back."""
+        ...
+
+
 class DatabaseClock:
     """PostgreSQL's time, continued by the monotonic clock since it was last set."""
 

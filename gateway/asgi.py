@@ -12,7 +12,8 @@ from chassis.observability import logs
 from chassis.redis.scripts import RedisCalls, open_redis
 from chassis.seam.upstream import Receive, Scope, Send
 from chassis.wiring import Wiring
-from gateway.edge import Edge
+from gateway.edge import Edge, Patience
+from gateway.http.compression import Compression
 from gateway.protection.gate import SCRIPTS
 
 REDIS_TIMEOUT_S = 0.5  # Longest wait for Redis. After that, this process counts the request alone.
@@ -30,7 +31,16 @@ def create_gateway(wiring: Wiring, inner: Inner) -> App:
 class Gateway:
     """Serves `lifespan` and `http`. Closes WebSockets and raises on other scopes."""
 
-    def __init__(self, wiring: Wiring, inner: Inner) -> None:
+    def __init__(
+        self,
+        wiring: Wiring,
+        inner: Inner,
+        *,
+        patience: Patience | None = None,
+        compression: Compression | None = None,
+    ) -> None:
+        self._patience = patience or Patience()
+        self._compression = compression
         self._wiring = wiring
         self._inner = inner
         self._edge: Edge | None = None
@@ -51,7 +61,7 @@ class Gateway:
             raise ValueError(f"unknown ASGI scope {scope['type']!r}")
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[Edge]:
         """Opens everything that the gateway needs, and closes it in reverse order."""
         async with AsyncExitStack() as stack:
             inner = self._inner
@@ -62,12 +72,12 @@ class Gateway:
             client = open_redis(self._wiring.redis_url)
             redis = RedisCalls(client, SCRIPTS, answer_timeout_s=REDIS_TIMEOUT_S)
             stack.push_async_callback(redis.close)
-            edge = Edge(self._wiring, redis)
+            edge = Edge(self._wiring, redis, patience=self._patience, compression=self._compression)
             await stack.enter_async_context(edge.revocations.kept_fresh())
             stack.push_async_callback(edge.forwarder.drain)
             self._edge = edge
             try:
-                yield
+                yield edge
             finally:
                 self._edge = None
 

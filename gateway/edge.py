@@ -3,6 +3,8 @@
 import contextlib
 import time
 
+import msgspec
+
 from chassis.auth.tokens import Principal, Verifier, bearer_token
 from chassis.context import CURRENT
 from chassis.observability import logs
@@ -19,16 +21,18 @@ from chassis.redis.scripts import RedisCalls
 from chassis.seam.client import ServiceClient
 from chassis.seam.upstream import Receive, Scope, Send
 from chassis.wiring import Wiring
-from gateway.forwarding import Forwarder
-from gateway.http.bodies import Bodies, ClientGone
+from gateway.forwarding import ANSWER_DEADLINE_S, Forwarder
+from gateway.http.bodies import BODY_DEADLINE_S, Bodies, ClientGone
+from gateway.http.compression import Compression
 from gateway.http.cors import Cors
 from gateway.http.exchange import Exchange
 from gateway.http.response_headers import AnswerHeaders
 from gateway.metrics import count_request
+from gateway.pages.openapi import KEPT_S
 from gateway.pages.operations import Operations, read_only
 from gateway.problems import BadRequest, UriTooLong
 from gateway.protection.addresses import Addresses
-from gateway.protection.admission import PAY, Admission, Place, StreamPlaces
+from gateway.protection.admission import PAY, WAIT_S, Admission, Place, StreamPlaces
 from gateway.protection.gate import Gate
 from gateway.protection.limits import Policies
 from gateway.protection.revocations import Revocations
@@ -42,28 +46,53 @@ ALLOW = {"Allow": ", ".join(sorted(METHODS))}
 log = logs.get("gateway")
 
 
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the edge waits for others, and how long it believes them; tests wait less."""
+
+    body_s: float = BODY_DEADLINE_S
+    place_s: float = WAIT_S
+    answer_s: float = ANSWER_DEADLINE_S
+    document_kept_s: float = KEPT_S
+
+
 class Edge:
     """Handles HTTP requests: `await handle(scope, receive, send)`. gateway.asgi builds it."""
 
-    def __init__(self, wiring: Wiring, redis: RedisCalls) -> None:
+    def __init__(
+        self,
+        wiring: Wiring,
+        redis: RedisCalls,
+        *,
+        patience: Patience,
+        compression: Compression | None = None,
+    ) -> None:
         settings = wiring.settings
         self._verifier: Verifier = wiring.verifier
         self._cors = Cors(settings.cors_origins)
         self._answer_headers = AnswerHeaders(settings, self._cors)
         self._addresses = Addresses(settings.trusted_proxies)
         self._routes = Routes(demo=settings.demo)
-        self._operations = Operations(wiring, self._is_reachable)
+        self._operations = Operations(
+            wiring, self._is_reachable, document_kept_s=patience.document_kept_s
+        )
         self.revocations = Revocations(
             redis,
             ServiceClient(wiring.upstreams.identity),
             token_life_s=settings.access_token_ttl_s,
         )
         self._gate = Gate(redis, Policies(settings), self.revocations)
-        self._bodies = Bodies()
-        self._admission = Admission(settings.concurrency_max, settings.queue_max)
+        self._bodies = Bodies(deadline_s=patience.body_s)
+        self._admission = Admission(
+            settings.concurrency_max, settings.queue_max, wait_s=patience.place_s
+        )
         self._streams = StreamPlaces()
         self._unread = Unread(settings)
-        self.forwarder = Forwarder(wiring.upstreams, self.revocations)
+        self.forwarder = Forwarder(
+            wiring.upstreams,
+            self.revocations,
+            deadline_s=patience.answer_s,
+            compression=compression,
+        )
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send, self._answer_headers, self._unread)

@@ -60,11 +60,12 @@ class Forwarder:
         revocations: Revocations,
         *,
         deadline_s: float = ANSWER_DEADLINE_S,
+        compression: Compression | None = None,
     ) -> None:
         self._upstreams = upstreams
         self._revocations = revocations
         self._deadline_s = deadline_s
-        self._compression = Compression()
+        self._compression = compression or Compression()
         self._completion = RequestCompletion()
 
     async def forward(self, exchange: Exchange, route: Route, address: str, body: bytes) -> None:

@@ -44,13 +44,15 @@ async def opened(wiring: Wiring, passwords: HashingPool | None = None) -> AsyncI
     hashing = passwords or HashingPool(threads=threads_for(settings.workers))
     try:
         await make_first_key(pool, store)
-        keys = Keys(pool, store)
+        keys = Keys(pool, store, clock=wiring.clock)
         issuer = Issuer(store, keys, access_token_ttl_s=settings.access_token_ttl_s)
         password_store = PasswordStore()
         attempts = Attempts(pool, store, password_store, hashing)
         async with connection(pool) as db:
             device_key = await password_store.get_device_key(db)
-        devices = Devices(device_key, secure=settings.base_url.startswith("https://"))
+        devices = Devices(
+            device_key, secure=settings.base_url.startswith("https://"), clock=wiring.clock
+        )
         yield UseCases(
             pool=pool,
             store=store,

@@ -17,6 +17,7 @@ from base64 import urlsafe_b64encode
 
 import msgspec
 
+from chassis.clock import MachineClock
 from identity.tokens import hash_of
 
 NAME = "stampede-device"
@@ -40,7 +41,8 @@ class Device(msgspec.Struct, frozen=True):
 class Devices:
     """`secure`: true if browsers reach the platform only over https."""
 
-    def __init__(self, key: bytes, *, secure: bool) -> None:
+    def __init__(self, key: bytes, *, secure: bool, clock: MachineClock = time) -> None:
+        self._time = clock.time
         self._key = key
         self.cookie_name = f"__Secure-{NAME}" if secure else NAME
         self._attributes = f"; Path={PATH}; Max-Age={TTL_S}; HttpOnly; SameSite=Strict"
@@ -50,14 +52,14 @@ class Devices:
         """The device known to this account, if its mark is valid and not expired."""
         for mark in _marks(cookie):
             version, ends_at, name = self._read(mark, email) or (0, 0, "")
-            if ends_at > time.time():
+            if ends_at > self._time():
                 return Device(hash_of(f"device {name}"), version)
         return None
 
     def remember(self, cookie: str | None, email: str, password_version: int) -> str:
         """A Set-Cookie value: a new mark for this account, and the existing marks of other accounts."""
         name = secrets.token_urlsafe(16)
-        claims = f"{password_version}.{int(time.time()) + TTL_S}.{name}"
+        claims = f"{password_version}.{int(self._time()) + TTL_S}.{name}"
         marks = [f"{claims}.{self._mac(claims, email)}"]
         marks += [mark for mark in _marks(cookie) if self._read(mark, email) is None]
         return f"{self.cookie_name}={'~'.join(marks[:ACCOUNTS_MAX])}{self._attributes}"

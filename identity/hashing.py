@@ -50,7 +50,9 @@ class HashingPool:
         threads: int,
         waiting_max: int | None = None,
         hasher: PasswordHasher | None = None,
+        wait_max_s: float = WAIT_MAX_S,
     ) -> None:
+        self._wait_max_s = wait_max_s
         self._hasher = hasher or hash_parameters()
         if waiting_max is None:
             waiting_max = threads * WAITING_PER_THREAD_MAX
@@ -82,7 +84,7 @@ class HashingPool:
 
     async def _run(self, work: Callable[[], Result]) -> Result:
         future = self._threads.submit(work)
-        deadline = asyncio.get_running_loop().call_later(WAIT_MAX_S, future.cancel)
+        deadline = asyncio.get_running_loop().call_later(self._wait_max_s, future.cancel)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:

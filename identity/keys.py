@@ -6,11 +6,13 @@ that it signed has expired. Verifiers know a key before they meet it, so a rotat
 
 import base64
 import hashlib
+import time
 from datetime import datetime
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chassis.clock import MachineClock
 from chassis.concurrency.cache import FetchOnce
 from chassis.postgres.pool import Connection, Pool, connection, transaction
 from identity.store import Store, StoredKey
@@ -56,11 +58,11 @@ class Rotation(msgspec.Struct, frozen=True):
 class Keys:
     """The keys as this process last read them, at most KEYS_AGE_MAX_S ago."""
 
-    def __init__(self, pool: Pool, store: Store) -> None:
+    def __init__(self, pool: Pool, store: Store, *, clock: MachineClock = time) -> None:
         self._pool = pool
         self._store = store
         self._cache: FetchOnce[None, tuple[SigningKey, Jwks]] = FetchOnce(
-            self._read, ttl_s=KEYS_AGE_MAX_S, entries_max=1
+            self._read, ttl_s=KEYS_AGE_MAX_S, entries_max=1, clock=clock
         )
 
     async def signing_key(self) -> SigningKey:

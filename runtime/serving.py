@@ -6,6 +6,7 @@ connection is refused.
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,14 +28,14 @@ RELOAD_OVERLAP_S = (
 )
 
 
-def serve(role: str, loaded: settings.Settings) -> None:
+def serve(role: str, loaded: settings.Settings, *, kind: Callable[..., Any] = Server) -> None:
     """Blocks until SIGTERM or SIGINT."""
-    server(f"runtime.web:{role}", loaded).serve()
+    server(f"runtime.web:{role}", loaded, kind=kind).serve()
 
 
-def server(factory: str, loaded: settings.Settings) -> Any:
+def server(factory: str, loaded: settings.Settings, *, kind: Callable[..., Any] = Server) -> Any:
     """Granian with the settings that all roles use, for the app that `module:factory` builds."""
-    return Server(
+    return kind(
         factory,
         factory=True,
         address=loaded.host,

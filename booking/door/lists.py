@@ -64,7 +64,9 @@ class DoorLists:
         codes: TicketCodes,
         clock: Clock,
         hours: DoorHours,
+        page_tickets: int = LIST_PAGE_TICKETS,
     ) -> None:
+        self._page_tickets = page_tickets
         self._pool = pool
         self._hours = hours
         self._sessions = sessions
@@ -126,11 +128,11 @@ class DoorLists:
         terms = await self._allowed(principal, session_id)
         async with connection(self._pool) as db:
             found = await store.list_admissible(
-                db, session_id, after=after, limit=LIST_PAGE_TICKETS + 1
+                db, session_id, after=after, limit=self._page_tickets + 1
             )
             total = await store.count_admissible(db, session_id)
             others = await self._others(db, terms) if cursor is None else []
-        shown = found[:LIST_PAGE_TICKETS]
+        shown = found[: self._page_tickets]
         payload = CheckInList(
             session_id=session_id,
             title=terms.title,

@@ -66,6 +66,7 @@ class OrderPlacing:
         clock: Clock,
         hold_ttl_s: int,
         guesses: PromoGuesses,
+        cooling: CoolingMemory,
     ) -> None:
         self._pool = pool
         self._holds = holds
@@ -74,7 +75,7 @@ class OrderPlacing:
         self._clock = clock
         self._hold_ttl_s = hold_ttl_s
         self._guesses = guesses
-        self._cooling = CoolingMemory()
+        self._cooling = cooling
         self._keys: Coalescer[tuple[UUID, str], bool] = Coalescer(
             self._find_keys, batch_max=KEYS_MAX, queue_max=WAITING_MAX
         )

@@ -1,5 +1,6 @@
 """Seat operations for use cases: one method an operation, one Lua script a method."""
 
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +15,10 @@ from booking.seats.keys import (
     repeat_field,
     session_keys,
 )
-from booking.seats.loading import Rebuilder
+from booking.seats.loading import WAIT_S, Rebuilder
 from booking.seats.outcomes import Held, LimitReached, NoAccessible, Repeated, SoldOut, Taken
 from booking.seats.sold_out import SoldOutMemory
+from chassis.clock import MachineClock
 from chassis.problems import Unavailable
 from chassis.redis.scripts import RedisCalls, load_scripts
 
@@ -33,12 +35,19 @@ class SeatHolds:
     NotFound if the session is not published.
     """
 
-    def __init__(self, calls: RedisCalls, truth: ClaimSource) -> None:
+    def __init__(
+        self,
+        calls: RedisCalls,
+        truth: ClaimSource,
+        *,
+        load_wait_s: float = WAIT_S,
+        clock: MachineClock = time,
+    ) -> None:
         self.calls = calls
         self.truth = truth
         self.scripts = load_scripts(LUA)
-        self.rebuilder = Rebuilder(calls, self.scripts, truth)
-        self._sold_out = SoldOutMemory()
+        self.rebuilder = Rebuilder(calls, self.scripts, truth, wait_s=load_wait_s)
+        self._sold_out = SoldOutMemory(clock=clock)
 
     async def hold_best(
         self,

@@ -7,7 +7,7 @@ changes (channel.py).
 from collections.abc import AsyncGenerator
 from uuid import UUID
 
-from booking.seats.channel import Channel, Event, LiveState, live_state
+from booking.seats.channel import CHANGES_MAX, Channel, Event, LiveState, live_state
 from booking.seats.holds import SeatHolds
 from chassis.concurrency.cache import FetchOnce
 from chassis.problems import Overloaded
@@ -21,8 +21,16 @@ KEEP_ALIVE_S = 15.0
 class LiveSeats:
     """States and streams of all sessions, for all requests of this process."""
 
-    def __init__(self, holds: SeatHolds, *, keep_alive_s: float = KEEP_ALIVE_S) -> None:
+    def __init__(
+        self,
+        holds: SeatHolds,
+        *,
+        keep_alive_s: float = KEEP_ALIVE_S,
+        listeners_max: int = LISTENERS_MAX,
+        changes_max: int = CHANGES_MAX,
+    ) -> None:
         self._holds = holds
+        self._listeners_max, self._changes_max = listeners_max, changes_max
         self._keep_alive_s = keep_alive_s
         self._states: FetchOnce[UUID, LiveState] = FetchOnce(
             self._fetch, ttl_s=STATE_TTL_S, entries_max=STATES_MAX
@@ -43,7 +51,7 @@ class LiveSeats:
         last_version: the listener's version. The stream resumes there if possible, else it begins with a
         snapshot. Raises NotFound, Unavailable or Overloaded immediately, never within the stream.
         """
-        if self._closed or self.listeners >= LISTENERS_MAX:
+        if self._closed or self.listeners >= self._listeners_max:
             raise Overloaded("Too many people are watching.")
         return self._events(await self.read(session_id), session_id, last_version)
 
@@ -62,7 +70,9 @@ class LiveSeats:
             return
         channel = self.channels.get(session_id)
         if channel is None:
-            channel = self.channels[session_id] = Channel(self._holds, session_id, first)
+            channel = self.channels[session_id] = Channel(
+                self._holds, session_id, first, changes_max=self._changes_max
+            )
         self.listeners += 1
         channel.listeners += 1
         try:

@@ -33,7 +33,7 @@ WAIT_S = 2.0  # longest a request waits for a session to be loaded
 TRY_S = 10.0  # longest one task tries, for all waiting requests; the next request starts another
 POLL_S = 0.02
 LOCK_RETRY_S = 0.2  # how often a waiting process tries to get the lock
-STAGED_AT_ONCE = 32  # commands
+STAGE_BATCH_MAX = 32  # commands
 
 log = logs.get("booking")
 
@@ -41,7 +41,15 @@ log = logs.get("booking")
 class Rebuilder:
     """Loads sessions: one load a session at a time, for all waiting requests of this process."""
 
-    def __init__(self, calls: RedisCalls, scripts: dict[str, Script], truth: ClaimSource) -> None:
+    def __init__(
+        self,
+        calls: RedisCalls,
+        scripts: dict[str, Script],
+        truth: ClaimSource,
+        *,
+        wait_s: float = WAIT_S,
+    ) -> None:
+        self._wait_s = wait_s
         self._calls = calls
         self._scripts = scripts
         self._truth = truth
@@ -55,7 +63,7 @@ class Rebuilder:
             self._under_way[session_id] = task
             task.add_done_callback(lambda done: self._ended(session_id, done))
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(self._wait_s):
                 await asyncio.shield(task)  # a waiter that goes leaves the loading alone
         except TimeoutError as late:
             raise Unavailable("The seats of this session are being loaded.") from late
@@ -117,9 +125,9 @@ class Rebuilder:
         )
 
     async def _stage(self, commands: Sequence[Call]) -> None:
-        for start in range(0, len(commands), STAGED_AT_ONCE):
+        for start in range(0, len(commands), STAGE_BATCH_MAX):
             waiting: list[Awaitable[object]] = [
                 self._calls.command(*command)
-                for command in commands[start : start + STAGED_AT_ONCE]
+                for command in commands[start : start + STAGE_BATCH_MAX]
             ]
             await asyncio.gather(*waiting)

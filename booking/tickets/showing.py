@@ -43,8 +43,9 @@ class Lanes(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_lanes() -> AsyncIterator[Lanes]:
-    printer = PagePrinter()
+async def open_lanes(printer: PagePrinter | None = None) -> AsyncIterator[Lanes]:
+    """The printer, one of its own where none is given, is closed with them."""
+    printer = printer or PagePrinter()
     loop = asyncio.get_running_loop()
     at_symbols = ThreadPoolExecutor(1, thread_name_prefix="symbols")
     at_pages = ThreadPoolExecutor(1, thread_name_prefix="pages")

@@ -79,7 +79,7 @@ async def search_shows(
 ) -> Response[bytes]:
     """Shows with a published session, by next date, then title."""
     started = time.perf_counter()
-    search = _search(
+    search = search_of(
         page=page, page_size=page_size, city=city, category=category, q=q, from_=from_, to=to
     )
     reading = catalog_of(request).reading
@@ -94,7 +94,7 @@ async def search_shows(
     return answer(request, found, PRIVATELY if mine else BRIEFLY)
 
 
-def _search(
+def search_of(
     *,
     page: int,
     page_size: int,

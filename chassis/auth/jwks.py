@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from chassis.clock import MachineClock
 from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.cache import BoundedCache
 from chassis.observability import metrics
@@ -47,28 +48,36 @@ _LAST = {2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
 class PublicKeys:
     """`await keys.find(kid)` returns the key. `fetch` returns a JWKS document or raises."""
 
-    def __init__(self, fetch: FetchJwks) -> None:
+    def __init__(
+        self,
+        fetch: FetchJwks,
+        *,
+        clock: MachineClock = time,
+        wait_s: float = WAIT_S,
+        unknown_kids_max: int = UNKNOWN_KIDS_MAX,
+    ) -> None:
         self._fetch = fetch
+        self._monotonic = clock.monotonic
+        self._wait_s = wait_s
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._fetched_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
         self._began_at = float("-inf")
         self._failures = 0
         self._pause_ends_at = float("-inf")
-        self._unknown: BoundedCache[str, float] = BoundedCache(
-            UNKNOWN_KIDS_MAX
-        )  # kid → refused until
+        # kid → refused until
+        self._unknown: BoundedCache[str, float] = BoundedCache(unknown_kids_max)
 
     async def find(self, kid: str) -> Ed25519PublicKey | None:
         """None: identity has no such key. Raises Unavailable if identity cannot be asked."""
-        now = time.monotonic()
+        now = self._monotonic()
         age_s = now - self._fetched_at
         key = self._keys.get(kid)
         if key is not None:
             if age_s > REFRESH_AFTER_S:
                 self._begin()
             if age_s > AGE_MAX_S:
-                await self._wait(WAIT_S)
+                await self._wait(self._wait_s)
             return self._keys.get(kid)
         if len(kid) > KID_LENGTH_MAX or age_s <= UNKNOWN_KID_PAUSE_S:
             return None
@@ -79,16 +88,16 @@ class PublicKeys:
     async def _ask_for(self, kid: str) -> Ed25519PublicKey | None:
         before = self._fetched_at
         self._begin()
-        await self._wait(WAIT_S if self._keys else FETCH_MAX_S)
+        await self._wait(self._wait_s if self._keys else FETCH_MAX_S)
         if kid in self._keys:
             return self._keys[kid]
         if self._fetched_at == before:
             raise Unavailable()
-        self._unknown.put(kid, time.monotonic() + UNKNOWN_KID_TTL_S)
+        self._unknown.put(kid, self._monotonic() + UNKNOWN_KID_TTL_S)
         return None
 
     def _begin(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if self._fetching is None and now >= self._pause_ends_at:
             self._began_at = now
             self._fetching = asyncio.get_running_loop().create_task(self._fetch_once())
@@ -96,7 +105,7 @@ class PublicKeys:
     async def _wait(self, most_s: float) -> None:
         """Waits for the running fetch, until it is `most_s` old. Cancelling a waiter does not cancel the
         fetch."""
-        left_s = self._began_at + most_s - time.monotonic()
+        left_s = self._began_at + most_s - self._monotonic()
         if self._fetching is not None and left_s > 0:
             await asyncio.wait({self._fetching}, timeout=left_s)
 
@@ -106,11 +115,11 @@ class PublicKeys:
                 self._keys = _read(await self._fetch())
         except Exception:  # down, late, or an invalid key set: known keys stay valid
             self._failures += 1
-            self._pause_ends_at = time.monotonic() + RETRY.delay_s(self._failures)
+            self._pause_ends_at = self._monotonic() + RETRY.delay_s(self._failures)
             metrics.JWKS_FETCHES.labels("failed").inc()
         else:
             self._failures = 0
-            self._fetched_at = time.monotonic()
+            self._fetched_at = self._monotonic()
             metrics.JWKS_FETCHES.labels("done").inc()
         finally:
             self._fetching = None

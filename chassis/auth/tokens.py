@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chassis.auth.jwks import FetchJwks, PublicKeys, decoded
+from chassis.clock import MachineClock
 from chassis.concurrency.cache import BoundedCache
 from chassis.problems import InvalidToken, TokenExpired
 
@@ -93,14 +94,20 @@ class Verifier:
     """`await verifier.verify(token)` → Principal; TokenExpired or InvalidToken otherwise, and Unavailable
     while nobody can say whether its key is identity's."""
 
-    def __init__(self, fetch_jwks: FetchJwks) -> None:
-        self._keys = PublicKeys(fetch_jwks)
+    def __init__(
+        self,
+        keys: PublicKeys | FetchJwks,
+        *,
+        clock: MachineClock = time,
+    ) -> None:
+        self._keys = keys if isinstance(keys, PublicKeys) else PublicKeys(keys, clock=clock)
+        self._time = clock.time
         self._verified: BoundedCache[str, Principal] = BoundedCache(VERIFIED_MAX)
 
     async def verify(self, token: str) -> Principal:
         known = self._verified.get(token)
         if known is not None:
-            if known.expires_at > time.time():
+            if known.expires_at > self._time():
                 return known
             self._verified.drop(token)
             raise TokenExpired()
@@ -117,7 +124,7 @@ class Verifier:
         try:
             key = await self._key_of(_HEADER.decode(decoded(header)))
             key.verify(decoded(signature), signed.encode("ascii"))
-            return _principal(_CLAIMS.decode(decoded(claims)))
+            return _principal(_CLAIMS.decode(decoded(claims)), self._time())
         except (msgspec.DecodeError, ValueError, InvalidSignature, RecursionError):
             raise InvalidToken() from None
 
@@ -132,13 +139,12 @@ class Verifier:
         return key
 
 
-def _principal(claims: _Claims) -> Principal:
+def _principal(claims: _Claims, now: float) -> Principal:
     """Raises TokenExpired, or InvalidToken for somebody else's token. iat is required but not
     compared: identity's clock may be ahead of this machine's."""
     audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud
     if claims.iss != ISSUER or AUDIENCE not in audiences:
         raise InvalidToken()
-    now = time.time()
     if claims.nbf is not None and claims.nbf > now:
         raise InvalidToken()
     if claims.exp <= now:

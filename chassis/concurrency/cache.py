@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Generic, TypeVar
 
+from chassis.clock import MachineClock
+
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -59,7 +61,9 @@ class FetchOnce(Generic[Key, Value]):
         entries_max: int,
         weigh: Callable[[Value], int] | None = None,
         weight_max: int = 0,
+        clock: MachineClock = time,
     ) -> None:
+        self._monotonic = clock.monotonic
         self._weigh, self._weight_max = weigh, weight_max
         self._weight = 0
         self._fetch = fetch
@@ -70,7 +74,7 @@ class FetchOnce(Generic[Key, Value]):
 
     async def get(self, key: Key) -> Value:
         entry = self._values.get(key)
-        if entry is not None and entry[0] > time.monotonic():
+        if entry is not None and entry[0] > self._monotonic():
             return entry[1]
         task = self._under_way.get(key)
         if task is None:
@@ -85,7 +89,7 @@ class FetchOnce(Generic[Key, Value]):
     async def _fetch_and_keep(self, key: Key) -> Value:
         value = await self._fetch(key)
         self._drop(key)
-        self._values[key] = (time.monotonic() + self._ttl_s, value)
+        self._values[key] = (self._monotonic() + self._ttl_s, value)
         if self._weigh is not None:
             self._weight += self._weigh(value)
         while len(self._values) > self._entries_max or (

@@ -33,7 +33,13 @@ async def database_now(db: Connection) -> datetime:
 
 
 async def read(
-    pool: Pool, source: str, *, since: datetime, until: datetime, types: Sequence[str]
+    pool: Pool,
+    source: str,
+    *,
+    since: datetime,
+    until: datetime,
+    types: Sequence[str],
+    page_rows: int = PAGE_ROWS,
 ) -> AsyncIterator[list[Event]]:
     """Delivered events of these types from `since` up to but not including `until`, at most DAYS_MAX ago,
     in the order in which they were written, one page at a time. No transaction stays open."""
@@ -44,7 +50,7 @@ async def read(
     after = 0
     while True:
         async with connection(pool) as db:
-            last = await _sql.page_end(db, slots=slots, after=after, limit=PAGE_ROWS)
+            last = await _sql.page_end(db, slots=slots, after=after, limit=page_rows)
             if last is None:
                 return
             rows = _sql.archived(

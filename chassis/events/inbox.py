@@ -66,8 +66,17 @@ class Inbox:
     only new events, oldest first. It must do nothing but SQL on that connection."""
 
     def __init__(
-        self, pool: Pool, consumer: str, apply: Apply, log: Any, *, ordered: bool = True
+        self,
+        pool: Pool,
+        consumer: str,
+        apply: Apply,
+        log: Any,
+        *,
+        ordered: bool = True,
+        poll_s: float = POLL_S,
+        prune_batch_max: int = PRUNE_BATCH_MAX,
     ) -> None:
+        self._poll_s, self._prune_batch_max = poll_s, prune_batch_max
         self._pool = pool
         self._consumer = consumer
         self._apply = apply
@@ -112,7 +121,7 @@ class Inbox:
         def failed(failure: Exception, _failures: int) -> None:
             self._log.warning("inbox_interrupted", reason=repr(failure))
 
-        await repeat(one_round, stop, interval_s=POLL_S, retry=ROUND_RETRY, failed=failed)
+        await repeat(one_round, stop, interval_s=self._poll_s, retry=ROUND_RETRY, failed=failed)
 
     async def prune(self) -> int:
         """Deletes rows of events older than KEEP_DAYS, in small batches. Returns their number."""
@@ -120,9 +129,9 @@ class Inbox:
         eldest = eldest_since(time.time() - KEEP_DAYS * 86_400)
         while True:
             async with connection(self._pool) as db:
-                batch = await _sql.prune_inbox(db, eldest=eldest, limit=PRUNE_BATCH_MAX)
+                batch = await _sql.prune_inbox(db, eldest=eldest, limit=self._prune_batch_max)
             pruned += _count(batch)
-            if _count(batch) < PRUNE_BATCH_MAX:
+            if _count(batch) < self._prune_batch_max:
                 return pruned
 
     async def _take_together(self, events: Sequence[Event]) -> None:

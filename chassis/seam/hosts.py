@@ -21,7 +21,9 @@ import math
 import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from chassis.clock import MachineClock
 
 RESOLVE_INTERVAL_S = 5.0
 BREAK_AFTER_FAILURES = 3
@@ -39,8 +41,9 @@ REFUSALS = frozenset({502, 503, 504})
 class Host:
     """One address: its load, and whether it may be called."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, clock: MachineClock = time) -> None:
         self.address = address
+        self._monotonic = clock.monotonic
         self.under_way = 0
         self._failures = 0
         self._hung = False
@@ -78,7 +81,7 @@ class Host:
         self._hung = hung
         self._count(1.0)
         if self._failures >= BREAK_AFTER_FAILURES:
-            self._broken_until = time.monotonic() + BREAK_FOR_S
+            self._broken_until = self._monotonic() + BREAK_FOR_S
 
     def answered(self, status: int = 200) -> None:
         self._failures = 0
@@ -86,25 +89,39 @@ class Host:
         if status in REFUSALS:
             self._count(1.0)
             if self._broken_until or self._share >= BREAK_AT_SHARE:
-                self._broken_until = time.monotonic() + BREAK_FOR_S
+                self._broken_until = self._monotonic() + BREAK_FOR_S
             return
         self._broken_until = 0.0
         if self._share:
             self._count(0.0)
 
     def _count(self, failed: float) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         share = self._share * math.exp((self._share_at - now) / FAILURE_SHARE_FADES_S)
         self._share, self._share_at = share + FAILURE_SHARE_STEP * (failed - share), now
 
 
 class Hosts:
-    """All addresses of a name, resolved every RESOLVE_INTERVAL_S outside of requests."""
+    """All addresses of a name, resolved every RESOLVE_INTERVAL_S outside of requests.
 
-    def __init__(self, name: str, port: int) -> None:
+    known: its addresses now, if the name need not be asked first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        port: int,
+        *,
+        known: Sequence[Host] = (),
+        restart_s: float = RESTART_S,
+        waiting_max: int = WAITING_MAX,
+        clock: MachineClock = time,
+    ) -> None:
         self._name, self._port = name, port
-        self._hosts: list[Host] = []
-        self._resolved_at = float("-inf")
+        self._restart_s, self._waiting_max = restart_s, waiting_max
+        self._clock = clock
+        self._hosts = list(known)
+        self._resolved_at = clock.monotonic() if known else float("-inf")
         self._resolving: asyncio.Task[None] | None = None
         self._away_since: float | None = None
         self._waiting = 0
@@ -113,7 +130,7 @@ class Hosts:
         """The better of two addresses that accept calls and are not in `tried`. Raises OSError: no such
         name."""
         await self._keep_resolved()
-        now = time.monotonic()
+        now = self._clock.monotonic()
         takers = [one for one in self._hosts if one.takes_calls(now)]
         if 2 * len(takers) < len(self._hosts):
             others = (one for one in self._hosts if one not in takers and one.fails_at_once())
@@ -130,11 +147,11 @@ class Hosts:
 
     async def may_come_back(self) -> bool:
         """No address accepted a connection: waits a moment. True if all may be tried again."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if self._away_since is None:
             self._away_since = now
         gone_s = now - self._away_since
-        if gone_s > RESTART_S or self._waiting >= WAITING_MAX:
+        if gone_s > self._restart_s or self._waiting >= self._waiting_max:
             return False
         if not all(one.fails_at_once() for one in self._hosts):
             return False
@@ -151,7 +168,7 @@ class Hosts:
             await asyncio.wait((self._resolving,))
 
     async def _keep_resolved(self) -> None:
-        if time.monotonic() - self._resolved_at < RESOLVE_INTERVAL_S:
+        if self._clock.monotonic() - self._resolved_at < RESOLVE_INTERVAL_S:
             return
         if self._resolving is None or self._resolving.done():
             self._resolving = asyncio.get_running_loop().create_task(self._resolve())
@@ -162,8 +179,10 @@ class Hosts:
     async def _resolve(self) -> None:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(self._name, self._port, type=socket.SOCK_STREAM)
-        self._resolved_at = time.monotonic()
+        self._resolved_at = self._clock.monotonic()
         addresses = {str(entry[4][0]) for entry in found}
         kept = [one for one in self._hosts if one.address in addresses]
         known = {one.address for one in kept}
-        self._hosts = kept + [Host(address) for address in sorted(addresses - known)]
+        self._hosts = kept + [
+            Host(address, clock=self._clock) for address in sorted(addresses - known)
+        ]

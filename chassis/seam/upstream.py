@@ -79,14 +79,19 @@ class HttpUpstream:
     """
 
     def __init__(
-        self, url: str, *, deadline_s: float = CALL_DEADLINE_S, stall_s: float = STALL_S
+        self,
+        url: str,
+        *,
+        deadline_s: float = CALL_DEADLINE_S,
+        stall_s: float = STALL_S,
+        hosts: Hosts | None = None,
     ) -> None:
         parts = urlsplit(url)
         self._scheme = parts.scheme
         self._name = parts.hostname or "127.0.0.1"
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._deadline_s, self._stall_s = deadline_s, stall_s
-        self._hosts = Hosts(self._name, self._port)
+        self._hosts = hosts or Hosts(self._name, self._port)
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:

@@ -12,7 +12,7 @@ weak (RFC 9110, 8.8.3).
 import asyncio
 import gzip
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.http.exchange import Exchange
 from gateway.http.static import accepts_gzip
@@ -37,7 +37,14 @@ Key = tuple[str, bytes, bytes]  # path, query, entity tag
 class Compression:
     """Call `applies(exchange, route)` first, then `packs(headers)` and `await pack(…)`."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        compress: Callable[[bytes], Awaitable[bytes]] | None = None,
+        kept_bytes_max: int = KEPT_BYTES,
+    ) -> None:
+        self._compress = compress or _compressed
+        self._kept_bytes_max = kept_bytes_max
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self._kept_bytes = 0
         self._under_way: dict[Key, asyncio.Task[bytes]] = {}
@@ -71,7 +78,7 @@ class Compression:
         etag = found.get(b"etag")
         control = found.get(b"cache-control", b"no-store")
         if etag is None or any(word in control for word in _UNKEPT):
-            packed = await _compressed(body)
+            packed = await self._compress(body)
         else:
             packed = await self._once((exchange.path, exchange.query, etag), body)
         complete = [
@@ -93,10 +100,10 @@ class Compression:
         return await asyncio.shield(task)
 
     async def _keep(self, key: Key, body: bytes) -> bytes:
-        packed = await _compressed(body)
+        packed = await self._compress(body)
         self._kept[key] = packed
         self._kept_bytes += len(packed)
-        while self._kept_bytes > KEPT_BYTES:
+        while self._kept_bytes > self._kept_bytes_max:
             _, oldest = self._kept.popitem(last=False)
             self._kept_bytes -= len(oldest)
         return packed

@@ -65,12 +65,13 @@ class MergedDocument:
         public_url: str,
         version: str,
         reachable: Callable[[str], bool],
+        kept_s: float = KEPT_S,
     ) -> None:
         self._clients = {name: ServiceClient(getattr(upstreams, name)) for name in SERVICES}
         self._public_url, self._version = public_url.rstrip("/"), version
         self._reachable = reachable
         self._last: File | None = None
-        self._cache: FetchOnce[str, File] = FetchOnce(self._make, ttl_s=KEPT_S, entries_max=1)
+        self._cache: FetchOnce[str, File] = FetchOnce(self._make, ttl_s=kept_s, entries_max=1)
 
     async def get(self) -> File:
         return await self._cache.get("")

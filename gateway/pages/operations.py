@@ -15,7 +15,7 @@ from chassis.wiring import Wiring
 from gateway.http.exchange import Exchange
 from gateway.http.static import File
 from gateway.pages.docs import docs_files
-from gateway.pages.openapi import SERVICES, MergedDocument
+from gateway.pages.openapi import KEPT_S, SERVICES, MergedDocument
 from gateway.pages.storefront import load_storefront, plain_address
 
 Handler = Callable[[Exchange], Awaitable[None]]
@@ -32,7 +32,13 @@ class Operations:
     """`find(path)` returns the handler and its name in metrics, or None if the gateway has no such
     path."""
 
-    def __init__(self, wiring: Wiring, reachable: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        wiring: Wiring,
+        reachable: Callable[[str], bool],
+        *,
+        document_kept_s: float = KEPT_S,
+    ) -> None:
         self._services = {
             name: ServiceClient(getattr(wiring.upstreams, name), deadline_s=READY_DEADLINE_S)
             for name in SERVICES
@@ -48,6 +54,7 @@ class Operations:
             public_url=wiring.settings.public_url,
             version=_version(),
             reachable=reachable,
+            kept_s=document_kept_s,
         )
         storefront = load_storefront(STOREFRONT, wiring.settings.default_language)
         self._files: dict[str, File] = docs_files() | storefront

@@ -31,14 +31,14 @@ class Addresses:
 
         An invalid entry ends the reading: the proxy that passed it on then counts as the client.
         """
-        address = _plain(peer) or "unknown"
+        address = plain_address(peer) or "unknown"
         if not forwarded or not self._is_trusted(address):
             return address
         line = forwarded[0] if len(forwarded) == 1 else b",".join(forwarded)
         entries = line.rsplit(b",", HOPS_MAX)
         for entry in reversed(entries[-HOPS_MAX:]):
             text = entry.strip().decode("latin-1")
-            hop = _plain(text) if len(text) <= ADDRESS_LENGTH_MAX else None
+            hop = plain_address(text) if len(text) <= ADDRESS_LENGTH_MAX else None
             if hop is None:
                 return address
             address = hop
@@ -56,7 +56,7 @@ class Addresses:
 
 
 @lru_cache(ADDRESSES_MAX)
-def _plain(text: str) -> str | None:
+def plain_address(text: str) -> str | None:
     """The canonical form of an address, without port and brackets. None if it is invalid."""
     parsed = _parse(text)
     return None if parsed is None else str(parsed)

@@ -9,9 +9,10 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from chassis.clock import MachineClock
 from chassis.problems import Overloaded
 from gateway.metrics import SHED, STREAMS, UNDER_WAY, WAITING
 
@@ -38,7 +39,15 @@ class Admission:
     Raises Overloaded if the queue is full or no place becomes free within WAIT_S.
     """
 
-    def __init__(self, places: int, waiting_max: int, *, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self,
+        places: int,
+        waiting_max: int,
+        *,
+        wait_s: float = WAIT_S,
+        drain: Callable[[float], "Drain"] | None = None,
+        lag: "LoopLag | None" = None,
+    ) -> None:
         reserved = max(1, places // PAY_SHARE) if places > 1 else 0
         self._places = places
         self._general_max = places - reserved
@@ -50,9 +59,10 @@ class Admission:
         self._all = 0
         self._waiting: dict[str, _Waiting] = {PAY: {}}
         self._coming = {True: 0, False: 0}
-        self._drains = {True: Drain(wait_s), False: Drain(wait_s)}
+        drain = drain or Drain
+        self._drains = {True: drain(wait_s), False: drain(wait_s)}
         self._pace = Pace()
-        self._lag = LoopLag()
+        self._lag = lag or LoopLag()
 
     def refuse_when_behind(self, lane: str) -> None:
         """Raises Overloaded while this process lags behind the requests it has accepted."""
@@ -185,15 +195,16 @@ class Drain:
     rate times the wait).
     """
 
-    def __init__(self, wait_s: float) -> None:
+    def __init__(self, wait_s: float, *, clock: MachineClock = time) -> None:
         self._wait_s = wait_s
+        self._monotonic = clock.monotonic
         self._began = self._last_wait = -math.inf
         self._passed = 0
         self._rate: float | None = None
 
     def waited(self) -> None:
         """A request has begun to wait."""
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._last_wait > DRAIN_KNOWN_S:
             self._began, self._passed, self._rate = now, 0, None
         self._last_wait = now
@@ -204,7 +215,7 @@ class Drain:
 
     def room(self, most: int) -> int:
         """How many may wait. `most` while nobody had to wait yet, or not for long."""
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._last_wait > DRAIN_KNOWN_S:
             return most
         counted_s = now - self._began
@@ -226,7 +237,8 @@ class LoopLag:
     runs, its age is the least the lag can be. Measured only while there are requests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: MachineClock = time) -> None:
+        self._monotonic = clock.monotonic
         self._asked_at: float | None = None
         self._answered_at = 0.0
         self._last_s = 0.0
@@ -234,7 +246,7 @@ class LoopLag:
 
     def is_above(self, most_s: float) -> bool:
         """True if the lag is above `most_s` now and has been above LAG_MAX_S for LAG_PERSISTS_S."""
-        now = time.monotonic()
+        now = self._monotonic()
         lag_s = self._last_s
         if self._asked_at is None:
             if now - self._answered_at > LAG_HOLDS_S:
@@ -247,7 +259,7 @@ class LoopLag:
         return lag_s > most_s and since is not None and now - since >= LAG_PERSISTS_S
 
     def _answer(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if self._asked_at is not None:
             self._last_s = now - self._asked_at
         self._asked_at, self._answered_at = None, now
@@ -263,7 +275,8 @@ class Pace:
     If all came back after one second, they would be the same crowd again, and each refusal costs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: MachineClock = time) -> None:
+        self._monotonic = clock.monotonic
         self._second = 0
         self._served = self._served_before = 0
         self._shed = self._shed_before = 0
@@ -280,7 +293,7 @@ class Pace:
         return random.randint(1, min(RETRY_AFTER_MAX_S, max(1, math.ceil(crowd / max(1, served)))))
 
     def _turn(self) -> None:
-        second = int(time.monotonic())
+        second = int(self._monotonic())
         if second != self._second:
             follows = second == self._second + 1
             self._served_before = self._served if follows else 0

@@ -4,6 +4,7 @@ SMS have no provider yet. They go to the local mailbox if it is in use; with an 
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -38,7 +39,10 @@ class SmtpChannel:
     machine.
     """
 
-    def __init__(self, url: str, sender: str) -> None:
+    def __init__(
+        self, url: str, sender: str, *, is_here: Callable[[str], bool] | None = None
+    ) -> None:
+        is_here = is_here or _is_loopback
         parts = urlsplit(url)
         self._sender = sender
         self._host = parts.hostname or "localhost"
@@ -46,7 +50,7 @@ class SmtpChannel:
         self._port = parts.port or (465 if self._tls else 587 if parts.username else 25)
         self._username = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else None
-        must_encrypt = self._username is not None and not _is_loopback(self._host)
+        must_encrypt = self._username is not None and not is_here(self._host)
         self._start_tls = False if self._tls else True if must_encrypt else None
 
     async def send(self, message: Outgoing) -> None:

@@ -6,6 +6,7 @@ only HTTPS ports. The excluded networks are from IANA's special-purpose registri
 """
 
 import re
+from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from yarl import URL
@@ -68,7 +69,7 @@ def is_open(address: str) -> bool:
     return _is_open_v4(parsed) if isinstance(parsed, IPv4Address) else _is_open_v6(parsed)
 
 
-def check_url(text: str, *, allow_private: bool) -> URL:
+def check_url(text: str, *, allow_private: bool, ports: Collection[int] = PORTS) -> URL:
     """The normalised URL. Raises BadDestination.
 
     allow_private: for development; also allows plain HTTP, any port and names without a dot.
@@ -88,7 +89,7 @@ def check_url(text: str, *, allow_private: bool) -> URL:
         raise BadDestination("must not have a fragment")
     if not host or not _is_host(host, allow_private=allow_private):
         raise BadDestination("must name a host on the Internet")
-    if not port or (port not in PORTS and not allow_private):
+    if not port or (port not in ports and not allow_private):
         raise BadDestination("must use port 443 or 8443")
     return url
 

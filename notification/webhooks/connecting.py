@@ -7,7 +7,7 @@ whatever path led to it.
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from notification.webhooks.addresses import BadDestination, check_url, is_open
+from notification.webhooks.addresses import PORTS, BadDestination, check_url, is_open
 
 RESOLVE_TIMEOUT_S = 3.0
 RESOLVERS = 16  # threads; a name server that never answers blocks one for some seconds
@@ -51,13 +51,14 @@ class Addresses:
 class Destinations:
     """Use `check` when an endpoint is created or changed, and `open_session` for sending."""
 
-    def __init__(self, look: Look, *, allow_private: bool) -> None:
+    def __init__(self, look: Look, *, allow_private: bool, ports: Collection[int] = PORTS) -> None:
+        self.ports = ports
         self._look = look
         self.allow_private = allow_private
 
     async def check(self, text: str) -> URL:
         """The normalised URL. Raises BadDestination if a webhook may not call it now."""
-        url = check_url(text, allow_private=self.allow_private)
+        url = check_url(text, allow_private=self.allow_private, ports=self.ports)
         assert url.raw_host is not None, "check_url requires a host"
         assert url.port is not None, "check_url requires a port"
         try:

@@ -46,7 +46,11 @@ class Poster:
         """Never raises because of the receiver."""
         began = time.monotonic()
         try:
-            url = check_url(delivery.url, allow_private=self._destinations.allow_private)
+            url = check_url(
+                delivery.url,
+                allow_private=self._destinations.allow_private,
+                ports=self._destinations.ports,
+            )
             async with asyncio.timeout(ATTEMPT_DEADLINE_S) as deadline:
                 async with self._session.post(
                     url,

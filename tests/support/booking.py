@@ -2,6 +2,7 @@
 contracts: they are not stores, and a test sets there what sells and who may buy."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,11 @@ import msgspec
 from booking.asgi import create_app
 from booking.audit.checks import audit_booking
 from booking.composition import Booking
+from booking.providers.registry import open_provider
 from booking.seats.claims import Claim
 from booking.seats.outcomes import Held
 from chassis.auth.tokens import Verifier
+from chassis.clock import MachineClock
 from chassis.events.broker import MemoryBroker
 from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
@@ -160,17 +163,45 @@ class Neighbours:
         )
 
 
-class BookingApp:
-    """One booking process: its app, its services, and the stand-ins."""
+class SwitchedProvider:
+    """The app's provider: the one that the settings name, until a test puts another in its place."""
 
-    def __init__(self, app: Any, wiring: Wiring, neighbours: Neighbours, signer: Signer) -> None:
+    def __init__(self) -> None:
+        self.now: Any = None
+
+    @asynccontextmanager
+    async def open(self, wiring: Wiring, pool: Any) -> AsyncIterator[Any]:
+        async with open_provider(wiring, pool) as real:
+            self.now = real
+            yield self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.now, name)
+
+
+class BookingApp:
+    """One booking process: its app, its services, its provider, and the stand-ins."""
+
+    def __init__(
+        self,
+        app: Any,
+        wiring: Wiring,
+        neighbours: Neighbours,
+        signer: Signer,
+        provider: SwitchedProvider,
+    ) -> None:
         self.app, self.wiring, self.neighbours, self.signer = app, wiring, neighbours, signer
+        self.provider = provider
         self._tokens: dict[UUID, str] = {}
 
     @property
     def services(self) -> Booking:
         booking: Booking = self.app.state.booking
         return booking
+
+    def rewire(self, **parts: Any) -> None:
+        """From the next request on the app has these parts: built by the test, with its own limits."""
+        self.app.state.booking = msgspec.structs.replace(self.services, **parts)
 
     def token(self, user_id: UUID, *roles: str) -> str:
         if user_id not in self._tokens:
@@ -231,7 +262,12 @@ class BookingApp:
 
 @asynccontextmanager
 async def running_booking(
-    database_url: str, redis_url: str, neighbours: Neighbours | None = None, **settings: Any
+    database_url: str,
+    redis_url: str,
+    neighbours: Neighbours | None = None,
+    *,
+    clock: MachineClock = time,
+    **settings: Any,
 ) -> AsyncIterator[BookingApp]:
     """The app within its lifespan. Several may run over the same stores, like processes."""
     house, signer = neighbours or Neighbours(), Signer()
@@ -240,10 +276,12 @@ async def running_booking(
         upstreams=Upstreams(identity=house, catalog=house, booking=house, notification=house),
         verifier=Verifier(signer.jwks),
         broker=MemoryBroker([]),
+        clock=clock,
     )
-    app = create_app(wiring)
+    provider = SwitchedProvider()
+    app = create_app(wiring, open_provider=provider.open)
     async with in_a_task_of_its_own(app.lifespan):
-        yield BookingApp(app, wiring, house, signer)
+        yield BookingApp(app, wiring, house, signer, provider)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Clocks that a test sets. Each replaces a module's `time`."""
+"""Clocks that a test sets (chassis.clock.MachineClock)."""
 
 import time
 
@@ -8,6 +8,12 @@ class MonotonicClock:
 
     def __init__(self) -> None:
         self.now = 100.0
+
+    def move_on(self, seconds: float) -> None:
+        self.now += seconds
+
+    def time(self) -> float:
+        return self.now
 
     def monotonic(self) -> float:
         return self.now

@@ -18,6 +18,8 @@ from chassis.settings import Settings
 from chassis.wiring import wire
 from contracts.identity import REVOKED_LOGIN_HEADER
 from gateway.asgi import Gateway
+from gateway.edge import Edge, Patience
+from gateway.http.compression import Compression
 
 PEER = "203.0.113.7"
 Headers = Sequence[tuple[str, str]]
@@ -229,8 +231,10 @@ async def answer_json(send: Send, document: Any, status: int = 200, headers: Any
 class Rig:
     """A running gateway, its services, and a client."""
 
-    def __init__(self, gateway: Gateway, identity: Identity, services: dict[str, Service]) -> None:
-        self.gateway = gateway
+    def __init__(
+        self, gateway: Gateway, edge: Edge, identity: Identity, services: dict[str, Service]
+    ) -> None:
+        self.gateway, self.edge = gateway, edge
         self.identity = identity
         self.services = services
         self.client = Client(gateway)
@@ -238,8 +242,8 @@ class Rig:
 
     async def settle(self) -> None:
         """Returns when the list of revoked logins has been read, so that no read is under way."""
-        assert self.gateway._edge is not None
-        await self.gateway._edge.revocations._loads.call("")
+        nothing_in_redis = (None, None)
+        await self.edge.revocations.is_revoked(uuid4(), nothing_in_redis)
 
     def bearer(self, **kwargs: Any) -> tuple[str, str]:
         return ("Authorization", f"Bearer {self.identity.token(**kwargs)}")
@@ -265,6 +269,8 @@ async def rig(
     *,
     beside: Rig | None = None,
     inner: AbstractAsyncContextManager[Any] | None = None,
+    patience: Patience | None = None,
+    compression: Compression | None = None,
     **changes: Any,
 ) -> AsyncIterator[Rig]:
     """`beside`: another gateway over the same services, like a second worker process."""
@@ -273,6 +279,6 @@ async def rig(
     services = beside.services if beside else {name: Service(name) for name in names}
     upstreams = Upstreams(identity=identity, **services)
     wiring = wire(settings_for(redis_url, **changes), upstreams, MemoryBroker([]))
-    gateway = Gateway(wiring, inner or nullcontext())
-    async with gateway.running():
-        yield Rig(gateway, identity, services)
+    gateway = Gateway(wiring, inner or nullcontext(), patience=patience, compression=compression)
+    async with gateway.running() as edge:
+        yield Rig(gateway, edge, identity, services)

@@ -1,6 +1,7 @@
 """Identity alone over a real database, called as the gateway calls it."""
 
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +10,7 @@ import asyncpg
 import msgspec
 from argon2 import PasswordHasher
 
+from chassis.clock import MachineClock
 from chassis.events.broker import MemoryBroker
 from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
@@ -112,12 +114,18 @@ class Identity:
 
 @asynccontextmanager
 async def running_identity(
-    database_url: str, *, passwords: HashingPool | None = None, **settings: Any
+    database_url: str,
+    *,
+    passwords: HashingPool | None = None,
+    clock: MachineClock = time,
+    **settings: Any,
 ) -> AsyncIterator[Identity]:
     """The app within its lifespan. All four upstreams of the wiring are this app."""
     itself = LocalUpstream()
     seam = Upstreams(identity=itself, catalog=itself, booking=itself, notification=itself)
-    wiring = wire(Settings(database_url=database_url, **settings), seam, MemoryBroker([]))
+    wiring = wire(
+        Settings(database_url=database_url, **settings), seam, MemoryBroker([]), clock=clock
+    )
     itself.app = app = create_app(wiring, passwords=passwords)
     async with in_a_task_of_its_own(app.lifespan):
         yield Identity(app, wiring)

@@ -99,7 +99,11 @@ class Notification:
         await self.client.request("POST", EVENTS_PATH, msgspec.json.encode(EventBatch([*events])))
 
     def sender(
-        self, channels: dict[str, Channel] | None = None, *, at_once: int = CONCURRENCY
+        self,
+        channels: dict[str, Channel] | None = None,
+        *,
+        at_once: int = CONCURRENCY,
+        log: Any = None,
     ) -> Sender:
         """A sender as workers.run builds it, with its own account cache."""
         return Sender(
@@ -107,7 +111,7 @@ class Notification:
             channels or open_channels(self.wiring.settings, self.pool),
             Renderer(self.wiring.settings.base_url, self.wiring.settings.default_language),
             accounts(ServiceClient(self.identity)),
-            logs.get("notification"),
+            log or logs.get("notification"),
             make_link=links(ServiceClient(self.identity)),
             header_domain="stampede.example",
             at_once=at_once,

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from booking.payments.batched_outcomes import BatchedOutcomes
 from booking.providers.protocol import Charge, ChargeResult
 from chassis.problems import Unavailable
 from tests.support.api import Answer
@@ -25,21 +26,31 @@ class Disturbed:
     def __init__(
         self, app: BookingApp, charge: Callable[[Any, Charge], Awaitable[ChargeResult]]
     ) -> None:
-        self._inner: Any = app.services.payments._provider
+        self.inner: Any = app.provider.now
         self._charge = charge
-        app.services.payments._provider = self  # type: ignore[assignment]
+        self._provider, app.provider.now = app.provider, self
+
+    def end(self) -> None:
+        """The provider is as it was."""
+        self._provider.now = self.inner
 
     async def charge(self, charge: Charge) -> ChargeResult:
-        return await self._charge(self._inner, charge)
+        return await self._charge(self.inner, charge)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+        return getattr(self.inner, name)
 
 
 async def taken_in_silence(inner: Any, charge: Charge) -> ChargeResult:
     """For Disturbed: the provider takes the money, and its answer is lost."""
     await inner.charge(charge)
     raise Unavailable()
+
+
+def outcomes_of(app: BookingApp) -> BatchedOutcomes:
+    """What says what a provider's answer does, over the app's stores."""
+    services = app.services
+    return BatchedOutcomes(services.pool, tickets=services.issuing, holds=services.holds)
 
 
 class Waiting:

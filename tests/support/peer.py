@@ -40,7 +40,7 @@ class Peer:
         self._script = script
         self.requests: list[bytes] = []
         self.connections = 0
-        self.url = ""
+        self.url, self.port = "", 0
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -62,7 +62,8 @@ class Peer:
     @asynccontextmanager
     async def running(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator["Peer"]:
         server = await asyncio.start_server(self._serve, host, port)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self.port = server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         try:
             yield self
         finally:

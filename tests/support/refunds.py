@@ -31,13 +31,13 @@ class RefundingProvider:
     """The app's provider, except that refunds are answered here: by key, once, as a provider does."""
 
     def __init__(self, app: BookingApp) -> None:
-        self._inner: Any = app.services.refund_sending._provider
+        self.inner: Any = app.provider.now
         self.sent: dict[UUID, int] = {}
         self.calls: list[UUID] = []
         # for the next calls; later calls succeed
         self.verdicts: list[RefundResult | Exception] = []
         self.known: dict[UUID, RefundResult] = {}
-        app.services.refund_sending._provider = self  # type: ignore[assignment]
+        app.provider.now = self
 
     async def refund(
         self, *, refund_id: UUID, payment_id: UUID, amount: int, currency: str
@@ -55,7 +55,7 @@ class RefundingProvider:
         return self.known.get(refund_id)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+        return getattr(self.inner, name)
 
 
 def organizer_of(app: BookingApp, session_id: UUID) -> UUID:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import redis
@@ -38,11 +39,13 @@ class DictTruth:
         self.order_states_asked = 0
         self.before_snapshot_returns: asyncio.Event | None = None
         self.snapshot_taken = asyncio.Event()
+        self.lock_refused = asyncio.Event()  # somebody found the lock taken, and begins to look
         self._locked: set[UUID] = set()
 
     @contextlib.asynccontextmanager
     async def rebuild_lock(self, session_id: UUID) -> AsyncIterator[bool]:
         if self.locked_elsewhere or session_id in self._locked:
+            self.lock_refused.set()
             yield False
             return
         self._locked.add(session_id)
@@ -97,11 +100,11 @@ class DictTruth:
 
 
 @contextlib.asynccontextmanager
-async def seat_holds(redis_url: str, truth: DictTruth) -> AsyncIterator[SeatHolds]:
+async def seat_holds(redis_url: str, truth: DictTruth, **limits: Any) -> AsyncIterator[SeatHolds]:
     """SeatHolds on its own client, like another process."""
     calls = RedisCalls(open_redis(redis_url), load_scripts(LUA))
     try:
-        yield SeatHolds(calls, truth)
+        yield SeatHolds(calls, truth, **limits)
     finally:
         await calls.close()
 

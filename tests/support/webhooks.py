@@ -29,6 +29,7 @@ from chassis.settings import Settings
 from chassis.wiring import Wiring
 from contracts.catalog import SessionTerms, ShowTerms
 from notification.asgi import create_app
+from notification.webhooks.addresses import PORTS
 from notification.webhooks.connecting import Addresses, Destinations
 from notification.webhooks.dispatching import Dispatcher
 from notification.webhooks.planning import Router
@@ -260,11 +261,19 @@ class Webhooks:
     @asynccontextmanager
     async def dispatcher(self, look: Any = None, **how: Any) -> AsyncIterator[Dispatcher]:
         """As workers.run builds it. `look` replaces the name server."""
+        async with self.poster(look, **how) as poster:
+            yield Dispatcher(self.pool, poster, self.log)
+
+    @asynccontextmanager
+    async def poster(self, look: Any = None, **how: Any) -> AsyncIterator[Poster]:
+        """The part that sends; it marks nothing."""
         addresses = Addresses()
         allow = how.get("allow_private", self.wiring.settings.webhook_allow_private)
-        destinations = Destinations(look or addresses.look, allow_private=allow)
+        destinations = Destinations(
+            look or addresses.look, allow_private=allow, ports=how.get("ports", PORTS)
+        )
         async with destinations.open_session() as session:
-            yield Dispatcher(self.pool, Poster(destinations, session), self.log)
+            yield Poster(destinations, session)
         addresses.close()
 
     async def round(self, **how: Any) -> int:

@@ -66,7 +66,9 @@ class StripeProvider:
         *,
         webhook_secrets: Sequence[str],
         return_url: str,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
+        self._deadline_s = deadline_s
         self._intents = client.v1.payment_intents
         self._refunds = client.v1.refunds
         self._references = references
@@ -74,7 +76,7 @@ class StripeProvider:
         self._return_url = return_url
 
     async def charge(self, charge: Charge) -> ChargeResult:
-        async with _answered():
+        async with _answered(self._deadline_s):
             try:
                 intent_id = await self._create(charge)
             except stripe.InvalidRequestError as refused:  # for example an unsupported currency
@@ -95,7 +97,7 @@ class StripeProvider:
         intent_id = await self._references.close(payment_id)
         if intent_id is None:
             return None
-        async with _answered():
+        async with _answered(self._deadline_s):
             intent = await self._intent(intent_id)
             if intent.was_never_confirmed():
                 with contextlib.suppress(stripe.InvalidRequestError):  # confirmed just now
@@ -113,7 +115,7 @@ class StripeProvider:
         if known is not None:  # Stripe forgets idempotency keys after a day; we do not
             return known
         await self._references.note(refund_id, intent_id)
-        async with _answered():
+        async with _answered(self._deadline_s):
             try:
                 made = await self._refunds.create_async(
                     params={
@@ -133,7 +135,7 @@ class StripeProvider:
         intent_id = await self._references.find(refund_id)
         if intent_id is None:
             return None
-        async with _answered():
+        async with _answered(self._deadline_s):
             page = await self._refunds.list_async(
                 params={"payment_intent": intent_id, "limit": 100}
             )
@@ -175,10 +177,10 @@ class StripeProvider:
 
 
 @contextlib.asynccontextmanager
-async def _answered() -> AsyncIterator[None]:
+async def _answered(deadline_s: float) -> AsyncIterator[None]:
     """Turns errors that do not reveal the payment's result into Unavailable; it is looked up later."""
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(deadline_s):
             yield
     except (stripe.AuthenticationError, stripe.PermissionError) as refused:
         log.error("provider_refused_us", provider="stripe", reason=type(refused).__name__)
@@ -208,9 +210,11 @@ def read_settings(settings: Settings) -> StripeOptions:
 
 
 @contextlib.asynccontextmanager
-async def open_provider(wiring: Wiring, pool: Pool) -> AsyncIterator[Provider]:
+async def open_provider(
+    wiring: Wiring, pool: Pool, *, deadline_s: float = DEADLINE_S
+) -> AsyncIterator[Provider]:
     options = read_settings(wiring.settings)
-    timeout = aiohttp.ClientTimeout(total=DEADLINE_S)
+    timeout = aiohttp.ClientTimeout(total=deadline_s)
     async with aiohttp.ClientSession(
         timeout=timeout, connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
     ) as session:
@@ -225,4 +229,5 @@ async def open_provider(wiring: Wiring, pool: Pool) -> AsyncIterator[Provider]:
             References(pool, "stripe"),
             webhook_secrets=options.webhook_secrets,
             return_url=f"{wiring.settings.base_url}/",
+            deadline_s=deadline_s,
         )

@@ -38,7 +38,8 @@ log = logs.get("booking")
 class PagePrinter:
     """`draw(ticket)` → the PDF; blocks, so call it in a thread, one at a time. Close it after use."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, answer_s: float = ANSWER_S) -> None:
+        self._answer_s = answer_s
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.RLock()
         self._closed = False
@@ -77,7 +78,7 @@ class PagePrinter:
             if self._closed:
                 raise Unavailable()
             if self._process is not None and self._process.poll() is None:
-                return self._process, ANSWER_S
+                return self._process, self._answer_s
             self._end()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "booking.tickets.printing.printer"],

@@ -50,11 +50,13 @@ class NatsBroker:
         database_url: str,
         prefix: str = PREFIX,
         ack_wait_s: float = ACK_WAIT_S,
+        call_timeout_s: float = CALL_TIMEOUT_S,
     ) -> None:
+        self._call_timeout_s = call_timeout_s
         self._url = url
         self._database_url = database_url
-        self._link = Link(url, subscribers, prefix=prefix, ack_wait_s=ack_wait_s)
-        self._consumers = [Consumer(self._link, one, ack_wait_s=ack_wait_s) for one in subscribers]
+        self.link = Link(url, subscribers, prefix=prefix, ack_wait_s=ack_wait_s)
+        self._consumers = [Consumer(self.link, one, ack_wait_s=ack_wait_s) for one in subscribers]
         self._looked_at = float("-inf")
         self._answers = False
 
@@ -63,7 +65,7 @@ class NatsBroker:
 
         Raises Unavailable, or PartlyTaken if some were stored.
         """
-        context = await self._link.jetstream()
+        context = await self.link.jetstream()
         waiting: dict[str, deque[Event]] = {}
         for event in events:
             waiting.setdefault(event.subject, deque()).append(event)
@@ -87,7 +89,7 @@ class NatsBroker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Delivers to every subscriber until `stop`, while no other process does."""
-        name = f"consumers of {self._link.stream}"
+        name = f"consumers of {self.link.stream}"
 
         async def one_round() -> None:
             pool = await open_pool(self._database_url, "public", size=1)
@@ -110,7 +112,7 @@ class NatsBroker:
         return {"nats": self._answers}
 
     async def close(self) -> None:
-        await self._link.close()
+        await self.link.close()
 
     async def _feed(self, stop: asyncio.Event) -> None:
         log.info("consumers_lead", consumers=len(self._consumers))
@@ -127,9 +129,9 @@ class NatsBroker:
         try:
             for event in wave:
                 under_way[event.id] = await context.publish_async(
-                    self._link.subject_of(event.type, event.subject),
+                    self.link.subject_of(event.type, event.subject),
                     msgspec.json.encode(event),
-                    wait_stall=CALL_TIMEOUT_S,
+                    wait_stall=self._call_timeout_s,
                     headers={Header.MSG_ID.value: str(event.id), "Content-Type": CONTENT_TYPE},
                 )
         except (nats.errors.Error, OSError) as failure:
@@ -146,14 +148,14 @@ class NatsBroker:
             else:
                 trouble = repr(answer.exception())
                 if isinstance(answer.exception(), NoStreamResponseError):
-                    self._link.doubt()
+                    self.link.doubt()
         return stored, trouble
 
     async def _answered(self, answers: Collection["asyncio.Future[PubAck]"]) -> None:
         """Returns when all acknowledgements are there, or no more can come."""
-        give_up = time.monotonic() + CALL_TIMEOUT_S
+        give_up = time.monotonic() + self._call_timeout_s
         left: Collection[asyncio.Future[PubAck]] = answers
-        while left and self._link.is_connected and time.monotonic() < give_up:
+        while left and self.link.is_connected and time.monotonic() < give_up:
             _, left = await asyncio.wait(left, timeout=LOOK_INTERVAL_S)
 
 

@@ -36,7 +36,7 @@ HOWS = ("at random", "by best available")
 ROUNDS = 31
 CHUNK_MAX = 40  # calls; short enough that most chunks are not interrupted
 USED_MAX = 8  # a chunk takes at most an eighth of the free seats
-FILL_AT_ONCE = 500
+FILL_BATCH_MAX = 500
 PARTY = 2  # seats per order of earlier buyers
 NO_CAP = 1_000_000
 KEYS = [f"{name}:{{bench}}" for name in NAMES]
@@ -67,7 +67,14 @@ def bench_holds(against: Path | None, *, as_json: bool) -> None:
         print_holds(cells, Console(width=None if sys.stdout.isatty() else 160))
 
 
-def run_holds(against: Path | None, say: Say) -> list[Cell]:
+def run_holds(
+    against: Path | None,
+    say: Say,
+    *,
+    sizes: Sequence[int] = SIZES,
+    sold_percent: Sequence[int] = SOLD_PERCENT,
+    rounds: int = ROUNDS,
+) -> list[Cell]:
     with tempfile.TemporaryDirectory(prefix="stampede-bench-") as directory:
         servers = EmbeddedServers(Path(directory), postgres=False)
         try:
@@ -75,11 +82,11 @@ def run_holds(against: Path | None, say: Say) -> list[Cell]:
             scripts = [Scripts(client, LUA)]
             scripts += [Scripts(client, against)] if against is not None else []
             cells = []
-            for seats, how, percent in product(SIZES, HOWS, SOLD_PERCENT):
+            for seats, how, percent in product(sizes, HOWS, sold_percent):
                 say(f"{seats:,} seats, {percent} % sold {how} ...")
                 states = [one.state(seats, percent, how) for one in scripts]
                 for quantity in QUANTITIES:
-                    cells.append(_cell(scripts, states, (seats, percent, how), quantity))
+                    cells.append(_cell(scripts, states, (seats, percent, how), quantity, rounds))
             return cells
         finally:
             servers.stop()
@@ -90,11 +97,12 @@ def _cell(
     states: "Sequence[State]",
     where: tuple[int, int, str],
     quantity: int,
+    rounds: int,
 ) -> Cell:
     turns = [(scripts[0], states[0]), *zip(scripts[1:], states[1:], strict=True)]
     turns.append((scripts[0], states[0]))
     spent: list[list[float]] = [[] for _ in turns]
-    for number in range(ROUNDS):
+    for number in range(rounds):
         order = list(range(len(turns)))
         for turn in order if number % 2 else reversed(order):
             one, state = turns[turn]
@@ -136,7 +144,7 @@ class Scripts:
             return State(bytes(taken), {SENTINEL.encode(): b"1"})
         self._put(State(layout, {SENTINEL.encode(): b"1"}))
         while (left := sold - self._held()) > 0:
-            self._hold(min(FILL_AT_ONCE, -(-left // PARTY)), PARTY, seats)
+            self._hold(min(FILL_BATCH_MAX, -(-left // PARTY)), PARTY, seats)
         found: Any = self._client.hgetall(KEYS[1])
         return State(bytes(self._read()), found)
 

@@ -240,7 +240,7 @@ async def test_an_answer_that_was_lost_is_given_again(door: DoorApp) -> None:
 
 async def test_the_door_stays_open_while_accounts_cannot_be_asked(door: DoorApp) -> None:
     (ticket,) = await door.tickets(1)
-    door.app.services.door._buyers._active.clear()
+    door.just_started()
     door.app.neighbours.identity_is_away = True
     said = await door.scan(ticket["code"])
     assert (said.status, said.json["holder"]) == (200, None)

@@ -12,6 +12,7 @@ import pytest
 from booking.tickets.codes import TicketCodes, make_keys
 from booking.tickets.store import load_signing_keys
 from tests.support.booking import BookingApp, at_once, booking_tables, running_booking
+from tests.support.printing import CountingPrinter, printing_with
 
 USER, OTHER = uuid4(), uuid4()
 VARIES = {True: "Authorization", False: "Authorization, Accept-Language"}  # a picture has no words
@@ -47,7 +48,7 @@ async def test_a_ticket_says_where_and_when_and_nothing_of_the_person(
         1,
         "valid",
     )
-    said = app.services.tickets._codes.read(whole["code"])
+    said = app.services.codes.read(whole["code"])
     assert str(said.ticket_id) == whole["ticket_id"]
     assert str(said.session_id) == whole["session_id"]
 
@@ -123,23 +124,25 @@ async def test_a_seat_has_one_valid_ticket_whatever_the_code_does(
 async def test_a_ticket_is_printed_and_put_into_a_calendar_by_its_links(
     app: BookingApp, ticket: Any
 ) -> None:
-    whole = (await app.get(f"/tickets/{ticket['ticket_id']}", user=USER)).json
-    for name, kind, begin in (
-        ("pdf", "application/pdf", b"%PDF-"),
-        ("calendar", "text/calendar; charset=utf-8", b"BEGIN:VCALENDAR"),
-    ):
-        link = urlsplit(whole[name])
-        path = link.path.removeprefix("/api/v1")
-        opened = await app.get(f"{path}?{link.query}")
-        assert (opened.status, opened.headers["content-type"]) == (200, kind)
-        assert opened.body.startswith(begin)
-        assert opened.headers["content-disposition"].startswith('inline; filename="ticket-')
-        assert opened.headers["cache-control"].startswith("private")
-        assert (await app.get(path)).status == 401
-        assert (await app.get(f"{path}?{link.query}", user=OTHER)).status == 200
-    again = await app.get(f"/tickets/{ticket['ticket_id']}/ticket.pdf", user=USER)
-    assert len(app.services.tickets._lanes.pages._kept) == 1, "it is not drawn twice"
-    assert again.status == 200
+    printer = CountingPrinter()
+    async with printing_with(app, printer):
+        whole = (await app.get(f"/tickets/{ticket['ticket_id']}", user=USER)).json
+        for name, kind, begin in (
+            ("pdf", "application/pdf", b"%PDF-"),
+            ("calendar", "text/calendar; charset=utf-8", b"BEGIN:VCALENDAR"),
+        ):
+            link = urlsplit(whole[name])
+            path = link.path.removeprefix("/api/v1")
+            opened = await app.get(f"{path}?{link.query}")
+            assert (opened.status, opened.headers["content-type"]) == (200, kind)
+            assert opened.body.startswith(begin)
+            assert opened.headers["content-disposition"].startswith('inline; filename="ticket-')
+            assert opened.headers["cache-control"].startswith("private")
+            assert (await app.get(path)).status == 401
+            assert (await app.get(f"{path}?{link.query}", user=OTHER)).status == 200
+        again = await app.get(f"/tickets/{ticket['ticket_id']}/ticket.pdf", user=USER)
+        assert again.status == 200
+    assert printer.drawn == [ticket["ticket_id"]], "it is not drawn twice"
 
 
 async def test_an_order_goes_into_a_calendar_once_it_is_paid(app: BookingApp) -> None:
