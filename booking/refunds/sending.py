@@ -11,7 +11,7 @@ import asyncio
 from uuid import UUID
 
 from booking.domain.refund import REFUNDS, RefundState, RefundStep
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.providers.protocol import Provider, RefundResult
 from booking.refunds import store
 from booking.refunds.granting import refund_told
@@ -113,5 +113,5 @@ async def settle_refund(tx: Connection, refund_id: UUID, verdict: RefundResult) 
     else:
         entry, event = refund_told(REFUND_FAILED, refund, failure=failure)
         log.error("refund_failed", refund=refund_id, order=refund.order_id, reason=failure)
-    await tell(tx, [entry], [event])
+    await record_and_publish(tx, [entry], [event])
     return True

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from chassis.clock import MachineClock
 from chassis.concurrency.backoff import Backoff, pause
 
 Result = TypeVar("Result")
@@ -22,6 +23,7 @@ async def repeat(
     retry: Backoff | float,
     failed: Callable[[Exception, int], object],
     expected: tuple[type[Exception], ...] = (Exception,),
+    wait: Callable[[asyncio.Event, float], Awaitable[object]] = pause,
 ) -> None:
     """One round after the other until `stop` is set (None: until this is cancelled).
 
@@ -29,6 +31,7 @@ async def repeat(
     retry: seconds until the next round when one has failed.
     failed: called with the failure, and how many rounds in a row have failed: writes the log line.
     expected: failures that end nothing. Any other ends the loop and is raised.
+    wait: waits for the seconds, or until `stop`.
     """
     stop = stop or asyncio.Event()
     failures = 0
@@ -42,7 +45,7 @@ async def repeat(
         else:
             failures = 0
             wait_s = interval_s(result) if callable(interval_s) else interval_s
-        await pause(stop, wait_s)
+        await wait(stop, wait_s)
 
 
 class Every:
@@ -51,12 +54,15 @@ class Every:
     The first time is at once, or with `at_once=False` when the interval has passed.
     """
 
-    def __init__(self, interval_s: float, *, at_once: bool = True) -> None:
+    def __init__(
+        self, interval_s: float, *, at_once: bool = True, clock: MachineClock = time
+    ) -> None:
         self._interval_s = interval_s
-        self._since = float("-inf") if at_once else time.monotonic()
+        self._monotonic = clock.monotonic
+        self._since = float("-inf") if at_once else self._monotonic()
 
     def is_due(self) -> bool:
-        now = time.monotonic()
+        now = self._monotonic()
         if now - self._since <= self._interval_s:
             return False
         self._since = now

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from chassis.concurrency import rounds
 from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.rounds import Every, repeat
 from tests.support.clock import MonotonicClock
@@ -16,15 +15,19 @@ RETRY = Backoff(first_s=1.0, most_s=4.0)
 class Loop:
     """Rounds with these results, of which failures are raised; what it waited and was told of."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *results: int | Exception) -> None:
+    def __init__(self, *results: int | Exception) -> None:
         self.results = list(results)
         self.waits: list[float] = []
         self.told: list[tuple[str, int]] = []
         self._stop = asyncio.Event()
-        monkeypatch.setattr(rounds, "pause", self._pause)
 
     async def run(self, **changes: Any) -> None:
-        what: dict[str, Any] = {"interval_s": 0.5, "retry": RETRY, "failed": self._failed}
+        what: dict[str, Any] = {
+            "interval_s": 0.5,
+            "retry": RETRY,
+            "failed": self._failed,
+            "wait": self._pause,
+        }
         await repeat(self._round, self._stop, **what | changes)
 
     async def _round(self) -> int:
@@ -42,19 +45,15 @@ class Loop:
         self.waits.append(delay_s)
 
 
-async def test_a_failed_round_ends_nothing_and_is_told_with_how_many_before_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    loop = Loop(monkeypatch, OSError("a"), OSError("b"), 0, KeyError("c"), 0)
+async def test_a_failed_round_ends_nothing_and_is_told_with_how_many_before_it() -> None:
+    loop = Loop(OSError("a"), OSError("b"), 0, KeyError("c"), 0)
     await loop.run()
     assert loop.results == []
     assert loop.told == [("a", 1), ("b", 2), ("'c'", 1)]
 
 
-async def test_failures_in_a_row_are_tried_again_later_each_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    loop = Loop(monkeypatch, 0, *[OSError()] * 4, 0)
+async def test_failures_in_a_row_are_tried_again_later_each_time() -> None:
+    loop = Loop(0, *[OSError()] * 4, 0)
     await loop.run()
     first, *failed, last = loop.waits
     assert (first, last) == (0.5, 0.5)
@@ -62,16 +61,14 @@ async def test_failures_in_a_row_are_tried_again_later_each_time(
         assert at_most / 2 <= waited <= at_most
 
 
-async def test_a_round_may_say_when_the_next_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop = Loop(monkeypatch, 3, OSError(), 7)
+async def test_a_round_may_say_when_the_next_one_is() -> None:
+    loop = Loop(3, OSError(), 7)
     await loop.run(interval_s=lambda result: result * 10.0, retry=2.0)
     assert loop.waits == [30.0, 2.0, 70.0]
 
 
-async def test_a_failure_that_is_not_expected_ends_the_rounds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    loop = Loop(monkeypatch, OSError(), ZeroDivisionError(), 0)
+async def test_a_failure_that_is_not_expected_ends_the_rounds() -> None:
+    loop = Loop(OSError(), ZeroDivisionError(), 0)
     with pytest.raises(ZeroDivisionError):
         await loop.run(expected=(OSError,))
     assert (loop.results, loop.told) == ([0], [("", 1)])
@@ -103,12 +100,9 @@ async def test_the_wait_between_two_rounds_is_cut_short(with_stop: bool) -> None
     assert running.cancelled() is not with_stop
 
 
-def test_what_is_done_now_and_then_is_due_once_in_its_interval(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_is_done_now_and_then_is_due_once_in_its_interval() -> None:
     clock = MonotonicClock()
-    monkeypatch.setattr(rounds, "time", clock)
-    at_once, later = Every(60.0), Every(60.0, at_once=False)
+    at_once, later = Every(60.0, clock=clock), Every(60.0, at_once=False, clock=clock)
     assert [at_once.is_due(), at_once.is_due(), later.is_due()] == [True, False, False]
     clock.now += 61
     assert [at_once.is_due(), at_once.is_due(), later.is_due()] == [True, False, True]
