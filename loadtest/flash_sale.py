@@ -30,7 +30,7 @@ SPAWN_PER_S = 1000  # users that locust starts per second on one core, roughly
 RUN_DEADLINE_S = 240.0
 FILES_WANTED = 65_536  # a connection per buyer, at both ends
 SETTLE_DEADLINE_S = 45.0  # the provider is asked about a payment without an answer after 15 s
-FLUSH_EVERY_S = 0.5
+FLUSH_INTERVAL_S = 0.5
 FLUSHING_S = 12.0
 
 
@@ -151,7 +151,7 @@ async def _flush(loaded: Settings, plan: Plan, say: Say) -> None:
     client = redis.asyncio.from_url(loaded.redis_url)
     flushes = 0
     while time.time() < plan.opens_at + FLUSHING_S:
-        await asyncio.sleep(max(FLUSH_EVERY_S, plan.opens_at - time.time()))
+        await asyncio.sleep(max(FLUSH_INTERVAL_S, plan.opens_at - time.time()))
         await client.flushall()
         flushes += 1
     await client.aclose()

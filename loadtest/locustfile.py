@@ -29,7 +29,7 @@ from loadtest.plan import Plan
 TRIES_MAX = 20
 GIVE_UP_AFTER_S = 60.0
 ANSWER_TIMEOUT_S = 30.0
-PROGRESS_EVERY_S = 1.0
+PROGRESS_INTERVAL_S = 1.0
 WAIT_S = 1.0  # if no time was given
 NOT_OPEN_WAIT_S = 0.05
 
@@ -81,7 +81,7 @@ def _progress(environment: Any) -> None:
     assert run.plan is not None
     buyers = len(run.plan.tokens)
     while True:
-        gevent.sleep(PROGRESS_EVERY_S)
+        gevent.sleep(PROGRESS_INTERVAL_S)
         left = run.plan.opens_at - time.time()
         phase = f"opens in {left:.0f} s" if left > 0 else f"open for {-left:.0f} s"
         count = environment.runner.user_count if environment.runner else 0

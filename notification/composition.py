@@ -2,7 +2,7 @@
 
 from chassis.postgres.pool import Pool
 from chassis.settings import Settings
-from notification.mailbox.channel import MAILBOX_AT_ONCE, MailboxChannel
+from notification.mailbox.channel import MAILBOX_BATCH_MAX, MailboxChannel
 from notification.messages.channels import SMTP_CONCURRENCY, SmtpChannel
 from notification.messages.planning import EMAIL, SMS
 from notification.outgoing import Channel
@@ -10,7 +10,7 @@ from notification.outgoing import Channel
 
 def messages_at_once(settings: Settings) -> int:
     """How many messages a sender should claim at once to keep the channels busy."""
-    return MAILBOX_AT_ONCE if settings.smtp_url is None else SMTP_CONCURRENCY
+    return MAILBOX_BATCH_MAX if settings.smtp_url is None else SMTP_CONCURRENCY
 
 
 def open_channels(settings: Settings, pool: Pool) -> dict[str, Channel]:

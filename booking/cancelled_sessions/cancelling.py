@@ -22,14 +22,14 @@ from booking.domain.order import OrderStatus
 from booking.domain.problems import SessionNotPublished, SessionOver
 from booking.domain.seating import Seating
 from booking.domain.ticket import TicketStatus, TicketStep
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.orders.cancelling import cancel_and_tell, release_holds
 from booking.orders.records import CancelledOrder
 from booking.refunds import store as refund_store
 from booking.refunds.granting import (
     FreedSeats,
+    approve,
     ask,
-    grant,
     sync_redis_after_refund,
 )
 from booking.refunds.rules import FREE_OF_CHARGE
@@ -157,7 +157,7 @@ class SessionCancelling:
             time_zone=terms.time_zone,
             reason=reason,
         )
-        await tell(tx, [], [pending(SESSION_CANCELLED, str(terms.session_id), told)])
+        await record_and_publish(tx, [], [pending(SESSION_CANCELLED, str(terms.session_id), told)])
         return ended
 
     async def _end_unpaid(
@@ -268,7 +268,7 @@ async def refund_whole(
         )
         waiting.append(refund.refund_id)
     return [
-        await grant(tx, order, one_id, decided_by=None, step=TicketStep.CALL_OFF)
+        await approve(tx, order, one_id, decided_by=None, step=TicketStep.CALL_OFF)
         for one_id in waiting
     ]
 

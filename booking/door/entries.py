@@ -6,7 +6,7 @@ from uuid import UUID
 from booking.door import store
 from booking.door.store import Entered
 from booking.events.history import history_entry
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.tickets.codes import ForgedCode, TicketCodes
 from chassis.auth.tokens import Principal
 from chassis.clock import whole_second
@@ -50,4 +50,4 @@ async def tell_entries(tx: Connection, entered: Sequence[Entered]) -> None:
         }
         history.append(history_entry(each.order_id, TICKET_CHECKED_IN, data))
         events.append(pending(TICKET_CHECKED_IN, str(each.order_id), told))
-    await tell(tx, history, events)
+    await record_and_publish(tx, history, events)

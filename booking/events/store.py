@@ -22,7 +22,7 @@ class NewHistoryEntry(msgspec.Struct, frozen=True):
     data: bytes
 
 
-async def tell(
+async def record_and_publish(
     tx: Connection, history: Sequence[NewHistoryEntry], events: Sequence[PendingEvent]
 ) -> None:
     """Appends history entries and events, in the transaction of the change that they describe.
@@ -30,7 +30,7 @@ async def tell(
     An entry and the event of the same type and order share the event's id.
     """
     published = {(event.type, event.subject): event.id for event in events}
-    await queries.tell(
+    await queries.record_and_publish(
         tx,
         history_orders=[entry.order_id for entry in history],
         history_ids=[

@@ -8,7 +8,7 @@ from booking.domain.machine import IllegalTransition
 from booking.domain.order import ORDERS, OrderStatus, OrderStep
 from booking.domain.problems import OrderNotCancellable, PaymentInProgress
 from booking.events.history import history_entry, seats_changed
-from booking.events.store import NewHistoryEntry, tell
+from booking.events.store import NewHistoryEntry, record_and_publish
 from booking.orders import store
 from booking.orders.records import CancelledOrder
 from booking.orders.wire import OrderAnswer, order_answer
@@ -65,7 +65,7 @@ async def cancel_and_tell(
     told = [cancellation_told(order, reason, note) for order in cancelled]
     if told:
         events = [event for _, some in told for event in some]
-        await tell(tx, [entry for entry, _ in told], events)
+        await record_and_publish(tx, [entry for entry, _ in told], events)
     return cancelled
 
 

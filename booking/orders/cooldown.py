@@ -1,7 +1,7 @@
 """Who cools down, as this process knows it for a moment.
 
 One order that PostgreSQL refuses makes its batch be tried again one by one, and it holds seats in Redis
-until then. Whoever goes on trying is therefore told here; once in ASK_EVERY_S PostgreSQL is asked again,
+until then. Whoever goes on trying is therefore told here; once in ASK_INTERVAL_S PostgreSQL is asked again,
 which decides when it is over.
 """
 
@@ -12,7 +12,7 @@ from uuid import UUID
 from booking.domain.problems import CoolingDown
 from chassis.clock import MachineClock
 
-ASK_EVERY_S = 5.0
+ASK_INTERVAL_S = 5.0
 PEOPLE_MAX = 4096
 
 
@@ -28,7 +28,7 @@ class CoolingMemory:
         told_at = self._told_at.get((session_id, user_id))
         if told_at is None:
             return
-        if self._monotonic() - told_at < ASK_EVERY_S:
+        if self._monotonic() - told_at < ASK_INTERVAL_S:
             raise CoolingDown()
         del self._told_at[session_id, user_id]
 

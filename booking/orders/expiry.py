@@ -8,7 +8,7 @@ from booking.domain.order import (
     COMPLETES_AFTER_DAYS,
 )
 from booking.events.history import history_entry
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.orders import store
 from booking.orders.cancelling import cancel_and_tell, log, release_holds
 from booking.orders.records import CancelledOrder
@@ -83,5 +83,5 @@ async def complete_orders(
         if completed:
             history = [history_entry(order.order_id, ORDER_COMPLETED, {}) for order in completed]
             events = [pending(ORDER_COMPLETED, str(order.order_id), order) for order in completed]
-            await tell(tx, history, events)
+            await record_and_publish(tx, history, events)
     return len(completed)

@@ -12,7 +12,7 @@ from booking.domain.order import ORDERS, OrderStep
 from booking.domain.payment import PAYMENTS, PaymentState, PaymentStep
 from booking.domain.problems import PaymentMismatch, TicketLimitReached
 from booking.events.history import history_entry, seats_changed
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.orders.cancelling import cancel_and_tell, release_holds
 from booking.orders.records import CancelledOrder
 from booking.payments import store
@@ -114,7 +114,7 @@ async def _fail(tx: Connection, payment: LockedPayment, reason: str | None) -> O
     told = reason or "declined"
     failed = PaymentFailed(payment.order_id, payment.user_id, payment.payment_id, told)
     data = {"payment_id": payment.payment_id, "reason": told}
-    await tell(
+    await record_and_publish(
         tx,
         [history_entry(payment.order_id, PAYMENT_FAILED, data)],
         [pending(PAYMENT_FAILED, str(payment.order_id), failed)],
@@ -162,7 +162,7 @@ async def _sell(
         areas = [item.area_id for item in payment.items]
         held = seats_changed(payment.session_id, seats, areas, payment.order_id)
         events.insert(0, pending(SEATS_HELD, str(payment.order_id), held))
-    await tell(tx, [sale.history], events)
+    await record_and_publish(tx, [sale.history], events)
     return msgspec.structs.replace(outcome, issued=sale.issued, seats_to_sync=seats if late else [])
 
 
@@ -173,7 +173,7 @@ async def _owe_back(
     outcome = await _move(tx, payment, PaymentStep.OWE, reason)
     cancelled = await cancel_and_tell(tx, [payment.order_id], "unpaid") if ends_order else []
     data = {"payment_id": payment.payment_id, "amount": payment.amount, "reason": reason}
-    await tell(tx, [history_entry(payment.order_id, PAYMENT_REFUND_DUE, data)], [])
+    await record_and_publish(tx, [history_entry(payment.order_id, PAYMENT_REFUND_DUE, data)], [])
     return msgspec.structs.replace(outcome, cancelled=cancelled)
 
 

@@ -22,7 +22,7 @@ from booking.domain.problems import (
     PaymentInProgress,
 )
 from booking.events.history import history_entry
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.orders import store as order_store
 from booking.orders.records import LockedOrder
 from booking.orders.wire import PaymentAnswer
@@ -163,7 +163,7 @@ class Payments:
                 await _refuse_repeated_key(tx, wanted)
             _refuse_unpayable(order)
             await store.insert_payment(tx, wanted, order)
-            await tell(tx, [intent.history], [])
+            await record_and_publish(tx, [intent.history], [])
             return await store.get_payable_order(tx, wanted.payment_id)
 
     async def _charge_and_apply(self, charge: Charge, payment: KnownPayment) -> PayAnswer:

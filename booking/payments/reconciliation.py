@@ -12,7 +12,7 @@ from uuid import uuid5
 
 from booking.domain.payment import PAYMENTS, PaymentState, PaymentStep
 from booking.events.history import history_entry
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.payments import store
 from booking.payments.batched_outcomes import BatchedOutcomes
 from booking.payments.records import PendingPayment, RefundDue
@@ -116,6 +116,6 @@ class Reconciling:
                     reason=due.reason or "seats_gone",
                 )
                 history = history_entry(due.order_id, PAYMENT_REFUNDED, data)
-                await tell(tx, [history], [pending(PAYMENT_REFUNDED, subject, told)])
+                await record_and_publish(tx, [history], [pending(PAYMENT_REFUNDED, subject, told)])
         log.info("payment_refunded", payment=due.payment_id, order=due.order_id)
         return moved

@@ -16,13 +16,13 @@ from booking.domain.problems import (
 )
 from booking.domain.refund import GRANTED, RefundState
 from booking.domain.ticket import TicketStep, VoidingStep
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.orders import store as order_store
 from booking.refunds import store
 from booking.refunds.granting import (
     FreedSeats,
+    approve,
     ask,
-    grant,
     refund_told,
     sync_redis_after_refund,
 )
@@ -116,7 +116,7 @@ class Refunds:
             step: VoidingStep = (
                 TicketStep.CALL_OFF if order.session_cancelled else TicketStep.REFUND
             )
-            freed.append(await grant(tx, order, refund_id, decided_by=None, step=step))
+            freed.append(await approve(tx, order, refund_id, decided_by=None, step=step))
         return refund_answer(await _read(tx, refund.refund_id))
 
     async def approve(
@@ -138,7 +138,7 @@ class Refunds:
                 if order is None or order.status is not OrderStatus.PAID:
                     raise OrderNotRefundable()
                 by = principal.user_id
-                freed.append(await grant(tx, order, refund_id, decided_by=by, note=wanted.note))
+                freed.append(await approve(tx, order, refund_id, decided_by=by, note=wanted.note))
             return refund_answer(await _read(tx, refund_id))
 
         answer = await self._decide(
@@ -161,7 +161,7 @@ class Refunds:
             ):
                 rejected = await _read(tx, refund_id)
                 entry, event = refund_told(REFUND_REJECTED, rejected)
-                await tell(tx, [entry], [event])
+                await record_and_publish(tx, [entry], [event])
                 log.info("refund_rejected", refund=refund_id, order=refund.order_id)
             return refund_answer(await _read(tx, refund_id))
 

@@ -15,7 +15,7 @@ from booking.domain.problems import RefundAlreadyDecided, RefundAlreadyRequested
 from booking.domain.refund import quote
 from booking.domain.ticket import TicketStep, VoidingStep
 from booking.events.history import history_entry, seats_changed
-from booking.events.store import NewHistoryEntry, tell
+from booking.events.store import NewHistoryEntry, record_and_publish
 from booking.promo_codes.store import release_redemptions
 from booking.refunds import store
 from booking.refunds.store import NewRefund, OrderForRefund, Refund, TicketForRefund
@@ -88,11 +88,11 @@ async def ask(
         raise RefundAlreadyRequested() from None
     refund = await _read(tx, new.refund_id)
     automatic = policy.approval == "automatic"
-    await tell(tx, *_told(REFUND_REQUESTED, refund, automatic=automatic))
+    await record_and_publish(tx, *_told(REFUND_REQUESTED, refund, automatic=automatic))
     return refund
 
 
-async def grant(
+async def approve(
     tx: Connection,
     order: OrderForRefund,
     refund_id: UUID,
@@ -208,7 +208,7 @@ async def _tell_grant(
         data = {"amount": amount, "currency": order.currency}
         history.append(history_entry(order.order_id, ORDER_REFUNDED, data))
         events.append(pending(ORDER_REFUNDED, subject, whole))
-    await tell(tx, history, events)
+    await record_and_publish(tx, history, events)
 
 
 async def _read(tx: Connection, refund_id: UUID) -> Refund:

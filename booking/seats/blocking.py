@@ -7,7 +7,7 @@ from booking.clients.catalog import Sessions
 from booking.domain.problems import SeatsTaken, SessionNotPublished
 from booking.domain.seating import Seating
 from booking.events.history import seats_changed
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.seats import store
 from booking.seats.holds import SeatHolds
 from booking.seats.wire import SeatsBlocked, refuse_repeated, refuse_unknown_seats
@@ -44,7 +44,9 @@ class Blocking:
             if len(changed) < len(wanted):  # taken since claims_in_the_way
                 raise SeatsTaken(sorted(set(wanted) - set(changed)))
             if changed:
-                await tell(tx, [], [_event(SEATS_BLOCKED, session_id, seating, changed)])
+                await record_and_publish(
+                    tx, [], [_event(SEATS_BLOCKED, session_id, seating, changed)]
+                )
         try:
             await self._holds.block(session_id, list(seats))
         except Problem as away:  # PostgreSQL refuses meanwhile; the reconciler corrects Redis
@@ -60,7 +62,9 @@ class Blocking:
         async with transaction(self._pool) as tx:
             changed = await store.unblock_seats(tx, session_id, seats)
             if changed:
-                await tell(tx, [], [_event(SEATS_UNBLOCKED, session_id, seating, changed)])
+                await record_and_publish(
+                    tx, [], [_event(SEATS_UNBLOCKED, session_id, seating, changed)]
+                )
         try:
             await self._holds.unblock(session_id, changed)
         except Problem as away:

@@ -25,7 +25,7 @@ POLL_POSITIONS_PER_S = 2_000_000  # a session of a million is read at most twice
 RETRY_S = 1.0  # after Redis or PostgreSQL was not available
 DELTAS_MAX = 256  # kept for clients that reconnect
 CHANGES_MAX = 2_000  # in one delta; with more changes a snapshot is shorter
-COMPARED_AT_ONCE = 1024  # bytes
+COMPARE_PIECE = 1024  # bytes
 
 log = logs.get("booking")
 
@@ -59,8 +59,11 @@ def live_state(version: int, positions: bytes) -> LiveState:
 def changes_between(before: bytes, after: bytes) -> list[tuple[int, str]]:
     """Seat ids with their new states. Both strings have the same length."""
     changes = []
-    for start in range(0, len(before), COMPARED_AT_ONCE):
-        old, new = before[start : start + COMPARED_AT_ONCE], after[start : start + COMPARED_AT_ONCE]
+    for start in range(0, len(before), COMPARE_PIECE):
+        old, new = (
+            before[start : start + COMPARE_PIECE],
+            after[start : start + COMPARE_PIECE],
+        )
         if old != new:
             changes += [
                 (start + at + 1, chr(new[at])) for at in range(len(new)) if old[at] != new[at]

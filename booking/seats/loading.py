@@ -33,7 +33,7 @@ WAIT_S = 2.0  # longest a request waits for a session to be loaded
 TRY_S = 10.0  # longest one task tries, for all waiting requests; the next request starts another
 POLL_S = 0.02
 LOCK_RETRY_S = 0.2  # how often a waiting process tries to get the lock
-STAGED_AT_ONCE = 32  # commands
+STAGE_BATCH_MAX = 32  # commands
 
 log = logs.get("booking")
 
@@ -125,9 +125,9 @@ class Rebuilder:
         )
 
     async def _stage(self, commands: Sequence[Call]) -> None:
-        for start in range(0, len(commands), STAGED_AT_ONCE):
+        for start in range(0, len(commands), STAGE_BATCH_MAX):
             waiting: list[Awaitable[object]] = [
                 self._calls.command(*command)
-                for command in commands[start : start + STAGED_AT_ONCE]
+                for command in commands[start : start + STAGE_BATCH_MAX]
             ]
             await asyncio.gather(*waiting)

@@ -1,9 +1,9 @@
 """A short memory of sold-out areas, in this process.
 
-When an area has been sold out for SETTLED_S, only one request in ASK_EVERY_S asks Redis; the others get the
-same answer at once. A seat that this process frees is known immediately, a seat that another process frees
-within ASK_EVERY_S. It waits for SETTLED_S because a retry may find its own seats gone while its first request
-is still being committed, and only Redis knows that both are the same request.
+When an area has been sold out for SETTLED_S, only one request in ASK_INTERVAL_S asks Redis; the others get
+the same answer at once. A seat that this process frees is known immediately, a seat that another process
+frees within ASK_INTERVAL_S. It waits for SETTLED_S because a retry may find its own seats gone while its
+first request is still being committed, and only Redis knows that both are the same request.
 """
 
 import time
@@ -13,7 +13,7 @@ from uuid import UUID
 from chassis.clock import MachineClock
 
 SETTLED_S = 2.0
-ASK_EVERY_S = 0.25
+ASK_INTERVAL_S = 0.25
 AREAS_MAX = 4096
 
 Area = tuple[UUID, int]  # a session and the first position of one of its areas
@@ -36,14 +36,14 @@ class SoldOutMemory:
         self._known: OrderedDict[Area, _Known] = OrderedDict()
 
     def says(self, session_id: UUID, first: int, quantity: int) -> bool:
-        """Whether this many seats are known to be unavailable. False once in ASK_EVERY_S, to ask Redis."""
+        """Whether this many seats are known to be unavailable. False once in ASK_INTERVAL_S, to ask Redis."""
         known = self._known.get((session_id, first))
         if known is None or quantity < known.least:
             return False
         now = self._monotonic()
         if now - known.since < SETTLED_S:
             return False
-        if now - known.asked_at >= ASK_EVERY_S:
+        if now - known.asked_at >= ASK_INTERVAL_S:
             known.asked_at = now
             return False
         return True

@@ -14,7 +14,7 @@ from chassis.postgres.rows import fields
 
 queries = load_queries(Path(__file__).parent / "sql")
 
-REBUILDS_AT_ONCE = 2  # each uses two connections of the pool: one for its lock, one for reading
+REBUILD_CONCURRENCY = 2  # each uses two connections of the pool: one for its lock, one for reading
 ASK_AGAIN_MS = 500  # for an expired order that is just being paid or cancelled
 ORDER_STATES = {
     OrderStatus.PENDING_PAYMENT: OrderState.ALIVE,
@@ -39,7 +39,7 @@ class PostgresClaims:
         self._pool = pool
         self._layout = layout
         self._expire = expire
-        self._rebuilds = asyncio.Semaphore(REBUILDS_AT_ONCE)
+        self._rebuilds = asyncio.Semaphore(REBUILD_CONCURRENCY)
 
     @contextlib.asynccontextmanager
     async def rebuild_lock(self, session_id: UUID) -> AsyncIterator[bool]:

@@ -23,9 +23,9 @@ from chassis.observability import logs
 from chassis.problems import NotFound, Problem
 
 ORDERS_A_SESSION_MAX = 500  # a round; the rest waits for the next
-SESSIONS_AT_ONCE = 256
-ACTS_AT_ONCE = 128
-HEAL_EVERY_S = 5.0  # how often PostgreSQL is asked which sessions have holds
+SESSION_CONCURRENCY = 256
+ACT_CONCURRENCY = 128
+HEAL_INTERVAL_S = 5.0  # how often PostgreSQL is asked which sessions have holds
 
 log = logs.get("booking")
 
@@ -54,8 +54,8 @@ class Sweeper:
         """Raises Unavailable if Redis is not available. A failing session is counted and logged."""
         swept = Swept()
         sessions = await self._sessions()
-        for start in range(0, len(sessions), SESSIONS_AT_ONCE):
-            some = sessions[start : start + SESSIONS_AT_ONCE]
+        for start in range(0, len(sessions), SESSION_CONCURRENCY):
+            some = sessions[start : start + SESSION_CONCURRENCY]
             outcomes = await asyncio.gather(
                 *(self._sweep_session(session_id, swept) for session_id in some),
                 return_exceptions=True,
@@ -74,12 +74,12 @@ class Sweeper:
         return swept
 
     async def _sessions(self) -> list[UUID]:
-        """The loaded sessions; every HEAL_EVERY_S also those with holds that Redis has lost."""
+        """The loaded sessions; every HEAL_INTERVAL_S also those with holds that Redis has lost."""
         members = await self._holds.calls.command("SMEMBERS", LOADED_SESSIONS)
         sessions = {UUID(member.decode()) for member in members}
         if self._now() >= self._heal_at:
             forgotten = set(await self._holds.truth.sessions_with_claims()) - sessions
-            self._heal_at = self._now() + HEAL_EVERY_S
+            self._heal_at = self._now() + HEAL_INTERVAL_S
             if forgotten:
                 names = sorted(map(str, forgotten))
                 await self._holds.calls.command("SADD", LOADED_SESSIONS, *names)
@@ -108,5 +108,5 @@ class Sweeper:
 
 
 async def _in_turns(acts: Sequence[Awaitable[None]]) -> None:
-    for start in range(0, len(acts), ACTS_AT_ONCE):
-        await asyncio.gather(*acts[start : start + ACTS_AT_ONCE])
+    for start in range(0, len(acts), ACT_CONCURRENCY):
+        await asyncio.gather(*acts[start : start + ACT_CONCURRENCY])

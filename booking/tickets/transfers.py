@@ -17,7 +17,7 @@ from booking.clients.identity import KnownAccounts, NoAddress
 from booking.domain.masking import masked
 from booking.domain.problems import RecipientUnknown, TicketNotTransferable
 from booking.events.history import history_entry
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.tickets import transfers_store as store
 from booking.tickets.issuing import TicketIssuing
 from booking.tickets.transfers_store import VoidedTicket
@@ -141,7 +141,7 @@ class Transfers:
             "new_ticket_id": new.ticket_id,
             "seat_id": voided.seat_id,
         }
-        await tell(
+        await record_and_publish(
             tx,
             [history_entry(voided.order_id, TICKET_TRANSFERRED, about)],
             [pending(TICKET_TRANSFERRED, str(voided.order_id), told)],

@@ -65,9 +65,8 @@ class PublicKeys:
         self._began_at = float("-inf")
         self._failures = 0
         self._pause_ends_at = float("-inf")
-        self._unknown: BoundedCache[str, float] = BoundedCache(
-            unknown_kids_max
-        )  # kid → refused until
+        # kid → refused until
+        self._unknown: BoundedCache[str, float] = BoundedCache(unknown_kids_max)
 
     async def find(self, kid: str) -> Ed25519PublicKey | None:
         """None: identity has no such key. Raises Unavailable if identity cannot be asked."""

@@ -31,7 +31,7 @@ async def repeat(
     retry: seconds until the next round when one has failed.
     failed: called with the failure, and how many rounds in a row have failed: writes the log line.
     expected: failures that end nothing. Any other ends the loop and is raised.
-    wait: until `stop` or so many seconds have passed.
+    wait: waits for the seconds, or until `stop`.
     """
     stop = stop or asyncio.Event()
     failures = 0
@@ -57,8 +57,8 @@ class Every:
     def __init__(
         self, interval_s: float, *, at_once: bool = True, clock: MachineClock = time
     ) -> None:
-        self._monotonic = clock.monotonic
         self._interval_s = interval_s
+        self._monotonic = clock.monotonic
         self._since = float("-inf") if at_once else self._monotonic()
 
     def is_due(self) -> bool:

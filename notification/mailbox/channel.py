@@ -9,7 +9,7 @@ from notification.mailbox import store
 from notification.mailbox.store import NewMail
 from notification.outgoing import Outgoing, must_fit_a_header
 
-MAILBOX_AT_ONCE = 64  # mails a statement
+MAILBOX_BATCH_MAX = 64  # mails a statement
 
 
 class MailboxChannel:
@@ -20,7 +20,7 @@ class MailboxChannel:
         self._name = name
         self._sender = sender
         self._mails: Coalescer[NewMail, None] = Coalescer(
-            self._put, batch_max=MAILBOX_AT_ONCE, queue_max=16 * MAILBOX_AT_ONCE
+            self._put, batch_max=MAILBOX_BATCH_MAX, queue_max=16 * MAILBOX_BATCH_MAX
         )
 
     async def send(self, message: Outgoing) -> None:

@@ -20,7 +20,7 @@ from notification.webhooks import store
 from notification.webhooks.payloads import TOLD, told
 
 SKEW_S = 900.0  # between the clocks of booking's database and ours (PROMISES, P9: ±10 min)
-ROUTED_AT_ONCE = 500
+ROUTE_BATCH_MAX = 500
 POLL_S = 0.5
 RETRY = Backoff(first_s=0.5, most_s=15.0)
 
@@ -53,7 +53,7 @@ class Router:
         await repeat(
             self.round,
             stop,
-            interval_s=lambda routed: POLL_S if routed < ROUTED_AT_ONCE else 0.0,
+            interval_s=lambda routed: POLL_S if routed < ROUTE_BATCH_MAX else 0.0,
             retry=RETRY,
             failed=failed,
         )
@@ -61,9 +61,9 @@ class Router:
     async def round(self) -> int:
         """Routes waiting events and returns their number. Raises Unavailable if catalog does not answer, but
         only after the events of known sessions are routed."""
-        unknown = await store.unknown_sessions(self._pool, limit=ROUTED_AT_ONCE)
+        unknown = await store.unknown_sessions(self._pool, limit=ROUTE_BATCH_MAX)
         asked = await asyncio.gather(*map(self._learn, unknown), return_exceptions=True)
-        routed = await store.route_events(self._pool, limit=ROUTED_AT_ONCE, skew_s=SKEW_S)
+        routed = await store.route_events(self._pool, limit=ROUTE_BATCH_MAX, skew_s=SKEW_S)
         for outcome in asked:
             if isinstance(outcome, BaseException):
                 raise outcome

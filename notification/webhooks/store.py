@@ -16,7 +16,7 @@ from notification.webhooks.payloads import Told
 from notification.webhooks.schedule import DISABLE_AFTER_HOURS, GIVE_UP_HOURS
 
 COUNTED_MAX = 100_000
-PRUNED_AT_ONCE = 5000
+PRUNE_BATCH_MAX = 5000
 ROUTING_PATIENCE = timedelta(minutes=1)  # for an event whose session's organizer catalog must tell
 DETAILS_MAX = 20  # violations reported of one invariant
 
@@ -350,7 +350,7 @@ async def mark_failed(
 async def prune(pool: Pool, *, days: int, lease_s: float) -> None:
     """Deletes old rows in small steps, so that no statement holds locks for long."""
     async with connection(pool) as db:
-        limit = PRUNED_AT_ONCE
+        limit = PRUNE_BATCH_MAX
         await _sql.give_up_forgotten(db, give_up_hours=GIVE_UP_HOURS, limit=limit)
         while await _sql.prune_deliveries(db, days=days, lease_s=lease_s, limit=limit) >= limit:
             pass

@@ -1,4 +1,4 @@
--- name: tell!
+-- name: record_and_publish!
 -- Appends to the history and to the outbox, in the transaction of the change that they describe.
 WITH remembered AS (
     INSERT INTO order_events (order_id, event_id, type, request_id, data)

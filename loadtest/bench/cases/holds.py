@@ -36,7 +36,7 @@ HOWS = ("at random", "by best available")
 ROUNDS = 31
 CHUNK_MAX = 40  # calls; short enough that most chunks are not interrupted
 USED_MAX = 8  # a chunk takes at most an eighth of the free seats
-FILL_AT_ONCE = 500
+FILL_BATCH_MAX = 500
 PARTY = 2  # seats per order of earlier buyers
 NO_CAP = 1_000_000
 KEYS = [f"{name}:{{bench}}" for name in NAMES]
@@ -144,7 +144,7 @@ class Scripts:
             return State(bytes(taken), {SENTINEL.encode(): b"1"})
         self._put(State(layout, {SENTINEL.encode(): b"1"}))
         while (left := sold - self._held()) > 0:
-            self._hold(min(FILL_AT_ONCE, -(-left // PARTY)), PARTY, seats)
+            self._hold(min(FILL_BATCH_MAX, -(-left // PARTY)), PARTY, seats)
         found: Any = self._client.hgetall(KEYS[1])
         return State(bytes(self._read()), found)
 

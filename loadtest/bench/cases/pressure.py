@@ -37,7 +37,7 @@ OVERLOAD_CONNECTIONS = 2_000
 LOGINS_PER_S = 500
 LOGIN_CONNECTIONS = 2_000  # more than may wait to be hashed, so that refusals occur
 STRANGERS_PER_ACCOUNT = 50  # stolen credentials: most match no account here, and cost a hash too
-SAMPLE_EVERY_S = 0.25
+SAMPLE_INTERVAL_S = 0.25
 MAILS_MAX_S = 120.0
 OUTBOX = Path(chassis.__file__).parent / "events" / "sql" / "outbox.sql"
 MAILS_DUE = "SELECT count(*) FROM messages WHERE state = 'due' AND next_attempt <= now()"
@@ -162,7 +162,7 @@ async def worker_lag(case: Case, stack: Stack, seconds: float, connections: int)
 
 
 async def _ages(stack: Stack, over: asyncio.Event) -> list[float]:
-    """The age of the outbox's oldest event, sampled every SAMPLE_EVERY_S until the end."""
+    """The age of the outbox's oldest event, sampled every SAMPLE_INTERVAL_S until the end."""
     queries = load_queries(OUTBOX)
     ages: list[float] = []
 
@@ -195,7 +195,7 @@ async def _poll(stack: Stack, schema: str, look: Callable[[Pool], Awaitable[bool
         while True:
             if await look(pool):
                 return
-            await asyncio.sleep(SAMPLE_EVERY_S)
+            await asyncio.sleep(SAMPLE_INTERVAL_S)
     finally:
         await pool.close()
 

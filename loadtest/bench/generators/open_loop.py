@@ -17,7 +17,7 @@ from loadtest.bench.generators.tally import Asked, Hearing, content_length, main
 TICK_S = 0.002
 LAST_ANSWERS_S = 10.0  # after the window, for the last answers
 OPENING_S = 30.0
-OPENED_AT_ONCE = 128
+OPEN_CONCURRENCY = 128
 
 
 class Pace:
@@ -53,8 +53,8 @@ class Pace:
     async def _open(self, host: str, port: int, connections: int) -> None:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(OPENING_S):
-            for start in range(0, connections, OPENED_AT_ONCE):
-                some = range(start, min(connections, start + OPENED_AT_ONCE))
+            for start in range(0, connections, OPEN_CONCURRENCY):
+                some = range(start, min(connections, start + OPEN_CONCURRENCY))
                 await asyncio.gather(
                     *(loop.create_connection(lambda: Line(self), host, port) for _ in some)
                 )

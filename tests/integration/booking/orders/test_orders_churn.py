@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from booking.domain.order import CHURN_MAX, CHURN_WITHIN_S
-from booking.orders.cooldown import ASK_EVERY_S
+from booking.orders.cooldown import ASK_INTERVAL_S
 from booking.orders.expiry import sweep_orders
 from tests.support.api import Answer
 from tests.support.booking import (
@@ -105,7 +105,7 @@ async def test_who_orders_and_cancels_too_often_waits_until_the_window_is_over(
     assert set(seats[:10]) == set(b".")  # what Redis had held is given back
     await window_passes(app)
     is_told_to_wait(await app.order(USER, session_id))  # as this process knows it
-    clock.now += ASK_EVERY_S
+    clock.now += ASK_INTERVAL_S
     await let_go(app, session_id)  # and counted from the first again
     await let_go(app, session_id)
     assert (await tally(app, session_id))["let_go"] == 2
@@ -303,4 +303,4 @@ async def test_who_goes_on_trying_is_told_without_asking_the_stores(
         for _ in range(2):
             is_told_to_wait(await app.order(USER, session_id))
         assert (await app.services.holds.state(session_id))[0] == asked
-        clock.now += ASK_EVERY_S
+        clock.now += ASK_INTERVAL_S

@@ -52,7 +52,7 @@ async def test_a_seat_that_another_process_frees_is_not_seen_meanwhile(
     async with seat_holds(redis_url, truth) as elsewhere:
         await elsewhere.release(session_id, ORDER)
     assert await best(holds, session_id, AREA, 2) == SoldOut()
-    clock.now += sold_out.ASK_EVERY_S
+    clock.now += sold_out.ASK_INTERVAL_S
     assert seats_of(await best(holds, session_id, AREA, 2)) == [1, 2]
 
 

@@ -11,7 +11,7 @@ from booking.seats.differences import Difference, look
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import LOADED_SESSIONS, session_keys
 from booking.seats.reconciler import SETTLED_S, Reconciler
-from booking.seats.sweeper import HEAL_EVERY_S, Sweeper, Swept
+from booking.seats.sweeper import HEAL_INTERVAL_S, Sweeper, Swept
 from chassis.ids import uuid7
 from chassis.problems import Unavailable
 from tests.support.seats import FOREVER_MS, DictTruth, exact, letters, seat_holds, tickets_of
@@ -129,7 +129,7 @@ async def test_sessions_that_redis_forgot_are_swept_all_the_same(
     truth.claim(other, [1], "held", uuid7(), uuid7(), FOREVER_MS)
     await sweeper.sweep_once()
     assert await holds.calls.command("SMEMBERS", LOADED_SESSIONS) in (set(), [])
-    clock.seconds += HEAL_EVERY_S
+    clock.seconds += HEAL_INTERVAL_S
     await sweeper.sweep_once()
     assert set(await holds.calls.command("SMEMBERS", LOADED_SESSIONS)) == {str(other).encode()}
     assert await letters(holds, other) == "h.."

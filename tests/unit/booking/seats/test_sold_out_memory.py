@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from booking.seats.sold_out import ASK_EVERY_S, SETTLED_S, SoldOutMemory
+from booking.seats.sold_out import ASK_INTERVAL_S, SETTLED_S, SoldOutMemory
 from tests.support.clock import MonotonicClock
 
 SESSION = uuid4()
@@ -47,9 +47,9 @@ def test_as_many_or_more_are_known_to_be_gone_and_fewer_are_not(settled: SoldOut
 def test_one_is_sent_to_look_now_and_then_and_the_others_are_not(
     settled: SoldOutMemory, clock: MonotonicClock
 ) -> None:
-    clock.now += ASK_EVERY_S
+    clock.now += ASK_INTERVAL_S
     assert [settled.says(SESSION, 1, 2) for _ in range(3)] == [False, True, True]
-    clock.now += ASK_EVERY_S
+    clock.now += ASK_INTERVAL_S
     assert not settled.says(SESSION, 1, 2)
 
 

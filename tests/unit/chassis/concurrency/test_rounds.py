@@ -22,8 +22,12 @@ class Loop:
         self._stop = asyncio.Event()
 
     async def run(self, **changes: Any) -> None:
-        what: dict[str, Any] = {"interval_s": 0.5, "retry": RETRY, "failed": self._failed}
-        what |= {"wait": self._pause}
+        what: dict[str, Any] = {
+            "interval_s": 0.5,
+            "retry": RETRY,
+            "failed": self._failed,
+            "wait": self._pause,
+        }
         await repeat(self._round, self._stop, **what | changes)
 
     async def _round(self) -> int:
