@@ -58,7 +58,7 @@ async def sell(database_url: str, app: BookingApp, count: int) -> list[str]:
 
 async def scan(door: Door, code: str, gate: str) -> str:
     try:
-        await door.check_in(ADMIN, CheckIn(code, gate), None)
+        await door.check_in(ADMIN, CheckIn(code, gate), None, language="en")
     except AlreadyCheckedIn as refused:
         return str(refused.extra["gate"])
     return "in"
