@@ -66,7 +66,7 @@ def migrate(data_dir: Path | None) -> None:
         for service, names in applied.items():
             say(f"{service:<13} {', '.join(names) or 'up to date'}")
 
-    with_servers(load(data_dir=data_dir), run)
+    with_servers(load(data_dir=data_dir), run, used=("database_url",))
 
 
 @stampede.group()
