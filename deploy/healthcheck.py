@@ -21,10 +21,10 @@ PORTS = {  # as in runtime/compose.py, which takes a second to import
 }
 
 
-def words(process: str) -> list[str]:
+def words(process: Path) -> list[str]:
     """The command line of a process. Empty if it has just ended."""
     try:
-        return (PROC / process / "cmdline").read_text(encoding="utf-8").split("\0")
+        return (process / "cmdline").read_text(encoding="utf-8").split("\0")
     except OSError:
         return []
 
@@ -40,17 +40,17 @@ def answers(port: int) -> bool:
         connection.close()
 
 
-def is_alive(command: list[str]) -> bool:
-    """`command`: of the container's first process."""
+def is_alive(command: list[str], proc: Path = PROC) -> bool:
+    """`command`: of the container's first process. `proc`: where the processes are listed."""
     if "serve" in command:
         role = command[command.index("serve") + 1]
         set_port = os.environ.get("STAMPEDE_PORT", "")
         port = int(set_port) if set_port.isdigit() else 8000
         return answers(PORTS[role] if port == PORTS["gateway"] else port)
     if "worker" in command:
-        return any("runtime.worker" in words(each.name) for each in PROC.glob("[0-9]*"))
+        return any("runtime.worker" in words(process) for process in proc.glob("[0-9]*"))
     return True
 
 
 if __name__ == "__main__":
-    sys.exit(0 if is_alive(words("1")) else 1)
+    sys.exit(0 if is_alive(words(PROC / "1")) else 1)

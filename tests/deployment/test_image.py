@@ -57,14 +57,13 @@ def test_the_build_sees_every_room_and_nothing_secret() -> None:
     assert not {one for one in named if one.startswith(("tests", "docs", "deploy/.env"))}
 
 
-@pytest.fixture
-def healthcheck(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+@pytest.fixture(scope="module")
+def healthcheck() -> ModuleType:
     spec = util.spec_from_file_location("healthcheck", DEPLOY / "healthcheck.py")
     assert spec is not None
     assert spec.loader is not None
     module = util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "PROC", tmp_path)
     return module
 
 
@@ -87,8 +86,7 @@ class Answering(BaseHTTPRequestHandler):
 def test_a_service_is_alive_while_its_probe_answers(
     healthcheck: ModuleType, monkeypatch: pytest.MonkeyPatch, status: int, *, alive: bool
 ) -> None:
-    monkeypatch.setattr(Answering, "status", status)
-    server = HTTPServer(("127.0.0.1", 0), Answering)
+    server = HTTPServer(("127.0.0.1", 0), type("Probe", (Answering,), {"status": status}))
     thread = Thread(target=server.serve_forever)
     thread.start()
     monkeypatch.setenv("STAMPEDE_PORT", str(server.server_port))
@@ -108,9 +106,9 @@ def test_a_worker_is_alive_while_its_process_is_there(
     child = tmp_path / "17"
     child.mkdir()
     (child / "cmdline").write_text("python\0-m\0runtime.worker\0")
-    assert healthcheck.is_alive(["python", "stampede", "worker", ""])
+    assert healthcheck.is_alive(["python", "stampede", "worker", ""], tmp_path)
     shutil.rmtree(child)
-    assert not healthcheck.is_alive(["python", "stampede", "worker", ""])
+    assert not healthcheck.is_alive(["python", "stampede", "worker", ""], tmp_path)
 
 
 def test_a_command_that_ends_by_itself_is_alive(healthcheck: ModuleType) -> None:
