@@ -9,7 +9,7 @@ STAMPEDE := $(RUN) stampede
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format loadtest nuisance bench audit clean
 
-help: ## this list
+help: ## shows this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sort | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
 run: $(VENV)/.runtime ## sets up everything and serves a demo on-sale on http://localhost:8000
@@ -18,7 +18,7 @@ run: $(VENV)/.runtime ## sets up everything and serves a demo on-sale on http://
 test: $(VENV)/.dev ## sets up everything and runs the tests
 	@$(RUN) pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-lint: $(VENV)/.dev ## ruff and strict types
+lint: $(VENV)/.dev ## checks style, format and strict types
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
@@ -27,16 +27,16 @@ format: $(VENV)/.dev ## formats the code
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
-loadtest: $(VENV)/.runtime ## the flash sale: 10,000 people, 100 seats, then the verification
+loadtest: $(VENV)/.runtime ## runs a flash sale of 10,000 buyers and 100 seats, then verifies it
 	@$(STAMPEDE) loadtest flash-sale --users 10000 --tickets 100
 
-nuisance: $(VENV)/.runtime ## what others feel beside 500 unread answers and the worst text
+nuisance: $(VENV)/.runtime ## measures reads beside 500 clients that do not read, and beside the worst text
 	@$(RUN) loadtest.nuisance
 
-bench: $(VENV)/.runtime ## how fast, at what cost, beside what an empty server does
+bench: $(VENV)/.runtime ## measures throughput, latency and CPU beside an empty server
 	@$(STAMPEDE) bench $(ARGS)
 
-audit: $(VENV)/.runtime ## states the invariants of the data in .stampede
+audit: $(VENV)/.runtime ## checks the invariants of the data in .stampede
 	@$(STAMPEDE) audit
 
 clean: ## removes the environment, the demo's data and every cache

@@ -1,27 +1,35 @@
-"""Booking as an app."""
+"""Booking's ASGI app."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from litestar import Litestar
 
-from booking.composition import Booking, opened
+from booking.composition import Booking, OpenProvider, opened
+from booking.providers.registry import open_provider
 from booking.routes import ROUTES
 from booking.seats.live import LiveSeats
 from booking.seats.store import database_now
+from chassis.concurrency.rounds import repeat
 from chassis.http.service import service_app
+from chassis.observability import logs
 from chassis.problems import Problem
 from chassis.wiring import Wiring
 
-CLOCK_SET_EVERY_S = 10.0  # a machine's monotonic clock drifts by less than a millisecond meanwhile
+CLOCK_SET_INTERVAL_S = (
+    10.0  # a machine's monotonic clock drifts by less than a millisecond meanwhile
+)
+
+log = logs.get("booking")
 
 
-def create_app(wiring: Wiring) -> Litestar:
+def create_app(wiring: Wiring, *, open_provider: OpenProvider = open_provider) -> Litestar:
+    """`open_provider`: who takes the money, if not the provider that the settings name."""
+
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with opened(wiring) as booking:
+        async with opened(wiring, open_provider=open_provider) as booking:
             app.state.booking = booking
             app.state.live_seats = LiveSeats(booking.holds)
             setting = asyncio.create_task(_keep_clock(booking))
@@ -39,10 +47,23 @@ def create_app(wiring: Wiring) -> Litestar:
 
 
 async def _keep_clock(booking: Booking) -> None:
-    while True:
-        await asyncio.sleep(CLOCK_SET_EVERY_S)
-        with contextlib.suppress(Problem, TimeoutError):
-            booking.clock.set(await database_now(booking.pool))
+    """It was set when booking was opened. While PostgreSQL is away, the machine's own clock runs on."""
+
+    async def set_clock() -> None:
+        booking.clock.set(await database_now(booking.pool))
+
+    def failed(failure: Exception, _failures: int) -> None:
+        if not isinstance(failure, (Problem, TimeoutError)):
+            log.error("clock_not_set", exc_info=failure)
+
+    await asyncio.sleep(CLOCK_SET_INTERVAL_S)
+    await repeat(
+        set_clock,
+        None,
+        interval_s=CLOCK_SET_INTERVAL_S,
+        retry=CLOCK_SET_INTERVAL_S,
+        failed=failed,
+    )
 
 
 async def _ready(app: Litestar) -> dict[str, bool]:

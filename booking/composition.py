@@ -1,7 +1,7 @@
-"""Booking's objects, built by hand once a process: the same for the app and for the workers."""
+"""Builds booking's objects once a process; the app and the workers use the same."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from booking.door.lists import DoorLists
 from booking.door.offline import OfflineScans
 from booking.door.scanning import Door
 from booking.door.staff import DoorStaff
-from booking.orders.discounted import PlaceWithPromoCode
+from booking.orders.cooldown import CoolingMemory
 from booking.orders.expiry import expire_orders
 from booking.orders.placing import OrderPlacing
 from booking.payments.batched_outcomes import BatchedOutcomes
@@ -23,6 +23,7 @@ from booking.payments.callbacks import Webhooks
 from booking.payments.paying import Payments
 from booking.promo_codes.guessing import PromoGuesses
 from booking.promo_codes.managing import PromoCodes
+from booking.providers.protocol import Provider
 from booking.providers.registry import open_provider
 from booking.refunds.deciding import Refunds
 from booking.refunds.sending import RefundSending
@@ -32,6 +33,7 @@ from booking.seats.holds import LUA, SeatHolds
 from booking.seats.store import Expire, PostgresClaims, database_now
 from booking.tickets.codes import TicketCodes, make_keys
 from booking.tickets.issuing import TicketIssuing
+from booking.tickets.readers import Readers
 from booking.tickets.showing import Tickets, open_lanes
 from booking.tickets.store import load_signing_keys
 from booking.tickets.transfers import Transfers
@@ -40,13 +42,16 @@ from chassis.postgres.pool import Pool, open_pool
 from chassis.redis.scripts import RedisCalls, load_scripts
 from chassis.redis.servers import Servers
 from chassis.seam.client import ServiceClient
+from chassis.settings import Settings
 from chassis.wiring import Wiring
 
 SCHEMA = "booking"
 
+OpenProvider = Callable[[Wiring, Pool], AbstractAsyncContextManager[Provider]]
+
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
-    """What routes and workers call."""
+    """The objects that routes and workers call."""
 
     pool: Pool
     clock: DatabaseClock
@@ -55,6 +60,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     placing: OrderPlacing
     payments: Payments
     tickets: Tickets
+    readers: Readers
     issuing: TicketIssuing
     transfers: Transfers
     promo_codes: PromoCodes
@@ -74,8 +80,10 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
-    """Booking over open pools, its signing keys made, its clock set."""
+async def opened(
+    wiring: Wiring, *, open_provider: OpenProvider = open_provider
+) -> AsyncIterator[Booking]:
+    """Booking with open pools, signing keys and a clock that is set."""
     settings = wiring.settings
     async with AsyncExitStack() as stack:
         pool = await open_pool(wiring.database_url, SCHEMA, size=settings.database_pool_size)
@@ -90,16 +98,15 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
         holds = SeatHolds(
             redis,
             PostgresClaims(pool, layout=sessions.layout, expire=_expiring(pool)),
+            clock=wiring.clock,
         )
         codes = TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
         lanes = await stack.enter_async_context(open_lanes())
         issuing = TicketIssuing(codes)
         outcomes = BatchedOutcomes(pool, tickets=issuing, holds=holds)
         buyers = KnownAccounts(identity)
-        hours = DoorHours(
-            opens_before=timedelta(seconds=settings.door_opens_before_s),
-            closes_after=timedelta(seconds=settings.door_closes_after_s),
-        )
+        readers = Readers(buyers, settings.default_language)
+        hours = door_hours(settings)
         guesses = PromoGuesses(pool, address_max=settings.promo_misses_per_address)
         clock = DatabaseClock()
         clock.set(await database_now(pool))
@@ -116,20 +123,17 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
                 clock=clock,
                 hold_ttl_s=settings.hold_ttl_s,
                 guesses=guesses,
-                redeeming=PlaceWithPromoCode(pool, hold_ttl_s=settings.hold_ttl_s),
+                cooling=CoolingMemory(clock=wiring.clock),
             ),
             payments=Payments(pool, provider=provider, tickets=issuing, outcomes=outcomes),
-            tickets=Tickets(pool, codes, lanes),
+            tickets=Tickets(pool, codes, lanes, readers),
+            readers=readers,
             issuing=issuing,
             transfers=Transfers(pool, tickets=issuing, buyers=buyers),
             promo_codes=PromoCodes(pool, catalog),
             guesses=guesses,
             blocking=Blocking(pool, sessions=sessions, holds=holds),
-            webhooks=Webhooks(
-                pool,
-                providers={provider.name: provider},
-                outcomes=outcomes,
-            ),
+            webhooks=Webhooks(pool, providers={provider.name: provider}, outcomes=outcomes),
             refunds=Refunds(pool, sessions=sessions, holds=holds),
             refund_sending=RefundSending(pool, provider=provider),
             session_cancelling=SessionCancelling(
@@ -143,6 +147,14 @@ async def opened(wiring: Wiring) -> AsyncIterator[Booking]:
             reports=Reports(pool, sessions=sessions, buyers=buyers),
             require_idempotency_key=settings.require_idempotency_key,
         )
+
+
+def door_hours(settings: Settings) -> DoorHours:
+    """When doors open and close."""
+    return DoorHours(
+        opens_before=timedelta(seconds=settings.door_opens_before_s),
+        closes_after=timedelta(seconds=settings.door_closes_after_s),
+    )
 
 
 def _expiring(pool: Pool) -> Expire:

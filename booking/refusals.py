@@ -1,4 +1,4 @@
-"""Constraint name → what it means to a caller. One table; a test holds it against the schema."""
+"""Maps constraint names to errors. A test compares the table with the schema."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -22,11 +22,11 @@ REFUSED = "ST001"  # SQLSTATE of refuse() in the migration
 
 
 class SeatsRefused(Exception):
-    """PostgreSQL says that somebody has one of the seats, whatever Redis thought."""
+    """PostgreSQL says that one of the seats is taken, although Redis had it free."""
 
 
 class KeyTaken(Exception):
-    """An order with this user's idempotency key is there already."""
+    """An order with this user's idempotency key exists."""
 
 
 RULES: dict[str, Callable[[], Exception]] = {
@@ -48,14 +48,14 @@ RULES: dict[str, Callable[[], Exception]] = {
 
 
 def refusal(error: asyncpg.PostgresError) -> Exception | None:
-    """What the violated rule means; None when it is a bug or trouble rather than a refusal."""
+    """The error for the violated constraint; None if it is a bug or an outage, not a refusal."""
     rule = RULES.get(getattr(error, "constraint_name", None) or "")
     return rule() if rule is not None else None
 
 
 @contextlib.contextmanager
 def refusals() -> Iterator[None]:
-    """Round a transaction: what PostgreSQL refuses is raised as what it means, a bug as it is."""
+    """Use around a transaction: raises PostgreSQL's refusals as their errors; other errors unchanged."""
     try:
         yield
     except ROLLED_BACK:

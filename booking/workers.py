@@ -1,4 +1,4 @@
-"""What booking does in the background. Any number of processes may run all of it at once.
+"""Booking's background loops. Any number of processes may run them at once.
 
 Each loop does one round after the other; a round that fails is logged and tried again, later each
 time, and never ends the loop. Every round has a request id of its own, so that what it causes can be
@@ -14,7 +14,8 @@ from booking.providers.registry import run_background as run_provider
 from booking.seats.loaded import list_loaded
 from booking.seats.reconciler import Reconciler
 from booking.seats.sweeper import Sweeper
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import repeat
 from chassis.context import CURRENT, RequestContext, new_request_id
 from chassis.events.archive import forget
 from chassis.events.relay import Relay
@@ -26,23 +27,23 @@ from chassis.wiring import Wiring
 
 log = logs.get("booking")
 
-EXPIRE_EVERY_S = 0.5
-SWEEP_EVERY_S = 0.5
-HEAL_EVERY_S = 15.0  # a look at every session in Redis costs PostgreSQL all of its claims
-PAYMENTS_EVERY_S = 2.0
-COMPLETE_EVERY_S = 60.0
-REFUNDS_EVERY_S = 0.5
+EXPIRE_INTERVAL_S = 0.5
+SWEEP_INTERVAL_S = 0.5
+HEAL_INTERVAL_S = 15.0  # a look at every session in Redis costs PostgreSQL all of its claims
+PAYMENTS_INTERVAL_S = 2.0
+COMPLETE_INTERVAL_S = 60.0
+REFUNDS_INTERVAL_S = 0.5
 # A batch of every session: tens of thousands of orders in minutes.
-CANCELLED_SESSIONS_EVERY_S = 0.25
-PRUNE_EVERY_S = 3600.0
-ARCHIVE_EVERY_S = 3600.0
+CANCELLED_SESSIONS_INTERVAL_S = 0.25
+PRUNE_INTERVAL_S = 3600.0
+ARCHIVE_INTERVAL_S = 3600.0
 RETRY = Backoff(first_s=0.5, most_s=5.0)
 
 Round = Callable[[], Awaitable[object]]
 
 
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
-    """Until `stop`: relay, expiry, the seats' sweeper and reconciler, payments, refunds,
+    """Runs until `stop`: relay, expiry, the seats' sweeper and reconciler, payments, refunds,
     completion."""
     async with opened(wiring) as booking:
         kept_days = wiring.settings.event_archive_days
@@ -53,21 +54,23 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             relay.run(stop),
             run_provider(wiring, stop),
             _repeat(
-                "expire", EXPIRE_EVERY_S, lambda: sweep_orders(booking.pool, booking.holds), stop
+                "expire", EXPIRE_INTERVAL_S, lambda: sweep_orders(booking.pool, booking.holds), stop
             ),
-            _repeat("sweep", SWEEP_EVERY_S, sweeper.sweep_once, stop),
-            _repeat("heal", HEAL_EVERY_S, healing.round, stop),
-            _repeat("payments", PAYMENTS_EVERY_S, lambda: _settle_payments(booking), stop),
-            _repeat("refunds", REFUNDS_EVERY_S, booking.refund_sending.send_all_due, stop),
+            _repeat("sweep", SWEEP_INTERVAL_S, sweeper.sweep_once, stop),
+            _repeat("heal", HEAL_INTERVAL_S, healing.round, stop),
+            _repeat("payments", PAYMENTS_INTERVAL_S, lambda: _settle_payments(booking), stop),
+            _repeat("refunds", REFUNDS_INTERVAL_S, booking.refund_sending.send_all_due, stop),
             _repeat(
                 "cancelled_sessions",
-                CANCELLED_SESSIONS_EVERY_S,
+                CANCELLED_SESSIONS_INTERVAL_S,
                 booking.session_cancelling.work_off,
                 stop,
             ),
-            _repeat("prune", PRUNE_EVERY_S, lambda: _prune(booking), stop),
-            _repeat("archive", ARCHIVE_EVERY_S, lambda: forget(booking.pool, kept_days), stop),
-            _repeat("complete", COMPLETE_EVERY_S, lambda: complete_due_orders(booking.pool), stop),
+            _repeat("prune", PRUNE_INTERVAL_S, lambda: _prune(booking), stop),
+            _repeat("archive", ARCHIVE_INTERVAL_S, lambda: forget(booking.pool, kept_days), stop),
+            _repeat(
+                "complete", COMPLETE_INTERVAL_S, lambda: complete_due_orders(booking.pool), stop
+            ),
         )
 
 
@@ -83,7 +86,7 @@ async def _settle_payments(booking: Booking) -> None:
 
 
 class _Healing:
-    """Redis against PostgreSQL, session by session."""
+    """Reconciles Redis with PostgreSQL, session by session."""
 
     def __init__(self, booking: Booking) -> None:
         self._holds = booking.holds
@@ -95,7 +98,7 @@ class _Healing:
         for session_id in loaded.sessions:
             try:
                 await self._reconciler.reconcile_once(session_id)
-            except NotFound:  # not published any more; the sweeper drops it
+            except NotFound:  # no longer published; the sweeper drops it
                 pass
             except Unavailable as failure:  # one node's sessions do not stop the others'
                 away = failure
@@ -103,14 +106,12 @@ class _Healing:
             raise away
 
 
-async def _repeat(name: str, every_s: float, one_round: Round, stop: asyncio.Event) -> None:
-    failures = 0
-    while not stop.is_set():
+async def _repeat(name: str, interval_s: float, one_round: Round, stop: asyncio.Event) -> None:
+    async def traced() -> None:
         CURRENT.set(RequestContext(f"{name}-{new_request_id()}"))
-        try:
-            await one_round()
-            failures = 0
-        except Exception as failure:
-            failures += 1
-            log.warning("round_failed", loop=name, failures=failures, reason=repr(failure))
-        await pause(stop, RETRY.delay_s(failures) if failures else every_s)
+        await one_round()
+
+    def failed(failure: Exception, failures: int) -> None:
+        log.warning("round_failed", loop=name, failures=failures, reason=repr(failure))
+
+    await repeat(traced, stop, interval_s=interval_s, retry=RETRY, failed=failed)

@@ -1,1 +1,1 @@
-"""Venues, shows, sessions, seat plans, prices, search; availability as booking tells it."""
+"""Venues, shows, sessions, seat plans, prices and search; availability, from booking's events."""

@@ -1,7 +1,7 @@
-"""What is left in each area, as booking's events move it.
+"""The number of seats left in each area, updated by booking's events.
 
-Deltas add up, so their order does not matter; that each counts once is the inbox's work, in whose
-transaction this runs. A batch is one statement, whatever its size.
+Changes are sums, so their order does not matter. The inbox makes each event count once: this runs in its
+transaction. A batch is one statement, whatever its size.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ _decoder = msgspec.json.Decoder(SeatsChanged)
 
 
 async def consume(tx: Connection, events: Sequence[Event]) -> None:
-    """Applies new events. Other types and unknown areas are passed over; bad data raises."""
+    """Applies new events. Ignores other types and unknown areas. Raises on invalid data."""
     deltas: dict[tuple[UUID, UUID], int] = defaultdict(int)
     for event in events:
         sign = TAKES.get(event.type)

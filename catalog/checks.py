@@ -1,4 +1,4 @@
-"""The rules between the fields of what organizers send. Each finding names its field."""
+"""Rules between fields of organizers' requests. Each error names its field."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -22,16 +22,16 @@ from catalog.wire import (
 )
 from chassis.problems import FieldError, ValidationFailed
 
-ERRORS_MAX = 100  # findings in one answer
-# An exhibition is sold while it is open; a sale that ends years later is a typing error.
+ERRORS_MAX = 100  # errors in one answer
+# An exhibition sells tickets while it is open. A sale that ends years later is a typing error.
 SALE_AFTER_START_MAX = timedelta(days=366)
 
 Findings = Iterator[FieldError]
 
 
 def refuse(*findings: Findings) -> None:
-    """Raises ValidationFailed with what was found, if anything."""
-    errors = list(islice(chain.from_iterable(findings), ERRORS_MAX))  # and looks for no more
+    """Raises ValidationFailed with all errors, if there are any."""
+    errors = list(islice(chain.from_iterable(findings), ERRORS_MAX))  # stops looking then
     if errors:
         raise ValidationFailed(errors=errors)
 
@@ -43,7 +43,7 @@ def _time_zones() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _currencies() -> frozenset[str]:
-    """ISO 4217 codes that are legal tender somewhere today, by CLDR."""
+    """ISO 4217 codes that are legal tender somewhere today, according to CLDR."""
     territories: Any = get_global("territory_currencies")
     return frozenset(
         code
@@ -59,7 +59,7 @@ def time_zone(name: str | UnsetType) -> Findings:
 
 
 def sale_window(starts_at: datetime, opens_at: datetime, closes_at: datetime) -> Findings:
-    """Of a session, whatever its state."""
+    """Applies to a session in any state."""
     times = {"starts_at": starts_at, "sale_opens_at": opens_at, "sale_closes_at": closes_at}
     impossible = [name for name, at in times.items() if not YEAR_MIN <= at.year < YEAR_MAX]
     for name in impossible:
@@ -74,7 +74,7 @@ def sale_window(starts_at: datetime, opens_at: datetime, closes_at: datetime) ->
 
 
 def refund_policy(policy: RefundTerms | UnsetType) -> Findings:
-    """The fee is one of its kind."""
+    """The fee must fit its kind."""
     if isinstance(policy, UnsetType):
         return
     if policy.fee_kind == "none" and policy.fee:
@@ -84,14 +84,14 @@ def refund_policy(policy: RefundTerms | UnsetType) -> Findings:
 
 
 def session(body: CreateSession) -> Findings:
-    """Everything about a session that types cannot say."""
+    """All rules about a session that types cannot express."""
     yield from sale_window(body.starts_at, body.sale_opens_at, body.sale_closes_at)
     yield from _currency(body.currency)
     yield from _areas(body.areas)
 
 
 def change(body: ChangeSession) -> Findings:
-    """The same of what is sent; the window is checked as it comes out (sale_window)."""
+    """The same for the fields sent. The sale window is checked with its final values (sale_window)."""
     if not isinstance(body.currency, UnsetType):
         yield from _currency(body.currency)
     if not isinstance(body.areas, UnsetType):
@@ -141,19 +141,19 @@ def _row(path: str, row: RowOfSeats) -> Findings:
             if number > most:
                 yield FieldError(f"{path}.{name}.{index}", f"must be at most {most} in this row")
         if len(set(numbers)) < len(numbers):
-            yield FieldError(f"{path}.{name}", "must not name a seat twice")
+            yield FieldError(f"{path}.{name}", "must not list a seat twice")
 
 
 def _unique(path: str, items: Any, name: str, key: Callable[[Any], str]) -> Findings:
     seen: set[str] = set()
     for index, item in enumerate(items):
         if key(item) in seen:
-            yield FieldError(f"{path}.{index}.{name}", "is there already")
+            yield FieldError(f"{path}.{index}.{name}", "is used twice")
         seen.add(key(item))
 
 
 def rows_of(area: AreaOfSeats) -> list[Row]:
-    """The rows of a checked seated area as the domain has them."""
+    """The rows of a checked seated area, as the domain represents them."""
     return [
         Row(row.label, row.seats, tuple(sorted(row.aisles)), tuple(sorted(row.accessible)))
         for row in area.rows or ()

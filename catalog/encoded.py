@@ -1,4 +1,4 @@
-"""Answers ready to be sent: encoded once, with the tag that says when they have changed."""
+"""Encoded answers with their entity tags."""
 
 import asyncio
 import gzip
@@ -11,15 +11,16 @@ import msgspec
 
 from chassis.http.pieces import PIECE_BYTES
 
-GZIP_FROM_BYTES = 4096  # below it, packing costs more than it saves
+GZIP_FROM_BYTES = 4096  # compressing a smaller answer costs more than it saves
 GZIP_LEVEL = 5
-PACKED_ALONE_FROM_BYTES = 65_536  # what is longer is kept packed and in no other form
-READ_BYTES = 1_024  # of what is packed, at once: some tens of kilobytes when unpacked
-SECONDS_OF_BROWSER_CACHE = 1  # with our own caching well within what `available` may lag
+PACKED_ALONE_FROM_BYTES = 65_536  # longer answers are kept compressed only
+READ_BYTES = 1_024  # compressed bytes per step: some tens of kilobytes when decompressed
+# with our own caching, well within the delay that `available` may have
+SECONDS_OF_BROWSER_CACHE = 1
 
 
 class Encoded(msgspec.Struct, frozen=True):
-    """JSON and its strong entity tag (RFC 9110, 8.8.3): equal bytes, equal tag."""
+    """JSON and its strong entity tag (RFC 9110, 8.8.3): equal bytes have equal tags."""
 
     body: bytes
     etag: str
@@ -35,20 +36,22 @@ def etag_of(body: bytes) -> str:
 
 
 def packed(plain: Encoded) -> Encoded:
-    """The gzip form, a representation of its own and so with a tag of its own."""
+    """The gzip form. It is a representation of its own, so it has its own tag."""
     body = gzip.compress(plain.body, GZIP_LEVEL, mtime=0)
     return Encoded(body, f'{plain.etag[:-1]}-gzip"')
 
 
 class Packed(msgspec.Struct, frozen=True):
-    """A long answer that is kept in gzip alone. `plain_etag`, `plain_length`: of what is in it."""
+    """A long answer, kept compressed only. `plain_etag` and `plain_length` describe the decompressed
+    form."""
 
     gzip: Encoded
     plain_etag: str
     plain_length: int
 
     async def unpacked(self) -> AsyncIterator[bytes]:
-        """For who takes no gzip: unpacked as fast as they take it, and never there as a whole."""
+        """For clients without gzip: decompresses as fast as the client reads. It is never in memory as a
+        whole."""
         unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
         packed = memoryview(self.gzip.body)
         for start in range(0, len(packed), READ_BYTES):
@@ -56,7 +59,7 @@ class Packed(msgspec.Struct, frozen=True):
             while left:
                 yield unpacker.decompress(left, PIECE_BYTES)
                 left = unpacker.unconsumed_tail
-            await asyncio.sleep(0)  # a fast taker is not the only one
+            await asyncio.sleep(0)  # lets others run, even if the client reads fast
         yield unpacker.flush()
 
 

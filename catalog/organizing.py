@@ -1,7 +1,7 @@
-"""What organizers do: shows, sessions, publishing. Venues are in catalog.venues.
+"""What organizers do with shows and sessions. Venues are in catalog.venues.
 
-Each function works within the transaction it is given and returns the answer; all that can be said
-about a request without the database has been checked before. Somebody else's show is NotFound.
+Each function runs in the caller's transaction and returns the answer. Checks that need no database have
+been made before. Another organizer's show is NotFound.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET
 
 from catalog import checks, store
-from catalog.domain.ownership import Viewer
 from catalog.domain.plan import place_areas, standing_row
 from catalog.domain.searching import fold
 from catalog.problems import (
@@ -35,6 +34,7 @@ from catalog.wire import (
     Session,
     Show,
 )
+from chassis.auth.tokens import Principal
 from chassis.ids import uuid7
 from chassis.observability import logs
 from chassis.postgres.pool import Connection
@@ -46,8 +46,8 @@ CHANGES_WHILE_DRAFT = ("starts_at", "sale_opens_at", "currency", "max_tickets_pe
 log = logs.get("catalog")
 
 
-async def create_show(tx: Connection, viewer: Viewer, body: CreateShow) -> Show:
-    """Raises ValidationFailed when there is no such venue."""
+async def create_show(tx: Connection, viewer: Principal, body: CreateShow) -> Show:
+    """Raises ValidationFailed if there is no such venue."""
     show_id = uuid7()
     row = await _show_row(
         show_id,
@@ -63,10 +63,10 @@ async def create_show(tx: Connection, viewer: Viewer, body: CreateShow) -> Show:
     return await read_show(tx, show_id, viewer)
 
 
-async def change_show(tx: Connection, viewer: Viewer, show_id: UUID, body: ChangeShow) -> Show:
-    """Raises NotFound, VenueInUse, ValidationFailed when there is no such venue."""
+async def change_show(tx: Connection, viewer: Principal, show_id: UUID, body: ChangeShow) -> Show:
+    """Raises NotFound, VenueInUse, or ValidationFailed if there is no such venue."""
     current = await store.lock_show(tx, show_id)
-    if current is None or not viewer.owns(current["organizer_id"]):
+    if current is None or not viewer.may_manage(current["organizer_id"]):
         raise NotFound()
     wanted = {
         name: current[name] if getattr(body, name) is UNSET else getattr(body, name)
@@ -83,11 +83,11 @@ async def change_show(tx: Connection, viewer: Viewer, show_id: UUID, body: Chang
 
 
 async def create_session(
-    tx: Connection, viewer: Viewer, show_id: UUID, body: CreateSession
+    tx: Connection, viewer: Principal, show_id: UUID, body: CreateSession
 ) -> Session:
-    """A draft, its seats numbered. `body` has passed checks.session. Raises NotFound."""
+    """A draft with numbered seats. `body` has passed checks.session. Raises NotFound."""
     show = await store.lock_show(tx, show_id)
-    if show is None or not viewer.owns(show["organizer_id"]):
+    if show is None or not viewer.may_manage(show["organizer_id"]):
         raise NotFound()
     venue = await _venue(tx, show["venue_id"])
     session = SessionRow(
@@ -108,12 +108,12 @@ async def create_session(
 
 
 def day_at(time_zone: str, moment: datetime) -> date:
-    """The day that it is there."""
+    """The local day at the venue."""
     return moment.astimezone(ZoneInfo(time_zone)).date()
 
 
 def number_areas(areas: Sequence[AreaOfSeats]) -> list[AreaRow]:
-    """The areas as they are stored, each with its range of positions."""
+    """The areas as stored, each with its range of positions."""
     rows = [checks.rows_of(area) for area in areas]
     ranges = place_areas(
         [some or [standing_row(area.capacity or 0)] for area, some in zip(areas, rows, strict=True)]
@@ -134,12 +134,12 @@ def number_areas(areas: Sequence[AreaOfSeats]) -> list[AreaRow]:
 
 
 async def change_session(
-    tx: Connection, viewer: Viewer, session_id: UUID, body: ChangeSession
+    tx: Connection, viewer: Principal, session_id: UUID, body: ChangeSession
 ) -> Session:
-    """Changes what is sent; `areas` replace the plan as a whole. `body` has passed checks.change.
+    """Changes the fields sent. `areas` replace the whole plan. `body` has passed checks.change.
 
-    Of a change and a publishing at once one comes first, as a whole: the session's row is locked.
-    Raises NotFound, SessionCancelled, PlanFrozen for what may not change once published,
+    The session's row is locked, so a change and a publication at the same time run one after the other.
+    Raises NotFound, SessionCancelled, PlanFrozen for fields that are frozen once published, or
     ValidationFailed.
     """
     current = await _own_session(tx, viewer, session_id)
@@ -167,7 +167,8 @@ async def change_session(
 
 
 def _refuse_frozen(current: Record, wanted: dict[str, Any], body: ChangeSession) -> None:
-    """What is sent again as it is changes nothing; a plan is not compared seat by seat."""
+    """Refuses changes to frozen fields. A field sent with its old value is no change. Plans are not
+    compared seat by seat."""
     frozen = [name for name in CHANGES_WHILE_DRAFT if wanted[name] != current[name]]
     if body.areas is not UNSET:
         frozen.append("areas")
@@ -175,13 +176,13 @@ def _refuse_frozen(current: Record, wanted: dict[str, Any], body: ChangeSession)
         raise PlanFrozen(
             "Once published, only sale_closes_at may change.",
             errors=[
-                FieldError(name, "is frozen since the session was published") for name in frozen
+                FieldError(name, "cannot change after the session is published") for name in frozen
             ],
         )
 
 
-async def delete_session(tx: Connection, viewer: Viewer, session_id: UUID) -> UUID:
-    """A draft; its show. Raises NotFound, SessionPublished."""
+async def delete_session(tx: Connection, viewer: Principal, session_id: UUID) -> UUID:
+    """Deletes a draft and returns its show. Raises NotFound or SessionPublished."""
     current = await _own_session(tx, viewer, session_id)
     if current["status"] != "draft":
         raise SessionPublished()
@@ -191,10 +192,10 @@ async def delete_session(tx: Connection, viewer: Viewer, session_id: UUID) -> UU
     return show_id
 
 
-async def delete_show(tx: Connection, viewer: Viewer, show_id: UUID) -> list[UUID]:
-    """With its drafts, whose ids are returned. Raises NotFound, ShowPublished."""
+async def delete_show(tx: Connection, viewer: Principal, show_id: UUID) -> list[UUID]:
+    """Deletes a show with its drafts, and returns their ids. Raises NotFound or ShowPublished."""
     show = await store.lock_show(tx, show_id)
-    if show is None or not viewer.owns(show["organizer_id"]):
+    if show is None or not viewer.may_manage(show["organizer_id"]):
         raise NotFound()
     sessions = await store.lock_sessions_of_show(tx, show_id)
     if any(session["status"] != "draft" for session in sessions):
@@ -206,10 +207,10 @@ async def delete_show(tx: Connection, viewer: Viewer, show_id: UUID) -> list[UUI
     return drafts
 
 
-async def publish_session(tx: Connection, viewer: Viewer, session_id: UUID) -> Session:
-    """Freezes the plan; from sale_opens_at on it sells. Publishing again changes nothing.
+async def publish_session(tx: Connection, viewer: Principal, session_id: UUID) -> Session:
+    """Freezes the plan. The session sells from sale_opens_at on. Publishing again changes nothing.
 
-    Raises NotFound, SessionCancelled.
+    Raises NotFound or SessionCancelled.
     """
     current = await _own_session(tx, viewer, session_id)
     if current["status"] == "cancelled":
@@ -224,9 +225,10 @@ async def publish_session(tx: Connection, viewer: Viewer, session_id: UUID) -> S
 
 
 async def cancel_session(tx: Connection, session_id: UUID) -> UUID | None:
-    """Ends a published session for good, as booking has decided; its show when that is news.
+    """Ends a published session for good, at booking's request. Returns its show, or None if it was
+    cancelled before.
 
-    Raises NotFound when there is none.
+    Raises NotFound if there is no such session.
     """
     if await store.lock_session(tx, session_id) is None:
         raise NotFound()
@@ -236,9 +238,9 @@ async def cancel_session(tx: Connection, session_id: UUID) -> UUID | None:
     return show_id
 
 
-async def _own_session(tx: Connection, viewer: Viewer, session_id: UUID) -> Record:
+async def _own_session(tx: Connection, viewer: Principal, session_id: UUID) -> Record:
     row = await store.lock_session(tx, session_id)
-    if row is None or not viewer.owns(row["organizer_id"]):
+    if row is None or not viewer.may_manage(row["organizer_id"]):
         raise NotFound()
     return row
 
@@ -246,7 +248,7 @@ async def _own_session(tx: Connection, viewer: Viewer, session_id: UUID) -> Reco
 async def _venue(tx: Connection, venue_id: UUID) -> Record:
     venue = await store.venue_for_use(tx, venue_id)
     if venue is None:
-        raise ValidationFailed(errors=[FieldError("venue_id", "names no venue")])
+        raise ValidationFailed(errors=[FieldError("venue_id", "must be the id of a venue")])
     return venue
 
 

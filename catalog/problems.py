@@ -1,43 +1,43 @@
-"""Catalog's own refusals."""
+"""Catalog's own problems."""
 
 from chassis.problems import Problem
 
 
 class PlanFrozen(Problem):
-    """The session is published: its plan and terms no longer change."""
+    """The session is published, so its plan and terms cannot change."""
 
     code, status = "plan-frozen", 409
 
 
 class SessionCancelled(Problem):
-    """The session has been cancelled."""
+    """The session was cancelled."""
 
     code, status = "session-cancelled", 409
 
 
 class VenueInUse(Problem):
-    """The show has sessions: its venue no longer changes."""
+    """The show has sessions, so its venue cannot change."""
 
     code, status = "venue-in-use", 409
 
 
 class VenueHasShows(VenueInUse):
-    """Shows take place at this venue: it is not deleted."""
+    """Shows take place at this venue, so it cannot be deleted."""
 
 
 class TimeZoneFrozen(Problem):
-    """A session at this venue has been published: its time zone no longer changes."""
+    """A session at this venue was published, so its time zone cannot change."""
 
     code, status = "time-zone-frozen", 409
 
 
 class SessionPublished(Problem):
-    """The session has been published: it is not deleted. Cancel it instead."""
+    """The session was published, so it cannot be deleted. Cancel it instead."""
 
     code, status = "session-published", 409
 
 
 class ShowPublished(Problem):
-    """A session of this show has been published: the show is not deleted."""
+    """A session of this show was published, so the show cannot be deleted."""
 
     code, status = "show-published", 409

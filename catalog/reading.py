@@ -1,8 +1,8 @@
-"""What the public reads: searches, shows, sessions. Encoded once and kept for a moment.
+"""What the public reads: searches, shows, sessions. Answers are encoded once and cached briefly.
 
-Buyers are answered from memory, at most FRESH_S old, one query at a time for each thing asked.
-Organizers and admins also see drafts, and must see at once what they have just changed: they are few,
-and are answered from the database.
+Buyers are served from memory, at most FRESH_S old, with one query at a time per key. Organizers and
+admins also see drafts, and must see their own changes at once. They are few, so they are served from the
+database.
 """
 
 from collections.abc import Sequence
@@ -11,29 +11,29 @@ from typing import Any
 from uuid import UUID
 
 from catalog import store
-from catalog.domain.ownership import Viewer, may_see
 from catalog.domain.sales import sale_state
 from catalog.domain.searching import Search
 from catalog.encoded import Encoded, encode
 from catalog.store import Record
 from catalog.wire import SeatArea, Session, SessionList, Show, ShowList, ShowSummary
+from chassis.auth.tokens import Principal
 from chassis.concurrency.cache import FetchOnce
 from chassis.postgres.pool import Connection, Pool, connection
 from chassis.problems import NotFound
 from contracts.catalog import RefundPolicy
 
-FRESH_S = 0.5  # `available` may lag by a second in all; events take a part of it
+FRESH_S = 0.5  # `available` may be a second late in all; events need part of this second
 ENTRIES_MAX = 5000
 
 
 class Listing(Encoded, frozen=True):
-    """An encoded list and how much it holds."""
+    """An encoded list and the number of its results."""
 
     total: int
 
 
 class Reading:
-    """The reads of the public API."""
+    """What the public API reads."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -47,27 +47,27 @@ class Reading:
         return await self._searches.get(search)
 
     async def own_shows(self, search: Search, organizer_id: UUID) -> Listing:
-        """The organizer's shows that match, drafts too."""
+        """The organizer's shows that match, with drafts."""
         return await self._search(search, organizer_id)
 
-    async def show(self, show_id: UUID, viewer: Viewer | None) -> Encoded:
-        """Raises NotFound, also where all is still a draft of somebody else's."""
+    async def show(self, show_id: UUID, viewer: Principal | None) -> Encoded:
+        """Raises NotFound, also if every session is another organizer's draft."""
         if viewer is not None:
             return await self._show(show_id, viewer)
         return await self._shows.get(show_id)
 
-    async def sessions(self, show_id: UUID, viewer: Viewer | None) -> Encoded:
+    async def sessions(self, show_id: UUID, viewer: Principal | None) -> Encoded:
         if viewer is not None:
             return await self._sessions(show_id, viewer)
         return await self._runs.get(show_id)
 
-    async def session(self, session_id: UUID, viewer: Viewer | None) -> Encoded:
+    async def session(self, session_id: UUID, viewer: Principal | None) -> Encoded:
         if viewer is not None:
             return await self._session(session_id, viewer)
         return await self._sessions_alone.get(session_id)
 
     def forget(self, show_id: UUID, session_id: UUID | None = None) -> None:
-        """After a change in this process: the next reader here sees it at once."""
+        """Call it after a change in this process: the next reader here sees the change at once."""
         self._shows.forget(show_id)
         self._runs.forget(show_id)
         if session_id is not None:
@@ -80,30 +80,30 @@ class Reading:
         found = encode(ShowList(shows, search.page, search.page_size, total))
         return Listing(found.body, found.etag, total)
 
-    async def _show(self, show_id: UUID, viewer: Viewer | None = None) -> Encoded:
+    async def _show(self, show_id: UUID, viewer: Principal | None = None) -> Encoded:
         async with connection(self._pool) as db:
             return encode(await read_show(db, show_id, viewer))
 
-    async def _sessions(self, show_id: UUID, viewer: Viewer | None = None) -> Encoded:
+    async def _sessions(self, show_id: UUID, viewer: Principal | None = None) -> Encoded:
         async with connection(self._pool) as db:
             return encode(SessionList((await read_show(db, show_id, viewer)).sessions))
 
-    async def _session(self, session_id: UUID, viewer: Viewer | None = None) -> Encoded:
+    async def _session(self, session_id: UUID, viewer: Principal | None = None) -> Encoded:
         async with connection(self._pool) as db:
             return encode(await read_session(db, session_id, viewer))
 
 
-async def read_session(db: Connection, session_id: UUID, viewer: Viewer | None) -> Session:
-    """Raises NotFound for none, and for somebody else's draft."""
+async def read_session(db: Connection, session_id: UUID, viewer: Principal | None) -> Session:
+    """Raises NotFound if there is none, or if it is another organizer's draft."""
     row = await store.session(db, session_id)
-    if row is None or not may_see(viewer, row["organizer_id"], row["status"]):
+    if row is None or not _may_see(viewer, row["organizer_id"], row["status"]):
         raise NotFound()
     areas = await store.areas_of_sessions(db, [session_id])
     return _session_answer(row, areas[session_id])
 
 
-async def read_show(db: Connection, show_id: UUID, viewer: Viewer | None) -> Show:
-    """Raises NotFound for none, and for one of somebody else's with nothing but drafts."""
+async def read_show(db: Connection, show_id: UUID, viewer: Principal | None) -> Show:
+    """Raises NotFound if there is none, or if another organizer's show has only drafts."""
     row = await store.show(db, show_id)
     if row is None:
         raise NotFound()
@@ -111,9 +111,9 @@ async def read_show(db: Connection, show_id: UUID, viewer: Viewer | None) -> Sho
     rows = [
         session
         for session in await store.sessions_of_show(db, show_id)
-        if may_see(viewer, organizer_id, session["status"])
+        if _may_see(viewer, organizer_id, session["status"])
     ]
-    if not rows and (viewer is None or not viewer.owns(organizer_id)):
+    if not rows and (viewer is None or not viewer.may_manage(organizer_id)):
         raise NotFound()
     areas = await store.areas_of_sessions(db, [session["session_id"] for session in rows])
     return Show(
@@ -127,7 +127,7 @@ async def read_show(db: Connection, show_id: UUID, viewer: Viewer | None) -> Sho
 
 
 def refund_policy(row: Record) -> RefundPolicy:
-    """From a row of a show, or of a session with what belongs to its show."""
+    """From a row of a show, or of a session joined with its show."""
     return RefundPolicy(
         refundable=row["refundable"],
         until_hours=row["refund_until_hours"],
@@ -138,7 +138,7 @@ def refund_policy(row: Record) -> RefundPolicy:
 
 
 def _standing(sessions: Sequence[Record]) -> dict[str, Any]:
-    """What a search tells of a show, from its sessions (see the query search_shows)."""
+    """What a search result says of a show's sale, from its sessions (see the query search_shows)."""
     published = [session for session in sessions if session["status"] == "published"]
     ahead = [session["starts_at"] for session in published if session["ahead"]]
     cheapest = min(published, key=lambda one: (one["price_from"], one["session_id"]), default=None)
@@ -204,3 +204,8 @@ def _session_answer(row: Record, areas: Sequence[Record]) -> Session:
             for area in areas
         ],
     )
+
+
+def _may_see(viewer: Principal | None, organizer_id: UUID, status: str) -> bool:
+    """Drafts are their owner's; everything else is everybody's."""
+    return status != "draft" or (viewer is not None and viewer.may_manage(organizer_id))

@@ -1,35 +1,37 @@
-"""What a show is searched by: long texts, folded without keeping anybody waiting."""
+"""The text that a search for shows looks through. Long texts are folded without blocking other
+requests."""
 
 import asyncio
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from chassis.texts import is_non_starter, stream_safe
 
-PIECE_MAX = 1000  # characters folded in one go: about a millisecond for the worst
-AT_ONCE_MAX = 2000  # characters folded on the event loop, not in a thread
-SEARCH_TEXT_MAX = 30_000  # of a show, folded: every search reads it
+PIECE_MAX = 1000  # characters folded in one step: about a millisecond in the worst case
+AT_ONCE_MAX = 2000  # up to this many characters are folded on the event loop, more in a thread
+SEARCH_TEXT_MAX = 30_000  # per show, folded: every search reads it
 
 
 async def searched_by(*texts: str) -> str:
-    """As search_text, a long text in a thread. Who asks holds a connection, so there are only a few."""
+    """Like search_text, but folds a long text in a thread. The caller holds a connection, so few run at
+    once."""
     if sum(map(len, texts)) <= AT_ONCE_MAX:
         return search_text(*texts)
     return await asyncio.to_thread(search_text, *texts)
 
 
-def search_text(*texts: str) -> str:
-    """What a show is searched by. Lines keep one field's end from joining the next one's start.
+def search_text(*texts: str, fold: Callable[[str], str] | None = None) -> str:
+    """The folded text of a show. Lines keep the end of one field from joining the start of the next.
 
-    Folded in pieces: Python's normalisation keeps all other threads waiting, so each piece is short. A
-    text of SEARCH_TEXT_MAX characters is found by its beginning: some characters fold to eighteen.
+    Folded in short pieces, because Python's normalisation blocks all other threads. Beyond
+    SEARCH_TEXT_MAX characters only the beginning is searched: some characters fold to eighteen.
     """
-    folded = ("".join(map(_folded, _pieces(stream_safe(text)))).strip() for text in texts)
+    folded = ("".join(map(fold or _folded, _pieces(stream_safe(text)))).strip() for text in texts)
     return "\n".join(folded)[:SEARCH_TEXT_MAX]
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Cut where a space is, if there is one, and else where nothing grows together."""
+    """Cuts at a space if there is one, else where no characters combine."""
     start = 0
     while len(text) - start > PIECE_MAX:
         end = text.rfind(" ", start + 1, start + PIECE_MAX)
@@ -43,7 +45,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _grows_together(before: str, after: str) -> bool:
-    """Combining marks and the letters of a Hangul syllable do."""
+    """True for combining marks and the letters of a Hangul syllable."""
     if is_non_starter(after):
         return True
     return _folded(before + after) != _folded(before) + _folded(after)

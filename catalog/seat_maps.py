@@ -1,12 +1,12 @@
-"""Seat maps: drawn and encoded once, off the event loop, and kept, each for as long as it is true.
+"""Seat maps: drawn and encoded once, off the event loop, and cached while they are valid.
 
-A published plan is frozen, so its map is kept by its session alone. A draft's is kept by the session's
-revision, which every change moves on. This is the one place that keeps encoded maps: so many bytes of
-published ones, so many of drafts, which so cannot push those out that buyers look at.
+A published plan is frozen, so its map is cached by session. A draft's map is cached by the session's
+revision, which every change increments. Encoded maps are cached only here. Published maps and drafts have
+separate bounds in bytes, so drafts cannot displace the maps that buyers look at.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +14,11 @@ import msgspec
 
 from catalog import store
 from catalog.domain import hall
-from catalog.domain.ownership import Viewer
 from catalog.domain.plan import NumberedRow, Row, number_rows, standing_row
 from catalog.encoded import PACKED_ALONE_FROM_BYTES, Encoded, Packed, encode, pack
 from catalog.store import AreaRow
 from catalog.wire import AreaMap, Seat, SeatMap, SeatRow
+from chassis.auth.tokens import Principal
 from chassis.concurrency.cache import FetchOnce
 from chassis.concurrency.threads import SlowThreads
 from chassis.postgres.pool import Pool, connection
@@ -27,16 +27,17 @@ from chassis.problems import NotFound
 KEEP_S = 86_400.0
 KEEP_DRAFT_S = 600.0
 MAPS_MAX = 1_000
-PUBLISHED_BYTES_MAX = 96 * 1_048_576  # a map of 200,000 seats is 18 MB, and 1.6 MB packed
+PUBLISHED_BYTES_MAX = 96 * 1_048_576  # a map of 200,000 seats is 18 MB, and 1.6 MB compressed
 DRAFT_BYTES_MAX = 48 * 1_048_576
-WAITING_MAX = 8  # behind the one that is drawn: the largest takes half a second
-BUSY = "Too many seat maps are being drawn; try again in a moment."
+WAITING_MAX = 8  # behind the one that is being drawn; the largest takes half a second
+BUSY = "Too many seat maps are being drawn. Try again in a moment."
 
+Draw = Callable[[UUID, str, Sequence[AreaRow]], SeatMap]
 DraftKey = tuple[UUID, int]  # a session and its revision
 
 
 class EncodedMap(msgspec.Struct, frozen=True):
-    """A seat map as JSON, a large one in gzip alone. `frozen`: it will never change."""
+    """A seat map as JSON; a large one is kept compressed only. `frozen`: true if it can never change."""
 
     form: Encoded | Packed
     frozen: bool
@@ -49,12 +50,15 @@ class EncodedMap(msgspec.Struct, frozen=True):
 class SeatMaps:
     """The seat maps of sessions. Close it after use.
 
-    Published maps and drafts are drawn in a thread each: however many plans an organizer tries, buyers
-    do not wait behind them.
+    Published maps and drafts are drawn in one thread each, so organizers who try many plans do not delay
+    buyers.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(
+        self, pool: Pool, *, draw: Draw | None = None, draft_bytes_max: int = DRAFT_BYTES_MAX
+    ) -> None:
         self._pool = pool
+        self._draw_map = draw or draw_map
         self._published = FetchOnce(
             self._draw_published,
             ttl_s=KEEP_S,
@@ -67,7 +71,7 @@ class SeatMaps:
             ttl_s=KEEP_DRAFT_S,
             entries_max=MAPS_MAX,
             weigh=lambda drawn: drawn.weight,
-            weight_max=DRAFT_BYTES_MAX,
+            weight_max=draft_bytes_max,
         )
         self._lanes = {
             lane: SlowThreads(f"{lane}-maps", threads=1, waiting_max=WAITING_MAX, busy=BUSY)
@@ -78,8 +82,9 @@ class SeatMaps:
         for lane in self._lanes.values():
             lane.close()
 
-    async def seat_map(self, session_id: UUID, viewer: Viewer | None) -> EncodedMap:
-        """Raises NotFound for none, and for somebody else's draft; Overloaded when too many are drawn."""
+    async def seat_map(self, session_id: UUID, viewer: Principal | None) -> EncodedMap:
+        """Raises NotFound if there is none or it is another organizer's draft, Overloaded if too many are
+        being drawn."""
         try:
             return await self._published.get(session_id)
         except NotFound:
@@ -87,7 +92,7 @@ class SeatMaps:
                 raise
         async with connection(self._pool) as db:
             session = await store.standing_of_session(db, session_id)
-        if session is None or not viewer.owns(session["organizer_id"]):
+        if session is None or not viewer.may_manage(session["organizer_id"]):
             raise NotFound()
         return await self._drafts.get((session_id, session["revision"]))
 
@@ -100,8 +105,8 @@ class SeatMaps:
         return await self._draw("published", session_id, plan)
 
     async def _draw_draft(self, key: DraftKey) -> EncodedMap:
-        """As it is now. Should it have moved on since it was asked for, then nobody asks for this
-        revision any more."""
+        """Draws the draft's current plan. If the plan changed after the request, nobody asks for this
+        revision again."""
         async with connection(self._pool) as db:
             plan = await store.plan_of_session(db, key[0])
         return await self._draw("draft", key[0], plan)
@@ -109,17 +114,19 @@ class SeatMaps:
     async def _draw(self, lane: str, session_id: UUID, plan: store.Plan | None) -> EncodedMap:
         if plan is None:
             raise NotFound()
-        drawing = self._lanes[lane].submit(lambda: _encode(session_id, plan))
+        drawing = self._lanes[lane].submit(
+            lambda: _encode(self._draw_map(session_id, plan.currency, plan.areas))
+        )
         return EncodedMap(await asyncio.wrap_future(drawing), frozen=plan.status != "draft")
 
 
-def _encode(session_id: UUID, plan: store.Plan) -> Encoded | Packed:
-    plain = encode(draw(session_id, plan.currency, plan.areas))
+def _encode(drawn: SeatMap) -> Encoded | Packed:
+    plain = encode(drawn)
     return pack(plain) if len(plain.body) >= PACKED_ALONE_FROM_BYTES else plain
 
 
-def draw(session_id: UUID, currency: str, areas: Sequence[AreaRow]) -> SeatMap:
-    """The map of a session's areas, in seat_id order; its rows are encoded already."""
+def draw_map(session_id: UUID, currency: str, areas: Sequence[AreaRow]) -> SeatMap:
+    """The map of a session's areas, in seat_id order. Its rows are already encoded."""
     rows = [rows_of(area) for area in areas]
     sizes = [
         hall.size_of(some, standing=area.rows is None)
@@ -150,13 +157,13 @@ def draw(session_id: UUID, currency: str, areas: Sequence[AreaRow]) -> SeatMap:
 
 
 def rows_of(area: AreaRow) -> list[Row]:
-    """An area's rows; a standing area's one row of places."""
+    """An area's rows. A standing area is one row of places."""
     return [standing_row(area.capacity)] if area.rows is None else area.rows
 
 
 def _draw_rows(area: AreaRow, rows: Sequence[Row], frame: hall.Frame) -> list[SeatRow]:
-    """Each row encoded by itself: all seats of a large hall at once are 60 MB of objects, and encoding
-    them in one go keeps every other thread waiting."""
+    """Encodes each row by itself: all seats of a large hall at once are 60 MB of objects, and encoding
+    them in one step blocks every other thread."""
     drawn: list[Any] = []
     for index, numbered in enumerate(number_rows(rows, area.first_seat_id)):
         if area.rows is None:

@@ -1,4 +1,4 @@
-"""The only place in catalog that runs SQL. Functions bear their query's name; see sql/*.sql."""
+"""The only module of catalog that runs SQL. Functions have their query's name; see sql/*.sql."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -35,7 +35,7 @@ class AreaRow(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """A session's areas in their order, and what of the session is drawn with them."""
+    """A session's areas in order, and the session's data that its map shows."""
 
     status: str
     currency: str
@@ -43,7 +43,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class SessionRow(msgspec.Struct, frozen=True):
-    """A session to be stored; it begins as a draft."""
+    """A session to be stored. It begins as a draft."""
 
     session_id: UUID
     show_id: UUID
@@ -56,7 +56,7 @@ class SessionRow(msgspec.Struct, frozen=True):
 
 
 class ShowRow(msgspec.Struct, frozen=True):
-    """A show to be stored; the keys are folded texts (catalog.domain.searching)."""
+    """A show to be stored. The keys are folded texts (catalog.domain.searching)."""
 
     show_id: UUID
     venue_id: UUID
@@ -74,7 +74,7 @@ async def insert_venue(tx: Connection, **values: Any) -> None:
 
 
 async def venue_for_use(tx: Connection, venue_id: UUID) -> Record | None:
-    """It stays as it is until the transaction ends."""
+    """The venue cannot change until the transaction ends."""
     found: Record | None = await _sql.venue_for_use(tx, venue_id=venue_id)
     return found
 
@@ -124,7 +124,7 @@ async def delete_venue(tx: Connection, venue_id: UUID) -> None:
 
 
 async def venues(db: Connection, page: int, page_size: int) -> tuple[list[Record], int]:
-    """A page of venues by name, and how many there are."""
+    """One page of venues by name, and their total number."""
     rows = await _all(_sql.venues(db, limit=page_size, offset=offset(page, page_size)))
     return rows, await _sql.count_venues(db)
 
@@ -144,7 +144,7 @@ async def update_show(tx: Connection, show: ShowRow) -> None:
 
 
 async def delete_show(tx: Connection, show_id: UUID) -> None:
-    """Its sessions have gone before."""
+    """Delete its sessions first."""
     await _sql.delete_show(tx, show_id=show_id)
 
 
@@ -167,7 +167,7 @@ async def show_terms(db: Connection, show_id: UUID) -> Record | None:
 async def search_shows(
     db: Connection, search: Search, organizer_id: UUID | None
 ) -> tuple[list[Record], int]:
-    """A page of what is found, and how many are found in all."""
+    """One page of results, and their total number."""
     rows = await _all(
         _sql.search_shows(
             db,
@@ -193,7 +193,7 @@ async def insert_session(tx: Connection, session: SessionRow, areas: Sequence[Ar
 
 
 async def replace_areas(tx: Connection, session_id: UUID, areas: Sequence[AreaRow]) -> None:
-    """Of a draft: the plan as a whole."""
+    """Replaces the whole plan of a draft."""
     await _sql.delete_areas(tx, session_ids=[session_id])
     await _insert_areas(tx, session_id, areas)
 
@@ -220,7 +220,7 @@ async def session(db: Connection, session_id: UUID) -> Record | None:
 
 
 async def sessions(db: Connection, session_ids: Sequence[UUID]) -> dict[UUID, Record]:
-    """Those of these sessions that there are."""
+    """The existing ones of these sessions."""
     rows = _sql.sessions(db, session_ids=list(session_ids))
     return {row["session_id"]: row async for row in rows}
 
@@ -232,7 +232,7 @@ async def sessions_of_show(db: Connection, show_id: UUID) -> list[Record]:
 async def areas_of_sessions(
     db: Connection, session_ids: Sequence[UUID]
 ) -> dict[UUID, list[Record]]:
-    """The areas of each of these sessions, in their order."""
+    """The areas of each of these sessions, in order."""
     found: dict[UUID, list[Record]] = {session_id: [] for session_id in session_ids}
     async for row in _sql.areas_of_sessions(db, session_ids=list(session_ids)):
         found[row["session_id"]].append(row)
@@ -245,7 +245,7 @@ async def standing_of_session(db: Connection, session_id: UUID) -> Record | None
 
 
 async def plan_of_session(db: Connection, session_id: UUID) -> Plan | None:
-    """None when there is no such session; each has an area."""
+    """None if there is no such session. Every session has an area."""
     rows = await _all(_sql.plan_of_session(db, session_id=session_id))
     return (
         Plan(rows[0]["status"], rows[0]["currency"], [_area(row) for row in rows]) if rows else None
@@ -275,13 +275,13 @@ async def publish_session(tx: Connection, session_id: UUID) -> None:
 
 
 async def cancel_session(tx: Connection, session_id: UUID) -> UUID | None:
-    """Its show when it is cancelled only now."""
+    """Its show, or None if it was cancelled before."""
     show_id: UUID | None = await _sql.cancel_session(tx, session_id=session_id)
     return show_id
 
 
 async def update_session(tx: Connection, session_id: UUID, *, status: str, **values: Any) -> bool:
-    """Whether it still had that status."""
+    """False if the session no longer has this status."""
     changed = await _sql.update_session(tx, session_id=session_id, status=status, **values)
     return changed is not None
 
@@ -291,13 +291,13 @@ async def lock_sessions_of_show(tx: Connection, show_id: UUID) -> list[Record]:
 
 
 async def delete_drafts(tx: Connection, session_ids: Sequence[UUID]) -> None:
-    """With their areas."""
+    """Deletes their areas too."""
     await _sql.delete_areas(tx, session_ids=list(session_ids))
     await _sql.delete_drafts(tx, session_ids=list(session_ids))
 
 
 async def move_availability(tx: Connection, deltas: Mapping[tuple[UUID, UUID], int]) -> set[UUID]:
-    """Adds seats taken (negative: given back) by session and area; returns the areas that exist."""
+    """Adds seats taken (negative: released) by session and area. Returns the areas that exist."""
     ordered = sorted(deltas.items(), key=lambda item: item[0][1])
     rows = await _all(
         _sql.move_availability(

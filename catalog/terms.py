@@ -1,4 +1,4 @@
-"""What booking asks: on what terms a session sells, and where its seats are."""
+"""What booking reads: the terms on which a session sells, and the positions of its seats."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,15 +26,15 @@ from contracts.catalog import (
 
 SESSIONS_MAX = 5000
 READ_TOGETHER_MAX = 200
-PLANS_MAX = 200  # a plan is one line a row of seats: a few 100 kB for the largest hall
+PLANS_MAX = 200  # a plan has one line per row: a few 100 kB for the largest hall
 
 
 class _StillDraft(Exception):
-    """The plan may yet change, so it must not be kept."""
+    """The plan may still change, so it must not be cached."""
 
 
 class Terms:
-    """The internal reads."""
+    """What other services read."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -45,11 +45,11 @@ class Terms:
         self._plans = FetchOnce(self._read_frozen_plan, ttl_s=KEEP_S, entries_max=PLANS_MAX)
 
     async def terms(self, session_id: UUID) -> Encoded:
-        """A SessionTerms at most FRESH_S old. Raises NotFound."""
+        """A SessionTerms, at most FRESH_S old. Raises NotFound."""
         return await self._terms.get(session_id)
 
     async def of_many(self, session_ids: Sequence[UUID]) -> list[Encoded | None]:
-        """As many as were asked for, in their order; None where there is none."""
+        """One per session asked for, in the same order. None where there is no such session."""
         found = await asyncio.gather(*map(self._terms.get, session_ids), return_exceptions=True)
         for one in found:
             if isinstance(one, BaseException) and not isinstance(one, NotFound):
@@ -72,7 +72,7 @@ class Terms:
         return ShowTerms(**row)
 
     def forget(self, session_id: UUID) -> None:
-        """After a change in this process."""
+        """Call it after a change in this process."""
         self._terms.forget(session_id)
 
     async def _read_terms(self, session_id: UUID) -> Encoded:
@@ -94,7 +94,7 @@ class Terms:
         return plan
 
     async def _read_plan(self, session_id: UUID) -> tuple[Encoded, bool]:
-        """The plan, and whether its session was still a draft when it was read."""
+        """The plan, and whether its session was still a draft at that moment."""
         async with connection(self._pool) as db:
             found = await store.plan_of_session(db, session_id)
         if found is None:

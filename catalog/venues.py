@@ -1,9 +1,9 @@
-"""Venues. Every organizer may use every venue; whoever made one, and admins, change and delete it.
+"""Venues. Every organizer may use every venue. Only its creator and admins may change or delete it.
 
-Like catalog.organizing, each function works within the transaction it is given. Locks are taken in the
-order shows, sessions, venue, as there. A show or draft that is made between the first of these and the last
-is waited for by its venue's row; should two still cross, PostgreSQL undoes one and it is told to try again.
-No draft is published meanwhile: that takes its row.
+As in catalog.organizing, each function runs in the caller's transaction, and locks are taken in the order
+shows, sessions, venue. If a show or draft is created between the first and the last lock, the venue's row
+makes one wait for the other. If two still block each other, PostgreSQL aborts one and its client is told
+to retry. No draft can be published meanwhile, since that locks its row.
 """
 
 from typing import Any
@@ -12,12 +12,12 @@ from uuid import UUID
 from msgspec import UNSET
 
 from catalog import store
-from catalog.domain.ownership import Viewer
 from catalog.domain.searching import fold
 from catalog.organizing import day_at
 from catalog.problems import TimeZoneFrozen, VenueHasShows
 from catalog.store import Record
 from catalog.wire import ChangeVenue, CreateVenue, Venue, VenueList
+from chassis.auth.tokens import Principal
 from chassis.ids import uuid7
 from chassis.observability import logs
 from chassis.postgres.pool import Connection
@@ -29,12 +29,12 @@ FIELDS = ("name", "city", "address", "time_zone")
 
 
 async def list_venues(db: Connection, page: int, page_size: int) -> VenueList:
-    """All of them, by name."""
+    """All venues, by name."""
     rows, total = await store.venues(db, page, page_size)
     return VenueList([Venue(**row) for row in rows], page, page_size, total)
 
 
-async def create_venue(tx: Connection, viewer: Viewer, body: CreateVenue) -> Venue:
+async def create_venue(tx: Connection, viewer: Principal, body: CreateVenue) -> Venue:
     values = {name: getattr(body, name) for name in FIELDS}
     venue = Venue(venue_id=uuid7(), **values)
     await store.insert_venue(tx, venue_id=venue.venue_id, created_by=viewer.user_id, **values)
@@ -42,11 +42,14 @@ async def create_venue(tx: Connection, viewer: Viewer, body: CreateVenue) -> Ven
     return venue
 
 
-async def change_venue(tx: Connection, viewer: Viewer, venue_id: UUID, body: ChangeVenue) -> Venue:
-    """Its name, city and address reach every page and every ticket sold from now on. The time zone
-    changes until a session there has been published; drafts keep their moment, not their hour.
+async def change_venue(
+    tx: Connection, viewer: Principal, venue_id: UUID, body: ChangeVenue
+) -> Venue:
+    """A new name, city or address appears on all pages and on tickets sold from now on. The time zone may
+    change until a session at this venue is published. Drafts keep their moment in time, not their local
+    hour.
 
-    Raises NotFound, TimeZoneFrozen.
+    Raises NotFound or TimeZoneFrozen.
     """
     await _require_own(tx, viewer, venue_id)
     await store.lock_shows_at_venue(tx, venue_id)
@@ -60,7 +63,7 @@ async def change_venue(tx: Connection, viewer: Viewer, venue_id: UUID, body: Cha
         if await store.was_published_at(tx, venue_id):
             raise TimeZoneFrozen()
         zone = wanted["time_zone"]
-        drafts = await store.lock_drafts_at_venue(tx, venue_id)  # with the newest
+        drafts = await store.lock_drafts_at_venue(tx, venue_id)  # includes drafts created meanwhile
         days = {draft["session_id"]: day_at(zone, draft["starts_at"]) for draft in drafts}
         await store.move_days(tx, days)
     await store.update_venue(tx, venue_id, **wanted)
@@ -72,8 +75,8 @@ async def change_venue(tx: Connection, viewer: Viewer, venue_id: UUID, body: Cha
     return Venue(venue_id=venue_id, **wanted)
 
 
-async def delete_venue(tx: Connection, viewer: Viewer, venue_id: UUID) -> None:
-    """One that no show names. Raises NotFound, VenueHasShows."""
+async def delete_venue(tx: Connection, viewer: Principal, venue_id: UUID) -> None:
+    """Deletes a venue without shows. Raises NotFound or VenueHasShows."""
     await _require_own(tx, viewer, venue_id)
     await _locked(tx, venue_id)
     if await store.is_used(tx, venue_id):
@@ -82,14 +85,14 @@ async def delete_venue(tx: Connection, viewer: Viewer, venue_id: UUID) -> None:
     log.info("venue_deleted", venue=venue_id)
 
 
-async def _require_own(tx: Connection, viewer: Viewer, venue_id: UUID) -> None:
+async def _require_own(tx: Connection, viewer: Principal, venue_id: UUID) -> None:
     made_by = await store.maker_of_venue(tx, venue_id)
-    if made_by is None or not viewer.owns(made_by):
+    if made_by is None or not viewer.may_manage(made_by):
         raise NotFound()
 
 
 async def _locked(tx: Connection, venue_id: UUID) -> Record:
     venue = await store.lock_venue(tx, venue_id)
-    if venue is None:  # somebody has just deleted it
+    if venue is None:  # it was deleted a moment ago
         raise NotFound()
     return venue

@@ -1,6 +1,6 @@
-"""Shows, sessions and venues in bodies: what comes in, what goes out (API.md).
+"""Request and answer bodies of shows, sessions and venues (API.md).
 
-Every struct that comes in is a whole body or a part of one: a field that we do not know is an error.
+Input structs refuse unknown fields.
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from catalog.domain.sales import SaleState, SaleStatus
-from chassis.http.bodies import LINE_BREAKING_CHARACTERS, whole
+from chassis.http.bodies import LINE_BREAKING_CHARACTERS, full_match
 from contracts.catalog import Kind, RefundPolicy
 
 PRICE_MAX = 10**10  # minor units
@@ -22,23 +22,23 @@ ROWS_AN_AREA_MAX = 2000
 TICKETS_PER_USER_MAX = 100
 TICKETS_PER_USER_DEFAULT = 6
 
-# One line with something to see in it; PostgreSQL cannot hold NUL, and a title with a line break
-# would forge a line wherever it is shown.
-_LINE = whole(rf"\x20*[^{LINE_BREAKING_CHARACTERS}\x20][^{LINE_BREAKING_CHARACTERS}]*")
-_PROSE = whole(r"[^\x00]*")
-_WEB_URL = whole(r"https?://[^\s\x00-\x1f\x7f<>\"\\/?#@]+([/?#][^\s\x00-\x1f\x7f<>\"\\]*)?")
+# One line with at least one visible character. PostgreSQL cannot store NUL, and a line break in a
+# title would forge a line wherever the title is shown.
+LINE = full_match(rf"\x20*[^{LINE_BREAKING_CHARACTERS}\x20][^{LINE_BREAKING_CHARACTERS}]*")
+_PROSE = full_match(r"[^\x00]*")
+_WEB_URL = full_match(r"https?://[^\s\x00-\x1f\x7f<>\"\\/?#@]+([/?#][^\s\x00-\x1f\x7f<>\"\\]*)?")
 
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_LINE)]
-City = Annotated[str, Meta(min_length=1, max_length=100, pattern=_LINE)]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
+City = Annotated[str, Meta(min_length=1, max_length=100, pattern=LINE)]
 Address = Annotated[str, Meta(max_length=500, pattern=_PROSE)]
-TimeZone = Annotated[str, Meta(min_length=1, max_length=64, description="IANA name.")]
-Category = Annotated[str, Meta(min_length=1, max_length=50, pattern=_LINE)]
+TimeZone = Annotated[str, Meta(min_length=1, max_length=64, description="IANA time zone name.")]
+Category = Annotated[str, Meta(min_length=1, max_length=50, pattern=LINE)]
 Description = Annotated[str, Meta(max_length=20_000, pattern=_PROSE)]
 PosterUrl = Annotated[str, Meta(max_length=2000, pattern=_WEB_URL)]
 Time = Annotated[datetime, Meta(tz=True)]
 SeatNumber = Annotated[int, Meta(ge=1, le=SEATS_A_ROW_MAX)]
 TicketsPerUser = Annotated[int, Meta(ge=1, le=TICKETS_PER_USER_MAX)]
-Currency = Annotated[str, Meta(min_length=3, max_length=3, description="ISO 4217.")]
+Currency = Annotated[str, Meta(min_length=3, max_length=3, description="ISO 4217 currency code.")]
 
 
 class CreateVenue(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -49,7 +49,8 @@ class CreateVenue(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
 
 
 class ChangeVenue(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Only what is sent changes. The time zone may change until a session there is published."""
+    """Fields that are left out stay unchanged. The time zone may change until a session at this venue is
+    published."""
 
     name: Name | UnsetType = UNSET
     city: City | UnsetType = UNSET
@@ -58,8 +59,8 @@ class ChangeVenue(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
 
 
 class RefundTerms(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A whole policy: what is left out is as by default. `fee`, of each ticket: whole per cent of what
-    it cost, or minor units. `until_hours`: before the session begins."""
+    """A whole policy: fields that are left out get their default. `fee` is per ticket: whole per cent of
+    its price, or minor units. `until_hours`: how long before the session refunds end."""
 
     refundable: bool = True
     until_hours: Annotated[int, Meta(ge=0, le=8760)] = 24
@@ -78,7 +79,8 @@ class CreateShow(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
 
 
 class ChangeShow(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Only what is sent changes. The venue may change until the show has its first session."""
+    """Fields that are left out stay unchanged. The venue may change until the show has its first
+    session."""
 
     title: Name | UnsetType = UNSET
     category: Category | UnsetType = UNSET
@@ -89,18 +91,19 @@ class ChangeShow(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
 
 
 class RowOfSeats(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Seats are numbered from 1. `aisles`: after which seats; `accessible`: which seats."""
+    """Seats are numbered from 1. `aisles`: the seats that an aisle follows. `accessible`: the accessible
+    seats."""
 
-    label: Annotated[str, Meta(min_length=1, max_length=20, pattern=_LINE)]
+    label: Annotated[str, Meta(min_length=1, max_length=20, pattern=LINE)]
     seats: SeatNumber
     aisles: Annotated[list[SeatNumber], Meta(max_length=20)] = []
     accessible: Annotated[list[SeatNumber], Meta(max_length=SEATS_A_ROW_MAX)] = []
 
 
 class AreaOfSeats(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A seated area has rows, a standing one a capacity. `price` in the currency's minor unit."""
+    """A seated area has rows, a standing area has a capacity. `price` is in the currency's minor unit."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=_LINE)]
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=LINE)]
     kind: Literal["seated", "standing"]
     price: Annotated[int, Meta(ge=0, le=PRICE_MAX)]
     rows: Annotated[list[RowOfSeats], Meta(max_length=ROWS_AN_AREA_MAX)] | None = None
@@ -120,8 +123,8 @@ class CreateSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
 
 
 class ChangeSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Only what is sent changes: everything while in draft, once published only the end of the sale.
-    `areas` replace the whole plan; its areas and seats have new ids then."""
+    """Fields that are left out stay unchanged. A draft may change in everything. Once published, only the
+    end of the sale may change. `areas` replace the whole plan, with new ids for areas and seats."""
 
     starts_at: Time | UnsetType = UNSET
     sale_opens_at: Time | UnsetType = UNSET
@@ -132,7 +135,7 @@ class ChangeSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A body that may be left out, and says nothing when it is there."""
+    """An optional body without fields."""
 
 
 class Venue(msgspec.Struct, frozen=True):
@@ -151,7 +154,7 @@ class VenueList(msgspec.Struct, frozen=True):
 
 
 class SeatArea(msgspec.Struct, frozen=True):
-    """`available` follows bookings by a second or so; the seats themselves are booking's to tell."""
+    """`available` follows bookings within about a second. Booking decides which seats are free."""
 
     area_id: UUID
     name: str
@@ -163,7 +166,7 @@ class SeatArea(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A performance. `status` is by the database's clock when the answer was made."""
+    """A performance. `status` is by the database's clock at the time of the answer."""
 
     session_id: UUID
     show_id: UUID
@@ -182,11 +185,16 @@ class SessionList(msgspec.Struct, frozen=True):
 
 
 class ShowSummary(msgspec.Struct, frozen=True):
-    """`date`: when its next session starts, null when all have started; `time_zone` is the venue's.
-    `price_from`: the lowest price of its published sessions. `on_sale`: seats of some session can be
-    bought now. `sale_state`: `open` when that is so, else `upcoming` when a sale is still to come, else
-    `sold_out` while one runs, else `closed`. `sale_opens_at`: when the next sale opens, null when none
-    is to come. `sale_closes_at`: when the last of the sales that run now ends, null when none runs."""
+    """A show in a list.
+
+    `date`: when its next session starts, null if all have started. `time_zone`: the venue's.
+    `price_from`: the lowest price of its published sessions.
+    `on_sale`: true if seats of some session can be bought now.
+    `sale_state`: `open` if so, else `upcoming` if a sale is still to come, else `sold_out` if a sale
+    runs, else `closed`.
+    `sale_opens_at`: when the next sale opens, null if none is to come.
+    `sale_closes_at`: when the last of the running sales ends, null if none runs.
+    """
 
     show_id: UUID
     title: str
@@ -212,7 +220,7 @@ class ShowList(msgspec.Struct, frozen=True):
 
 
 class Show(ShowSummary, frozen=True):
-    """A show with everything. `venue` is the venue's name, as in lists."""
+    """A show with its sessions. `venue` is the venue's name, as in lists."""
 
     description: str
     address: str
@@ -222,7 +230,7 @@ class Show(ShowSummary, frozen=True):
 
 
 class Seat(msgspec.Struct, frozen=True):
-    """x and y in units of one seat, the stage above y = 0."""
+    """x and y are in units of one seat. The stage is above y = 0."""
 
     seat_id: int
     row: str
@@ -253,7 +261,7 @@ class AreaMap(msgspec.Struct, frozen=True):
 
 
 class SeatMap(msgspec.Struct, frozen=True):
-    """Seats in seat_id order throughout: the n-th seat here is the n-th character of the live state."""
+    """All seats in seat_id order: the n-th seat here is the n-th character of the live seat state."""
 
     session_id: UUID
     seat_count: int

@@ -1,1 +1,1 @@
-"""What every service stands on and no service's business."""
+"""The foundation that all services share. It contains no service's business."""

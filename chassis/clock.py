@@ -1,7 +1,7 @@
-"""Time as this process may know it. Nothing is decided by it: PostgreSQL's now() decides.
+"""This process's clock. It decides nothing: PostgreSQL's now() decides.
 
-A process asks the database for its time now and then and counts on with the monotonic clock, so a
-wrong wall clock on one machine changes no early refusal by more than the last question's round trip.
+A process asks the database for the time now and then, and counts on with the monotonic clock. So a wrong
+system clock shifts early refusals by at most the round trip of the last query.
 """
 
 import time
@@ -10,15 +10,28 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What use cases ask for the time; tests pass one that they set."""
+    """The clock that use cases read. Tests pass one that they set."""
 
     def now(self) -> datetime:
         """The time in UTC, with its zone."""
         ...
 
 
+class MachineClock(Protocol):
+    """How old something is in this process, and when a token ends. The module `time` is one; tests pass
+    one that they set."""
+
+    def time(self) -> float:
+        """Unix seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never back."""
+        ...
+
+
 class DatabaseClock:
-    """PostgreSQL's time, carried on by the monotonic clock since it was last set."""
+    """PostgreSQL's time, continued by the monotonic clock since it was last set."""
 
     def __init__(self) -> None:
         self._then = datetime.now(UTC)

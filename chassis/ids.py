@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7 (RFC 9562, section 5.7), so that rows made together lie together."""
+"""Identifiers: UUIDv7 (RFC 9562, section 5.7), so that rows created together are stored together."""
 
 import os
 import time
@@ -8,8 +8,8 @@ from uuid import UUID
 def uuid7() -> UUID:
     """A new id: 48 bits of Unix milliseconds, then 74 random bits.
 
-    The time in it keeps indexes compact, and says what is old enough to be forgotten; nothing else
-    is ever decided by it.
+    The time in it keeps indexes compact and shows which rows are old enough to delete. It decides nothing
+    else.
     """
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
@@ -20,5 +20,5 @@ def uuid7() -> UUID:
 
 
 def eldest_since(moment_s: float) -> UUID:
-    """The smallest uuid7 that is not older than this; seconds since 1970."""
+    """The smallest uuid7 that is not older than this time, in seconds since 1970."""
     return UUID(int=int(moment_s * 1000) << 80)

@@ -1,6 +1,6 @@
-"""Errors as the caller sees them: application/problem+json (RFC 9457) with a stable code.
+"""Errors as clients see them: application/problem+json (RFC 9457) with a stable code.
 
-Raise a Problem anywhere below a route; `chassis.http.service` and the gateway render it, nobody else.
+Raise a Problem anywhere below a route. Only `chassis.http.service` and the gateway render it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,17 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One wrong field of a request: `field` as a dotted path (`areas.0.price`), `message` for people."""
+    """One invalid field of a request: `field` is a dotted path (`areas.0.price`), `message` is for people."""
 
     field: str
     message: str
 
 
 class Problem(Exception):
-    """Base of every refusal that a caller may see.
+    """Base of every error that a client may see.
 
-    A subclass's docstring is its title. `extra` members (RFC 9457, 3.2) are added to the document as
-    they are.
+    The first line of a subclass's docstring is its title. `extra` members (RFC 9457, 3.2) are added to
+    the document unchanged.
     """
 
     code: ClassVar[str] = "internal-error"
@@ -64,13 +64,13 @@ class Problem(Exception):
 
 
 class ValidationFailed(Problem):
-    """The request is not well formed."""
+    """The request is not valid."""
 
     code, status = "validation-failed", 400
 
 
 class Unauthenticated(Problem):
-    """A valid access token is needed."""
+    """A valid access token is required."""
 
     code, status = "unauthenticated", 401
 
@@ -97,13 +97,13 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
-    """There is no such thing here, or it is not yours."""
+    """This does not exist, or you have no access to it."""
 
     code, status = "not-found", 404
 
 
 class MethodNotAllowed(Problem):
-    """This route does not take that method."""
+    """This route does not support that method."""
 
     code, status = "method-not-allowed", 405
 
@@ -121,13 +121,13 @@ class UnsupportedMediaType(Problem):
 
 
 class IdempotencyKeyReused(Problem):
-    """This idempotency key was used with another request."""
+    """This idempotency key was used for a different request."""
 
     code, status = "idempotency-key-reused", 422
 
 
 class IdempotencyInFlight(Problem):
-    """A request with this idempotency key is still being worked on."""
+    """A request with this idempotency key is still in progress."""
 
     code, status = "idempotency-in-flight", 409
 
@@ -145,7 +145,7 @@ class InternalError(Problem):
 
 
 class Overloaded(Problem):
-    """Too busy to take this now; try again in a moment."""
+    """The platform is too busy; try again in a moment."""
 
     code, status = "overloaded", 503
 
@@ -154,6 +154,6 @@ class Overloaded(Problem):
 
 
 class Unavailable(Overloaded):
-    """A part of the platform that this needs does not answer."""
+    """A service that this request needs is not available; try again in a moment."""
 
     code, status = "unavailable", 503

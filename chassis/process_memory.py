@@ -1,13 +1,14 @@
-"""The garbage collector's share of a server process."""
+"""Garbage collection settings for a server process."""
 
 import gc
 
-YOUNG_MAX = 20_000  # containers made before it looks: a batch of events or orders, not 700 of it
+# objects created before a collection: a batch of events or orders, instead of 700
+YOUNG_MAX = 20_000
 
 
 def settle_memory() -> None:
-    """Once a process has loaded its code: what is there now stays for its life, so no collection
-    walks it again, and collections come once a batch. Call it at the end of a start."""
+    """Call it at the end of a start, when all code is loaded. Objects that exist now are never collected,
+    and collections run about once per batch."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_MAX, 20, 20)

@@ -1,4 +1,4 @@
-"""The only reader of the environment. Every key is STAMPEDE_<FIELD>, every wrong one is named at once."""
+"""The only reader of the environment. A key is STAMPEDE_<FIELD>; an error names all wrong keys at once."""
 
 import os
 import re
@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from chassis.languages import HOME, LANGUAGES
+
 PREFIX = "STAMPEDE_"
-LANGUAGES = ("en", "zh")  # what people are written to in; the storefront and the mails speak both
 OURS_BETWEEN_PROCESSES = {"STAMPEDE_PARENT_FD"}  # set by the supervisor for its children
 
 Network = IPv4Network | IPv6Network
@@ -35,8 +36,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 2  # web processes
-    public_url: str = ""  # how clients reach us; links in mails start with it
-    default_language: str = "en"  # of accounts whose browser or client names none that we speak
+    public_url: str = ""  # where clients reach the gateway; the beginning of links in mails
+    default_language: str = HOME  # where neither a reader nor their browser names one of ours
     demo: bool = True  # demo data, and /dev/mailbox
     log_format: str = "text"
     trusted_proxies: tuple[Network, ...] = ()
@@ -45,17 +46,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_ip_burst: int = 40
     rate_limit_per_user: float = 10.0
     rate_limit_per_user_burst: int = 40
-    rate_limit_login: float = 1.0  # login and register attempts a second and address
+    rate_limit_login: float = 1.0  # logins and registrations a second from one address
     rate_limit_login_burst: int = 20
     promo_misses_per_address: int = 50  # in ten minutes; a user has ten
     concurrency_max: int = 256  # requests under way in one web process
     queue_max: int = 512  # requests waiting for one of those places
-    unread_timeout_s: int = 10  # a client that takes nothing of its answer for so long is cut
-    unread_answers_per_ip: int = 32  # long answers of one address that it has not taken yet
-    unread_bytes_per_ip: int = 67_108_864  # and what is left of them all
+    unread_timeout_s: int = 10  # a client that reads nothing for so long is disconnected
+    unread_answers_per_ip: int = 32  # long responses to one address that it has not read to the end
+    unread_bytes_per_ip: int = 67_108_864  # unread bytes of all of them
     hold_ttl_s: int = 900
-    door_opens_before_s: int = 14_400  # before a session's start: scans that name no session
-    door_closes_after_s: int = 21_600  # after it
+    door_opens_before_s: int = 14_400  # before a session's start, for scans that name no session
+    door_closes_after_s: int = 21_600  # after the start
     require_idempotency_key: bool = False
     access_token_ttl_s: int = 900
     identity_url: str | None = None
@@ -65,7 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_pool_size: int = 8  # connections of one service in one process
     smtp_url: str | None = None  # absent: the local mailbox
     mail_from: str = "Stampede <tickets@stampede.example>"
-    event_archive_days: int = 30  # how far back `stampede replay` reaches; 0: nothing is kept
+    event_archive_days: int = 30  # how far back `stampede replay` can go; 0: no archive
     payment_provider: str = "sandbox"
     provider_options: dict[str, str] = {}  # STAMPEDE_<PAYMENT_PROVIDER>_…: the provider reads them
     # Organizers' webhooks to any address, plain HTTP too: for development.

@@ -1,9 +1,9 @@
-"""Text from outside that can be normalised in a time that grows as the text does.
+"""Text from outside, checked so that normalising it takes time proportional to its length.
 
-Unicode normalisation sorts each run of combining marks (non-starters) by their class, and CPython sorts
-by insertion: 20,000 marks in one run take a second. No language needs more than a few in a row; UAX #15
-(section 13, Stream-Safe Text Format) takes 30 as the most that a process has to keep in mind. A text
-with a longer run is refused where it comes in (chassis.http.bodies), before anybody normalises it.
+Unicode normalisation sorts each run of combining marks (non-starters) by class, and CPython uses
+insertion sort: 20,000 marks in one run take a second. No language needs more than a few in a row. UAX #15
+(section 13, Stream-Safe Text Format) allows 30. A text with a longer run is refused on arrival
+(chassis.http.bodies), before it is normalised.
 """
 
 import re
@@ -11,7 +11,7 @@ import unicodedata
 from functools import cache
 
 NON_STARTERS_MAX = 30  # in a row
-# Where Unicode has non-starters; a test looks whether a newer Unicode has some elsewhere.
+# The blocks where Unicode has non-starters. A test checks if a newer Unicode has some elsewhere.
 _BLOCKS = (
     (0x0300, 0x3100),
     (0xA600, 0xAC00),
@@ -23,9 +23,10 @@ _BLOCKS = (
 
 
 def is_stream_safe(text: str) -> bool:
-    """Whether no run of non-starters is longer than NON_STARTERS_MAX, whatever the form (NFC to NFKD).
+    """True if no run of non-starters is longer than NON_STARTERS_MAX, in any form (NFC to NFKD).
 
-    A longer run has a member at a multiple of that length plus one, so hardly any text is read whole.
+    A longer run includes an index that is a multiple of NON_STARTERS_MAX + 1, so hardly any text is read
+    whole.
     """
     if text.isascii() or len(text) <= NON_STARTERS_MAX:
         return True
@@ -34,7 +35,7 @@ def is_stream_safe(text: str) -> bool:
 
 
 def stream_safe(text: str) -> str:
-    """The text with each longer run cut to its first NON_STARTERS_MAX: for what was stored before they
+    """The text with each longer run cut to its first NON_STARTERS_MAX, for text stored before such runs
     were refused."""
     if is_stream_safe(text):
         return text
@@ -50,7 +51,7 @@ def non_starters() -> list[int]:
 
 
 def is_non_starter(character: str) -> bool:
-    """Some are starters themselves (half-width ﾞ) and none once they are decomposed."""
+    """Some are starters themselves (half-width ﾞ), but not once they are decomposed."""
     if unicodedata.decomposition(character):
         character = unicodedata.normalize("NFKD", character)[0]
     return unicodedata.combining(character) != 0
@@ -58,6 +59,6 @@ def is_non_starter(character: str) -> bool:
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """One of them, and a run that is too long."""
+    """A pattern for one non-starter, and one for a run that is too long."""
     marks = "".join(map(chr, non_starters()))
     return re.compile(f"[{marks}]"), re.compile(f"[{marks}]{{{NON_STARTERS_MAX + 1},}}")

@@ -1,8 +1,11 @@
-"""What a service is given when it is built: the same in one process, over HTTP, and in tests."""
+"""What a service gets when it is built: the same in one process, over HTTP, and in tests."""
+
+import time
 
 import msgspec
 
 from chassis.auth.tokens import Verifier
+from chassis.clock import MachineClock
 from chassis.events.broker import Broker
 from chassis.seam.client import ServiceClient
 from chassis.seam.upstream import Upstreams
@@ -10,12 +13,13 @@ from chassis.settings import Settings
 
 
 class Wiring(msgspec.Struct, frozen=True, kw_only=True):
-    """`create_app(wiring)` of every service takes this and nothing else."""
+    """What every service's `create_app(wiring)` takes; other arguments of it are for tests."""
 
     settings: Settings
     upstreams: Upstreams
     verifier: Verifier
     broker: Broker
+    clock: MachineClock = time
 
     @property
     def database_url(self) -> str:
@@ -30,8 +34,12 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
         return self.settings.redis_url
 
 
-def wire(settings: Settings, upstreams: Upstreams, broker: Broker) -> Wiring:
-    """A wiring whose verifier asks identity for its keys through the seam."""
+def wire(
+    settings: Settings, upstreams: Upstreams, broker: Broker, *, clock: MachineClock = time
+) -> Wiring:
+    """A wiring whose verifier fetches its keys from identity."""
     identity = ServiceClient(upstreams.identity)
-    verifier = Verifier(lambda: identity.request("GET", "/.well-known/jwks.json"))
-    return Wiring(settings=settings, upstreams=upstreams, verifier=verifier, broker=broker)
+    verifier = Verifier(lambda: identity.request("GET", "/.well-known/jwks.json"), clock=clock)
+    return Wiring(
+        settings=settings, upstreams=upstreams, verifier=verifier, broker=broker, clock=clock
+    )

@@ -1,5 +1,5 @@
-"""What two services share: the names of events, the shapes that cross the seam. No code that does anything.
+"""What two services share: names of events, and structs that cross between services. No behaviour.
 
-One module a service, after whom it belongs to. A service imports itself, contracts and chassis, and nothing
-of another service. What is here changes by adding only: the other side may be an older process.
+One module per service that owns the contract. A service imports itself, contracts and chassis, and
+nothing of another service. Contracts may only gain fields: the other side may be an older process.
 """

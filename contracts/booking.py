@@ -1,7 +1,7 @@
-"""What booking tells other services: the data of its events. Import this and nothing else of it.
+"""What other services may know of booking: the data of its events. Import nothing else of booking.
 
-Every event of an order has the order's id as its subject; block and unblock the session's.
-A field may be added to a `.v1`; anything else makes a `.v2`.
+An order's id is the subject of its events. Blocking and unblocking seats have the session's id as their
+subject. A `.v1` may gain fields; any other change makes a `.v2`.
 """
 
 from datetime import datetime
@@ -32,14 +32,14 @@ TICKET_TRANSFERRED = "stampede.ticket.transferred.v1"
 TICKETS_ISSUED = "stampede.tickets.issued.v1"
 TICKET_CHECKED_IN = "stampede.ticket.checked_in.v1"
 
-# In an order's history only, nobody is told of them.
+# Only in an order's history. They are not published.
 PAYMENT_STARTED = "stampede.payment.started.v1"
 PAYMENT_REFUND_DUE = "stampede.payment.refund_due.v1"
 
 
 class OrderItem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One seat of an order. `price` in minor units of the order's currency. `accessible`, a place for a
-    wheelchair, is there when it is true."""
+    """One seat of an order. `price` is in minor units of the order's currency. `accessible`, present only
+    when true: a wheelchair place."""
 
     seat_id: int
     area_id: UUID
@@ -51,7 +51,7 @@ class OrderItem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SeatsChanged(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Data of the five `seats.*` events. `areas`: how many seats of each area, by area id."""
+    """Data of the five `seats.*` events. `areas`: the number of seats in each area, by area id."""
 
     session_id: UUID
     seats: list[int]
@@ -75,7 +75,7 @@ class OrderCreated(msgspec.Struct, frozen=True):
 
 
 class IssuedTicket(msgspec.Struct, frozen=True):
-    """`qr_code` is a URL of a PNG that a mail client can open without logging in."""
+    """`qr_code` is the URL of a PNG that a mail client can open without a login."""
 
     ticket_id: UUID
     seat_id: int
@@ -102,8 +102,8 @@ class OrderPaid(msgspec.Struct, frozen=True):
 
 
 class OrderCancelled(msgspec.Struct, frozen=True):
-    """`reason`: the buyer asked, it was not paid in time, or the session will not be played; why that is,
-    `note` has in its organizer's words."""
+    """`reason`: the buyer cancelled, the order was not paid in time, or the session was cancelled.
+    `note`: the organizer's reason for cancelling the session."""
 
     order_id: UUID
     order_no: str
@@ -129,7 +129,7 @@ class PaymentFailed(msgspec.Struct, frozen=True):
 
 
 class PaymentRefunded(msgspec.Struct, frozen=True):
-    """Money that came too late to buy anything has gone back, by itself. `reason`: `seats_gone`,
+    """A late payment that bought nothing was refunded automatically. `reason`: `seats_gone`,
     `limit_reached`, `order_cancelled` or `paid_already`."""
 
     order_id: UUID
@@ -151,7 +151,7 @@ class TicketsIssued(msgspec.Struct, frozen=True):
 
 
 class RefundItem(msgspec.Struct, frozen=True):
-    """One seat of a refund. `price`: what its buyer paid for it."""
+    """One seat of a refund. `price`: what the buyer paid for it."""
 
     ticket_id: UUID
     seat_id: int
@@ -163,10 +163,10 @@ class RefundItem(msgspec.Struct, frozen=True):
 
 
 class RefundChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """Data of the five `refund.*` events; their subject is the order's id. price = fee + amount.
+    """Data of the five `refund.*` events. Their subject is the order's id. price = fee + amount.
 
-    automatic: granted by the show's terms, nobody had to say. reason: in the words of who asked;
-    note: of who decided.
+    automatic: approved by the show's terms, without a decision. reason: the requester's words; note: the
+    decider's words.
     """
 
     refund_id: UUID
@@ -191,7 +191,7 @@ class RefundChanged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderRefunded(msgspec.Struct, frozen=True):
-    """Nothing is left of the order. `amount`: all that goes back of it, over all its refunds."""
+    """The whole order is refunded. `amount`: the sum of all its refunds."""
 
     order_id: UUID
     order_no: str
@@ -203,7 +203,8 @@ class OrderRefunded(msgspec.Struct, frozen=True):
 
 
 class SessionCancelled(msgspec.Struct, frozen=True):
-    """The session will not be played; its id is the event's subject. Every order of it is told apart."""
+    """The session was cancelled. Its id is the event's subject. Each of its orders has events of its
+    own."""
 
     session_id: UUID
     organizer_id: UUID
@@ -215,7 +216,7 @@ class SessionCancelled(msgspec.Struct, frozen=True):
 
 
 class TicketTransferred(msgspec.Struct, frozen=True):
-    """`ticket_id` has died; `ticket` is what `to_user_id` has now."""
+    """`ticket_id` is void. `ticket` is the new ticket of `to_user_id`."""
 
     transfer_id: UUID
     order_id: UUID
@@ -232,7 +233,7 @@ class TicketTransferred(msgspec.Struct, frozen=True):
 
 
 class TicketCheckedIn(msgspec.Struct, frozen=True):
-    """Somebody went in with it, once. `gate` is "" where the door has no name."""
+    """A person entered with this ticket, once. `gate` is "" if the door has no name."""
 
     ticket_id: UUID
     order_id: UUID

@@ -1,8 +1,8 @@
-"""What catalog tells other services. Import this and nothing else of catalog.
+"""What other services may know of catalog. Import nothing else of catalog.
 
-A session's seats are numbered once for all its areas: `seat_id` is a position, from 1, in the
-session's seat string; positions between are row ends and aisles, so ids ascend but have gaps.
-A standing area is one row of places.
+A session's seats are numbered once for all its areas. `seat_id` is a position in the session's seat
+string, starting at 1. Row ends and aisles also take positions, so ids ascend with gaps. A standing area
+is one row of places.
 """
 
 from datetime import datetime
@@ -28,11 +28,11 @@ class AreaTerms(msgspec.Struct, frozen=True):
 
 
 class RefundPolicy(msgspec.Struct, frozen=True):
-    """On what terms a show's tickets are taken back.
+    """The terms on which a show's tickets are refunded.
 
-    until_hours: before the session begins; later nothing is refunded.
-    fee: of each ticket; whole per cent of what it cost, or minor units of the session's currency.
-    approval: whether a request within these terms is granted at once or waits for the organizer.
+    until_hours: how long before the session refunds end.
+    fee: per ticket, in whole per cent of its price or in minor units of the session's currency.
+    approval: whether a request within these terms is approved at once or waits for the organizer.
     """
 
     refundable: bool = True
@@ -43,7 +43,7 @@ class RefundPolicy(msgspec.Struct, frozen=True):
 
 
 class SessionTerms(msgspec.Struct, frozen=True):
-    """GET /internal/sessions/{session_id}: on what terms a session sells. 404 when there is none."""
+    """GET /internal/sessions/{session_id}: the terms on which a session sells. 404 if there is none."""
 
     session_id: UUID
     show_id: UUID
@@ -63,7 +63,7 @@ class SessionTerms(msgspec.Struct, frozen=True):
 
 
 class TermsLookup(msgspec.Struct, frozen=True):
-    """A session asked about, and for which request: its log line is written under that."""
+    """A session to look up, and the request that needs it: the read is logged under this request."""
 
     session_id: UUID
     request_id: str
@@ -77,13 +77,13 @@ class TermsLookups(msgspec.Struct, frozen=True):
 
 
 class TermsFound(msgspec.Struct, frozen=True):
-    """As many as were asked for, in their order; null where there is no such session."""
+    """One per session asked for, in the same order. null where there is no such session."""
 
     sessions: list[SessionTerms | None]
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """Seats next to each other: positions first_seat_id … first_seat_id + count - 1."""
+    """Adjacent seats: positions first_seat_id … first_seat_id + count - 1."""
 
     first_seat_id: int
     first_number: int
@@ -91,7 +91,7 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 class RowPlan(msgspec.Struct, frozen=True):
-    """A row: segments parted by aisles. A standing area's only row has the label "".
+    """A row: segments with aisles between them. The only row of a standing area has the label "".
 
     accessible: the numbers of its accessible seats.
     """
@@ -116,8 +116,8 @@ class SeatPlan(msgspec.Struct, frozen=True):
 
 
 class ShowTerms(msgspec.Struct, frozen=True):
-    """GET /internal/shows/{show_id}: whose a show is, and the currencies of its sessions. 404 when
-    there is none."""
+    """GET /internal/shows/{show_id}: a show's owner, and the currencies of its sessions. 404 if there is
+    none."""
 
     show_id: UUID
     organizer_id: UUID
@@ -129,7 +129,8 @@ SHOW_PATH = "/internal/shows/{show_id}"
 SESSION_PATH = "/internal/sessions/{session_id}"
 TERMS_LOOKUP_PATH = "/internal/sessions/lookup"
 PLAN_PATH = "/internal/sessions/{session_id}/plan"
-CANCEL_PATH = "/internal/sessions/{session_id}/cancel"  # POST, 204, however often; see booking
+# POST, 204; calling it again changes nothing; see booking
+CANCEL_PATH = "/internal/sessions/{session_id}/cancel"
 
 SUBSCRIBES_TO = (
     "stampede.seats.held.v1",

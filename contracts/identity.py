@@ -1,4 +1,4 @@
-"""What identity tells other services. Import this and nothing else of identity."""
+"""What other services may know of identity. Import nothing else of identity."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,7 +7,7 @@ import msgspec
 
 
 class Account(msgspec.Struct, frozen=True):
-    """One without its secrets. `locale` is `zh` or `en`."""
+    """An account without its secrets. `locale`: a language of ours, or one that we spoke once."""
 
     user_id: UUID
     email: str
@@ -19,7 +19,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class AccountLookup(msgspec.Struct, frozen=True):
-    """One account asked for, and the request that needs it: identity logs the read under its id."""
+    """An account to look up, and the request that needs it: identity logs the read under its id."""
 
     user_id: UUID
     request_id: str
@@ -33,63 +33,65 @@ class AccountLookups(msgspec.Struct, frozen=True):
 
 
 class Accounts(msgspec.Struct, frozen=True):
-    """As many as were asked for, in the same order; None where there is no such account."""
+    """One per account asked for, in the same order. None where there is no such account."""
 
     accounts: list[Account | None]
 
 
 class EmailLookup(msgspec.Struct, frozen=True):
-    """POST /internal/users/by-email: the Account; 404 when there is none, 400 for no address."""
+    """POST /internal/users/by-email: the Account. 404 if there is none, 400 for an invalid address."""
 
     email: str
 
 
 class RevokedLogin(msgspec.Struct, frozen=True):
-    """A login whose access tokens must not work, at least until the last of them has expired."""
+    """A login whose access tokens must be refused, at least until the last of them has expired."""
 
     login_id: UUID
     until: datetime
 
 
 class RevokedLogins(msgspec.Struct, frozen=True):
-    """GET /internal/revoked-logins: all whose `until` is still to come."""
+    """GET /internal/revoked-logins: all logins whose `until` is in the future."""
 
     logins: list[RevokedLogin]
 
 
 class PasswordResetAsked(msgspec.Struct, frozen=True):
-    """Data of the event. Whoever knows `reset_id` may have the link made, on the seam and while it lasts:
-    the event itself opens nothing, wherever it is kept."""
+    """Data of the event. With `reset_id`, a service may request the link over an internal route, while it
+    is valid. The event itself gives no access, wherever it is stored."""
 
     user_id: UUID
     reset_id: UUID
 
 
 class PasswordChanged(msgspec.Struct, frozen=True):
-    """Data of the event. `by_link`: reset by a mailed link, and not by whoever knew the old password."""
+    """Data of the event. `by_link`: true for a reset with a mailed link, false for a change with the old
+    password."""
 
     user_id: UUID
     by_link: bool
 
 
 class PasswordLinkWanted(msgspec.Struct, frozen=True):
-    """POST /internal/password-links: the PasswordLink; 404 when nobody waits for it any more."""
+    """POST /internal/password-links: the PasswordLink. 404 if the request was replaced, used or is too
+    old."""
 
     reset_id: UUID
 
 
 class PasswordLink(msgspec.Struct, frozen=True):
-    """For the mail that is being written, and to be kept nowhere. `lives_s`: from now on."""
+    """For the mail that is being written. Must not be stored. `lives_s`: seconds from now."""
 
     token: str
     lives_s: int
 
 
-# These two are between identity and notification; others are promised nothing of them.
+# These two are only between identity and notification. No other consumer may rely on them.
 PASSWORD_RESET_ASKED = "stampede.password.reset_asked.v1"
 PASSWORD_CHANGED = "stampede.password.changed.v1"
-# On any answer that revoked logins: their ids by commas, or ALL_REVOKED when they are more than can be
-# named, and the list is to be read. The gateway strips it.
+# On every answer that revoked logins: their ids, separated by commas, or ALL_REVOKED if there are
+# too many to list and the whole list must be read. The gateway removes the header.
 REVOKED_LOGIN_HEADER = b"x-stampede-revoked-login"
 ALL_REVOKED = "*"
 REVOKED_NAMED_MAX = 100

@@ -1,11 +1,11 @@
-"""What notification wants to hear. Import this and nothing else of notification."""
+"""The events that notification consumes. Import nothing else of notification."""
 
 SUBSCRIBES_TO = (
     "stampede.order.created.v1",
     "stampede.order.paid.v1",
     "stampede.order.cancelled.v1",
     "stampede.payment.refunded.v1",
-    "stampede.order.completed.v1",  # these for organizers' webhooks
+    "stampede.order.completed.v1",  # for organizers' webhooks
     "stampede.order.refunded.v1",
     "stampede.refund.requested.v1",
     "stampede.refund.approved.v1",

@@ -1,1 +1,2 @@
-"""The edge: request id, limits, admission, tokens, routing, the storefront."""
+"""The edge: request ids, rate limits, admission, access tokens, routing, and the storefront's
+files."""

@@ -1,7 +1,7 @@
-"""The gateway as an ASGI app: `create_gateway(wiring, inner)`, made by the composition root.
+"""The gateway as an ASGI app: `create_gateway(wiring, inner)`. The composition root calls it.
 
-`inner` opens what stands behind the gateway (services of this process, clients of those elsewhere);
-it is entered before the first request and left after the last.
+`inner` opens everything behind the gateway: the services of this process, and clients of remote
+services. It is entered before the first request and left after the last one.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,12 +13,11 @@ from chassis.redis.scripts import RedisCalls
 from chassis.redis.servers import Servers
 from chassis.seam.upstream import Receive, Scope, Send
 from chassis.wiring import Wiring
-from gateway.edge import Edge
+from gateway.edge import Edge, Patience
+from gateway.http.compression import Compression
 from gateway.protection.gate import SCRIPTS
 
-REDIS_TIMEOUT_S = (
-    0.5  # a request waits no longer for Redis; it is then counted by this process alone
-)
+REDIS_TIMEOUT_S = 0.5  # Longest wait for Redis. After that, this process counts the request alone.
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Inner = AbstractAsyncContextManager[Any] | Callable[[], AbstractAsyncContextManager[Any]]
@@ -31,9 +30,18 @@ def create_gateway(wiring: Wiring, inner: Inner) -> App:
 
 
 class Gateway:
-    """Answers `lifespan` and `http`; everything else is refused."""
+    """Serves `lifespan` and `http`. Closes WebSockets and raises on other scopes."""
 
-    def __init__(self, wiring: Wiring, inner: Inner) -> None:
+    def __init__(
+        self,
+        wiring: Wiring,
+        inner: Inner,
+        *,
+        patience: Patience | None = None,
+        compression: Compression | None = None,
+    ) -> None:
+        self._patience = patience or Patience()
+        self._compression = compression
         self._wiring = wiring
         self._inner = inner
         self._edge: Edge | None = None
@@ -47,32 +55,35 @@ class Gateway:
             await self._live(receive, send)
         elif scope["type"] == "websocket":
             await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": "There are none here."})
+            await send(
+                {"type": "websocket.close", "code": 1008, "reason": "WebSockets are not supported."}
+            )
         else:
             raise ValueError(f"unknown ASGI scope {scope['type']!r}")
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Everything that the gateway needs, opened in order and closed in reverse."""
+    async def running(self) -> AsyncIterator[Edge]:
+        """Opens everything that the gateway needs, and closes it in reverse order."""
         async with AsyncExitStack() as stack:
             inner = self._inner
-            # not `callable(inner)`: a context manager made by contextlib is callable, as a decorator
+            # Not `callable(inner)`: a context manager made by contextlib is callable too, as a
+            # decorator.
             opened = inner if isinstance(inner, AbstractAsyncContextManager) else inner()
             await stack.enter_async_context(opened)
             servers = Servers(self._wiring.redis_url)
             redis = RedisCalls(servers, SCRIPTS, answer_timeout_s=REDIS_TIMEOUT_S)
             stack.push_async_callback(redis.close)
-            edge = Edge(self._wiring, redis)
+            edge = Edge(self._wiring, redis, patience=self._patience, compression=self._compression)
             await stack.enter_async_context(edge.revocations.kept_fresh())
             stack.push_async_callback(edge.forwarder.drain)
             self._edge = edge
             try:
-                yield
+                yield edge
             finally:
                 self._edge = None
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """The lifespan protocol; a failed start is said in one sentence."""
+        """Runs the lifespan protocol. A failed start is reported in one sentence."""
         await receive()
         running = self.running()
         try:

@@ -1,7 +1,9 @@
-"""The way of a request through the gateway, step by step."""
+"""How the gateway handles a request, step by step."""
 
 import contextlib
 import time
+
+import msgspec
 
 from chassis.auth.tokens import Principal, Verifier, bearer_token
 from chassis.context import CURRENT
@@ -19,16 +21,18 @@ from chassis.redis.scripts import RedisCalls
 from chassis.seam.client import ServiceClient
 from chassis.seam.upstream import Receive, Scope, Send
 from chassis.wiring import Wiring
-from gateway.forwarding import Forwarder
-from gateway.http.bodies import Bodies, ClientGone
+from gateway.forwarding import ANSWER_DEADLINE_S, Forwarder
+from gateway.http.bodies import BODY_DEADLINE_S, Bodies, ClientGone
+from gateway.http.compression import Compression
 from gateway.http.cors import Cors
 from gateway.http.exchange import Exchange
 from gateway.http.response_headers import AnswerHeaders
 from gateway.metrics import count_request
+from gateway.pages.openapi import KEPT_S
 from gateway.pages.operations import Operations, read_only
 from gateway.problems import BadRequest, UriTooLong
 from gateway.protection.addresses import Addresses
-from gateway.protection.admission import PAY, Admission, Place, StreamPlaces
+from gateway.protection.admission import PAY, WAIT_S, Admission, Place, StreamPlaces
 from gateway.protection.gate import Gate
 from gateway.protection.limits import Policies
 from gateway.protection.revocations import Revocations
@@ -36,34 +40,59 @@ from gateway.protection.unread import Unread
 from gateway.routing import METHODS, Route, Routes, judge
 
 TARGET_MAX_BYTES = 4096  # path and query
-FORGED = frozenset({400, 401})  # what a message gets that no provider of ours has signed
+FORGED = frozenset({400, 401})  # answers to a callback without a valid provider signature
 ALLOW = {"Allow": ", ".join(sorted(METHODS))}
 
 log = logs.get("gateway")
 
 
-class Edge:
-    """`await handle(scope, receive, send)` for every HTTP request. Built by gateway.asgi."""
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the edge waits for others, and how long it believes them; tests wait less."""
 
-    def __init__(self, wiring: Wiring, redis: RedisCalls) -> None:
+    body_s: float = BODY_DEADLINE_S
+    place_s: float = WAIT_S
+    answer_s: float = ANSWER_DEADLINE_S
+    document_kept_s: float = KEPT_S
+
+
+class Edge:
+    """Handles HTTP requests: `await handle(scope, receive, send)`. gateway.asgi builds it."""
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        redis: RedisCalls,
+        *,
+        patience: Patience,
+        compression: Compression | None = None,
+    ) -> None:
         settings = wiring.settings
         self._verifier: Verifier = wiring.verifier
         self._cors = Cors(settings.cors_origins)
         self._answer_headers = AnswerHeaders(settings, self._cors)
         self._addresses = Addresses(settings.trusted_proxies)
         self._routes = Routes(demo=settings.demo)
-        self._operations = Operations(wiring, self._is_reachable)
+        self._operations = Operations(
+            wiring, self._is_reachable, document_kept_s=patience.document_kept_s
+        )
         self.revocations = Revocations(
             redis,
             ServiceClient(wiring.upstreams.identity),
             token_life_s=settings.access_token_ttl_s,
         )
         self._gate = Gate(redis, Policies(settings), self.revocations)
-        self._bodies = Bodies()
-        self._admission = Admission(settings.concurrency_max, settings.queue_max)
+        self._bodies = Bodies(deadline_s=patience.body_s)
+        self._admission = Admission(
+            settings.concurrency_max, settings.queue_max, wait_s=patience.place_s
+        )
         self._streams = StreamPlaces()
         self._unread = Unread(settings)
-        self.forwarder = Forwarder(wiring.upstreams, self.revocations)
+        self.forwarder = Forwarder(
+            wiring.upstreams,
+            self.revocations,
+            deadline_s=patience.answer_s,
+            compression=compression,
+        )
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send, self._answer_headers, self._unread)
@@ -76,11 +105,12 @@ class Edge:
             CURRENT.reset(token)
 
     async def _answer(self, exchange: Exchange) -> None:
-        """Every failure becomes a problem document; after half an answer only a cut says the truth."""
+        """Turns every failure into a problem document. If the answer has already begun, cuts the
+        connection."""
         try:
             await self._serve(exchange)
-        except ClientGone:  # or chunks that are none: the server tells us of both in one way
-            await self._refuse(exchange, BadRequest("The body did not come whole."))
+        except ClientGone:  # also invalid chunked encoding: the server reports both alike
+            await self._refuse(exchange, BadRequest("The request body is incomplete."))
         except Problem as problem:
             await self._refuse(exchange, problem)
         except (TimeoutError, ConnectionError) as away:
@@ -94,12 +124,12 @@ class Edge:
         if not exchange.status:
             await exchange.refuse(problem, linger=isinstance(problem, PayloadTooLarge))
         elif not exchange.ended and not exchange.gone:
-            raise ConnectionAbortedError("half an answer is out")
+            raise ConnectionAbortedError("The answer had already begun.")
 
     async def _serve(self, exchange: Exchange) -> None:
         exchange.headers.check(exchange.scope.get("http_version", "1.1"))
         if len(exchange.raw_path) + len(exchange.query) > TARGET_MAX_BYTES:
-            raise UriTooLong(f"At most {TARGET_MAX_BYTES} bytes.")
+            raise UriTooLong(f"Path and query may have at most {TARGET_MAX_BYTES} bytes.")
         if not exchange.is_plain:
             raise NotFound()
         path = exchange.path
@@ -148,13 +178,14 @@ class Edge:
         with self._bodies.held(body):
             await self._admission.enter(lane)
             place = Place(self._admission, lane)
-            exchange.on_long = place.leave  # who takes their time over an answer keeps no place
+            exchange.on_long = place.leave  # a client that reads slowly does not keep a place
             try:
                 await self.forwarder.forward(exchange, route, address, body)
             finally:
                 place.leave()
         if route.limit == "signed" and exchange.status in FORGED:
-            with contextlib.suppress(Problem):  # the answer is out; it counts for the next request
+            # the answer has been sent; the count applies to the next request
+            with contextlib.suppress(Problem):
                 await self._gate.enter(route, counted_as, None)
 
     def _address_of(self, exchange: Exchange) -> str:
@@ -164,20 +195,20 @@ class Edge:
         )
 
     async def _let_in(self, exchange: Exchange, route: Route, counted_as: str) -> None:
-        """The token and the limits. Raises what they refuse with."""
+        """Checks the token and the limits. Raises their refusals."""
         try:
             principal = await self._verify(exchange, route)
         except (
             Unauthenticated,
             Unavailable,
-        ):  # counted too: who sends bad tokens pays for our work
+        ):  # Failed tokens count too: checking them costs us work.
             exchange.limits = await self._gate.enter(route, counted_as, None)
             raise
         if route.limit != "signed":
             exchange.limits = await self._gate.enter(route, counted_as, principal)
 
     async def _verify(self, exchange: Exchange, route: Route) -> Principal | None:
-        """Raises InvalidToken or TokenExpired. None: nobody in particular asks."""
+        """The caller, or None for an anonymous request. Raises InvalidToken or TokenExpired."""
         header = exchange.headers.get(b"authorization")
         if header is None or route.token_ignored:
             return None
@@ -185,14 +216,14 @@ class Edge:
         return None if token is None else await self._verifier.verify(token)
 
     def _is_reachable(self, path: str) -> bool:
-        """Whether a path of an OpenAPI document, its parameters in braces, is forwarded."""
+        """True if the gateway forwards this OpenAPI path, whose parameters are in braces."""
         plain = path.replace("{", "").replace("}", "")
         judged = judge(plain.encode("ascii", "replace"))
         return judged is not None and self._routes.match(judged) is not None
 
 
 def _tell(exchange: Exchange) -> None:
-    """One line in the log and one count for every request; 499: the client went before an answer."""
+    """Writes one log line and counts the request. 499: the client left before an answer."""
     seconds = time.perf_counter() - exchange.began_s
     status = exchange.status or 499
     method = exchange.known_method

@@ -1,14 +1,14 @@
-"""A request on its way to a service, and the answer on its way back.
+"""Forwards a request to a service and relays the answer.
 
-What may change something is run in a task of its own: when the client goes, or the server wants to
-stop, an order that is being committed is finished and only its answer is dropped.
+Requests that may change state run in a task of their own. They run to completion even if the client
+disconnects or the server is stopping; only the answer is dropped.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from chassis.http.completion import RUN_TO_ITS_END
+from chassis.http.completion import RUN_TO_ITS_END, RequestCompletion
 from chassis.observability import logs
 from chassis.problems import (
     CONTENT_TYPE,
@@ -31,8 +31,7 @@ from gateway.http.request_headers import Headers
 from gateway.protection.revocations import Revocations
 from gateway.routing import Route
 
-ANSWER_DEADLINE_S = 15.0  # until an answer begins; the seam's own deadlines are shorter
-DRAIN_S = 5.0  # what is being committed when the server stops
+ANSWER_DEADLINE_S = 15.0  # until the answer begins; deadlines between services are shorter
 _PROBLEM_TYPE = CONTENT_TYPE.encode("ascii")
 _BY_STATUS: dict[int, type[Problem]] = {
     kind.status: kind
@@ -53,7 +52,7 @@ log = logs.get("gateway")
 
 
 class Forwarder:
-    """`await forward(exchange, route, address, body)` → the answer has gone out."""
+    """`await forward(exchange, route, address, body)` returns when the answer has been sent."""
 
     def __init__(
         self,
@@ -61,15 +60,17 @@ class Forwarder:
         revocations: Revocations,
         *,
         deadline_s: float = ANSWER_DEADLINE_S,
+        compression: Compression | None = None,
     ) -> None:
         self._upstreams = upstreams
         self._revocations = revocations
         self._deadline_s = deadline_s
-        self._compression = Compression()
-        self._finishing: set[asyncio.Task[None]] = set()
+        self._compression = compression or Compression()
+        self._completion = RequestCompletion()
 
     async def forward(self, exchange: Exchange, route: Route, address: str, body: bytes) -> None:
-        """Raises Unavailable when no answer begins in time; a change may then still happen."""
+        """Raises Unavailable if no answer begins in time. The change may still happen
+        afterwards."""
         packing = self._compression if self._compression.applies(exchange, route) else None
         relay = _Relay(exchange, body, self._revocations, packing, cookies=route.cookies)
         upstream: Any = getattr(self._upstreams, route.service)
@@ -79,45 +80,25 @@ class Forwarder:
                 relay.deadline = deadline
                 await upstream(scope, relay.receive, relay.send)
         else:
-            work = upstream(scope, relay.receive, relay.send)
-            await self._forward_to_its_end(work, exchange, relay)
+            try:
+                await self._completion.run(
+                    upstream(scope, relay.receive, relay.send),
+                    begins_within_s=self._deadline_s,
+                    has_begun=lambda: exchange.status > 0,
+                )
+            except (asyncio.CancelledError, TimeoutError):
+                relay.dropped = True  # whatever the service says later has nobody to hear it
+                raise
         if not exchange.status and not exchange.gone and not relay.client_gone:
             raise RuntimeError(f"{route.service} did not answer {route.template}")
 
     async def drain(self) -> None:
-        """Waits for what is being changed, DRAIN_S at most."""
-        if self._finishing:
-            await asyncio.wait(self._finishing, timeout=DRAIN_S)
-
-    async def _forward_to_its_end(
-        self, work: Coroutine[Any, Any, None], exchange: Exchange, relay: "_Relay"
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(work)
-        self._finishing.add(task)
-        ended: asyncio.Future[bool] = loop.create_future()
-        task.add_done_callback(lambda _: self._finished(task, ended))
-        late = loop.call_later(self._deadline_s, _say_late, ended)
-        try:
-            if not await ended and not exchange.status:
-                raise TimeoutError
-            await (task if task.done() else asyncio.shield(task))
-        except (asyncio.CancelledError, TimeoutError):
-            relay.dropped = True  # whatever the service says later has nobody to hear it
-            raise
-        finally:
-            late.cancel()
-
-    def _finished(self, task: "asyncio.Task[None]", ended: "asyncio.Future[bool]") -> None:
-        self._finishing.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever still waits has it; otherwise nobody can be told
-        if not ended.done():
-            ended.set_result(True)
+        """Waits for requests that may change state, for a limited time."""
+        await self._completion.drain()
 
 
 class _Relay:
-    """A service's `receive` and `send` for one request."""
+    """The `receive` and `send` that a service gets for one request."""
 
     __slots__ = (
         "_body",
@@ -144,7 +125,8 @@ class _Relay:
     ) -> None:
         self._exchange = exchange
         self._packing = packing
-        self._held: Headers | None = None  # of an answer that is packed once it is all there
+        # headers of an answer that is compressed once it is complete
+        self._held: Headers | None = None
         self._parts: list[bytes] = []
         self._body: bytes | None = body
         self._revocations = revocations
@@ -198,7 +180,7 @@ class _Relay:
     async def _begin(self, status: int, headers: Headers) -> None:
         try:
             await self._exchange.start(status, headers)
-        except Problem as refusal:  # one long answer too many: the service has done its part
+        except Problem as refusal:  # too many long answers; the service has already done its work
             self._refusal = refusal
             await self._exchange.refuse(refusal)
 
@@ -215,11 +197,6 @@ class _Relay:
                 await self._exchange.write(packed, more=False)
 
 
-def _say_late(ended: "asyncio.Future[bool]") -> None:
-    if not ended.done():
-        ended.set_result(False)
-
-
 def _is_problem(headers: Sequence[tuple[bytes, bytes]]) -> bool:
     return any(
         name == b"content-type" and value.startswith(_PROBLEM_TYPE) for name, value in headers
@@ -227,7 +204,8 @@ def _is_problem(headers: Sequence[tuple[bytes, bytes]]) -> bool:
 
 
 def _scope(exchange: Exchange, address: str, body: bytes, *, cookies: bool) -> Scope:
-    """HEAD goes out as GET: a service answers one, the gateway leaves its body away."""
+    """The scope for the service. HEAD becomes GET: services need only GET, and the gateway drops
+    the body."""
     came = exchange.scope
     headers: Headers = exchange.headers.cleaned(cookies=cookies)
     headers += exchange.context.outgoing_headers()

@@ -1,4 +1,5 @@
-"""What the gateway counts. Labels are route templates, statuses and names of limits: all bounded."""
+"""The gateway's metrics. Labels are route templates, statuses and names of limits, so they are
+bounded."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -7,19 +8,24 @@ _REQUESTS = Counter(
 )
 _LATENCY = Histogram(
     "stampede_gateway_latency_seconds",
-    "From the request's head to the last byte of its answer, event streams left out.",
+    "Time from the request's head to the last byte of its answer, without event streams.",
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
 )
 UNDER_WAY = Gauge("stampede_gateway_under_way", "Requests being forwarded.")
-WAITING = Gauge("stampede_gateway_waiting", "Requests waiting for a place.")
-STREAMS = Gauge("stampede_gateway_streams", "Event streams open.")
-SHED = Counter("stampede_gateway_shed_total", "Requests refused for want of a place.", ["lane"])
-LONG_ANSWERS = Gauge("stampede_gateway_long_answers", "Long answers not yet taken.")
-CUT = Counter("stampede_gateway_cut_total", "Clients cut because they took nothing.")
+WAITING = Gauge("stampede_gateway_waiting", "Requests waiting for admission.")
+STREAMS = Gauge("stampede_gateway_streams", "Open event streams.")
+SHED = Counter(
+    "stampede_gateway_shed_total", "Requests refused because no place was free.", ["lane"]
+)
+LONG_ANSWERS = Gauge(
+    "stampede_gateway_long_answers", "Long answers that clients have not read yet."
+)
+CUT = Counter("stampede_gateway_cut_total", "Clients disconnected because they read nothing.")
 LIMITED = Counter("stampede_gateway_limited_total", "Requests over a limit.", ["policy"])
 LIMITS_LOCAL = Counter(
-    "stampede_gateway_limits_local_total", "Requests limited by this process alone, without Redis."
+    "stampede_gateway_limits_local_total",
+    "Requests that this process counted alone, without Redis.",
 )
 
 _requests: dict[tuple[str, str, int], Counter] = {}
@@ -27,7 +33,7 @@ _latencies: dict[str, Histogram] = {}
 
 
 def count_request(route: str, method: str, status: int, seconds: float | None) -> None:
-    """`seconds`: None for an event stream, whose length says nothing."""
+    """`seconds`: None for an event stream, whose duration means nothing."""
     key = (route, method, status)
     counter = _requests.get(key)
     if counter is None:

@@ -1,10 +1,10 @@
-"""What only the edge refuses: requests too large, too slow, or not one request at all."""
+"""Problems that only the gateway raises: requests that are malformed, too large or too slow."""
 
 from chassis.problems import Problem
 
 
 class BadRequest(Problem):
-    """This is not one well-formed HTTP request."""
+    """The HTTP request is malformed."""
 
     code, status = "bad-request", 400
 

@@ -1,12 +1,14 @@
-"""Which service answers which path. What is not in here does not exist outside.
+"""Which service answers which path. Paths that are not listed here cannot be reached from outside.
 
-A path is judged exactly as it came in: a form that a service could read as another path (`//`,
-`/./`, percent-encoding, a backslash, bytes beyond ASCII) names nothing here, so that no service ever
-sees another route than the one that was judged.
+Services declare their own routes; tests/architecture/test_routing.py compares this table with them.
+
+A path is matched exactly as it arrived. Forms that a service could read as another path (`//`,
+`/./`, percent-encoding, a backslash, bytes beyond ASCII) match nothing. So a service never sees a
+route other than the one that was checked.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -24,14 +26,16 @@ _PARAMETER = "{}"
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """A path of one service as logs, metrics and limits know it.
+    """One route of a service, as logs, metrics and limits see it.
 
-    template: the path with its parameters named; bounded in number, so fit for a metric's label.
-    limit: beside the limit by address that every route has, one more by address. `signed` has neither:
-        a whole sale's callbacks come from one address, so only those that are refused are counted.
-    lane: which places it waits for (see gateway.protection.admission).
-    token_ignored: an expired token is no reason to refuse it; the caller comes for a new one.
-    cookies: whether its service reads and sets any. From and to all others they go no further.
+    template: the path with named parameters. Their number is bounded, so a template can be a metric
+    label.
+    limit: a second limit by address, beside the one that every route has. `signed` has neither: all
+    callbacks of a sale come from one address, so only refused ones count.
+    lane: the places that it waits for (see gateway.protection.admission).
+    token_ignored: an expired token is no reason to refuse; the client comes here for a new one.
+    cookies: true if the service reads and sets cookies. All other routes neither receive nor set
+    any.
     """
 
     service: Service
@@ -130,7 +134,7 @@ ROUTES: tuple[Route, ...] = (
     _route("booking", "GET", "/tickets/{ticket_id}/ticket.ics"),
     _route("booking", "GET", "/tickets/keys"),
     _route("booking", "GET", "/orders/{order_id}/calendar.ics"),
-    # people stand at a door: like payments, scans do not wait behind an on-sale
+    # People wait at a door: like payments, scans do not queue behind an on-sale.
     _route("booking", "POST", "/check-ins", lane="pay"),
     _route("booking", "POST", "/check-ins/batch", lane="pay"),
     _route("booking", "GET", "/check-ins/sessions", lane="pay"),
@@ -146,7 +150,7 @@ ROUTES: tuple[Route, ...] = (
     _route("notification", "GET", "/webhook-endpoints/deliveries/{delivery_id}"),
     _route("notification", "POST", "/webhook-endpoints/deliveries/{delivery_id}/resend"),
 )
-# What a service serves below these beyond the rows above is forwarded too, under one template.
+# Other paths of a service below these prefixes are forwarded too, under one template each.
 SHARES: dict[tuple[str, ...], Service] = {
     ("api", "v1", "auth"): "identity",
     ("api", "v1", "venues"): "catalog",
@@ -163,11 +167,11 @@ SHARES: dict[tuple[str, ...], Service] = {
 
 
 class Routes:
-    """`match(path)` → Route or None. `demo` opens the mailbox."""
+    """`match(path)` returns the Route or None. `demo` opens the mailbox."""
 
-    def __init__(self, *, demo: bool) -> None:
-        self._words = frozenset(word for route in ROUTES for word in _words_of(route.template))
-        self._by_shape = {self._shape(_segments(route.template)): route for route in ROUTES}
+    def __init__(self, *, demo: bool, table: Sequence[Route] = ROUTES) -> None:
+        self._words = frozenset(word for route in table for word in _words_of(route.template))
+        self._by_shape = {self._shape(_segments(route.template)): route for route in table}
         shares = dict(SHARES)
         if demo:
             shares[("dev", "mailbox")] = shares[("dev", "mailbox.json")] = "notification"
@@ -190,7 +194,7 @@ class Routes:
 
 
 def judge(raw_path: bytes) -> str | None:
-    """The path as text, without a slash at its end; None when it is not a plain path."""
+    """The path as text, without a trailing slash. None if it is not a plain path."""
     if not _PATH.fullmatch(raw_path):
         return None
     path = raw_path.decode("ascii")

@@ -1,1 +1,1 @@
-"""Accounts, passwords, logins, tokens, public keys."""
+"""Accounts, passwords, logins, access and refresh tokens, and the public keys that verify them."""

@@ -1,4 +1,4 @@
-"""What operators and load tests do with accounts and keys; each on a connection of its own."""
+"""What operators and load tests do with accounts and keys. Each call opens a connection of its own."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -25,18 +25,18 @@ Role = Literal["customer", "organizer", "staff", "admin"]
 DEFAULT_ACCESS_TOKEN_TTL_S = Settings().access_token_ttl_s
 DEFAULT_LANGUAGE = Settings().default_language
 BUYER_LOGIN_TTL_S = 86_400.0
-BUYER_DOMAIN = "buyers.invalid"  # RFC 2606: nobody can have it, no mail gets out
+BUYER_DOMAIN = "buyers.invalid"  # RFC 2606: nobody can register it, so no mail is delivered
 BUYER_PREFIX = "buyer"
 
 log = logs.get("identity")
 
 
 class AccountExists(Exception):
-    """There is an account with this address and role; nothing was changed."""
+    """An account with this address already has this role. Nothing was changed."""
 
 
 class AnotherPassword(Exception):
-    """The account that is there has another password; nothing was changed."""
+    """The existing account has another password. Nothing was changed."""
 
 
 async def create_account(
@@ -49,12 +49,12 @@ async def create_account(
     locale: str = DEFAULT_LANGUAGE,
     existing: bool = False,
 ) -> UUID:
-    """An account with `role` beside customer; one that is there already is given the role.
+    """Creates an account with `role` beside customer, or gives the role to an existing account.
 
-    It keeps its password and name then, so `password` must be its own: addresses are not verified, and
-    whoever registered one before its owner would be given the owner's role. existing: whatever its
-    password. Returns the user id. Raises AccountExists when it has the role already, AnotherPassword,
-    ValidationFailed on bad data.
+    An existing account keeps its password and name, so `password` must match it: addresses are not
+    verified, and a stranger who registered the address before its owner would get the owner's role.
+    `existing` skips this check. Returns the user id. Raises AccountExists if it has the role already,
+    AnotherPassword, or ValidationFailed.
     """
     if role not in get_args(Role):
         raise refused("role", f"must be one of {', '.join(get_args(Role))}")
@@ -80,18 +80,18 @@ async def create_account(
         has_it = account_there is not None and role in account_there.roles
         if not existing and not has_it and not _fits(stored, password):
             raise AnotherPassword(
-                f"There is an account {email} already, with another password: whoever made it would be"
-                f" given the role {role}. Say --existing if that is meant."
+                f"An account {email} already exists, with another password. Its owner would get"
+                f" the role {role}. Pass --existing if you want that."
             )
         user_id = await store.add_role(db, email, role)
     if user_id is None:
-        raise AccountExists(f"There is an account {email} with the role {role} already.")
+        raise AccountExists(f"An account {email} with the role {role} already exists.")
     log.info("role_added", user=user_id, role=role)
     return user_id
 
 
 async def accounts_that_open(database_url: str, tries: Iterable[tuple[str, str]]) -> list[str]:
-    """Of these addresses and passwords the addresses that one could log in with."""
+    """The addresses, of those given, whose password is right."""
     store = Store()
     async with _pool(database_url) as pool, connection(pool) as db:
         found = []
@@ -104,7 +104,7 @@ async def accounts_that_open(database_url: str, tries: Iterable[tuple[str, str]]
 
 
 def _fits(stored: str | None, password: str) -> bool:
-    """Whether it is the password of an account that is there."""
+    """True if there is such an account and this is its password."""
     try:
         return stored is not None and hash_parameters().verify(stored, password)
     except (VerificationError, InvalidHashError):
@@ -117,9 +117,10 @@ async def rotate_keys(
     access_token_ttl_s: int = DEFAULT_ACCESS_TOKEN_TTL_S,
     lead_s: float = keys.KEY_LEAD_S,
 ) -> str:
-    """Publishes a new signing key, which signs `lead_s` later; nobody is logged out. Its kid.
+    """Publishes a new signing key and returns its kid. It starts to sign after `lead_s`. Nobody is logged
+    out.
 
-    access_token_ttl_s: what the web processes run with, so that the old key outlives its tokens.
+    access_token_ttl_s: the setting of the web processes. The old key outlives the tokens that it signed.
     """
     async with _pool(database_url) as pool:
         rotation = await keys.rotate(
@@ -136,10 +137,11 @@ async def make_buyers(
     prefix: str = BUYER_PREFIX,
     access_token_ttl_s: int = DEFAULT_ACCESS_TOKEN_TTL_S,
 ) -> list[tuple[UUID, str]]:
-    """`count` customers, logged in: (user id, access token). About 10,000 in two seconds.
+    """Creates `count` customers with one login each: (user id, access token). About 10,000 in two
+    seconds.
 
-    No password fits them, so nothing is hashed. Their addresses begin with `prefix` for
-    `remove_buyers`. Their tokens are as good as anybody's: for load tests and demos only.
+    They have no usable password, so nothing is hashed. Their addresses begin with `prefix`, for
+    `remove_buyers`. Their tokens are fully valid: use this for load tests and demos only.
     """
     store, run = Store(), uuid4().hex[:12]
     async with _pool(database_url) as pool:
@@ -172,7 +174,7 @@ async def make_buyers(
 
 
 async def remove_buyers(database_url: str, *, prefix: str = BUYER_PREFIX) -> int:
-    """Deletes the buyers whose addresses begin with `prefix`; returns how many there were."""
+    """Deletes the buyers whose addresses begin with `prefix`. Returns their number."""
     async with _pool(database_url) as pool, connection(pool) as db:
         return await Store().delete_accounts_named(db, f"{prefix}-")
 

@@ -15,7 +15,8 @@ from identity.routes import ROUTES
 
 
 def create_app(wiring: Wiring, *, passwords: HashingPool | None = None) -> Litestar:
-    """`passwords`: a hashing pool of another size than this process's share of the cores."""
+    """`passwords`: a hashing pool to use instead of the default one, sized by this process's share of the
+    cores."""
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -31,6 +32,6 @@ async def _ready(app: Litestar) -> dict[str, bool]:
     try:
         async with connection(use_cases.pool) as db:
             answered = await use_cases.store.answers(db)
-    except Overloaded:  # Unavailable is one
+    except Overloaded:  # includes Unavailable
         answered = False
     return {"postgresql": answered}

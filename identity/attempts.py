@@ -1,16 +1,16 @@
-"""Passwords tried against an account, and how often.
+"""Password checks, and the limit on failed ones.
 
-FAILURES_MAX failures an address in FAILURE_WINDOW_S, kept in PostgreSQL for all processes, looked at
-before anything is hashed; then one try every 90 s, 429 with Retry-After in between. A device that the
-account was logged in from before is counted by itself, with as many (identity.devices): who fails on
-purpose makes the owner wait on new devices only, for up to 90 s, and again by failing again, but never
-locks an account. Logins that exist already refresh undisturbed, and a success forgets the failures that it
-was counted with.
+An address may fail FAILURES_MAX times in FAILURE_WINDOW_S. The count is in PostgreSQL, for all processes,
+and is read before anything is hashed. After that, one try every 90 s; others get 429 with Retry-After. A
+device that logged in to the account before has a count of its own, of the same size (identity.devices).
+So an attacker who fails on purpose delays the owner on new devices only, for up to 90 s and again after
+each failure, but never locks the account. Existing logins are not affected. A success clears the failures
+of its own count.
 
-Within a process the tries of one address (or known device) take turns, so a hundred guesses at once get
-no further than the same guesses one by one, and a flood on one account takes one place in the hashing
-queue. Between processes a right password is judged once more by the count as it is after its hash, and by
-whether it is the account's password still.
+Within a process, the tries of one address (or known device) run one at a time. So a hundred guesses at
+once get no further than the same guesses in turn, and a flood on one account takes one place in the
+hashing queue. Between processes, a right password is checked again after its hash: against the current
+count, and that it is still the account's password.
 """
 
 import contextlib
@@ -33,13 +33,14 @@ from identity.tokens import hash_of
 
 FAILURES_MAX = 10
 FAILURE_WINDOW_S = 900.0
-TRIES_AT_ONCE_MAX = 64  # of one address in one process, one under way; beyond it 503
+TRIES_AT_ONCE_MAX = 64  # per address and process; one runs, the others wait, more get 503
 
 log = logs.get("identity")
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """An account whose password was right, in the version that it had. `budget`: what it was counted by."""
+    """An account whose password was right, and the password's version. `budget`: the count of this
+    try."""
 
     user_id: UUID
     email: str
@@ -49,7 +50,7 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class Attempts:
-    """`verified` says whether a password is right; `settle` belongs in the transaction that it opens."""
+    """`verified` checks a password. Call `settle` in the transaction that opens the login."""
 
     def __init__(
         self, pool: Pool, store: Store, password_store: PasswordStore, passwords: HashingPool
@@ -64,9 +65,9 @@ class Attempts:
     async def verified(
         self, email: str, password: str, device: Device | None = None
     ) -> Verified | None:
-        """The account whose password this is; None, after the same work, for every other reason.
+        """The account if the password is right, else None. Both cost the same work.
 
-        Raises RateLimited after too many failures, Overloaded when too many are being hashed.
+        Raises RateLimited after too many failures, Overloaded if too many passwords are being hashed.
         """
         if device is not None:
             async with self._turns.of(device.budget):
@@ -77,10 +78,10 @@ class Attempts:
         async with self._turns.of(budget):
             return await self._try(email, password, await self._look(email, budget), budget)
 
-    async def apply_outcome(self, tx: Connection, verified: Verified) -> None:
-        """Forgets the failures that a right password was counted with.
+    async def settle(self, tx: Connection, verified: Verified) -> None:
+        """Clears the failures that were counted before the right password.
 
-        Raises RateLimited, or InvalidCredentials when the password was changed meanwhile.
+        Raises RateLimited, or InvalidCredentials if the password was changed meanwhile.
         """
         if not await self._password_store.hold_password(
             tx, verified.user_id, verified.password_version
@@ -89,7 +90,8 @@ class Attempts:
         await self.settle_count(tx, verified)
 
     async def settle_count(self, tx: Connection, verified: Verified) -> None:
-        """`settle` for who has locked the account themselves. Raises RateLimited."""
+        """The part of `settle` for a caller that has already locked the account. Raises
+        RateLimited."""
         seconds = await self._store.refused_for_s(tx, verified.budget, self._limit)
         if seconds is None:
             return
@@ -97,7 +99,8 @@ class Attempts:
         await self._store.forget_failures(tx, verified.budget)
 
     async def forget(self, db: Connection, email: str) -> None:
-        """Whoever has the account's mail need not wait for those who guess at its password."""
+        """Clears the account's failures: a person who can read its mail must not wait because others
+        guess."""
         await self._store.forget_failures(db, hash_of(email))
 
     async def _look(self, email: str, budget: bytes) -> Credentials:
@@ -126,7 +129,8 @@ class Attempts:
             log.info("login_refused", user=known.user_id, reason=reason)
 
     async def _rehash(self, user_id: UUID, stored: str, typed: str) -> None:
-        """Brings a hash up to today's parameters while the password is at hand; else next time."""
+        """Hashes the password again with today's parameters, since it is at hand. Failing that, next
+        time."""
         if not self._passwords.is_outdated(stored):
             return
         with contextlib.suppress(Overloaded):

@@ -9,7 +9,6 @@ from chassis.postgres.pool import Pool, connection, open_pool
 from chassis.wiring import Wiring
 from identity.attempts import Attempts
 from identity.devices import Devices
-from identity.domain.people import Locale
 from identity.hashing import HashingPool, threads_for
 from identity.issuing import Issuer
 from identity.keys import Keys, make_first_key
@@ -24,7 +23,7 @@ SCHEMA = "identity"
 
 
 class UseCases(msgspec.Struct, frozen=True, kw_only=True):
-    """What the routes call."""
+    """The objects that the routes call."""
 
     pool: Pool
     store: Store
@@ -34,24 +33,26 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
     profiles: Profiles
     passwords: Passwords
     devices: Devices
-    language: Locale  # of who names none that we speak
+    default_language: str
 
 
 @asynccontextmanager
 async def opened(wiring: Wiring, passwords: HashingPool | None = None) -> AsyncIterator[UseCases]:
-    """The use cases over an open pool. `passwords`: another hashing pool than this process's share."""
+    """The use cases over an open pool. `passwords`: a hashing pool to use instead of the default one."""
     settings, store = wiring.settings, Store()
     pool = await open_pool(wiring.database_url, SCHEMA, size=settings.database_pool_size)
     hashing = passwords or HashingPool(threads=threads_for(settings.workers))
     try:
         await make_first_key(pool, store)
-        keys = Keys(pool, store)
+        keys = Keys(pool, store, clock=wiring.clock)
         issuer = Issuer(store, keys, access_token_ttl_s=settings.access_token_ttl_s)
         password_store = PasswordStore()
         attempts = Attempts(pool, store, password_store, hashing)
         async with connection(pool) as db:
             device_key = await password_store.get_device_key(db)
-        devices = Devices(device_key, secure=settings.base_url.startswith("https://"))
+        devices = Devices(
+            device_key, secure=settings.base_url.startswith("https://"), clock=wiring.clock
+        )
         yield UseCases(
             pool=pool,
             store=store,
@@ -76,7 +77,7 @@ async def opened(wiring: Wiring, passwords: HashingPool | None = None) -> AsyncI
                 devices=devices,
             ),
             devices=devices,
-            language="zh" if settings.default_language == "zh" else "en",
+            default_language=settings.default_language,
         )
     finally:
         hashing.close()

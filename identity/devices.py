@@ -1,12 +1,11 @@
-"""Devices known again by a cookie that a login leaves behind (OWASP: device cookies; docs/adr/0037).
+"""Known devices, recognised by a cookie from an earlier login (OWASP: device cookies; docs/adr/0037).
 
-The cookie opens nothing. It says that somebody logged in to this account from this browser, and so its
-wrong passwords are counted by themselves: strangers who fail on purpose keep no owner out.
+The cookie gives no access. It proves that this browser logged in to this account before, so its wrong
+passwords have a count of their own. Strangers who fail on purpose cannot keep the owner out.
 
-A cookie holds up to ACCOUNTS_MAX marks, one an account:   version "." ends_at "." id "." MAC
-The MAC is over the account's address as well, which the cookie does not name: a mark tells nobody whose
-it is, and is worth nothing for another account. The version is the password's: a change of it makes all
-marks void.
+A cookie holds up to ACCOUNTS_MAX marks, one per account:   version "." ends_at "." id "." MAC
+The MAC also covers the account's address, which the cookie does not contain. So a mark does not reveal
+its account and is worthless for another one. The version is the password's: changing it voids all marks.
 """
 
 import hashlib
@@ -18,6 +17,7 @@ from base64 import urlsafe_b64encode
 
 import msgspec
 
+from chassis.clock import MachineClock
 from identity.tokens import hash_of
 
 NAME = "stampede-device"
@@ -29,9 +29,9 @@ _MARK = re.compile(r"(\d{1,9})\.(\d{1,12})\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{
 
 
 class Device(msgspec.Struct, frozen=True):
-    """A browser that the account was logged in from, when its password had that version.
+    """A browser that logged in to the account while its password had this version.
 
-    `budget`: what its wrong passwords are counted by.
+    `budget`: the count for its wrong passwords.
     """
 
     budget: bytes
@@ -39,26 +39,27 @@ class Device(msgspec.Struct, frozen=True):
 
 
 class Devices:
-    """`secure`: whether browsers reach us by https only."""
+    """`secure`: true if browsers reach the platform only over https."""
 
-    def __init__(self, key: bytes, *, secure: bool) -> None:
+    def __init__(self, key: bytes, *, secure: bool, clock: MachineClock = time) -> None:
+        self._time = clock.time
         self._key = key
         self.cookie_name = f"__Secure-{NAME}" if secure else NAME
         self._attributes = f"; Path={PATH}; Max-Age={TTL_S}; HttpOnly; SameSite=Strict"
         self._attributes += "; Secure" if secure else ""
 
     def find(self, cookie: str | None, email: str) -> Device | None:
-        """The device by which this account is known, if its mark is ours and not too old."""
+        """The device known to this account, if its mark is valid and not expired."""
         for mark in _marks(cookie):
             version, ends_at, name = self._read(mark, email) or (0, 0, "")
-            if ends_at > time.time():
+            if ends_at > self._time():
                 return Device(hash_of(f"device {name}"), version)
         return None
 
     def remember(self, cookie: str | None, email: str, password_version: int) -> str:
-        """A Set-Cookie value: a new mark for this account, and those of others that are there."""
+        """A Set-Cookie value: a new mark for this account, and the existing marks of other accounts."""
         name = secrets.token_urlsafe(16)
-        claims = f"{password_version}.{int(time.time()) + TTL_S}.{name}"
+        claims = f"{password_version}.{int(self._time()) + TTL_S}.{name}"
         marks = [f"{claims}.{self._mac(claims, email)}"]
         marks += [mark for mark in _marks(cookie) if self._read(mark, email) is None]
         return f"{self.cookie_name}={'~'.join(marks[:ACCOUNTS_MAX])}{self._attributes}"

@@ -1,7 +1,7 @@
-"""argon2id in a few threads with a short queue: the only costly thing that a stranger can ask for.
+"""argon2id in a few threads with a short queue: the only expensive work that a stranger can cause.
 
-A hash takes about 25 ms and 19 MiB. So as many at once as this process may have cores, so many
-waiting for so long, and whoever comes then is told at once to come back (503).
+A hash takes about 25 ms and 19 MiB. So the process runs as many at once as it may use cores, and a
+bounded number wait for a bounded time. All others get 503 at once.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from chassis.concurrency.threads import SlowThreads
 from chassis.problems import Overloaded
 
-# OWASP Password Storage Cheat Sheet, the least that it calls enough; PROMISES.md asks for no less.
+# The minimum of the OWASP Password Storage Cheat Sheet, which PROMISES.md requires.
 MEMORY_COST_KIB = 19 * 1024
 TIME_COST = 2
 PARALLELISM = 1
 
-WAITING_PER_THREAD_MAX = 8  # 0.2 s of work on a machine that has nothing else to do
-WAIT_MAX_S = 0.3  # for a thread: beside a sale a hash takes many times as long
-BUSY = "Too many people log in right now; try again in a moment."
-UNUSABLE = "!"  # a password hash that no password verifies against
+WAITING_PER_THREAD_MAX = 8  # 0.2 s of work on an idle machine
+WAIT_MAX_S = 0.3  # for a thread; during a sale a hash takes many times as long
+BUSY = "Too many people are logging in right now. Try again in a moment."
+UNUSABLE = "!"  # a password hash that no password matches
 
 Result = TypeVar("Result")
 
@@ -39,9 +39,9 @@ def hash_parameters() -> PasswordHasher:
 
 
 class HashingPool:
-    """Hashes and verifies passwords (normalised ones) off the event loop. Close it after use.
+    """Hashes and verifies normalised passwords off the event loop. Close it after use.
 
-    threads: hashes at once.  waiting_max: hashes waiting; beyond it callers get Overloaded (503).
+    threads: hashes at once.  waiting_max: hashes that may wait; beyond it callers get Overloaded (503).
     """
 
     def __init__(
@@ -50,21 +50,23 @@ class HashingPool:
         threads: int,
         waiting_max: int | None = None,
         hasher: PasswordHasher | None = None,
+        wait_max_s: float = WAIT_MAX_S,
     ) -> None:
+        self._wait_max_s = wait_max_s
         self._hasher = hasher or hash_parameters()
         if waiting_max is None:
             waiting_max = threads * WAITING_PER_THREAD_MAX
         self._threads = SlowThreads("argon2", threads=threads, waiting_max=waiting_max, busy=BUSY)
         self.close = self._threads.close
-        # Verified when there is no account, so that its absence takes as long as its presence.
+        # Verified if there is no account, so that both cases take the same time.
         self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str) -> str:
-        """The hash in PHC form, its parameters and salt within."""
+        """The hash in PHC form, with its parameters and salt."""
         return await self._run(lambda: self._hasher.hash(password))
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Whether `password` made `stored`. None and UNUSABLE take as long, and are never verified."""
+        """True if `password` made `stored`. None and UNUSABLE take as long and are never true."""
         usable = stored is not None and stored.startswith("$argon2")
         target = stored if usable and stored is not None else self._nobodys_hash
 
@@ -77,23 +79,24 @@ class HashingPool:
         return await self._run(verified) and usable
 
     def is_outdated(self, stored: str) -> bool:
-        """Whether it was made with other parameters than today's."""
+        """True if it was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(stored)
 
     async def _run(self, work: Callable[[], Result]) -> Result:
         future = self._threads.submit(work)
-        deadline = asyncio.get_running_loop().call_later(WAIT_MAX_S, future.cancel)
+        deadline = asyncio.get_running_loop().call_later(self._wait_max_s, future.cancel)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             caller = asyncio.current_task()
             if future.cancelled() and caller is not None and not caller.cancelling():
-                raise Overloaded(BUSY) from None  # no thread took it in time; a running one ends
+                # no thread was free in time; a hash that already runs is finished
+                raise Overloaded(BUSY) from None
             raise
         finally:
             deadline.cancel()
 
 
 def threads_for(web_processes: int) -> int:
-    """This process's share of the cores; one at least."""
+    """This process's share of the cores, at least one."""
     return max(1, (os.cpu_count() or 1) // max(1, web_processes))

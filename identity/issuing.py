@@ -1,4 +1,4 @@
-"""Giving out tokens: a new login's first pair, a refreshed login's next one."""
+"""Issues tokens: the first pair of a new login, and the next pair of a refreshed login."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -13,9 +13,11 @@ from identity.tokens import hash_of, new_refresh_token, sign_access_token
 from identity.wire import TokenPair
 
 DAY_S = 86_400
-LOGIN_TTL_S = 30 * DAY_S  # absolute: after it the password is asked again, however busy the login
-REVOCATION_MARGIN_S = 60  # verifiers' clocks may lag: a revocation outlives the tokens it ends
-LOGIN_IDLE_TTL_S = 14 * DAY_S  # a login that nobody refreshed for so long has been left
+# absolute: then the password is needed again, even if the login was in use
+LOGIN_TTL_S = 30 * DAY_S
+# verifiers' clocks may lag: a revocation outlives the tokens that it revokes
+REVOCATION_MARGIN_S = 60
+LOGIN_IDLE_TTL_S = 14 * DAY_S  # a login that was not refreshed for this long is abandoned
 
 
 class IssuedLogin(msgspec.Struct, frozen=True):
@@ -24,14 +26,14 @@ class IssuedLogin(msgspec.Struct, frozen=True):
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
-    """A login's first pair, and the Set-Cookie value by which its device is known from now on."""
+    """A login's first pair, and the Set-Cookie value that makes its device known."""
 
     tokens: TokenPair
     device_cookie: str
 
 
 class Issuer:
-    """Issues tokens inside the caller's transaction: no token is out before its row is."""
+    """Issues tokens inside the caller's transaction: no token is sent before its row is committed."""
 
     def __init__(self, store: Store, keys: Keys, *, access_token_ttl_s: int) -> None:
         self._store = store
@@ -40,7 +42,7 @@ class Issuer:
         self.revoked_for_s = access_token_ttl_s + REVOCATION_MARGIN_S
 
     async def signing_key(self) -> SigningKey:
-        """Ask before a transaction begins: it may need a connection of its own."""
+        """Call it before a transaction begins: it may need a connection of its own."""
         return await self._keys.signing_key()
 
     async def open_login(
@@ -66,7 +68,7 @@ class Issuer:
         login_id: UUID,
         roles: Sequence[str],
     ) -> IssuedLogin:
-        """The next pair of a login; its roles are read anew each time."""
+        """The next pair of a login. The roles are read again each time."""
         refresh_token = new_refresh_token()
         now_s = await self._store.insert_refresh_token(
             tx,

@@ -1,28 +1,30 @@
-"""The keys that sign access tokens: Ed25519, kept in PostgreSQL, published as JWKS, rotated.
+"""The keys that sign access tokens: Ed25519, stored in PostgreSQL, published as JWKS, rotated.
 
-A key's life:  published → signs (KEY_LEAD_S later) → its successor signs → retired when the last
-token that it signed has expired. Verifiers learn of a key before they meet it, and nobody is logged
-out by a rotation.
+A key's life:  published → signs (KEY_LEAD_S later) → its successor signs → retired when the last token
+that it signed has expired. Verifiers know a key before they meet it, so a rotation logs nobody out.
 """
 
 import base64
 import hashlib
+import time
 from datetime import datetime
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chassis.clock import MachineClock
 from chassis.concurrency.cache import FetchOnce
 from chassis.postgres.pool import Connection, Pool, connection, transaction
 from identity.store import Store, StoredKey
 
-JWKS_MAX_AGE_S = 60  # what we tell caches; a new key must be published for longer than that
-KEYS_AGE_MAX_S = 2.0  # how old a process's idea of the keys may be
-# Before a new key signs: every cached JWKS is older than its age, every verifier that met an unknown
-# kid has passed its pause (chassis.auth.jwks.UNKNOWN_KID_PAUSE_S, 5 s) and a slow fetch (3 s), and whoever
-# was told too early that there is no such kid has forgotten it (UNKNOWN_KID_TTL_S, 30 s).
+JWKS_MAX_AGE_S = 60  # sent to caches; a new key must be published for longer than that
+KEYS_AGE_MAX_S = 2.0  # how old a process's copy of the keys may be
+# Before a new key signs, all of these must have passed: the age of every cached JWKS, the pause of
+# a verifier that met an unknown kid (chassis.auth.jwks.UNKNOWN_KID_PAUSE_S, 5 s) with a slow fetch
+# (3 s), and the memory of a kid that was looked up too early (UNKNOWN_KID_TTL_S, 30 s).
 KEY_LEAD_S = JWKS_MAX_AGE_S + 15
-# After a successor signs: processes that have not noticed yet, and slow answers under way.
+# After a successor signs: time for processes that have not noticed yet, and for slow answers under
+# way.
 RETIREMENT_MARGIN_S = 60
 
 
@@ -47,7 +49,7 @@ class SigningKey(msgspec.Struct, frozen=True):
 
 
 class Rotation(msgspec.Struct, frozen=True):
-    """A key was published; it signs from then on."""
+    """A new key was published; it signs from `signs_from` on."""
 
     kid: str
     signs_from: datetime
@@ -56,11 +58,11 @@ class Rotation(msgspec.Struct, frozen=True):
 class Keys:
     """The keys as this process last read them, at most KEYS_AGE_MAX_S ago."""
 
-    def __init__(self, pool: Pool, store: Store) -> None:
+    def __init__(self, pool: Pool, store: Store, *, clock: MachineClock = time) -> None:
         self._pool = pool
         self._store = store
         self._cache: FetchOnce[None, tuple[SigningKey, Jwks]] = FetchOnce(
-            self._read, ttl_s=KEYS_AGE_MAX_S, entries_max=1
+            self._read, ttl_s=KEYS_AGE_MAX_S, entries_max=1, clock=clock
         )
 
     async def signing_key(self) -> SigningKey:
@@ -83,7 +85,7 @@ def signing_key(stored: StoredKey) -> SigningKey:
 
 
 async def make_first_key(pool: Pool, store: Store) -> None:
-    """Once in a platform's life. Any number of processes may call it at the same time."""
+    """Creates the platform's first key. Any number of processes may call it at the same time."""
     async with transaction(pool) as tx:
         await store.lock_keys(tx)
         if not await store.list_keys(tx):
@@ -93,7 +95,7 @@ async def make_first_key(pool: Pool, store: Store) -> None:
 async def rotate(
     pool: Pool, store: Store, *, access_token_ttl_s: float, lead_s: float = KEY_LEAD_S
 ) -> Rotation:
-    """Publishes a new key, which signs `lead_s` later, and gives the others their end.
+    """Publishes a new key, which signs after `lead_s`, and sets the end of the older ones.
 
     access_token_ttl_s: the longest life of a token signed before.
     """
@@ -125,7 +127,7 @@ async def _insert_key(tx: Connection, store: Store, *, lead_s: float) -> Rotatio
 
 
 def thumbprint(public_key: bytes) -> str:
-    """RFC 7638 over an OKP key's required members in lexicographic order (RFC 8037, 2)."""
+    """RFC 7638 over the required members of an OKP key, in lexicographic order (RFC 8037, 2)."""
     members = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(public_key)}
     return _base64url(hashlib.sha256(msgspec.json.encode(members)).digest())
 

@@ -1,8 +1,8 @@
-"""Logging in, staying logged in, logging out.
+"""Logging in, refreshing, and logging out.
 
-A login is a family of refresh tokens, each used once. A second use of one means that two hold it and
-nobody can tell who is the thief: the family ends (RFC 9700, 4.14.2). That is meant strictly: of two
-refreshes at once with one token the first gets a pair, the second ends the login, pair and all. A
+A login is a family of refresh tokens, each used once. A second use means that two parties hold the token,
+and nobody can tell which one stole it: the family is revoked (RFC 9700, 4.14.2). This is strict: of two
+refreshes at once with one token, the first gets a pair and the second ends the login with this pair. A
 client must refresh one at a time.
 """
 
@@ -25,7 +25,7 @@ log = logs.get("identity")
 
 
 class Logins:
-    """The life of a login. PostgreSQL's clock decides every deadline in it."""
+    """The life of a login. PostgreSQL's clock decides all deadlines."""
 
     def __init__(
         self, pool: Pool, store: Store, issuer: Issuer, attempts: Attempts, devices: Devices
@@ -37,9 +37,9 @@ class Logins:
         self._devices = devices
 
     async def log_in(self, body: LogIn, cookie: str | None) -> LoggedIn:
-        """`cookie`: of a device that may be known.
+        """`cookie`: the device cookie, if any.
 
-        Raises InvalidCredentials whatever is wrong, RateLimited, Overloaded.
+        Raises InvalidCredentials without saying which part is wrong, RateLimited, or Overloaded.
         """
         email = normalise_email(body.email)
         device = self._devices.find(cookie, email)
@@ -48,24 +48,25 @@ class Logins:
             raise InvalidCredentials()
         key = await self._issuer.signing_key()
         async with transaction(self._pool) as tx:
-            await self._attempts.apply_outcome(tx, verified)
+            await self._attempts.settle(tx, verified)
             issued = await self._issuer.open_login(tx, key, verified.user_id, verified.roles)
         log.info("logged_in", user=verified.user_id, login=issued.login_id)
         cookie = self._devices.remember(cookie, email, verified.password_version)
         return LoggedIn(issued.tokens, cookie)
 
     async def refresh(self, refresh_token: str) -> TokenPair:
-        """A new pair for an unused token. Raises InvalidRefreshToken, RefreshTokenReused."""
+        """A new pair for an unused refresh token. Raises InvalidRefreshToken or RefreshTokenReused."""
         key = await self._issuer.signing_key()
         async with transaction(self._pool) as tx:
             outcome = await self._rotate(tx, hash_of(refresh_token), key)
-        if isinstance(outcome, Problem):  # raised out here: the revocation is to be committed
+        # raised after the transaction, so that the revocation is committed
+        if isinstance(outcome, Problem):
             raise outcome
         log.info("refreshed", user=outcome.tokens.user_id, login=outcome.login_id)
         return outcome.tokens
 
     async def log_out(self, user_id: UUID, login_id: UUID) -> None:
-        """Ends the login: its refresh tokens now, its access tokens where the gateway is told."""
+        """Ends the login: its refresh tokens now, its access tokens as soon as the gateway knows."""
         async with transaction(self._pool) as tx:
             await self._revoke(tx, user_id, login_id, "logout")
         log.info("logged_out", user=user_id, login=login_id)
@@ -76,7 +77,7 @@ class Logins:
         login = await self._store.lock_login_of_token(tx, token_hash)
         if login is None:
             return InvalidRefreshToken()
-        if login.revoked_for == "reuse":  # so that the rightful owner learns why it ended
+        if login.revoked_for == "reuse":  # tells the rightful owner why it ended
             return RefreshTokenReused(login.login_id)
         if login.revoked_for is not None or login.expired or not login.active:
             return InvalidRefreshToken()
@@ -90,7 +91,7 @@ class Logins:
         self, tx: Connection, token_hash: bytes, login: LoginOfToken
     ) -> Problem:
         if not await self._store.refresh_token_was_used(tx, token_hash):
-            return InvalidRefreshToken()  # unused, but too old
+            return InvalidRefreshToken()  # unused, but expired
         await self._revoke(tx, login.user_id, login.login_id, "reuse")
         log.warning("refresh_token_reused", user=login.user_id, login=login.login_id)
         return RefreshTokenReused(login.login_id)

@@ -1,4 +1,4 @@
-"""Identity's SQL about passwords: links that reset them, changes, and the logins that end with them."""
+"""Identity's SQL about passwords: reset links, changes, and the logins that end with them."""
 
 from uuid import UUID
 
@@ -14,14 +14,14 @@ from identity.store import QUERIES, FailureLimit
 
 
 class AskedLink(msgspec.Struct, frozen=True):
-    """`user_id`: None for an unknown address. `allowed`: whether its mails are not too many."""
+    """`user_id`: None for an unknown address. `allowed`: true if not too many mails were sent."""
 
     user_id: UUID | None
     allowed: bool
 
 
 class LinkOwner(msgspec.Struct, frozen=True):
-    """Whose password a link resets."""
+    """The account whose password a link resets."""
 
     user_id: UUID
     email: str
@@ -34,7 +34,7 @@ class ChangedPassword(msgspec.Struct, frozen=True):
 
 
 class PasswordStore:
-    """One method a query, on a connection or in the transaction that the caller holds."""
+    """One method per query, on a connection or in the caller's transaction."""
 
     def __init__(self) -> None:
         self._sql = load_queries(QUERIES)
@@ -48,7 +48,7 @@ class PasswordStore:
         reset_id: UUID,
         mails: FailureLimit,
     ) -> AskedLink:
-        """Also writes the event, in the same statement, when there is a mail to be written."""
+        """If a mail is due, writes its event in the same statement."""
         row = await self._sql.ask_for_link(
             db,
             email=email,
@@ -65,7 +65,7 @@ class PasswordStore:
     async def make_link(
         self, db: Connection, reset_id: UUID, token_hash: bytes, *, ttl_s: float
     ) -> UUID | None:
-        """Whose it is; None when nobody waits for it any more."""
+        """The link's owner, or None if the request was replaced, used or is too old."""
         user_id: UUID | None = await self._sql.make_link(
             db, reset_id=reset_id, token_hash=token_hash, ttl_s=ttl_s
         )
@@ -76,7 +76,7 @@ class PasswordStore:
         return None if row is None else LinkOwner(**row)
 
     async def use_link(self, tx: Connection, token_hash: bytes) -> bool:
-        """False when it was used before, or comes too late."""
+        """False if it was used before or has expired."""
         return await self._sql.use_link(tx, token_hash=token_hash) is not None
 
     async def forget_links(self, tx: Connection, user_id: UUID) -> None:
@@ -85,14 +85,14 @@ class PasswordStore:
     async def set_password(
         self, tx: Connection, user_id: UUID, password_hash: str, *, version: int | None
     ) -> ChangedPassword | None:
-        """None when it is another one than `version` by now, or the account is closed."""
+        """None if the password no longer has `version`, or the account is closed."""
         row = await self._sql.set_password(
             tx, user_id=user_id, password_hash=password_hash, version=version
         )
         return None if row is None else ChangedPassword(**row)
 
     async def hold_password(self, tx: Connection, user_id: UUID, version: int) -> bool:
-        """Whether it is still that password; it stays it until the transaction has ended."""
+        """True if the password still has this version. It cannot change until the transaction ends."""
         return bool(await self._sql.hold_password(tx, user_id=user_id, version=version))
 
     async def revoke_logins(

@@ -1,10 +1,10 @@
-"""Passwords forgotten, and passwords changed. Either ends the account's other logins, everywhere and at once.
+"""Resetting and changing passwords. Both end the account's other logins at once, everywhere.
 
-    asked for → the event, without a secret → notification writes the mail and has the link made for it
-              → used once within LINK_TTL_S, or replaced by a newer one, or gone with a change of password
+requested → an event without a secret → notification writes the mail and requests the link for it
+→ used once within LINK_TTL_S, or replaced by a newer one, or deleted by a change of password
 
-The token exists in the mail and in this process while the mail is written; what is stored is its hash.
-See docs/adr/0036.
+The token exists only in the mail and, while the mail is written, in this process. Its hash is stored. See
+docs/adr/0036.
 """
 
 from uuid import UUID, uuid4
@@ -31,8 +31,8 @@ from identity.tokens import hash_of, new_link_token
 from identity.wire import ChangePassword, ForgotPassword, ResetPassword
 
 LINK_TTL_S = 1800
-MAILS = FailureLimit(3, 3600.0)  # an account; then one every twenty minutes
-USES_AT_ONCE_MAX = 8  # of one link in one process, one under way
+MAILS = FailureLimit(3, 3600.0)  # per account; then one every twenty minutes
+USES_AT_ONCE_MAX = 8  # requests with one link in one process; one runs, the others wait
 
 log = logs.get("identity")
 
@@ -50,10 +50,10 @@ class Reset(msgspec.Struct, frozen=True):
 
 
 class Passwords:
-    """Every refusal leaves the password, the logins and the link as they were.
+    """A refusal changes neither the password, nor the logins, nor the link.
 
-    Transactions lock the account before anything that is its own (links, failures, logins), as a login
-    does: nobody waits in a circle.
+    Transactions lock the account before its links, failures and logins, as a login does, so they cannot
+    deadlock.
     """
 
     def __init__(
@@ -77,7 +77,8 @@ class Passwords:
         self._turns = KeyedLock(per_key_max=USES_AT_ONCE_MAX)
 
     async def ask_for_link(self, body: ForgotPassword) -> None:
-        """Has a link mailed, if there is such an account and its mails are not too many. Says nothing."""
+        """Requests a mail with a link, if there is such an account and its mails are not too many. The
+        answer is always the same."""
         email = normalise_email(body.email)
         async with connection(self._pool) as db:
             asked = await self._password_store.ask_for_link(
@@ -91,7 +92,8 @@ class Passwords:
             log.info("password_link_asked", user=asked.user_id)
 
     async def make_link(self, reset_id: UUID) -> PasswordLink:
-        """For the mail that is being written. Raises NotFound when nobody waits for it any more."""
+        """The link for a mail that is being written. Raises NotFound if it was replaced, used or is too
+        old."""
         token = new_link_token()
         async with connection(self._pool) as db:
             user_id = await self._password_store.make_link(
@@ -103,7 +105,8 @@ class Passwords:
         return PasswordLink(token, LINK_TTL_S)
 
     async def reset(self, body: ResetPassword, cookie: str | None) -> Reset:
-        """A new login; all others end. Raises LinkExpired, ValidationFailed, Overloaded."""
+        """Sets the password and opens a new login. All others end. Raises LinkExpired, ValidationFailed,
+        Overloaded."""
         token_hash = hash_of(body.token)
         async with self._turns.of(token_hash):
             async with connection(self._pool) as db:
@@ -130,8 +133,8 @@ class Passwords:
     async def change(
         self, user_id: UUID, login_id: UUID, body: ChangePassword, cookie: str | None
     ) -> Changed:
-        """All logins end but this one. Raises InvalidCredentials for a wrong current password, which counts
-        as a failed login does, InvalidToken when this login has ended, ValidationFailed, RateLimited."""
+        """Ends all logins but this one. Raises InvalidCredentials for a wrong current password (it counts
+        as a failed login), InvalidToken if this login has ended, ValidationFailed, or RateLimited."""
         async with connection(self._pool) as db:
             account = await self._store.get_own_account(db, user_id, login_id)
         if account is None:
@@ -148,7 +151,7 @@ class Passwords:
                 tx, user_id, password_hash, version=verified.password_version
             )
             if changed is None:
-                raise InvalidCredentials("The password has just been changed.")
+                raise InvalidCredentials("The password was changed a moment ago.")
             await self._attempts.settle_count(tx, verified)
             ended = await self._follow(tx, user_id, kept=login_id, by_link=False)
         log.info("password_changed", user=user_id, login=login_id, ended=len(ended))
@@ -158,7 +161,8 @@ class Passwords:
     async def _follow(
         self, tx: Connection, user_id: UUID, *, kept: UUID | None, by_link: bool
     ) -> list[EndedLogin]:
-        """What a new password brings about, in its transaction: links die, logins end, its owner is told."""
+        """What a new password changes, in its transaction: links are deleted, logins end, and the owner
+        gets a mail."""
         await self._password_store.forget_links(tx, user_id)
         event = pending(PASSWORD_CHANGED, str(user_id), PasswordChanged(user_id, by_link))
         await self._password_store.insert_event(tx, event)

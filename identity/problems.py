@@ -1,17 +1,17 @@
-"""What identity refuses with, beyond what every service may."""
+"""Identity's own problems, beside those that every service raises."""
 
 from chassis.problems import Problem, Unauthenticated
 from contracts.identity import REVOKED_LOGIN_HEADER
 
 
 class EmailTaken(Problem):
-    """An account with this e-mail address exists."""
+    """An account with this e-mail address already exists."""
 
     code, status = "email-taken", 409
 
 
 class InvalidCredentials(Unauthenticated):
-    """E-mail address or password is wrong."""
+    """The e-mail address or password is wrong."""
 
     code, status = "invalid-credentials", 401
 
@@ -23,13 +23,13 @@ class LinkExpired(Problem):
 
 
 class InvalidRefreshToken(Unauthenticated):
-    """The refresh token is unknown, has expired, or its login has ended."""
+    """The refresh token is unknown or expired, or its login has ended."""
 
     code, status = "invalid-refresh-token", 401
 
 
 class RefreshTokenReused(Unauthenticated):
-    """The refresh token was used twice, so its login has been ended. Log in again."""
+    """The refresh token was used twice, so its login was ended. Log in again."""
 
     code, status = "refresh-token-reused", 401
 

@@ -1,4 +1,4 @@
-"""Reading and changing profiles, by their owners and for other services."""
+"""Reads and changes profiles, for their owners and for other services."""
 
 import time
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Profiles:
         self._store = store
 
     async def read_own(self, user_id: UUID, login_id: UUID) -> Account:
-        """Raises InvalidToken when that login has ended, though its token has not expired."""
+        """Raises InvalidToken if the login has ended although its token has not expired."""
         started = time.perf_counter()
         async with connection(self._pool) as db:
             account = await self._store.get_own_account(db, user_id, login_id)
@@ -36,7 +36,8 @@ class Profiles:
         return account
 
     async def find(self, email: str) -> Account:
-        """For other services, by address. Raises NotFound, or ValidationFailed when it is none."""
+        """An account by address, for other services. Raises NotFound, or ValidationFailed for an invalid
+        address."""
         started = time.perf_counter()
         async with connection(self._pool) as db:
             account = await self._store.find_account(db, normalise_email(email))
@@ -46,7 +47,8 @@ class Profiles:
         return account
 
     async def look_up(self, asked: Sequence[AccountLookup]) -> list[Account | None]:
-        """For other services, many at once; told under the request that needs it, once for a list."""
+        """Many accounts at once, for other services. Each read is logged under the request that needs it,
+        a list once."""
         started = time.perf_counter()
         async with connection(self._pool) as db:
             wanted = {one.user_id for one in asked}
@@ -58,7 +60,7 @@ class Profiles:
         return [found.get(one.user_id) for one in asked]
 
     async def change_own(self, user_id: UUID, login_id: UUID, change: ChangeProfile) -> Account:
-        """The profile as it is then. Raises ValidationFailed, or InvalidToken as `read_own` does."""
+        """The changed profile. Raises ValidationFailed, or InvalidToken as `read_own` does."""
         full_name = None if change.full_name is UNSET else clean_name(change.full_name)
         locale = None if change.locale is UNSET else change.locale
         set_phone = change.phone is not UNSET

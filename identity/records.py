@@ -6,7 +6,7 @@ import msgspec
 
 
 class EndedLogin(msgspec.Struct, frozen=True):
-    """`live`: an access token of it may still be good by itself."""
+    """`live`: true if one of its access tokens may still be valid."""
 
     login_id: UUID
     live: bool

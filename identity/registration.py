@@ -1,4 +1,4 @@
-"""Making accounts, by their owners and by operators."""
+"""Creates accounts, for their owners and for operators."""
 
 import hashlib
 
@@ -12,15 +12,15 @@ from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
 from identity.attempts import Attempts
 from identity.devices import Devices
 from identity.domain.passwords import acceptable_password
-from identity.domain.people import Locale, clean_name, normalise_email
+from identity.domain.people import clean_name, normalise_email
 from identity.hashing import HashingPool
 from identity.issuing import Issuer, LoggedIn
 from identity.problems import EmailTaken
 from identity.store import NewAccount, Registration, Store
 from identity.wire import Register, TokenPair
 
-EVERYBODY = "customer"  # the role that each account has
-FIRST_VERSION = 0  # of a password: the column's default
+EVERYBODY = "customer"  # the role that every account has
+FIRST_VERSION = 0  # of a new password: the column's default
 
 log = logs.get("identity")
 
@@ -30,31 +30,32 @@ class Registered(msgspec.Struct, frozen=True):
     replayed: bool
 
 
-class Caller(msgspec.Struct, frozen=True):
-    """Who registers: nobody yet, so what is known of their client. `address`: as limits count them.
+class Registrant(msgspec.Struct, frozen=True):
+    """The client of a registration; there is no user yet. `address`: as limits count it.
 
-    `key`: their Idempotency-Key, which is theirs alone. `cookie`: of a device that may be known."""
+    `key`: the Idempotency-Key, which belongs to this client alone. `cookie`: the device cookie, if any.
+    """
 
     address: str
     key: str | None
     cookie: str | None
-    locale: Locale
+    locale: str
 
     @property
     def hash(self) -> bytes:
-        """What a key is kept by: the address itself need not be."""
+        """What the key is stored under. The address itself is not stored."""
         return hashlib.sha256(f"{self.address} {self.key}".encode()).digest()
 
 
 class Registrations:
     """Registration with its first login, once per Idempotency-Key.
 
-    The usual store of answers (chassis.http.idempotency) will not do here: an answer holds tokens, which
-    are kept nowhere, and there is no user yet to scope a key to. So a key is scoped to the client's
-    address, and remembers the account that it made. The same key from the same address with the same
-    e-mail and name and a password that verifies is answered with a new pair of tokens; with anything
-    else it is IdempotencyKeyReused (422). From another address it is another key. A password that does
-    not verify counts as a failed login, so a key is no way round that limit.
+    The usual store of answers (chassis.http.idempotency) does not work here: an answer holds tokens,
+    which are never stored, and there is no user yet to own the key. So a key belongs to the client's
+    address and remembers the account that it created. The same key, address, e-mail, name and a password
+    that verifies gets a new pair of tokens. With other data it is IdempotencyKeyReused (422). From
+    another address it is another key. A password that does not verify counts as a failed login, so a key
+    cannot bypass that limit.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Registrations:
         self._attempts = attempts
         self._devices = devices
 
-    async def register(self, body: Register, caller: Caller) -> Registered:
+    async def register(self, body: Register, caller: Registrant) -> Registered:
         """Raises ValidationFailed, EmailTaken, IdempotencyKeyReused, IdempotencyInFlight, Overloaded."""
         email, full_name = normalise_email(body.email), clean_name(body.full_name)
         password = acceptable_password(body.password, email=email)
@@ -95,15 +96,15 @@ class Registrations:
             if isinstance(made, TokenPair):
                 cookie = self._devices.remember(caller.cookie, email, FIRST_VERSION)
                 return Registered(LoggedIn(made, cookie), replayed=False)
-            earlier = made  # this client was first with this key while we hashed
+            earlier = made  # this client's key was used first while we hashed
         return await self._replay(earlier, email, full_name, body.password, caller)
 
-    async def _find(self, db: Connection, caller: Caller) -> Registration | None:
+    async def _find(self, db: Connection, caller: Registrant) -> Registration | None:
         if caller.key is None:
             return None
         return await self._store.find_registration(db, caller.hash, caller.key)
 
-    async def _insert(self, account: NewAccount, caller: Caller) -> TokenPair | Registration:
+    async def _insert(self, account: NewAccount, caller: Registrant) -> TokenPair | Registration:
         signing_key = await self._issuer.signing_key()
         async with transaction(self._pool) as tx:
             if caller.key is not None:
@@ -127,7 +128,12 @@ class Registrations:
         return issued.tokens
 
     async def _replay(
-        self, earlier: Registration, email: str, full_name: str, password: str, caller: Caller
+        self,
+        earlier: Registration,
+        email: str,
+        full_name: str,
+        password: str,
+        caller: Registrant,
     ) -> Registered:
         if earlier.body_hash != _body_hash(email, full_name):
             raise IdempotencyKeyReused()
@@ -137,7 +143,7 @@ class Registrations:
             raise IdempotencyKeyReused()
         key = await self._issuer.signing_key()
         async with transaction(self._pool) as tx:
-            await self._attempts.apply_outcome(tx, verified)
+            await self._attempts.settle(tx, verified)
             issued = await self._issuer.open_login(tx, key, verified.user_id, verified.roles)
         log.info("registration_replayed", user=verified.user_id, login=issued.login_id)
         cookie = self._devices.remember(caller.cookie, email, verified.password_version)

@@ -1,4 +1,4 @@
-"""Identity's routes: /api/v1/auth, the key set, and what other services ask."""
+"""Identity's routes: /api/v1/auth, the key set, and what other services call."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -10,12 +10,13 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import HeaderParameter, RawBody
 
 from chassis.auth.access import INTERNAL, LOGGED_IN, PUBLIC, TOKEN_IGNORED, access
-from chassis.auth.tokens import Principal
 from chassis.http.addresses import counted_as
 from chassis.http.bodies import decode
-from chassis.http.idempotency import check_key
+from chassis.http.idempotency import ONCE, check_key
+from chassis.http.parameters import Caller
+from chassis.http.readers import reader_of
+from chassis.languages import Reader
 from chassis.postgres.pool import connection
-from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused
 from contracts.identity import (
     ALL_REVOKED,
     JWKS_PATH,
@@ -31,7 +32,6 @@ from contracts.identity import (
     RevokedLogins,
 )
 from identity.composition import UseCases
-from identity.domain.people import preferred_locale
 from identity.issuing import LoggedIn
 from identity.keys import JWKS_MAX_AGE_S, Jwks
 from identity.passwords import LINK_TTL_S
@@ -43,7 +43,7 @@ from identity.problems import (
     RefreshTokenReused,
 )
 from identity.records import EndedLogin
-from identity.registration import Caller
+from identity.registration import Registrant
 from identity.wire import (
     ChangePassword,
     ChangeProfile,
@@ -57,11 +57,12 @@ from identity.wire import (
     TokenPair,
 )
 
-NO_STORE = {"Cache-Control": "no-store"}  # RFC 6749, 5.1; and nobody else's cache holds a profile
-Asker = NamedDependency[Principal]
+# RFC 6749, 5.1; and a shared cache must not keep a profile
+NO_STORE = {"Cache-Control": "no-store"}
 Served = NamedDependency[UseCases]
-Asked = Request[None, None, State]
-IdempotencyKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
+IdentityRequest = Request[None, None, State]
+# Not chassis's IdempotencyKey, which promises the same answer: the same account's tokens are new ones.
+RegistrationKey = Annotated[str | None, HeaderParameter(name="Idempotency-Key")]
 
 
 async def provide_use_cases(state: State) -> UseCases:
@@ -77,27 +78,27 @@ class AuthController(Controller):
     @post(
         "/register",
         operation_id="register",
-        summary="Make an account and log in",
+        summary="Create an account and log in",
         status_code=201,
         opt=access(
             PUBLIC,
             TOKEN_IGNORED,
-            problems=(EmailTaken, IdempotencyInFlight, IdempotencyKeyReused),
+            problems=(EmailTaken, *ONCE),
             body=Register,
         ),
     )
     async def register(
         self,
-        request: Asked,
+        request: IdentityRequest,
         body: RawBody,
         use_cases: Served,
-        idempotency_key: IdempotencyKey = None,
+        idempotency_key: RegistrationKey = None,
     ) -> Response[TokenPair]:
-        caller = Caller(
+        caller = Registrant(
             address=counted_as(request.headers) or "",
             key=check_key(idempotency_key),
             cookie=_cookie(request, use_cases),
-            locale=preferred_locale(request.headers.get("accept-language"), use_cases.language),
+            locale=reader_of(request).language(use_cases.default_language),
         )
         registered = await use_cases.registrations.register(decode(Register, body), caller)
         replayed = {"Idempotency-Replayed": "true"} if registered.replayed else {}
@@ -106,18 +107,20 @@ class AuthController(Controller):
     @post(
         "/login",
         operation_id="log_in",
-        summary="Log in with e-mail address and password",
+        summary="Log in with an e-mail address and a password",
         status_code=200,
         opt=access(PUBLIC, TOKEN_IGNORED, problems=(InvalidCredentials,), body=LogIn),
     )
-    async def log_in(self, request: Asked, body: RawBody, use_cases: Served) -> Response[TokenPair]:
+    async def log_in(
+        self, request: IdentityRequest, body: RawBody, use_cases: Served
+    ) -> Response[TokenPair]:
         cookie = _cookie(request, use_cases)
         return _logged_in(await use_cases.logins.log_in(decode(LogIn, body), cookie))
 
     @post(
         "/refresh",
         operation_id="refresh_login",
-        summary="A new pair of tokens for a refresh token; each works once",
+        summary="Exchange a refresh token, which works once, for a new pair of tokens",
         status_code=200,
         opt=access(
             PUBLIC, TOKEN_IGNORED, problems=(InvalidRefreshToken, RefreshTokenReused), body=Refresh
@@ -130,11 +133,11 @@ class AuthController(Controller):
     @post(
         "/logout",
         operation_id="log_out",
-        summary="End this login: its tokens stop working everywhere",
+        summary="End this login; its tokens stop working everywhere",
         status_code=204,
         opt=access(LOGGED_IN),
     )
-    async def log_out(self, principal: Asker, use_cases: Served) -> Response[None]:
+    async def log_out(self, principal: Caller, use_cases: Served) -> Response[None]:
         await use_cases.logins.log_out(principal.user_id, principal.login_id)
         revoked = {REVOKED_LOGIN_HEADER.decode(): str(principal.login_id)}
         return Response(None, status_code=204, headers=revoked)
@@ -142,8 +145,8 @@ class AuthController(Controller):
     @post(
         "/password/forgot",
         operation_id="ask_for_password_link",
-        summary="Have a link to reset the password mailed",
-        description="202 whoever asks: whether there is such an account is told by mail only.",
+        summary="Request a mail with a link to reset the password",
+        description="Always 202: only the mail shows if there is such an account.",
         status_code=202,
         opt=access(PUBLIC, TOKEN_IGNORED, body=ForgotPassword),
     )
@@ -154,13 +157,13 @@ class AuthController(Controller):
     @post(
         "/password/reset",
         operation_id="reset_password",
-        summary="Set a new password with a mailed link and log in",
+        summary="Set a new password with a mailed link, and log in",
         description="A link works once. Every other login of the account ends.",
         status_code=200,
         opt=access(PUBLIC, TOKEN_IGNORED, problems=(LinkExpired,), body=ResetPassword),
     )
     async def reset_password(
-        self, request: Asked, body: RawBody, use_cases: Served
+        self, request: IdentityRequest, body: RawBody, use_cases: Served
     ) -> Response[TokenPair]:
         cookie = _cookie(request, use_cases)
         reset = await use_cases.passwords.reset(decode(ResetPassword, body), cookie)
@@ -170,12 +173,12 @@ class AuthController(Controller):
         "/password/change",
         operation_id="change_password",
         summary="Change your password",
-        description="This login goes on; every other login of yours ends.",
+        description="This login stays; all your other logins end.",
         status_code=204,
         opt=access(LOGGED_IN, problems=(InvalidCredentials,), body=ChangePassword),
     )
     async def change_password(
-        self, request: Asked, body: RawBody, principal: Asker, use_cases: Served
+        self, request: IdentityRequest, body: RawBody, principal: Caller, use_cases: Served
     ) -> Response[None]:
         changed = await use_cases.passwords.change(
             principal.user_id,
@@ -187,9 +190,9 @@ class AuthController(Controller):
         return Response(None, status_code=204, headers=headers)
 
     @get("/me", operation_id="read_profile", summary="Your profile", opt=access(LOGGED_IN))
-    async def read_profile(self, principal: Asker, use_cases: Served) -> Response[Profile]:
+    async def read_profile(self, principal: Caller, use_cases: Served) -> Response[Profile]:
         account = await use_cases.profiles.read_own(principal.user_id, principal.login_id)
-        return Response(_profile(account), headers=NO_STORE)
+        return Response(_profile(account, use_cases), headers=NO_STORE)
 
     @patch(
         "/me",
@@ -198,12 +201,12 @@ class AuthController(Controller):
         opt=access(LOGGED_IN, body=ChangeProfile),
     )
     async def change_profile(
-        self, body: RawBody, principal: Asker, use_cases: Served
+        self, body: RawBody, principal: Caller, use_cases: Served
     ) -> Response[Profile]:
         account = await use_cases.profiles.change_own(
             principal.user_id, principal.login_id, decode(ChangeProfile, body)
         )
-        return Response(_profile(account), headers=NO_STORE)
+        return Response(_profile(account, use_cases), headers=NO_STORE)
 
 
 class KeysController(Controller):
@@ -213,7 +216,7 @@ class KeysController(Controller):
     @get(
         JWKS_PATH,
         operation_id="read_jwks",
-        summary="The public keys that access tokens are verified with",
+        summary="The public keys that verify access tokens",
         opt=access(PUBLIC, TOKEN_IGNORED),
     )
     async def read_jwks(self, use_cases: Served) -> Response[Jwks]:
@@ -248,7 +251,7 @@ class InternalController(Controller):
             return RevokedLogins(await use_cases.store.list_revoked_logins(db))
 
 
-def _cookie(request: Asked, use_cases: UseCases) -> str | None:
+def _cookie(request: IdentityRequest, use_cases: UseCases) -> str | None:
     return request.cookies.get(use_cases.devices.cookie_name)
 
 
@@ -260,20 +263,21 @@ def _logged_in(
 
 
 def _revoked(ended: Sequence[EndedLogin]) -> dict[str, str]:
-    """The internal header that has the gateway refuse their access tokens from now on."""
+    """The internal header that makes the gateway refuse the access tokens of these logins."""
     live = [str(one.login_id) for one in ended if one.live]
     named = ALL_REVOKED if len(live) > REVOKED_NAMED_MAX else ",".join(live)
     return {REVOKED_LOGIN_HEADER.decode(): named} if named else {}
 
 
-def _profile(account: Account) -> Profile:
-    """By name, so that nothing that Account gains is shown unasked."""
+def _profile(account: Account, use_cases: UseCases) -> Profile:
+    """Field by field, so that a new field of Account is not published by accident. A locale whose
+    language is no longer supported is shown as the default, which its mails use, too."""
     return Profile(
         user_id=account.user_id,
         email=account.email,
         full_name=account.full_name,
         phone=account.phone,
-        locale="en" if account.locale == "en" else "zh",
+        locale=Reader(chosen=(account.locale,)).language(use_cases.default_language),
         roles=account.roles,
     )
 

@@ -1,4 +1,4 @@
-"""Identity's SQL: accounts and registrations, failed attempts, logins, keys. Nothing else runs any."""
+"""Identity's SQL: accounts and registrations, failed attempts, logins, keys. Only stores run SQL."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """What is known of an address that somebody logs in with; no user_id: no such account."""
+    """What a login needs to know of an address. No user_id: no such account."""
 
     user_id: UUID | None
     password_hash: str | None
@@ -36,14 +36,14 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 class Registration(msgspec.Struct, frozen=True):
-    """What an Idempotency-Key was used for, and the account that came of it."""
+    """The request that used an Idempotency-Key, and the account that it created."""
 
     user_id: UUID
     body_hash: bytes
 
 
 class LoginOfToken(msgspec.Struct, frozen=True):
-    """The family that a refresh token belongs to. `revoked_for`: logout, reuse or None."""
+    """The login of a refresh token. `revoked_for`: logout, reuse or None."""
 
     login_id: UUID
     user_id: UUID
@@ -61,7 +61,7 @@ class StoredKey(msgspec.Struct, frozen=True):
 
 
 class FailureLimit(msgspec.Struct, frozen=True):
-    """So many failed logins (or mails) by one budget in so many seconds."""
+    """How many failed logins (or mails) one budget may have in how many seconds."""
 
     failures: int
     window_s: float
@@ -72,7 +72,7 @@ class FailureLimit(msgspec.Struct, frozen=True):
 
 
 class Store:
-    """One method a query, on a connection or in the transaction that the caller holds."""
+    """One method per query, on a connection or in the caller's transaction."""
 
     def __init__(self) -> None:
         self._sql = load_queries(QUERIES)
@@ -83,7 +83,7 @@ class Store:
     # accounts
 
     async def insert_account(self, db: Connection, account: NewAccount) -> bool:
-        """False when the address is taken."""
+        """False if the address is taken."""
         made = await self._sql.insert_account(db, **msgspec.structs.asdict(account))
         return made is not None
 
@@ -94,7 +94,7 @@ class Store:
         return _account(await self._sql.find_account(db, email=email))
 
     async def get_accounts(self, db: Connection, user_ids: Sequence[UUID]) -> dict[UUID, Account]:
-        """Those that exist, by id."""
+        """The existing accounts, by id."""
         rows = self._sql.get_accounts(db, user_ids=list(user_ids))
         found = [_account(row) async for row in rows]
         return {account.user_id: account for account in found if account is not None}
@@ -102,7 +102,7 @@ class Store:
     async def get_own_account(
         self, db: Connection, user_id: UUID, login_id: UUID
     ) -> Account | None:
-        """None as well when that login has been ended."""
+        """None also if that login has ended."""
         row = await self._sql.get_own_account(db, user_id=user_id, login_id=login_id)
         return _account(row)
 
@@ -156,7 +156,8 @@ class Store:
         locale: str,
         login_ttl_s: float,
     ) -> float:
-        """Customers and one login each by COPY: (user_id, login_id). PostgreSQL's now, Unix seconds."""
+        """Copies in customers with one login each: (user_id, login_id). Returns PostgreSQL's now in Unix
+        seconds."""
         now: datetime = await tx.fetchval("SELECT now()")
         ends = now + timedelta(seconds=login_ttl_s)
         await tx.copy_records_to_table(
@@ -230,7 +231,7 @@ class Store:
     async def refused_for_s(
         self, tx: Connection, budget: bytes, limit: FailureLimit
     ) -> float | None:
-        """None when no failure is remembered; seconds to wait when above zero."""
+        """None if no failure is remembered. Above zero: seconds to wait."""
         seconds: float | None = await self._sql.refused_for_s(
             tx,
             budget=budget,
@@ -254,7 +255,7 @@ class Store:
         family_ttl_s: float,
         idle_ttl_s: float,
     ) -> float:
-        """PostgreSQL's now, in Unix seconds: when the login's tokens are issued."""
+        """PostgreSQL's now in Unix seconds: the time at which the login's tokens are issued."""
         row = await self._sql.insert_login(
             tx,
             login_id=login_id,
@@ -270,7 +271,7 @@ class Store:
         return None if row is None else LoginOfToken(**row)
 
     async def spend_refresh_token(self, tx: Connection, token_hash: bytes) -> bool:
-        """Whether it was unused and in time, and now is used."""
+        """True if the token was unused and not expired. It is used now."""
         spent = await self._sql.spend_refresh_token(tx, token_hash=token_hash)
         return spent is not None
 
@@ -280,7 +281,7 @@ class Store:
     async def insert_refresh_token(
         self, tx: Connection, *, login_id: UUID, token_hash: bytes, idle_ttl_s: float
     ) -> float:
-        """PostgreSQL's now, in Unix seconds."""
+        """PostgreSQL's now in Unix seconds."""
         row = await self._sql.insert_refresh_token(
             tx, login_id=login_id, token_hash=token_hash, idle_ttl_s=idle_ttl_s
         )
@@ -289,7 +290,7 @@ class Store:
     async def revoke_login(
         self, tx: Connection, *, login_id: UUID, user_id: UUID, reason: str, until_s: float
     ) -> bool:
-        """False when there is no such login (any more)."""
+        """False if there is no such login (any more)."""
         found = await self._sql.revoke_login(
             tx, login_id=login_id, user_id=user_id, reason=reason, until_s=until_s
         )
@@ -332,13 +333,14 @@ class Store:
             token_ttl_s=token_ttl_s,
         )
 
-    # what has run out
+    # expired rows
 
     async def prune_logins(self, db: Connection, portion: int) -> int:
         return _count(await self._sql.prune_logins(db, portion=portion))
 
     async def prune_small_things(self, db: Connection) -> int:
-        """Retired keys, forgotten failures and mails, old links and idempotency keys; how many rows went."""
+        """Deletes retired keys, old failures and mail counts, old links and idempotency keys. Returns
+        their number."""
         prunes: Sequence[Any] = (
             self._sql.prune_keys,
             self._sql.prune_failures,

@@ -1,6 +1,6 @@
-"""Tokens as identity makes them: signed access tokens (RFC 9068), opaque refresh tokens.
+"""Creates tokens: signed access tokens (RFC 9068) and opaque refresh tokens.
 
-chassis.auth.tokens verifies the former; the two modules share their constants.
+chassis.auth.tokens verifies access tokens. The two modules share their constants.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ def sign_access_token(
     now_s: float,
     ttl_s: int,
 ) -> str:
-    """An access token issued at `now_s` (Unix seconds, PostgreSQL's) that lives for `ttl_s`."""
+    """An access token issued at `now_s` (Unix seconds by PostgreSQL) that lives for `ttl_s`."""
     issued_at = int(now_s)
     claims = {
         "iss": ISSUER,
@@ -49,7 +49,7 @@ def new_refresh_token() -> str:
 
 
 def new_link_token() -> str:
-    """256 random bits, 43 characters: what a mailed link carries."""
+    """256 random bits, 43 characters: the token in a mailed link."""
     return secrets.token_urlsafe(LINK_TOKEN_BYTES)
 
 

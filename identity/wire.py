@@ -1,4 +1,4 @@
-"""Bodies as clients send and get them. In-structs refuse unknown fields; out-structs stand apart."""
+"""Bodies that clients send and get. Input structs refuse unknown fields; output structs are separate."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,10 +6,12 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from chassis.languages import Code
 from identity.domain.passwords import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
-from identity.domain.people import EMAIL_LENGTH_MAX, NAME_LENGTH_MAX, PHONE_LENGTH_MAX, Locale
+from identity.domain.people import EMAIL_LENGTH_MAX, NAME_LENGTH_MAX, PHONE_LENGTH_MAX
 
-TYPED_EMAIL_LENGTH_MAX = EMAIL_LENGTH_MAX + 66  # blanks round it are stripped before it is measured
+# surrounding blanks are stripped before the length is checked
+TYPED_EMAIL_LENGTH_MAX = EMAIL_LENGTH_MAX + 66
 
 Email = Annotated[
     str,
@@ -20,12 +22,12 @@ FullName = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
 
 
 class Register(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`locale`: what the account is written to in; without it the request's Accept-Language says."""
+    """`locale`: the language of messages to this account. Without it, Accept-Language decides."""
 
     email: Email
     password: NewPassword
     full_name: FullName
-    locale: Locale | UnsetType = UNSET
+    locale: Code | UnsetType = UNSET
 
 
 class ForgotPassword(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -33,7 +35,7 @@ class ForgotPassword(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class ResetPassword(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`token`: of the link in the mail."""
+    """`token`: from the link in the mail."""
 
     token: Annotated[str, Meta(min_length=1, max_length=256)]
     password: NewPassword
@@ -54,15 +56,16 @@ class Refresh(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class ChangeProfile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What is left out stays as it is; `phone: null` removes the number."""
+    """Fields that are left out stay unchanged. `phone: null` removes the number."""
 
     full_name: FullName | UnsetType = UNSET
     phone: Annotated[str, Meta(max_length=PHONE_LENGTH_MAX)] | UnsetType | None = UNSET
-    locale: Locale | UnsetType = UNSET
+    locale: Code | UnsetType = UNSET
 
 
 class LinkSent(msgspec.Struct, frozen=True):
-    """The same whoever asks. `expires_in`: seconds that the link works, from when its mail is sent."""
+    """Always the same answer. `expires_in`: seconds for which the link works, from when its mail is
+    sent."""
 
     expires_in: int
 
@@ -82,5 +85,5 @@ class Profile(msgspec.Struct, frozen=True):
     email: str
     full_name: str
     phone: str | None
-    locale: Locale
+    locale: Code
     roles: list[str]

@@ -1,9 +1,9 @@
-"""What identity does in the background: tells its events, and deletes rows that have run out."""
+"""Identity's background work: publishes its events and deletes expired rows."""
 
 import asyncio
-import contextlib
-import random
 
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import repeat
 from chassis.events.relay import Relay
 from chassis.observability import logs
 from chassis.postgres.pool import Pool, connection, open_pool
@@ -11,16 +11,16 @@ from chassis.wiring import Wiring
 from identity.composition import SCHEMA
 from identity.store import Store
 
-PRUNE_EVERY_S = 60.0
-PRUNE_PORTION = 2_000  # logins a statement
-BACKOFF_MAX_S = 300.0
+PRUNE_INTERVAL_S = 60.0
+PRUNE_PORTION = 2_000  # logins per statement
+RETRY = Backoff(first_s=2.0, most_s=300.0)
 RELAY_POOL_SIZE = 1  # the relay's own connection
 
 log = logs.get("identity")
 
 
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
-    """Until `stop`. Any number of processes may run this."""
+    """Runs until `stop`. Any number of processes may run this."""
     pool = await open_pool(wiring.database_url, SCHEMA, size=RELAY_POOL_SIZE)
     try:
         relay = Relay(pool, wiring.broker, source=SCHEMA, log=log)
@@ -30,32 +30,24 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
 
 
 async def _keep_pruning(wiring: Wiring, stop: asyncio.Event) -> None:
-    """Prunes every PRUNE_EVERY_S until `stop` is set. A failed round is logged and tried again."""
     store = Store()
-    failures = 0
-    while not stop.is_set():
-        pause_s = PRUNE_EVERY_S
+
+    async def one_round() -> None:
+        pool = await open_pool(wiring.database_url, SCHEMA, size=1)
         try:
-            await _round(wiring.database_url, store)
-            failures = 0
-        except Exception as failure:
-            failures += 1
-            pause_s = min(BACKOFF_MAX_S, 2.0**failures) * random.uniform(0.5, 1.0)
-            log.warning("prune_failed", error=type(failure).__name__, failures=failures)
-        await _rest(stop, pause_s)
+            await prune(pool, store)
+        finally:
+            await pool.close()
 
+    def failed(failure: Exception, failures: int) -> None:
+        log.warning("prune_failed", error=type(failure).__name__, failures=failures)
 
-async def _round(database_url: str, store: Store) -> None:
-    pool = await open_pool(database_url, SCHEMA, size=1)
-    try:
-        await prune(pool, store)
-    finally:
-        await pool.close()
+    await repeat(one_round, stop, interval_s=PRUNE_INTERVAL_S, retry=RETRY, failed=failed)
 
 
 async def prune(pool: Pool, store: Store) -> int:
-    """Deletes what has run out: logins with their refresh tokens, keys, failures, old idempotency
-    keys. Returns how many rows went."""
+    """Deletes expired rows: logins with their refresh tokens, keys, failures, old idempotency keys.
+    Returns their number."""
     async with connection(pool) as db:
         deleted = await store.prune_small_things(db)
         portion = PRUNE_PORTION
@@ -65,9 +57,3 @@ async def prune(pool: Pool, store: Store) -> int:
     if deleted:
         log.info("pruned", rows=deleted)
     return deleted
-
-
-async def _rest(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()

@@ -1,1 +1,1 @@
-"""The flash sale, the bench, and the verification after a run."""
+"""Load tests: the flash sale, the bench, and the verification after a run."""

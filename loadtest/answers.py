@@ -1,4 +1,4 @@
-"""What a buyer saw, and the arithmetic over it. Nothing here imports locust or gevent."""
+"""What buyers measured, and statistics of it. Imports neither locust nor gevent."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One answer: seconds after opening, which call, HTTP status (0: none), code, milliseconds."""
+    """One answer: seconds after opening, call, HTTP status (0: no answer), code, milliseconds."""
 
     at_s: float
     call: str
@@ -16,7 +16,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Crowd(msgspec.Struct, frozen=True):
-    """All answers of a run, and the CPU seconds that the crowd took: in all, and since the opening."""
+    """All answers of a run, and the crowd's CPU seconds: in total, and since the opening."""
 
     answers: list[Answer]
     cpu_s: float = 0.0
@@ -24,7 +24,7 @@ class Crowd(msgspec.Struct, frozen=True):
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The nearest-rank percentile of an ascending sequence; 0.0 of an empty one."""
+    """The nearest-rank percentile of a sorted sequence. 0.0 for an empty one."""
     if not ordered:
         return 0.0
     rank = max(1, -(-len(ordered) * percent // 100))

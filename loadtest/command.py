@@ -1,4 +1,4 @@
-"""`stampede loadtest flash-sale`: the sale against a platform of its own or a running one."""
+"""`stampede loadtest flash-sale`: the sale, against its own platform or a running one."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from runtime.starting import StartError, attached
 def run_flash_sale(
     running: Settings | None, *, users: int, tickets: int, flush_redis: bool, times: int, say: Say
 ) -> bool:
-    """Runs the sales and prints each one's summary; whether every promise held in all of them."""
+    """Runs the sales and prints the summary of each. True if every promise held in all of them."""
     allow_many_files()
     held = True
     with _platform(running, say) as platform:

@@ -1,4 +1,4 @@
-"""The flash sale from beginning to end: a platform, the crowd, the summary, the verification."""
+"""The flash sale from start to end: a platform, the crowd, the summary, the verification."""
 
 import asyncio
 import contextlib
@@ -26,23 +26,23 @@ from runtime.operations.auditing import Finding, audit_all
 
 Say = Callable[[str], None]
 START_DEADLINE_S = 60.0
-SPAWN_PER_S = 1000  # locust starts about so many users a second on one core
+SPAWN_PER_S = 1000  # users that locust starts per second on one core, roughly
 RUN_DEADLINE_S = 240.0
-FILES_WANTED = 65_536  # a connection a buyer, at both ends
-SETTLE_DEADLINE_S = 45.0  # a payment without an answer is asked about after 15 s
-FLUSH_EVERY_S = 0.5
+FILES_WANTED = 65_536  # a connection per buyer, at both ends
+SETTLE_DEADLINE_S = 45.0  # the provider is asked about a payment without an answer after 15 s
+FLUSH_INTERVAL_S = 0.5
 FLUSHING_S = 12.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What the crowd saw, and whether everything promised held."""
+    """What the crowd measured, and whether every promise held."""
 
     summary: list[str]
     failures: list[str]
 
 
 def allow_many_files() -> None:
-    """Raises the soft limit of open files as far as the hard one allows; children inherit it."""
+    """Raises the soft limit of open files up to the hard limit. Children inherit it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
     if soft < wanted:
@@ -51,10 +51,10 @@ def allow_many_files() -> None:
 
 @contextlib.contextmanager
 def scratch_platform(say: Say) -> Iterator[Settings]:
-    """`stampede up` on a free port and data of its own, ended and removed afterwards.
+    """`stampede up` on a free port with its own data, ended and removed afterwards.
 
-    It differs from the default in one setting: this machine is a trusted proxy, so that each buyer
-    has an address of its own.
+    It differs from the default in one setting: this machine is a trusted proxy, so that each buyer has
+    its own address.
     """
     directory = Path(tempfile.mkdtemp(prefix="stampede-sale-"))
     with socket.socket() as probe:
@@ -110,12 +110,12 @@ async def flash_sale(
 
 
 def opens_in_s(users: int) -> float:
-    """How long so many need to come together before the opening."""
+    """The time that so many buyers need to connect before the opening."""
     return 6.0 + users / SPAWN_PER_S * 1.5
 
 
 async def run_crowd(loaded: Settings, plan: Plan, *, say: Say, flush_redis: bool = False) -> Crowd:
-    """Everybody's answers, and the CPU seconds that the crowd itself took."""
+    """All answers, and the CPU seconds that the crowd used."""
     with tempfile.TemporaryDirectory(prefix="stampede-crowd-") as directory:
         plan_path, results = Path(directory, "plan.json"), Path(directory, "results.json")
         plan.write(plan_path)
@@ -146,12 +146,12 @@ async def run_crowd(loaded: Settings, plan: Plan, *, say: Say, flush_redis: bool
 
 
 async def _flush(loaded: Settings, plan: Plan, say: Say) -> None:
-    """FLUSHALL every half second while seats are being sold, whenever the crowd gets that far."""
+    """Sends FLUSHALL every half second while seats are being sold."""
     assert loaded.redis_url is not None
     client = redis.asyncio.from_url(loaded.redis_url)
     flushes = 0
     while time.time() < plan.opens_at + FLUSHING_S:
-        await asyncio.sleep(max(FLUSH_EVERY_S, plan.opens_at - time.time()))
+        await asyncio.sleep(max(FLUSH_INTERVAL_S, plan.opens_at - time.time()))
         await client.flushall()
         flushes += 1
     await client.aclose()
@@ -159,7 +159,7 @@ async def _flush(loaded: Settings, plan: Plan, say: Say) -> None:
 
 
 def summarise(plan: Plan, crowd: Crowd) -> list[str]:
-    """The figures as lines. They count refusals and orders apart, and name the generator's share."""
+    """The figures as lines. Refusals and orders are counted apart, and the generator's CPU is listed."""
     answers = crowd.answers
     orders = [one for one in answers if one.call == "order"]
     sold = sorted(one.at_s for one in orders if one.status == 201)
@@ -186,7 +186,7 @@ def summarise(plan: Plan, crowd: Crowd) -> list[str]:
 
 
 async def verify(loaded: Settings, plan: Plan, answers: list[Answer]) -> list[str]:
-    """What did not hold, a sentence each; empty when everything did."""
+    """Broken promises, one sentence each. Empty if all held."""
     failures = []
     for one in answers:
         if one.status == 0:

@@ -1,7 +1,7 @@
-"""One buyer's connection: bytes made beforehand out, the few things that a buyer reads back.
+"""One buyer's connection: sends prepared bytes, and reads the few values that a buyer needs.
 
-A client library spends a millisecond a request on what nobody here looks at, which of ten thousand
-buyers is ten seconds of the very cores that are to serve them. Under locust the sockets are gevent's.
+A client library spends a millisecond per request on features that nobody uses here. For ten thousand
+buyers that is ten seconds of the cores that should serve them. Under locust the sockets are gevent's.
 """
 
 import socket
@@ -14,7 +14,7 @@ HEAD_MAX_BYTES = 65_536
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """`status` 0: there was no answer. `code` of a problem; `retry_after_s` 0.0 when none was named."""
+    """`status` 0: no answer. `code` of a problem. `retry_after_s` is 0.0 if absent."""
 
     status: int = 0
     code: str = ""
@@ -26,7 +26,7 @@ NO_REPLY = Reply()
 
 
 class Line:
-    """A kept-alive connection to `base_url` (http), opened when it is first used."""
+    """A keep-alive connection to `base_url` (http), opened on first use."""
 
     def __init__(self, address: tuple[str, int], timeout_s: float) -> None:
         self._address = address
@@ -34,7 +34,7 @@ class Line:
         self._socket: socket.socket | None = None
 
     def ask(self, request: bytes) -> Reply:
-        """The reply. One that finds its connection closed meanwhile is sent once more over another:
+        """The reply. If the connection was closed meanwhile, the request is sent once more on a new one:
         it has an idempotency key, or only reads."""
         kept = self._socket is not None
         try:
@@ -64,7 +64,7 @@ class Line:
         heard = self._read(b"")
         while (head_end := heard.find(b"\r\n\r\n")) < 0:
             if len(heard) > HEAD_MAX_BYTES:
-                raise ValueError("a head without an end is no answer")
+                raise ValueError("the answer's head has no end")
             heard = self._read(heard)
         head = heard[:head_end].lower()
         length = _number(head, b"\r\ncontent-length:")
@@ -85,7 +85,7 @@ class Line:
 
 
 def read_reply(head: bytes, body: bytes) -> Reply:
-    """`head` in lower case. Raises ValueError when it is no HTTP."""
+    """`head` is in lower case. Raises ValueError if it is not HTTP."""
     status = int(head[9:12])
     if status < 400:
         return Reply(status, order_id=_text(body, b'"order_id":"') if status == 201 else "")
@@ -103,7 +103,7 @@ def request_of(method: str, path: str, headers: dict[str, str], body: bytes = b"
 def address_of(base_url: str) -> tuple[str, int]:
     """Resolved once, for all buyers."""
     parts = urlsplit(base_url)
-    assert parts.scheme == "http", "the crowd stands at the front door, not behind TLS"
+    assert parts.scheme == "http", "the crowd connects without TLS"
     found = socket.getaddrinfo(parts.hostname, parts.port or 80, socket.AF_INET, socket.SOCK_STREAM)
     host, port = found[0][4][:2]
     return str(host), int(port)

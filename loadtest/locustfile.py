@@ -1,13 +1,14 @@
-"""Buyers at the moment of opening, for locust: headless from `stampede loadtest flash-sale`, or
+"""Buyers of a flash sale, for locust.
+
+Headless from `stampede loadtest flash-sale`, or with locust's web page (as many users as the plan has):
 
     stampede loadtest prepare --users 1000 --tickets 100 --plan /tmp/plan.json
     locust -f loadtest/locustfile.py --plan /tmp/plan.json
 
-with its web page (as many users as the plan has). Every buyer has a token and an address of its own
-(X-Forwarded-For; the platform must trust this machine as a proxy), waits for the opening, orders one
-or two tickets, comes back as told on 429 and 503, and pays what it got. Bounded in tries and time.
-
-Buyers are connected, and what they will send is written, before the opening (see loadtest/line.py).
+Every buyer has its own token and address (X-Forwarded-For; the platform must trust this machine as a
+proxy). It waits for the opening, orders one or two tickets, retries after 429 and 503 as told, and pays for
+its tickets. Tries and time are bounded. Buyers connect and prepare their requests before the opening (see
+loadtest/line.py).
 """
 
 import itertools
@@ -28,8 +29,8 @@ from loadtest.plan import Plan
 TRIES_MAX = 20
 GIVE_UP_AFTER_S = 60.0
 ANSWER_TIMEOUT_S = 30.0
-PROGRESS_EVERY_S = 1.0
-WAIT_S = 1.0  # where it was not told for how long
+PROGRESS_INTERVAL_S = 1.0
+WAIT_S = 1.0  # if no time was given
 NOT_OPEN_WAIT_S = 0.05
 
 
@@ -51,8 +52,10 @@ run = Run()
 
 @events.init_command_line_parser.add_listener
 def _arguments(parser: Any) -> None:
-    parser.add_argument("--plan", type=str, default="", help="File that `loadtest prepare` wrote")
-    parser.add_argument("--results", type=str, default="", help="File for every single answer")
+    parser.add_argument(
+        "--plan", type=str, default="", help="File written by `stampede loadtest prepare`."
+    )
+    parser.add_argument("--results", type=str, default="", help="File to write every response to.")
 
 
 @events.init.add_listener
@@ -74,11 +77,11 @@ def _note_the_opening(opens_at: float) -> None:
 
 
 def _progress(environment: Any) -> None:
-    """A line a second, and the end of the run once every buyer has had its last answer."""
+    """Prints a line per second, and ends the run once every buyer has had a final answer."""
     assert run.plan is not None
     buyers = len(run.plan.tokens)
     while True:
-        gevent.sleep(PROGRESS_EVERY_S)
+        gevent.sleep(PROGRESS_INTERVAL_S)
         left = run.plan.opens_at - time.time()
         phase = f"opens in {left:.0f} s" if left > 0 else f"open for {-left:.0f} s"
         count = environment.runner.user_count if environment.runner else 0
@@ -98,7 +101,7 @@ def _write_results(**_: Any) -> None:
 
 
 class Buyer(User):
-    """One person with one intention."""
+    """One buyer."""
 
     def on_start(self) -> None:
         if run.plan is None:
@@ -131,7 +134,7 @@ class Buyer(User):
         return request_of("POST", "/api/v1/orders", headers, msgspec.json.encode(body))
 
     def _look(self, plan: Plan) -> None:
-        """Looks at the session while waiting, as buyers do: the connection is there when it opens."""
+        """Reads the session while waiting, as buyers do, so the connection is open at the opening."""
         if time.time() < plan.opens_at:
             self.line.ask(request_of("GET", f"/api/v1/sessions/{plan.session_id}", self.headers))
 
@@ -153,7 +156,7 @@ class Buyer(User):
         return request_of("POST", f"/api/v1/orders/{order_id}/pay", headers, body)
 
     def _until_answered(self, call: str, request: bytes, plan: Plan) -> Reply:
-        """Tries again on 429, 503 and a sale not open yet, after the time it was told to wait."""
+        """Retries on 429, 503 and a sale that is not open yet, after the time given."""
         reply = Reply()
         for _ in range(TRIES_MAX):
             started = time.perf_counter()
@@ -170,7 +173,8 @@ class Buyer(User):
         return reply
 
     def _note(self, answer: Answer) -> None:
-        """For the results, and for locust's own table. A refusal is an answer; the verification judges."""
+        """For the results, and for locust's own table. A refusal counts as an answer; the verification
+        judges it."""
         run.answers.append(answer)
         self.environment.events.request.fire(
             request_type="POST", name=answer.call, response_time=answer.latency_ms,

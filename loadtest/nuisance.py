@@ -1,9 +1,9 @@
-"""What others feel while somebody is a nuisance: `python -m loadtest.nuisance` (`make nuisance`), or
-with one word behind it, `unread` or `patches`, beside that one alone.
+"""The effect of abusive clients on others: `python -m loadtest.nuisance` (`make nuisance`). With one
+argument, `unread` or `patches`, only that kind.
 
-A platform of its own, on loopback. Two hundred ordinary reads a second, first alone, then beside 500
-connections that ask for a seat map of 3.6 MB and never read it, and ten PATCHes a second with 20,000
-combining marks. Printed: the readers' times and answers, and the memory of the web processes.
+Starts its own platform on loopback. Two hundred ordinary reads per second run first alone, then beside
+500 connections that request a seat map of 3.6 MB and never read it, and ten PATCHes per second with
+20,000 combining marks. Prints the readers' times and answers, and the memory of the web processes.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from runtime.starting import attached
 
 SEATS = 40_000
 UNREAD = 500
-ADDRESSES = 20  # of those who do not read: each within what one may ask for at once
+ADDRESSES = 20  # of the clients that do not read: each stays within its limits
 PATCHES_A_SECOND = 10
 READS_A_SECOND = 200
 SECONDS = 10.0
@@ -36,7 +36,7 @@ WORST_TEXT = "a" + "\u0323\u0301" * 9_999
 
 
 class Felt(msgspec.Struct):
-    """What the readers felt: milliseconds, and how often each status came."""
+    """The readers' milliseconds, and the number of each status."""
 
     times_ms: list[float] = []
     statuses: Counter[int] = msgspec.field(default_factory=Counter)
@@ -48,7 +48,7 @@ class Felt(msgspec.Struct):
 
 
 class Victim(msgspec.Struct):
-    """The show that is read and changed, and who may change it."""
+    """The show that is read and changed, and a token that may change it."""
 
     base_url: str
     show_id: str
@@ -57,11 +57,11 @@ class Victim(msgspec.Struct):
 
 
 async def measure(loaded: Settings, which: str) -> None:
-    """Prints both. `which`: a nuisance's name, or nothing for all of them."""
+    """Prints both. `which`: one kind of client, or None for all."""
     victim = await _prepare(loaded)
     web = _web_processes(loaded.port)
     async with aiohttp.ClientSession(victim.base_url) as http:
-        await _read(http, victim, Felt())  # connections and caches made
+        await _read(http, victim, Felt())  # opens connections and fills caches
         before = _mib(web)
         alone = await _readers(http, victim)
         print(f"alone      {alone}; {before:.0f} MiB")
@@ -88,7 +88,7 @@ async def _prepare(loaded: Settings) -> Victim:
 
 
 async def _readers(http: aiohttp.ClientSession, victim: Victim) -> Felt:
-    """READS_A_SECOND for SECONDS, each begun when it is due, whatever became of those before."""
+    """READS_A_SECOND for SECONDS. Each begins when it is due, independent of earlier ones."""
     felt = Felt()
     began = time.monotonic()
     async with asyncio.TaskGroup() as tasks:
@@ -110,7 +110,7 @@ async def _read(http: aiohttp.ClientSession, victim: Victim, felt: Felt, number:
 
 @contextlib.asynccontextmanager
 async def _unread(victim: Victim, most: int) -> AsyncIterator[None]:
-    """Connections that have asked, and read nothing."""
+    """Connections that have sent a request and read nothing."""
     where = urlsplit(victim.base_url)
     writers = []
     for number in range(most):
@@ -133,7 +133,7 @@ async def _unread(victim: Victim, most: int) -> AsyncIterator[None]:
 async def _patches(
     http: aiohttp.ClientSession, victim: Victim, a_second: int
 ) -> AsyncIterator[Counter[int]]:
-    """So many a second until the end; which answers they got."""
+    """Sends PATCHes at a fixed rate until the end. Returns the statuses."""
     statuses: Counter[int] = Counter()
 
     async def one(number: int) -> None:

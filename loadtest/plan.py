@@ -1,7 +1,7 @@
 """What a flash sale needs before it opens: a published session, and buyers with tokens.
 
-The session is made through the API as an organizer would; the buyers come in bulk from identity's
-administration (ten thousand argon2 hashes would take an hour and measure nothing).
+The session is created through the API, as an organizer would. The buyers are created in bulk by
+identity's administration: ten thousand argon2 hashes would take an hour and measure nothing.
 """
 
 import secrets
@@ -21,7 +21,7 @@ PREPARE_DEADLINE_S = 30.0
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Written to a file for locust. `opens_at` in Unix seconds of the server's clock."""
+    """Written to a file for locust. `opens_at` is in Unix seconds of the server's clock."""
 
     base_url: str
     session_id: UUID
@@ -46,7 +46,7 @@ class PrepareError(Exception):
 async def prepare(
     base_url: str, database_url: str, *, users: int, tickets: int, opens_in_s: float
 ) -> Plan:
-    """A session of `tickets` seats opening in `opens_in_s`, and `users` buyers logged in."""
+    """A session of `tickets` seats that opens in `opens_in_s`, and `users` buyers with a login."""
     organizer = f"organizer-{secrets.token_hex(4)}@loadtest.stampede.example"
     password = secrets.token_urlsafe(16)
     await create_account(

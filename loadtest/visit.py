@@ -1,7 +1,7 @@
 """What a visit of the storefront costs a phone: `python -m loadtest.visit http://localhost:8000`.
 
-Chromium on a link of 1.6 Mbit/s with 150 ms there and back (Lighthouse's slow 4G): the first visit and
-the next one, each until the shows are on the page. Bytes are those on the wire, heads left out.
+Chromium on a link of 1.6 Mbit/s with a round trip of 150 ms (Lighthouse's slow 4G): the first visit and
+the next one, each until the shows are on the page. Bytes are on the wire, without headers.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ LINK = {
 DRAWN = ".card-title"
 VISITS = ("first", "repeat")
 DEADLINE_MS = 60_000
-SETTLED_MS = 2_000  # what comes after the shows are there still counts
+SETTLED_MS = 2_000  # requests in this time after the shows appear also count
 
 
 async def measure(url: str) -> dict[str, Any]:

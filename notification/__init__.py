@@ -1,1 +1,1 @@
-"""E-mail and SMS from events; templates; inbox; dead letters."""
+"""Notification: e-mail and SMS caused by events, and organizers' webhooks."""

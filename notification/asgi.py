@@ -1,5 +1,4 @@
-"""Notification as an app: it takes events, keeps organizers' webhook endpoints, and in demo mode shows the
-local mailbox."""
+"""Notification's ASGI app: receives events, manages webhook endpoints, and shows the mailbox in demo mode."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +24,7 @@ NAME = "notification"
 
 
 def create_app(wiring: Wiring) -> Litestar:
-    """Everything that notification's web side is made of, put together by hand."""
+    """Builds the app and its objects."""
     pages = MailboxPages(wiring.settings)
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What an event does here, whoever is told of it: one transaction with its inbox row."""
+"""The effect of an event in this service, in one transaction with its inbox row."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,6 @@ from notification.webhooks.planning import plan_deliveries
 
 
 async def take_effect(tx: Connection, events: Sequence[Event]) -> None:
-    """chassis.events.inbox's `apply`: messages to buyers, deliveries to organizers' systems."""
+    """The inbox's `apply`: plans messages to people and deliveries to organizers' webhooks."""
     await plan_messages(tx, events)
     await plan_deliveries(tx, events)

@@ -1,4 +1,4 @@
-"""Where the relay delivers events."""
+"""The internal route to which the relay delivers events."""
 
 from typing import Any
 
@@ -19,6 +19,6 @@ from chassis.http.bodies import decode
     opt=access(INTERNAL, body=EventBatch),
 )
 async def take_events(request: Request[Any, Any, Any], body: RawBody) -> None:
-    """204 when all have been taken, now or before; 503 when the relay must come again."""
+    """204 if all events are processed, now or earlier; 503 if the relay must retry."""
     inbox: Inbox = request.app.state.inbox
     await inbox.take(decode(EventBatch, body).events)

@@ -1,5 +1,4 @@
-"""What notification does in the background: sends what is due, by mail and by webhook, and tries failed
-events again."""
+"""Notification's background work: sends due messages and webhooks, and retries failed events."""
 
 import asyncio
 
@@ -16,11 +15,11 @@ from notification.messages.sending import Sender, accounts, links
 from notification.webhooks.running import run_webhooks
 
 NAME = "notification"
-POOL_SIZE = 6  # a batch of messages marks its ends side by side
+POOL_SIZE = 6  # the messages of a batch are marked concurrently
 
 
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
-    """Until `stop`. Any number of processes may run this; each message has one sender at a time."""
+    """Runs until `stop`. Any number of processes may run this; a message has one sender at a time."""
     log = logs.get(NAME)
     pool = await open_pool(wiring.database_url, NAME, size=POOL_SIZE)
     try:

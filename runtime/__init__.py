@@ -1,6 +1,6 @@
-"""How the house is put together and run, under the command line: which services a process has (compose),
-what a machine starts (starting, supervisor), the web server (serving, web), the worker, the embedded
-PostgreSQL and Valkey, the demo, and the operators' tools (operations).
+"""Builds and runs the platform, below the command line: which services a process contains (compose),
+which processes a machine starts (starting, supervisor), the web server (serving, web), the worker,
+embedded PostgreSQL and Valkey, the demo, and tools for operators (operations).
 
-Only stampede/ and loadtest/ call it. No service knows it.
+Only stampede/ and loadtest/ call it. No service imports it.
 """

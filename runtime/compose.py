@@ -1,7 +1,8 @@
-"""The composition root: which service is in this process, which one is far away, and who hears what.
+"""The composition root: which services are in this process, which are remote, and who consumes which
+events.
 
-`stampede up` puts everything into one process, `stampede serve X` one service, tests whatever they
-need: all of them through `compose`.
+`stampede up` puts everything into one process, `stampede serve X` one service, tests what they need. All
+of them call `compose`.
 """
 
 import importlib
@@ -20,13 +21,13 @@ from chassis.wiring import Wiring, wire
 
 SERVICES = ("identity", "catalog", "booking", "notification")
 PORTS = {"gateway": 8000, "identity": 8001, "catalog": 8002, "booking": 8003, "notification": 8004}
-PORTS["sandbox"] = 8005  # a payment provider, no service: what is beside the platform
-EVENTS_DEADLINE_S = 15.0  # a subscriber works through a whole batch within it
+PORTS["sandbox"] = 8005  # a payment provider, not a service: it stands beside the platform
+EVENTS_DEADLINE_S = 15.0  # time for a subscriber to handle a whole batch
 HERE = Path(__file__).resolve().parent.parent
 
 
 class LocalUpstream:
-    """A service of this process; its app is set once it has been built."""
+    """A service in this process. Its app is set once it is built."""
 
     def __init__(self) -> None:
         self.app: Any = None
@@ -36,7 +37,7 @@ class LocalUpstream:
 
 
 class Platform:
-    """The apps of this process by name, and the wiring they share."""
+    """The apps of this process by name, and the wiring that they share."""
 
     def __init__(
         self, wiring: Wiring, apps: dict[str, Any], remote: Sequence[HttpUpstream]
@@ -47,7 +48,7 @@ class Platform:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Platform"]:
-        """Opens pools and clients of every app here, and closes them in reverse."""
+        """Opens the pools and clients of all apps here, and closes them in reverse order."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.wiring.broker.close)
             for upstream in self._remote:
@@ -59,7 +60,7 @@ class Platform:
 
 
 def compose(settings: Settings, local: Sequence[str] = SERVICES) -> Platform:
-    """Builds the services named in `local`; the others are reached by their URLs."""
+    """Builds the services in `local`. The others are reached by their URLs."""
     upstreams: dict[str, Upstream] = {}
     for name in SERVICES:
         if name in local:
@@ -80,14 +81,14 @@ def compose(settings: Settings, local: Sequence[str] = SERVICES) -> Platform:
 
 
 def broker(settings: Settings, heard_by: Sequence[Subscriber]) -> Broker:
-    """NATS when it has a URL. Nothing connects before an event is published or consumed."""
+    """NATS if it has a URL, else in memory. Connects only when an event is published or consumed."""
     if settings.nats_url is None:
         return MemoryBroker(heard_by)
     return NatsBroker(settings.nats_url, heard_by, database_url=settings.database_url or "")
 
 
 def subscribers(upstreams: Upstreams) -> list[Subscriber]:
-    """Who hears which events; each consumer's contract says what it wants."""
+    """Who consumes which events: each consumer's contract lists the types."""
     found = []
     for name in ("catalog", "notification"):
         contract = importlib.import_module(f"contracts.{name}")
@@ -97,5 +98,5 @@ def subscribers(upstreams: Upstreams) -> list[Subscriber]:
 
 
 async def migrate_all(database_url: str, names: Sequence[str] = SERVICES) -> dict[str, list[str]]:
-    """Brings every service's schema up to date; returns what was applied to each."""
+    """Brings every service's schema up to date. Returns the migrations applied to each."""
     return {name: await migrate(database_url, name, HERE / name / "migrations") for name in names}

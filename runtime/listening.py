@@ -1,12 +1,12 @@
-"""What the kernel is told of a web server's connections: Granian has no settings for it.
+"""Socket options for the web server's connections, for which Granian has no settings.
 
-TCP_USER_TIMEOUT closes a connection whose peer takes nothing that waits for it, be it that its window
-stays shut or that nothing is acknowledged (RFC 5482; Linux: tcp(7)). Nothing above the kernel can: the
-HTTP library flushes what it holds before it looks at anything else, and waits for the peer to do so.
-TCP_NOTSENT_LOWAT keeps what waits in the kernel small, so that `taken` means nearly sent.
+TCP_USER_TIMEOUT closes a connection whose peer accepts no data: its window stays closed, or it
+acknowledges nothing (RFC 5482; Linux: tcp(7)). Nothing above the kernel can do this: the HTTP library
+flushes its buffer before anything else, and waits for the peer. TCP_NOTSENT_LOWAT keeps the kernel's
+buffer small, so that `taken` means nearly sent.
 
-Connections inherit both from the socket that they were accepted on; those that came before it was told
-are told themselves. Elsewhere than on Linux neither is set; such a client is then given nothing more, and
+Connections inherit both options from their listening socket. Connections that were accepted earlier get
+them one by one. Other systems than Linux have neither option: there such a client gets no more data but
 keeps its connection.
 """
 
@@ -20,19 +20,17 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from chassis.observability import logs
 
 NOT_SENT_MAX_BYTES = 65_536
-LOOK_EVERY_S = 0.02
-LOOKS_MAX = (
-    500  # Granian listens as soon as the lifespan has begun; after ten seconds it never will
-)
-ACCEPTED_S = 1.0  # whoever waited to be accepted when the listener was told has been, after so long
-GRACE_S = 1  # we cut first, and count it
+LOOK_INTERVAL_S = 0.02
+LOOKS_MAX = 500  # Granian listens soon after the lifespan begins; after ten seconds it never will
+ACCEPTED_S = 1.0  # by then, connections that waited when the listener was set have been accepted
+GRACE_S = 1  # the application cuts first, and counts it
 
 log = logs.get("gateway")
 
 
 @asynccontextmanager
 async def silent_takers_cut(timeout_s: int) -> AsyncIterator[None]:
-    """While this process serves: connections that take nothing for so long are closed."""
+    """While this process serves, closes connections that accept no data for so long."""
     task = asyncio.get_running_loop().create_task(_tune_when_listening(timeout_s))
     try:
         yield
@@ -51,14 +49,15 @@ async def _tune_when_listening(timeout_s: int) -> None:
             await asyncio.sleep(ACCEPTED_S)
             tune(timeout_s)
             return
-        await asyncio.sleep(LOOK_EVERY_S)
-    log.warning("not_listening", looked_for_s=LOOKS_MAX * LOOK_EVERY_S)
+        await asyncio.sleep(LOOK_INTERVAL_S)
+    log.warning("not_listening", looked_for_s=LOOKS_MAX * LOOK_INTERVAL_S)
 
 
 def tune(timeout_s: int) -> int:
-    """Sets both on every TCP socket that listens in this process, and on what they have accepted already.
+    """Sets both options on every listening TCP socket of this process, and on the connections it has
+    accepted.
 
-    Returns how many listen.
+    Returns the number of listening sockets.
     """
     options = {
         socket.TCP_USER_TIMEOUT: (timeout_s + GRACE_S) * 1000,
@@ -88,9 +87,9 @@ def _port(one: socket.socket) -> int:
 
 
 def _tcp_sockets() -> Iterator[socket.socket]:
-    """By duplicates, to be closed: the descriptors themselves are Granian's."""
+    """As duplicates that the caller closes: the descriptors themselves belong to Granian."""
     for name in os.listdir("/proc/self/fd"):
-        with suppress(OSError):  # no socket, or closed meanwhile
+        with suppress(OSError):  # not a socket, or closed meanwhile
             duplicate = os.dup(int(name))
             try:
                 one = socket.socket(fileno=duplicate)

@@ -1,11 +1,12 @@
-"""The web server of one role, in this process: Granian with the worker processes under it.
+"""The web server of one role, in this process: Granian with its worker processes.
 
-Run as `python -m runtime.serving ROLE`; the supervisor does. Granian's own keeping-alive brings a
-dead worker process back at once. On SIGHUP it puts a new worker process into the place of each, one
-after the other, on the socket that stays open: nobody is refused a connection meanwhile.
+The supervisor runs it as `python -m runtime.serving ROLE`. Granian restarts a dead worker process at
+once. On SIGHUP it replaces its worker processes one after the other, on a socket that stays open, so no
+connection is refused.
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,24 +18,24 @@ from granian.server import Server
 from chassis import settings
 from runtime.supervisor import watch_parent
 
-BACKLOG = 8192  # connections that may wait to be accepted when ten thousand come at once
-# A process; the gateway sheds long before, this only ends the unreasonable.
+BACKLOG = 8192  # connections that wait to be accepted, for ten thousand clients at once
+# Per process. The gateway sheds load long before; this stops only extreme cases.
 CONNECTIONS_MAX = 20_000
 HEADER_TIMEOUT_MS = 30_000  # also how long an idle kept-alive connection stays open
 STOP_TIMEOUT_S = 8
 RELOAD_OVERLAP_S = (
-    6.0  # on SIGHUP the old worker process serves on for so long: a start takes 2 to 5 s
+    6.0  # On SIGHUP the old worker process serves for this long: a start takes 2 to 5 s.
 )
 
 
-def serve(role: str, loaded: settings.Settings) -> None:
+def serve(role: str, loaded: settings.Settings, *, kind: Callable[..., Any] = Server) -> None:
     """Blocks until SIGTERM or SIGINT."""
-    server(f"runtime.web:{role}", loaded).serve()
+    server(f"runtime.web:{role}", loaded, kind=kind).serve()
 
 
-def server(factory: str, loaded: settings.Settings) -> Any:
-    """Granian as all of the platform is served, round the app that `module:factory` makes."""
-    return Server(
+def server(factory: str, loaded: settings.Settings, *, kind: Callable[..., Any] = Server) -> Any:
+    """Granian with the settings that all roles use, for the app that `module:factory` builds."""
+    return kind(
         factory,
         factory=True,
         address=loaded.host,
@@ -58,7 +59,7 @@ def server(factory: str, loaded: settings.Settings) -> Any:
 
 
 def is_up(loaded: settings.Settings) -> bool:
-    """Whether the server answers its health probe."""
+    """True if the server answers its health probe."""
     import http.client  # noqa: PLC0415  only the supervising process asks
 
     host = "127.0.0.1" if loaded.host in {"0.0.0.0", "::", ""} else loaded.host  # noqa: S104
@@ -73,7 +74,7 @@ def is_up(loaded: settings.Settings) -> bool:
 
 
 def port_of(url: str | None, otherwise: int) -> int:
-    """The port in a service's URL, so that `serve X` listens where the others look for it."""
+    """The port in a service's URL, so that `serve X` listens where the others expect it."""
     return (urlsplit(url).port if url else None) or otherwise
 
 

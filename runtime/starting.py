@@ -1,4 +1,4 @@
-"""`stampede up` and `stampede serve X`: servers, schema, demo data, then the processes that serve."""
+"""`stampede up` and `stampede serve X`: servers, schemas and demo data, then the processes that serve."""
 
 import asyncio
 import base64
@@ -31,15 +31,15 @@ from runtime.supervisor import Child, Supervisor
 
 Say = Callable[[str], None]
 WEB_STOP_TIMEOUT_S = 12.0
-HERE = {"localhost", "127.0.0.1", "::1"}  # hosts that only this machine reaches
+HERE = {"localhost", "127.0.0.1", "::1"}  # hosts that only this machine can reach
 
 
 class StartError(Exception):
-    """The platform cannot start; one sentence says what to do."""
+    """The platform cannot start. One sentence says what to do."""
 
 
 def up(loaded: Settings, say: Say) -> int:
-    """Everything on this machine. Blocks until it is told to stop; returns the exit code."""
+    """Runs everything on this machine. Blocks until told to stop; returns the exit code."""
     check_settings(loaded)
     check_port(loaded)
     check_broker(loaded)
@@ -52,7 +52,7 @@ def up(loaded: Settings, say: Say) -> int:
 
 
 def serve(loaded: Settings, role: str, say: Say) -> int:
-    """One service alone. Uses the servers named by URLs, or those that run in the data directory."""
+    """Runs one service. Uses the servers given by URLs, or those running in the data directory."""
     if role in {"booking", "sandbox"}:
         check_settings(loaded)
     own_url = loaded.provider_options.get("url") if role == "sandbox" else None
@@ -93,7 +93,7 @@ def work(loaded: Settings, say: Say) -> int:
 
 
 def embedded_servers(loaded: Settings) -> EmbeddedServers | None:
-    """The servers that no URL names; None when both have one."""
+    """The servers that no URL names. None if both have a URL."""
     postgres, redis = loaded.database_url is None, loaded.redis_url is None
     if not postgres and not redis:
         return None
@@ -101,7 +101,7 @@ def embedded_servers(loaded: Settings) -> EmbeddedServers | None:
 
 
 def attached(loaded: Settings) -> tuple[EmbeddedServers | None, Settings]:
-    """Servers to start, or none when another process runs them on this data directory already."""
+    """The servers to start. Empty if another process already runs them on this data directory."""
     servers = embedded_servers(loaded)
     if servers is None:
         return None, loaded
@@ -110,7 +110,7 @@ def attached(loaded: Settings) -> tuple[EmbeddedServers | None, Settings]:
 
 
 def with_urls(loaded: Settings, urls: ServerUrls | None) -> Settings:
-    """Settings whose missing server URLs are filled in."""
+    """Settings with the missing server URLs filled in."""
     if urls is None:
         return loaded
     return msgspec.structs.replace(
@@ -127,7 +127,7 @@ def web_child(loaded: Settings, role: str) -> Child:
         env=child_environ(loaded),
         ready=lambda: is_up(loaded),
         stop_timeout_s=WEB_STOP_TIMEOUT_S,
-        reload_signal=signal.SIGHUP,  # Granian's: see runtime.serving
+        reload_signal=signal.SIGHUP,  # Granian's; see runtime.serving
     )
 
 
@@ -141,16 +141,15 @@ def worker_child(loaded: Settings) -> Child:
 
 
 def child_environ(loaded: Settings) -> dict[str, str]:
-    """This process's environment with these settings, and our code on the path wherever we are."""
+    """This process's environment with these settings, and with our code on the path."""
     environ = settings.inherited_environ()
     root = str(Path(__file__).resolve().parent.parent)
     return environ | settings.to_environ(loaded) | {"PYTHONPATH": root, "PYTHONUNBUFFERED": "1"}
 
 
 def with_webhook_secret(loaded: Settings) -> Settings:
-    """Settings with a secret of this installation when none was given: a known one could be used to
-    sign a payment that never happened.
-    """
+    """Settings with a secret of this installation if none was given. With a known secret, anybody could
+    sign a payment that never happened."""
     if loaded.webhook_secret:
         return loaded
     path = loaded.data_dir / "webhook-secret"
@@ -160,13 +159,13 @@ def with_webhook_secret(loaded: Settings) -> Settings:
         with tempfile.NamedTemporaryFile("w", dir=loaded.data_dir) as file:  # mode 0600
             file.write(made)
             file.flush()
-            with contextlib.suppress(FileExistsError):  # another process was quicker
+            with contextlib.suppress(FileExistsError):  # another process created it first
                 os.link(file.name, path)
     return msgspec.structs.replace(loaded, webhook_secret=(path.read_text().strip(),))
 
 
 def check_port(loaded: Settings) -> None:
-    """Raises StartError when somebody else listens there."""
+    """Raises StartError if another program listens there."""
     family = socket.AF_INET6 if ":" in loaded.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -175,12 +174,12 @@ def check_port(loaded: Settings) -> None:
         except OSError as refused:
             raise StartError(
                 f"Cannot listen on {loaded.host}:{loaded.port} ({refused.strerror}); "
-                "stop what uses it, or choose another with --port."
+                "stop the program that uses it, or choose another port with --port."
             ) from None
 
 
 def check_broker(loaded: Settings) -> None:
-    """Raises StartError when a broker is named that does not answer. Later it may come and go."""
+    """Raises StartError if the configured broker does not answer. Later it may come and go."""
     if loaded.nats_url is not None:
         try:
             asyncio.run(check(loaded.nats_url))
@@ -203,7 +202,7 @@ def _database(loaded: Settings) -> str:
 
 
 def _tell(say: Say) -> Callable[[str, dict[str, object]], None]:
-    """Only what an operator must know: deaths and restarts, not the usual coming up."""
+    """Prints only what an operator must know: deaths and restarts, not normal starts."""
 
     def tell(event: str, facts: dict[str, object]) -> None:
         if event in {"child_died", "child_gave_up", "child_killed", "server_died"}:
@@ -214,7 +213,7 @@ def _tell(say: Say) -> Callable[[str, dict[str, object]], None]:
 
 
 class _Start:
-    """What happens between the servers' coming up and the first request."""
+    """The steps between the servers' start and the first request."""
 
     def __init__(self, loaded: Settings, say: Say) -> None:
         self._loaded = loaded
@@ -235,7 +234,7 @@ class _Start:
                     self._accounts = await load_demo(platform)
                 except AnotherPassword:
                     raise StartError(
-                        "The demo cannot be loaded: somebody has an account here with the address of "
+                        "The demo cannot be loaded: another account here has the address of "
                         "one of its accounts. Start with --no-demo, or in another data directory."
                     ) from None
         else:
@@ -249,7 +248,7 @@ class _Start:
 
 
 def command(name: str = "stampede") -> str:
-    """How to call it from here: whoever said `make run` has it in no PATH."""
+    """How to call the command from here: after `make run` it is not in the PATH."""
     beside = Path(sys.executable).with_name(name)
     if shutil.which(name) or not beside.is_file():
         return name
@@ -258,19 +257,19 @@ def command(name: str = "stampede") -> str:
 
 
 def warnings(loaded: Settings, left: Sequence[str]) -> list[str]:
-    """What lets strangers in. `left`: accounts of a demo that is none any more."""
+    """Warnings about open access. `left`: accounts of an earlier demo."""
     lines = []
     if left:
         lines += [
-            "WARNING: the demo's accounts are in this data, and everybody knows their passwords:",
+            "WARNING: this data contains the demo's accounts, whose passwords are public:",
             f"  {', '.join(left)}",
-            "Begin with a database, or a data directory, that had no demo.",
+            "Start with a database or a data directory that never had the demo.",
             "",
         ]
     if loaded.demo and not {loaded.host, urlsplit(loaded.base_url).hostname} <= HERE:
         lines += [
-            "WARNING: whoever reaches this can log in as the demo's admin and read all mail;",
-            "in production STAMPEDE_DEMO=false, from the first start.",
+            "WARNING: anybody who can reach this can log in as the demo's admin and read all mail.",
+            "In production set STAMPEDE_DEMO=false from the first start.",
             "",
         ]
     return lines
@@ -293,7 +292,7 @@ def where_to_look(loaded: Settings, accounts: DemoAccounts | None) -> list[str]:
         "",
         "A first look:",
         f"  curl -s '{base}/api/v1/shows?city=%E4%B8%8A%E6%B5%B7&page_size=3'",
-        f"Logs in {loaded.data_dir / 'logs'}; one request through all of them: {command()} trace ID",
+        f"Logs in {loaded.data_dir / 'logs'}; one request in all of them: {command()} trace ID",
         "Ctrl-C stops everything.",
         "",
     ]

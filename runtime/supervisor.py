@@ -1,9 +1,9 @@
-"""Runs named processes in order, keeps them running, and ends every one of them.
+"""Runs named processes in order, restarts them when they die, and ends all of them.
 
-Each child leads a process group of its own: Ctrl-C at the terminal reaches the supervisor alone,
-and a child's own children end with it. The supervisor's death, however it comes, ends the children
-too: by the kernel on Linux, and everywhere for a child that calls `watch_parent`, because the pipe
-it then reads ends when the supervisor does.
+Each child leads its own process group. So Ctrl-C at the terminal reaches only the supervisor, and a
+child's own children end with it. When the supervisor dies, in whatever way, its children end too. On
+Linux the kernel does this. On all systems a child that calls `watch_parent` ends, because the pipe that
+it reads is then closed.
 """
 
 import os
@@ -30,21 +30,20 @@ from runtime.embedded.spawning import (
 
 PARENT_FD = "STAMPEDE_PARENT_FD"
 TICK_S = 0.2
-FAILED_STARTS_MAX = 5  # a child that never once became ready is misconfigured, not unlucky
-ORPHAN_GRACE_S = 15.0  # longer than any child takes to stop in order
+FAILED_STARTS_MAX = 5  # a child that was never ready is misconfigured
+ORPHAN_GRACE_S = 15.0  # longer than any child needs to stop in order
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-RELOAD_SIGNAL = (
-    signal.SIGUSR1
-)  # to the supervisor: children that can are made anew, nobody is refused
+# To the supervisor: children that can replace their processes do so, and no connection is refused.
+RELOAD_SIGNAL = signal.SIGUSR1
 
 
 @dataclass(frozen=True)
 class Child:
-    """A process to run. `env` is its whole environment; `ready` answers within a second or so.
+    """A process to run. `env` is its whole environment. `ready` answers within a second or so.
 
-    The next child starts when `ready()` is true (None: at once). On stop it gets SIGTERM, and
-    after `stop_timeout_s` seconds its whole process group gets SIGKILL. On RELOAD_SIGNAL it gets
-    `reload_signal`, by which it puts new processes into the place of its old ones; None: nothing.
+    The next child starts when `ready()` is true (None: at once). On stop it gets SIGTERM, and after
+    `stop_timeout_s` seconds its whole process group gets SIGKILL. On RELOAD_SIGNAL it gets
+    `reload_signal` and replaces its own processes (None: it gets no signal).
     """
 
     name: str
@@ -59,10 +58,10 @@ Children = Sequence[Child] | Callable[[ServerUrls | None], Sequence[Child]]
 
 
 class Supervisor:
-    """Embedded servers first, then the children in their order; all ended in reverse.
+    """Starts the embedded servers first, then the children in order. Ends all in reverse order.
 
-    `children` may be a function of the servers' URLs; it is called when they are ready, under the
-    supervisor's signal handling, and may take its time (migrate a database, say).
+    `children` may be a function of the servers' URLs. It is called when the servers are ready, with the
+    supervisor's signal handlers in place, and may be slow (it may migrate a database).
 
     Events: child_started, child_ready, child_died, child_gave_up, child_killed, child_stopped,
     child_reloaded (each names its `child`), stopping.
@@ -84,11 +83,11 @@ class Supervisor:
         self._wakeup_fd = -1
 
     def run(self, on_ready: Callable[[], None]) -> int:
-        """Blocks in the main thread until SIGINT, SIGTERM or SIGHUP, or until it is hopeless.
+        """Blocks in the main thread until SIGINT, SIGTERM or SIGHUP, or until a child cannot start.
 
-        Calls `on_ready` once, when every child is ready. Returns 0 when asked to stop, 1 when a
-        child gave up before it was ever ready; either way nothing it started is left. More signals
-        during the stop change nothing. Raises EmbeddedError when the servers cannot be had.
+        Calls `on_ready` once, when every child is ready. Returns 0 if asked to stop, 1 if a child gave up
+        before it was ever ready. In both cases nothing that it started is left running. More signals
+        during the stop change nothing. Raises EmbeddedError if the servers cannot run.
         """
         with self._signals(), _parent_pipe() as parent_fd:
             try:
@@ -124,7 +123,7 @@ class Supervisor:
         return self._stop_signal is not None
 
     def _tick(self) -> None:
-        """Sleep until a signal or the next look at things, and look at them."""
+        """Sleeps until a signal or the next check, then checks all processes."""
         if select.select([self._wakeup_fd], [], [], TICK_S)[0]:
             with suppress(BlockingIOError):
                 os.read(self._wakeup_fd, 4096)
@@ -150,7 +149,7 @@ class Supervisor:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Signals are noted and wake the loop; none interrupts anything half-done."""
+        """Signals are recorded and wake the loop. They interrupt nothing halfway."""
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
         os.set_blocking(writer, False)
@@ -159,7 +158,7 @@ class Supervisor:
         heeded = [one for one in STOP_SIGNALS if not _under_nohup(one)]
         old = {one: signal.signal(one, self._note) for one in heeded}
         old[RELOAD_SIGNAL] = signal.signal(RELOAD_SIGNAL, self._note_reload)
-        # A handler that does nothing, so that a child's death wakes the loop as well.
+        # An empty handler, so that a child's death wakes the loop too.
         old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
         try:
             yield
@@ -178,7 +177,7 @@ class Supervisor:
 
 
 class _Running:
-    """A child and the process that currently is it."""
+    """A child and its current process."""
 
     def __init__(self, child: Child, parent_fd: int, on_event: OnEvent) -> None:
         self.child = child
@@ -213,7 +212,7 @@ class _Running:
         return self._was_ready
 
     def poll(self) -> None:
-        """Start it again, with backoff, if it died, after killing what it left behind."""
+        """Restarts it, with backoff, if it died. Kills its leftovers first."""
         if self._alive():
             return
         if not self._backoff.waiting and self._process is not None:
@@ -229,7 +228,7 @@ class _Running:
             self._on_event("child_reloaded", {"child": self.child.name})
 
     def stop(self) -> None:
-        """Returns when its whole group is gone."""
+        """Returns when its whole group has ended."""
         process = self._process
         if process is None:
             return
@@ -255,13 +254,13 @@ class _Running:
 
 
 def _under_nohup(signum: signal.Signals) -> bool:
-    """A shell's `&` ignores SIGINT for us, which nobody means; `nohup` means it."""
+    """True under `nohup`. A shell's `&` also makes us ignore SIGINT, but that is not intended."""
     return signum is signal.SIGHUP and signal.getsignal(signum) is signal.SIG_IGN
 
 
 @contextmanager
 def _parent_pipe() -> Iterator[int]:
-    """The end of a pipe that children read; its other end closes when this process ends."""
+    """The end of a pipe that children read. The other end closes when this process ends."""
     reader, writer = os.pipe()
     try:
         yield reader
@@ -271,10 +270,10 @@ def _parent_pipe() -> Iterator[int]:
 
 
 def watch_parent() -> threading.Thread | None:
-    """Make this process end when its supervisor does; a child calls it once, early.
+    """Ends this process when its supervisor ends. A child calls it once, early.
 
-    Sends itself SIGTERM when the supervisor's pipe (env STAMPEDE_PARENT_FD) ends, and SIGKILL to
-    its process group if it is still there 15 s later. Returns None when nobody supervises it.
+    Sends itself SIGTERM when the supervisor's pipe (env STAMPEDE_PARENT_FD) closes, and SIGKILL to its
+    process group if it is still there 15 s later. Returns None if there is no supervisor.
     """
     fd = os.environ.pop(PARENT_FD, None)
     if fd is None:

@@ -1,6 +1,6 @@
-"""What the web server loads in each of its processes: one factory for every role.
+"""The apps that the web server loads in each of its processes: one factory per role.
 
-Settings come by environment, embedded servers' URLs filled in by the process that started them.
+Settings come from the environment. The process that started the embedded servers has added their URLs.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,7 +32,7 @@ def everything() -> App:
 
 
 def gateway() -> App:
-    """The gateway alone; every service over HTTP."""
+    """The gateway alone. Every service is reached over HTTP."""
     platform = compose(_configured(), ())
     return create_gateway(platform.wiring, lambda: _settled(platform))
 
@@ -54,7 +54,7 @@ def notification() -> App:
 
 
 def sandbox() -> App:
-    """The sandbox provider alone; no service of the platform."""
+    """The sandbox provider alone. It is not a service of the platform."""
     return AloneSandbox(_configured())
 
 
@@ -63,7 +63,7 @@ def _alone(name: str) -> App:
 
 
 class Alone:
-    """One service as its own server: its lifespan opens the way to the others as well."""
+    """One service as its own server. Its lifespan also opens the clients of the others."""
 
     def __init__(self, platform: Platform, name: str) -> None:
         self._platform = platform
@@ -95,19 +95,20 @@ class AloneSandbox:
         if scope["type"] == "lifespan":
             await run_lifespan(self._running, receive, send)
         else:
-            assert self._app is not None, "the lifespan comes first"
+            assert self._app is not None, "the lifespan must start first"
             await self._app(scope, receive, send)
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
-        from booking.providers.sandbox import running_alone  # noqa: PLC0415  no other role has it
+        from booking.providers.sandbox import running_alone  # noqa: PLC0415  no other role needs it
 
         async with running_alone(self._loaded) as self._app:
             yield
 
 
 async def run_lifespan(running: Callable[[], Any], receive: Receive, send: Send) -> None:
-    """The ASGI lifespan protocol around a context manager; a failed start is said in a sentence."""
+    """Runs the ASGI lifespan protocol around a context manager. A failed start is reported in one
+    sentence."""
     await receive()
     try:
         async with running():

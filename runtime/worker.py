@@ -1,7 +1,7 @@
-"""The background process: every service's workers (relay, sweepers, consumers) in one loop.
+"""The background process: the workers of all services (relay, sweepers, consumers) in one loop.
 
-Services whose URL is set are reached over HTTP; the others live in this process too, so that events
-need no network in `stampede up`. Several of these processes may run; the work divides itself.
+Services with a URL are reached over HTTP. The others are also in this process, so events need no network
+in `stampede up`. Several of these processes may run: they share the work.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from chassis.process_memory import settle_memory
 from runtime.compose import SERVICES, compose
 from runtime.supervisor import watch_parent
 
-NICENESS = 10  # on a busy machine the sale comes first and mails later
+NICENESS = 10  # on a busy machine, sales come before mails
 log = logs.get("worker")
 
 
 async def run(loaded: settings.Settings) -> None:
-    """Until SIGTERM or SIGINT. A service's workers that fail are a bug and end the process."""
+    """Runs until SIGTERM or SIGINT. If a service's workers fail, that is a bug and ends the process."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

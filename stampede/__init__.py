@@ -1,1 +1,1 @@
-"""The front door: command line, composition root, embedded servers, demo data."""
+"""The command line."""

@@ -1,1 +1,1 @@
-"""The invariants of booking's data, each a query that finds what breaks it; `stampede audit` runs them."""
+"""The invariants of booking's data. Each is a query that returns violations; `stampede audit` runs them."""

@@ -1,6 +1,6 @@
-"""`stampede audit`: the invariants of PROMISES.md, over PostgreSQL and over Redis against it.
+"""`stampede audit`: checks the invariants of PROMISES.md in PostgreSQL, and Redis against PostgreSQL.
 
-Tests, chaos runs and operators all run this one. On a platform in use it may be run at any time.
+Tests, chaos runs and operators all run this. It is safe at any time on a platform in use.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from chassis.problems import NotFound, Problem
 from chassis.wiring import Wiring
 
 GRACE_S = 5.0  # PROMISES: no hold past its end, plus this
-PATIENCE_S = 60.0  # for an event in the outbox, and for a payment without an answer
-DETAILS_MAX = 20  # examples of one broken invariant
+PATIENCE_S = 60.0  # longest an event may stay in the outbox, or a payment without an answer
+DETAILS_MAX = 20  # violations reported of one invariant
 LOOK_AGAIN_S = 1.0
-LOOKS_MAX = HOLD_INTENT_MS // 1000 + 3  # a step under way is over by then
+LOOKS_MAX = HOLD_INTENT_MS // 1000 + 3  # a step in progress has ended by then
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One invariant: whether it holds, and what breaks it when it does not."""
+    """One invariant: whether it holds, and examples of violations."""
 
     name: str
     ok: bool
@@ -33,13 +33,13 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def audit(wiring: Wiring) -> list[Finding]:
-    """Every invariant of booking. Catalog must be reachable, for the plans of sessions in Redis."""
+    """Checks every invariant of booking. Needs catalog for the seating plans of sessions in Redis."""
     async with opened(wiring) as booking:
         return await audit_booking(booking)
 
 
 async def audit_booking(booking: Booking, *, looks_max: int = LOOKS_MAX) -> list[Finding]:
-    """`looks_max`: looks at a session's Redis, a second apart, until it agrees with PostgreSQL."""
+    """`looks_max`: how often Redis and PostgreSQL are compared, a second apart, until they agree."""
     findings = []
     for invariant in INVARIANTS:
         details = await broken(
@@ -55,7 +55,7 @@ async def audit_booking(booking: Booking, *, looks_max: int = LOOKS_MAX) -> list
 
 
 async def _redis_agrees(holds: SeatHolds, looks_max: int) -> Finding:
-    """Sessions that Redis has forgotten are loaded anew on their next use: those differ in nothing."""
+    """Compares loaded sessions only: a session that Redis lost is loaded again on its next use."""
     name = "redis_equals_postgresql"
     details = []
     try:
@@ -70,19 +70,19 @@ async def _redis_agrees(holds: SeatHolds, looks_max: int) -> Finding:
         if loaded.away is not None:
             raise loaded.away
     except Problem as away:
-        details.append(f"cannot be told: {away.detail or away.title()}")
+        details.append(f"could not be checked: {away.detail or away.title()}")
     return Finding(name, not details, details[:DETAILS_MAX])
 
 
 async def _lasting(holds: SeatHolds, session_id: UUID, looks_max: int) -> list[Difference]:
-    """What two looks after each other, and all between, agree to be different."""
+    """Differences found by every look, the last one included."""
     lasting: set[Difference] | None = None
     for look_no in range(looks_max):
         if look_no:
             await asyncio.sleep(LOOK_AGAIN_S)
         try:
             seen = set((await look(holds, session_id)).differences)
-        except NotFound:  # of another database, or not published any more
+        except NotFound:  # of another database, or no longer published
             return []
         lasting = seen if lasting is None else lasting & seen
         if not lasting:

@@ -1,4 +1,4 @@
-"""The invariants as queries: what breaks each, in words."""
+"""The invariants as queries. Each returns its violations in words."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -30,9 +30,9 @@ INVARIANTS = (
 async def broken(
     pool: Pool, invariant: str, *, grace_s: float, patience_s: float, limit: int
 ) -> list[str]:
-    """Up to `limit` ways in which one of INVARIANTS is broken; none is good.
+    """Up to `limit` violations of one of INVARIANTS.
 
-    grace_s: how long after its end a hold may last.  patience_s: how long events and payments wait.
+    grace_s: how long a hold may outlast its expiry.  patience_s: how long events and payments may wait.
     """
     async with connection(pool) as db:
         found = getattr(queries, f"audit_{invariant}")(

@@ -1,4 +1,4 @@
-"""Sessions that their organizer cancels: closed at once, everybody refunded in full by the worker.
+"""Cancelled sessions: closed at once, then everybody is refunded in full by the worker.
 
-A worker that dies anywhere goes on where it was. Owns the table session_cancellations.
+A worker that dies at any point resumes where it was. Owns the table session_cancellations.
 """

@@ -1,11 +1,13 @@
-"""A session that will not be played: closed at once, everybody's money given back in batches.
+"""Cancels a session: closes it at once, then refunds all paid orders in batches.
 
-One transaction writes the cancellation, ends the unpaid orders and blocks every seat that is not
-sold. From its commit on the seats' own primary key refuses whoever has not heard, money that is still
-under way finds the order cancelled and goes back by itself (settlement), and a seat that comes free is
-blocked by the trigger of 0004_refunds.sql. So what is left to do can only become less, and what was
-done is seen by what is not there any more: a claim of a sold seat is an order to be refunded. The
-worker may be killed anywhere and begins with what is left.
+One transaction records the cancellation, cancels the unpaid orders and blocks every seat that is not sold.
+After its commit:
+- a process that does not know yet cannot sell: the primary key of seat_claims refuses its claims,
+- a payment still in progress finds its order cancelled and is refunded (payments/outcomes.py),
+- a seat that becomes free is blocked by the trigger of 0004_refunds.sql.
+
+So the remaining work can only shrink, and it needs no record of its own: every claim of a sold seat is an
+order to refund. A worker may be killed at any point; the next one continues with the remaining claims.
 """
 
 from datetime import timedelta
@@ -19,15 +21,15 @@ from booking.clients.catalog import Sessions
 from booking.domain.order import OrderStatus
 from booking.domain.problems import SessionNotPublished, SessionOver
 from booking.domain.seating import Seating
-from booking.events.store import tell
+from booking.domain.ticket import TicketStatus, TicketStep
+from booking.events.store import record_and_publish
 from booking.orders.cancelling import cancel_and_tell, release_holds
 from booking.orders.records import CancelledOrder
 from booking.refunds import store as refund_store
 from booking.refunds.granting import (
-    ANY_HOLDER_STATES,
     FreedSeats,
+    approve,
     ask,
-    grant,
     sync_redis_after_refund,
 )
 from booking.refunds.rules import FREE_OF_CHARGE
@@ -46,12 +48,12 @@ from contracts.catalog import CANCEL_PATH, SessionTerms
 
 log = logs.get("booking")
 
-CANCELLABLE_DAYS_AFTER_START = 6  # its orders complete a day later; by then the worker is through
+CANCELLABLE_DAYS_AFTER_START = 6  # orders complete a day later; the worker has finished by then
 ORDERS_A_BATCH = 50
 SESSIONS_A_ROUND = 10
-DEADLOCKS_MAX = 3  # tries: a payment may want the order that we have, and have the one that we want
+DEADLOCKS_MAX = 3  # tries: payments and this transaction lock several orders and may cross
 SPAN = "2"
-NOBODY = UUID(int=0)  # before every order
+NOBODY = UUID(int=0)  # smaller than every order's id
 
 
 class SessionCancelling:
@@ -62,12 +64,12 @@ class SessionCancelling:
         self._sessions = sessions
         self._holds = holds
         self._catalog = catalog
-        self._reached: dict[UUID, UUID] = {}  # behind which order each session's next batch begins
+        self._reached: dict[UUID, UUID] = {}  # session → last order of its previous batch
 
     async def cancel(
         self, principal: Principal, session_id: UUID, wanted: CancelSession, key: str | None
     ) -> Any:
-        """202 with the progress, by chassis.http.idempotency; again for one that is cancelled already.
+        """202 with the progress, by chassis.http.idempotency; also if the session was cancelled before.
 
         Raises NotFound, SessionNotPublished, SessionOver.
         """
@@ -112,7 +114,7 @@ class SessionCancelling:
                 )
             except store.LocksCrossed:
                 log.warning("session_cancelling_repeated", session=session_id)
-        raise Overloaded("Too many payments of this session are under way; try again.")
+        raise Overloaded("Too many payments of this session are in progress; try again.")
 
     async def _allowed(self, principal: Principal, session_id: UUID) -> SessionTerms:
         terms = await self._sessions.of_organizer(principal, session_id)
@@ -138,10 +140,10 @@ class SessionCancelling:
     async def _close(
         self, tx: Connection, terms: SessionTerms, seating: Seating, reason: str
     ) -> list[CancelledOrder]:
-        """Ends what is unpaid and blocks what is not sold.
+        """Cancels unpaid orders and blocks seats that are not sold.
 
-        Orders are locked before claims, as payments do. Whoever was placing one meanwhile is waited for
-        by its claims; such an order is there when the seats are closed, and is ended last.
+        Locks orders before claims, as payments do. Closing the seats waits for the claims of orders that
+        are being placed; these orders exist afterwards, so unpaid orders are cancelled a second time.
         """
         ended = await self._end_unpaid(tx, terms.session_id, reason)
         await store.close_seats(tx, terms.session_id, seating.seat_ids())
@@ -155,7 +157,7 @@ class SessionCancelling:
             time_zone=terms.time_zone,
             reason=reason,
         )
-        await tell(tx, [], [pending(SESSION_CANCELLED, str(terms.session_id), told)])
+        await record_and_publish(tx, [], [pending(SESSION_CANCELLED, str(terms.session_id), told)])
         return ended
 
     async def _end_unpaid(
@@ -165,17 +167,15 @@ class SessionCancelling:
         return await cancel_and_tell(tx, orders, "session_cancelled", reason) if orders else []
 
     async def progress(self, principal: Principal, session_id: UUID) -> CancellationProgress:
-        """Raises NotFound also for a session that is not cancelled."""
+        """Raises NotFound also if the session is not cancelled."""
         async with connection(self._pool) as db:
             found = await store.get_progress(db, session_id)
-        if found is None or not (
-            "admin" in principal.roles or found.organizer_id == principal.user_id
-        ):
+        if found is None or not principal.may_manage(found.organizer_id):
             raise NotFound()
         return progress_answer(found)
 
     async def work_off(self, *, orders_max: int = ORDERS_A_BATCH) -> int:
-        """A batch of every cancelled session that is not through; how many orders were refunded."""
+        """Refunds one batch of every unfinished cancelled session. Returns the number of refunded orders."""
         async with connection(self._pool) as db:
             unfinished = await store.open_cancellations(db, limit=SESSIONS_A_ROUND)
         return sum([await self._work_off_one(session, orders_max) for session in unfinished])
@@ -185,7 +185,7 @@ class SessionCancelling:
         try:
             if session.catalog_told is None:
                 await self._tell_catalog(session.session_id)
-            async with transaction(self._pool) as tx:  # there is none: for the day when one is
+            async with transaction(self._pool) as tx:  # normally none; a safeguard
                 ended = await self._end_unpaid(tx, session.session_id, session.reason)
             await release_holds(self._holds, ended)
             return await self._refund_batch(session, orders_max)
@@ -193,7 +193,7 @@ class SessionCancelling:
             CURRENT.reset(token)
 
     async def _refund_batch(self, session: OpenCancellation, orders_max: int) -> int:
-        """Behind where the last batch ended, so that an order in trouble does not stand in the way."""
+        """Starts after the last batch, so that an order that keeps failing does not block the others."""
         session_id = session.session_id
         async with connection(self._pool) as db:
             orders = await store.orders_to_refund(
@@ -206,7 +206,7 @@ class SessionCancelling:
         self._reached.pop(session_id, None)
         async with transaction(self._pool) as tx:
             finished = await store.finish_cancellation(tx, session_id)
-        if finished:  # refunds that crossed with the closing told Redis that their seats are free
+        if finished:  # a refund concurrent with the closing may have freed its seats in Redis
             await self._tell_redis(session_id)
             log.info("session_worked_off", session=session_id)
         return 0
@@ -224,11 +224,11 @@ class SessionCancelling:
     async def _tell_redis(self, session_id: UUID) -> None:
         try:
             await self._holds.rebuild(session_id)
-        except Problem as away:  # PostgreSQL refuses meanwhile, and the reconciler comes by
+        except Problem as away:  # PostgreSQL refuses meanwhile; the reconciler corrects Redis
             log.warning("closing_postponed", session=session_id, reason=away.code)
 
     async def _tell_catalog(self, session_id: UUID) -> None:
-        """However often. Catalog being away is no reason to fail: the worker tells it again."""
+        """Idempotent. Does not fail if catalog is unavailable: the worker repeats the call."""
         try:
             await self._catalog.request("POST", CANCEL_PATH.format(session_id=session_id))
         except (Problem, UpstreamRefused) as away:
@@ -241,14 +241,16 @@ class SessionCancelling:
 async def refund_whole(
     tx: Connection, session: OpenCancellation, order_id: UUID
 ) -> list[FreedSeats]:
-    """All that is left of a paid order, without a fee, within the caller's transaction. A refund that
-    waits for the organizer is granted by this, its fee waived."""
+    """Refunds the rest of a paid order without a fee, in the caller's transaction.
+
+    Refunds of the order that wait for the organizer are approved too, and their fees waived.
+    """
     await refund_store.lock_any_order(tx, order_id)
     order = await refund_store.get_order_for_refund(tx, order_id)
     if order is None or order.status is not OrderStatus.PAID:
         return []
     tickets = await refund_store.list_tickets(tx, order_id)
-    left = [ticket for ticket in tickets if ticket.status != "void"]
+    left = [ticket for ticket in tickets if ticket.status is not TicketStatus.VOID]
     waiting = sorted({ticket.refund_id for ticket in left if ticket.refund_id is not None})
     for refund_id in waiting:
         await refund_store.waive_fee(tx, refund_id, session.reason)
@@ -266,7 +268,7 @@ async def refund_whole(
         )
         waiting.append(refund.refund_id)
     return [
-        await grant(tx, order, one_id, decided_by=None, states=ANY_HOLDER_STATES)
+        await approve(tx, order, one_id, decided_by=None, step=TicketStep.CALL_OFF)
         for one_id in waiting
     ]
 

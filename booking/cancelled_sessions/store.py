@@ -1,4 +1,4 @@
-"""Sessions that their organizer has cancelled, and how far the giving back is."""
+"""Rows of cancelled sessions, and the progress of their refunds."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,11 +13,11 @@ from chassis.postgres.rows import fields
 
 queries = load_queries(Path(__file__).parent / "sql")
 
-LocksCrossed = asyncpg.DeadlockDetectedError  # nothing was done; the same may well succeed now
+LocksCrossed = asyncpg.DeadlockDetectedError  # rolled back; a retry may succeed
 
 
 class OpenCancellation(msgspec.Struct, frozen=True):
-    """A cancelled session that is not worked off yet. `catalog_told`: when; None until it was."""
+    """A cancelled session with unfinished work. `catalog_told`: when catalog was told, None before."""
 
     session_id: UUID
     organizer_id: UUID
@@ -27,7 +27,7 @@ class OpenCancellation(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """Counted in orders; amounts in minor units. `orders_waiting` have their seats still."""
+    """Numbers of orders, and amounts in minor units. `orders_waiting` still have their seats."""
 
     session_id: UUID
     organizer_id: UUID
@@ -53,7 +53,7 @@ async def begin_cancellation(
     reason: str,
     request_id: str,
 ) -> bool:
-    """False when the session was cancelled before."""
+    """False if the session was cancelled before."""
     begun = await queries.begin_cancellation(
         tx,
         session_id=session_id,
@@ -66,7 +66,7 @@ async def begin_cancellation(
 
 
 async def close_seats(tx: Connection, session_id: UUID, seats: Sequence[int]) -> int:
-    """Blocks all of these that are not sold; how many were not blocked before."""
+    """Blocks the seats that are not sold. Returns how many were not blocked before."""
     closed = await queries.close_seats(tx, session_id=session_id, seats=list(seats))
     return int(closed)
 
@@ -77,7 +77,7 @@ async def lock_pending_orders(tx: Connection, session_id: UUID) -> list[UUID]:
 
 
 async def is_session_over(tx: Connection, starts_at: datetime, after: timedelta) -> bool:
-    """Whether it began longer than `after` ago, by PostgreSQL's clock."""
+    """Whether the session began more than `after` ago, by PostgreSQL's clock."""
     return bool(await queries.is_session_over(tx, starts_at=starts_at, after=after))
 
 
@@ -103,5 +103,5 @@ async def mark_catalog_told(db: Connection, session_id: UUID) -> None:
 
 
 async def finish_cancellation(tx: Connection, session_id: UUID) -> bool:
-    """True when nothing is left of it, and it is finished now."""
+    """Marks the cancellation finished if no work is left; True if it did."""
     return await queries.finish_cancellation(tx, session_id=session_id) is not None

@@ -1,4 +1,4 @@
-"""Cancelling a session: the body, and how far the refunds are."""
+"""Request and response bodies of cancelling a session."""
 
 from datetime import datetime
 from typing import Literal
@@ -12,15 +12,15 @@ from chassis.clock import second, whole_second
 
 
 class CancelSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`reason` is told to everybody who has a ticket."""
+    """`reason` is sent to everybody who has a ticket."""
 
     reason: Words
 
 
 class CancellationProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the giving back is. Orders: those that were unpaid are `cancelled`; of the others
-    `refunded` have their money, `processing` are at the provider, `waiting` come next, `failed` need
-    somebody. status: `running`, `finished`, or `finished_with_failures`.
+    """The progress of the refunds, in numbers of orders. Unpaid orders are `cancelled`. Of the paid ones
+    `refunded` are done, `processing` are at the payment provider, `waiting` come next, and `failed` need a
+    person to retry them. status: `running`, `finished`, or `finished_with_failures`.
     """
 
     session_id: UUID
@@ -40,7 +40,7 @@ class CancellationProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def progress_answer(progress: Progress) -> CancellationProgress:
-    """Finished is when every order's money has gone back, not when it was sent off."""
+    """Finished means that every order's refund has succeeded, not only that it was sent."""
     sold = progress.orders_waiting + progress.processing + progress.refunded + progress.failed
     under_way = progress.finished_at is None or progress.processing > 0
     over: Literal["finished", "finished_with_failures"] = (

@@ -1,1 +1,1 @@
-"""What booking asks of catalog and identity: kept for a moment, asked once for many, bounded."""
+"""Clients of catalog and identity. They cache for seconds, combine concurrent requests, and are bounded."""

@@ -1,4 +1,4 @@
-"""Sessions and their seats, asked of catalog and kept for a moment."""
+"""Sessions and their seating, read from catalog and cached briefly."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -23,17 +23,17 @@ from contracts.catalog import (
     TermsLookups,
 )
 
-TERMS_TTL_S = 2.0  # a cancelled session sells nothing meanwhile: its seats are taken in PostgreSQL
+TERMS_TTL_S = 2.0  # safe for a cancelled session: PostgreSQL has all its seats blocked
 SEATING_TTL_S = 3600.0  # a published plan is immutable; this only bounds memory
 SESSIONS_MAX = 20_000
 SEATINGS_MAX = 2_048
-POSITIONS_MAX = 20_000_000  # of all seatings kept: about ten bytes each, with rows of 30
+POSITIONS_MAX = 20_000_000  # of all cached seatings; about ten bytes each, with rows of 30
 LOOKUPS_WAITING_MAX = 5_000
-EDGE_S = 0.5  # this close to the sale's edges only PostgreSQL's own clock is asked
+EDGE_S = 0.5  # this close to the start or end of the sale only PostgreSQL's clock decides
 
 
 class Sessions:
-    """A session's terms and seating. Raises NotFound for drafts and for what does not exist."""
+    """A session's terms and seating. Raises NotFound for drafts and for unknown sessions."""
 
     def __init__(self, catalog: ServiceClient) -> None:
         self._catalog = catalog
@@ -52,7 +52,7 @@ class Sessions:
         )
 
     async def terms(self, session_id: UUID) -> SessionTerms:
-        """Also those of a draft, for its organizer; they are not kept, as it may be on sale any moment."""
+        """Includes drafts, for their organizer. A draft is not cached: it may be published at any moment."""
         terms = await self._terms.get(session_id)
         if terms is None:
             raise NotFound()
@@ -61,9 +61,9 @@ class Sessions:
         return terms
 
     async def of_organizer(self, principal: Principal, session_id: UUID) -> SessionTerms:
-        """Also those of a draft. Raises NotFound but to who organizes it, and to admins."""
+        """Includes drafts. Raises NotFound for anybody but the session's organizer and admins."""
         terms = await self.terms(session_id)
-        if terms.organizer_id != principal.user_id and "admin" not in principal.roles:
+        if not principal.may_manage(terms.organizer_id):
             raise NotFound()
         return terms
 
@@ -75,8 +75,11 @@ class Sessions:
 
     async def seating(self, session_id: UUID) -> Seating:
         """Of a session that has been published, since only then its plan is final."""
-        await self.published(session_id)
-        return await self._seating.get(session_id)
+        return await self.seating_of(await self.published(session_id))
+
+    async def seating_of(self, terms: SessionTerms) -> Seating:
+        """terms: as `published` gave them."""
+        return await self._seating.get(terms.session_id)
 
     async def layout(self, session_id: UUID) -> bytes:
         return (await self.seating(session_id)).layout
@@ -115,7 +118,8 @@ def seating_of(plan: SeatPlan) -> Seating:
 
 
 def refuse_outside_sale(terms: SessionTerms, clock: Clock) -> None:
-    """Spares PostgreSQL those who come too early or too late; near the edges it is let decide."""
+    """Refuses orders that are clearly too early or too late, to spare PostgreSQL. Near the start and the end
+    of the sale it raises nothing, and PostgreSQL decides."""
     if terms.status == "cancelled":
         raise SaleClosed("The session was cancelled.")
     now = clock.now()

@@ -1,4 +1,4 @@
-"""Accounts, asked of identity and kept for a moment."""
+"""Accounts, read from identity and cached briefly."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ from contracts.identity import (
     EmailLookup,
 )
 
-# An active account is believed in; its ended logins are refused at once anyway.
+# Only active accounts are cached. Logins that end are refused at once anyway.
 ACCOUNT_TTL_S = 30.0
 
 
@@ -30,11 +30,11 @@ ACCOUNTS_MAX = 50_000
 
 
 class NoAddress(Exception):
-    """No e-mail address is spelt so."""
+    """This is not a valid e-mail address."""
 
 
 class KnownAccounts:
-    """Accounts of buyers, and of whoever else is named. Lookups that arrive together travel together."""
+    """Accounts of buyers, door staff and recipients. Concurrent lookups share one call."""
 
     def __init__(self, identity: ServiceClient) -> None:
         self._identity = identity
@@ -44,7 +44,7 @@ class KnownAccounts:
         self._active: OrderedDict[UUID, tuple[float, Account]] = OrderedDict()
 
     async def find(self, user_id: UUID) -> Account | None:
-        """None when there is no such account."""
+        """None if there is no such account."""
         known = self._active.get(user_id)
         if known is not None and known[0] > time.monotonic():
             return known[1]
@@ -59,12 +59,12 @@ class KnownAccounts:
         return account
 
     async def find_many(self, user_ids: Sequence[UUID]) -> list[Account | None]:
-        """As many as were asked for, in their order."""
+        """One result for each id, in the same order."""
         return list(await asyncio.gather(*map(self.find, user_ids)))
 
     async def accounts(self, user_ids: Iterable[UUID]) -> dict[UUID, Account]:
-        """Those of them that there are, for a list: in calls of their own and not kept, so that a long
-        list neither stands before buyers nor pushes them out."""
+        """The existing accounts, for a report. It uses calls of its own and does not cache, so that a long
+        list neither delays buyers nor evicts them from the cache."""
         wanted = list(dict.fromkeys(user_ids))
         context = current()
         found: dict[UUID, Account] = {}
@@ -79,7 +79,7 @@ class KnownAccounts:
         return found
 
     async def find_by_email(self, email: str) -> Account | None:
-        """None when there is no such account. Raises NoAddress."""
+        """None if there is no such account. Raises NoAddress."""
         try:
             return await self._identity.post(BY_EMAIL_PATH, EmailLookup(email), Account)
         except UpstreamRefused as refused:
@@ -90,10 +90,10 @@ class KnownAccounts:
             raise
 
     async def require(self, user_id: UUID) -> Account:
-        """Raises Unauthenticated when the account is gone, Forbidden when it is not active."""
+        """Raises Unauthenticated if the account does not exist, Forbidden if it is not active."""
         account = await self.find(user_id)
         if account is None:
-            raise Unauthenticated("This account does not exist any more.")
+            raise Unauthenticated("This account no longer exists.")
         if not account.active:
             raise Forbidden("This account is not active.")
         return account

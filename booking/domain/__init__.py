@@ -1,1 +1,2 @@
-"""What an order and a payment may become, and what a caller is refused with. No I/O."""
+"""What orders, payments, refunds and tickets may become (machine.py and a table each), and what a caller is
+refused with. No I/O."""

@@ -1,16 +1,18 @@
 """The life of an order.
 
-    created ──submit──▶ pending_payment ──pay──▶ paid ──complete──▶ completed
-                          │        │              └───refund──▶ refunded
-                          └─cancel─┴─expire──▶ cancelled ──pay late──▶ paid
+    ──place──▶ pending_payment ──pay──▶ paid ──complete──▶ completed
+                      │                 ▲  └────refund───▶ refunded
+                   cancel            pay late
+                      └───▶ cancelled ──┘
 
-`created` lives only inside the creating statement. `pay late`: time had cancelled the order, then its
-money came after all and nobody has its seats (docs/adr/0017); who cancelled himself gets his money back.
-PostgreSQL persists each step as compare-and-set (`WHERE status = <from>`), so of two racing steps one
-finds no row and rereads.
+`cancel`: by its buyer, by time, or with its session. `pay late`: time had cancelled the order, then its
+money came after all and nobody has its seats (docs/adr/0017); who cancelled themselves gets their money
+back. `created` is the API's word for an order that is being placed: no row ever has it.
 """
 
 from enum import StrEnum
+
+from booking.domain.machine import Machine, Transition
 
 
 class OrderStatus(StrEnum):
@@ -23,42 +25,29 @@ class OrderStatus(StrEnum):
 
 
 class OrderStep(StrEnum):
-    SUBMIT = "submit"
     PAY = "pay"
     PAY_LATE = "pay_late"  # time had cancelled it, its money came and its seats are free
-    CANCEL = "cancel"  # by the buyer
-    EXPIRE = "expire"  # by time
-    COMPLETE = "complete"
-    REFUND = "refund"
+    CANCEL = "cancel"
+    COMPLETE = "complete"  # by time, after its session
+    REFUND = "refund"  # when nothing of it is left
 
 
-TRANSITIONS: dict[tuple[OrderStatus, OrderStep], OrderStatus] = {
-    (OrderStatus.CREATED, OrderStep.SUBMIT): OrderStatus.PENDING_PAYMENT,
-    (OrderStatus.PENDING_PAYMENT, OrderStep.PAY): OrderStatus.PAID,
-    (OrderStatus.PENDING_PAYMENT, OrderStep.CANCEL): OrderStatus.CANCELLED,
-    (OrderStatus.PENDING_PAYMENT, OrderStep.EXPIRE): OrderStatus.CANCELLED,
-    (OrderStatus.CANCELLED, OrderStep.PAY_LATE): OrderStatus.PAID,
-    (OrderStatus.PAID, OrderStep.COMPLETE): OrderStatus.COMPLETED,
-    (OrderStatus.PAID, OrderStep.REFUND): OrderStatus.REFUNDED,
-}
+ORDERS: Machine[OrderStatus, OrderStep] = Machine(
+    "orders.status",
+    begins={OrderStatus.PENDING_PAYMENT: ("place_orders",)},
+    table={
+        (OrderStatus.PENDING_PAYMENT, OrderStep.PAY): (
+            OrderStatus.PAID, "sell_orders", "mark_paid"),
+        (OrderStatus.PENDING_PAYMENT, OrderStep.CANCEL): (OrderStatus.CANCELLED, "cancel_orders"),
+        (OrderStatus.CANCELLED, OrderStep.PAY_LATE): (OrderStatus.PAID, "mark_paid"),
+        (OrderStatus.PAID, OrderStep.COMPLETE): (OrderStatus.COMPLETED, "complete_orders"),
+        (OrderStatus.PAID, OrderStep.REFUND): (OrderStatus.REFUNDED, "mark_refunded"),
+    },
+)  # fmt: skip
+
+OrderTransition = Transition[OrderStatus, OrderStep]
 
 SEATS_PER_ORDER_MAX = 20  # API.md
 COMPLETES_AFTER_DAYS = 7  # after the session has begun; API.md
 CHURN_MAX = 20  # orders of one session let go of in a window: nobody hesitates so often
 CHURN_WITHIN_S = 600  # that window, from the first of them on
-
-
-class IllegalTransition(Exception):
-    """The machine has no such step from here; use cases say what that means to the caller."""
-
-    def __init__(self, status: StrEnum, step: StrEnum) -> None:
-        super().__init__(f"{step} is no step from {status}")
-        self.status, self.step = status, step
-
-
-def advance(status: OrderStatus, step: OrderStep) -> OrderStatus:
-    """The status after `step`. Raises IllegalTransition."""
-    try:
-        return TRANSITIONS[status, step]
-    except KeyError:
-        raise IllegalTransition(status, step) from None

@@ -1,4 +1,4 @@
-"""What booking refuses with. Codes are stable (API.md); clients branch on them."""
+"""Booking's problems. Codes are stable (API.md); clients branch on them."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from chassis.problems import Problem, RateLimited
 
 
 class SoldOut(Problem):
-    """There are not enough seats next to what you asked for left in this area."""
+    """This area has too few free seats for this order."""
 
     code, status = "sold-out", 409
 
 
 class SeatsTaken(Problem):
-    """Somebody else has one of these seats."""
+    """One of these seats is already taken."""
 
     code, status = "seats-taken", 409
 
@@ -22,7 +22,7 @@ class SeatsTaken(Problem):
 
 
 class TicketLimitReached(Problem):
-    """This would be more tickets than one person may have for this session."""
+    """This order exceeds the ticket limit per person for this session."""
 
     code, status = "ticket-limit-reached", 409
 
@@ -30,14 +30,14 @@ class TicketLimitReached(Problem):
 class CoolingDown(RateLimited):
     """Too many requests.
 
-    Of this person's orders of the session too many were let go of. Retry-After is the whole window, of
-    which less may be left.
+    This person cancelled or did not pay too many orders of the session. Retry-After is the whole window;
+    the time that is left may be shorter.
     """
 
     def __init__(self) -> None:
         super().__init__(
-            f"You have let go of {CHURN_MAX} orders of this session within {CHURN_WITHIN_S // 60} minutes;"
-            " you can order again when these are over.",
+            f"You cancelled or did not pay {CHURN_MAX} orders of this session within"
+            f" {CHURN_WITHIN_S // 60} minutes. You can order again when these minutes are over.",
             headers={"Retry-After": str(CHURN_WITHIN_S)},
         )
 
@@ -55,7 +55,7 @@ class SaleClosed(Problem):
 
 
 class PromoCodeUnknown(Problem):
-    """This show has no such promo code."""
+    """This promo code does not exist for this show."""
 
     code, status = "promo-code-unknown", 422
 
@@ -63,48 +63,48 @@ class PromoCodeUnknown(Problem):
 class PromoCodesTried(RateLimited):
     """Too many requests.
 
-    Too many promo codes that the show does not have were tried by this person, or from their address.
+    This person, or their address, tried too many promo codes that do not exist.
     """
 
     def __init__(self, again_in_s: int) -> None:
         super().__init__(
-            f"Too many wrong promo codes; try another one in {again_in_s} s, or order without.",
+            f"Too many wrong promo codes. Try again in {again_in_s} s, or order without a code.",
             headers={"Retry-After": str(again_in_s)},
         )
 
 
 class PromoCodeNotValid(Problem):
-    """This promo code is not valid now, or not for this order."""
+    """This promo code is not valid now, or does not apply to this order."""
 
     code, status = "promo-code-not-valid", 409
 
 
 class PromoCodeUsedUp(Problem):
-    """This promo code has been used as often as it may be."""
+    """This promo code has reached its maximum number of uses."""
 
     code, status = "promo-code-used-up", 409
 
 
 class PromoCodeLimitReached(Problem):
-    """You have used this promo code as often as one person may."""
+    """You have used this promo code the maximum number of times."""
 
     code, status = "promo-code-limit-reached", 409
 
 
 class PromoCodeTaken(Problem):
-    """The show has this promo code already."""
+    """This show already has this promo code."""
 
     code, status = "promo-code-taken", 409
 
 
 class TicketNotTransferable(Problem):
-    """This ticket cannot go to somebody else any more."""
+    """This ticket can no longer be transferred."""
 
     code, status = "ticket-not-transferable", 409
 
 
 class RecipientUnknown(Problem):
-    """Nobody with this e-mail address can receive the ticket."""
+    """No account with this e-mail address can receive the ticket."""
 
     code, status = "recipient-unknown", 409
 
@@ -116,19 +116,19 @@ class OrderExpired(Problem):
 
 
 class OrderNotPayable(Problem):
-    """The order cannot be paid any more."""
+    """The order can no longer be paid."""
 
     code, status = "order-not-payable", 409
 
 
 class OrderNotCancellable(Problem):
-    """The order cannot be cancelled any more."""
+    """The order can no longer be cancelled."""
 
     code, status = "order-not-cancellable", 409
 
 
 class PaymentInProgress(Problem):
-    """A payment of this order is under way."""
+    """A payment of this order is in progress."""
 
     code, status = "payment-in-progress", 409
 
@@ -140,25 +140,25 @@ class PaymentDeclined(Problem):
 
 
 class SessionNotPublished(Problem):
-    """Publish the session first; until then its plan may change."""
+    """The session is not published yet; its seating plan can still change."""
 
     code, status = "session-not-published", 409
 
 
 class BadSignature(Problem):
-    """No known secret signed this."""
+    """The signature is invalid."""
 
     code, status = "bad-signature", 401
 
 
 class StaleTimestamp(Problem):
-    """The signature is too old, or from the future."""
+    """The signature's timestamp is too old, or in the future."""
 
     code, status = "stale-timestamp", 400
 
 
 class PaymentMismatch(Problem):
-    """Amount or currency are not those of the payment."""
+    """The amount or currency does not match the payment."""
 
     code, status = "payment-mismatch", 400
 
@@ -170,25 +170,25 @@ class OrderNotRefundable(Problem):
 
 
 class RefundNotAllowed(Problem):
-    """The terms of the show do not allow this refund."""
+    """The show's refund terms do not allow this refund."""
 
     code, status = "refund-not-allowed", 409
 
 
 class RefundAlreadyRequested(Problem):
-    """A refund of this has been requested already."""
+    """This refund has already been requested."""
 
     code, status = "refund-already-requested", 409
 
 
 class RefundAlreadyDecided(Problem):
-    """This refund has been decided already."""
+    """This refund has already been decided."""
 
     code, status = "refund-already-decided", 409
 
 
 class RefundNotFailed(Problem):
-    """Only a refund that has failed can be tried again."""
+    """Only a failed refund can be retried."""
 
     code, status = "refund-not-failed", 409
 
@@ -200,13 +200,13 @@ class SessionOver(Problem):
 
 
 class InvalidTicketCode(Problem):
-    """This is not a ticket code: it is forged, or was not read to its end."""
+    """The ticket code is invalid."""
 
     code, status = "invalid-ticket-code", 422
 
 
 class AlreadyCheckedIn(Problem):
-    """Somebody has gone in with this ticket."""
+    """This ticket has already been checked in."""
 
     code, status = "already-checked-in", 409
 
@@ -224,7 +224,7 @@ class WrongSession(Problem):
 
 
 class NotAssigned(Problem):
-    """You are not on the door of this session; ask its organizer."""
+    """You are not assigned to the door of this session; ask its organizer."""
 
     code, status = "not-assigned", 403
 

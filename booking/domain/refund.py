@@ -5,8 +5,9 @@
                                       └───────────────retry────────────┘
 
 `requested`: the organizer has to say. `approved`: the tickets are void and the seats are free; from
-here on the money is owed. `processing`: the provider has been asked, perhaps more than once, always
-under one key. `failed`: it will not do it under that key; somebody must look, and may try again.
+here on the money is owed. `processing`: the provider has been asked, always under one key, and is asked
+again when a lease ends. `failed`: it will not do it under that key; somebody must look, and may try
+again.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from enum import StrEnum
 
 import msgspec
 
-from booking.domain.order import IllegalTransition
+from booking.domain.machine import Machine, Transition
 
 
 class RefundState(StrEnum):
@@ -35,24 +36,23 @@ class RefundStep(StrEnum):
     RETRY = "retry"  # under a new key: the old one is spent
 
 
-TRANSITIONS: dict[tuple[RefundState, RefundStep], RefundState] = {
-    (RefundState.REQUESTED, RefundStep.APPROVE): RefundState.APPROVED,
-    (RefundState.REQUESTED, RefundStep.REJECT): RefundState.REJECTED,
-    (RefundState.APPROVED, RefundStep.ASK): RefundState.PROCESSING,
-    (RefundState.PROCESSING, RefundStep.SUCCEED): RefundState.SUCCEEDED,
-    (RefundState.PROCESSING, RefundStep.FAIL): RefundState.FAILED,
-    (RefundState.FAILED, RefundStep.RETRY): RefundState.APPROVED,
-}
+REFUNDS: Machine[RefundState, RefundStep] = Machine(
+    "refunds.state",
+    begins={RefundState.REQUESTED: ("insert_refund",)},
+    table={
+        (RefundState.REQUESTED, RefundStep.APPROVE): (RefundState.APPROVED, "approve_refund"),
+        (RefundState.REQUESTED, RefundStep.REJECT): (RefundState.REJECTED, "reject_refund"),
+        (RefundState.APPROVED, RefundStep.ASK): (RefundState.PROCESSING, "claim_due_refunds"),
+        (RefundState.PROCESSING, RefundStep.ASK): (RefundState.PROCESSING, "claim_due_refunds"),
+        (RefundState.PROCESSING, RefundStep.SUCCEED): (RefundState.SUCCEEDED, "settle_refund"),
+        (RefundState.PROCESSING, RefundStep.FAIL): (RefundState.FAILED, "settle_refund"),
+        (RefundState.FAILED, RefundStep.RETRY): (RefundState.APPROVED, "retry_refund"),
+    },
+)
+
+RefundTransition = Transition[RefundState, RefundStep]
 
 GRANTED = frozenset(RefundState) - {RefundState.REQUESTED, RefundState.REJECTED}
-
-
-def advance(state: RefundState, step: RefundStep) -> RefundState:
-    """The state after `step`. Raises IllegalTransition."""
-    try:
-        return TRANSITIONS[state, step]
-    except KeyError:
-        raise IllegalTransition(state, step) from None
 
 
 class Quote(msgspec.Struct, frozen=True):

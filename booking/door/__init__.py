@@ -1,8 +1,8 @@
-"""The door: one person in once, by network or without.
+"""The door: a ticket lets one person in once, online or offline.
 
-scanning.py judges one code, offline.py a batch that was scanned without a network (the first scan wins),
-lists.py gives counts and the signed list, staff.py says who may stand there. A scan names its session or is
-judged by the hours of the door (ADR 31).
+scanning.py checks one code. offline.py records a batch of offline scans (the earliest scan wins). lists.py
+has the counts and the signed list, staff.py the assignments. A scan names its session; without one the
+door's hours decide (ADR 31).
 
 Owns the tables check_ins, door_staff and house_staff.
 """

@@ -1,4 +1,4 @@
-"""What operators do with the door from the command line; each on a connection of its own."""
+"""Door assignments from the command line. Each call opens a connection of its own."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -16,7 +16,7 @@ log = logs.get("booking")
 async def put_on_the_door(
     database_url: str, user_id: UUID, sessions: Sequence[UUID] | None = None
 ) -> None:
-    """At these sessions, or, without any named, at every session of the house."""
+    """Assigns them to these sessions; None means every session of the house."""
     pool = await open_pool(database_url, SCHEMA, size=1)
     try:
         async with transaction(pool) as tx:
@@ -32,7 +32,7 @@ async def put_on_the_door(
 
 
 async def take_off_the_house_door(database_url: str, user_id: UUID) -> bool:
-    """From then on only at sessions that name them. False when they were not on it."""
+    """Ends their assignment to the whole house; single sessions stay assigned. False if they had none."""
     pool = await open_pool(database_url, SCHEMA, size=1)
     try:
         async with transaction(pool) as tx:

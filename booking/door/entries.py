@@ -1,4 +1,4 @@
-"""What online and offline scans have in common: who may scan where, and what the others are told."""
+"""Shared by online and offline scans: who may scan where, and the events of a check-in."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from booking.door import store
 from booking.door.store import Entered
 from booking.events.history import history_entry
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.tickets.codes import ForgedCode, TicketCodes
 from chassis.auth.tokens import Principal
 from chassis.clock import whole_second
@@ -14,11 +14,9 @@ from chassis.events.envelope import pending
 from chassis.postgres.pool import Connection
 from contracts.booking import TICKET_CHECKED_IN, TicketCheckedIn
 
-ADMIN = "admin"
-
 
 def ticket_of(codes: TicketCodes, code: str) -> UUID | None:
-    """None when the code is forged. Scanners type a line end behind it."""
+    """None if the code is forged. Scanners append a line end, which is stripped."""
     try:
         return codes.read(code.strip()).ticket_id
     except ForgedCode:
@@ -26,8 +24,8 @@ def ticket_of(codes: TicketCodes, code: str) -> UUID | None:
 
 
 async def open_to(db: Connection, principal: Principal, sessions: Sequence[UUID]) -> set[UUID]:
-    """Those of these sessions at whose door the principal stands."""
-    if ADMIN in principal.roles:
+    """The subset of `sessions` that the principal may scan for."""
+    if principal.is_admin:
         return set(sessions)
     return await store.sessions_open_to(db, principal.user_id, sorted(set(sessions)))
 
@@ -52,4 +50,4 @@ async def tell_entries(tx: Connection, entered: Sequence[Entered]) -> None:
         }
         history.append(history_entry(each.order_id, TICKET_CHECKED_IN, data))
         events.append(pending(TICKET_CHECKED_IN, str(each.order_id), told))
-    await tell(tx, history, events)
+    await record_and_publish(tx, history, events)

@@ -1,5 +1,4 @@
-"""What the people at a door look at: what is on, how many are in, and the signed list for a device
-without network."""
+"""Lists for door staff: their sessions, counts of entries, and the signed list for offline devices."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,7 +10,6 @@ from booking.clients.catalog import Sessions
 from booking.domain.door import DoorHours
 from booking.domain.problems import NotAssigned
 from booking.door import store
-from booking.door.entries import ADMIN
 from booking.door.wire import (
     AreaCount,
     CheckInList,
@@ -37,15 +35,15 @@ from contracts.catalog import AreaTerms, SessionTerms
 LIST_PAGE_TICKETS = 2_000  # about 300 KB, 20 ms of a core
 LIST_TYPE = "stampede-check-in-list+json"
 GATES_MAX = 100
-COUNTS_TTL_S = 1.0  # every scanner shows them, and a full session costs a second of nobody's time
+COUNTS_TTL_S = 1.0  # every scanner shows them; counting a full session is costly
 COUNTED_SESSIONS_MAX = 128
 SEAT_ID_MAX = 2**31 - 1
-SESSIONS_SHOWN_MAX = 100  # open doors first: more than one house opens in an evening
-ASSIGNED_SESSIONS_MAX = 1_000  # of one person, the newest
+SESSIONS_SHOWN_MAX = 100  # more than one house opens in an evening; open doors come first
+ASSIGNED_SESSIONS_MAX = 1_000  # a person; the newest
 OTHER_SESSIONS_MAX = 200  # in a device's list, 60 KB
-OTHERS_BACK = timedelta(days=2)  # yesterday's ticket is a usual one to come with
+OTHERS_BACK = timedelta(days=2)  # people often bring yesterday's ticket
 SESSIONS_SOUGHT_MAX = (
-    2_000  # of all that have sold, for those others: 25 µs of PostgreSQL each, once a list
+    2_000  # sessions with sales searched for the others: 25 µs of PostgreSQL each, once a list
 )
 
 
@@ -66,7 +64,9 @@ class DoorLists:
         codes: TicketCodes,
         clock: Clock,
         hours: DoorHours,
+        page_tickets: int = LIST_PAGE_TICKETS,
     ) -> None:
+        self._page_tickets = page_tickets
         self._pool = pool
         self._hours = hours
         self._sessions = sessions
@@ -77,11 +77,11 @@ class DoorLists:
         )
 
     async def sessions(self, principal: Principal) -> DoorSessions:
-        """What this person may scan for, of what has sold and whose door has not closed: open doors
-        first, by their start, then what is to come."""
+        """The sessions this person may scan for: those with sold tickets and a door that has not closed.
+        Ordered by start, so open doors come first."""
         async with connection(self._pool) as db:
             back = self._hours.closes_after
-            if ADMIN in principal.roles or await store.is_house_staff(db, principal.user_id):
+            if principal.is_admin or await store.is_house_staff(db, principal.user_id):
                 found = await store.sessions_sold(
                     db, back=back, steps=SESSIONS_SHOWN_MAX, limit=SESSIONS_SHOWN_MAX
                 )
@@ -98,9 +98,9 @@ class DoorLists:
         )
 
     async def counts(
-        self, principal: Principal, session_id: UUID, *, page: int, page_size: int
+        self, principal: Principal, session_id: UUID, *, page: int, page_size: int, language: str
     ) -> DoorCounts:
-        """At most a second old; the scans as they are."""
+        """At most a second old; the scans as they are, their seats in `language`."""
         terms = await self._allowed(principal, session_id)
         entries = await self._entries.get(session_id)
         async with connection(self._pool) as db:
@@ -114,7 +114,7 @@ class DoorLists:
             checked_in=sum(area.checked_in for area in areas),
             areas=areas,
             gates=[GateCount(gate=each.gate, checked_in=each.checked_in) for each in entries.gates],
-            check_ins=[_scan_answer(scan) for scan in scans],
+            check_ins=[_scan_answer(scan, language) for scan in scans],
             page=page,
             page_size=page_size,
             total=entries.scans,
@@ -123,16 +123,16 @@ class DoorLists:
     async def signed_list(
         self, principal: Principal, session_id: UUID, *, cursor: str | None
     ) -> SignedDocument:
-        """A page of what opens this door now. Void tickets are not in it."""
+        """A page of the session's tickets that are not void."""
         after = _read_cursor(cursor)
         terms = await self._allowed(principal, session_id)
         async with connection(self._pool) as db:
             found = await store.list_admissible(
-                db, session_id, after=after, limit=LIST_PAGE_TICKETS + 1
+                db, session_id, after=after, limit=self._page_tickets + 1
             )
             total = await store.count_admissible(db, session_id)
             others = await self._others(db, terms) if cursor is None else []
-        shown = found[:LIST_PAGE_TICKETS]
+        shown = found[: self._page_tickets]
         payload = CheckInList(
             session_id=session_id,
             title=terms.title,
@@ -165,9 +165,9 @@ class DoorLists:
         ]
 
     async def _allowed(self, principal: Principal, session_id: UUID) -> SessionTerms:
-        """Raises NotFound for what is not the organizer's, NotAssigned for staff of other doors."""
+        """Raises NotFound to other organizers and for drafts, NotAssigned to staff of other doors."""
         terms = await self._sessions.terms(session_id)
-        if ADMIN in principal.roles or terms.organizer_id == principal.user_id:
+        if principal.may_manage(terms.organizer_id):
             return terms
         if "staff" not in principal.roles or terms.status == "draft":
             raise NotFound()
@@ -199,11 +199,11 @@ def _area_count(area: AreaTerms, entries: store.AreaEntries) -> AreaCount:
     )
 
 
-def _scan_answer(scan: store.Scan) -> ScanAnswer:
+def _scan_answer(scan: store.Scan, language: str) -> ScanAnswer:
     return ScanAnswer(
         check_in_id=scan.check_in_id,
         ticket_id=scan.ticket_id,
-        seat=seat_at_door(scan),
+        seat=seat_at_door(scan, language),
         gate=scan.gate,
         device=scan.device,
         offline=scan.offline,
@@ -227,9 +227,9 @@ def _listed(ticket: store.Admissible) -> ListedTicket:
 
 
 def _read_cursor(cursor: str | None) -> int:
-    """A cursor is the last seat of the page before."""
+    """A cursor is the last seat of the previous page."""
     if cursor is None:
         return 0
     if not cursor.isascii() or not cursor.isdigit() or not len(cursor) <= 10:
-        raise ValidationFailed(errors=[FieldError("cursor", "is none that this list gave out")])
+        raise ValidationFailed(errors=[FieldError("cursor", "is not a cursor of this list")])
     return min(int(cursor), SEAT_ID_MAX)

@@ -1,8 +1,8 @@
-"""Scans of a device that was offline: it decided by itself and tells later.
+"""Offline scans: a device decided them by itself and reports them later.
 
-Every such scan is kept, the earliest is the ticket's entry, and whoever tells of another is told of
-that one. A scan is judged by the door it was made at: the session that it names; where it names none,
-whether the session's door was open when it was made.
+Every scan is recorded. The earliest one is the ticket's entry; the answer to a later one names it as the
+conflict. A scan is valid at the door where it was made: the session that it names, or, if it names none,
+the ticket's own session if its door was open at the time of the scan.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from booking.domain.problems import (
     TicketVoid,
     WrongSession,
 )
+from booking.domain.ticket import TicketStatus
 from booking.door import store
 from booking.door.entries import open_to, tell_entries, ticket_of
 from booking.door.store import Admission, OfflineScan, TicketAtDoor
@@ -42,7 +43,7 @@ log = logs.get("booking")
 
 
 class _Presented(msgspec.Struct, frozen=True):
-    """A scan as it was told. `door`: the session that it names; `ticket`: None when it is none of ours."""
+    """A reported scan. `door` is the session that it names; `ticket` is None if the code is invalid."""
 
     scan: OfflineCheckIn
     ticket_id: UUID | None
@@ -50,21 +51,22 @@ class _Presented(msgspec.Struct, frozen=True):
     door: UUID | None
 
     def made_at(self, ticket: TicketAtDoor) -> datetime:
-        """As PostgreSQL keeps it: between the ticket's issue and now, whatever the device's clock said."""
+        """The scan's time as PostgreSQL stores it: the device's time, limited to between the ticket's issue
+        and now."""
         now = ticket.asked_at
         return max(min(ticket.issued_at, now), min(self.scan.scanned_at, now))
 
 
 class OfflineScans:
-    """What devices tell."""
+    """Records the scans that devices report."""
 
     def __init__(self, pool: Pool, *, codes: TicketCodes, hours: DoorHours) -> None:
         self._pool = pool
         self._codes = codes
         self._hours = hours
 
-    async def take(self, principal: Principal, wanted: CheckInBatch) -> BatchAnswer:
-        """Each judged by itself. Told again they change nothing and say the same."""
+    async def record_batch(self, principal: Principal, wanted: CheckInBatch) -> BatchAnswer:
+        """Decides each scan separately. Reporting scans again changes nothing and gives the same answer."""
         check_batch(wanted.scans)
         said = await asyncio.to_thread(self._read_all, wanted.scans)
         async with connection(self._pool) as db:
@@ -88,7 +90,7 @@ class OfflineScans:
             for index, each in enumerate(presented)
             if each.ticket is not None and index not in refusals
         }
-        judged = await self._enter(principal, wanted.device, scans, found)
+        judged = await self._record(principal, wanted.device, scans, found)
         results = [
             judged.get(index) or self._refused(index, each, refusals[index])
             for index, each in enumerate(presented)
@@ -112,7 +114,7 @@ class OfflineScans:
     async def _refusals(
         self, db: Connection, principal: Principal, device: str, presented: Sequence[_Presented]
     ) -> dict[int, str]:
-        """The code for each scan that is refused, by its place."""
+        """The problem code of each refused scan, by its index."""
         doors = {each.door or each.ticket.session_id for each in presented if each.ticket}
         here = await open_to(db, principal, sorted(doors))
         refusals = {
@@ -125,14 +127,16 @@ class OfflineScans:
             for index, each in enumerate(presented)
             if each.ticket is not None and index not in refusals and not self._is_on(each)
         }
-        if closed:  # what was taken before stays so, though a fast clock's "now" is a later one
+        if (
+            closed
+        ):  # earlier accepted scans stay accepted: with a fast clock `made_at` moves with "now"
             told = await store.offline_scans_told(db, list(closed.values()), device=device)
             late = [index for place, index in enumerate(closed) if place not in told]
             refusals |= dict.fromkeys(late, WrongSession.code)
         return refusals
 
     def _is_on(self, each: _Presented) -> bool:
-        """Whether the scan was made at an open door, or at the one that it names."""
+        """Whether the scan names its session, or was made while the session's door was open."""
         ticket = each.ticket
         if ticket is None or each.door is not None:
             return True
@@ -146,7 +150,7 @@ class OfflineScans:
             index=index, result="refused", ticket_id=each.ticket_id, code=code, session=session
         )
 
-    async def _enter(
+    async def _record(
         self,
         principal: Principal,
         device: str,
@@ -163,7 +167,7 @@ class OfflineScans:
                 tx, list(scans.values()), user_id=principal.user_id, device=device
             )
             entered = await store.enter_offline(tx, tickets)
-            news = [each for each in entered if before[each.ticket_id] == "valid"]
+            news = [each for each in entered if before[each.ticket_id] == TicketStatus.VALID]
             if news:
                 await tell_entries(tx, news)
             admitted = await store.admissions(tx, tickets)
@@ -181,7 +185,7 @@ class OfflineScans:
 
 
 def _refusal(each: _Presented, here: set[UUID]) -> str | None:
-    """As a scan with a network is refused, but for the hours and for what became of the ticket."""
+    """The checks of an online scan, except for door hours and the ticket's current status."""
     if each.ticket is None:
         return InvalidTicketCode.code
     if (each.door or each.ticket.session_id) not in here:
@@ -200,14 +204,14 @@ def _judge(
     ticket: TicketAtDoor,
     admitted: Sequence[Admission],
 ) -> BatchResult:
-    """What became of one offline scan; `admitted`: all that let somebody in, the earliest first."""
+    """The result of one offline scan. `admitted`: the ticket's scans that let somebody in, earliest first."""
     place = next(
         place
         for place, other in enumerate(admitted)
         if (other.device, other.device_time) == (device, scan.device_time)
     )
     first = admitted[0]
-    if ticket.status != "checked_in":
+    if ticket.status != TicketStatus.CHECKED_IN:
         return BatchResult(
             index=index, result="refused", ticket_id=ticket.ticket_id, code=TicketVoid.code
         )

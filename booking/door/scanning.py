@@ -1,10 +1,10 @@
-"""The door: a ticket lets one person in, once, whoever scans it where.
+"""Online scans: a ticket lets one person in, once.
 
     valid ──scan──▶ checked_in          void lets nobody in
 
-PostgreSQL persists the step as compare-and-set (`WHERE status = 'valid'`); of two gates one gets in.
-It does so at its own door only: that of the session that the scan names; where it names none, while
-the session's door is open (booking.domain.door). Scans without a network: booking.door.offline.
+PostgreSQL persists the step as compare-and-set (`WHERE status = 'valid'`): if two gates scan one ticket,
+only one lets somebody in. A ticket is valid only at its own session's door. The scan names the session; if
+it names none, the door must be open now (booking.domain.door). Offline scans: booking.door.offline.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from booking.domain.problems import (
     NotAssigned,
     TicketVoid,
 )
+from booking.domain.ticket import TicketStatus
 from booking.door import store
 from booking.door.entries import open_to, tell_entries, ticket_of
 from booking.door.store import Entered, KeyedScan, TicketAtDoor
@@ -36,13 +37,13 @@ from chassis.observability import logs
 from chassis.postgres.pool import Pool, connection, transaction
 from chassis.problems import IdempotencyKeyReused, Problem
 
-HOLDER_PATIENCE_S = 0.5  # nobody waits at a door for a name
+HOLDER_PATIENCE_S = 0.5  # a missing name must not delay the queue
 
 log = logs.get("booking")
 
 
 class Door:
-    """Scans of whoever has a network."""
+    """Checks tickets in, online."""
 
     def __init__(
         self, pool: Pool, *, codes: TicketCodes, buyers: KnownAccounts, hours: DoorHours
@@ -53,15 +54,17 @@ class Door:
         self._hours = hours
 
     async def check_in(
-        self, principal: Principal, wanted: CheckIn, key: str | None
+        self, principal: Principal, wanted: CheckIn, key: str | None, *, language: str
     ) -> tuple[CheckedIn, bool]:
-        """Lets one person in; the second value is whether this key was answered before.
+        """Lets one person in. The second value is True if this is the replay of an earlier answer.
 
-        Raises InvalidTicketCode, NotAssigned, WrongSession, AlreadyCheckedIn or TicketVoid.
+        `language`: what the seat is said in. Raises InvalidTicketCode, NotAssigned, WrongSession,
+        AlreadyCheckedIn or TicketVoid.
         """
         ticket = await self._presented(principal, wanted)
-        if key is not None and (replayed := await self._replayed(principal, ticket, wanted, key)):
-            return replayed, True
+        before = None if key is None else await self._replayed(principal, ticket, wanted, key)
+        if before is not None:
+            return await self._answer(ticket, before, language), True
         if wanted.session_id is None and not self._is_on(ticket):
             raise self._wrong_session(principal, ticket)
         async with transaction(self._pool) as tx:
@@ -81,17 +84,17 @@ class Door:
                 )
                 await tell_entries(tx, [entered])
         if checked_in_at is None:
-            return await self._second_look(principal, ticket, wanted, key)
+            return await self._explain_refusal(principal, ticket, wanted, key, language=language)
         log.info(
             "ticket_checked_in",
             ticket=ticket.ticket_id,
             session=ticket.session_id,
             user=principal.user_id,
         )
-        return await self._answer(ticket, entered), False
+        return await self._answer(ticket, entered, language), False
 
     async def _presented(self, principal: Principal, wanted: CheckIn) -> TicketAtDoor:
-        """The ticket that this code is of, at a door where the principal stands."""
+        """The ticket of this code, if the principal may scan it for this session."""
         ticket_id = ticket_of(self._codes, wanted.code)
         if ticket_id is None:
             log.warning("forged_ticket_refused", user=principal.user_id)
@@ -106,7 +109,7 @@ class Door:
             raise NotAssigned()
         if door != ticket.session_id:
             raise self._wrong_session(principal, ticket)
-        if ticket.code != wanted.code.strip():  # signed by us, and another has been issued since
+        if ticket.code != wanted.code.strip():  # genuine, but replaced by a newer code
             raise TicketVoid(ticket_id=ticket.ticket_id, reason="replaced")
         return ticket
 
@@ -124,26 +127,32 @@ class Door:
 
     async def _replayed(
         self, principal: Principal, ticket: TicketAtDoor, wanted: CheckIn, key: str
-    ) -> CheckedIn | None:
+    ) -> KeyedScan | None:
+        """The scan that this key was answered with."""
         async with connection(self._pool) as db:
             scan = await store.scan_by_key(db, principal.user_id, key)
-        if scan is None:
-            return None
-        if (scan.ticket_id, scan.gate) != (ticket.ticket_id, wanted.gate):
+        if scan is not None and (scan.ticket_id, scan.gate) != (ticket.ticket_id, wanted.gate):
             raise IdempotencyKeyReused()
-        return await self._answer(ticket, scan)
+        return scan
 
-    async def _second_look(
-        self, principal: Principal, ticket: TicketAtDoor, wanted: CheckIn, key: str | None
+    async def _explain_refusal(
+        self,
+        principal: Principal,
+        ticket: TicketAtDoor,
+        wanted: CheckIn,
+        key: str | None,
+        *,
+        language: str,
     ) -> tuple[CheckedIn, bool]:
-        """The ticket let nobody in now: the same request was quicker, or it is refused."""
-        if key is not None and (replayed := await self._replayed(principal, ticket, wanted, key)):
-            return replayed, True
+        """The ticket was not valid any more. The answer if this request was a retry; else raises why."""
+        before = None if key is None else await self._replayed(principal, ticket, wanted, key)
+        if before is not None:
+            return await self._answer(ticket, before, language), True
         async with connection(self._pool) as db:
             now = (await store.tickets_at_door(db, [ticket.ticket_id]))[ticket.ticket_id]
             await store.note_refused_scan(db, now, user_id=principal.user_id, gate=wanted.gate)
-        extra = {"ticket_id": now.ticket_id, "seat": seat_at_door(now)}
-        if now.status == "checked_in":
+        extra = {"ticket_id": now.ticket_id, "seat": seat_at_door(now, language)}
+        if now.status == TicketStatus.CHECKED_IN:
             log.info("second_scan_refused", ticket=now.ticket_id, user=principal.user_id)
             raise AlreadyCheckedIn(
                 **problem_extra(
@@ -156,7 +165,9 @@ class Door:
         log.info("void_ticket_refused", ticket=now.ticket_id, user=principal.user_id)
         raise TicketVoid(**problem_extra(**extra, reason=_void_reason(now)))
 
-    async def _answer(self, ticket: TicketAtDoor, entry: Entered | KeyedScan) -> CheckedIn:
+    async def _answer(
+        self, ticket: TicketAtDoor, entry: Entered | KeyedScan, language: str
+    ) -> CheckedIn:
         at = entry.checked_in_at if isinstance(entry, Entered) else entry.scanned_at
         return CheckedIn(
             ticket_id=ticket.ticket_id,
@@ -167,14 +178,14 @@ class Door:
             starts_at=whole_second(ticket.starts_at),
             time_zone=ticket.time_zone,
             door=self._hours.state(ticket.starts_at, at),
-            seat=seat_at_door(ticket),
+            seat=seat_at_door(ticket, language),
             holder=await self._holder(ticket.user_id),
             checked_in_at=whole_second(at),
             gate=entry.gate,
         )
 
     async def _holder(self, user_id: UUID) -> str | None:
-        """Outside any transaction, and for a moment only: the person is in already."""
+        """The holder's name, or None after a short wait: the person has already entered."""
         try:
             async with asyncio.timeout(HOLDER_PATIENCE_S):
                 account = await self._buyers.find(user_id)

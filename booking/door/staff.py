@@ -1,4 +1,4 @@
-"""Who stands at a session's door: named by its organizer, or by the operator for the whole house."""
+"""Door staff: assigned to a session by its organizer, or to the whole house by the operator."""
 
 from datetime import datetime
 from uuid import UUID
@@ -22,7 +22,7 @@ log = logs.get("booking")
 
 
 class DoorStaff:
-    """For the session's own organizer and for admins. Raises NotFound to everybody else."""
+    """For the session's own organizer and for admins. Raises NotFound for everybody else."""
 
     def __init__(self, pool: Pool, *, sessions: Sessions, buyers: KnownAccounts) -> None:
         self._pool = pool
@@ -37,7 +37,7 @@ class DoorStaff:
         await self._sessions.of_organizer(principal, session_id)
         account = await self._named(wanted)
         if account is None or not account.active or ROLE not in account.roles:
-            raise NotStaff()  # the same for all: who has an account here is not told
+            raise NotStaff()  # one answer for all cases: it does not reveal who has an account
         async with connection(self._pool) as db:
             assigned = await store.assign_staff(
                 db,
@@ -53,7 +53,7 @@ class DoorStaff:
         return _answer(session_id, account, since), news
 
     async def dismiss(self, principal: Principal, session_id: UUID, user_id: UUID) -> None:
-        """Raises NotFound when they were not at this door."""
+        """Raises NotFound if they are not assigned to this session."""
         await self._sessions.of_organizer(principal, session_id)
         async with connection(self._pool) as db:
             if not await store.dismiss_staff(db, session_id, user_id):
@@ -61,7 +61,7 @@ class DoorStaff:
         log.info("staff_dismissed", session=session_id, staff=user_id)
 
     async def list(self, principal: Principal, session_id: UUID) -> StaffList:
-        """The longest there first. Those of the whole house are the operator's and not in it."""
+        """Longest assigned first. Staff of the whole house are not listed; the operator manages them."""
         await self._sessions.of_organizer(principal, session_id)
         async with connection(self._pool) as db:
             members = await store.list_staff(db, session_id, limit=STAFF_PER_SESSION_MAX)

@@ -1,4 +1,4 @@
-"""The door's rows: tickets as a scan meets them, scans, and who stands there."""
+"""The door's rows: tickets to check, scans, and staff."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -18,8 +18,8 @@ queries = load_queries(Path(__file__).parent / "sql")
 
 
 class TicketAtDoor(msgspec.Struct, frozen=True, kw_only=True):
-    """`replaced`: it is void and its seat has another ticket. `called_off`: its session will not be
-    played. `asked_at`: when that was so, by PostgreSQL's clock."""
+    """`replaced`: the ticket is void and its seat has another ticket. `called_off`: its session is
+    cancelled. `asked_at`: the time of this reading, by PostgreSQL's clock."""
 
     ticket_id: UUID
     order_id: UUID
@@ -46,7 +46,7 @@ class TicketAtDoor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SoldSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A session that somebody may come to, as its orders tell it, at `asked_at`."""
+    """A session with sold tickets. Its data are copied from an order, read at `asked_at`."""
 
     session_id: UUID
     title: str
@@ -57,7 +57,7 @@ class SoldSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entered(msgspec.Struct, frozen=True, kw_only=True):
-    """A ticket that has just let somebody in, or whose entry moved to an earlier scan."""
+    """A ticket that was just checked in, or whose entry moved to an earlier scan."""
 
     ticket_id: UUID
     order_id: UUID
@@ -75,7 +75,7 @@ class OfflineScan(msgspec.Struct, frozen=True):
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
-    """A scan that let somebody in. `device_time`: what an offline device's own clock said."""
+    """A scan that let somebody in. `device_time`: by the offline device's own clock."""
 
     ticket_id: UUID
     device: str
@@ -85,7 +85,7 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyedScan(msgspec.Struct, frozen=True):
-    """The scan that an idempotency key stands for."""
+    """The scan recorded under an idempotency key."""
 
     ticket_id: UUID
     gate: str
@@ -135,7 +135,7 @@ class GateEntries(msgspec.Struct, frozen=True):
 
 
 async def tickets_at_door(db: Connection, tickets: Sequence[UUID]) -> dict[UUID, TicketAtDoor]:
-    """Those that exist, by id."""
+    """The existing ones, by id."""
     rows = queries.tickets_at_door(db, tickets=list(tickets))
     return {row["ticket_id"]: TicketAtDoor(**fields(row, TicketAtDoor)) async for row in rows}
 
@@ -158,7 +158,8 @@ async def sessions_sold(
     title: str | None = None,
     venue: str | None = None,
 ) -> list[SoldSession]:
-    """Of all that began at most `back` ago the first `steps`; of these those of `title` or `venue`."""
+    """Searches the first `steps` sessions that began at most `back` ago. With `title` and `venue`: only those
+    with that title or at that venue."""
     rows = queries.sessions_sold(db, back=back, steps=steps, limit=limit, title=title, venue=venue)
     return [SoldSession(**fields(row, SoldSession)) async for row in rows]
 
@@ -178,7 +179,7 @@ async def lock_orders(tx: Connection, orders: Sequence[UUID]) -> None:
 async def check_in(
     tx: Connection, ticket_id: UUID, *, user_id: UUID, gate: str, key: str | None
 ) -> datetime | None:
-    """When the ticket let somebody in, just now; None when it let nobody in. The order is locked."""
+    """The time of the check-in, or None if the ticket is not valid. Lock the order first."""
     try:
         row = await queries.check_in(
             tx,
@@ -214,7 +215,7 @@ async def scan_by_key(db: Connection, user_id: UUID, key: str) -> KeyedScan | No
 
 
 async def lock_tickets(tx: Connection, tickets: Sequence[UUID]) -> dict[UUID, str]:
-    """Their status, which stays so until the transaction ends. Lock their orders first."""
+    """Locks the tickets; their status by id. Lock their orders first."""
     rows = queries.lock_tickets_at_door(tx, tickets=sorted(set(tickets)))
     return {row["ticket_id"]: row["status"] async for row in rows}
 
@@ -237,7 +238,7 @@ async def note_offline_scans(
 async def offline_scans_told(
     db: Connection, scans: Sequence[tuple[UUID, datetime]], *, device: str
 ) -> set[int]:
-    """Places of those scans, a ticket and a device's time each, that it has told before."""
+    """Indexes of the scans (ticket and device's time) that this device has already reported."""
     rows = queries.offline_scans_told(
         db,
         device=device,
@@ -248,13 +249,13 @@ async def offline_scans_told(
 
 
 async def enter_offline(tx: Connection, tickets: Sequence[UUID]) -> list[Entered]:
-    """Those of these locked tickets whose entry has changed by scans noted since."""
+    """Sets each locked ticket's entry to its earliest scan; the tickets whose entry changed."""
     rows = queries.enter_offline(tx, tickets=list(tickets))
     return [Entered(**fields(row, Entered)) async for row in rows]
 
 
 async def admissions(tx: Connection, tickets: Sequence[UUID]) -> dict[UUID, list[Admission]]:
-    """By ticket, the earliest first."""
+    """By ticket, earliest first."""
     found: dict[UUID, list[Admission]] = {}
     async for row in queries.admissions(tx, tickets=list(tickets)):
         found.setdefault(row["ticket_id"], []).append(Admission(**fields(row, Admission)))
@@ -264,7 +265,7 @@ async def admissions(tx: Connection, tickets: Sequence[UUID]) -> dict[UUID, list
 async def count_area_entries(
     db: Connection, session_id: UUID, areas: Sequence[tuple[UUID, int, int]]
 ) -> dict[UUID, AreaEntries]:
-    """`areas`: id, first and last seat of each."""
+    """`areas`: id, first seat and last seat of each."""
     rows = queries.count_area_entries(
         db,
         session_id=session_id,
@@ -303,7 +304,7 @@ async def count_admissible(db: Connection, session_id: UUID) -> int:
 async def assign_staff(
     db: Connection, session_id: UUID, user_id: UUID, *, assigned_by: UUID | None, most: int
 ) -> tuple[datetime, bool] | None:
-    """Since when, and whether that is news; None when the door is full."""
+    """The time of the assignment and whether it is new; None if the session has `most` staff already."""
     row = await queries.assign_staff(
         db, session_id=session_id, user_id=user_id, assigned_by=assigned_by, most=most
     )

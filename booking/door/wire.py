@@ -1,4 +1,4 @@
-"""What the door's routes take and answer."""
+"""Request and response bodies of the door."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,27 +11,27 @@ import msgspec
 from booking.domain.door import Door, DoorHours
 from booking.domain.problems import WrongSession
 from booking.tickets.codes import PublicKey
-from booking.tickets.printing.calendar import seat_line
 from chassis.clock import whole_second
-from chassis.http.bodies import LINE_BREAKING_CHARACTERS, whole
+from chassis.http.bodies import LINE_BREAKING_CHARACTERS, full_match
 from chassis.problems import FieldError, ValidationFailed
+from contracts.seats import seat_line
 
 BATCH_MAX = 200  # scans; each has a signature to verify, and its order is locked
-# Longer than any code, so that a long one is forged rather than malformed.
+# Longer than any code: a code that is too long is then refused as invalid, not as a malformed request.
 CODE_CHARACTERS_MAX = 1024
-YEARS = (2000, 9000)  # of a device's clock: what is outside is no time to count with
+YEARS = (2000, 9000)  # a device's clock outside these years is refused
 
 Gate = Annotated[
-    str, msgspec.Meta(pattern=whole(rf"[^{LINE_BREAKING_CHARACTERS}\ud800-\udfff]{{0,40}}"))
+    str, msgspec.Meta(pattern=full_match(rf"[^{LINE_BREAKING_CHARACTERS}\ud800-\udfff]{{0,40}}"))
 ]
-Device = Annotated[str, msgspec.Meta(pattern=whole("[A-Za-z0-9._:-]{1,64}"))]
+Device = Annotated[str, msgspec.Meta(pattern=full_match("[A-Za-z0-9._:-]{1,64}"))]
 Code = Annotated[str, msgspec.Meta(max_length=CODE_CHARACTERS_MAX)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class CheckIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A scanned `code`. `session_id`: at whose door; a ticket of another session is refused. Without
-    it, tickets of any session whose door is open now."""
+    """A scanned `code`. `session_id`: the session of the door; tickets of other sessions are refused. Without
+    it, tickets of every session whose door is open now are accepted."""
 
     code: Code
     gate: Gate = ""
@@ -39,9 +39,9 @@ class CheckIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class OfflineCheckIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One scan that let somebody in: a `code`, or the `ticket_id` of the list. `scanned_at` by the
-    device's clock; with the ticket and the device it names the scan. `session_id` as in a check-in;
-    without it the door must have been open when this was scanned."""
+    """One scan that let somebody in: a `code`, or a `ticket_id` from the list. `scanned_at` is by the
+    device's clock. Ticket, device and `scanned_at` together identify the scan. `session_id` is as in a
+    check-in; without it the door must have been open at `scanned_at`."""
 
     scanned_at: Moment
     code: Code | None = None
@@ -51,7 +51,7 @@ class OfflineCheckIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class CheckInBatch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What a device scanned by itself. `gate` and `session_id` where a scan has none of its own."""
+    """Scans that a device made offline. `gate` and `session_id` apply to scans that have none."""
 
     device: Device
     scans: Annotated[list[OfflineCheckIn], msgspec.Meta(min_length=1, max_length=BATCH_MAX)]
@@ -60,14 +60,14 @@ class CheckInBatch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class AssignStaff(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Who: by `email` or by `user_id`; an account with the role `staff`."""
+    """An account with the role `staff`, by `email` or by `user_id`."""
 
     email: Annotated[str, msgspec.Meta(min_length=3, max_length=254)] | None = None
     user_id: UUID | None = None
 
 
 class SeatAtDoor(msgspec.Struct, frozen=True, kw_only=True):
-    """`label` as people read it."""
+    """`label` is the seat as people read it."""
 
     seat_id: int
     area: str
@@ -77,7 +77,7 @@ class SeatAtDoor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionOfTicket(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ticket is for. `door_opens_at` and `door_closes_at`: between these it is what is on."""
+    """The session of a ticket. Its door is open from `door_opens_at` to `door_closes_at`."""
 
     session_id: UUID
     title: str
@@ -89,21 +89,21 @@ class SessionOfTicket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionAtDoor(SessionOfTicket, frozen=True, kw_only=True):
-    """`door`: whether it is open now, will be (`early`) or has been (`over`); of an offline scan, when
-    that was made."""
+    """`door`: `early` before it opens, `open`, or `over`; at the time of the request, or of the offline
+    scan."""
 
     door: Door
 
 
 class DoorSessions(msgspec.Struct, frozen=True, kw_only=True):
-    """What you may scan for: doors that are open first, then what comes next."""
+    """The sessions you may scan for: open doors first, then upcoming ones."""
 
     sessions: list[SessionAtDoor]
 
 
 class CheckedIn(msgspec.Struct, frozen=True, kw_only=True):
-    """Let them in. `holder`: null while accounts cannot be asked, which is no reason to close a door.
-    `door`: whether it is this session that is on now, or one that you named."""
+    """Let the person in. `holder` is null if the name is not available now. `door`: whether the session's
+    door is open now; a scan that names its session may come earlier or later."""
 
     ticket_id: UUID
     order_id: UUID
@@ -120,7 +120,7 @@ class CheckedIn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OtherScan(msgspec.Struct, frozen=True, kw_only=True):
-    """Another scan that let somebody in with the same ticket."""
+    """Another scan that let somebody in with this ticket."""
 
     checked_in_at: datetime
     gate: str
@@ -128,9 +128,9 @@ class OtherScan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
-    """`accepted`: this scan is the ticket's entry; `conflict` is a later one that let somebody in too.
-    `already`: an earlier one is, `conflict`. `refused`: `code` says why, as a problem's would; of a
-    `wrong-session`, `session` is what the ticket is for."""
+    """`accepted`: this scan is the ticket's entry; `conflict` is a later scan that also let somebody in.
+    `already`: an earlier scan is the entry; `conflict` is that scan. `refused`: `code` is the problem code;
+    for `wrong-session`, `session` is the ticket's session."""
 
     index: int
     result: Literal["accepted", "already", "refused"]
@@ -161,7 +161,7 @@ class GateCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScanAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`admitted` is false where a second scan was turned away."""
+    """`admitted` is false if this scan was refused."""
 
     check_in_id: UUID
     ticket_id: UUID
@@ -175,7 +175,8 @@ class ScanAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DoorCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """`checked_in` of `tickets` that open this door; then every scan, newest first."""
+    """`tickets` is the number of tickets that are not void, `checked_in` how many of them have entered.
+    `check_ins` are all scans, newest first."""
 
     session_id: UUID
     tickets: int
@@ -202,8 +203,9 @@ class ListedTicket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class CheckInList(msgspec.Struct, frozen=True, kw_only=True):
-    """The payload of the signed list: a page of it, in seat order; `next_cursor` null on the last.
-    `others`, on the first page: sessions of the same title or venue, whose tickets may come by."""
+    """The payload of one page of the signed list, in seat order; `next_cursor` is null on the last page.
+    `others`, on the first page, are sessions with the same title or venue: their tickets may be presented
+    at the wrong door."""
 
     session_id: UUID
     title: str
@@ -232,7 +234,7 @@ class StaffList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeySet(msgspec.Struct, frozen=True):
-    """RFC 7517: what verifies ticket codes and check-in lists."""
+    """A JWK Set (RFC 7517): the keys that verify ticket codes and check-in lists."""
 
     keys: list[PublicKey]
 
@@ -261,13 +263,13 @@ class _Seat(Protocol):
     def number(self) -> int: ...
 
 
-def seat_at_door(seat: _Seat) -> SeatAtDoor:
+def seat_at_door(seat: _Seat, language: str) -> SeatAtDoor:
     return SeatAtDoor(
         seat_id=seat.seat_id,
         area=seat.area,
         row=seat.row,
         number=seat.number,
-        label=seat_line(seat.area, seat.row, seat.number),
+        label=seat_line(seat.area, seat.row, seat.number, language),
     )
 
 
@@ -276,7 +278,7 @@ def session_of_ticket(session: _Session, hours: DoorHours) -> SessionOfTicket:
 
 
 def session_at_door(session: _Session, hours: DoorHours, moment: datetime) -> SessionAtDoor:
-    """`moment`: when the door is looked at, by PostgreSQL's clock."""
+    """`moment` is by PostgreSQL's clock."""
     return SessionAtDoor(**_told(session, hours), door=hours.state(session.starts_at, moment))
 
 
@@ -293,12 +295,12 @@ def _told(session: _Session, hours: DoorHours) -> dict[str, Any]:
 
 
 def wrong_session(session: SessionAtDoor) -> WrongSession:
-    """Says what the ticket is for, at the venue's own time. `date` is what the catalog calls it."""
+    """Names the ticket's session, in the venue's local time. `date` is the catalog's name for `starts_at`."""
     local = session.starts_at.astimezone(ZoneInfo(session.time_zone))
     starts = f"{local:%Y-%m-%d %H:%M} ({session.time_zone})"
     told = msgspec.structs.asdict(session)
     return WrongSession(
-        f"It is for {session.title}, {session.venue}, {starts}.",
+        f"This ticket is for {session.title}, {session.venue}, {starts}.",
         show=told.pop("title"),
         date=session.starts_at,
         **told,
@@ -306,25 +308,27 @@ def wrong_session(session: SessionAtDoor) -> WrongSession:
 
 
 def check_batch(scans: Sequence[OfflineCheckIn]) -> None:
-    """What types cannot say. Raises ValidationFailed naming every scan that is wrong."""
+    """Checks that types cannot express. Raises ValidationFailed that names every invalid scan."""
     errors = []
     for place, scan in enumerate(scans):
         if (scan.code is None) == (scan.ticket_id is None):
             errors.append(FieldError(f"scans.{place}", "give either code or ticket_id"))
         if not YEARS[0] <= scan.scanned_at.year < YEARS[1]:
-            errors.append(FieldError(f"scans.{place}.scanned_at", "is no time of a scan"))
+            errors.append(
+                FieldError(f"scans.{place}.scanned_at", "is not a plausible time of a scan")
+            )
     if errors:
         raise ValidationFailed(errors=errors)
 
 
 def check_assignment(wanted: AssignStaff) -> None:
-    """Raises ValidationFailed unless it names one person in one way."""
+    """Raises ValidationFailed unless exactly one of `email` and `user_id` is given."""
     if (wanted.email is None) == (wanted.user_id is None):
         raise ValidationFailed(errors=[FieldError("email", "give either email or user_id")])
 
 
 def problem_extra(**extra: Any) -> dict[str, Any]:
-    """Extension members of a problem; times as answers have them."""
+    """Extension members of a problem, with times in UTC and whole seconds."""
     return {
         name: value.astimezone(UTC).replace(microsecond=0) if isinstance(value, datetime) else value
         for name, value in extra.items()

@@ -1,4 +1,4 @@
-"""What booking publishes: the types (published.py), their schemas (schemas.py, stored/), the order's history.
+"""Booking's events: their types (published.py), schemas (schemas.py, stored/), and the order's history.
 
-An event is written with its effect, in one transaction (store.py); chassis.events brings it out.
+An event is written in the transaction of its change (store.py); chassis.events publishes it.
 """

@@ -1,4 +1,4 @@
-"""How steps of an order are told: an entry in its history, events in the outbox."""
+"""Builds history entries and event data for the steps of an order."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from contracts.booking import SeatsChanged
 
 
 def history_entry(order_id: UUID, type_: str, data: Any) -> NewHistoryEntry:
-    """A history entry caused by the running request."""
+    """A history entry with the current request's id."""
     return NewHistoryEntry(
         order_id, uuid7(), type_, current().request_id, msgspec.json.encode(data)
     )

@@ -1,8 +1,8 @@
-"""Every event that booking publishes: what its data is, and when it is told.
+"""Every event type that booking publishes: its data, and when it is published.
 
-To add one: its type and its struct in contracts/booking.py, a line here, then
-`stampede events schemas --write`, which stores its schema in booking/events/ and its paragraph in
-docs/events.md. Both are committed with it.
+To add one: add its type and struct to contracts/booking.py and a line here, then run
+`stampede events schemas --write`. It writes the schema to booking/events/stored/ and a paragraph to
+docs/events.md. Commit both.
 """
 
 import msgspec
@@ -11,7 +11,7 @@ from contracts import booking as told
 
 
 class Published(msgspec.Struct, frozen=True):
-    """`data`: the struct that is encoded.  `when`: one sentence for people who consume it."""
+    """`data`: the struct that is encoded.  `when`: one sentence for the event's consumers."""
 
     data: type[msgspec.Struct]
     when: str
@@ -19,49 +19,55 @@ class Published(msgspec.Struct, frozen=True):
 
 PUBLISHED: dict[str, Published] = {
     told.ORDER_CREATED: Published(told.OrderCreated, "An order holds its seats and can be paid."),
-    told.ORDER_PAID: Published(told.OrderPaid, "The money is there, the seats are sold."),
+    told.ORDER_PAID: Published(told.OrderPaid, "The order is paid and its seats are sold."),
     told.ORDER_CANCELLED: Published(
-        told.OrderCancelled, "The buyer cancelled before paying, or did not pay in time."
+        told.OrderCancelled,
+        "The buyer cancelled before paying, did not pay in time, or the session was cancelled.",
     ),
     told.ORDER_COMPLETED: Published(
-        told.OrderCompleted, "Seven days after the session of a paid order began."
+        told.OrderCompleted, "The session of a paid order began seven days ago."
     ),
     told.SEATS_HELD: Published(told.SeatsChanged, "With `order.created`: these seats are held."),
     told.SEATS_SOLD: Published(told.SeatsChanged, "With `order.paid`: the held seats are sold."),
     told.SEATS_RELEASED: Published(
-        told.SeatsChanged, "An order ended without these seats, or gave them back."
+        told.SeatsChanged, "An order ended without these seats, or they were refunded."
     ),
     told.SEATS_BLOCKED: Published(told.SeatsChanged, "An organizer took seats off sale."),
     told.SEATS_UNBLOCKED: Published(told.SeatsChanged, "An organizer put seats back on sale."),
     told.PAYMENT_FAILED: Published(
-        told.PaymentFailed, "The provider declined; the order can still be paid."
+        told.PaymentFailed, "The provider declined. The order can still be paid."
     ),
     told.PAYMENT_REFUNDED: Published(
-        told.PaymentRefunded, "Money that could buy nothing any more has gone back."
+        told.PaymentRefunded, "Money that came too late for the seats has gone back."
     ),
     told.TICKETS_ISSUED: Published(told.TicketsIssued, "With `order.paid`: its tickets."),
     told.TICKET_TRANSFERRED: Published(
-        told.TicketTransferred, "A ticket died, and somebody else has a new one for its seat."
+        told.TicketTransferred,
+        "A ticket became void, and somebody else has a new one for its seat.",
     ),
-    told.TICKET_CHECKED_IN: Published(told.TicketCheckedIn, "Somebody went in with a ticket."),
+    told.TICKET_CHECKED_IN: Published(told.TicketCheckedIn, "Somebody entered with a ticket."),
     told.REFUND_REQUESTED: Published(
         told.RefundChanged, "The buyer asked for money back, or the session was cancelled."
     ),
     told.REFUND_APPROVED: Published(
-        told.RefundChanged, "Granted: its tickets are void, and the money is about to go back."
+        told.RefundChanged,
+        "A refund was approved: its tickets are void, and the money will be sent.",
     ),
-    told.REFUND_REJECTED: Published(told.RefundChanged, "The organizer said no."),
+    told.REFUND_REJECTED: Published(told.RefundChanged, "The organizer rejected a refund."),
     told.REFUND_SUCCEEDED: Published(told.RefundChanged, "The provider has sent the money."),
     told.REFUND_FAILED: Published(
-        told.RefundChanged, "The provider will not send it; somebody must try again."
+        told.RefundChanged, "The provider has refused to send the money. Somebody must try again."
     ),
-    told.ORDER_REFUNDED: Published(told.OrderRefunded, "Nothing is left of a paid order."),
+    told.ORDER_REFUNDED: Published(
+        told.OrderRefunded, "All tickets of a paid order were refunded."
+    ),
     told.SESSION_CANCELLED: Published(
-        told.SessionCancelled, "The organizer cancelled; everybody who paid is refunded."
+        told.SessionCancelled,
+        "The organizer cancelled a session. Everybody who paid gets a refund.",
     ),
 }
 
-# Entries of an order's history (GET /orders/{id}/events) that are no events: nobody is told of them.
+# In an order's history (GET /orders/{id}/events) only; they are not published as events.
 HISTORY_ONLY = {told.PAYMENT_STARTED, told.PAYMENT_REFUND_DUE}
-# Types whose name is taken and that nothing publishes yet.
+# Reserved names of types that are not published yet.
 RESERVED: set[str] = set()

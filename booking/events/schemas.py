@@ -1,7 +1,7 @@
-"""The stored schemas of events (booking/events/stored/*.json) and docs/events.md, out of the structs.
+"""Generates the stored schemas of events (booking/events/stored/*.json) and docs/events.md from the structs.
 
-`stampede events schemas [--write]`. What is stored is the promise: a change that breaks it is refused,
-and gets a new version beside the old one.
+`stampede events schemas [--write]`. A stored schema is a promise: an incompatible change is refused and
+needs a new version beside the old one.
 """
 
 import re
@@ -27,10 +27,10 @@ Schema = dict[str, Any]
 
 
 def schemas(published: dict[str, Published] = PUBLISHED) -> dict[str, Schema]:
-    """Of each type's data, by type, and of the envelope."""
+    """The schema of each type's data, by type, and of the envelope."""
     made = {ENVELOPE: _envelope()}
     for type_, one in published.items():
-        assert _TYPE.fullmatch(type_), f"{type_} is not called like stampede.order.paid.v1"
+        assert _TYPE.fullmatch(type_), f"{type_} has not the form stampede.order.paid.v1"
         (schema,), definitions = msgspec.json.schema_components(
             [one.data], ref_template="#/$defs/{name}"
         )
@@ -49,7 +49,7 @@ def schemas(published: dict[str, Published] = PUBLISHED) -> dict[str, Schema]:
 def check_schemas(
     made: dict[str, Schema] | None = None, stored: dict[str, Schema] | None = None
 ) -> list[str]:
-    """What stands between the code and the promise, a sentence each that says what to do."""
+    """The differences between the structs and the stored schemas; each sentence says what to do."""
     made = schemas() if made is None else made
     stored = _stored() if stored is None else stored
     troubles = breaking(made, stored)
@@ -64,26 +64,25 @@ def check_schemas(
 
 
 def breaking(made: dict[str, Schema], stored: dict[str, Schema]) -> list[str]:
-    """Changes that no version may have."""
+    """Incompatible changes; these need a new version."""
     troubles = []
     for name, old in sorted(stored.items()):
         if name not in made:
             troubles.append(
-                f"{name} is published no more: consumers rely on it; keep it in"
+                f"{name} is no longer published: consumers rely on it; keep it in"
                 " booking/events/published.py."
             )
             continue
         for reason in incompatibilities(old, made[name]):
             stem, _, version = name.rpartition(".v")
             troubles.append(
-                f"{name}: {reason}. Leave it as it was and publish {stem}.v{int(version) + 1}"
-                " beside it."
+                f"{name}: {reason}. Restore it and publish {stem}.v{int(version) + 1} beside it."
             )
     return troubles
 
 
 def write_schemas() -> list[str]:
-    """Stores what differs, unless it breaks a promise; the names of the files written."""
+    """Writes the changed schemas, or none if a change is incompatible. Returns the names of the files."""
     made, stored = schemas(), _stored()
     if breaking(made, stored):
         return []
@@ -101,7 +100,7 @@ def write_schemas() -> list[str]:
 
 
 def page() -> str:
-    """docs/events.md."""
+    """The text of docs/events.md."""
     intro = (Path(__file__).parent / "intro.md").read_text(encoding="utf-8")
     rows = [f"| `{type_}` | {one.when} |" for type_, one in sorted(PUBLISHED.items())]
     parts = [
@@ -121,7 +120,7 @@ def page() -> str:
 
 
 def example(schema: Schema, root: Schema | None = None, name: str = "") -> Any:
-    """Data that a schema describes, as it would look; `name`: of the field that is wanted."""
+    """Example data for a schema; `name` is the field's name."""
     root = schema if root is None else root
     if "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
@@ -195,7 +194,7 @@ def _envelope() -> Schema:
 
 
 def _say_times(definition: Schema, struct: type[msgspec.Struct]) -> None:
-    """msgspec takes local times, too, and so does not say `date-time`; ours have a zone."""
+    """Adds `date-time`, which msgspec omits because it also accepts local times; ours have a zone."""
     for field in msgspec.structs.fields(struct):
         if field.type in {datetime, datetime | None}:
             found = definition["properties"][field.encode_name]

@@ -1,4 +1,4 @@
-"""The order's history and the outbox, written in the caller's transaction."""
+"""Writes the order's history and the outbox, in the caller's transaction."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ queries = load_queries(Path(__file__).parent / "sql")
 
 
 class NewHistoryEntry(msgspec.Struct, frozen=True):
-    """An entry of an order's history. `type` such as `order.paid`; `data` is JSON."""
+    """An entry of an order's history. `type` is an event type; `data` is JSON."""
 
     order_id: UUID
     event_id: UUID
@@ -22,15 +22,15 @@ class NewHistoryEntry(msgspec.Struct, frozen=True):
     data: bytes
 
 
-async def tell(
+async def record_and_publish(
     tx: Connection, history: Sequence[NewHistoryEntry], events: Sequence[PendingEvent]
 ) -> None:
-    """Appends to histories and to the outbox; in the transaction of what they tell.
+    """Appends history entries and events, in the transaction of the change that they describe.
 
-    An entry and the event that says the same have one id, the event's.
+    An entry and the event of the same type and order share the event's id.
     """
     published = {(event.type, event.subject): event.id for event in events}
-    await queries.tell(
+    await queries.record_and_publish(
         tx,
         history_orders=[entry.order_id for entry in history],
         history_ids=[

@@ -4,15 +4,11 @@ from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
-from booking.domain.order import (
-    IllegalTransition,
-    OrderStatus,
-    OrderStep,
-    advance,
-)
+from booking.domain.machine import IllegalTransition
+from booking.domain.order import ORDERS, OrderStatus, OrderStep
 from booking.domain.problems import OrderNotCancellable, PaymentInProgress
 from booking.events.history import history_entry, seats_changed
-from booking.events.store import NewHistoryEntry, tell
+from booking.events.store import NewHistoryEntry, record_and_publish
 from booking.orders import store
 from booking.orders.records import CancelledOrder
 from booking.orders.wire import OrderAnswer, order_answer
@@ -43,7 +39,7 @@ async def cancel_order(pool: Pool, holds: SeatHolds, user_id: UUID, order_id: UU
         cancelled: list[CancelledOrder] = []
         if order.status is not OrderStatus.CANCELLED:
             try:
-                advance(order.status, OrderStep.CANCEL)
+                ORDERS.advance(order.status, OrderStep.CANCEL)
             except IllegalTransition:
                 raise OrderNotCancellable() from None
             if order.payment_under_way:
@@ -69,7 +65,7 @@ async def cancel_and_tell(
     told = [cancellation_told(order, reason, note) for order in cancelled]
     if told:
         events = [event for _, some in told for event in some]
-        await tell(tx, [entry for entry, _ in told], events)
+        await record_and_publish(tx, [entry for entry, _ in told], events)
     return cancelled
 
 

@@ -1,7 +1,7 @@
 """Who cools down, as this process knows it for a moment.
 
 One order that PostgreSQL refuses makes its batch be tried again one by one, and it holds seats in Redis
-until then. Whoever goes on trying is therefore told here; once in ASK_EVERY_S PostgreSQL is asked again,
+until then. Whoever goes on trying is therefore told here; once in ASK_INTERVAL_S PostgreSQL is asked again,
 which decides when it is over.
 """
 
@@ -10,15 +10,17 @@ from collections import OrderedDict
 from uuid import UUID
 
 from booking.domain.problems import CoolingDown
+from chassis.clock import MachineClock
 
-ASK_EVERY_S = 5.0
+ASK_INTERVAL_S = 5.0
 PEOPLE_MAX = 4096
 
 
 class CoolingMemory:
     """`refuse` is asked before a hold, `remember` told what PostgreSQL has refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: MachineClock = time) -> None:
+        self._monotonic = clock.monotonic
         self._told_at: OrderedDict[tuple[UUID, UUID], float] = OrderedDict()
 
     def refuse(self, session_id: UUID, user_id: UUID) -> None:
@@ -26,12 +28,12 @@ class CoolingMemory:
         told_at = self._told_at.get((session_id, user_id))
         if told_at is None:
             return
-        if time.monotonic() - told_at < ASK_EVERY_S:
+        if self._monotonic() - told_at < ASK_INTERVAL_S:
             raise CoolingDown()
         del self._told_at[session_id, user_id]
 
     def remember(self, session_id: UUID, user_id: UUID) -> None:
-        self._told_at[session_id, user_id] = time.monotonic()
+        self._told_at[session_id, user_id] = self._monotonic()
         self._told_at.move_to_end((session_id, user_id))
         if len(self._told_at) > PEOPLE_MAX:
             self._told_at.popitem(last=False)

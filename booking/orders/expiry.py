@@ -8,7 +8,7 @@ from booking.domain.order import (
     COMPLETES_AFTER_DAYS,
 )
 from booking.events.history import history_entry
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.orders import store
 from booking.orders.cancelling import cancel_and_tell, log, release_holds
 from booking.orders.records import CancelledOrder
@@ -59,12 +59,12 @@ async def sweep_orders(pool: Pool, holds: SeatHolds) -> int:
             return total
 
 
-async def complete_due_orders(pool: Pool) -> int:
+async def complete_due_orders(pool: Pool, *, batch_max: int = COMPLETE_BATCH_MAX) -> int:
     """Completes all that are due, batch by batch; how many they were."""
     total = 0
-    while completed := await complete_orders(pool):
+    while completed := await complete_orders(pool, batch_max=batch_max):
         total += completed
-        if completed < COMPLETE_BATCH_MAX:
+        if completed < batch_max:
             break
     if total:
         log.info("orders_completed", orders=total)
@@ -72,13 +72,16 @@ async def complete_due_orders(pool: Pool) -> int:
 
 
 async def complete_orders(
-    pool: Pool, *, after: timedelta = timedelta(days=COMPLETES_AFTER_DAYS)
+    pool: Pool,
+    *,
+    after: timedelta = timedelta(days=COMPLETES_AFTER_DAYS),
+    batch_max: int = COMPLETE_BATCH_MAX,
 ) -> int:
     """Completes a batch of paid orders whose session began `after` ago; how many they were."""
     async with transaction(pool) as tx:
-        completed = await store.complete_orders(tx, after=after, limit=COMPLETE_BATCH_MAX)
+        completed = await store.complete_orders(tx, after=after, limit=batch_max)
         if completed:
             history = [history_entry(order.order_id, ORDER_COMPLETED, {}) for order in completed]
             events = [pending(ORDER_COMPLETED, str(order.order_id), order) for order in completed]
-            await tell(tx, history, events)
+            await record_and_publish(tx, history, events)
     return len(completed)

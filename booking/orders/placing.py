@@ -1,8 +1,10 @@
 """Placing orders: hold in Redis, decide in PostgreSQL, answer 201 only for what is committed.
 
-    parsed → terms → sale window → one hold script → buyer → one coalesced statement → answer
+    parsed → terms → sale window → selection → promo code → one hold script → buyer → price and draft
+           → one coalesced statement → answer
 
 A promo code is found before the hold, so that guessing them holds no seats (booking.promo_codes.guessing).
+An order with one is committed by itself, together with the use of its code (docs/adr/0020).
 
 What PostgreSQL refuses gives its hold back. What nobody can know the outcome of (the database went
 away in the middle) keeps it: the sweeper asks PostgreSQL within HOLD_INTENT_MS and puts things right.
@@ -16,21 +18,14 @@ from booking.clients.identity import KnownAccounts
 from booking.domain.problems import CoolingDown, SeatsTaken, SoldOut, TicketLimitReached
 from booking.orders import store
 from booking.orders.cooldown import CoolingMemory
-from booking.orders.discounted import PlaceWithPromoCode
-from booking.orders.draft import OrderDraft, created_answer, new_order
-from booking.orders.placing_store import place_orders, true_claims
+from booking.orders.draft import OrderDraft, as_placed, new_order
+from booking.orders.placing_store import place_orders, place_with_promo_code, true_claims
 from booking.orders.records import NewOrder, PlacedOrder
-from booking.orders.wire import (
-    CreateOrder,
-    OrderAnswer,
-    area_of,
-    check_shape,
-    order_answer,
-    refuse_unknown,
-)
+from booking.orders.selection import ExactSeats, selection_of
+from booking.orders.wire import CreateOrder, OrderAnswer, order_answer
 from booking.promo_codes.guessing import PromoGuesses
 from booking.refusals import KeyTaken, SeatsRefused
-from booking.seats.holds import Kind, SeatHolds
+from booking.seats.holds import SeatHolds
 from booking.seats.outcomes import Held, LimitReached, NoAccessible, Repeated, Taken
 from booking.seats.outcomes import SoldOut as NoneLeft
 from chassis.clock import Clock
@@ -53,9 +48,8 @@ log = logs.get("booking")
 
 BATCH_MAX = 64  # orders a statement; DESIGN measured no more gain beyond 50
 WAITING_MAX = 5_000  # orders waiting for one: two seconds' worth at the rated load
-STATEMENTS_AT_ONCE = 1  # a statement costs as much as 5 orders in it do: fewer, larger ones
+STATEMENT_CONCURRENCY = 1  # a statement costs as much as 5 orders in it do: fewer, larger ones
 KEYS_MAX = 200  # keys of refused orders asked about in one query
-KINDS: dict[str, Kind] = {"seated": "seats", "standing": "standing"}
 ATTEMPTS_MAX = 3  # holds tried when PostgreSQL knows more of the seats than Redis does
 
 
@@ -72,7 +66,7 @@ class OrderPlacing:
         clock: Clock,
         hold_ttl_s: int,
         guesses: PromoGuesses,
-        redeeming: PlaceWithPromoCode,
+        cooling: CoolingMemory,
     ) -> None:
         self._pool = pool
         self._holds = holds
@@ -81,8 +75,7 @@ class OrderPlacing:
         self._clock = clock
         self._hold_ttl_s = hold_ttl_s
         self._guesses = guesses
-        self._redeeming = redeeming
-        self._cooling = CoolingMemory()
+        self._cooling = cooling
         self._keys: Coalescer[tuple[UUID, str], bool] = Coalescer(
             self._find_keys, batch_max=KEYS_MAX, queue_max=WAITING_MAX
         )
@@ -90,7 +83,7 @@ class OrderPlacing:
             self._commit_batch,
             batch_max=BATCH_MAX,
             queue_max=WAITING_MAX,
-            concurrency=STATEMENTS_AT_ONCE,
+            concurrency=STATEMENT_CONCURRENCY,
         )
 
     async def place(
@@ -98,89 +91,96 @@ class OrderPlacing:
     ) -> tuple[OrderAnswer, bool]:
         """Raises the problems of the route. A refusal of a key that has an order replays that.
 
+        wanted: as wire.parse_order has read it.
         address: what the client is counted by beside the user, where they name a promo code.
         """
-        check_shape(wanted)
         hashed = body_hash(wanted) if key is not None else None
         try:
-            return await self._place_new(user_id, wanted, key, hashed, address), False
+            draft = await self._draft(user_id, wanted, key, hashed, address)
+            return await self._hold_and_commit(draft), False
         except (Problem, KeyTaken) as refused:
             if key is None or isinstance(refused, Overloaded | Unauthenticated | Forbidden):
                 raise
             return await self._replay(user_id, key, hashed, refused), True
 
-    async def _place_new(
+    async def _draft(
         self,
         user_id: UUID,
         wanted: CreateOrder,
         key: str | None,
         hashed: bytes | None,
         address: str | None,
-    ) -> OrderAnswer:
+    ) -> OrderDraft:
+        """Refuses what needs no hold to be refused."""
         terms = await self._sessions.published(wanted.session_id)
         refuse_outside_sale(terms, self._clock)
         self._cooling.refuse(wanted.session_id, user_id)
-        seating = await self._sessions.seating(wanted.session_id)
-        refuse_unknown(wanted, terms, seating)
+        seating = await self._sessions.seating_of(terms)
+        selection = selection_of(wanted, terms, seating)
         promo = None
         if wanted.promo_code:
             promo = await self._guesses.find(
                 terms.show_id, wanted.promo_code, user_id=user_id, address=address
             )
-        attempt = OrderDraft(wanted, user_id, key, hashed, terms, seating, uuid7(), promo)
-        return await self._hold_and_commit(attempt)
+        return OrderDraft(
+            order_id=uuid7(),
+            user_id=user_id,
+            key=key,
+            body_hash=hashed,
+            terms=terms,
+            seating=seating,
+            selection=selection,
+            promo=promo,
+        )
 
-    async def _hold_and_commit(self, attempt: OrderDraft) -> OrderAnswer:
+    async def _hold_and_commit(self, draft: OrderDraft) -> OrderAnswer:
         for _ in range(ATTEMPTS_MAX):
-            seats = await self._hold(attempt)
-            order = new_order(attempt, seats)
+            seats = await self._hold(draft)
             try:
-                await self._buyers.require(attempt.user_id)  # of those who got seats, not of all
-                if attempt.promo is not None:
-                    order, placed = await self._redeeming.place(order, attempt.promo)
-                else:
-                    placed = await self._commits.call(order)
+                await self._buyers.require(draft.user_id)  # of those who got seats, not of all
+                order = new_order(draft, seats)
+                placed = await self._commit(order)
             except SeatsRefused:
-                await self._correct_redis(attempt, seats)
-                if attempt.wanted.seats is not None:
-                    raise SeatsTaken(await self._taken(attempt, seats)) from None
+                taken = await self._correct_redis(draft, seats)
+                if isinstance(draft.selection, ExactSeats):
+                    raise SeatsTaken(taken or seats) from None
                 continue
             except (Problem, KeyTaken) as refused:
                 if isinstance(refused, CoolingDown):
-                    self._cooling.remember(attempt.terms.session_id, attempt.user_id)
+                    self._cooling.remember(draft.terms.session_id, draft.user_id)
                 if not isinstance(refused, Unavailable):  # then it may have been committed
-                    await self._release(attempt)
+                    await self._release(draft)
                 raise
             log.info(
-                "order_created", user=attempt.user_id, session=attempt.terms.session_id,
-                seats=len(seats), order=order.order_id,
+                "order_created", user=draft.user_id, session=draft.terms.session_id,
+                seats=len(seats), order=draft.order_id,
             )  # fmt: skip
-            return created_answer(order, placed)
+            return order_answer(as_placed(order, placed))
         raise Overloaded("The seats of this session are being sorted out.")
 
-    async def _hold(self, attempt: OrderDraft) -> list[int]:
-        wanted, terms = attempt.wanted, attempt.terms
+    async def _hold(self, draft: OrderDraft) -> list[int]:
+        """The seats that Redis lets the order have, ascending."""
+        terms, selection = draft.terms, draft.selection
         outcome: Held | Taken | NoneLeft | NoAccessible | LimitReached | Repeated
-        if wanted.seats is not None:
+        if isinstance(selection, ExactSeats):
             outcome = await self._holds.hold_exact(
                 terms.session_id,
-                order_id=attempt.order_id,
-                user_id=attempt.user_id,
+                order_id=draft.order_id,
+                user_id=draft.user_id,
                 tickets_max=terms.max_tickets_per_user,
-                seats=sorted(wanted.seats),
-                idempotency_key=attempt.key,
+                seats=selection.seats,
+                idempotency_key=draft.key,
             )
         else:
-            area = area_of(terms, wanted.seat_area_id)
             outcome = await self._holds.hold_best(
                 terms.session_id,
-                order_id=attempt.order_id,
-                user_id=attempt.user_id,
+                order_id=draft.order_id,
+                user_id=draft.user_id,
                 tickets_max=terms.max_tickets_per_user,
-                area=(area.first_seat_id, area.last_seat_id),
-                quantity=wanted.quantity or 0,
-                kind="accessible" if wanted.wants_accessible else KINDS[area.kind],
-                idempotency_key=attempt.key,
+                area=selection.area,
+                quantity=selection.quantity,
+                kind=selection.kind,
+                idempotency_key=draft.key,
             )
         match outcome:
             case Held(seats=seats):
@@ -196,27 +196,30 @@ class OrderPlacing:
             case Repeated():
                 raise IdempotencyInFlight()
 
-    async def _correct_redis(self, attempt: OrderDraft, seats: Sequence[int]) -> None:
-        """Writes PostgreSQL's claims to Redis and releases this order's hold."""
-        session_id = attempt.terms.session_id
-        claims = await true_claims(self._pool, session_id, seats)
-        log.warning("seats_refused", session=session_id, order=attempt.order_id, seats=len(claims))
-        await self._holds.correct(session_id, claims)
-        await self._release(attempt)
-
-    async def _taken(self, attempt: OrderDraft, seats: Sequence[int]) -> list[int]:
-        claims = await true_claims(self._pool, attempt.terms.session_id, seats)
-        return [claim.seat_id for claim in claims] or list(seats)
-
-    async def _release(self, attempt: OrderDraft) -> None:
-        try:
-            await self._holds.release(attempt.terms.session_id, attempt.order_id)
-        except Problem:  # Redis is away; the intent ends by itself
-            return
-        log.info("hold_released", order=attempt.order_id, session=attempt.terms.session_id)
+    async def _commit(self, order: NewOrder) -> PlacedOrder:
+        redemption = order.price.redemption
+        if redemption is None:
+            return await self._commits.call(order)
+        return await place_with_promo_code(self._pool, order, redemption, self._hold_ttl_s)
 
     async def _commit_batch(self, orders: Sequence[NewOrder]) -> list[PlacedOrder | BaseException]:
         return await place_orders(self._pool, orders, self._hold_ttl_s)
+
+    async def _correct_redis(self, draft: OrderDraft, seats: Sequence[int]) -> list[int]:
+        """Writes PostgreSQL's claims to Redis, releases this order's hold; the seats that are claimed."""
+        session_id = draft.terms.session_id
+        claims = await true_claims(self._pool, session_id, seats)
+        log.warning("seats_refused", session=session_id, order=draft.order_id, seats=len(claims))
+        await self._holds.correct(session_id, claims)
+        await self._release(draft)
+        return [claim.seat_id for claim in claims]
+
+    async def _release(self, draft: OrderDraft) -> None:
+        try:
+            await self._holds.release(draft.terms.session_id, draft.order_id)
+        except Problem:  # Redis is away; the intent ends by itself
+            return
+        log.info("hold_released", order=draft.order_id, session=draft.terms.session_id)
 
     async def _find_keys(self, asked: Sequence[tuple[UUID, str]]) -> list[bool]:
         async with connection(self._pool) as db:

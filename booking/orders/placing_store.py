@@ -1,4 +1,4 @@
-"""Placing orders in batches: the hot path's only statement."""
+"""Placing orders: the hot path's only statement, in batches, or once within a promo code's transaction."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,10 +8,19 @@ from uuid import UUID
 
 import asyncpg
 
-from booking.orders.records import NewOrder, PlacedOrder
-from booking.refusals import refusal
+from booking.domain.problems import PromoCodeNotValid
+from booking.orders.records import NewOrder, PlacedOrder, Redemption
+from booking.promo_codes.store import redeem_promo_code
+from booking.refusals import refusal, refusals
 from booking.seats.claims import Claim
-from chassis.postgres.pool import ROLLED_BACK, Connection, Pool, connection, load_queries
+from chassis.postgres.pool import (
+    ROLLED_BACK,
+    Connection,
+    Pool,
+    connection,
+    load_queries,
+    transaction,
+)
 from chassis.postgres.rows import fields
 from chassis.problems import Overloaded, Unavailable
 from contracts.booking import OrderItem
@@ -31,8 +40,7 @@ async def place_orders(
     """
     try:
         async with connection(pool) as db:
-            arguments = _columns(orders, hold_ttl_s)
-            rows = [row async for row in queries.place_orders(db, **arguments)]
+            placed = await _place(db, orders, hold_ttl_s)
     except (Unavailable, Overloaded) as trouble:
         return [type(trouble)(trouble.detail) for _ in orders]
     except TimeoutError:  # the statement's outcome is not known; the sweeper will find out
@@ -44,15 +52,35 @@ async def place_orders(
         if len(orders) > 1 or refused is None:
             raise
         return [refused]
-    placed = {row["order_id"]: PlacedOrder(**fields(row, PlacedOrder)) for row in rows}
     return [placed[order.order_id] for order in orders]
 
 
-async def place_one(tx: Connection, order: NewOrder, hold_ttl_s: int) -> PlacedOrder:
-    """The same for one order, within the caller's transaction. Raises what PostgreSQL says."""
-    arguments = _columns([order], hold_ttl_s)
-    rows = [row async for row in queries.place_orders(tx, **arguments)]
-    return PlacedOrder(**fields(rows[0], PlacedOrder))
+async def place_with_promo_code(
+    pool: Pool, order: NewOrder, redemption: Redemption, hold_ttl_s: int
+) -> PlacedOrder:
+    """One order and the use of its code, in a transaction: an order that lives has its use counted,
+    one that was refused has not. Orders with one code wait for each other only from its count on.
+
+    Raises the promo code's problems beside those of placing; whatever is raised but Unavailable has
+    left nothing behind.
+    """
+    try:
+        with refusals():
+            async with transaction(pool) as tx:
+                placed = await _place(tx, [order], hold_ttl_s)
+                seats = (item.seat_id for item in order.items)
+                if not await redeem_promo_code(
+                    tx,
+                    redemption.promo_code_id,
+                    order_id=order.order_id,
+                    user_id=order.user_id,
+                    discount=redemption.discount,
+                    paid=dict(zip(seats, redemption.paid, strict=True)),
+                ):
+                    raise PromoCodeNotValid()
+                return placed[order.order_id]
+    except TimeoutError:  # the outcome is not known; the sweeper will find out
+        raise Unavailable("The database did not answer in time.") from None
 
 
 async def true_claims(pool: Pool, session_id: UUID, seats: Sequence[int]) -> list[Claim]:
@@ -61,25 +89,34 @@ async def true_claims(pool: Pool, session_id: UUID, seats: Sequence[int]) -> lis
         return [Claim(**fields(row, Claim)) async for row in found]
 
 
+async def _place(
+    db: Connection, orders: Sequence[NewOrder], hold_ttl_s: int
+) -> dict[UUID, PlacedOrder]:
+    """By order id. Raises what PostgreSQL says."""
+    placed = queries.place_orders(db, **_columns(orders, hold_ttl_s))
+    return {row["order_id"]: PlacedOrder(**fields(row, PlacedOrder)) async for row in placed}
+
+
 def _columns(orders: Sequence[NewOrder], hold_ttl_s: int) -> dict[str, Any]:
     """The statement's arrays: sessions once each, orders, and every item with its order."""
-    terms: dict[UUID, SessionTerms] = {order.terms.session_id: order.terms for order in orders}
+    by_session: dict[UUID, SessionTerms] = {order.terms.session_id: order.terms for order in orders}
+    sessions = by_session.values()
     items = [(order, item) for order in orders for item in order.items]
     return {
         "ttl": timedelta(seconds=hold_ttl_s),
-        "term_sessions": list(terms),
-        "titles": [one.title for one in terms.values()],
-        "venues": [one.venue for one in terms.values()],
-        "starts": [one.starts_at for one in terms.values()],
-        "time_zones": [one.time_zone for one in terms.values()],
-        "currencies": [one.currency for one in terms.values()],
-        "opens": [one.sale_opens_at for one in terms.values()],
-        "closes": [one.sale_closes_at for one in terms.values()],
-        "caps": [one.max_tickets_per_user for one in terms.values()],
+        "term_sessions": list(by_session),
+        "titles": [terms.title for terms in sessions],
+        "venues": [terms.venue for terms in sessions],
+        "starts": [terms.starts_at for terms in sessions],
+        "time_zones": [terms.time_zone for terms in sessions],
+        "currencies": [terms.currency for terms in sessions],
+        "opens": [terms.sale_opens_at for terms in sessions],
+        "closes": [terms.sale_closes_at for terms in sessions],
+        "caps": [terms.max_tickets_per_user for terms in sessions],
         "orders": [order.order_id for order in orders],
         "users": [order.user_id for order in orders],
         "sessions": [order.terms.session_id for order in orders],
-        "totals": [order.total_amount for order in orders],
+        "totals": [order.price.total_amount for order in orders],
         "keys": [order.idempotency_key for order in orders],
         "hashes": [order.body_hash for order in orders],
         "requests": [order.request_id for order in orders],

@@ -12,24 +12,35 @@ from contracts.booking import OrderItem
 from contracts.catalog import SessionTerms
 
 
-class Redeemed(msgspec.Struct, frozen=True):
-    """What a promo code does to an order: off its items' prices, `original_amount` in all."""
+class Redemption(msgspec.Struct, frozen=True, kw_only=True):
+    """What a promo code does to an order. `paid`: for each of its items, `original_amount` less
+    `discount` in all."""
 
+    promo_code_id: UUID
     code: str
     original_amount: int
     discount: int
+    paid: list[int]
 
 
-class NewOrder(msgspec.Struct, frozen=True, gc=False):
-    """An order to be placed. The three documents are JSON; `created` has yet to get the order's
-    number and end, which PostgreSQL gives it. `only_accessible_left`: it has accessible seats though
-    nobody asked for them."""
+class Price(msgspec.Struct, frozen=True, gc=False):
+    """`total_amount`: what is to be paid."""
+
+    total_amount: int
+    redemption: Redemption | None = None
+
+
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An order to be placed. The three documents are JSON; `created` is the event's data but for the
+    order's number and end, which PostgreSQL gives and adds. `only_accessible_left`: it has accessible
+    seats though nobody asked for them."""
 
     order_id: UUID
     user_id: UUID
     terms: SessionTerms
     items: list[OrderItem]
-    total_amount: int
+    price: Price
+    only_accessible_left: bool
     idempotency_key: str | None
     body_hash: bytes | None
     request_id: str
@@ -38,8 +49,6 @@ class NewOrder(msgspec.Struct, frozen=True, gc=False):
     held_id: UUID
     held: str
     history: str
-    redeemed: Redeemed | None = None
-    only_accessible_left: bool = False
 
 
 class PlacedOrder(msgspec.Struct, frozen=True, gc=False):

@@ -9,13 +9,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from booking.domain.order import SEATS_PER_ORDER_MAX, OrderStatus
-from booking.domain.seating import Seating
 from booking.orders.records import LastPayment, Order, Place
-from booking.seats.wire import SeatId, refuse_repeated, refuse_unknown_seats
+from booking.seats.wire import SeatId, refuse_repeated
 from chassis.clock import second, whole_second
+from chassis.http.bodies import decode
 from chassis.problems import FieldError, ValidationFailed
 from contracts.booking import IssuedTicket, OrderItem
-from contracts.catalog import AreaTerms, SessionTerms
 
 
 class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -202,8 +201,9 @@ class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return self.accessible is True
 
 
-def check_shape(wanted: CreateOrder) -> None:
-    """One of the two forms, and no seat twice. Raises ValidationFailed."""
+def parse_order(body: bytes) -> CreateOrder:
+    """An order of one of the two forms, with no seat named twice. Raises ValidationFailed."""
+    wanted = decode(CreateOrder, body)
     best = wanted.seat_area_id is not None and wanted.quantity is not None
     partly = wanted.seat_area_id is not None or wanted.quantity is not None
     if wanted.seats is None and not best:
@@ -218,19 +218,4 @@ def check_shape(wanted: CreateOrder) -> None:
             text = "goes with seat_area_id and quantity; of seats picked the seat map says it"
             raise ValidationFailed(errors=[FieldError("accessible", text)])
         refuse_repeated(wanted.seats)
-
-
-def refuse_unknown(wanted: CreateOrder, terms: SessionTerms, seating: Seating) -> None:
-    """Seats and areas that this session does not have are the caller's mistake: 400. So is asking for
-    an accessible seat where everybody stands."""
-    if wanted.seats is not None:
-        refuse_unknown_seats(wanted.seats, seating)
-    elif area_of(terms, wanted.seat_area_id).kind == "standing" and wanted.wants_accessible:
-        raise ValidationFailed(errors=[FieldError("accessible", "there are no seats in this area")])
-
-
-def area_of(terms: SessionTerms, area_id: UUID | None) -> AreaTerms:
-    for area in terms.areas:
-        if area.area_id == area_id:
-            return area
-    raise ValidationFailed(errors=[FieldError("seat_area_id", "is no area of this session")])
+    return wanted

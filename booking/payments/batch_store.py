@@ -8,7 +8,8 @@ import asyncpg
 
 from booking.domain.payment import PaymentState
 from booking.orders.records import items_of
-from booking.payments.records import EventTarget, Intent, PayableOrder, ReceivedEvent, Sale
+from booking.payments.records import EventTarget, Intent, KnownPayment, ReceivedEvent, Sale
+from booking.payments.store import begun_payment
 from chassis.postgres.pool import ROLLED_BACK, Pool, connection, load_queries
 from chassis.postgres.rows import fields
 from chassis.problems import Overloaded, Problem, Unavailable
@@ -16,122 +17,118 @@ from chassis.problems import Overloaded, Problem, Unavailable
 queries = load_queries(Path(__file__).parent / "sql" / "batches.sql")
 
 # Rolled back for certain, and no member's fault: trying each alone would only prolong it.
-_TROUBLE = (Overloaded, TimeoutError, *ROLLED_BACK)
+_NO_MEMBERS_FAULT = (Overloaded, TimeoutError, *ROLLED_BACK)
 
 
 async def begin_payments(
     pool: Pool, provider: str, intents: Sequence[Intent]
-) -> list[PayableOrder | BaseException | None]:
+) -> list[KnownPayment | BaseException | None]:
     """Commits the intents that nothing stands in the way of; None for each of the others."""
     try:
         async with connection(pool) as db:
             found = queries.begin_payments(db, provider=provider, **_intent_columns(intents))
-            begun = {row["payment_id"]: _purchase(row) async for row in found}
-    except _TROUBLE as trouble:
-        return [_told(trouble) for _ in intents]
+            begun = {row["payment_id"]: begun_payment(row) async for row in found}
+    except _NO_MEMBERS_FAULT as failure:
+        return [_problem(failure) for _ in intents]
     return [begun.get(intent.payment.payment_id) for intent in intents]
 
 
 async def sell_orders(pool: Pool, sales: Sequence[Sale]) -> list[bool | BaseException]:
     """Whether each was sold; one that was not is left as it was. An order once a batch: the first."""
-    first = list({sale.purchase.order_id: sale for sale in reversed(sales)}.values())
+    first = list({sale.order.order_id: sale for sale in reversed(sales)}.values())
     try:
         async with connection(pool) as db:
             found = queries.sell_orders(db, **_sale_columns(first))
             sold = {row["payment_id"] async for row in found}
-    except _TROUBLE as trouble:
-        return [_told(trouble) for _ in sales]
+    except _NO_MEMBERS_FAULT as failure:
+        return [_problem(failure) for _ in sales]
     except asyncpg.UniqueViolationError:  # a seat that has a ticket: whoever decides alone says so
         if len(sales) > 1:
             raise
         return [False]
-    kept = {id(sale) for sale in first if sale.purchase.payment_id in sold}
+    kept = {id(sale) for sale in first if sale.order.payment_id in sold}
     return [id(sale) in kept for sale in sales]
 
 
 async def look_up_events(
-    pool: Pool, news: Sequence[ReceivedEvent]
+    pool: Pool, events: Sequence[ReceivedEvent]
 ) -> list[EventTarget | BaseException]:
     try:
         async with connection(pool) as db:
             found = queries.look_up_events(
                 db,
-                providers=[each.provider for each in news],
-                event_ids=[each.event_id for each in news],
-                payments=[each.payment_id for each in news],
+                providers=[event.provider for event in events],
+                event_ids=[event.event_id for event in events],
+                payments=[event.payment_id for event in events],
             )
-            return [_news(row) async for row in found]
-    except _TROUBLE as trouble:
-        return [_told(trouble) for _ in news]
+            return [_event_target(row) async for row in found]
+    except _NO_MEMBERS_FAULT as failure:
+        return [_problem(failure) for _ in events]
 
 
-async def record_events(pool: Pool, news: Sequence[ReceivedEvent]) -> list[bool | BaseException]:
+async def record_events(pool: Pool, events: Sequence[ReceivedEvent]) -> list[bool | BaseException]:
     """Remembers events without an effect; whether each was new."""
     try:
         async with connection(pool) as db:
             found = queries.record_events(
                 db,
-                providers=[each.provider for each in news],
-                event_ids=[each.event_id for each in news],
-                types=[each.type for each in news],
-                payments=[each.payment_id for each in news],
+                providers=[event.provider for event in events],
+                event_ids=[event.event_id for event in events],
+                types=[event.type for event in events],
+                payments=[event.payment_id for event in events],
             )
             new = {row["event_id"] async for row in found}
-    except _TROUBLE as trouble:
-        return [_told(trouble) for _ in news]
-    return [each.event_id in new for each in news]
+    except _NO_MEMBERS_FAULT as failure:
+        return [_problem(failure) for _ in events]
+    return [event.event_id in new for event in events]
 
 
-def _told(trouble: BaseException) -> Problem:
+def _problem(failure: BaseException) -> Problem:
     """For one of several callers: an exception is raised to one of them only."""
-    if isinstance(trouble, Overloaded):
-        return type(trouble)(trouble.detail)
-    if isinstance(trouble, TimeoutError):  # the outcome is not known: the reconciler will find out
+    if isinstance(failure, Overloaded):
+        return type(failure)(failure.detail)
+    if isinstance(failure, TimeoutError):  # the outcome is not known: the reconciler will find out
         return Unavailable("The database did not answer in time.")
     return Overloaded("The database is too busy.")
 
 
-def _purchase(row: "asyncpg.Record") -> PayableOrder:
-    columns = fields(row, PayableOrder)
-    columns["items"] = items_of(row)
-    return PayableOrder(**columns)
-
-
-def _news(row: "asyncpg.Record") -> EventTarget:
+def _event_target(row: "asyncpg.Record") -> EventTarget:
+    """`taken`, and the payment's columns, all NULL when there is no such payment."""
     if row["payment_id"] is None:
-        return EventTarget(row["taken"], None, 0, None, None)
-    return EventTarget(
-        row["taken"], PaymentState(row["state"]), row["amount"], row["reason"], _purchase(row)
-    )
+        return EventTarget(row["taken"], None)
+    columns = fields(row, KnownPayment)
+    columns["state"] = PaymentState(row["state"])
+    columns["items"] = items_of(row)
+    return EventTarget(row["taken"], KnownPayment(**columns))
 
 
 def _intent_columns(intents: Sequence[Intent]) -> dict[str, Any]:
     payments = [intent.payment for intent in intents]
     return {
-        "payments": [one.payment_id for one in payments],
-        "orders": [one.order_id for one in payments],
-        "users": [one.user_id for one in payments],
-        "methods": [one.method for one in payments],
-        "keys": [one.idempotency_key for one in payments],
-        "hashes": [one.body_hash for one in payments],
-        "requests": [one.request_id for one in payments],
+        "payments": [payment.payment_id for payment in payments],
+        "orders": [payment.order_id for payment in payments],
+        "users": [payment.user_id for payment in payments],
+        "methods": [payment.method for payment in payments],
+        "keys": [payment.idempotency_key for payment in payments],
+        "hashes": [payment.body_hash for payment in payments],
+        "requests": [payment.request_id for payment in payments],
         "history_ids": [intent.history.event_id for intent in intents],
         "histories": [intent.history.data.decode() for intent in intents],
     }
 
 
 def _sale_columns(sales: Sequence[Sale]) -> dict[str, Any]:
-    purchases = [sale.purchase for sale in sales]
-    tickets = [(sale.purchase, ticket) for sale in sales for ticket in sale.tickets]
+    orders = [sale.order for sale in sales]
+    tickets = [(sale.order, ticket) for sale in sales for ticket in sale.tickets]
     return {
-        "payments": [one.payment_id for one in purchases],
-        "orders": [one.order_id for one in purchases],
-        "sessions": [one.session_id for one in purchases],
-        "users": [one.user_id for one in purchases],
-        "counts": [len(one.items) for one in purchases],
-        "providers": [sale.news.provider if sale.news else None for sale in sales],
-        "taken_ids": [sale.news.event_id if sale.news else None for sale in sales],
-        "taken_types": [sale.news.type if sale.news else None for sale in sales],
+        "payments": [order.payment_id for order in orders],
+        "orders": [order.order_id for order in orders],
+        "sessions": [order.session_id for order in orders],
+        "users": [order.user_id for order in orders],
+        "counts": [len(order.items) for order in orders],
+        "providers": [sale.event.provider if sale.event else None for sale in sales],
+        "taken_ids": [sale.event.event_id if sale.event else None for sale in sales],
+        "taken_types": [sale.event.type if sale.event else None for sale in sales],
         "requests": [sale.history.request_id for sale in sales],
         "paid_ids": [sale.paid.id for sale in sales],
         "paid": [sale.paid.data.decode() for sale in sales],
@@ -140,8 +137,8 @@ def _sale_columns(sales: Sequence[Sale]) -> dict[str, Any]:
         "issued_ids": [sale.tickets_issued.id for sale in sales],
         "issued": [sale.tickets_issued.data.decode() for sale in sales],
         "histories": [sale.history.data.decode() for sale in sales],
-        "item_orders": [one.order_id for one, _ in tickets],
-        "item_sessions": [one.session_id for one, _ in tickets],
+        "item_orders": [order.order_id for order, _ in tickets],
+        "item_sessions": [order.session_id for order, _ in tickets],
         "item_seats": [ticket.seat_id for _, ticket in tickets],
         "ticket_ids": [ticket.ticket_id for _, ticket in tickets],
         "codes": [ticket.code for _, ticket in tickets],

@@ -1,25 +1,28 @@
-"""Verdicts take effect here: those that sell an order many at a time, all others one by one.
+"""Results take effect here: plain sales many at a time, all others one by one.
 
-    verdict ─ succeeded, amount right ─▶ sale drawn up ─▶ one statement for all that wait ─▶ sold
-                                                             └─ something in the way ─▶ settlement.settle
-            └ anything else ────────────────────────────────────────────────────────▶ settlement.settle
+    result ─ decide ─┬─ sells an order ─▶ sale built ─▶ one statement for all that wait ─▶ sold
+                     │                                   └─ something in the way ─┐
+                     ├─ changes nothing ─▶ its event is recorded with others      │
+                     └─ anything else ────────────────────────────────────────────┴─▶ apply_outcome
 
-The statement sells an order only while it and its payment wait and every seat is its own, so it needs
-no answer to "what if"; the transaction of booking/payments/outcomes.py has all of them.
+What is known of the payment here was read without a lock, and of the order it is presumed that it waits. The
+statement sells an order only while that is so and every seat is its own, so it needs no answer to "what if";
+the transaction of outcomes.py has the facts under locks, and all the answers.
 """
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from booking.domain.payment import PaymentState
+from booking.domain.payment import UNSETTLED, PaymentState
 from booking.payments import batch_store as store
+from booking.payments.decision import WAITING, Nothing, Sell, decide
 from booking.payments.outcomes import (
-    Settled,
+    Outcome,
     apply_outcome,
     refuse_mismatch,
     sync_redis_after_payment,
 )
-from booking.payments.records import PayableOrder, ReceivedEvent, Sale
+from booking.payments.records import KnownPayment, ReceivedEvent, Sale
 from booking.payments.sale import build_sale
 from booking.payments.store import take_provider_event
 from booking.providers.protocol import ChargeResult
@@ -29,15 +32,16 @@ from chassis.concurrency.coalescer import Coalescer
 from chassis.postgres.pool import ROLLED_BACK, Pool, transaction
 from chassis.problems import Overloaded
 
-BATCH_MAX = 64  # sales a statement
+SALES_MAX = 64  # a statement
+EVENTS_MAX = 128  # a statement
 WAITING_MAX = 5_000
-STATEMENTS_AT_ONCE = 2  # while one waits for the disk the next one works
+STATEMENT_CONCURRENCY = 2  # while one waits for the disk the next one works
 
 
 class BatchedOutcomes:
-    """`await sell(purchase, verdict)` where the purchase is known, `await settle(payment_id, verdict)`
-    otherwise. With `news` both have their effect once an event. Raise as settlement.settle does, and
-    Unavailable or Overloaded when nobody knows or nothing happened; then it may be said again."""
+    """`await apply(payment, result)` where the payment is known, `await apply_outcome(payment_id, result)`
+    otherwise. With an `event` both have their effect once an event. Raise as outcomes.apply_outcome does,
+    and Unavailable or Overloaded when nobody knows or nothing happened; then it may be said again."""
 
     def __init__(self, pool: Pool, *, tickets: TicketIssuing, holds: SeatHolds) -> None:
         self._pool = pool
@@ -45,52 +49,54 @@ class BatchedOutcomes:
         self._holds = holds
         self._sales: Coalescer[Sale, bool] = Coalescer(
             self._sell_batch,
-            batch_max=BATCH_MAX,
+            batch_max=SALES_MAX,
             queue_max=WAITING_MAX,
-            concurrency=STATEMENTS_AT_ONCE,
+            concurrency=STATEMENT_CONCURRENCY,
+        )
+        self._records: Coalescer[ReceivedEvent, bool] = Coalescer(
+            self._record_batch,
+            batch_max=EVENTS_MAX,
+            queue_max=WAITING_MAX,
+            concurrency=STATEMENT_CONCURRENCY,
         )
 
-    async def sell(
-        self, purchase: PayableOrder, verdict: ChargeResult, news: ReceivedEvent | None = None
-    ) -> Settled | None:
-        """As settle; for a payment that was waiting for its verdict when last looked at."""
-        if verdict.state == "succeeded":
-            refuse_mismatch(purchase.payment_id, verdict, purchase.total_amount, purchase.currency)
-            sale = build_sale(self._tickets, purchase, news)
+    async def apply(
+        self, payment: KnownPayment, result: ChargeResult, event: ReceivedEvent | None = None
+    ) -> Outcome | None:
+        """As apply_outcome, together with others where the result does the plain thing."""
+        refuse_mismatch(payment, result)
+        decision = decide(payment.state, result, WAITING)
+        if isinstance(decision, Nothing) and event is not None:
+            await self._records.call(event)
+            return Outcome(order=payment, state=payment.state, is_new=False)
+        if isinstance(decision, Sell) and payment.state in UNSETTLED:
+            sale = build_sale(self._tickets, payment, event)
             if await self._sales.call(sale):
-                settled = _sold(sale)
-                await sync_redis_after_payment(self._holds, settled)
-                return settled
-        return await self.apply_outcome(purchase.payment_id, verdict, news)
+                outcome = Outcome(
+                    order=payment, state=PaymentState.SUCCEEDED, is_new=True, issued=sale.issued
+                )
+                await sync_redis_after_payment(self._holds, outcome)
+                return outcome
+        return await self.apply_outcome(payment.payment_id, result, event)
 
     async def apply_outcome(
-        self, payment_id: UUID, verdict: ChargeResult, news: ReceivedEvent | None = None
-    ) -> Settled | None:
-        """One by one; None when this news was taken before."""
+        self, payment_id: UUID, result: ChargeResult, event: ReceivedEvent | None = None
+    ) -> Outcome | None:
+        """Alone, under locks; None when this event has had its effect before."""
         try:
             async with transaction(self._pool) as tx:
-                if news is not None and not await take_provider_event(
-                    tx, news.provider, news.event_id, news.type, payment_id
+                if event is not None and not await take_provider_event(
+                    tx, event.provider, event.event_id, event.type, payment_id
                 ):
                     return None
-                settled = await apply_outcome(tx, self._tickets, payment_id, verdict)
+                outcome = await apply_outcome(tx, self._tickets, payment_id, result)
         except ROLLED_BACK as undone:  # the money has moved all the same: it is said again later
             raise Overloaded("The database is too busy.") from undone
-        await sync_redis_after_payment(self._holds, settled)
-        return settled
+        await sync_redis_after_payment(self._holds, outcome)
+        return outcome
 
     async def _sell_batch(self, sales: Sequence[Sale]) -> list[bool | BaseException]:
         return await store.sell_orders(self._pool, sales)
 
-
-def _sold(sale: Sale) -> Settled:
-    return Settled(
-        payment_id=sale.purchase.payment_id,
-        order_id=sale.purchase.order_id,
-        user_id=sale.purchase.user_id,
-        session_id=sale.purchase.session_id,
-        state=PaymentState.SUCCEEDED,
-        reason=None,
-        news=True,
-        issued=sale.issued,
-    )
+    async def _record_batch(self, events: Sequence[ReceivedEvent]) -> list[bool | BaseException]:
+        return await store.record_events(self._pool, events)

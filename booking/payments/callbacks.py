@@ -1,15 +1,13 @@
-"""What providers tell us by webhook: verified by the provider's own rules, each message taken once."""
+"""What providers tell us by webhook: verified by the provider's own rules, each event processed once."""
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from booking.domain.payment import UNSETTLED
 from booking.domain.problems import BadSignature, StaleTimestamp
-from booking.payments.batch_store import look_up_events, record_events
+from booking.payments.batch_store import look_up_events
 from booking.payments.batched_outcomes import BatchedOutcomes
-from booking.payments.outcomes import changes_nothing, refuse_mismatch
 from booking.payments.records import EventTarget, ReceivedEvent
 from booking.providers.protocol import ChargeResult, Provider
 from booking.refunds.sending import take_refund_verdict
@@ -22,6 +20,7 @@ log = logs.get("booking")
 
 BATCH_MAX = 128  # events a statement
 WAITING_MAX = 5_000
+STATEMENT_CONCURRENCY = 2
 # Events known here to be committed; PostgreSQL knows all, this saves asking.
 REMEMBERED_MAX = 20_000
 
@@ -29,9 +28,7 @@ REMEMBERED_MAX = 20_000
 class Webhooks:
     """Takes a provider's messages, each once.
 
-    signature ─▶ looked at with others ─┬─ sells an order ─▶ booking/payments/batched_outcomes.py, with others
-                                        ├─ moves nothing any more ─▶ noted with others
-                                        └─ anything else ─▶ its own transaction
+    signature ─▶ its payment is looked up, with others ─▶ BatchedOutcomes.apply, once an event
     """
 
     def __init__(
@@ -46,11 +43,11 @@ class Webhooks:
         self._outcomes = outcomes
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._taken: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._looks: Coalescer[ReceivedEvent, EventTarget] = Coalescer(
-            self._look_batch, batch_max=BATCH_MAX, queue_max=WAITING_MAX, concurrency=2
-        )
-        self._notes: Coalescer[ReceivedEvent, bool] = Coalescer(
-            self._note_batch, batch_max=BATCH_MAX, queue_max=WAITING_MAX, concurrency=2
+        self._lookups: Coalescer[ReceivedEvent, EventTarget] = Coalescer(
+            self._look_up_batch,
+            batch_max=BATCH_MAX,
+            queue_max=WAITING_MAX,
+            concurrency=STATEMENT_CONCURRENCY,
         )
 
     async def take(self, provider_name: str, headers: Mapping[str, Any], body: bytes) -> None:
@@ -72,39 +69,31 @@ class Webhooks:
         if event.payment_id is None or event.verdict is None:
             log.info("webhook_ignored", provider=provider_name, type=event.type)
             return
-        news = ReceivedEvent(provider_name, event.event_id, event.type, event.payment_id)
+        received = ReceivedEvent(provider_name, event.event_id, event.type, event.payment_id)
         # A client that goes away must not stop what it has told us; copies wait for the first.
         name = (provider_name, event.event_id)
         if name in self._taken:
             return
         task = self._under_way.get(name)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._take(news, event.verdict))
+            task = asyncio.get_running_loop().create_task(self._take(received, event.verdict))
             self._under_way[name] = task
             task.add_done_callback(lambda done: self._ended(name, done))
         await asyncio.shield(task)
 
-    async def _take(self, news: ReceivedEvent, verdict: ChargeResult) -> None:
-        found = await self._looks.call(news)
-        if found.taken:
+    async def _take(self, event: ReceivedEvent, result: ChargeResult) -> None:
+        target = await self._lookups.call(event)
+        if target.processed:
             return
-        purchase, state = found.purchase, found.state
-        if purchase is None or state is None:
+        if target.payment is None:
             raise NotFound()
-        refuse_mismatch(news.payment_id, verdict, found.amount, purchase.currency)
-        if changes_nothing(state, verdict):
-            await self._notes.call(news)
-        elif state in UNSETTLED:
-            await self._outcomes.sell(purchase, verdict, news)
-        else:
-            await self._outcomes.apply_outcome(news.payment_id, verdict, news)
-        log.info("webhook_taken", provider=news.provider, type=news.type)
+        await self._outcomes.apply(target.payment, result, event)
+        log.info("webhook_taken", provider=event.provider, type=event.type)
 
-    async def _look_batch(self, news: Sequence[ReceivedEvent]) -> list[EventTarget | BaseException]:
-        return await look_up_events(self._pool, news)
-
-    async def _note_batch(self, news: Sequence[ReceivedEvent]) -> list[bool | BaseException]:
-        return await record_events(self._pool, news)
+    async def _look_up_batch(
+        self, events: Sequence[ReceivedEvent]
+    ) -> list[EventTarget | BaseException]:
+        return await look_up_events(self._pool, events)
 
     def _ended(self, name: tuple[str, str], task: "asyncio.Task[None]") -> None:
         del self._under_way[name]

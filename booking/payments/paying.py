@@ -1,6 +1,6 @@
-"""Paying an order: the intent is committed, then the provider is called, then its verdict settles.
+"""Paying an order: the intent is committed, then the provider is called, then its result takes effect.
 
-    intent ─▶ begun with others (store.settling) ─▶ provider ─▶ settling ─▶ answer, from what is known
+    intent ─▶ begun with others (batch_store.py) ─▶ provider ─▶ BatchedOutcomes.apply ─▶ answer
                └─ something in the way ─▶ begun alone, which says what
 
 No network inside a transaction. A process that dies anywhere in between leaves an intent behind, and
@@ -12,7 +12,8 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-from booking.domain.order import IllegalTransition, OrderStep, advance
+from booking.domain.machine import IllegalTransition
+from booking.domain.order import ORDERS, OrderStep
 from booking.domain.payment import PaymentState
 from booking.domain.problems import (
     OrderExpired,
@@ -21,7 +22,7 @@ from booking.domain.problems import (
     PaymentInProgress,
 )
 from booking.events.history import history_entry
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.orders import store as order_store
 from booking.orders.records import LockedOrder
 from booking.orders.wire import PaymentAnswer
@@ -29,7 +30,7 @@ from booking.payments import store
 from booking.payments.batch_store import begin_payments
 from booking.payments.batched_outcomes import BatchedOutcomes
 from booking.payments.reconciliation import Reconciling
-from booking.payments.records import Intent, NewPayment, PayableOrder, PreviousPayment
+from booking.payments.records import Intent, KnownPayment, NewPayment, PreviousPayment
 from booking.payments.wire import PAYMENT_METHODS, PayAnswer, PaymentOptions, PayOrder
 from booking.providers.protocol import Charge, ChargeResult, Provider
 from booking.tickets.issuing import TicketIssuing
@@ -52,7 +53,7 @@ log = logs.get("booking")
 
 BATCH_MAX = 64  # intents a statement
 WAITING_MAX = 5_000
-STATEMENTS_AT_ONCE = 2
+STATEMENT_CONCURRENCY = 2
 # Intents begun one by one: each may wait for a lock with a connection in its hand.
 ALONE_CONCURRENCY = 4
 
@@ -80,11 +81,11 @@ class Payments:
         self._tickets = tickets
         self._outcomes = outcomes
         self._alone = asyncio.Semaphore(ALONE_CONCURRENCY)
-        self._intents: Coalescer[Intent, PayableOrder | None] = Coalescer(
+        self._intents: Coalescer[Intent, KnownPayment | None] = Coalescer(
             self._begin_batch,
             batch_max=BATCH_MAX,
             queue_max=WAITING_MAX,
-            concurrency=STATEMENTS_AT_ONCE,
+            concurrency=STATEMENT_CONCURRENCY,
         )
 
     def options(self) -> PaymentOptions:
@@ -118,19 +119,19 @@ class Payments:
         self, user_id: UUID, order_id: UUID, wanted: PayOrder, key: str | None
     ) -> PayAnswer:
         intent = self._intent(user_id, order_id, wanted, key)
-        purchase = await self._intents.call(intent)
-        if purchase is None:
+        payment = await self._intents.call(intent)
+        if payment is None:
             async with self._alone:
-                purchase = await self._begin_alone(intent)
+                payment = await self._begin_alone(intent)
         charge = Charge(
-            payment_id=purchase.payment_id,
+            payment_id=payment.payment_id,
             order_id=order_id,
-            amount=purchase.total_amount,
-            currency=purchase.currency,
+            amount=payment.amount,
+            currency=payment.currency,
             method=wanted.payment_method,
             token=wanted.payment_token,
         )
-        return await self._charge_and_settle(charge, purchase)
+        return await self._charge_and_apply(charge, payment)
 
     def _intent(self, user_id: UUID, order_id: UUID, wanted: PayOrder, key: str | None) -> Intent:
         payment = NewPayment(
@@ -148,10 +149,10 @@ class Payments:
 
     async def _begin_batch(
         self, intents: Sequence[Intent]
-    ) -> list[PayableOrder | BaseException | None]:
+    ) -> list[KnownPayment | BaseException | None]:
         return await begin_payments(self._pool, self._provider.name, intents)
 
-    async def _begin_alone(self, intent: Intent) -> PayableOrder:
+    async def _begin_alone(self, intent: Intent) -> KnownPayment:
         """Where the batch found something in the way: says what, or commits the intent after all."""
         wanted = intent.payment
         async with transaction(self._pool) as tx:
@@ -162,28 +163,24 @@ class Payments:
                 await _refuse_repeated_key(tx, wanted)
             _refuse_unpayable(order)
             await store.insert_payment(tx, wanted, order)
-            await tell(tx, [intent.history], [])
-            return await store.purchase_of(tx, wanted.payment_id)
+            await record_and_publish(tx, [intent.history], [])
+            return await store.get_payable_order(tx, wanted.payment_id)
 
-    async def _charge_and_settle(self, charge: Charge, purchase: PayableOrder) -> PayAnswer:
+    async def _charge_and_apply(self, charge: Charge, payment: KnownPayment) -> PayAnswer:
         try:
-            verdict = await self._charge(charge)
+            result = await self._charge(charge)
         except Unavailable:  # perhaps it took the money: the reconciler will ask
             log.warning("payment_unanswered", payment=charge.payment_id, order=charge.order_id)
-            verdict = ChargeResult(state="pending", amount=charge.amount, currency=charge.currency)
+            result = ChargeResult(state="pending", amount=charge.amount, currency=charge.currency)
         try:
-            settled = await self._outcomes.sell(purchase, verdict)
-        except Overloaded as trouble:  # likewise, and the provider's word is not lost
+            outcome = await self._outcomes.apply(payment, result)
+        except Overloaded as trouble:  # likewise: the provider is asked for its result again
             log.warning("settlement_postponed", payment=charge.payment_id, reason=trouble.code)
-            settled = None
-        if settled is None:
+            outcome = None
+        if outcome is None:
             return _processing(charge.order_id, charge.payment_id, charge.method)
         return await self._answer(
-            settled.order_id,
-            settled.payment_id,
-            settled.state,
-            charge.method,
-            issued=settled.issued,
+            charge.order_id, charge.payment_id, outcome.state, charge.method, issued=outcome.issued
         )
 
     async def _charge(self, charge: Charge) -> ChargeResult:
@@ -244,7 +241,7 @@ def _refuse_unpayable(order: LockedOrder) -> None:
     if order.cancel_reason == "unpaid":
         raise OrderExpired()
     try:
-        advance(order.status, OrderStep.PAY)
+        ORDERS.advance(order.status, OrderStep.PAY)
     except IllegalTransition:
         raise OrderNotPayable() from None
     if order.payment_under_way:

@@ -10,9 +10,9 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 from uuid import uuid5
 
-from booking.domain.payment import PaymentState
+from booking.domain.payment import PAYMENTS, PaymentState, PaymentStep
 from booking.events.history import history_entry
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.payments import store
 from booking.payments.batched_outcomes import BatchedOutcomes
 from booking.payments.records import PendingPayment, RefundDue
@@ -27,7 +27,7 @@ log = logs.get("booking")
 
 NEVER_COMES_AFTER_S = 15.0  # a call the provider has not heard of by then: its deadline is shorter
 BATCH_MAX = 200
-AT_ONCE = 16  # questions under way
+CONCURRENCY = 16  # questions under way
 
 
 class Reconciling:
@@ -37,7 +37,7 @@ class Reconciling:
         self._pool = pool
         self._provider = provider
         self._outcomes = outcomes
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = asyncio.Semaphore(CONCURRENCY)
 
     async def ask(self, *, older_than_s: float | None = None) -> int:
         """Asks about payments whose turn it is; with `older_than_s` about all that have waited so long,
@@ -70,34 +70,35 @@ class Reconciling:
                 return False
 
     async def _ask(self, payment: PendingPayment, never_after_s: float) -> bool:
-        verdict = await self._provider.look_up(payment.payment_id)
-        if verdict is None:
+        result = await self._provider.look_up(payment.payment_id)
+        if result is None:
             if payment.age_s < never_after_s:  # our call may still be on its way
                 return False
-            verdict = ChargeResult(
+            result = ChargeResult(
                 state="declined",
                 amount=payment.amount,
                 currency=payment.currency,
                 reason="never_reached_provider",
             )
-        settled = await self._outcomes.apply_outcome(payment.payment_id, verdict)
-        return settled is not None and settled.news and settled.state is not PaymentState.PROCESSING
+        outcome = await self._outcomes.apply_outcome(payment.payment_id, result)
+        if outcome is None:
+            return False
+        return outcome.is_new and outcome.state is not PaymentState.PROCESSING
 
     async def _refund(self, due: RefundDue) -> bool:
-        verdict = await self._provider.refund(
+        result = await self._provider.refund(
             refund_id=uuid5(due.payment_id, "seats_gone"),
             payment_id=due.payment_id,
             amount=due.amount,
             currency=due.currency,
         )
-        if verdict.state != "succeeded":
-            raise Unavailable(f"The refund is {verdict.state}.")
+        if result.state != "succeeded":
+            raise Unavailable(f"The refund is {result.state}.")
         async with transaction(self._pool) as tx:
             moved = await store.move_payment(
                 tx,
                 due.payment_id,
-                from_state=PaymentState.REFUND_DUE,
-                to_state=PaymentState.REFUNDED,
+                PAYMENTS.advance(PaymentState.REFUND_DUE, PaymentStep.REFUND),
                 reason=due.reason,
             )
             if moved:
@@ -115,6 +116,6 @@ class Reconciling:
                     reason=due.reason or "seats_gone",
                 )
                 history = history_entry(due.order_id, PAYMENT_REFUNDED, data)
-                await tell(tx, [history], [pending(PAYMENT_REFUNDED, subject, told)])
+                await record_and_publish(tx, [history], [pending(PAYMENT_REFUNDED, subject, told)])
         log.info("payment_refunded", payment=due.payment_id, order=due.order_id)
         return moved

@@ -31,27 +31,27 @@ class PayableOrder(msgspec.Struct, frozen=True, kw_only=True):
     items: list[OrderItem]
 
 
-class LockedPayment(PayableOrder, frozen=True, kw_only=True):
-    """A payment and its order, both locked. `another_live`: another payment of it counts already."""
+class KnownPayment(PayableOrder, frozen=True, kw_only=True):
+    """With the payment's state as last seen: without a lock, so only for choosing the way."""
 
     state: PaymentState
     amount: int
-    reason: str | None
+
+
+class LockedPayment(KnownPayment, frozen=True, kw_only=True):
+    """With the facts of its order (decision.OrderFacts); both rows are locked."""
+
     status: OrderStatus
     cancel_reason: str | None
     another_live: bool
 
 
 class EventTarget(msgspec.Struct, frozen=True):
-    """What we know of the payment that a provider event refers to. `taken`: it was taken before.
-    `state` and `purchase` are None when there is no such payment; read without a lock, so only for
-    choosing the way."""
+    """What we know of the payment that a provider event refers to; None when there is no such payment.
+    `processed`: the event has had its effect before."""
 
-    taken: bool
-    state: PaymentState | None
-    amount: int
-    reason: str | None
-    purchase: PayableOrder | None
+    processed: bool
+    payment: KnownPayment | None
 
 
 class PreviousPayment(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,16 +108,16 @@ class ReceivedEvent(msgspec.Struct, frozen=True):
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is written when an order is sold. `news`: what brought the word of its money."""
+    """Everything that is written when an order is sold. `event`: what told of its money."""
 
-    purchase: PayableOrder
+    order: PayableOrder
     tickets: list[NewTicket]
     issued: list[IssuedTicket]
     history: NewHistoryEntry
     paid: PendingEvent
     sold: PendingEvent
     tickets_issued: PendingEvent
-    news: ReceivedEvent | None = None
+    event: ReceivedEvent | None = None
 
 
 class Intent(msgspec.Struct, frozen=True):

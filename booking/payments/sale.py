@@ -12,9 +12,9 @@ from contracts.booking import ORDER_PAID, SEATS_SOLD, TICKETS_ISSUED, OrderPaid,
 
 
 def build_sale(
-    tickets: TicketIssuing, order: PayableOrder, news: ReceivedEvent | None = None
+    tickets: TicketIssuing, order: PayableOrder, event: ReceivedEvent | None = None
 ) -> Sale:
-    """Nothing of it counts until it is committed; `news` is what brought the word of the money."""
+    """Nothing of it counts until it is committed. `event`: what told of the money."""
     seats = [item.seat_id for item in order.items]
     drawn = tickets.new_tickets(order.session_id, seats)
     issued = tickets.issue(drawn, order.items)
@@ -48,7 +48,7 @@ def build_sale(
     sold = seats_changed(order.session_id, seats, areas, order.order_id)
     whole = TicketsIssued(order.order_id, order.user_id, order.session_id, issued)
     return Sale(
-        purchase=order,
+        order=order,
         tickets=drawn,
         issued=issued,
         history=NewHistoryEntry(
@@ -57,5 +57,5 @@ def build_sale(
         paid=paid,
         sold=pending(SEATS_SOLD, subject, sold),
         tickets_issued=pending(TICKETS_ISSUED, subject, whole),
-        news=news,
+        event=event,
     )

@@ -8,10 +8,11 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from booking.domain.order import OrderStatus
-from booking.domain.payment import PaymentState
+from booking.domain.order import OrderStatus, OrderTransition
+from booking.domain.payment import PaymentState, PaymentTransition
 from booking.orders.records import LockedOrder, items_of
 from booking.payments.records import (
+    KnownPayment,
     LockedPayment,
     NewPayment,
     PayableOrder,
@@ -61,26 +62,31 @@ async def lock_payment(tx: Connection, payment_id: UUID) -> LockedPayment | None
 async def move_payment(
     tx: Connection,
     payment_id: UUID,
+    transition: PaymentTransition,
     *,
-    from_state: PaymentState,
-    to_state: PaymentState,
     reason: str | None,
 ) -> bool:
     """Compare-and-set; False when the payment was in another state."""
     moved = await queries.move_payment(
         tx,
         payment_id=payment_id,
-        from_state=from_state.value,
-        to_state=to_state.value,
+        from_state=transition.from_state.value,
+        to_state=transition.to_state.value,
         reason=reason,
     )
     return moved is not None
 
 
-async def purchase_of(tx: Connection, payment_id: UUID) -> PayableOrder:
-    """What a payment that there is pays for."""
-    row = await queries.get_purchase(tx, payment_id=payment_id)
-    return PayableOrder(**{**fields(row, PayableOrder), "items": items_of(row)})
+async def get_payable_order(tx: Connection, payment_id: UUID) -> KnownPayment:
+    """What a payment that was begun in this transaction pays for."""
+    return begun_payment(await queries.get_payable_order(tx, payment_id=payment_id))
+
+
+def begun_payment(row: "asyncpg.Record") -> KnownPayment:
+    """A payment that was just begun, for the order's whole amount."""
+    columns = fields(row, PayableOrder)
+    columns["items"] = items_of(row)
+    return KnownPayment(**columns, state=PaymentState.CREATED, amount=columns["total_amount"])
 
 
 async def take_seats(tx: Connection, order_id: UUID, session_id: UUID) -> int:
@@ -88,9 +94,10 @@ async def take_seats(tx: Connection, order_id: UUID, session_id: UUID) -> int:
     return int(await queries.take_seats(tx, order_id=order_id, session_id=session_id))
 
 
-async def mark_paid(tx: Connection, order_id: UUID, *, was: OrderStatus) -> bool:
+async def mark_paid(tx: Connection, order_id: UUID, transition: OrderTransition) -> bool:
     """Compare-and-set; also of an order that time had cancelled, for money that came late."""
-    return await queries.mark_paid(tx, order_id=order_id, was=was.value) is not None
+    paid = await queries.mark_paid(tx, order_id=order_id, from_state=transition.from_state.value)
+    return paid is not None
 
 
 async def count_tickets_again(tx: Connection, order_id: UUID) -> None:

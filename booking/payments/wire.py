@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from booking.orders.wire import PaymentAnswer
-from chassis.http.bodies import whole
+from chassis.http.bodies import full_match
 from contracts.booking import IssuedTicket
 
 PaymentMethod = Literal["alipay", "wechat_pay", "card"]
@@ -16,7 +16,7 @@ class PayOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How to pay, and the provider's token for it."""
 
     payment_method: PaymentMethod
-    payment_token: Annotated[str, msgspec.Meta(pattern=whole("[!-~]{1,255}"))]
+    payment_token: Annotated[str, msgspec.Meta(pattern=full_match("[!-~]{1,255}"))]
 
 
 class PaymentOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,12 @@
-"""Promo codes that are tried, and how often wrongly.
+"""Looks up a promo code, and limits wrong guesses.
 
-A miss is a code that the show does not have. USER_MISSES_MAX of them in MISSES_WITHIN_S, or as many
-from an address as the settings allow, and no further code is looked at: the answer is the same whether
-it is a good one. A good code is no miss, whatever becomes of its order.
+A miss is a code that the show does not have. After USER_MISSES_MAX misses of a user within MISSES_WITHIN_S,
+or as many from an address as the settings allow, no code is looked up: valid and invalid codes get the same
+answer. A code that exists is never a miss, even if its order fails.
 
-PostgreSQL counts, for all processes, in the transaction that looks the code up; while it is away there
-are no orders either. Codes of one user, and codes from one address, are judged one after the other, so
-a hundred guesses at once get no further than the same guesses one by one.
+PostgreSQL counts for all processes, in the transaction that looks the code up; without PostgreSQL there are
+no orders either. The codes of one user, and those from one address, are looked up one after the other, so
+parallel guesses have no advantage.
 """
 
 import math
@@ -30,8 +30,8 @@ MISSES_WITHIN_S = 600.0
 class PromoGuesses:
     """`await find(show_id, text, user_id=…, address=…)` → the code.
 
-    address_max: misses of an address in MISSES_WITHIN_S. More than a person's: an office, a school or a
-    mobile network is one address, and its people mistype one code at the same opening.
+    address_max: misses allowed from one address within MISSES_WITHIN_S. It is higher than a user's limit: an
+    office, a school or a mobile network is one address, and many people there mistype the same code.
     """
 
     def __init__(self, pool: Pool, *, address_max: int) -> None:
@@ -41,7 +41,7 @@ class PromoGuesses:
     async def find(
         self, show_id: UUID, text: str, *, user_id: UUID, address: str | None
     ) -> PromoCode:
-        """address: None counts by the user alone. Raises PromoCodeUnknown, PromoCodesTried."""
+        """address: None counts misses by user only. Raises PromoCodeUnknown, PromoCodesTried."""
         code = normalise_code(text)
         try:
             with refusals():
@@ -57,7 +57,7 @@ class PromoGuesses:
     async def _judge(
         self, tx: Connection, show_id: UUID, code: str | None, user_id: UUID, address: str | None
     ) -> PromoCode | None:
-        """None has been counted, and is when the transaction commits."""
+        """None is a miss; it counts once the transaction commits."""
         await store.lock_promo_misses(tx, user_id, address)
         again_in_s = await store.promo_refused_for_s(
             tx,
@@ -75,6 +75,6 @@ class PromoGuesses:
         return found
 
     async def prune(self) -> None:
-        """Forgets what is too old to count."""
+        """Deletes misses that are too old to count."""
         async with connection(self._pool) as db:
             await store.prune_promo_misses(db, within_s=MISSES_WITHIN_S)

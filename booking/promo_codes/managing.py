@@ -1,4 +1,4 @@
-"""Promo codes as the organizer of a show makes, sees and changes them; admins those of all shows."""
+"""Managing promo codes: for the show's organizer, and for admins."""
 
 from datetime import datetime
 from typing import Any
@@ -27,13 +27,13 @@ from contracts.catalog import SHOW_PATH, ShowTerms
 
 log = logs.get("booking")
 
-YEAR_MIN, YEAR_MAX = 2000, 2200  # what PostgreSQL and every client can tell as a time
+YEAR_MIN, YEAR_MAX = 2000, 2200  # PostgreSQL and every client can represent these
 
 
 async def create_promo_code(
     tx: Connection, show: ShowTerms, wanted: CreatePromoCode
 ) -> PromoCodeAnswer:
-    """In the caller's transaction. Raises PromoCodeTaken, ValidationFailed."""
+    """Creates a code in the caller's transaction. Raises PromoCodeTaken, ValidationFailed."""
     columns = _columns(show, wanted)
     made = await store.insert_promo_code(tx, promo_code_id=uuid7(), show_id=show.show_id, **columns)
     log.info("promo_code_created", promo_code=made.promo_code_id, show=show.show_id)
@@ -41,7 +41,7 @@ async def create_promo_code(
 
 
 class PromoCodes:
-    """Everything raises NotFound for shows and codes that are not the asker's."""
+    """Every method raises NotFound for shows and codes that are not the caller's."""
 
     def __init__(self, pool: Pool, catalog: ServiceClient) -> None:
         self._pool = pool
@@ -50,7 +50,7 @@ class PromoCodes:
     async def of_show(
         self, principal: Principal, show_id: UUID, *, page: int, page_size: int
     ) -> PromoCodePage:
-        """Newest first, each with its uses by orders that live."""
+        """Newest first, each with its uses by active orders."""
         await self.own_show(principal, show_id)
         async with connection(self._pool) as db:
             codes, total = await store.list_promo_codes(
@@ -66,7 +66,7 @@ class PromoCodes:
     async def change(
         self, principal: Principal, promo_code_id: UUID, change: ChangePromoCode
     ) -> PromoCodeAnswer:
-        """What is left out stays as it is. Orders that have used the code keep their price."""
+        """Omitted fields stay unchanged. Existing orders keep their price."""
         async with connection(self._pool) as db:
             show_id = await store.promo_code_show(db, promo_code_id)
         if show_id is None:
@@ -84,9 +84,7 @@ class PromoCodes:
 
     async def own_show(self, principal: Principal, show_id: UUID) -> ShowTerms:
         show = await self._catalog.get(SHOW_PATH.format(show_id=show_id), ShowTerms)
-        if show is None or (
-            show.organizer_id != principal.user_id and "admin" not in principal.roles
-        ):
+        if show is None or not principal.may_manage(show.organizer_id):
             raise NotFound()
         return show
 
@@ -130,7 +128,7 @@ def _columns(show: ShowTerms, wanted: CreatePromoCode) -> dict[str, Any]:
 
 
 def _currency(show: ShowTerms, wanted: CreatePromoCode) -> str | None:
-    """Of a fixed amount: the one that is named, else the only one that the show sells in."""
+    """The currency of a fixed amount: the given one, else the show's only one."""
     if wanted.kind == "percent":
         if wanted.currency is not None:
             raise _wrong("currency", "is only for a fixed amount")
@@ -138,7 +136,7 @@ def _currency(show: ShowTerms, wanted: CreatePromoCode) -> str | None:
     if wanted.currency is not None:
         return wanted.currency
     if len(show.currencies) != 1:
-        raise _wrong("currency", "is required: the show does not sell in one currency")
+        raise _wrong("currency", "is required: the show does not have exactly one currency")
     return show.currencies[0]
 
 
@@ -147,7 +145,7 @@ def _changed(now: PromoCode, change: ChangePromoCode) -> dict[str, Any]:
     sent = {name: getattr(change, name) for name in names}
     then = {name: getattr(now, name) if value is UNSET else value for name, value in sent.items()}
     if then["max_uses"] is not None and then["max_uses"] < now.uses:
-        raise _wrong("max_uses", f"must be at least {now.uses}: so many orders use it")
+        raise _wrong("max_uses", f"must be at least {now.uses}, the number of current uses")
     _check_window(then["valid_from"], then["valid_until"])
     return then
 

@@ -1,4 +1,4 @@
-"""Promo codes and their uses."""
+"""Rows of promo codes and their uses."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ queries = load_queries(Path(__file__).parent / "sql")
 
 
 class PromoCode(msgspec.Struct, frozen=True, kw_only=True):
-    """A code as stored. `value`: per cent, or minor units of `currency`. None: no limit."""
+    """A stored code. `value` is per cent, or minor units of `currency`. A limit of None is no limit."""
 
     promo_code_id: UUID
     show_id: UUID
@@ -39,7 +39,7 @@ def _promo_code(row: "asyncpg.Record | None") -> PromoCode | None:
 
 
 async def insert_promo_code(tx: Connection, **columns: Any) -> PromoCode:
-    """Raises PromoCodeTaken when the show has that code already."""
+    """Raises PromoCodeTaken if the show already has this code."""
     try:
         found = _promo_code(await queries.insert_promo_code(tx, **columns))
     except asyncpg.UniqueViolationError as second:
@@ -51,14 +51,14 @@ async def insert_promo_code(tx: Connection, **columns: Any) -> PromoCode:
 async def list_promo_codes(
     db: Connection, show_id: UUID, *, limit: int, offset: int
 ) -> tuple[list[PromoCode], int]:
-    """A page of a show's codes, newest first, and how many there are."""
+    """A page of a show's codes, newest first, and their total number."""
     found = queries.list_promo_codes(db, show_id=show_id, limit=limit, offset=offset)
     codes = [PromoCode(**fields(row, PromoCode)) async for row in found]
     return codes, int(await queries.count_promo_codes(db, show_id=show_id))
 
 
 async def promo_code_show(db: Connection, promo_code_id: UUID) -> UUID | None:
-    """Whose the code is."""
+    """The show of the code."""
     show_id: UUID | None = await queries.promo_code_show(db, promo_code_id=promo_code_id)
     return show_id
 
@@ -78,7 +78,7 @@ async def find_promo_code(tx: Connection, show_id: UUID, code: str) -> PromoCode
 
 
 async def lock_promo_misses(tx: Connection, user_id: UUID, address: str | None) -> None:
-    """Codes of this user, and codes from this address, are judged one after the other from here on."""
+    """From here to the commit no other transaction judges codes of this user or from this address."""
     await queries.lock_promo_misses(tx, user_id=user_id, address=address)
 
 
@@ -91,7 +91,7 @@ async def promo_refused_for_s(
     address_max: int,
     within_s: float,
 ) -> float | None:
-    """None while user and address have fewer misses than they may within `within_s`."""
+    """Seconds until user and address may guess again; None if both are below their limits."""
     seconds: float | None = await queries.promo_refused_for_s(
         tx,
         user_id=user_id,
@@ -123,7 +123,7 @@ async def redeem_promo_code(
     discount: int,
     paid: Mapping[int, int],
 ) -> bool:
-    """Counts the use, and writes what is `paid` for each seat. False: not active or not in its window.
+    """Counts a use, and writes the `paid` price of each seat. False if the code is not active or valid now.
 
     Raises PostgresError naming promo_codes_within_uses or promo_tallies_within_cap.
     """
@@ -140,13 +140,13 @@ async def redeem_promo_code(
 
 
 async def release_redemptions(tx: Connection, orders: Sequence[UUID]) -> None:
-    """Gives back the uses of orders that have ended, in the transaction that ends them. Once each."""
+    """Releases the uses of ended orders, in the transaction that ends them. Idempotent."""
     await queries.release_redemptions(tx, orders=list(orders))
 
 
 async def retake_redemption(tx: Connection, order_id: UUID) -> bool:
-    """Counts the use of an order again that lives again, in the transaction that revives it.
+    """Counts the use of a revived order again, in the transaction that revives it.
 
-    False when its code has no use left (the order keeps its price), or it has no code.
+    False if the code has no uses left (the order keeps its price), or the order has no code.
     """
     return await queries.retake_redemption(tx, order_id=order_id) is not None

@@ -1,4 +1,4 @@
-"""Promo codes as organizers send and read them. Money in minor units."""
+"""Request and response bodies of promo codes. Amounts are in minor units."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from chassis.http.bodies import whole
+from chassis.http.bodies import full_match
 
 Money = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
 
@@ -19,13 +19,13 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class CreatePromoCode(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """`value`: per cent of the order, or off the order in minor units of `currency` (which may be left
-    out when the show sells in one only). A limit that is left out is none. Case does not matter."""
+    """`value` is a percentage, or a fixed discount in minor units of `currency` (optional if the show has
+    one currency). An omitted limit means no limit. `code` is case-insensitive."""
 
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     kind: Literal["percent", "fixed"]
     value: Money
-    currency: Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}"))] | None = None
+    currency: Annotated[str, msgspec.Meta(pattern=full_match("[A-Z]{3}"))] | None = None
     max_uses: Uses | None = None
     max_uses_per_user: Uses | None = None
     valid_from: Time | None = None
@@ -33,7 +33,7 @@ class CreatePromoCode(msgspec.Struct, forbid_unknown_fields=True, frozen=True, k
 
 
 class ChangePromoCode(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """What is left out stays as it is; null takes a limit away."""
+    """Omitted fields stay unchanged; null removes a limit."""
 
     active: bool | UnsetType = UNSET
     max_uses: Uses | UnsetType | None = UNSET
@@ -43,7 +43,7 @@ class ChangePromoCode(msgspec.Struct, forbid_unknown_fields=True, frozen=True, k
 
 
 class PromoCodeAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`value`: per cent, or minor units of `currency`. `uses`: by orders that live, paid or not."""
+    """`value` is a percentage, or minor units of `currency`. `uses` counts active orders, paid or not."""
 
     promo_code_id: UUID
     show_id: UUID

@@ -1,1 +1,1 @@
-"""Payment providers behind one protocol. A new one is one module of this package; see registry.py."""
+"""Payment providers behind one protocol. To add one, add a module to this package (registry.py)."""

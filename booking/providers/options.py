@@ -1,6 +1,6 @@
-"""A provider's own settings: `STAMPEDE_<PROVIDER>_<FIELD>` for the fields of a Struct that it defines.
+"""A provider's own settings: `STAMPEDE_<PROVIDER>_<FIELD>`, one for each field of the provider's Struct.
 
-chassis.settings hands them over as text, because it knows no provider; each says here what it takes.
+chassis.settings passes them on as text, because it knows no provider; this module parses them.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ Options = TypeVar("Options", bound=msgspec.Struct)
 
 
 def read_options(kind: type[Options], provider: str, given: Mapping[str, str]) -> Options:
-    """`given` as `kind`: numbers and flags from their text, words with commas between as a tuple.
+    """Parses `given` to `kind`: numbers and flags from text, tuples from words separated by commas.
 
-    Raises SettingsError naming every wrong, every unknown and every missing key.
+    Raises SettingsError that names every wrong, unknown and missing key.
     """
     start = f"{PREFIX}{provider.upper()}_"
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     values: dict[str, object] = {}
     problems = [
-        f"{start}{name.upper()} is needed by the provider {provider}."
+        f"{start}{name.upper()} is required by the provider {provider}."
         for name, field in fields.items()
         if field.required and name not in given
     ]

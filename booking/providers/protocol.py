@@ -1,7 +1,7 @@
-"""What booking asks of a payment provider. docs/payments.md shows how one is added.
+"""The protocol of a payment provider. docs/payments.md shows how to add one.
 
-Our ids are the provider's idempotency keys: `payment_id` of a charge, `refund_id` of a refund. Amounts
-are minor units (fen, cents).
+Our ids are the idempotency keys at the provider: `payment_id` for a charge, `refund_id` for a refund.
+Amounts are in minor units (fen, cents).
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import msgspec
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
-    """Money to take: `amount` in minor units of `currency`. The token is never stored or logged."""
+    """A charge: `amount` in minor units of `currency`. The token is never stored or logged."""
 
     payment_id: UUID
     order_id: UUID
@@ -23,10 +23,10 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChargeResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the provider says of a payment. `reason`: a short word, of a declined one.
+    """The result of a charge. `reason`: a short code, if declined.
 
-    amount, currency: what it took, compared with what we asked for. `pending`: it will say later, by
-    webhook and to whoever asks.
+    amount, currency: the charged amount, which we compare with the requested one. `pending`: the provider
+    decides later; it sends a webhook and answers `look_up`.
     """
 
     state: Literal["succeeded", "declined", "pending"]
@@ -36,16 +36,16 @@ class ChargeResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefundResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the provider says of a refund. `failed`: no money moved, and with this id none will."""
+    """The result of a refund. `failed`: no money was sent, and none will be under this id."""
 
     state: Literal["succeeded", "pending", "failed"]
     reason: str | None = None
 
 
 class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A verified message of the provider. Both verdicts are None for what booking does not act on.
+    """A verified message of the provider. Both results are None if booking ignores this type.
 
-    event_id: the provider's name of this message, the same however often it is sent.
+    event_id: the provider's id of the message; a repeated message has the same id.
     """
 
     event_id: str
@@ -57,36 +57,37 @@ class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Provider(Protocol):
-    """Every call has a deadline of its own and raises Unavailable when the answer is not known.
+    """Every call has its own deadline, and raises Unavailable if the result is unknown.
 
-    One that moves no money may also have `test_tokens: Sequence[str]`, those that the storefront offers.
+    A test provider may also have `test_tokens: Sequence[str]`; the storefront offers them.
     """
 
     name: str
 
     async def charge(self, charge: Charge) -> ChargeResult:
-        """Takes the money once, however often it is called with one payment_id."""
+        """Takes the money. Idempotent by payment_id."""
         ...
 
     async def look_up(self, payment_id: UUID) -> ChargeResult | None:
-        """None: the provider never heard of it, and never will of a call older than its deadline."""
+        """None: the provider does not know the payment, and cannot receive it any more after the deadline
+        of `charge`."""
         ...
 
     async def refund(
         self, *, refund_id: UUID, payment_id: UUID, amount: int, currency: str
     ) -> RefundResult:
-        """Gives `amount` of a payment back once, however often it is called with one refund_id.
+        """Refunds `amount` of a payment. Idempotent by refund_id.
 
-        Refunds of a payment add up to at most what was charged; one beyond that has failed.
+        The refunds of a payment may not exceed the charged amount; a refund that would has failed.
         """
         ...
 
     async def look_up_refund(self, refund_id: UUID) -> RefundResult | None:
-        """None: the provider never heard of it."""
+        """None: the provider does not know the refund."""
         ...
 
     def read_webhook(self, headers: Mapping[str, Any], body: bytes) -> ProviderEvent:
-        """Who it is from is checked here: raises BadSignature, StaleTimestamp, or ValidationFailed
-        for a signed body that is not of the provider's form. `headers` have lower-case names.
+        """Verifies and parses a webhook. Raises BadSignature, StaleTimestamp, or ValidationFailed if a signed
+        body has the wrong form. `headers` have lower-case names.
         """
         ...

@@ -1,4 +1,4 @@
-"""What a provider calls our payments and refunds."""
+"""The ids that a provider gives to our payments and refunds."""
 
 from pathlib import Path
 from uuid import UUID
@@ -9,18 +9,18 @@ queries = load_queries(Path(__file__).parent / "sql")
 
 
 class References:
-    """One provider's names for our ids. The first word about an id stands."""
+    """One provider's ids for ours. The first value noted for an id is final."""
 
     def __init__(self, pool: Pool, provider: str) -> None:
         self._pool = pool
         self._provider = provider
 
     async def note(self, ours: UUID, theirs: str) -> str | None:
-        """Theirs as it stands now: what was noted first, or None when it had been closed."""
+        """The final value: the first one that was noted, or None if `close` came first."""
         return await self._first(ours, theirs)
 
     async def close(self, ours: UUID) -> str | None:
-        """Theirs, or None: then there is none and never will be, because `note` will say so too."""
+        """The noted value, or None. After None there will never be one: a later `note` returns None too."""
         return await self._first(ours, None)
 
     async def find(self, ours: UUID) -> str | None:

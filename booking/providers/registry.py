@@ -1,12 +1,12 @@
-"""Which providers there are: every module of this package that has `open_provider`.
+"""Finds the payment provider: every module of this package with `open_provider` is one.
 
-The word of the setting is the module's name and the webhook's path. A provider's module has
+The setting's value is the module's name, and part of the webhook's path. A provider's module has
 
     open_provider(wiring, pool)     an async context manager that gives a Provider; `pool` is booking's
     read_settings(settings)         its own STAMPEDE_<NAME>_… settings; raises SettingsError
-    run_background(wiring, stop)    optional: what it does in the worker until `stop`
+    run_background(wiring, stop)    optional: its background work in the worker, until `stop`
 
-Only the chosen one is imported.
+Only the chosen module is imported.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def check_settings(settings: Settings) -> None:
-    """Raises SettingsError when there is no such provider, or naming every wrong setting of it."""
+    """Raises SettingsError if there is no such provider, or if its settings are wrong; names each of them."""
     _module(settings.payment_provider).read_settings(settings)
 
 
 def open_provider(wiring: Wiring, pool: Pool) -> AbstractAsyncContextManager[Provider]:
-    """The provider that the settings name, for as long as the context lasts."""
+    """The provider that the settings choose; closed when the context ends."""
     opened: AbstractAsyncContextManager[Provider] = _module(
         wiring.settings.payment_provider
     ).open_provider(wiring, pool)
@@ -39,7 +39,7 @@ def open_provider(wiring: Wiring, pool: Pool) -> AbstractAsyncContextManager[Pro
 
 
 async def run_background(wiring: Wiring, stop: asyncio.Event) -> None:
-    """What the provider does in the worker, if anything, until `stop`."""
+    """Runs the provider's background work, if it has any, until `stop`."""
     run = getattr(_module(wiring.settings.payment_provider), "run_background", None)
     if run is not None:
         await run(wiring, stop)
@@ -51,7 +51,7 @@ def _module(name: str) -> Any:
         try:
             found = importlib.import_module(full_name)
         except ModuleNotFoundError as missing:
-            if missing.name != full_name:  # it is there and lacks a library: say which
+            if missing.name != full_name:  # the module exists but misses a library: name it
                 raise
         else:
             if hasattr(found, "open_provider") and found.__name__ != __name__:
@@ -60,7 +60,7 @@ def _module(name: str) -> Any:
 
 
 def _names() -> list[str]:
-    """Looked for only when the name was wrong: importing them all costs a second."""
+    """Called only after a wrong name: importing all modules takes a second."""
     modules = sorted(entry.name for entry in pkgutil.iter_modules(providers.__path__))
     return [
         name

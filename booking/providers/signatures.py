@@ -1,7 +1,7 @@
 """Signed messages in the form of Standard Webhooks 1.0 (standardwebhooks.com).
 
-The signature is HMAC-SHA256 over `id.timestamp.body` with the base64 part of a `whsec_…` secret;
-several secrets may be good at once, so that they can be changed without losing a message.
+The signature is HMAC-SHA256 over `id.timestamp.body` with the base64 part of a `whsec_…` secret. Several
+secrets may be valid at once, so that a secret can be changed without losing a message.
 """
 
 import base64
@@ -18,13 +18,13 @@ import msgspec
 from booking.domain.problems import BadSignature, StaleTimestamp
 
 TOLERANCE_S = 300
-SIGNATURES_MAX = 16  # in one header; a caller must not choose how often we compute
+SIGNATURES_MAX = 16  # in one header; limits the work that a sender can cause
 EVENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
 TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
 class SignedMessage(msgspec.Struct, frozen=True):
-    """The three headers of a webhook and its body as it came, byte for byte."""
+    """The three headers of a webhook, and its body unchanged."""
 
     id: str
     timestamp: str
@@ -36,7 +36,7 @@ def signed_message(headers: Mapping[str, Any], body: bytes) -> SignedMessage:
     """Raises BadSignature without the three headers."""
     found = [headers.get(f"webhook-{name}") for name in ("id", "timestamp", "signature")]
     if any(value is None for value in found):
-        raise BadSignature("webhook-id, webhook-timestamp and webhook-signature are needed.")
+        raise BadSignature("webhook-id, webhook-timestamp and webhook-signature are required.")
     return SignedMessage(str(found[0]), str(found[1]), str(found[2]), body)
 
 
@@ -48,7 +48,7 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def secret_key(secret: str) -> bytes:
-    """`whsec_` and base64; a secret that is not of this form is taken as it stands."""
+    """The decoded key of `whsec_` and base64; a secret of another form is used as it is."""
     try:
         return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):
@@ -56,9 +56,9 @@ def secret_key(secret: str) -> bytes:
 
 
 def verify(message: SignedMessage, secrets: Sequence[str], *, now: float | None = None) -> None:
-    """Raises BadSignature when none of the secrets made it, StaleTimestamp beyond ±TOLERANCE_S.
+    """Raises BadSignature if no secret matches, StaleTimestamp beyond ±TOLERANCE_S.
 
-    `now`: Unix seconds; the machine's own clock unless told.
+    `now`: Unix seconds; by default the machine's clock.
     """
     if not TIMESTAMP.fullmatch(message.timestamp) or not EVENT_ID.fullmatch(message.id):
         raise BadSignature()

@@ -15,15 +15,14 @@ from booking.domain.problems import (
     RefundNotFailed,
 )
 from booking.domain.refund import GRANTED, RefundState
-from booking.events.store import tell
+from booking.domain.ticket import TicketStep, VoidingStep
+from booking.events.store import record_and_publish
 from booking.orders import store as order_store
 from booking.refunds import store
 from booking.refunds.granting import (
-    ANY_HOLDER_STATES,
-    UNUSED_STATES,
     FreedSeats,
+    approve,
     ask,
-    grant,
     refund_told,
     sync_redis_after_refund,
 )
@@ -113,9 +112,11 @@ class Refunds:
         )
         log.info("refund_requested", order=order_id, refund=refund.refund_id, seats=len(chosen))
         if policy.approval == "automatic":
-            states = ANY_HOLDER_STATES if order.session_cancelled else UNUSED_STATES
             refund_id = refund.refund_id
-            freed.append(await grant(tx, order, refund_id, decided_by=None, states=states))
+            step: VoidingStep = (
+                TicketStep.CALL_OFF if order.session_cancelled else TicketStep.REFUND
+            )
+            freed.append(await approve(tx, order, refund_id, decided_by=None, step=step))
         return refund_answer(await _read(tx, refund.refund_id))
 
     async def approve(
@@ -137,7 +138,7 @@ class Refunds:
                 if order is None or order.status is not OrderStatus.PAID:
                     raise OrderNotRefundable()
                 by = principal.user_id
-                freed.append(await grant(tx, order, refund_id, decided_by=by, note=wanted.note))
+                freed.append(await approve(tx, order, refund_id, decided_by=by, note=wanted.note))
             return refund_answer(await _read(tx, refund_id))
 
         answer = await self._decide(
@@ -160,7 +161,7 @@ class Refunds:
             ):
                 rejected = await _read(tx, refund_id)
                 entry, event = refund_told(REFUND_REJECTED, rejected)
-                await tell(tx, [entry], [event])
+                await record_and_publish(tx, [entry], [event])
                 log.info("refund_rejected", refund=refund_id, order=refund.order_id)
             return refund_answer(await _read(tx, refund_id))
 
@@ -220,7 +221,7 @@ class Refunds:
         async with connection(self._pool) as db:
             found, total = await store.list_refunds(
                 db,
-                organizer_id=None if "admin" in principal.roles else principal.user_id,
+                organizer_id=principal.owner_filter,
                 state=state,
                 limit=page_size,
                 offset=offset(page, page_size),
@@ -251,7 +252,7 @@ class Refunds:
 
 
 def _decides(principal: Principal, refund: Refund) -> bool:
-    if "admin" in principal.roles:
+    if principal.is_admin:
         return True
     return "organizer" in principal.roles and refund.organizer_id == principal.user_id
 

@@ -13,8 +13,9 @@ import msgspec
 
 from booking.domain.problems import RefundAlreadyDecided, RefundAlreadyRequested, RefundNotAllowed
 from booking.domain.refund import quote
+from booking.domain.ticket import TicketStep, VoidingStep
 from booking.events.history import history_entry, seats_changed
-from booking.events.store import NewHistoryEntry, tell
+from booking.events.store import NewHistoryEntry, record_and_publish
 from booking.promo_codes.store import release_redemptions
 from booking.refunds import store
 from booking.refunds.store import NewRefund, OrderForRefund, Refund, TicketForRefund
@@ -40,9 +41,6 @@ from contracts.catalog import RefundPolicy
 log = logs.get("booking")
 
 Cause = Literal["buyer", "session_cancelled"]
-UNUSED_STATES = ("valid",)
-# A session that is cancelled pays those back who are inside already.
-ANY_HOLDER_STATES = ("valid", "checked_in")
 
 
 class FreedSeats(msgspec.Struct, frozen=True):
@@ -90,32 +88,31 @@ async def ask(
         raise RefundAlreadyRequested() from None
     refund = await _read(tx, new.refund_id)
     automatic = policy.approval == "automatic"
-    await tell(tx, *_told(REFUND_REQUESTED, refund, automatic=automatic))
+    await record_and_publish(tx, *_told(REFUND_REQUESTED, refund, automatic=automatic))
     return refund
 
 
-async def grant(
+async def approve(
     tx: Connection,
     order: OrderForRefund,
     refund_id: UUID,
     *,
     decided_by: UUID | None,
     note: str | None = None,
-    states: Sequence[str] = UNUSED_STATES,
+    step: VoidingStep = TicketStep.REFUND,
 ) -> FreedSeats:
-    """Raises RefundAlreadyDecided, and RefundNotAllowed when a ticket is not in `states` any more.
+    """Raises RefundAlreadyDecided, and RefundNotAllowed when `step` is none for a ticket any more.
 
-    decided_by: None when the show's terms have decided.
+    decided_by: None when the show's terms have decided. step: CALL_OFF when the session is cancelled.
     """
     if not await store.approve_refund(tx, refund_id, decided_by=decided_by, note=note):
         raise RefundAlreadyDecided()
     refund = await _read(tx, refund_id)
     tickets = [item.ticket_id for item in refund.items]
     seats = [item.seat_id for item in refund.items]
-    whose_ever = (
-        seats if states is ANY_HOLDER_STATES else []
-    )  # also a ticket that was passed on since
-    voided = await store.void_tickets(tx, order.order_id, tickets, seats=whose_ever, states=states)
+    # Also a ticket that was passed on since.
+    whose_ever = seats if step is TicketStep.CALL_OFF else []
+    voided = await store.void_tickets(tx, order.order_id, tickets, seats=whose_ever, step=step)
     if voided != len(tickets):
         raise RefundNotAllowed("A ticket was used or passed on.", reason="ticket_used")
     freed = await store.free_sold_claims(
@@ -211,7 +208,7 @@ async def _tell_grant(
         data = {"amount": amount, "currency": order.currency}
         history.append(history_entry(order.order_id, ORDER_REFUNDED, data))
         events.append(pending(ORDER_REFUNDED, subject, whole))
-    await tell(tx, history, events)
+    await record_and_publish(tx, history, events)
 
 
 async def _read(tx: Connection, refund_id: UUID) -> Refund:

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from booking.domain.order import IllegalTransition, OrderStatus, OrderStep, advance
+from booking.domain.machine import IllegalTransition
+from booking.domain.order import ORDERS, OrderStatus, OrderStep
 from booking.domain.problems import (
     OrderNotRefundable,
     RefundAlreadyRequested,
     RefundNotAllowed,
 )
 from booking.domain.refund import fee_of, quote
+from booking.domain.ticket import TicketStatus
 from booking.refunds.store import OrderForRefund, TicketForRefund
 from booking.refunds.wire import (
     OfferedTicket,
@@ -28,7 +30,7 @@ def refuse_order(order: OrderForRefund, every: Sequence[TicketForRefund]) -> Non
     if order.status is OrderStatus.REFUNDED:
         raise _already(next((one for one in every if one.refund_id is not None), None))
     try:
-        advance(order.status, OrderStep.REFUND)
+        ORDERS.advance(order.status, OrderStep.REFUND)
     except IllegalTransition:
         raise OrderNotRefundable() from None
 
@@ -38,7 +40,7 @@ def choose(
 ) -> list[TicketForRefund]:
     """The tickets to refund: those named, else all that are left. Raises why one of them cannot be."""
     if wanted is None:
-        left = [one for one in every if one.status != "void"]
+        left = [one for one in every if one.status is not TicketStatus.VOID]
         chosen = [one for one in left if one.refund_id is None]
         if not chosen:
             raise _already(left[0] if left else None)
@@ -65,8 +67,11 @@ def _refuse_used(order: OrderForRefund, chosen: Sequence[TicketForRefund]) -> No
     if order.session_cancelled:
         return  # whoever has it and wherever he stands with it, its money goes back
     for reason, used in (
-        ("checked_in", [one for one in chosen if one.status == "checked_in"]),
-        ("passed_on", [one for one in chosen if one.status == "void" or _elsewhere(order, one)]),
+        ("checked_in", [one for one in chosen if one.status is TicketStatus.CHECKED_IN]),
+        (
+            "passed_on",
+            [one for one in chosen if one.status is TicketStatus.VOID or _elsewhere(order, one)],
+        ),
     ):
         if used:
             tickets = [one.ticket_id for one in used]
@@ -99,7 +104,7 @@ def _offer(
 ) -> RefundOffer:
     policy = FREE_OF_CHARGE if order.session_cancelled else terms.refund_policy
     refused: Problem | None = None
-    left = [one for one in every if one.status == "valid" and one.refund_id is None]
+    left = [one for one in every if one.status is TicketStatus.VALID and one.refund_id is None]
     left = [one for one in left if not _elsewhere(order, one)]
     try:
         refuse_order(order, every)

@@ -10,8 +10,8 @@ whichever is first wins.
 import asyncio
 from uuid import UUID
 
-from booking.domain.refund import RefundState
-from booking.events.store import tell
+from booking.domain.refund import REFUNDS, RefundState, RefundStep
+from booking.events.store import record_and_publish
 from booking.providers.protocol import Provider, RefundResult
 from booking.refunds import store
 from booking.refunds.granting import refund_told
@@ -25,7 +25,7 @@ from contracts.booking import REFUND_FAILED, REFUND_SUCCEEDED
 log = logs.get("booking")
 
 LEASE_S = 30.0  # longer than any provider's deadline, twice: for the question and for the request
-AT_ONCE = 8  # refunds sent side by side
+CONCURRENCY = 8  # refunds sent side by side
 RETRY = Backoff(first_s=2.0, most_s=900.0)  # for ever: the money is owed
 SPAN = "2"  # what came of a request after its answer; the request itself is span 1
 
@@ -37,7 +37,7 @@ class RefundSending:
         self._pool = pool
         self._provider = provider
 
-    async def send_due(self, *, at_once: int = AT_ONCE) -> int:
+    async def send_due(self, *, at_once: int = CONCURRENCY) -> int:
         """Sends a batch of what is due; how many refunds it was."""
         async with transaction(self._pool) as tx:
             due = await store.claim_due_refunds(tx, lease_s=LEASE_S, limit=at_once)
@@ -46,7 +46,7 @@ class RefundSending:
 
     async def send_all_due(self) -> None:
         """Batch after batch, while they are full."""
-        while await self.send_due() >= AT_ONCE:
+        while await self.send_due() >= CONCURRENCY:
             pass
 
     async def _send(self, due: DueRefund) -> None:
@@ -102,8 +102,10 @@ async def settle_refund(tx: Connection, refund_id: UUID, verdict: RefundResult) 
         return False
     succeeded = verdict.state == "succeeded"
     failure = None if succeeded else verdict.reason or "failed"
-    to_state = RefundState.SUCCEEDED if succeeded else RefundState.FAILED
-    if not await store.settle_refund(tx, refund_id, to_state=to_state, failure=failure):
+    settled = REFUNDS.advance(
+        RefundState.PROCESSING, RefundStep.SUCCEED if succeeded else RefundStep.FAIL
+    )
+    if not await store.settle_refund(tx, refund_id, settled, failure=failure):
         return False
     if succeeded:
         entry, event = refund_told(REFUND_SUCCEEDED, refund)
@@ -111,5 +113,5 @@ async def settle_refund(tx: Connection, refund_id: UUID, verdict: RefundResult) 
     else:
         entry, event = refund_told(REFUND_FAILED, refund, failure=failure)
         log.error("refund_failed", refund=refund_id, order=refund.order_id, reason=failure)
-    await tell(tx, [entry], [event])
+    await record_and_publish(tx, [entry], [event])
     return True

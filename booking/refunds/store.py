@@ -10,7 +10,8 @@ import asyncpg
 import msgspec
 
 from booking.domain.order import OrderStatus
-from booking.domain.refund import RefundState
+from booking.domain.refund import RefundState, RefundTransition
+from booking.domain.ticket import TICKETS, TicketStatus, VoidingStep
 from booking.refusals import refusal
 from chassis.postgres.pool import Connection, load_queries
 from chassis.postgres.rows import fields
@@ -44,7 +45,7 @@ class TicketForRefund(msgspec.Struct, frozen=True, kw_only=True):
     ticket_id: UUID
     seat_id: int
     user_id: UUID
-    status: str
+    status: TicketStatus
     area_id: UUID
     area: str
     row: str
@@ -135,7 +136,10 @@ async def get_order_for_refund(db: Connection, order_id: UUID) -> OrderForRefund
 
 async def list_tickets(db: Connection, order_id: UUID) -> list[TicketForRefund]:
     found = queries.list_tickets_for_refund(db, order_id=order_id)
-    return [TicketForRefund(**fields(row, TicketForRefund)) async for row in found]
+    return [
+        TicketForRefund(**{**fields(row, TicketForRefund), "status": TicketStatus(row["status"])})
+        async for row in found
+    ]
 
 
 async def insert_refund(
@@ -212,11 +216,15 @@ async def void_tickets(
     tickets: Sequence[UUID],
     *,
     seats: Sequence[int] = (),
-    states: Sequence[str],
+    step: VoidingStep,
 ) -> int:
-    """These, and whichever are for `seats` now; how many were in one of `states` until now."""
+    """These, and whichever are for `seats` now; how many it was a step for until now."""
     voided = await queries.void_tickets(
-        tx, order_id=order_id, tickets=list(tickets), seats=list(seats), states=list(states)
+        tx,
+        order_id=order_id,
+        tickets=list(tickets),
+        seats=list(seats),
+        from_states=[transition.from_state.value for transition in TICKETS.every(step)],
     )
     return int(voided)
 
@@ -257,11 +265,15 @@ async def postpone_refund(
 
 
 async def settle_refund(
-    tx: Connection, refund_id: UUID, *, to_state: RefundState, failure: str | None
+    tx: Connection, refund_id: UUID, transition: RefundTransition, *, failure: str | None
 ) -> bool:
-    """Compare-and-set from processing."""
+    """Compare-and-set; False when it was settled before."""
     moved = await queries.settle_refund(
-        tx, refund_id=refund_id, to_state=to_state.value, failure=failure
+        tx,
+        refund_id=refund_id,
+        from_state=transition.from_state.value,
+        to_state=transition.to_state.value,
+        failure=failure,
     )
     return moved is not None
 

@@ -9,7 +9,7 @@ import msgspec
 from booking.domain.order import SEATS_PER_ORDER_MAX
 from booking.refunds.store import Refund
 from chassis.clock import second, whole_second
-from chassis.http.bodies import whole
+from chassis.http.bodies import full_match
 from contracts.booking import RefundItem
 
 
@@ -104,7 +104,9 @@ def refund_answer(refund: Refund) -> RefundAnswer:
 Words = Annotated[
     str,
     msgspec.Meta(
-        min_length=1, max_length=500, pattern=whole(r"[\x01-\x20\x7f]*[^\x00-\x20\x7f][^\x00]*")
+        min_length=1,
+        max_length=500,
+        pattern=full_match(r"[\x01-\x20\x7f]*[^\x00-\x20\x7f][^\x00]*"),
     ),
 ]
 

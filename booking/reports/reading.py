@@ -1,4 +1,4 @@
-"""The organizer's lists and figures, each a page or a moment of one session."""
+"""The organizer's lists and figures of one session."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -25,17 +25,17 @@ from contracts.catalog import AreaTerms
 
 log = logs.get("booking")
 
-COUNT_TTL_S = 1.0  # while somebody walks through a list; its first page is counted anew
-TOGETHER = 0.0  # nothing is kept, but who asks while figures are added up waits for the same
+COUNT_TTL_S = 1.0  # while a client pages through a list; the first page is always counted anew
+TOGETHER = 0.0  # nothing is cached; concurrent requests share one computation
 SESSIONS_MAX = 256
-LAST_ORDER = UUID(int=2**128 - 1)  # behind every order
+LAST_ORDER = UUID(int=2**128 - 1)  # greater than every order's id
 SEAT_ID_MAX = 2**31 - 1
 
 Counted = tuple[UUID, str | None]  # a session, and the status counted
 
 
 class Reports:
-    """For the session's organizer and for admins. Every read raises NotFound to anybody else."""
+    """For the session's organizer and for admins. Every read raises NotFound for anybody else."""
 
     def __init__(self, pool: Pool, *, sessions: Sessions, buyers: KnownAccounts) -> None:
         self._pool = pool
@@ -61,7 +61,7 @@ class Reports:
         page_size: int,
         cursor: str | None,
     ) -> SessionOrderPage:
-        """With a cursor it goes on behind that, whatever `page` says."""
+        """With a cursor the page starts after it, and `page` is ignored."""
         before = LAST_ORDER if cursor is None else _read_order(cursor)
         await self._sessions.of_organizer(principal, session_id)
         async with connection(self._pool) as db:
@@ -94,7 +94,7 @@ class Reports:
         page_size: int,
         cursor: str | None,
     ) -> AttendeePage:
-        """With a cursor it goes on behind that, whatever `page` says."""
+        """With a cursor the page starts after it, and `page` is ignored."""
         after = 0 if cursor is None else _read_seat(cursor)
         await self._sessions.of_organizer(principal, session_id)
         async with connection(self._pool) as db:
@@ -118,7 +118,8 @@ class Reports:
         )
 
     async def sales(self, principal: Principal, session_id: UUID) -> SessionSales:
-        """As they are now. Those of a full session cost PostgreSQL half a second: one at a time."""
+        """Current figures. A full session costs PostgreSQL half a second, so a session is computed once at a
+        time."""
         await self._sessions.of_organizer(principal, session_id)
         return await self._sales.get(session_id)
 
@@ -180,7 +181,7 @@ def _total(areas: Sequence[AreaSales], figure: str) -> int:
 
 
 def _read_order(cursor: str) -> UUID:
-    """A cursor of orders is the last order of the page before."""
+    """A cursor of orders is the last order of the previous page."""
     try:
         return UUID(cursor)
     except ValueError:
@@ -188,11 +189,11 @@ def _read_order(cursor: str) -> UUID:
 
 
 def _read_seat(cursor: str) -> int:
-    """A cursor of attendees is the last seat of the page before."""
+    """A cursor of attendees is the last seat of the previous page."""
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= len(str(SEAT_ID_MAX))):
         raise _bad_cursor()
     return min(int(cursor), SEAT_ID_MAX)
 
 
 def _bad_cursor() -> ValidationFailed:
-    return ValidationFailed(errors=[FieldError("cursor", "is none that this list gave out")])
+    return ValidationFailed(errors=[FieldError("cursor", "is not a cursor of this list")])

@@ -1,4 +1,4 @@
-"""The reads behind an organizer's lists and figures; see sql/reports.sql."""
+"""Queries of an organizer's lists and figures; see sql/reports.sql."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ _queries = load_queries(Path(__file__).parent / "sql")
 
 
 class SoldItem(msgspec.Struct, frozen=True):
-    """A seat of an order. `price` as listed, `paid` what it cost: less, with a promo code."""
+    """A seat of an order. `price` is the listed price, `paid` the price with a promo code's discount."""
 
     seat_id: int
     area_id: UUID
@@ -32,7 +32,7 @@ class RefundOfOrder(msgspec.Struct, frozen=True):
 
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as it is now: past its end an unpaid one is cancelled."""
+    """An order as it is now: an unpaid one past its expiry counts as cancelled."""
 
     order_id: UUID
     order_no: str
@@ -66,7 +66,7 @@ class AttendeeRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AreaRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Seats, and money in minor units, of one area. `as_of` by PostgreSQL's clock."""
+    """Seats and amounts (in minor units) of one area. `as_of` is by PostgreSQL's clock."""
 
     area_id: UUID
     sold: int
@@ -119,7 +119,7 @@ async def count_attendees_of_session(db: Connection, session_id: UUID, status: s
 async def sales_of_session(
     db: Connection, session_id: UUID, areas: Sequence[tuple[UUID, int, int]]
 ) -> list[AreaRow]:
-    """`areas`: id, first and last seat of each; the rows are in their order."""
+    """`areas`: id, first seat and last seat of each. The rows have the same order."""
     found = _queries.sales_of_session(
         db,
         session_id=session_id,

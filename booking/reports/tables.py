@@ -1,8 +1,8 @@
-"""The organizer's lists as CSV (RFC 4180): UTF-8, lines that end with CRLF, a header row with names that
-stay. Money is in minor units, times are RFC 3339 in UTC, an empty field is unknown or has not happened.
+"""The organizer's lists as CSV (RFC 4180): UTF-8, CRLF line ends, a header row with stable names. Amounts are
+in minor units, times are RFC 3339 in UTC. An empty field is unknown or has not happened.
 
-What a buyer chose, such as a name, must not become a formula in the organizer's spreadsheet (OWASP, CSV
-injection): a text that begins like one gets an apostrophe in front.
+Text from buyers, such as a name, must not become a formula in the organizer's spreadsheet (OWASP, CSV
+injection): text that begins like a formula gets an apostrophe in front.
 """
 
 import csv
@@ -33,7 +33,7 @@ SALES_COLUMNS = (
 
 
 def harmless(text: str) -> str:
-    """The text as no spreadsheet takes for a formula, nor one that divides cells at semicolons."""
+    """The text, defused so that no spreadsheet reads a formula, not even one that splits at semicolons."""
     return ";".join(map(_harmless_cell, text.split(";")))
 
 
@@ -74,7 +74,7 @@ def attendees_table(page: AttendeePage) -> list[Sequence[Any]]:
             one.holder.email,
             one.area,
             one.row,
-            one.number if one.row else None,  # a standing place's number is no seat
+            one.number if one.row else None,  # a standing place has no seat number
             one.checked_in_at,
             one.gate,
         )
@@ -96,7 +96,7 @@ def sales_table(sales: SessionSales) -> list[Sequence[Any]]:
 
 
 def encode_table(columns: Sequence[str] | None, rows: Iterable[Sequence[Any]]) -> bytes:
-    """With a header row, or without one where it goes on with a page before."""
+    """`columns`: the header row; None for a page that continues the previous one."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     if columns is not None:

@@ -1,4 +1,4 @@
-"""What the organizer's lists answer with. Amounts in minor units of `currency`, times UTC."""
+"""Response bodies of the organizer's lists. Amounts are in minor units of `currency`, times in UTC."""
 
 from datetime import datetime
 from typing import Literal
@@ -10,11 +10,11 @@ from booking.reports.store import AttendeeRow, OrderRow, RefundOfOrder, SoldItem
 from chassis.clock import whole_second
 from contracts.identity import Account
 
-NOT_OWED = frozenset({"requested", "rejected"})  # refunds by which no money goes back (yet)
+NOT_OWED = frozenset({"requested", "rejected"})  # these refunds return no money (yet)
 
 
 class PersonAnswer(msgspec.Struct, frozen=True):
-    """Who bought or holds it. `name` and `email` are null when the account has gone."""
+    """The buyer or holder. `name` and `email` are null if the account no longer exists."""
 
     user_id: UUID
     name: str | None
@@ -22,7 +22,7 @@ class PersonAnswer(msgspec.Struct, frozen=True):
 
 
 class SessionOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order. `refunded_amount`: what of `total_amount` went back or is on its way."""
+    """An order. `refunded_amount` is the part of `total_amount` that was refunded or is being refunded."""
 
     order_id: UUID
     order_no: str
@@ -42,7 +42,7 @@ class SessionOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionOrderPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Newest first. `next_cursor` goes on where this page ends; null after the last one."""
+    """Newest first. `next_cursor` is null on the last page."""
 
     orders: list[SessionOrder]
     page: int
@@ -52,7 +52,7 @@ class SessionOrderPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attendee(msgspec.Struct, frozen=True, kw_only=True):
-    """A ticket that is good, or was used, and who holds it now. Never its code."""
+    """A valid or checked-in ticket with its current holder. The ticket's code is never included."""
 
     ticket_id: UUID
     status: Literal["valid", "checked_in"]
@@ -69,7 +69,7 @@ class Attendee(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttendeePage(msgspec.Struct, frozen=True, kw_only=True):
-    """In seat order. `next_cursor` goes on where this page ends; null after the last one."""
+    """In seat order. `next_cursor` is null on the last page."""
 
     attendees: list[Attendee]
     page: int
@@ -96,7 +96,7 @@ class AreaSales(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionSales(msgspec.Struct, frozen=True, kw_only=True):
-    """Seats and money of one moment, `as_of`; the figures of all areas added up, and of each."""
+    """Seats and amounts at one moment, `as_of`: the totals of all areas, and each area's figures."""
 
     session_id: UUID
     as_of: datetime

@@ -1,4 +1,4 @@
-"""Booking's routes. Thin: they parse the request, call one use case, and send its answer."""
+"""Booking's routes. They are thin: parse the request, call one use case, send its answer."""
 
 from booking.routes.cancelled_sessions import CANCELLED_SESSION_ROUTES
 from booking.routes.door import DOOR_ROUTES

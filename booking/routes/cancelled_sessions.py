@@ -1,4 +1,4 @@
-"""Sessions that their organizer cancels, and how far the refunds are."""
+"""Cancelling a session, and the progress of its refunds."""
 
 from typing import Any
 from uuid import UUID
@@ -11,9 +11,11 @@ from booking.domain.problems import (
     SessionNotPublished,
     SessionOver,
 )
-from booking.routes.parameters import ONCE, ORGANIZERS, Asker, IdempotencyKey, answers, booking_of
-from chassis.auth.access import access
+from booking.routes.parameters import answers, booking_of
+from chassis.auth.access import ORGANIZERS, access
 from chassis.http.bodies import decode
+from chassis.http.idempotency import ONCE
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import Unavailable
 
 
@@ -26,16 +28,16 @@ from chassis.problems import Unavailable
         body=CancelSession,
         problems=(SessionNotPublished, SessionOver, *ONCE, Unavailable),
     ),
-    responses=answers(CancellationProgress, 202, "Nothing is sold any more; money goes back."),
+    responses=answers(CancellationProgress, 202, "The sale has ended; refunds have begun."),
 )
 async def cancel_session(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Ends the sale of your own session for good and gives everybody the whole price back."""
+    """Cancels your own session: its sale ends for good, and everybody gets a full refund."""
     wanted = decode(CancelSession, body)
     cancelling = booking_of(request).session_cancelling
     answer: Response[bytes] = await cancelling.cancel(
@@ -50,9 +52,9 @@ async def cancel_session(
     opt=access(*ORGANIZERS, problems=(Unavailable,)),
 )
 async def read_session_cancellation(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID]
 ) -> CancellationProgress:
-    """How far the giving back of your own cancelled session is."""
+    """The progress of the refunds of your own cancelled session."""
     return await booking_of(request).session_cancelling.progress(principal, session_id)
 
 

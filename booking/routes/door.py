@@ -1,4 +1,4 @@
-"""The door: scans, counts, the offline list, and who stands there."""
+"""The door: scans, counts, the offline list, and its staff."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -28,12 +28,14 @@ from booking.door.wire import (
     StaffAnswer,
     StaffList,
 )
-from booking.routes.parameters import REPLAYED, Asker, IdempotencyKey, booking_of
+from booking.routes.parameters import REPLAYED, booking_of
 from booking.tickets.codes import SignedDocument
 from chassis.auth.access import PUBLIC, TOKEN_IGNORED, access
 from chassis.http.bodies import decode
 from chassis.http.idempotency import check_key
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
+from chassis.http.readers import reader_of
 from chassis.problems import IdempotencyKeyReused, Unavailable
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -41,7 +43,7 @@ KEYS_CACHING = {"Cache-Control": "public, max-age=300"}
 ListCursor = Annotated[
     str | None,
     QueryParameter(
-        name="cursor", max_length=10, description="The `next_cursor` of the page before."
+        name="cursor", max_length=10, description="The `next_cursor` of the previous page."
     ),
 ]
 
@@ -52,7 +54,7 @@ ListCursor = Annotated[
     opt=access(PUBLIC, TOKEN_IGNORED),
 )
 async def read_keys(request: Request[Any, Any, Any]) -> Response[KeySet]:
-    """The public keys (JWK Set) that ticket codes and check-in lists are verified with, offline."""
+    """The public keys (JWK Set) that verify ticket codes and check-in lists offline."""
     return Response(KeySet(booking_of(request).codes.public_keys()), headers=KEYS_CACHING)
 
 
@@ -72,15 +74,17 @@ async def read_keys(request: Request[Any, Any, Any]) -> Response[KeySet]:
 )
 async def check_in(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[CheckedIn]:
-    """Lets the bearer of a code in, once, at the door of the session that you name. Name none, and it is
-    what is on now: a ticket whose session's door is not open is for another session."""
+    """Checks a ticket in, once, at the door of the session in `session_id`. Without it, the ticket's own
+    session is used; if its door is not open now, the answer is `wrong-session`."""
     key = check_key(idempotency_key)
     wanted = decode(CheckIn, body)
-    answer, replayed = await booking_of(request).door.check_in(principal, wanted, key)
+    booking = booking_of(request)
+    language = booking.readers.language_at_door(reader_of(request))
+    answer, replayed = await booking.door.check_in(principal, wanted, key, language=language)
     return Response(answer, status_code=200, headers=NO_STORE | (REPLAYED if replayed else {}))
 
 
@@ -91,13 +95,13 @@ async def check_in(
     opt=access("staff", "admin", body=CheckInBatch, problems=(Unavailable,)),
 )
 async def take_batch(
-    request: Request[Any, Any, Any], principal: Asker, body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, body: RawBody
 ) -> BatchAnswer:
-    """What a device scanned while it was offline, each judged by itself. The earliest scan wins;
-    telling the same again changes nothing. A ticket of another session than the scan names, or scanned
-    while its door was not open where it names none, is refused with what it is for."""
+    """Records the scans that a device made offline, and decides each one separately. The earliest scan of
+    a ticket is its entry. Sending the same scans again changes nothing. A scan of another session's ticket
+    is refused with `wrong-session`, and so is a scan without a session made while the door was not open."""
     wanted = decode(CheckInBatch, body)
-    return await booking_of(request).offline_scans.take(principal, wanted)
+    return await booking_of(request).offline_scans.record_batch(principal, wanted)
 
 
 @get(
@@ -106,9 +110,10 @@ async def take_batch(
     opt=access("staff", "admin", problems=(Unavailable,)),
 )
 async def list_door_sessions(
-    request: Request[Any, Any, Any], principal: Asker
+    request: Request[Any, Any, Any], principal: Caller
 ) -> Response[DoorSessions]:
-    """What you may scan for, of sessions that have sold: what is on now, then what comes next."""
+    """The sessions that you may scan for: those with an open door first, then upcoming ones. Sessions
+    without sold tickets are not listed."""
     sessions = await booking_of(request).door_lists.sessions(principal)
     return Response(sessions, headers=NO_STORE)
 
@@ -120,14 +125,16 @@ async def list_door_sessions(
 )
 async def read_check_ins(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> DoorCounts:
     """How many are in, by area and by gate; and every scan, newest first."""
-    return await booking_of(request).door_lists.counts(
-        principal, session_id, page=page, page_size=page_size
+    booking = booking_of(request)
+    language = booking.readers.language_at_door(reader_of(request))
+    return await booking.door_lists.counts(
+        principal, session_id, page=page, page_size=page_size, language=language
     )
 
 
@@ -138,12 +145,12 @@ async def read_check_ins(
 )
 async def read_check_in_list(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     cursor: ListCursor = None,
 ) -> Response[SignedDocument]:
-    """The tickets that open this door, for a scanner without network: a JWS whose payload is JSON
-    (`tickets`, `others`, `made_at`, `next_cursor` …)."""
+    """The tickets of this session that are not void, for a scanner without network. It is a JWS with a JSON
+    payload (`tickets`, `others`, `made_at`, `next_cursor` …)."""
     signed = await booking_of(request).door_lists.signed_list(principal, session_id, cursor=cursor)
     return Response(signed, headers=NO_STORE)
 
@@ -154,13 +161,13 @@ async def read_check_in_list(
     status_code=201,
     opt=access("organizer", "admin", body=AssignStaff, problems=(NotStaff, DoorFull, Unavailable)),
     responses={
-        200: ResponseSpec(StaffAnswer, generate_examples=False, description="They were already.")
+        200: ResponseSpec(StaffAnswer, generate_examples=False, description="Already assigned.")
     },
 )
 async def assign_staff(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID], body: RawBody
 ) -> Response[StaffAnswer]:
-    """Puts an account with the role `staff` on the door of your own session."""
+    """Assigns an account with the role `staff` to the door of your own session."""
     wanted = decode(AssignStaff, body)
     answer, news = await booking_of(request).door_staff.assign(principal, session_id, wanted)
     return Response(answer, status_code=201 if news else 200)
@@ -172,9 +179,9 @@ async def assign_staff(
     opt=access("organizer", "admin", problems=(Unavailable,)),
 )
 async def list_staff(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID]
 ) -> StaffList:
-    """Who is on the door of your own session."""
+    """The door staff of your own session."""
     return await booking_of(request).door_staff.list(principal, session_id)
 
 
@@ -186,11 +193,11 @@ async def list_staff(
 )
 async def dismiss_staff(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     user_id: FromPath[UUID],
 ) -> None:
-    """Takes somebody off the door of your own session."""
+    """Removes somebody from the door of your own session."""
     await booking_of(request).door_staff.dismiss(principal, session_id, user_id)
 
 

@@ -1,4 +1,4 @@
-"""Orders: placed, read, paid, cancelled; and seats kept from sale by their organizer."""
+"""Orders: place, read and cancel them."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -22,12 +22,19 @@ from booking.domain.problems import (
 )
 from booking.orders import reading
 from booking.orders.cancelling import cancel_order
-from booking.orders.wire import CreateOrder, OrderAnswer, OrderHistory, OrderPage
-from booking.routes.parameters import ONCE, REPLAYED, Asker, IdempotencyKey, booking_of, key_of
+from booking.orders.wire import (
+    CreateOrder,
+    OrderAnswer,
+    OrderHistory,
+    OrderPage,
+    parse_order,
+)
+from booking.routes.parameters import REPLAYED, booking_of, key_of
 from chassis.auth.access import LOGGED_IN, access
 from chassis.http.addresses import counted_as
-from chassis.http.bodies import decode
+from chassis.http.idempotency import ONCE
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import (
     Forbidden,
     NotFound,
@@ -35,11 +42,13 @@ from chassis.problems import (
 )
 
 Status = Annotated[
-    OrderStatus | None, QueryParameter(name="status", description="Only orders that are so now.")
+    OrderStatus | None, QueryParameter(name="status", description="Only orders with this status.")
 ]
 Cursor = Annotated[
     str | None,
-    QueryParameter(name="cursor", max_length=128, description="A `next_cursor` of this list."),
+    QueryParameter(
+        name="cursor", max_length=128, description="The `next_cursor` of a page of this list."
+    ),
 ]
 
 
@@ -60,19 +69,19 @@ Cursor = Annotated[
 )
 async def place_order(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[OrderAnswer]:
-    """Holds seats until `expires_at`: the best of an area, or exactly those named.
+    """Places an order that holds seats until `expires_at`: the best of an area, or exactly the listed ones.
 
-    Who lets go of 20 orders of a session within ten minutes, by cancelling or not paying them, gets no
-    new one until these are over. Ten promo codes within ten minutes that the show does not have, and no
-    further one is looked at until then, a good one neither: 429 with Retry-After.
+    Two limits answer 429 with Retry-After. A person who cancels or does not pay 20 orders of a session
+    within ten minutes cannot order again until these minutes are over. After ten unknown promo codes within
+    ten minutes no code is accepted, not even a valid one, until these minutes are over.
     """
     booking = booking_of(request)
     key = key_of(booking, idempotency_key)
-    wanted = decode(CreateOrder, body)
+    wanted = parse_order(body)
     address = counted_as(request.headers) if wanted.promo_code else None
     order, replayed = await booking.placing.place(principal.user_id, wanted, key, address=address)
     return Response(order, status_code=201, headers=REPLAYED if replayed else {})
@@ -81,7 +90,7 @@ async def place_order(
 @get("/api/v1/orders", operation_id="list_orders", opt=access(LOGGED_IN, problems=(Unavailable,)))
 async def list_orders(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     *,
     status: Status = None,
     page: PageNumber = 1,
@@ -105,9 +114,9 @@ async def list_orders(
     opt=access(LOGGED_IN, problems=(Unavailable,)),
 )
 async def read_order(
-    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, order_id: FromPath[UUID]
 ) -> OrderAnswer:
-    """One of your own orders, with its tickets once it has been paid."""
+    """One of your own orders; with its tickets once it is paid."""
     booking = booking_of(request)
     return await reading.read_order(booking.pool, booking.issuing, principal.user_id, order_id)
 
@@ -119,11 +128,11 @@ async def read_order(
 )
 async def read_order_history(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     order_id: FromPath[UUID],
     cursor: Cursor = None,
 ) -> OrderHistory:
-    """Everything that happened to one of your orders, oldest first."""
+    """The history of one of your own orders, oldest first."""
     pool = booking_of(request).pool
     return await reading.read_history(pool, principal.user_id, order_id, cursor=cursor)
 
@@ -135,9 +144,9 @@ async def read_order_history(
     opt=access(LOGGED_IN, problems=(OrderNotCancellable, PaymentInProgress, Unavailable)),
 )
 async def cancel(
-    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, order_id: FromPath[UUID]
 ) -> OrderAnswer:
-    """Gives the seats of an unpaid order back. Cancelling again changes nothing and says the same."""
+    """Cancels an unpaid order and releases its seats. Cancelling it again gives the same answer."""
     booking = booking_of(request)
     return await cancel_order(booking.pool, booking.holds, principal.user_id, order_id)
 

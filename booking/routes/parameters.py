@@ -1,30 +1,15 @@
-"""What several routes read from a request."""
+"""Request parameters that several routes share."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Request
-from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import HeaderParameter
 
 from booking.composition import Booking
-from chassis.auth.tokens import Principal
 from chassis.http.idempotency import check_key
-from chassis.problems import (
-    FieldError,
-    IdempotencyInFlight,
-    IdempotencyKeyReused,
-    ValidationFailed,
-)
+from chassis.problems import FieldError, ValidationFailed
 
-Asker = NamedDependency[Principal]
-IdempotencyKey = Annotated[
-    str | None,
-    HeaderParameter(name="Idempotency-Key", description="Same key, same body: same answer."),
-]
-ONCE = (IdempotencyInFlight, IdempotencyKeyReused)  # what a key may meet
 REPLAYED = {"Idempotency-Replayed": "true"}
-ORGANIZERS = ("organizer", "admin")  # who may ask at all; whose it is, the use case looks at
 
 
 def booking_of(request: Request[Any, Any, Any]) -> Booking:
@@ -33,7 +18,7 @@ def booking_of(request: Request[Any, Any, Any]) -> Booking:
 
 
 def key_of(booking: Booking, header: str | None) -> str | None:
-    """The checked key; raises ValidationFailed without one where this installation requires it."""
+    """The checked key. Raises ValidationFailed if it is missing and this installation requires it."""
     key = check_key(header)
     if key is None and booking.require_idempotency_key:
         raise ValidationFailed(errors=[FieldError("Idempotency-Key", "is required")])
@@ -41,5 +26,5 @@ def key_of(booking: Booking, header: str | None) -> str | None:
 
 
 def answers(kind: type[Any], status: int, description: str) -> dict[int, ResponseSpec]:
-    """What OpenAPI says of an answer that the handler makes itself."""
+    """The OpenAPI response of a handler that builds its own Response."""
     return {status: ResponseSpec(kind, generate_examples=False, description=description)}

@@ -1,4 +1,4 @@
-"""How orders are paid here, and what payment providers tell us."""
+"""Paying orders, and callbacks of payment providers."""
 
 from typing import Any
 from uuid import UUID
@@ -17,16 +17,11 @@ from booking.domain.problems import (
     StaleTimestamp,
 )
 from booking.payments.wire import PayAnswer, PaymentOptions, PayOrder
-from booking.routes.parameters import (
-    ONCE,
-    REPLAYED,
-    Asker,
-    IdempotencyKey,
-    booking_of,
-    key_of,
-)
+from booking.routes.parameters import REPLAYED, booking_of, key_of
 from chassis.auth.access import LOGGED_IN, PUBLIC, TOKEN_IGNORED, access
 from chassis.http.bodies import decode
+from chassis.http.idempotency import ONCE
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import (
     Unavailable,
 )
@@ -40,7 +35,7 @@ OPTIONS_CACHING = {"Cache-Control": "public, max-age=300"}
     opt=access(PUBLIC, TOKEN_IGNORED),
 )
 async def read_options(request: Request[Any, Any, Any]) -> Response[PaymentOptions]:
-    """Who takes the money, by which methods, and what to try where none moves."""
+    """The payment provider, its payment methods, and the sandbox's test tokens."""
     return Response(booking_of(request).payments.options(), headers=OPTIONS_CACHING)
 
 
@@ -58,7 +53,7 @@ async def read_options(request: Request[Any, Any, Any]) -> Response[PaymentOptio
 async def take_webhook(
     request: Request[Any, Any, Any], provider: FromPath[str], body: RawBody
 ) -> dict[str, str]:
-    """A provider's message, signed as Standard Webhooks says; 200 when taken, now or before."""
+    """Receives a payment provider's callback, signed by Standard Webhooks. A repeated one is also 200."""
     await booking_of(request).webhooks.take(provider, request.headers, body)
     return {"status": "taken"}
 
@@ -84,12 +79,12 @@ async def take_webhook(
 )
 async def pay_order(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     order_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[PayAnswer]:
-    """Charges the order's whole amount, once, and issues its tickets."""
+    """Pays an order: charges its whole amount once, and issues its tickets."""
     booking = booking_of(request)
     key = key_of(booking, idempotency_key)
     wanted = decode(PayOrder, body)

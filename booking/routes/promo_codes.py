@@ -1,4 +1,4 @@
-"""What changes an order's price or a ticket's holder: promo codes, transfers."""
+"""Promo codes: create, list and change them."""
 
 from typing import Any
 from uuid import UUID
@@ -14,11 +14,12 @@ from booking.promo_codes.wire import (
     PromoCodeAnswer,
     PromoCodePage,
 )
-from booking.routes.parameters import ONCE, ORGANIZERS, Asker, IdempotencyKey, answers, booking_of
-from chassis.auth.access import access
+from booking.routes.parameters import answers, booking_of
+from chassis.auth.access import ORGANIZERS, access
 from chassis.http.bodies import decode
-from chassis.http.idempotency import check_key, once
+from chassis.http.idempotency import ONCE, check_key, once
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import Unavailable
 
 
@@ -27,16 +28,16 @@ from chassis.problems import Unavailable
     operation_id="create_promo_code",
     status_code=201,
     opt=access(*ORGANIZERS, body=CreatePromoCode, problems=(PromoCodeTaken, Unavailable, *ONCE)),
-    responses=answers(PromoCodeAnswer, 201, "Made."),
+    responses=answers(PromoCodeAnswer, 201, "Created."),
 )
 async def make_promo_code(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     show_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Makes a promo code for your own show."""
+    """Creates a promo code for your own show."""
     booking, wanted = booking_of(request), decode(CreatePromoCode, body)
     check_key(idempotency_key)
     show = await booking.promo_codes.own_show(principal, show_id)
@@ -58,13 +59,13 @@ async def make_promo_code(
 )
 async def list_promo_codes(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     show_id: FromPath[UUID],
     *,
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> PromoCodePage:
-    """The promo codes of your own show with their uses, newest first."""
+    """The promo codes of your own show with their number of uses, newest first."""
     codes = booking_of(request).promo_codes
     return await codes.of_show(principal, show_id, page=page, page_size=page_size)
 
@@ -75,9 +76,10 @@ async def list_promo_codes(
     opt=access(*ORGANIZERS, body=ChangePromoCode, problems=(Unavailable,)),
 )
 async def change_promo_code(
-    request: Request[Any, Any, Any], principal: Asker, promo_code_id: FromPath[UUID], body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, promo_code_id: FromPath[UUID], body: RawBody
 ) -> PromoCodeAnswer:
-    """Deactivates a promo code of yours, or changes its limits and window; orders keep their price."""
+    """Changes a promo code of your own show: its limits, its window, or whether it is active. Existing
+    orders keep their price."""
     change = decode(ChangePromoCode, body)
     return await booking_of(request).promo_codes.change(principal, promo_code_id, change)
 

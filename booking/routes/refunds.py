@@ -1,4 +1,4 @@
-"""Refunds: asked for by buyers, decided by organizers; and sessions that are cancelled."""
+"""Refunds: buyers request them, organizers decide them."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,14 +15,16 @@ from booking.domain.problems import (
 )
 from booking.domain.refund import RefundState
 from booking.refunds.wire import DecideRefund, OrderRefunds, RefundAnswer, RefundOrder, RefundPage
-from booking.routes.parameters import ONCE, ORGANIZERS, Asker, IdempotencyKey, answers, booking_of
-from chassis.auth.access import LOGGED_IN, access
+from booking.routes.parameters import answers, booking_of
+from chassis.auth.access import LOGGED_IN, ORGANIZERS, access
 from chassis.http.bodies import decode
+from chassis.http.idempotency import ONCE
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.problems import Unavailable
 
 State = Annotated[
-    RefundState | None, QueryParameter(name="status", description="Only refunds that are so now.")
+    RefundState | None, QueryParameter(name="status", description="Only refunds with this status.")
 ]
 
 
@@ -35,16 +37,18 @@ State = Annotated[
         body=RefundOrder,
         problems=(OrderNotRefundable, RefundNotAllowed, RefundAlreadyRequested, *ONCE, Unavailable),
     ),
-    responses=answers(RefundAnswer, 202, "Granted already, or waiting for the organizer."),
+    responses=answers(
+        RefundAnswer, 202, "Approved by the show's terms, or waiting for the organizer."
+    ),
 )
 async def request_refund(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     order_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Gives tickets of your own paid order back: all that are left, or those named."""
+    """Requests a refund of your own paid order: of the listed tickets, or of all that are left."""
     wanted = decode(RefundOrder, body)
     refunds = booking_of(request).refunds
     answer: Response[bytes] = await refunds.request(
@@ -59,9 +63,9 @@ async def request_refund(
     opt=access(LOGGED_IN, problems=(Unavailable,)),
 )
 async def list_refunds_of_order(
-    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, order_id: FromPath[UUID]
 ) -> OrderRefunds:
-    """The refunds of your own order, and what you would get back for the rest of it now."""
+    """The refunds of your own order, and the amount that refunding the rest of it would return now."""
     return await booking_of(request).refunds.of_order(principal.user_id, order_id)
 
 
@@ -71,7 +75,7 @@ async def list_refunds_of_order(
     opt=access(LOGGED_IN, problems=(Unavailable,)),
 )
 async def read_refund(
-    request: Request[Any, Any, Any], principal: Asker, refund_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, refund_id: FromPath[UUID]
 ) -> RefundAnswer:
     """A refund of your own order, or of your own show."""
     return await booking_of(request).refunds.get(principal, refund_id)
@@ -84,13 +88,13 @@ async def read_refund(
 )
 async def list_refunds(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     *,
     status: State = None,
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> RefundPage:
-    """Refunds of your own shows, an admin's of all; who waits longest stands in front."""
+    """The refunds of your own shows, for an admin of all shows; the longest waiting first."""
     return await booking_of(request).refunds.list(principal, status, page, page_size)
 
 
@@ -103,16 +107,16 @@ async def list_refunds(
         body=DecideRefund,
         problems=(RefundAlreadyDecided, RefundNotAllowed, OrderNotRefundable, *ONCE, Unavailable),
     ),
-    responses=answers(RefundAnswer, 200, "Granted: the money is on its way."),
+    responses=answers(RefundAnswer, 200, "Approved: the money will be sent back."),
 )
 async def approve_refund(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     refund_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Grants a refund of your own show. Granting it again changes nothing and says the same."""
+    """Approves a refund of your own show. Approving it again gives the same answer."""
     wanted = decode(DecideRefund, body) if body else DecideRefund()
     refunds = booking_of(request).refunds
     answer: Response[bytes] = await refunds.approve(principal, refund_id, wanted, idempotency_key)
@@ -124,16 +128,16 @@ async def approve_refund(
     operation_id="reject_refund",
     status_code=200,
     opt=access(*ORGANIZERS, body=DecideRefund, problems=(RefundAlreadyDecided, *ONCE, Unavailable)),
-    responses=answers(RefundAnswer, 200, "Rejected: the tickets stay good."),
+    responses=answers(RefundAnswer, 200, "Rejected: the tickets stay valid."),
 )
 async def reject_refund(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     refund_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Refuses a refund of your own show. Refusing it again changes nothing and says the same."""
+    """Rejects a refund of your own show. Rejecting it again gives the same answer."""
     wanted = decode(DecideRefund, body) if body else DecideRefund()
     refunds = booking_of(request).refunds
     answer: Response[bytes] = await refunds.reject(principal, refund_id, wanted, idempotency_key)
@@ -145,15 +149,15 @@ async def reject_refund(
     operation_id="retry_refund",
     status_code=200,
     opt=access(*ORGANIZERS, problems=(RefundNotFailed, *ONCE, Unavailable)),
-    responses=answers(RefundAnswer, 200, "The provider is asked again."),
+    responses=answers(RefundAnswer, 200, "The refund will be sent to the provider again."),
 )
 async def retry_refund(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     refund_id: FromPath[UUID],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Sends a refund that the provider has failed once more."""
+    """Retries a refund that failed at the payment provider."""
     refunds = booking_of(request).refunds
     answer: Response[bytes] = await refunds.retry(principal, refund_id, idempotency_key)
     return answer

@@ -1,4 +1,4 @@
-"""What an organizer reads of their own session: its orders, its attendees, its sales. JSON or CSV."""
+"""Reports on an organizer's own session: orders, attendees and sales, as JSON or CSV."""
 
 import re
 from collections.abc import Sequence
@@ -21,29 +21,32 @@ from booking.reports.tables import (
     sales_table,
 )
 from booking.reports.wire import AttendeePage, SessionOrderPage, SessionSales
-from booking.routes.parameters import ORGANIZERS, Asker, booking_of
-from chassis.auth.access import access
+from booking.routes.parameters import booking_of
+from chassis.auth.access import ORGANIZERS, access
 from chassis.http.pagination import PAGE_SIZE_MAX, PageNumber
+from chassis.http.parameters import Caller
 from chassis.problems import Unavailable
 
 JSON, CSV = "application/json", "text/csv"
 JSON_PAGE_ROWS = 20
-CSV_PAGE_ROWS = 1_000  # some 150 KB and 20 ms of a core, and five calls of identity
+CSV_PAGE_ROWS = 1_000  # about 150 KB, 20 ms of a core and five calls to identity
 _WEIGHT = re.compile(r"(?:^|;)q=([01](?:\.[0-9]{0,3})?)(?:;|$)")
 BOM = b"\xef\xbb\xbf"
-# Personal data: no cache keeps it, whichever of the two forms it has.
+# Personal data: no cache may store it, as JSON or as CSV.
 HEADERS = {"Cache-Control": "no-store", "Vary": "Accept"}
 
 OrderState = Annotated[
-    OrderStatus | None, QueryParameter(name="status", description="Only orders that are so now.")
+    OrderStatus | None, QueryParameter(name="status", description="Only orders with this status.")
 ]
 TicketState = Annotated[
     Literal["valid", "checked_in"] | None,
-    QueryParameter(name="status", description="Only tickets that are so now."),
+    QueryParameter(name="status", description="Only tickets with this status."),
 ]
 Cursor = Annotated[
     str | None,
-    QueryParameter(name="cursor", max_length=64, description="A `next_cursor` of this list."),
+    QueryParameter(
+        name="cursor", max_length=64, description="The `next_cursor` of a page of this list."
+    ),
 ]
 Rows = Annotated[
     int | None,
@@ -51,17 +54,17 @@ Rows = Annotated[
         name="page_size",
         ge=1,
         le=PAGE_SIZE_MAX,
-        description=f"Without it {JSON_PAGE_ROWS}, as CSV {CSV_PAGE_ROWS:,}.",
+        description=f"Default: {JSON_PAGE_ROWS}, or {CSV_PAGE_ROWS:,} as CSV.",
     ),
 ]
 Bom = Annotated[
     bool,
-    QueryParameter(description="Begin a CSV file with a byte order mark, which Excel wants."),
+    QueryParameter(description="Begin a CSV file with a byte order mark; Excel needs it."),
 ]
 
 
 def _csv(columns: Sequence[str]) -> str:
-    return f"By `Accept: text/csv`. Columns: {', '.join(columns)}."
+    return f"With `Accept: text/csv`. Columns: {', '.join(columns)}."
 
 
 @get(
@@ -74,7 +77,7 @@ def _csv(columns: Sequence[str]) -> str:
 )
 async def list_orders(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     *,
     status: OrderState = None,
@@ -83,7 +86,7 @@ async def list_orders(
     cursor: Cursor = None,
     bom: Bom = False,
 ) -> Response[Any]:
-    """The orders of your own session, newest first, with buyer, seats, money and refunds."""
+    """The orders of your own session, newest first, with buyer, seats, amounts and refunds."""
     as_csv = _wants_csv(request)
     found = await booking_of(request).reports.orders(
         principal,
@@ -109,7 +112,7 @@ async def list_orders(
 )
 async def list_attendees(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     *,
     status: TicketState = None,
@@ -118,7 +121,7 @@ async def list_attendees(
     cursor: Cursor = None,
     bom: Bom = False,
 ) -> Response[Any]:
-    """Who holds a ticket of your own session, a row a ticket in seat order, and who is in."""
+    """The attendees of your own session: one row a ticket in seat order, with the time of check-in."""
     as_csv = _wants_csv(request)
     found = await booking_of(request).reports.attendees(
         principal,
@@ -141,16 +144,18 @@ async def list_attendees(
     operation_id="read_sales",
     opt=access(*ORGANIZERS, problems=(Unavailable,), csv=_csv(SALES_COLUMNS)),
     responses={
-        200: ResponseSpec(SessionSales, generate_examples=False, description="Of one moment.")
+        200: ResponseSpec(
+            SessionSales, generate_examples=False, description="All figures are of one moment."
+        )
     },
 )
 async def read_sales(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     bom: Bom = False,
 ) -> Response[Any]:
-    """Seats and money of your own session, in all and by area."""
+    """Seats and revenue of your own session, in total and by area."""
     found = await booking_of(request).reports.sales(principal, session_id)
     if not _wants_csv(request):
         return Response(found, headers=HEADERS)
@@ -158,7 +163,7 @@ async def read_sales(
 
 
 def _wants_csv(request: Request[Any, Any, Any]) -> bool:
-    """The framework's own reading falls over a weight without end, and knows no refusal (q=0)."""
+    """Litestar's own parser fails on a weight without an end, and ignores a refusal (q=0)."""
     ranges = request.headers.get("Accept", "").lower().replace(" ", "").split(",")
     weights = {name: _weight(rest) for name, _, rest in (one.partition(";") for one in ranges)}
 
@@ -169,7 +174,7 @@ def _wants_csv(request: Request[Any, Any, Any]) -> bool:
 
 
 def _weight(parameters: str) -> float:
-    """Of a media range (RFC 9110, 12.4.2); 1 when what it says is none."""
+    """The weight of a media range (RFC 9110, 12.4.2); 1 if it has none or an invalid one."""
     found = _WEIGHT.search(parameters)
     return float(found[1]) if found else 1.0
 
@@ -183,8 +188,8 @@ def _table(
     next_cursor: str | None,
     bom: bool,
 ) -> Response[bytes]:
-    """A CSV file, or what follows one: with a cursor there is no header row, so that pages put behind
-    each other are one file. `Link` names the next page (RFC 8288), and is absent after the last."""
+    """One page as CSV. A page with a cursor has no header row, so that concatenated pages are one file.
+    The `Link` header names the next page (RFC 8288); the last page has none."""
     asked = request.query_params
     begins = "cursor" not in asked
     body = encode_table(columns if begins else None, rows)

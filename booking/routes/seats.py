@@ -1,4 +1,4 @@
-"""The live state of a session's seats, once or as a stream.
+"""The live state of a session's seats, once or as a stream; and blocking seats.
 
 The app's state has `live_seats: booking.seats.live.LiveSeats`.
 """
@@ -18,12 +18,13 @@ from booking.domain.problems import (
     SeatsTaken,
     SessionNotPublished,
 )
-from booking.routes.parameters import Asker, booking_of
+from booking.routes.parameters import booking_of
 from booking.seats.channel import Event
 from booking.seats.live import LiveSeats
 from booking.seats.wire import SeatList, SeatsBlocked
 from chassis.auth.access import PUBLIC, access
 from chassis.http.bodies import decode
+from chassis.http.parameters import Caller
 from chassis.problems import (
     Unavailable,
 )
@@ -34,7 +35,7 @@ _VERSION = re.compile(r"[0-9]{1,16}")
 
 
 class SeatsNow(msgspec.Struct):
-    """`seats`: one character a seat, in seat_id order: `.` free, `h` held, `s` sold, `b` blocked."""
+    """`seats` has one character a seat, in seat_id order: `.` free, `h` held, `s` sold, `b` blocked."""
 
     version: int
     seats: str
@@ -46,15 +47,15 @@ class SeatsNow(msgspec.Struct):
     opt=access(PUBLIC, straight=True, problems=(Unavailable,)),
     responses={
         200: ResponseSpec(
-            SeatsNow, generate_examples=False, description="Every seat as it is now."
+            SeatsNow, generate_examples=False, description="The state of every seat."
         ),
-        304: ResponseSpec(None, generate_examples=False, description="You have it already."),
+        304: ResponseSpec(None, generate_examples=False, description="Not modified."),
     },
 )
 async def read_seats(
     request: Request[Any, Any, Any], session_id: FromPath[UUID]
 ) -> Response[bytes]:
-    """The seats at one version; the version is the entity tag."""
+    """The state of all seats at one version. The ETag is the version."""
     live: LiveSeats = request.app.state.live_seats
     state = await live.read(session_id)
     headers = {"ETag": f'"{state.version}"', "Cache-Control": "no-cache"}
@@ -77,12 +78,12 @@ async def read_seats(
     },
 )
 async def follow_seats(request: Request[Any, Any, Any], session_id: FromPath[UUID]) -> Stream:
-    """A snapshot, then what changes; `Last-Event-ID` goes on from that version if it can."""
+    """Streams the seats: a snapshot, then changes. `Last-Event-ID` resumes after that version if possible."""
     live: LiveSeats = request.app.state.live_seats
     sent = request.headers.get("last-event-id", "").strip()
-    last_version = int(sent) if _VERSION.fullmatch(sent) else None  # an unreadable one is none
+    last_version = int(sent) if _VERSION.fullmatch(sent) else None  # an invalid one is ignored
     events = await live.follow(session_id, last_version)
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # proxies must pass it on
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # no buffering in proxies
     return Stream(_wire(events), media_type="text/event-stream", headers=headers)
 
 
@@ -110,9 +111,9 @@ BLOCKING = (SeatsTaken, SessionNotPublished, Unavailable)
     opt=access("organizer", "admin", body=SeatList, problems=BLOCKING),
 )
 async def block_seats(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID], body: RawBody
 ) -> SeatsBlocked:
-    """Keeps free seats of your own session from sale; all of them or none."""
+    """Blocks free seats of your own session: all of them or none."""
     wanted = decode(SeatList, body)
     return await booking_of(request).blocking.block(principal, session_id, wanted.seats)
 
@@ -124,9 +125,9 @@ async def block_seats(
     opt=access("organizer", "admin", body=SeatList, problems=BLOCKING),
 )
 async def unblock_seats(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID], body: RawBody
 ) -> SeatsBlocked:
-    """Puts blocked seats of your own session on sale."""
+    """Unblocks seats of your own session, so that they are on sale."""
     wanted = decode(SeatList, body)
     return await booking_of(request).blocking.unblock(principal, session_id, wanted.seats)
 

@@ -1,4 +1,4 @@
-"""Tickets, the QR codes that open doors, and what a buyer prints or keeps in a calendar."""
+"""Tickets: their QR codes, PDF pages and calendar entries; and transfers."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -9,31 +9,34 @@ from litestar.params import FromPath, QueryParameter, RawBody
 
 from booking.domain.problems import RecipientUnknown, TicketNotTransferable
 from booking.orders.calendar import order_calendar
-from booking.routes.parameters import ONCE, Asker, IdempotencyKey, answers, booking_of
+from booking.routes.parameters import answers, booking_of
 from booking.tickets.printing.calendar import CONTENT_TYPE as CALENDAR_TYPE
 from booking.tickets.printing.symbol import Format
 from booking.tickets.wire import TicketAnswer, TicketPage, TransferAnswer, TransferTicket
 from chassis.auth.access import LOGGED_IN, PRINCIPAL, PUBLIC, access
 from chassis.auth.tokens import Principal
 from chassis.http.bodies import decode
-from chassis.http.idempotency import check_key, once
+from chassis.http.idempotency import ONCE, check_key, once
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
+from chassis.http.readers import reader_of
 from chassis.problems import Unavailable
 
-# By a link it is whoever's has the link, for a while; by a token it is one person's, and the next at the same
-# browser must not be shown it.
+# A link works for anybody who has it, so a browser may keep the answer for a while. A token's answer belongs
+# to one person: the next person at the same browser must not see it.
 BY_LINK = {"Cache-Control": "private, max-age=300"}
 BY_TOKEN = {"Cache-Control": "no-store"}
 ALWAYS = {"Vary": "Authorization", "X-Content-Type-Options": "nosniff"}
+READ = {"Vary": "Authorization, Accept-Language"}  # what has words in it
 VIEWER_POLICY = {  # what browsers' own PDF viewers need, and no script
     "Content-Security-Policy": "default-src 'none'; object-src 'self'; img-src 'self' data:;"
     " style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 }
 TYPES: dict[Format, str] = {"svg": "image/svg+xml", "png": "image/png"}
-# Handlers call it `t`, as callers do: refusals name a parameter as its handler does.
+# Handlers name it `t`, as clients do: validation errors use the handler's name of a parameter.
 Link = Annotated[
     str | None,
-    QueryParameter(max_length=64, description="Of the link that was given out."),
+    QueryParameter(max_length=64, description="The secret from the ticket's link."),
 ]
 
 
@@ -50,7 +53,7 @@ def _picture(kind: Format) -> dict[int, ResponseSpec]:
     opt=access(LOGGED_IN, problems=(Unavailable,)),
 )
 async def read_ticket(
-    request: Request[Any, Any, Any], principal: Asker, ticket_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, ticket_id: FromPath[UUID]
 ) -> TicketAnswer:
     """One of your own tickets."""
     return await booking_of(request).tickets.get(ticket_id, principal.user_id)
@@ -65,7 +68,7 @@ async def read_ticket(
 async def read_svg(
     request: Request[Any, Any, Any], ticket_id: FromPath[UUID], t: Link = None
 ) -> Response[bytes]:
-    """The ticket's QR code: for its owner, or for whoever has the link."""
+    """The ticket's QR code as SVG; for its owner, or for anybody with the link."""
     return await _draw(request, ticket_id, "svg", t)
 
 
@@ -78,7 +81,7 @@ async def read_svg(
 async def read_png(
     request: Request[Any, Any, Any], ticket_id: FromPath[UUID], t: Link = None
 ) -> Response[bytes]:
-    """The ticket's QR code: for its owner, or for whoever has the link."""
+    """The ticket's QR code as PNG; for its owner, or for anybody with the link."""
     return await _draw(request, ticket_id, "png", t)
 
 
@@ -92,7 +95,7 @@ async def _draw(
 
 
 def _kept(request: Request[Any, Any, Any], ticket_id: UUID, link: str | None) -> dict[str, str]:
-    """Who may keep what this request opens, and for how long."""
+    """Caching headers of the answer to this request."""
     by_link = link is not None and booking_of(request).codes.opens(ticket_id, link)
     return (BY_LINK if by_link else BY_TOKEN) | ALWAYS
 
@@ -110,11 +113,11 @@ def _file(kind: str, words: str) -> dict[int, ResponseSpec]:
 async def read_pdf(
     request: Request[Any, Any, Any], ticket_id: FromPath[UUID], t: Link = None
 ) -> Response[bytes]:
-    """The ticket as a page: for its owner, or for whoever has the link."""
+    """The ticket as a PDF page; for its owner, or for anybody with the link."""
     name, page = await booking_of(request).tickets.page(
-        ticket_id, link=t, user_id=_user_of(request)
+        ticket_id, link=t, user_id=_user_of(request), reader=reader_of(request)
     )
-    kept = _kept(request, ticket_id, t)
+    kept = _kept(request, ticket_id, t) | READ
     return _named(name, page, "application/pdf", kept | VIEWER_POLICY)
 
 
@@ -127,11 +130,11 @@ async def read_pdf(
 async def read_calendar(
     request: Request[Any, Any, Any], ticket_id: FromPath[UUID], t: Link = None
 ) -> Response[bytes]:
-    """The ticket's session for a calendar: for its owner, or for whoever has the link."""
+    """The ticket's session as a calendar entry; for its owner, or for anybody with the link."""
     name, entry = await booking_of(request).tickets.calendar(
-        ticket_id, link=t, user_id=_user_of(request)
+        ticket_id, link=t, user_id=_user_of(request), reader=reader_of(request)
     )
-    return _named(name, entry, CALENDAR_TYPE, _kept(request, ticket_id, t))
+    return _named(name, entry, CALENDAR_TYPE, _kept(request, ticket_id, t) | READ)
 
 
 @get(
@@ -141,12 +144,19 @@ async def read_calendar(
     responses=_file("text/calendar", "The session as a calendar entry (RFC 5545)."),
 )
 async def read_order_calendar(
-    request: Request[Any, Any, Any], principal: Asker, order_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, order_id: FromPath[UUID]
 ) -> Response[bytes]:
     """One calendar entry for all seats of your own paid order."""
     booking = booking_of(request)
-    name, entry = await order_calendar(booking.pool, booking.codes, principal.user_id, order_id)
-    return _named(name, entry, CALENDAR_TYPE, BY_TOKEN | ALWAYS)
+    name, entry = await order_calendar(
+        booking.pool,
+        booking.codes,
+        booking.readers,
+        principal.user_id,
+        order_id,
+        reader=reader_of(request),
+    )
+    return _named(name, entry, CALENDAR_TYPE, BY_TOKEN | ALWAYS | READ)
 
 
 def _named(name: str, body: bytes, kind: str, headers: dict[str, str]) -> Response[bytes]:
@@ -161,7 +171,7 @@ def _user_of(request: Request[Any, Any, Any]) -> UUID | None:
 
 TicketStatus = Annotated[
     Literal["valid", "checked_in", "void"] | None,
-    QueryParameter(name="status", description="Only tickets that are so now."),
+    QueryParameter(name="status", description="Only tickets with this status."),
 ]
 
 
@@ -172,13 +182,13 @@ TicketStatus = Annotated[
 )
 async def list_tickets(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     *,
     status: TicketStatus = None,
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> TicketPage:
-    """Your own tickets, newest first: those you bought and those you were given."""
+    """Your own tickets, newest first; bought ones and received ones."""
     tickets = booking_of(request).tickets
     return await tickets.of_user(principal.user_id, status=status, page=page, page_size=page_size)
 
@@ -192,16 +202,17 @@ async def list_tickets(
         body=TransferTicket,
         problems=(TicketNotTransferable, RecipientUnknown, Unavailable, *ONCE),
     ),
-    responses=answers(TransferAnswer, 201, "Made."),
+    responses=answers(TransferAnswer, 201, "Transferred."),
 )
 async def transfer_ticket(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     ticket_id: FromPath[UUID],
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Gives your ticket to another account, at once: its code dies, the recipient gets a new one."""
+    """Transfers your ticket to another account at once. Its code becomes invalid; the recipient gets a
+    new one."""
     booking, wanted = booking_of(request), decode(TransferTicket, body)
     check_key(idempotency_key)
     user_id, transfers = principal.user_id, booking.transfers

@@ -1,8 +1,8 @@
-"""The seats in Redis (or Valkey): who is refused is decided here, who gets a seat never.
+"""The seats in Redis (or Valkey). Redis may refuse a buyer; only PostgreSQL may give a seat.
 
-Redis filters, PostgreSQL decides. `SeatHolds` (holds.py) is what use cases call; its answers are
-values (Held, SoldOut, Taken, LimitReached, Repeated), and Redis being away is raised as Unavailable.
-PostgreSQL is reached through one protocol (claims.py), which store.py implements.
+Redis filters, PostgreSQL decides. Use cases call `SeatHolds` (holds.py). Its results are values (Held,
+SoldOut, Taken, LimitReached, Repeated); if Redis is not available it raises Unavailable. PostgreSQL is
+reached through one protocol (claims.py), which store.py implements.
 
     holds = SeatHolds(RedisCalls(Servers(url), load_scripts(LUA)), truth)
     answer = await holds.hold_best(...)      # an intent of 10 s
@@ -12,6 +12,6 @@ PostgreSQL is reached through one protocol (claims.py), which store.py implement
     # paid:      await holds.sell(session_id, order_id)   after the commit
     # cancelled: await holds.release(session_id, order_id) after the commit
 
-release, sell, correct, block and unblock are called after PostgreSQL has committed. When they raise
-Unavailable nothing is wrong for good: the sweeper and the reconciliation bring Redis up to date.
+Call release, sell, correct, block and unblock after PostgreSQL has committed. If they raise Unavailable,
+the sweeper and the reconciler correct Redis later.
 """

@@ -1,4 +1,4 @@
-"""Seats that the organizer keeps from sale: for technicians, sponsors, a broken row."""
+"""Blocks and unblocks seats: organizers keep them from sale for technicians, sponsors, or repairs."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -7,7 +7,7 @@ from booking.clients.catalog import Sessions
 from booking.domain.problems import SeatsTaken, SessionNotPublished
 from booking.domain.seating import Seating
 from booking.events.history import seats_changed
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.seats import store
 from booking.seats.holds import SeatHolds
 from booking.seats.wire import SeatsBlocked, refuse_repeated, refuse_unknown_seats
@@ -32,7 +32,7 @@ class Blocking:
     async def block(
         self, principal: Principal, session_id: UUID, seats: Sequence[int]
     ) -> SeatsBlocked:
-        """All of them, or raises SeatsTaken with those that are held or sold. Blocked ones stay so."""
+        """Blocks all of them, or raises SeatsTaken with the held and sold ones. Blocked ones stay blocked."""
         seating = await self._allowed(principal, session_id, seats)
         async with transaction(self._pool) as tx:
             in_the_way = await store.claims_in_the_way(tx, session_id, seats)
@@ -41,13 +41,15 @@ class Blocking:
                 raise SeatsTaken(taken)
             wanted = [seat for seat in seats if seat not in in_the_way]
             changed = await store.block_seats(tx, session_id, sorted(wanted))
-            if len(changed) < len(wanted):  # somebody was quicker since we looked
+            if len(changed) < len(wanted):  # taken since claims_in_the_way
                 raise SeatsTaken(sorted(set(wanted) - set(changed)))
             if changed:
-                await tell(tx, [], [_event(SEATS_BLOCKED, session_id, seating, changed)])
+                await record_and_publish(
+                    tx, [], [_event(SEATS_BLOCKED, session_id, seating, changed)]
+                )
         try:
             await self._holds.block(session_id, list(seats))
-        except Problem as away:  # reconciliation tells Redis later; PostgreSQL refuses meanwhile
+        except Problem as away:  # PostgreSQL refuses meanwhile; the reconciler corrects Redis
             log.warning("block_postponed", session=session_id, reason=away.code)
         log.info("seats_blocked", session=session_id, seats=len(changed), user=principal.user_id)
         return SeatsBlocked(session_id=session_id, seats=sorted(seats), changed=len(changed))
@@ -55,12 +57,14 @@ class Blocking:
     async def unblock(
         self, principal: Principal, session_id: UUID, seats: Sequence[int]
     ) -> SeatsBlocked:
-        """Those of them that are blocked go on sale; the others stay what they are."""
+        """Puts the blocked ones on sale; the others stay unchanged."""
         seating = await self._allowed(principal, session_id, seats)
         async with transaction(self._pool) as tx:
             changed = await store.unblock_seats(tx, session_id, seats)
             if changed:
-                await tell(tx, [], [_event(SEATS_UNBLOCKED, session_id, seating, changed)])
+                await record_and_publish(
+                    tx, [], [_event(SEATS_UNBLOCKED, session_id, seating, changed)]
+                )
         try:
             await self._holds.unblock(session_id, changed)
         except Problem as away:

@@ -1,4 +1,4 @@
-"""The bytes of a session's seats: what a seat is, and what has become of it, in one byte a position.
+"""The bytes of a session's seats: one byte a position, for the kind of the seat and its state.
 
     free held sold blocked
      .    h    s     b      an ordinary seat
@@ -6,7 +6,7 @@
      |                      no seat: a row ends here
      /                      no seat: an aisle within a row
 
-A layout has only the free ones. Clients read the ordinary letters, without the gaps.
+A layout has only the bytes of free seats. Clients get the ordinary letters, without the gaps.
 """
 
 FREE = ord(".")
@@ -19,15 +19,15 @@ _LETTERS = bytes.maketrans(b":HSB/", b".hsb|")
 
 
 def layout_of(positions: bytes) -> bytes:
-    """The layout that these positions are of."""
+    """The layout of these positions."""
     return positions.translate(_LAYOUT)
 
 
 def letters_of(positions: bytes) -> bytes:
-    """A letter of the public form a position, and `|` where there is no seat."""
+    """One public letter a position; `|` where there is no seat."""
     return positions.translate(_LETTERS)
 
 
 def public_form(letters: bytes) -> bytes:
-    """A letter a seat in seat_id order (API.md), of `letters_of`."""
+    """One letter a seat in seat_id order (API.md), from the result of `letters_of`."""
     return letters.translate(None, b"|")

@@ -1,9 +1,9 @@
-"""One session's changes for all who follow it.
+"""One session's changes, for all of its listeners.
 
-While somebody follows, one task asks Redis for the version and, when that has moved, for the seats,
-and compares them with the last ones. The deltas of the last moments are kept, so that whoever
-reconnects with the version they had goes on from there. A listener has no queue: it keeps the version
-it is at, and one too slow for the kept deltas is given a snapshot.
+While there are listeners, one task polls the version in Redis. When the version changes, the task reads the
+seats and compares them with the previous ones. Recent deltas are kept, so that a client that reconnects
+with its last version resumes there. A listener has no queue, only its version; if it is too slow for the
+kept deltas it gets a snapshot.
 """
 
 import asyncio
@@ -16,21 +16,22 @@ import msgspec
 from booking.seats.bytes import public_form
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import session_keys
+from chassis.concurrency.rounds import repeat
 from chassis.observability import logs
 from chassis.problems import NotFound, Problem
 
 POLL_S = 0.2
 POLL_POSITIONS_PER_S = 2_000_000  # a session of a million is read at most twice a second
-RETRY_S = 1.0  # when Redis or PostgreSQL is away
-DELTAS_MAX = 256  # kept for those who reconnect
-CHANGES_MAX = 2_000  # of one delta; beyond it a snapshot is shorter to read
-COMPARED_AT_ONCE = 1024  # bytes
+RETRY_S = 1.0  # after Redis or PostgreSQL was not available
+DELTAS_MAX = 256  # kept for clients that reconnect
+CHANGES_MAX = 2_000  # in one delta; with more changes a snapshot is shorter
+COMPARE_PIECE = 1024  # bytes
 
 log = logs.get("booking")
 
 
 class LiveState(msgspec.Struct, frozen=True):
-    """The seats at one version, and the JSON that says so: `{"version": …, "seats": "…"}`."""
+    """The seats at one version. `body` is their JSON: `{"version": …, "seats": "…"}`."""
 
     version: int
     positions: bytes
@@ -38,7 +39,7 @@ class LiveState(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """A server-sent event; `version` is what it brings the listener to. wire: as it is sent."""
+    """A server-sent event. `version` is the listener's version afterwards; `wire` the bytes to send."""
 
     name: str
     version: int
@@ -56,10 +57,13 @@ def live_state(version: int, positions: bytes) -> LiveState:
 
 
 def changes_between(before: bytes, after: bytes) -> list[tuple[int, str]]:
-    """Seat ids and new states; of two strings of one length."""
+    """Seat ids with their new states. Both strings have the same length."""
     changes = []
-    for start in range(0, len(before), COMPARED_AT_ONCE):
-        old, new = before[start : start + COMPARED_AT_ONCE], after[start : start + COMPARED_AT_ONCE]
+    for start in range(0, len(before), COMPARE_PIECE):
+        old, new = (
+            before[start : start + COMPARE_PIECE],
+            after[start : start + COMPARE_PIECE],
+        )
         if old != new:
             changes += [
                 (start + at + 1, chr(new[at])) for at in range(len(new)) if old[at] != new[at]
@@ -72,14 +76,22 @@ def _event(name: str, version: int, data: bytes) -> Event:
 
 
 class Channel:
-    """Polls while it has listeners; whoever made it stops it when the last one has gone."""
+    """Polls from its creation until `stop`; its creator stops it after the last listener has left."""
 
-    def __init__(self, holds: SeatHolds, session_id: UUID, first: LiveState) -> None:
+    def __init__(
+        self,
+        holds: SeatHolds,
+        session_id: UUID,
+        first: LiveState,
+        *,
+        changes_max: int = CHANGES_MAX,
+    ) -> None:
+        self._changes_max = changes_max
         self.listeners = 0
         self._holds = holds
         self._session_id = session_id
         self._state = first
-        self._snapshot: Event | None = None  # of the present version, made when first asked for
+        self._snapshot: Event | None = None  # of the current version; made on demand
         self._deltas: deque[_Delta] = deque(maxlen=DELTAS_MAX)
         self._changed = asyncio.Event()
         self._stopped = False
@@ -98,7 +110,7 @@ class Channel:
     async def events(
         self, last_version: int | None, keep_alive_s: float
     ) -> AsyncGenerator[Event | None, None]:
-        """What brings a listener at `last_version` up to date, for ever; None is a keep-alive."""
+        """An endless stream of events for a listener at `last_version`; None is a keep-alive."""
         version = last_version
         while not self._stopped:
             if version == self._state.version:
@@ -122,18 +134,19 @@ class Channel:
         return self._snapshot
 
     async def _poll(self) -> None:
-        while True:
-            wait_s = max(POLL_S, len(self._state.positions) / POLL_POSITIONS_PER_S)
-            try:
-                await self._look()
-            except NotFound:
+        def failed(failure: Exception, _failures: int) -> None:
+            if isinstance(failure, NotFound):
                 self.stop()
-            except Problem:  # Redis or PostgreSQL is away: listeners keep what they have
-                wait_s = RETRY_S
-            except Exception as bug:
-                log.error("live_seats_failed", session=self._session_id, exc_info=bug)
-                wait_s = RETRY_S
-            await asyncio.sleep(wait_s)
+            elif not isinstance(failure, Problem):  # else listeners keep what they have
+                log.error("live_seats_failed", session=self._session_id, exc_info=failure)
+
+        await repeat(
+            self._look,
+            None,
+            interval_s=lambda _: max(POLL_S, len(self._state.positions) / POLL_POSITIONS_PER_S),
+            retry=RETRY_S,
+            failed=failed,
+        )
 
     async def _look(self) -> None:
         meta = session_keys(self._session_id)[1]
@@ -149,7 +162,7 @@ class Channel:
         changes = None
         if len(state.positions) == len(before.positions) and state.version > before.version:
             changes = changes_between(before.positions, state.positions)
-        if changes is None or len(changes) > CHANGES_MAX:
+        if changes is None or len(changes) > self._changes_max:
             self._deltas.clear()  # everybody is given a snapshot
         else:
             data = msgspec.json.encode({"version": state.version, "changes": changes})

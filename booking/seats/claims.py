@@ -1,6 +1,6 @@
-"""What the seats in Redis are rebuilt from and checked against: PostgreSQL, behind one protocol.
+"""The protocol for PostgreSQL's claims. Redis is rebuilt from them and compared with them.
 
-booking.store implements it; nothing in booking.seats runs SQL.
+booking.seats.store implements it and is the only module of this package that runs SQL.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import msgspec
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A seat that is taken, as PostgreSQL says. A held one ends in `expires_in_ms`, perhaps < 0."""
+    """A taken seat in PostgreSQL. A held one expires in `expires_in_ms`, which may be negative."""
 
     seat_id: int
     state: Literal["held", "sold", "blocked"]
@@ -23,10 +23,10 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """One session as PostgreSQL has it: what exists, what is taken, who has how many.
+    """One session in PostgreSQL: its layout, the taken seats, and the tickets of each user.
 
-    layout: a byte a position from 1: `.` a seat, `:` an accessible one, `|` a row's end, `/` an aisle.
-    tallies: tickets held or sold by user id.
+    layout: one byte a position from 1: `.` seat, `:` accessible seat, `|` end of row, `/` aisle.
+    tallies: held and sold tickets, by user id.
     """
 
     layout: bytes
@@ -34,35 +34,37 @@ class Snapshot(msgspec.Struct, frozen=True):
     tallies: dict[UUID, int]
 
 
-class Fate(Enum):
-    """What became of a hold's order."""
+class OrderState(Enum):
+    """The state of a hold's order."""
 
-    NO_SUCH_ORDER = "no_such_order"  # the process died between Redis and PostgreSQL: release
-    ALIVE = "alive"  # put back at its deadline
-    CANCELLED = "cancelled"  # also one just found expired and cancelled by the asking: release
-    PAID = "paid"  # drop the entry, the seats are sold
+    NO_SUCH_ORDER = "no_such_order"  # the process died between the two stores: release
+    ALIVE = "alive"  # not paid yet: keep until its deadline
+    CANCELLED = "cancelled"  # perhaps just now, because it had expired: release
+    PAID = "paid"  # sell
 
 
-class HoldFate(msgspec.Struct, frozen=True):
-    fate: Fate
+class HoldState(msgspec.Struct, frozen=True):
+    order: OrderState
     expires_in_ms: int = 0  # of an ALIVE order
 
 
 class ClaimSource(Protocol):
-    """PostgreSQL as booking.seats needs it."""
+    """PostgreSQL, as booking.seats uses it."""
 
     def rebuild_lock(self, session_id: UUID) -> AbstractAsyncContextManager[bool]:
-        """Holds the session's advisory lock; False when another process has it."""
+        """Takes the session's advisory lock; False if another process has it."""
         ...
 
     async def snapshot(self, session_id: UUID) -> Snapshot:
-        """Raises NotFound when there is no such published session."""
+        """Raises NotFound if there is no such published session."""
         ...
 
-    async def fates(self, session_id: UUID, order_ids: Sequence[UUID]) -> dict[UUID, HoldFate]:
-        """Every order asked is answered; those past their deadline are cancelled by the asking."""
+    async def order_states(
+        self, session_id: UUID, order_ids: Sequence[UUID]
+    ) -> dict[UUID, HoldState]:
+        """The state of every given order. Cancels those that are past their deadline."""
         ...
 
     async def sessions_with_claims(self) -> list[UUID]:
-        """Sessions that have holds now: what a sweeper must look at though Redis forgot them."""
+        """Sessions with holds, for the sweeper to visit even if Redis lost them."""
         ...

@@ -1,8 +1,8 @@
-"""Redis against PostgreSQL, seat by seat and user by user.
+"""Compares Redis with PostgreSQL, seat by seat and user by user.
 
-The two are never read in one instant. On a session in use a difference may be a step under way: a
-hold whose order is being committed, a sale that Redis is about to hear of. One that is still the
-same after more than HOLD_INTENT_MS is real (reconcile.py).
+The two cannot be read at the same instant. While a session is in use, a difference may be a step in progress:
+a hold whose order is being committed, or a sale that is about to be written to Redis. A difference that is
+unchanged after more than HOLD_INTENT_MS is real (reconciler.py).
 """
 
 from typing import Literal
@@ -21,9 +21,9 @@ SCAN_COUNT = 1000
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """What Redis and PostgreSQL say about one seat (`.`, `h`, `s`, `b`) or one user's tickets.
+    """The two values of one seat (`.`, `h`, `s`, `b`) or of one user's number of tickets.
 
-    what: the seat's id, or the user's. Orders are the owners of a held seat, empty otherwise.
+    what: the id of the seat or user. The orders are the owners of a held seat, else empty.
     """
 
     kind: Literal["seat", "tickets", "layout"]
@@ -35,14 +35,14 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """The differences of one moment, and the claims of that moment by seat."""
+    """The differences at one moment, and PostgreSQL's claims at that moment by seat."""
 
     differences: list[Difference]
     claims: dict[int, Claim]
 
 
 async def look(holds: SeatHolds, session_id: UUID) -> Look:
-    """Reads both and compares. A session that is not loaded is loaded, and differs in nothing."""
+    """Reads and compares both. A session that is not loaded gets loaded, and then has no differences."""
     _, stored = await holds.stored(session_id)
     snapshot = await holds.truth.snapshot(session_id)
     claims = {claim.seat_id: claim for claim in snapshot.claims}
@@ -59,7 +59,7 @@ async def look(holds: SeatHolds, session_id: UUID) -> Look:
 async def _seats(
     holds: SeatHolds, session_id: UUID, positions: bytes, expected: bytes, claims: dict[int, Claim]
 ) -> list[Difference]:
-    """Differing bytes, and held seats whose owners differ."""
+    """Seats whose bytes differ, and held seats whose owners differ."""
     held = positions.count(b"h")
     suspects = [
         at + 1

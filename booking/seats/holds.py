@@ -1,5 +1,6 @@
-"""The seats of every session as use cases see them: one method an operation, one script each."""
+"""Seat operations for use cases: one method an operation, one Lua script a method."""
 
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,31 +15,39 @@ from booking.seats.keys import (
     repeat_field,
     session_keys,
 )
-from booking.seats.loading import Rebuilder
+from booking.seats.loading import WAIT_S, Rebuilder
 from booking.seats.outcomes import Held, LimitReached, NoAccessible, Repeated, SoldOut, Taken
 from booking.seats.sold_out import SoldOutMemory
+from chassis.clock import MachineClock
 from chassis.problems import Unavailable
 from chassis.redis.scripts import RedisCalls, load_scripts
 
 LUA = Path(__file__).parent / "lua"
-ATTEMPTS_MAX = 3  # a session may be lost again while its loading is waited for
-SEATS_A_CALL_MAX = 500  # of correct, block and unblock; more are several calls
+ATTEMPTS_MAX = 3  # a session may get lost again while it is loaded
+SEATS_A_CALL_MAX = 500  # of correct, block and unblock; larger lists take several calls
 
 Args = Sequence[str | bytes | int]
 Kind = Literal["seats", "accessible", "standing"]
 
 
 class SeatHolds:
-    """Every method raises Unavailable or Overloaded when Redis, or a rebuild, does not answer in time,
-    and NotFound for a session that is not published.
+    """Every method raises Unavailable or Overloaded if Redis or a rebuild does not answer in time, and
+    NotFound if the session is not published.
     """
 
-    def __init__(self, calls: RedisCalls, truth: ClaimSource) -> None:
+    def __init__(
+        self,
+        calls: RedisCalls,
+        truth: ClaimSource,
+        *,
+        load_wait_s: float = WAIT_S,
+        clock: MachineClock = time,
+    ) -> None:
         self.calls = calls
         self.truth = truth
         self.scripts = load_scripts(LUA)
-        self.rebuilder = Rebuilder(calls, self.scripts, truth)
-        self._sold_out = SoldOutMemory()
+        self.rebuilder = Rebuilder(calls, self.scripts, truth, wait_s=load_wait_s)
+        self._sold_out = SoldOutMemory(clock=clock)
 
     async def hold_best(
         self,
@@ -54,14 +63,15 @@ class SeatHolds:
     ) -> Held | SoldOut | NoAccessible | LimitReached | Repeated:
         """Holds the best free seats of an area (its first and last position) for HOLD_INTENT_MS.
 
-        kind: ordinary seats, and accessible ones only when too few others are left; an accessible
-        seat and what is beside it; or the places of a standing area. Best: docs/adr/0032.
+        kind: `seats` takes ordinary seats, and accessible ones only if too few others are left;
+        `accessible` takes an accessible seat and seats beside it; `standing` takes places of a standing
+        area. docs/adr/0032 defines the best seats.
         """
         first, last = area
         if not 1 <= quantity <= QUANTITY_MAX or not 1 <= first <= last <= POSITIONS_MAX:
             raise ValueError(f"no hold of {quantity} in {area}")
         if kind != "accessible" and self._sold_out.says(session_id, first, quantity):
-            return SoldOut()  # which accessible seats are left, Redis alone knows
+            return SoldOut()  # accessible seats: only Redis knows
         field = repeat_field(user_id, idempotency_key)
         args: Args = [
             *(str(order_id), str(user_id), tickets_max, HOLD_INTENT_MS, field),
@@ -93,7 +103,7 @@ class SeatHolds:
         seats: Sequence[int],
         idempotency_key: str | None,
     ) -> Held | Taken | LimitReached | Repeated:
-        """Holds exactly these seats, or none, for HOLD_INTENT_MS. A position without a seat is taken."""
+        """Holds exactly these seats, or none, for HOLD_INTENT_MS. Positions without a seat count as taken."""
         wanted = sorted(set(seats))
         if not 1 <= len(wanted) == len(seats) <= QUANTITY_MAX:
             raise ValueError(f"a hold has 1 to {QUANTITY_MAX} different seats")
@@ -115,23 +125,24 @@ class SeatHolds:
                 raise LookupError(f"hold_exact answered {answer}")
 
     async def release(self, session_id: UUID, order_id: UUID) -> None:
-        """Frees what the order still holds. Idempotent; a late one frees nobody else's seat."""
+        """Frees the seats that the order still holds. Idempotent; a late call cannot free another order's
+        seats."""
         await self.run(session_id, "release", [str(order_id)])
         self._sold_out.forget(session_id)
 
     async def sell(self, session_id: UUID, order_id: UUID) -> None:
-        """What the order holds is sold; call it after PostgreSQL has committed the sale. Idempotent."""
+        """Marks the order's held seats sold. Call it after PostgreSQL has committed the sale. Idempotent."""
         await self.run(session_id, "sell", [str(order_id)])
 
     async def keep(self, session_id: UUID, order_id: UUID, expires_in_ms: int) -> None:
-        """The order is in PostgreSQL: its hold is due when the order is. Idempotent."""
+        """Moves the hold's deadline to the order's, once the order is in PostgreSQL. Idempotent."""
         await self.run(session_id, "keep", [str(order_id), expires_in_ms])
 
     async def correct(self, session_id: UUID, claims: Sequence[Claim]) -> None:
-        """Writes down what PostgreSQL says is taken; for seats that it refused though free here.
+        """Writes PostgreSQL's claims to Redis, after PostgreSQL refused seats that were free here.
 
-        Other orders' holds are due within HOLD_INTENT_MS, when the sweeper asks about them: they may
-        have ended since the claims were read.
+        Holds of other orders become due within HOLD_INTENT_MS, because they may have ended since the claims
+        were read; the sweeper then asks PostgreSQL.
         """
         ordered = sorted(claims, key=lambda claim: claim.seat_id)
         for start in range(0, len(ordered), SEATS_A_CALL_MAX):
@@ -143,15 +154,15 @@ class SeatHolds:
             await self.run(session_id, "correct", args)
 
     async def block(self, session_id: UUID, seats: Sequence[int]) -> None:
-        """These seats are blocked in PostgreSQL; whoever was about to hold one is refused there."""
+        """Marks seats blocked, after PostgreSQL has blocked them."""
         await self.correct(session_id, [Claim(seat, "blocked", None, None, None) for seat in seats])
 
     async def unblock(self, session_id: UUID, seats: Sequence[int]) -> None:
-        """These seats are no longer blocked; one that is not blocked here stays as it is."""
+        """Frees seats that PostgreSQL has unblocked. A seat that is not blocked here stays unchanged."""
         await self.free(session_id, ((seat, "b", "") for seat in sorted(seats)))
 
     async def free(self, session_id: UUID, looked_at: Iterable[tuple[int, str, str]]) -> None:
-        """Frees seats that still have this state and this owner (an order id, or empty)."""
+        """Frees each seat that still has the given state and owner (an order id, or empty)."""
         seats = list(looked_at)
         for start in range(0, len(seats), SEATS_A_CALL_MAX):
             piece = seats[start : start + SEATS_A_CALL_MAX]
@@ -159,32 +170,32 @@ class SeatHolds:
             self._sold_out.forget(session_id)
 
     async def due(self, session_id: UUID, orders_max: int) -> list[UUID]:
-        """Orders that PostgreSQL must be asked about now; they stay due until something is done."""
+        """Orders whose holds are due. They stay due until release, keep or sell."""
         _, orders = await self.run(session_id, "due", [orders_max])
         return [UUID(order.decode()) for order in orders]
 
     async def stored(self, session_id: UUID) -> tuple[int, bytes]:
-        """The version and a byte a position as Redis has it (bytes.py)."""
+        """The version, and Redis' bytes: one a position (bytes.py)."""
         _, (version, seats) = await self.run(session_id, "state", [])
         return version, seats
 
     async def positions(self, session_id: UUID) -> tuple[int, bytes]:
-        """The version and a letter a position, gaps (`|`) included: seat_id is the index plus one."""
+        """The version, and one letter a position with gaps (`|`): seat_id is the index plus one."""
         version, seats = await self.stored(session_id)
         return version, letters_of(seats)
 
     async def state(self, session_id: UUID) -> tuple[int, bytes]:
-        """The version and a letter a seat in seat_id order (API.md)."""
+        """The version, and one letter a seat in seat_id order (API.md)."""
         version, seats = await self.positions(session_id)
         return version, public_form(seats)
 
     async def rebuild(self, session_id: UUID) -> None:
-        """Replaces what Redis has by what PostgreSQL says."""
+        """Replaces the session in Redis with PostgreSQL's state."""
         await self.rebuilder.rebuild(session_id)
         self._sold_out.forget(session_id)
 
     async def run(self, session_id: UUID, name: str, args: Args) -> tuple[str, list[Any]]:
-        """A script on a session, which is loaded first when it is not."""
+        """Runs a script on a session. Loads the session first if needed."""
         script, keys = self.scripts[name], session_keys(session_id)
         for _ in range(ATTEMPTS_MAX):
             word, rest = await self.calls.run(script, keys, args)
@@ -192,4 +203,4 @@ class SeatHolds:
                 return word, rest
             await self.rebuilder.ensure_loaded(session_id)
             self._sold_out.forget(session_id)
-        raise Unavailable("The seats of this session are lost again and again.")
+        raise Unavailable("The seats of this session cannot be loaded now.")

@@ -1,16 +1,16 @@
-"""The Redis keys of a session, and how what lies under them is written.
+"""The Redis keys of a session and their formats.
 
-All keys of a session share the hash tag {session_id}, so they are on one shard of a cluster:
+All keys of a session share the hash tag {session_id}, so that they are on one shard of a cluster:
 
-    seats     string: a byte a position (bytes.py)
-    meta      hash: version; areas searched and their cursors (lua/shared/cursors.lua)
+    seats     string: one byte a position (bytes.py)
+    meta      hash: version; searched areas with their cursors (lua/shared/cursors.lua)
     tallies   hash: user id → tickets held or sold
     holds     hash: order id → "user|repeat|seat,seat…"; held seat → order id (the fence)
     repeats   hash: "user:digest of idempotency key" → "order id|until ms"
     expiry    sorted set: order id → when to ask PostgreSQL about it, in ms of Redis' own time
 
-Each of the last five has a member `loaded` that is always there. If one key is missing the session
-is not loaded, and every script says so.
+Each of the last five always has a member `loaded`. If a key is missing, the session is not loaded, and every
+script answers `not_loaded`.
 """
 
 import hashlib
@@ -32,12 +32,12 @@ def session_keys(session_id: UUID) -> tuple[str, ...]:
 
 
 def staged_keys(session_id: UUID, token: str) -> tuple[str, ...]:
-    """Where one rebuild gathers the six before they take the others' place."""
+    """The six keys that one rebuild fills before they replace the session's own."""
     return tuple(f"staged-{name}:{{{session_id}}}:{token}" for name in NAMES)
 
 
 def repeat_field(user_id: UUID, idempotency_key: str | None) -> str:
-    """The user's request in `repeats`; empty without an idempotency key."""
+    """The field of the user's request in `repeats`; empty without an idempotency key."""
     if idempotency_key is None:
         return ""
     digest = hashlib.sha256(idempotency_key.encode()).hexdigest()[:32]

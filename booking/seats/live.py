@@ -1,28 +1,36 @@
-"""The live state of a session's seats for those who watch: one reader a session for all of them.
+"""The live state of a session's seats, for clients: one reader of Redis a session.
 
-`read` answers a GET from a state at most STATE_TTL_S old. `follow` is an endless stream: a snapshot,
-then what changed (channel.py).
+`read` returns a state that is at most STATE_TTL_S old. `follow` is an endless stream: a snapshot, then
+changes (channel.py).
 """
 
 from collections.abc import AsyncGenerator
 from uuid import UUID
 
-from booking.seats.channel import Channel, Event, LiveState, live_state
+from booking.seats.channel import CHANGES_MAX, Channel, Event, LiveState, live_state
 from booking.seats.holds import SeatHolds
 from chassis.concurrency.cache import FetchOnce
 from chassis.problems import Overloaded
 
 STATE_TTL_S = 0.2
-STATES_MAX = 64  # sessions whose last state is kept; mostly 20 KB each, 4 MB at the outside
-LISTENERS_MAX = 5_000  # a process; beyond it 503
+STATES_MAX = 64  # sessions with a cached state; usually 20 KB each, at most 4 MB
+LISTENERS_MAX = 5_000  # a process; more get 503
 KEEP_ALIVE_S = 15.0
 
 
 class LiveSeats:
-    """States and streams of every session, for all requests of this process."""
+    """States and streams of all sessions, for all requests of this process."""
 
-    def __init__(self, holds: SeatHolds, *, keep_alive_s: float = KEEP_ALIVE_S) -> None:
+    def __init__(
+        self,
+        holds: SeatHolds,
+        *,
+        keep_alive_s: float = KEEP_ALIVE_S,
+        listeners_max: int = LISTENERS_MAX,
+        changes_max: int = CHANGES_MAX,
+    ) -> None:
         self._holds = holds
+        self._listeners_max, self._changes_max = listeners_max, changes_max
         self._keep_alive_s = keep_alive_s
         self._states: FetchOnce[UUID, LiveState] = FetchOnce(
             self._fetch, ttl_s=STATE_TTL_S, entries_max=STATES_MAX
@@ -38,17 +46,17 @@ class LiveSeats:
     async def follow(
         self, session_id: UUID, last_version: int | None = None
     ) -> AsyncGenerator[Event | None, None]:
-        """The stream of one listener; None stands for a keep-alive. It ends when this is closed.
+        """The stream of one listener; None is a keep-alive. It ends on `close`.
 
-        last_version: what the listener has; it goes on from there if that is still known, and begins
-        with a snapshot if not. Raises NotFound, Unavailable or Overloaded now, not in the stream.
+        last_version: the listener's version. The stream resumes there if possible, else it begins with a
+        snapshot. Raises NotFound, Unavailable or Overloaded immediately, never within the stream.
         """
-        if self._closed or self.listeners >= LISTENERS_MAX:
+        if self._closed or self.listeners >= self._listeners_max:
             raise Overloaded("Too many people are watching.")
         return self._events(await self.read(session_id), session_id, last_version)
 
     async def close(self) -> None:
-        """Ends every stream; nobody is let in any more."""
+        """Ends every stream and refuses new ones."""
         self._closed = True
         for channel in self.channels.values():
             channel.stop()
@@ -57,12 +65,14 @@ class LiveSeats:
     async def _events(
         self, first: LiveState, session_id: UUID, last_version: int | None
     ) -> AsyncGenerator[Event | None, None]:
-        """Joins when the first event is asked for: a stream never begun leaves nothing behind."""
+        """Joins the channel at the first event, so that a stream that is never read leaves nothing behind."""
         if self._closed:
             return
         channel = self.channels.get(session_id)
         if channel is None:
-            channel = self.channels[session_id] = Channel(self._holds, session_id, first)
+            channel = self.channels[session_id] = Channel(
+                self._holds, session_id, first, changes_max=self._changes_max
+            )
         self.listeners += 1
         channel.listeners += 1
         try:

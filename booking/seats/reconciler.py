@@ -1,8 +1,8 @@
-"""Heals what Redis and PostgreSQL disagree on for longer than a hold may be an intent.
+"""Corrects lasting differences between Redis and PostgreSQL.
 
-An old snapshot restored, a write lost at a failover, a release that Redis never heard of: each is a
-difference that stays the same. It is healed as PostgreSQL says, and what is freed is freed only if it
-still is as it was looked at, so a hold taken since is left alone.
+A restored old snapshot, a write lost at a failover and a release that never reached Redis all cause a
+difference that stays the same. After SETTLED_S it is corrected to PostgreSQL's value. A seat is freed only if
+its state and owner have not changed since they were read, so a newer hold is safe.
 """
 
 import time
@@ -14,14 +14,14 @@ from booking.seats.holds import SEATS_A_CALL_MAX, SeatHolds
 from booking.seats.keys import HOLD_INTENT_MS
 from chassis.observability import logs
 
-SETTLED_S = HOLD_INTENT_MS / 1000 + 1  # a difference this old is no step under way
-SESSIONS_MAX = 10_000  # whose looks are remembered
+SETTLED_S = HOLD_INTENT_MS / 1000 + 1  # an older difference cannot be a step in progress
+SESSIONS_MAX = 10_000  # sessions whose differences are remembered
 
 log = logs.get("booking")
 
 
 class Reconciler:
-    """`await reconciler.reconcile_once(session_id)` now and then; it remembers its last looks."""
+    """Call `reconcile_once` for each session regularly; it remembers when a difference was first seen."""
 
     def __init__(self, holds: SeatHolds, *, now: Callable[[], float] = time.monotonic) -> None:
         self._holds = holds
@@ -29,7 +29,7 @@ class Reconciler:
         self._first_seen: dict[UUID, dict[Difference, float]] = {}
 
     async def reconcile_once(self, session_id: UUID) -> list[Difference]:
-        """Looks, heals what has persisted, and returns what it healed."""
+        """Compares, corrects the differences that persisted, and returns them."""
         seen = await look(self._holds, session_id)
         now = self._now()
         before = self._first_seen.pop(session_id, {})
@@ -64,7 +64,7 @@ class Reconciler:
         await self._count(session_id, [one for one in settled if one.kind == "tickets"])
 
     async def _count(self, session_id: UUID, users: list[Difference]) -> None:
-        """After the seats: a tally that healing a seat has already moved is left alone."""
+        """Runs after the seats: a tally that correcting a seat has already changed stays unchanged."""
         for start in range(0, len(users), SEATS_A_CALL_MAX):
             args: list[str | bytes | int] = []
             for one in users[start : start + SEATS_A_CALL_MAX]:

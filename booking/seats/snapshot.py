@@ -1,4 +1,4 @@
-"""A snapshot of PostgreSQL as the commands that write it to Redis under staged names."""
+"""Turns a snapshot of PostgreSQL into the commands that write it to Redis under staged names."""
 
 from collections.abc import Iterable, Sequence
 from uuid import UUID
@@ -8,12 +8,12 @@ from booking.seats.claims import Claim, Snapshot
 from booking.seats.keys import POSITIONS_MAX, SENTINEL
 from chassis.redis.slots import Call
 
-PAIRS_MAX = 500  # of one HSET or ZADD: no command keeps Redis busy for long
-STAGED_TTL_MS = 300_000  # longest a rebuild may take; what one that died left is gone after it
+PAIRS_MAX = 500  # in one HSET or ZADD, so that no command blocks Redis for long
+STAGED_TTL_MS = 300_000  # longest a rebuild may take; keys of a rebuild that died expire
 
 
 def seat_bytes(layout: bytes, claims: Iterable[Claim]) -> bytearray:
-    """The seat string: the layout with what is taken. A claim on no seat is passed over."""
+    """The seat string: the layout with the claims. Claims on positions without a seat are ignored."""
     seats = bytearray(layout)
     for claim in claims:
         position = claim.seat_id - 1
@@ -27,7 +27,7 @@ def seat_bytes(layout: bytes, claims: Iterable[Claim]) -> bytearray:
 
 
 def pack(snapshot: Snapshot, keys: Sequence[str], now_ms: int) -> list[Call]:
-    """The commands for the six staged keys; each holds its sentinel, and ends by itself."""
+    """The commands that write the six staged keys. Each key has its sentinel and expires."""
     if not 0 < len(snapshot.layout) <= POSITIONS_MAX:
         raise ValueError(
             f"a session has 1 to {POSITIONS_MAX} positions, not {len(snapshot.layout)}"
@@ -75,7 +75,7 @@ def _hold_fields(by_order: dict[UUID, list[Claim]]) -> list[str | int]:
 
 
 def _due_fields(by_order: dict[UUID, list[Claim]], now_ms: int) -> list[str | int]:
-    """Scores and members; the sentinel is never due."""
+    """Scores and members of `expiry`; the sentinel is never due."""
     fields: list[str | int] = ["+inf", SENTINEL]
     for order_id, claims in by_order.items():
         fields += (now_ms + min(claim.expires_in_ms or 0 for claim in claims), str(order_id))

@@ -1,17 +1,19 @@
-"""Sold out, as this process knows it for a moment.
+"""A short memory of sold-out areas, in this process.
 
-When an area has been sold out for SETTLED_S, Redis is asked again once in ASK_EVERY_S and everybody
-else in between is told the same. A seat that this process frees is known at once; one that another
-process frees, within ASK_EVERY_S. Why not from the first moment: a request sent twice may find its own
-seats gone while the first is still being committed, and Redis alone knows that it is the same one.
+When an area has been sold out for SETTLED_S, only one request in ASK_INTERVAL_S asks Redis; the others get
+the same answer at once. A seat that this process frees is known immediately, a seat that another process
+frees within ASK_INTERVAL_S. It waits for SETTLED_S because a retry may find its own seats gone while its
+first request is still being committed, and only Redis knows that both are the same request.
 """
 
 import time
 from collections import OrderedDict
 from uuid import UUID
 
+from chassis.clock import MachineClock
+
 SETTLED_S = 2.0
-ASK_EVERY_S = 0.25
+ASK_INTERVAL_S = 0.25
 AREAS_MAX = 4096
 
 Area = tuple[UUID, int]  # a session and the first position of one of its areas
@@ -21,35 +23,37 @@ class _Known:
     __slots__ = ("asked_at", "least", "since")
 
     def __init__(self, least: int, now: float) -> None:
-        self.least = least  # so many seats are not to be had
+        self.least = least  # this many seats are not available
         self.since = self.asked_at = now
 
 
 class SoldOutMemory:
-    """`says(…)` is asked before Redis, `remember` and `forget` after it."""
+    """Call `says` before Redis, `remember` and `forget` after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, areas_max: int = AREAS_MAX, clock: MachineClock = time) -> None:
+        self._areas_max = areas_max
+        self._monotonic = clock.monotonic
         self._known: OrderedDict[Area, _Known] = OrderedDict()
 
     def says(self, session_id: UUID, first: int, quantity: int) -> bool:
-        """Whether so many seats are known not to be there. Now and then somebody is sent to look."""
+        """Whether this many seats are known to be unavailable. False once in ASK_INTERVAL_S, to ask Redis."""
         known = self._known.get((session_id, first))
         if known is None or quantity < known.least:
             return False
-        now = time.monotonic()
+        now = self._monotonic()
         if now - known.since < SETTLED_S:
             return False
-        if now - known.asked_at >= ASK_EVERY_S:
+        if now - known.asked_at >= ASK_INTERVAL_S:
             known.asked_at = now
             return False
         return True
 
     def remember(self, session_id: UUID, first: int, quantity: int) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         known = self._known.get((session_id, first))
         if known is None or quantity < known.least:
             self._known[session_id, first] = _Known(quantity, now)
-            if len(self._known) > AREAS_MAX:
+            if len(self._known) > self._areas_max:
                 self._known.popitem(last=False)
         else:
             known.asked_at = now

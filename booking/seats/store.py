@@ -1,4 +1,4 @@
-"""PostgreSQL as booking.seats needs it: see booking/seats/claims.py for the contract."""
+"""PostgreSQL for booking.seats; claims.py has the contract."""
 
 import asyncio
 import contextlib
@@ -7,20 +7,21 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from booking.seats.claims import Claim, Fate, HoldFate, Snapshot
+from booking.domain.order import OrderStatus
+from booking.seats.claims import Claim, HoldState, OrderState, Snapshot
 from chassis.postgres.pool import Connection, Pool, connection, load_queries, own_session
 from chassis.postgres.rows import fields
 
 queries = load_queries(Path(__file__).parent / "sql")
 
-REBUILDS_AT_ONCE = 2  # each keeps a connection of the pool for its lock and uses another
-ASK_AGAIN_MS = 500  # about an order past its end that somebody is just paying or cancelling
-FATES = {
-    "pending_payment": Fate.ALIVE,
-    "paid": Fate.PAID,
-    "completed": Fate.PAID,
-    "cancelled": Fate.CANCELLED,
-    "refunded": Fate.CANCELLED,
+REBUILD_CONCURRENCY = 2  # each uses two connections of the pool: one for its lock, one for reading
+ASK_AGAIN_MS = 500  # for an expired order that is just being paid or cancelled
+ORDER_STATES = {
+    OrderStatus.PENDING_PAYMENT: OrderState.ALIVE,
+    OrderStatus.PAID: OrderState.PAID,
+    OrderStatus.COMPLETED: OrderState.PAID,
+    OrderStatus.CANCELLED: OrderState.CANCELLED,
+    OrderStatus.REFUNDED: OrderState.CANCELLED,
 }
 
 Layout = Callable[[UUID], Awaitable[bytes]]
@@ -28,21 +29,21 @@ Expire = Callable[[Sequence[UUID]], Awaitable[object]]
 
 
 class PostgresClaims:
-    """Implements booking.seats.claims.Truth.
+    """Implements booking.seats.claims.ClaimSource.
 
-    layout: a published session's layout bytes; raises NotFound without one.
-    expire: cancels those of the orders that are past their end.
+    layout: returns a published session's layout bytes; raises NotFound if there is none.
+    expire: cancels those of the given orders that have expired.
     """
 
     def __init__(self, pool: Pool, *, layout: Layout, expire: Expire) -> None:
         self._pool = pool
         self._layout = layout
         self._expire = expire
-        self._rebuilds = asyncio.Semaphore(REBUILDS_AT_ONCE)
+        self._rebuilds = asyncio.Semaphore(REBUILD_CONCURRENCY)
 
     @contextlib.asynccontextmanager
     async def rebuild_lock(self, session_id: UUID) -> AsyncIterator[bool]:
-        """A session-level advisory lock on a connection of its own, so a dying process drops it."""
+        """A session-level advisory lock on a connection of its own; a process that dies releases it."""
         async with self._rebuilds, own_session(self._pool) as db:
             locked = bool(await queries.try_rebuild_lock(db, session_id=str(session_id)))
             try:
@@ -64,37 +65,39 @@ class PostgresClaims:
             rows = [row async for row in queries.session_tallies(db, session_id=session_id)]
         return Snapshot(layout, claims, {row["user_id"]: row["tickets"] for row in rows})
 
-    async def fates(self, session_id: UUID, order_ids: Sequence[UUID]) -> dict[UUID, HoldFate]:
-        fates = await self._read_fates(order_ids)
-        due = [one for one, fate in fates.items() if _is_due(fate)]
+    async def order_states(
+        self, session_id: UUID, order_ids: Sequence[UUID]
+    ) -> dict[UUID, HoldState]:
+        states = await self._read_order_states(order_ids)
+        due = [one for one, hold in states.items() if _is_due(hold)]
         if due:
             await self._expire(due)
-            fates.update(await self._read_fates(due))
+            states.update(await self._read_order_states(due))
         return {
-            order_id: HoldFate(Fate.ALIVE, ASK_AGAIN_MS) if _is_due(fate) else fate
-            for order_id, fate in fates.items()
+            order_id: HoldState(OrderState.ALIVE, ASK_AGAIN_MS) if _is_due(hold) else hold
+            for order_id, hold in states.items()
         }
 
-    async def _read_fates(self, order_ids: Sequence[UUID]) -> dict[UUID, HoldFate]:
-        fates = {order_id: HoldFate(Fate.NO_SUCH_ORDER) for order_id in order_ids}
+    async def _read_order_states(self, order_ids: Sequence[UUID]) -> dict[UUID, HoldState]:
+        states = {order_id: HoldState(OrderState.NO_SUCH_ORDER) for order_id in order_ids}
         async with connection(self._pool) as db:
-            async for row in queries.order_fates(db, orders=list(order_ids)):
-                fate = FATES[row["status"]]
-                left_ms = row["expires_in_ms"] if fate is Fate.ALIVE else 0
-                fates[row["order_id"]] = HoldFate(fate, left_ms)
-        return fates
+            async for row in queries.order_states(db, orders=list(order_ids)):
+                state = ORDER_STATES[OrderStatus(row["status"])]
+                left_ms = row["expires_in_ms"] if state is OrderState.ALIVE else 0
+                states[row["order_id"]] = HoldState(state, left_ms)
+        return states
 
     async def sessions_with_claims(self) -> list[UUID]:
         async with connection(self._pool) as db:
             return [row["session_id"] async for row in queries.sessions_with_holds(db)]
 
 
-def _is_due(fate: HoldFate) -> bool:
-    return fate.fate is Fate.ALIVE and fate.expires_in_ms <= 0
+def _is_due(hold: HoldState) -> bool:
+    return hold.order is OrderState.ALIVE and hold.expires_in_ms <= 0
 
 
 async def database_now(pool: Pool) -> datetime:
-    """PostgreSQL's clock, for a DatabaseClock."""
+    """The time by PostgreSQL's clock, for a DatabaseClock."""
     async with connection(pool) as db:
         now: datetime = await queries.database_now(db)
         return now
@@ -103,18 +106,18 @@ async def database_now(pool: Pool) -> datetime:
 async def claims_in_the_way(
     tx: Connection, session_id: UUID, seats: Sequence[int]
 ) -> dict[int, str]:
-    """State (`held`, `sold`, `blocked`) of those seats that are taken, locked."""
+    """Locks the taken ones of these seats; their state (`held`, `sold`, `blocked`) by seat id."""
     found = queries.claims_in_the_way(tx, session_id=session_id, seats=list(seats))
     return {row["seat_id"]: row["state"] async for row in found}
 
 
 async def block_seats(tx: Connection, session_id: UUID, seats: Sequence[int]) -> list[int]:
-    """Those that were free and are blocked now."""
+    """Blocks the free ones of these seats and returns them."""
     found = queries.block_seats(tx, session_id=session_id, seats=list(seats))
     return [row["seat_id"] async for row in found]
 
 
 async def unblock_seats(tx: Connection, session_id: UUID, seats: Sequence[int]) -> list[int]:
-    """Those that were blocked and are free now."""
+    """Frees the blocked ones of these seats and returns them."""
     found = queries.unblock_seats(tx, session_id=session_id, seats=list(seats))
     return [row["seat_id"] async for row in found]

@@ -1,12 +1,12 @@
-"""Holds that are due: PostgreSQL is asked what became of their orders, and Redis follows.
+"""Asks PostgreSQL about the orders of holds that are due, and updates Redis.
 
-    no such order   the process died between the two stores: release
-    cancelled       or just found past its deadline and cancelled by the asking: release
-    alive           put back, due at the order's own deadline
-    paid            sold, nothing is due any more
+    no such order   release: the process died between the two stores
+    cancelled       release; includes orders that have expired, which are cancelled first
+    alive           keep until the order's own deadline
+    paid            sell
 
-An entry stays due until it was acted upon, and every act names its order, so any number of sweepers
-may run, stop or die anywhere.
+A hold stays due until one of these is done, and each names its order. So any number of sweepers may run,
+stop or die at any point.
 """
 
 import asyncio
@@ -17,22 +17,22 @@ from uuid import UUID
 
 import msgspec
 
-from booking.seats.claims import Fate, HoldFate
+from booking.seats.claims import HoldState, OrderState
 from booking.seats.holds import SeatHolds
 from booking.seats.loaded import add_loaded, list_loaded, remove_loaded
 from chassis.observability import logs
 from chassis.problems import NotFound, Problem, Unavailable
 
-ORDERS_A_SESSION_MAX = 500  # a round; what is left is due in the next
-SESSIONS_AT_ONCE = 256
-ACTS_AT_ONCE = 128
-HEAL_EVERY_S = 5.0  # how often PostgreSQL is asked which sessions have holds
+ORDERS_A_SESSION_MAX = 500  # a round; the rest waits for the next
+SESSION_CONCURRENCY = 256
+ACT_CONCURRENCY = 128
+HEAL_INTERVAL_S = 5.0  # how often PostgreSQL is asked which sessions have holds
 
 log = logs.get("booking")
 
 
 class Swept(msgspec.Struct):
-    """What one round did, in orders, and which sessions it could not do."""
+    """The result of one round: numbers of orders, and the number of failed sessions."""
 
     released: int = 0
     kept: int = 0
@@ -41,7 +41,7 @@ class Swept(msgspec.Struct):
 
 
 class Sweeper:
-    """`await sweeper.sweep_once()` about once a second, from any number of processes.
+    """Call `sweep_once` about once a second, from any number of processes.
 
     A session without due holds costs one call in a shared pipeline.
     """
@@ -52,17 +52,17 @@ class Sweeper:
         self._heal_at = float("-inf")
 
     async def sweep_once(self) -> Swept:
-        """Raises Unavailable when Redis is away; one session's failure is counted and logged."""
+        """Raises Unavailable if Redis is not available. A failing session is counted and logged."""
         swept = Swept()
         sessions = await self._sessions()
-        for start in range(0, len(sessions), SESSIONS_AT_ONCE):
-            some = sessions[start : start + SESSIONS_AT_ONCE]
+        for start in range(0, len(sessions), SESSION_CONCURRENCY):
+            some = sessions[start : start + SESSION_CONCURRENCY]
             outcomes = await asyncio.gather(
                 *(self._sweep_session(session_id, swept) for session_id in some),
                 return_exceptions=True,
             )
             for session_id, outcome in zip(some, outcomes, strict=True):
-                if isinstance(outcome, NotFound):  # unpublished since, or another database's
+                if isinstance(outcome, NotFound):  # no longer published, or of another database
                     await remove_loaded(self._holds.calls, session_id)
                 elif isinstance(outcome, Exception):
                     swept.failed += 1
@@ -75,11 +75,11 @@ class Sweeper:
         return swept
 
     async def _sessions(self) -> list[UUID]:
-        """Those loaded; now and then also those that have holds though Redis forgot them."""
+        """The loaded sessions; every HEAL_INTERVAL_S also those with holds that Redis has lost."""
         sessions = set((await list_loaded(self._holds.calls)).sessions)
         if self._now() >= self._heal_at:
             forgotten = set(await self._holds.truth.sessions_with_claims()) - sessions
-            self._heal_at = self._now() + HEAL_EVERY_S
+            self._heal_at = self._now() + HEAL_INTERVAL_S
             if forgotten:
                 with contextlib.suppress(Unavailable):  # a node is away: the next look tries again
                     await add_loaded(self._holds.calls, sorted(forgotten))
@@ -90,23 +90,23 @@ class Sweeper:
         due = await self._holds.due(session_id, ORDERS_A_SESSION_MAX)
         if not due:
             return
-        fates = await self._holds.truth.fates(session_id, due)
-        acts = [self._act(session_id, one, fates[one], swept) for one in due if one in fates]
+        states = await self._holds.truth.order_states(session_id, due)
+        acts = [self._act(session_id, one, states[one], swept) for one in due if one in states]
         await _in_turns(acts)
 
-    async def _act(self, session_id: UUID, order_id: UUID, fate: HoldFate, swept: Swept) -> None:
-        match fate.fate:
-            case Fate.NO_SUCH_ORDER | Fate.CANCELLED:
+    async def _act(self, session_id: UUID, order_id: UUID, hold: HoldState, swept: Swept) -> None:
+        match hold.order:
+            case OrderState.NO_SUCH_ORDER | OrderState.CANCELLED:
                 await self._holds.release(session_id, order_id)
                 swept.released += 1
-            case Fate.ALIVE:
-                await self._holds.keep(session_id, order_id, fate.expires_in_ms)
+            case OrderState.ALIVE:
+                await self._holds.keep(session_id, order_id, hold.expires_in_ms)
                 swept.kept += 1
-            case Fate.PAID:
+            case OrderState.PAID:
                 await self._holds.sell(session_id, order_id)
                 swept.sold += 1
 
 
 async def _in_turns(acts: Sequence[Awaitable[None]]) -> None:
-    for start in range(0, len(acts), ACTS_AT_ONCE):
-        await asyncio.gather(*acts[start : start + ACTS_AT_ONCE])
+    for start in range(0, len(acts), ACT_CONCURRENCY):
+        await asyncio.gather(*acts[start : start + ACT_CONCURRENCY])

@@ -1,4 +1,4 @@
-"""Seats in bodies: ids, lists to block, what was blocked."""
+"""Request and response bodies of blocking, and checks of seat ids."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -26,13 +26,13 @@ class SeatList(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 def refuse_repeated(seats: Sequence[int]) -> None:
     if len(set(seats)) < len(seats):
-        raise ValidationFailed(errors=[FieldError("seats", "names a seat twice")])
+        raise ValidationFailed(errors=[FieldError("seats", "contains a seat twice")])
 
 
 def refuse_unknown_seats(seats: Sequence[int], seating: Seating) -> None:
     unknown = set(seating.unknown(seats))
     errors = [
-        FieldError(f"seats.{place}", "is no seat of this session")
+        FieldError(f"seats.{place}", "is not a seat of this session")
         for place, seat_id in enumerate(seats)
         if seat_id in unknown
     ]
@@ -41,7 +41,7 @@ def refuse_unknown_seats(seats: Sequence[int], seating: Seating) -> None:
 
 
 class SeatsBlocked(msgspec.Struct, frozen=True, kw_only=True):
-    """`seats` as asked; `changed`: how many of them were not so before."""
+    """`seats` are the requested ones; `changed` is how many of them changed their state."""
 
     session_id: UUID
     seats: list[int]

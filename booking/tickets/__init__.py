@@ -1,8 +1,9 @@
-"""Tickets: issued with a signed code, shown to their owner, printed, passed on.
+"""Tickets: issued with a signed code, shown to their owner, printed, transferred.
 
-codes.py signs and checks (Ed25519), issuing.py makes new ones for whoever sells, showing.py draws them in
-lanes of their own so that a page never delays a QR code, transfers.py passes one to another account.
+codes.py signs and verifies codes (Ed25519). issuing.py makes new tickets for payments and transfers.
+showing.py draws QR codes and pages in separate lanes, so that a page never delays a QR code. transfers.py
+gives a ticket to another account.
 
-Owns the tables tickets, ticket_transfers, recipient_misses and signing_keys. Knows nothing of orders and
+Owns the tables tickets, ticket_transfers, recipient_misses and signing_keys. Does not import orders and
 payments.
 """

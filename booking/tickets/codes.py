@@ -1,9 +1,9 @@
-"""What a ticket's QR picture holds, and the links that show it without logging in.
+"""The code in a ticket's QR picture, and the links that show a ticket without login.
 
     ST1.<kid>.<base64url of ticket id + session id>.<base64url of the Ed25519 signature (RFC 8032)>
 
-The signature covers everything before it. No personal data; whether a ticket still counts is asked
-of PostgreSQL at the door. A link's `t` is an HMAC-SHA256 of the ticket's id, cut to 128 bits.
+The signature covers everything before it. The code has no personal data. PostgreSQL decides at the door
+whether the ticket is still valid. A link's `t` is an HMAC-SHA256 of the ticket's id, cut to 128 bits.
 """
 
 import base64
@@ -27,7 +27,7 @@ _IDS_BYTES = 32
 
 
 class TicketCode(msgspec.Struct, frozen=True):
-    """What a genuine code says."""
+    """The content of a genuine code."""
 
     ticket_id: UUID
     session_id: UUID
@@ -53,11 +53,11 @@ class SignedDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ForgedCode(Exception):
-    """No key of ours signed this."""
+    """None of our keys signed this."""
 
 
 def make_keys() -> list[SigningKey]:
-    """The first keys of an installation: one that signs tickets, one for links."""
+    """The first keys of an installation: one signs tickets, one makes links."""
     ticket = Ed25519PrivateKey.generate().private_bytes_raw()
     return [
         SigningKey(secrets.token_hex(4), "ticket", ticket),
@@ -66,7 +66,7 @@ def make_keys() -> list[SigningKey]:
 
 
 class TicketCodes:
-    """Makes and reads codes and links. `keys`: oldest first; the newest of a purpose signs."""
+    """Makes and verifies codes and links. `keys`: oldest first; the newest key of each purpose signs."""
 
     def __init__(self, keys: Sequence[SigningKey], base_url: str) -> None:
         self._signers = {
@@ -96,34 +96,34 @@ class TicketCodes:
         return TicketCode(UUID(bytes=raw[:16]), UUID(bytes=raw[16:]))
 
     def public_keys(self) -> list[PublicKey]:
-        """What verifies codes and signed documents without asking us, as a JWK Set has it."""
+        """The keys, in JWK form, that verify codes and signed documents offline."""
         return [
             PublicKey(kid=kid, x=_encode(signer.public_key().public_bytes_raw()))
             for kid, signer in self._signers.items()
         ]
 
     def sign(self, payload: bytes, typ: str) -> SignedDocument:
-        """A JWS (RFC 7515, flattened JSON form) by the key that signs tickets."""
+        """A JWS (RFC 7515, flattened JSON form), signed by the newest ticket key."""
         header = {"alg": "EdDSA", "kid": self._kid, "typ": typ}
         protected, body = _encode(msgspec.json.encode(header)), _encode(payload)
         signature = self._signers[self._kid].sign(f"{protected}.{body}".encode("ascii"))
         return SignedDocument(protected=protected, payload=body, signature=_encode(signature))
 
     def qr_url(self, ticket_id: UUID) -> str:
-        """A picture that an e-mail client can open."""
+        """The URL of the QR picture; e-mail clients can open it."""
         return self.url(ticket_id, "qr.png")
 
     def url(self, ticket_id: UUID, name: str) -> str:
-        """`name` of a ticket (`qr.png`, `ticket.pdf`, `ticket.ics`), to be opened without logging in."""
+        """The URL of a ticket's file (`qr.png`, `ticket.pdf`, `ticket.ics`) that opens without login."""
         link = _link(self._link_keys[-1], ticket_id)
         return f"{self._base_url}/api/v1/tickets/{ticket_id}/{name}?t={link}"
 
     def order_url(self, order_id: UUID) -> str:
-        """The order's page of the storefront."""
+        """The URL of the order's page in the storefront."""
         return f"{self._base_url}/#/orders/{order_id}"
 
     def opens(self, ticket_id: UUID, link: str) -> bool:
-        """Whether `t` is this ticket's, in constant time."""
+        """Whether `link` belongs to this ticket. Takes constant time."""
         sent = link.encode("utf-8", "replace")
         return any(
             hmac.compare_digest(_link(key, ticket_id).encode("ascii"), sent)
@@ -140,7 +140,7 @@ def _encode(raw: bytes) -> str:
 
 
 def _decode(text: str) -> bytes:
-    """Raises ValueError unless `text` is exactly what _encode makes, so no code has a second form."""
+    """Raises ValueError unless _encode would give exactly `text`, so that no code has a second form."""
     raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if _encode(raw) != text:
         raise ValueError("not the canonical form")

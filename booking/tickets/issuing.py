@@ -1,4 +1,4 @@
-"""New tickets with their codes, and how their buyer is told of them."""
+"""New tickets with their codes, and the form of a ticket in answers and events."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -13,7 +13,7 @@ from contracts.booking import IssuedTicket, OrderItem
 
 
 class TicketIssuing:
-    """Writes nothing: whoever sells or passes on a ticket writes it in the transaction of that."""
+    """Makes tickets but writes none. The caller writes them in its own transaction."""
 
     def __init__(self, codes: TicketCodes) -> None:
         self._codes = codes
@@ -25,7 +25,7 @@ class TicketIssuing:
         return [self._issued(ticket) for ticket in await store.tickets_of_order(db, order_id)]
 
     def new_tickets(self, session_id: UUID, seats: Sequence[int]) -> list[NewTicket]:
-        """New tickets with their codes, for settlement to write."""
+        """New tickets with their codes; the caller writes them."""
         ids = [uuid7() for _ in seats]
         return [
             NewTicket(ticket_id, seat_id, self._codes.code(ticket_id, session_id))
@@ -33,7 +33,7 @@ class TicketIssuing:
         ]
 
     def issue(self, drawn: Sequence[NewTicket], items: Sequence[OrderItem]) -> list[IssuedTicket]:
-        """As their buyer is told of them; `drawn` are those of `items`, in their order."""
+        """The tickets as answers and events show them. `drawn[n]` is the ticket of `items[n]`."""
         return [
             IssuedTicket(
                 ticket.ticket_id,

@@ -1,4 +1,4 @@
-"""Tickets: who may see one, its QR code as a picture, itself as a page and as a calendar entry."""
+"""Showing tickets to those who may see them: as JSON, QR picture, PDF page and calendar entry."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,39 +8,44 @@ from uuid import UUID
 
 import msgspec
 
+from booking.domain.ticket import TicketStatus
 from booking.tickets import store
 from booking.tickets.codes import TicketCodes
-from booking.tickets.printing.calendar import Entry, calendar_of, seat_line
+from booking.tickets.printing.calendar import Entry, calendar_of
 from booking.tickets.printing.page import Print
 from booking.tickets.printing.press import Lane
 from booking.tickets.printing.printer import PagePrinter
 from booking.tickets.printing.symbol import Format, Symbol, draw_symbol
+from booking.tickets.readers import Readers
 from booking.tickets.records import Ticket
 from booking.tickets.transfers_store import list_tickets
 from booking.tickets.wire import TicketAnswer, TicketPage
 from chassis.clock import second, whole_second
 from chassis.http.pagination import offset
+from chassis.languages import Reader
 from chassis.postgres.pool import Pool, connection
 from chassis.problems import NotFound, Unauthenticated
+from contracts.seats import seat_line
 
-PICTURES_MAX = 512  # remembered; an SVG is about 20 KB, a PNG 2 KB
-PICTURES_WAITING_MAX = 128  # two seconds of work: whoever waits for longer has gone
-PICTURES_EACH_MAX = 24  # the tickets of the largest order, all on one page
-PAGES_MAX = 64  # remembered; a page is about 20 KB
+PICTURES_MAX = 512  # cached; an SVG is about 20 KB, a PNG 2 KB
+PICTURES_WAITING_MAX = 128  # two seconds of work; clients do not wait longer
+PICTURES_EACH_MAX = 24  # one page of the storefront shows all tickets of the largest order
+PAGES_MAX = 64  # cached; a page is about 20 KB
 PAGES_WAITING_MAX = 24  # two seconds of work
 PAGES_EACH_MAX = 6
 
 
 class Lanes(msgspec.Struct, frozen=True):
-    """Where tickets are drawn."""
+    """Two lanes that draw tickets: QR pictures and PDF pages."""
 
     pictures: Lane[Symbol]
     pages: Lane[Print]
 
 
 @asynccontextmanager
-async def open_lanes() -> AsyncIterator[Lanes]:
-    printer = PagePrinter()
+async def open_lanes(printer: PagePrinter | None = None) -> AsyncIterator[Lanes]:
+    """The printer, one of its own where none is given, is closed with them."""
+    printer = printer or PagePrinter()
     loop = asyncio.get_running_loop()
     at_symbols = ThreadPoolExecutor(1, thread_name_prefix="symbols")
     at_pages = ThreadPoolExecutor(1, thread_name_prefix="pages")
@@ -67,21 +72,22 @@ async def open_lanes() -> AsyncIterator[Lanes]:
 
 
 class Tickets:
-    """Reads tickets for their owners and for who holds the mailed link."""
+    """Shows tickets to their owners, and to anybody with the mailed link."""
 
-    def __init__(self, pool: Pool, codes: TicketCodes, lanes: Lanes) -> None:
+    def __init__(self, pool: Pool, codes: TicketCodes, lanes: Lanes, readers: Readers) -> None:
         self._pool = pool
         self._codes = codes
         self._lanes = lanes
+        self._readers = readers
 
     async def get(self, ticket_id: UUID, user_id: UUID) -> TicketAnswer:
-        """Raises NotFound unless it is the user's own."""
+        """Raises NotFound if the ticket is not the user's own."""
         return self._answer(await self._own(ticket_id, user_id))
 
     async def of_user(
         self, user_id: UUID, *, status: str | None, page: int, page_size: int
     ) -> TicketPage:
-        """Newest first, whether bought or given by somebody."""
+        """Newest first: bought and received tickets."""
         async with connection(self._pool) as db:
             found, total = await list_tickets(
                 db, user_id, status=status, limit=page_size, offset=offset(page, page_size)
@@ -119,16 +125,17 @@ class Tickets:
     async def picture(
         self, ticket_id: UUID, kind: Format, *, link: str | None, user_id: UUID | None
     ) -> bytes:
-        """The QR code; who may see it: see `_shown`. Raises Overloaded when too many are drawn."""
+        """The QR code; `_shown` checks access. Raises Overloaded if too many wait to be drawn."""
         ticket = await self._shown(ticket_id, link=link, user_id=user_id)
         return await self._lanes.pictures.get(ticket.user_id, Symbol(ticket.code, kind))
 
     async def page(
-        self, ticket_id: UUID, *, link: str | None, user_id: UUID | None
+        self, ticket_id: UUID, *, link: str | None, user_id: UUID | None, reader: Reader
     ) -> tuple[str, bytes]:
-        """A file name and the PDF. Raises Overloaded when too many are drawn."""
+        """A file name and the PDF. Raises Overloaded if too many wait to be drawn."""
         ticket = await self._shown(ticket_id, link=link, user_id=user_id)
         wanted = Print(
+            language=await self._readers.language(reader, ticket.user_id),
             ticket_id=str(ticket.ticket_id),
             order_no=ticket.order_no,
             title=ticket.title,
@@ -139,31 +146,33 @@ class Tickets:
             row=ticket.row,
             number=ticket.number,
             code=ticket.code,
-            void=ticket.status == "void",
+            void=ticket.status == TicketStatus.VOID,
         )
         page = await self._lanes.pages.get(ticket.user_id, wanted)
         return f"ticket-{ticket.order_no}-{ticket.seat_id}.pdf", page
 
     async def calendar(
-        self, ticket_id: UUID, *, link: str | None, user_id: UUID | None
+        self, ticket_id: UUID, *, link: str | None, user_id: UUID | None, reader: Reader
     ) -> tuple[str, bytes]:
-        """A file name and the calendar with the ticket's session in it."""
+        """A file name and a calendar with the ticket's session."""
         ticket = await self._shown(ticket_id, link=link, user_id=user_id)
+        language = await self._readers.language(reader, ticket.user_id)
         entry = Entry(
+            language=language,
             uid=f"ticket-{ticket.ticket_id}@stampede",
             title=ticket.title,
             venue=ticket.venue,
             starts_at=ticket.starts_at,
             changed_at=ticket.issued_at,
             order_no=ticket.order_no,
-            seats=[seat_line(ticket.area, ticket.row, ticket.number)],
+            seats=[seat_line(ticket.area, ticket.row, ticket.number, language)],
             url=self._codes.order_url(ticket.order_id),
-            cancelled=ticket.status == "void",
+            cancelled=ticket.status == TicketStatus.VOID,
         )
         return f"ticket-{ticket.order_no}-{ticket.seat_id}.ics", calendar_of(entry)
 
     async def _shown(self, ticket_id: UUID, *, link: str | None, user_id: UUID | None) -> Ticket:
-        """A good link opens it for anybody; else the ticket must be the user's own."""
+        """Checks access: with a valid link anybody may see the ticket, else only its owner."""
         if link is None or not self._codes.opens(ticket_id, link):
             if user_id is None:
                 raise Unauthenticated()

@@ -1,4 +1,4 @@
-"""Tickets, and the keys that sign them."""
+"""Rows of tickets and signing keys."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,13 +27,13 @@ async def tickets_of_order(db: Connection, order_id: UUID) -> list[TicketOfOrder
 
 
 async def get_ticket(db: Connection, ticket_id: UUID) -> Ticket | None:
-    """Whoever's it is: the caller decides who may see it."""
+    """Any user's ticket; the caller checks who may see it."""
     row = await queries.get_ticket(db, ticket_id=ticket_id)
     return Ticket(**fields(row, Ticket)) if row is not None else None
 
 
 async def load_signing_keys(pool: Pool, make: Callable[[], list[SigningKey]]) -> list[SigningKey]:
-    """Oldest first. The first process ever makes them with `make`, the others wait for it."""
+    """Oldest first. If there are none, one process creates them with `make`; the others wait for it."""
     async with transaction(pool) as tx:
         await queries.lock_signing_keys(tx)
         keys = await _signing_keys(tx)

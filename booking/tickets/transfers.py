@@ -1,9 +1,9 @@
-"""A ticket goes to another account: its code dies, the recipient gets a new ticket with a new one.
+"""Transfers a ticket to another account: it becomes void, the recipient gets a new one with a new code.
 
-    own ticket → recipient's account → once per key: void (compare-and-set) → new ticket → told
+    own ticket → recipient's account → once per key: void (compare-and-set) → new ticket → event
 
-Only the ticket moves. The order and its money stay with the buyer, and so does what the sale's cap
-counts: it is of purchases (docs/adr/0019).
+Only the ticket moves. The order and its money stay with the buyer. So does the count towards the ticket
+limit, which counts purchases (docs/adr/0019).
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from booking.clients.identity import KnownAccounts, NoAddress
 from booking.domain.masking import masked
 from booking.domain.problems import RecipientUnknown, TicketNotTransferable
 from booking.events.history import history_entry
-from booking.events.store import tell
+from booking.events.store import record_and_publish
 from booking.tickets import transfers_store as store
 from booking.tickets.issuing import TicketIssuing
 from booking.tickets.transfers_store import VoidedTicket
@@ -38,7 +38,7 @@ MISSES_WITHIN_S = 3600
 
 
 class Handover(msgspec.Struct, frozen=True):
-    """Who gets a ticket, and how giver and recipient are called to each other."""
+    """The recipient of a ticket, and the masked addresses of giver and recipient."""
 
     recipient: Account
     from_name: str | None
@@ -46,7 +46,7 @@ class Handover(msgspec.Struct, frozen=True):
 
 
 class Transfers:
-    """`recipient` looks up, before the transaction; `move` is its effect."""
+    """Call `recipient` before the transaction, then `move` inside it."""
 
     def __init__(self, pool: Pool, *, tickets: TicketIssuing, buyers: KnownAccounts) -> None:
         self._pool = pool
@@ -54,10 +54,10 @@ class Transfers:
         self._buyers = buyers
 
     async def recipient(self, user_id: UUID, ticket_id: UUID, email: str) -> Handover | None:
-        """Whom the user's ticket goes to; None when the ticket cannot go to anybody (any more).
+        """The recipient of the user's ticket; None if the ticket cannot be transferred.
 
-        So nobody learns who has an account but the holder of a ticket that can be given away, who
-        has few guesses. Raises NotFound, RecipientUnknown, RateLimited, ValidationFailed.
+        This check comes first, so only the holder of a transferable ticket can learn who has an account,
+        with few guesses. Raises NotFound, RecipientUnknown, RateLimited, ValidationFailed.
         """
         async with connection(self._pool) as db:
             transferable = await store.get_transferable(db, ticket_id, user_id)
@@ -76,8 +76,8 @@ class Transfers:
 
     @contextlib.asynccontextmanager
     async def _guess(self, user_id: UUID) -> AsyncIterator[None]:
-        """Counted before the look-up, so that guesses at once get no further than one by one, and
-        given back unless it ends with RecipientUnknown. Raises RateLimited."""
+        """Counts a guess before the look-up, so that parallel guesses have no advantage. Uncounts it unless
+        the look-up ends with RecipientUnknown. Raises RateLimited."""
         async with transaction(self._pool) as tx:
             taken_at = await store.take_guess(
                 tx, user_id, most=MISSES_MAX, within_s=MISSES_WITHIN_S
@@ -101,7 +101,7 @@ class Transfers:
     async def move(
         self, tx: Connection, user_id: UUID, ticket_id: UUID, handover: Handover | None
     ) -> TransferAnswer:
-        """In the caller's transaction. Raises TicketNotTransferable."""
+        """Transfers the ticket in the caller's transaction. Raises TicketNotTransferable."""
         if handover is None:
             raise TicketNotTransferable()
         recipient = handover.recipient
@@ -141,7 +141,7 @@ class Transfers:
             "new_ticket_id": new.ticket_id,
             "seat_id": voided.seat_id,
         }
-        await tell(
+        await record_and_publish(
             tx,
             [history_entry(voided.order_id, TICKET_TRANSFERRED, about)],
             [pending(TICKET_TRANSFERRED, str(voided.order_id), told)],
@@ -156,7 +156,7 @@ class Transfers:
         try:
             return await self._buyers.find_by_email(email)
         except NoAddress:
-            error = FieldError("to_email", "is no e-mail address")
+            error = FieldError("to_email", "is not an e-mail address")
             raise ValidationFailed(errors=[error]) from None
 
     def _told(

@@ -1,4 +1,4 @@
-"""Tickets that change hands, and lists of tickets."""
+"""Rows of transfers, and lists of a user's tickets."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ queries = load_queries(Path(__file__).parent / "sql" / "transfers.sql")
 
 
 class VoidedTicket(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ticket was of that has just died."""
+    """Order, session and seat of a ticket that was just made void."""
 
     order_id: UUID
     order_no: str
@@ -30,13 +30,13 @@ class VoidedTicket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def get_transferable(db: Connection, ticket_id: UUID, user_id: UUID) -> bool | None:
-    """Whether the user's ticket may go to somebody else; None when it is not the user's."""
+    """Whether the user's ticket can be transferred; None if it is not the user's."""
     row = await queries.get_transferable(db, ticket_id=ticket_id, user_id=user_id)
     return bool(row["transferable"]) if row is not None else None
 
 
 async def void_transferred(tx: Connection, ticket_id: UUID, user_id: UUID) -> VoidedTicket | None:
-    """Compare-and-set under the order's lock; None when it was not, or no longer, transferable."""
+    """Compare-and-set under the order's lock. None if the ticket is not transferable."""
     await queries.lock_order_of_ticket(tx, ticket_id=ticket_id)
     row = await queries.void_transferred(tx, ticket_id=ticket_id, user_id=user_id)
     return VoidedTicket(**fields(row, VoidedTicket)) if row is not None else None
@@ -54,7 +54,7 @@ async def insert_transfer(
     from_name: str | None,
     to_name: str,
 ) -> datetime:
-    """Issues `new` in place of the voided `ticket_id`; when that was."""
+    """Issues `new` in place of the voided `ticket_id`. Returns the time of the transfer."""
     moment: datetime = await queries.insert_transfer(
         tx,
         transfer_id=transfer_id,
@@ -75,8 +75,8 @@ async def insert_transfer(
 async def take_guess(
     tx: Connection, user_id: UUID, *, most: int, within_s: float
 ) -> datetime | None:
-    """Counts an address that the user tries, before anybody looks it up, in the caller's transaction:
-    its name for give_guess_back, or None when `most` have missed lately."""
+    """Counts a guessed address before it is looked up, in the caller's transaction. The result identifies
+    the guess for give_guess_back; None if the user has `most` misses in the last `within_s` seconds."""
     await queries.lock_guesses(tx, user_id=user_id)
     taken_at: datetime | None = await queries.take_guess(
         tx, user_id=user_id, most=most, within=timedelta(seconds=within_s)
@@ -85,14 +85,14 @@ async def take_guess(
 
 
 async def give_guess_back(db: Connection, user_id: UUID, taken_at: datetime) -> None:
-    """It was no miss, or nothing was learnt by it."""
+    """Uncounts a guess that was no miss, or that revealed nothing."""
     await queries.give_guess_back(db, user_id=user_id, taken_at=taken_at)
 
 
 async def list_tickets(
     db: Connection, user_id: UUID, *, status: str | None, limit: int, offset: int
 ) -> tuple[list[Ticket], int]:
-    """A page of the user's tickets, newest first, and how many there are."""
+    """A page of the user's tickets, newest first, and their total number."""
     found = queries.list_tickets(db, user_id=user_id, status=status, limit=limit, offset=offset)
     tickets = [Ticket(**fields(row, Ticket)) async for row in found]
     return tickets, int(await queries.count_tickets(db, user_id=user_id, status=status))

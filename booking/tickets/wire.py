@@ -1,4 +1,4 @@
-"""Tickets as their owners read them, and the body that passes one on."""
+"""Request and response bodies of tickets and transfers."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ import msgspec
 
 
 class TransferTicket(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`to_email`: the address that the recipient's account has."""
+    """`to_email`: the e-mail address of the recipient's account."""
 
     to_email: Annotated[
         str,
@@ -17,12 +17,12 @@ class TransferTicket(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`code` is what the QR picture holds; `qr_code`, `pdf` and `calendar` are URLs of the picture, of
-    the page to print and of the calendar entry, and open without logging in.
+    """`code` is the content of the QR picture. `qr_code`, `pdf` and `calendar` are URLs of the picture, the
+    page to print and the calendar entry; they open without login.
 
-    `given_to` and `received_from`: who has it now, and who gave it, by address, all but masked; null
-    too where a ticket changed hands before such were kept. `session_cancelled_for`: why its session
-    will not be played.
+    `given_to` and `received_from` are masked addresses of the recipient and the giver; null for older
+    transfers, made before addresses were stored. `session_cancelled_for` is the reason if the session was
+    cancelled.
     """
 
     ticket_id: UUID
@@ -58,7 +58,7 @@ class TicketPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TransferAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`ticket_id` is void from now on; `new_ticket_id` is the recipient's, who alone can read it."""
+    """`ticket_id` is void now. `new_ticket_id` is the recipient's ticket; only they can read it."""
 
     transfer_id: UUID
     status: Literal["transferred"]

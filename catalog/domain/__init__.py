@@ -1,1 +1,1 @@
-"""What the catalog knows without asking anybody: numbering, drawing, checking, folding."""
+"""Pure functions of the catalog: numbering seats, drawing halls, reading searches, folding text."""

@@ -1,7 +1,7 @@
-"""Where each seat is drawn: coordinates in units of one seat, so that any client can draw the hall.
+"""Coordinates of every seat, in units of one seat, so that any client can draw the hall.
 
 The stage is above y = 0. Areas stand on shelves, filled from left to right and front to back in the
-organizer's order; rows within an area go back by one unit, aisles leave one unit free.
+organizer's order. Each row of an area is one unit behind the last; an aisle leaves one unit free.
 """
 
 import math
@@ -11,12 +11,12 @@ import msgspec
 
 from catalog.domain.plan import Row, length_of
 
-BETWEEN_AREAS = 3.0  # room for an area's name
-HALL_RATIO = 1.6  # of width to depth that shelves are filled for
+BETWEEN_AREAS = 3.0  # space for an area's name
+HALL_RATIO = 1.6  # the ratio of width to depth that the shelves aim for
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """An area's rectangle: its left front corner, and its extent."""
+    """An area's rectangle: its left front corner and its size."""
 
     x: float
     y: float
@@ -25,12 +25,12 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 def standing_columns(capacity: int) -> int:
-    """Places of a standing area are drawn as a block somewhat wider than deep."""
+    """A standing area is drawn as a block that is somewhat wider than deep."""
     return max(1, math.ceil(math.sqrt(capacity * HALL_RATIO)))
 
 
 def size_of(rows: Sequence[Row], *, standing: bool) -> tuple[float, float]:
-    """Width and height of an area on its own."""
+    """Width and height of one area."""
     if standing:
         columns = standing_columns(rows[0].seats)
         return float(columns), float(math.ceil(rows[0].seats / columns))
@@ -38,7 +38,7 @@ def size_of(rows: Sequence[Row], *, standing: bool) -> tuple[float, float]:
 
 
 def arrange(sizes: Sequence[tuple[float, float]]) -> list[Frame]:
-    """Frames of areas with these sizes; no two overlap."""
+    """Frames for areas of these sizes. No two overlap."""
     space = sum((width + BETWEEN_AREAS) * (height + BETWEEN_AREAS) for width, height in sizes)
     hall_width = max(math.sqrt(space * HALL_RATIO), *(width for width, _ in sizes), 1.0)
     frames: list[Frame] = []
@@ -53,7 +53,7 @@ def arrange(sizes: Sequence[tuple[float, float]]) -> list[Frame]:
 
 
 def seats_of_row(frame: Frame, index: int, row: Row) -> Iterator[tuple[float, float]]:
-    """x and y of each seat of the area's `index`-th row, in seat order; rows are centred."""
+    """x and y of each seat in the area's row `index`, in seat order. Rows are centred."""
     x = frame.x + (frame.width - length_of(row)) / 2
     y = frame.y + index
     aisles = frozenset(row.aisles)

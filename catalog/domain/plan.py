@@ -1,8 +1,8 @@
 """The numbering of a session's seats.
 
-All areas of a session share one line of positions from 1. Seats that are next to each other have
-positions next to each other; after each row's end and at each aisle one position stays empty, so that
-a run of positions never crosses an aisle, a row's end or an area's.
+All areas of a session share one line of positions that starts at 1. Adjacent seats have adjacent
+positions. One position stays empty after each row and at each aisle, so a run of positions never crosses
+an aisle or the end of a row or area.
 
     row of 4, aisle after seat 2, then a row of 2      . . | . . | . .
                                                        1 2 3 4 5 6 7 8
@@ -14,7 +14,7 @@ import msgspec
 
 
 class Row(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A row: seats numbered from 1; an aisle after each seat in `aisles`; stored as it is."""
+    """A row: seats numbered from 1, with an aisle after each seat in `aisles`. Stored in this form."""
 
     label: str
     seats: int
@@ -23,7 +23,7 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """Seats next to each other: numbers and positions ascend together."""
+    """Adjacent seats: their numbers and positions ascend together."""
 
     first_position: int
     first_number: int
@@ -40,7 +40,7 @@ class NumberedRow(msgspec.Struct, frozen=True):
 
 
 class Range(msgspec.Struct, frozen=True):
-    """Where an area lies on the line, both ends included; `capacity` of the positions are seats."""
+    """The positions of an area, both ends included. `capacity` of them are seats."""
 
     first: int
     last: int
@@ -53,7 +53,7 @@ def standing_row(capacity: int) -> Row:
 
 
 def number_rows(rows: Sequence[Row], first_position: int) -> Iterator[NumberedRow]:
-    """Gives each row its positions, beginning at `first_position`."""
+    """Gives each row its positions, starting at `first_position`."""
     position = first_position
     for row in rows:
         runs = []
@@ -61,22 +61,23 @@ def number_rows(rows: Sequence[Row], first_position: int) -> Iterator[NumberedRo
         for end in (*row.aisles, row.seats):
             count = end - number + 1
             runs.append(Run(position, number, count))
-            position += count + 1  # the aisle, or the row's end
+            position += count + 1  # the aisle, or the end of the row
             number = end + 1
         yield NumberedRow(row, tuple(runs))
 
 
 def length_of(row: Row) -> int:
-    """Positions from the row's first seat to its last, aisles counted."""
+    """Positions from the row's first seat to its last, including aisles."""
     return row.seats + len(row.aisles)
 
 
 def place_areas(areas: Sequence[Sequence[Row]]) -> list[Range]:
-    """The range of each area, in their order. No area is empty."""
+    """The range of each area, in order. No area may be empty."""
     ranges = []
     first = 1
     for rows in areas:
-        last = first + sum(length_of(row) + 1 for row in rows) - 2  # no gap after its last seat
+        # no empty position after the last seat
+        last = first + sum(length_of(row) + 1 for row in rows) - 2
         ranges.append(Range(first, last, sum(row.seats for row in rows)))
         first = last + 2
     return ranges

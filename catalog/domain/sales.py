@@ -1,4 +1,4 @@
-"""What the sales of a show's sessions, taken together, are to somebody who looks at a list of shows."""
+"""The state of a show's sale as a list of shows presents it, from all its sessions."""
 
 from collections.abc import Collection
 from typing import Literal
@@ -6,8 +6,8 @@ from typing import Literal
 SaleStatus = Literal["draft", "scheduled", "on_sale", "sold_out", "closed", "cancelled"]
 SaleState = Literal["upcoming", "open", "sold_out", "closed"]
 
-# The first of these that one of the sessions has decides: what can be bought now is worth more than
-# what can be bought later, and that more than what is gone. A draft has no sale yet.
+# The first status that one of the sessions has decides. Tickets on sale now come before a sale that
+# opens later, and this comes before a sale that is over. A draft has no sale yet.
 _STATES: tuple[tuple[SaleStatus, SaleState], ...] = (
     ("on_sale", "open"),
     ("scheduled", "upcoming"),
@@ -19,5 +19,6 @@ _STATES: tuple[tuple[SaleStatus, SaleState], ...] = (
 
 
 def sale_state(statuses: Collection[str]) -> SaleState:
-    """Of a show with sessions of these statuses; without any, its sale is still to come."""
+    """The state of a show whose sessions have these statuses. Without sessions its sale is still to
+    come."""
     return next((state for status, state in _STATES if status in statuses), "upcoming")

@@ -1,8 +1,8 @@
-"""What it means that a text is found, and which days and times a search may name.
+"""How texts are matched, and which days and times a search may contain.
 
-Texts are compared folded: compatibility forms made one (full-width Ｌ is L) and case dropped, here and
-not by the database, whose locale may not know more than ASCII. Chinese is found by substring, from
-one character on; several words must all be there, anywhere.
+Texts are folded before they are compared: compatibility forms are unified (full-width Ｌ is L) and case is
+dropped. Python does this and not the database, whose locale may know no more than ASCII. Chinese matches
+by substring, from one character on. If there are several words, all must occur, anywhere.
 """
 
 import re
@@ -15,13 +15,14 @@ import msgspec
 from chassis.problems import FieldError, ValidationFailed
 
 WORDS_MAX = 10
-YEAR_MIN, YEAR_MAX = 1970, 2200  # far from where time zones would push a time out of the calendar
+YEAR_MIN, YEAR_MAX = 1970, 2200  # far enough from the calendar's ends for any time zone
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}:[0-9]{2}$)")  # a `+` that nobody percent-encoded
+# a `+` that the client did not percent-encode
+_LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}:[0-9]{2}$)")
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """A search for shows, cleaned: None or () where nothing is asked. Equal searches are equal keys."""
+    """A parsed search for shows. None and () mean no condition. Equal searches are equal cache keys."""
 
     city: str | None = None
     category: str | None = None
@@ -37,7 +38,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     def between(
         cls, start: date | datetime | None, end: date | datetime | None, **rest: Any
     ) -> "Search":
-        """With a span whose ends are days, times or open."""
+        """A search with a span whose ends may be days, times or open."""
         return cls(
             from_day=None if isinstance(start, datetime) else start,
             from_time=start if isinstance(start, datetime) else None,
@@ -48,19 +49,19 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fold(text: str) -> str:
-    """Of a name or a query: a few hundred characters at the most."""
+    """For a name or a query of a few hundred characters at most."""
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """The folded words of a query; beyond WORDS_MAX the rest stays one word."""
+    """The folded words of a query. Beyond WORDS_MAX the rest stays one word."""
     return tuple(fold(text).split(maxsplit=WORDS_MAX - 1))
 
 
 def parse_moment(field: str, text: str | None) -> date | datetime | None:
-    """`2026-12-24` (that whole day at the venue) or an RFC 3339 time; None for none or empty.
+    """`2026-12-24` (that whole day at the venue) or an RFC 3339 time. None for no text.
 
-    Raises ValidationFailed naming `field`.
+    Raises ValidationFailed for `field`.
     """
     if not text:
         return None
@@ -78,13 +79,14 @@ def parse_moment(field: str, text: str | None) -> date | datetime | None:
 
 
 def check_order(start: date | datetime | None, end: date | datetime | None) -> None:
-    """Refuses a span that ends before it starts."""
+    """Refuses a span that ends before it begins."""
     if start is None or end is None:
         return
     if isinstance(start, datetime) and isinstance(end, datetime):
         backwards = start > end
     elif isinstance(start, datetime) or isinstance(end, datetime):
-        # A day at the venue and a time in UTC: only what is backwards in every zone is refused.
+        # A day at the venue and a time in UTC: refuse only a span that is reversed in every time
+        # zone.
         backwards = _day_of(start) > _day_of(end) + timedelta(days=1)
     else:
         backwards = start > end
@@ -93,14 +95,14 @@ def check_order(start: date | datetime | None, end: date | datetime | None) -> N
 
 
 def storable(field: str, text: str | None, length_max: int) -> str:
-    """A query's text as PostgreSQL can take it; "" for none. Raises ValidationFailed."""
+    """A query's text in a form that PostgreSQL accepts; "" for none. Raises ValidationFailed."""
     if text is None:
         return ""
     if len(text) > length_max:
         message = f"must have at most {length_max} characters"
         raise ValidationFailed(errors=[FieldError(field, message)])
     if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
-        raise ValidationFailed(errors=[FieldError(field, "must be text")])
+        raise ValidationFailed(errors=[FieldError(field, "must be valid text")])
     return text
 
 

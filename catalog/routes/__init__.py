@@ -1,4 +1,4 @@
-"""Catalog's routes. Thin: they read the request, call one use case, and send its answer."""
+"""Catalog's routes. They read the request, call one use case, and send the answer."""
 
 from catalog.routes.internal import INTERNAL_ROUTES
 from catalog.routes.organizer import ORGANIZER_ROUTES

@@ -1,4 +1,5 @@
-"""Conditional reads (RFC 9110, 13.1.2): an entity tag on every answer, 304 for who has it already."""
+"""Conditional reads (RFC 9110, 13.1.2): an entity tag on every answer, and 304 if the client has this
+version."""
 
 import re
 from typing import Any
@@ -7,31 +8,29 @@ from litestar import Request, Response
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Stream
 
-from catalog.domain.ownership import Viewer
 from catalog.encoded import SECONDS_OF_BROWSER_CACHE, Encoded, Packed
-from chassis.auth.access import PRINCIPAL
+from chassis.auth.access import ORGANIZERS, PRINCIPAL
 from chassis.auth.tokens import Principal
 
-# `must-revalidate` and no longer: what is left of the seats must not be shown much older than it is.
+# `must-revalidate`: a browser must not show how many seats are left when that is older.
 BRIEFLY = f"public, max-age={SECONDS_OF_BROWSER_CACHE}, must-revalidate"
 FOREVER = "public, max-age=31536000, immutable"
-PRIVATELY = "private, no-cache"  # drafts, and whoever may see them
+PRIVATELY = "private, no-cache"  # drafts, and answers that depend on the caller
 _TAG = re.compile(r'"[^"]*"')
 
 TAGS = ("Catalog",)
-ORGANIZERS = frozenset({"organizer", "admin"})
 
 
-def viewer_of(request: Request[Any, Any, Any]) -> Viewer | None:
-    """Who asks, when that is somebody who may have drafts; buyers and strangers are None."""
+def viewer_of(request: Request[Any, Any, Any]) -> Principal | None:
+    """The caller if they may have drafts. None for buyers and anonymous callers."""
     principal: Principal | None = request.scope.get(PRINCIPAL)  # type: ignore[assignment]
-    if principal is None or not principal.roles & ORGANIZERS:
+    if principal is None or principal.roles.isdisjoint(ORGANIZERS):
         return None
-    return Viewer(principal.user_id, "admin" in principal.roles)
+    return principal
 
 
 def has_already(request: Request[Any, Any, Any], etag: str) -> bool:
-    """Whether If-None-Match names the tag. Weak comparison: `W/` makes no difference."""
+    """True if If-None-Match contains the tag. Weak comparison: `W/` makes no difference."""
     fields = request.headers.getall("if-none-match", [])
     if not fields:
         return False
@@ -42,7 +41,7 @@ def has_already(request: Request[Any, Any, Any], etag: str) -> bool:
 def answer(
     request: Request[Any, Any, Any], encoded: Encoded, cache_control: str, **headers: str
 ) -> Response[bytes]:
-    """200 with the body, or 304 without one; the same headers on both."""
+    """200 with the body, or 304 without it. The headers are the same."""
     sent = _headers(encoded.etag, cache_control, headers)
     if has_already(request, encoded.etag):
         return Response(b"", status_code=304, headers=sent, media_type="application/json")
@@ -52,7 +51,7 @@ def answer(
 def answer_unpacked(
     request: Request[Any, Any, Any], form: Packed, cache_control: str, **headers: str
 ) -> Response[bytes] | Stream:
-    """The same of what is kept in gzip alone, for who takes none."""
+    """Like `answer`, for an answer kept compressed only and a client without gzip."""
     sent = _headers(form.plain_etag, cache_control, headers)
     if has_already(request, form.plain_etag):
         return Response(b"", status_code=304, headers=sent, media_type="application/json")
@@ -70,10 +69,12 @@ def _headers(etag: str, cache_control: str, more: dict[str, str]) -> dict[str, s
 
 
 def documented(kind: Any, status: int = 200, *, conditional: bool = False) -> dict[int, Any]:
-    """`responses=` of a handler that sends bytes: what they are, for the OpenAPI document."""
+    """`responses=` of a handler that returns bytes: describes them for the OpenAPI document."""
     described = {status: ResponseSpec(data_container=kind, generate_examples=False, description="")}
     if conditional:
         described[304] = ResponseSpec(
-            data_container=None, generate_examples=False, description="You have it already."
+            data_container=None,
+            generate_examples=False,
+            description="Not modified: you already have this version.",
         )
     return described

@@ -1,4 +1,4 @@
-"""What other services ask and tell. The gateway forwards none of this."""
+"""Routes for other services. The gateway forwards none of them."""
 
 import time
 from typing import Any
@@ -8,12 +8,10 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, RawBody
 
 from catalog import organizing
-from catalog.reading import Reading
-from catalog.terms import Terms
+from catalog.routes.parameters import catalog_of
 from chassis.auth.access import INTERNAL, access
 from chassis.context import CURRENT, RequestContext
 from chassis.events.envelope import EventBatch
-from chassis.events.inbox import Inbox
 from chassis.http.bodies import decode
 from chassis.observability import logs
 from chassis.postgres.pool import transaction
@@ -26,8 +24,7 @@ log = logs.get("catalog")
 async def get_terms(request: Request[Any, Any, Any], session_id: FromPath[UUID]) -> Response[bytes]:
     """SessionTerms."""
     started = time.perf_counter()
-    terms: Terms = request.app.state.terms
-    found = await terms.terms(session_id)
+    found = await catalog_of(request).terms.terms(session_id)
     duration = f"{round((time.perf_counter() - started) * 1000)}ms"
     log.info("session_read", session=session_id, duration=duration)
     return Response(found.body, media_type="application/json")
@@ -35,11 +32,10 @@ async def get_terms(request: Request[Any, Any, Any], session_id: FromPath[UUID])
 
 @post(TERMS_LOOKUP_PATH, status_code=200, opt=access(INTERNAL), include_in_schema=False)
 async def look_up_terms(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
-    """TermsFound, for many at once; each read is told under the request that needs it."""
+    """TermsFound, for many sessions at once. Each read is logged under the request that needs it."""
     started = time.perf_counter()
-    terms: Terms = request.app.state.terms
     lookups = decode(TermsLookups, body).lookups
-    found = await terms.of_many([one.session_id for one in lookups])
+    found = await catalog_of(request).terms.of_many([one.session_id for one in lookups])
     duration = f"{round((time.perf_counter() - started) * 1000)}ms"
     for one in lookups:
         token = CURRENT.set(RequestContext(one.request_id, one.span))
@@ -52,8 +48,7 @@ async def look_up_terms(request: Request[Any, Any, Any], body: RawBody) -> Respo
 @get("/internal/sessions/{session_id:uuid}/plan", opt=access(INTERNAL), include_in_schema=False)
 async def get_plan(request: Request[Any, Any, Any], session_id: FromPath[UUID]) -> Response[bytes]:
     """SeatPlan."""
-    terms: Terms = request.app.state.terms
-    found = await terms.plan(session_id)
+    found = await catalog_of(request).terms.plan(session_id)
     log.info("plan_read", session=session_id)
     return Response(found.body, media_type="application/json")
 
@@ -65,29 +60,26 @@ async def get_plan(request: Request[Any, Any, Any], session_id: FromPath[UUID]) 
     include_in_schema=False,
 )
 async def cancel_session(request: Request[Any, Any, Any], session_id: FromPath[UUID]) -> None:
-    """The session shows itself as cancelled from now on. However often it is told."""
-    async with transaction(request.app.state.pool) as tx:
+    """Shows the session as cancelled from now on. Calling it again changes nothing."""
+    catalog = catalog_of(request)
+    async with transaction(catalog.pool) as tx:
         show_id = await organizing.cancel_session(tx, session_id)
-    terms: Terms = request.app.state.terms
-    terms.forget(session_id)
+    catalog.terms.forget(session_id)
     if show_id is not None:
-        reading: Reading = request.app.state.reading
-        reading.forget(show_id, session_id)
+        catalog.reading.forget(show_id, session_id)
 
 
 @get("/internal/shows/{show_id:uuid}", opt=access(INTERNAL), include_in_schema=False)
 async def get_show_terms(request: Request[Any, Any, Any], show_id: FromPath[UUID]) -> ShowTerms:
-    terms: Terms = request.app.state.terms
-    found = await terms.show(show_id)
+    found = await catalog_of(request).terms.show(show_id)
     log.info("show_read", show=show_id)
     return found
 
 
 @post("/internal/events", status_code=204, opt=access(INTERNAL), include_in_schema=False)
 async def take_events(request: Request[Any, Any, Any], body: RawBody) -> None:
-    """EventBatch: 204 once every event has taken effect, now or before."""
-    inbox: Inbox = request.app.state.inbox
-    await inbox.take(decode(EventBatch, body).events)
+    """EventBatch. 204 once every event has been applied, now or before."""
+    await catalog_of(request).inbox.take(decode(EventBatch, body).events)
 
 
 INTERNAL_ROUTES = [get_terms, look_up_terms, get_plan, get_show_terms, cancel_session, take_events]

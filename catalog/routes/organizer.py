@@ -1,4 +1,4 @@
-"""What organizers do with their own shows, and admins with all."""
+"""What organizers do with their own shows, and admins with all shows."""
 
 from typing import Any
 from uuid import UUID
@@ -15,10 +15,8 @@ from catalog.problems import (
     ShowPublished,
     VenueInUse,
 )
-from catalog.reading import Reading
 from catalog.routes.conditional import TAGS, documented
-from catalog.routes.owners import ONCE, WHO, Asker, Key, once_by_key, owner
-from catalog.terms import Terms
+from catalog.routes.parameters import catalog_of
 from catalog.wire import (
     ChangeSession,
     ChangeShow,
@@ -28,39 +26,44 @@ from catalog.wire import (
     Session,
     Show,
 )
-from chassis.auth.access import access
+from chassis.auth.access import ORGANIZERS, access
 from chassis.http.bodies import decode
+from chassis.http.idempotency import ONCE, once_by_key
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.postgres.pool import transaction
 
 
 def _changed(request: Request[Any, Any, Any], show_id: UUID, session_id: UUID | None) -> None:
-    reading: Reading = request.app.state.reading
-    reading.forget(show_id, session_id)
+    catalog = catalog_of(request)
+    catalog.reading.forget(show_id, session_id)
     if session_id is not None:
-        terms: Terms = request.app.state.terms
-        terms.forget(session_id)
+        catalog.terms.forget(session_id)
 
 
 @post(
     "/api/v1/shows",
     operation_id="create_show",
-    summary="Make a show",
+    summary="Create a show",
     tags=TAGS,
-    opt=access(*WHO, body=CreateShow, problems=ONCE),
+    opt=access(*ORGANIZERS, body=CreateShow, problems=ONCE),
     responses=documented(Show, 201),
 )
 async def create_show(
-    request: Request[Any, Any, Any], principal: Asker, body: RawBody, idempotency_key: Key = None
+    request: Request[Any, Any, Any],
+    principal: Caller,
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """A show without sessions; the public sees it with its first published one."""
+    """Creates a show without sessions. The public sees it once it has a published session."""
     show = decode(CreateShow, body)
     checks.refuse(checks.refund_policy(show.refund_policy))
     return await once_by_key(
+        catalog_of(request).pool,
         request,
         principal,
         key=idempotency_key,
         body=show,
-        effect=lambda tx: organizing.create_show(tx, owner(principal), show),
+        effect=lambda tx: organizing.create_show(tx, principal, show),
     )
 
 
@@ -69,17 +72,17 @@ async def create_show(
     operation_id="change_show",
     summary="Change a show",
     tags=TAGS,
-    opt=access(*WHO, body=ChangeShow, problems=(VenueInUse,)),
+    opt=access(*ORGANIZERS, body=ChangeShow, problems=(VenueInUse,)),
     responses=documented(Show),
 )
 async def change_show(
-    request: Request[Any, Any, Any], principal: Asker, show_id: FromPath[UUID], body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, show_id: FromPath[UUID], body: RawBody
 ) -> Response[bytes]:
-    """Changes what is sent."""
+    """Changes the fields sent."""
     change = decode(ChangeShow, body)
     checks.refuse(checks.refund_policy(change.refund_policy))
-    async with transaction(request.app.state.pool) as tx:
-        show = await organizing.change_show(tx, owner(principal), show_id, change)
+    async with transaction(catalog_of(request).pool) as tx:
+        show = await organizing.change_show(tx, principal, show_id, change)
     _changed(request, show_id, None)
     return _json(show)
 
@@ -87,27 +90,28 @@ async def change_show(
 @post(
     "/api/v1/shows/{show_id:uuid}/sessions",
     operation_id="create_session",
-    summary="Make a session with its seat plan",
+    summary="Create a session with its seat plan",
     tags=TAGS,
-    opt=access(*WHO, body=CreateSession, problems=ONCE),
+    opt=access(*ORGANIZERS, body=CreateSession, problems=ONCE),
     responses=documented(Session, 201),
 )
 async def create_session(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     show_id: FromPath[UUID],
     body: RawBody,
-    idempotency_key: Key = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """A draft with its seat plan."""
+    """Creates a draft with its seat plan."""
     session = decode(CreateSession, body)
     checks.refuse(checks.session(session))
     return await once_by_key(
+        catalog_of(request).pool,
         request,
         principal,
         key=idempotency_key,
         body=session,
-        effect=lambda tx: organizing.create_session(tx, owner(principal), show_id, session),
+        effect=lambda tx: organizing.create_session(tx, principal, show_id, session),
     )
 
 
@@ -116,18 +120,18 @@ async def create_session(
     operation_id="change_session",
     summary="Change a session",
     tags=TAGS,
-    opt=access(*WHO, body=ChangeSession, problems=(PlanFrozen, SessionCancelled)),
+    opt=access(*ORGANIZERS, body=ChangeSession, problems=(PlanFrozen, SessionCancelled)),
     responses=documented(Session),
 )
 async def change_session(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID], body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID], body: RawBody
 ) -> Response[bytes]:
-    """Changes what is sent of your own session: everything while in draft (`areas` replace the whole
-    plan), once published only the end of the sale."""
+    """Changes the fields sent. A draft may change in everything; `areas` replace the whole plan. Once
+    published, only the end of the sale may change."""
     change = decode(ChangeSession, body)
     checks.refuse(checks.change(change))
-    async with transaction(request.app.state.pool) as tx:
-        session = await organizing.change_session(tx, owner(principal), session_id, change)
+    async with transaction(catalog_of(request).pool) as tx:
+        session = await organizing.change_session(tx, principal, session_id, change)
     _changed(request, session.show_id, session_id)
     return _json(session)
 
@@ -138,26 +142,32 @@ async def change_session(
     summary="Publish a session",
     tags=TAGS,
     status_code=200,
-    opt=access(*WHO, problems=(*ONCE, SessionCancelled)),
+    opt=access(*ORGANIZERS, problems=(*ONCE, SessionCancelled)),
     responses=documented(Session),
 )
 async def publish_session(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     session_id: FromPath[UUID],
     body: RawBody,
-    idempotency_key: Key = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Freezes the plan and opens the session for sale at `sale_opens_at`."""
+    """Freezes the plan. Tickets are on sale from `sale_opens_at` on."""
     nothing = decode(Nothing, body) if body else Nothing()
     published: list[Session] = []
 
     async def effect(tx: Any) -> Session:
-        published.append(await organizing.publish_session(tx, owner(principal), session_id))
+        published.append(await organizing.publish_session(tx, principal, session_id))
         return published[0]
 
     sent = await once_by_key(
-        request, principal, key=idempotency_key, body=nothing, effect=effect, status=200
+        catalog_of(request).pool,
+        request,
+        principal,
+        key=idempotency_key,
+        body=nothing,
+        effect=effect,
+        status=200,
     )
     for session in published:
         _changed(request, session.show_id, session_id)
@@ -170,14 +180,14 @@ async def publish_session(
     summary="Delete a draft session",
     tags=TAGS,
     status_code=204,
-    opt=access(*WHO, problems=(SessionPublished,)),
+    opt=access(*ORGANIZERS, problems=(SessionPublished,)),
 )
 async def delete_session(
-    request: Request[Any, Any, Any], principal: Asker, session_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID]
 ) -> None:
-    """Deletes a draft of your own show. A published session is cancelled, not deleted."""
-    async with transaction(request.app.state.pool) as tx:
-        show_id = await organizing.delete_session(tx, owner(principal), session_id)
+    """Deletes a draft of your own show. A published session can only be cancelled."""
+    async with transaction(catalog_of(request).pool) as tx:
+        show_id = await organizing.delete_session(tx, principal, session_id)
     _changed(request, show_id, session_id)
 
 
@@ -187,14 +197,14 @@ async def delete_session(
     summary="Delete a show",
     tags=TAGS,
     status_code=204,
-    opt=access(*WHO, problems=(ShowPublished,)),
+    opt=access(*ORGANIZERS, problems=(ShowPublished,)),
 )
 async def delete_show(
-    request: Request[Any, Any, Any], principal: Asker, show_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, show_id: FromPath[UUID]
 ) -> None:
-    """Deletes your own show with its drafts, while none of its sessions has been published."""
-    async with transaction(request.app.state.pool) as tx:
-        drafts = await organizing.delete_show(tx, owner(principal), show_id)
+    """Deletes your own show with its drafts, if none of its sessions was ever published."""
+    async with transaction(catalog_of(request).pool) as tx:
+        drafts = await organizing.delete_show(tx, principal, show_id)
     for session_id in (None, *drafts):
         _changed(request, show_id, session_id)
 

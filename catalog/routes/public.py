@@ -1,4 +1,4 @@
-"""What everybody may read. With an organizer's token, the organizer's drafts too."""
+"""What everybody may read. Organizers also get their own drafts."""
 
 import time
 from typing import Annotated, Any
@@ -8,7 +8,6 @@ from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
-from catalog.domain.ownership import Viewer
 from catalog.domain.searching import (
     Search,
     check_order,
@@ -18,7 +17,6 @@ from catalog.domain.searching import (
     words_of,
 )
 from catalog.encoded import Encoded
-from catalog.reading import Reading
 from catalog.routes.conditional import (
     BRIEFLY,
     FOREVER,
@@ -29,9 +27,10 @@ from catalog.routes.conditional import (
     documented,
     viewer_of,
 )
-from catalog.seat_maps import SeatMaps
+from catalog.routes.parameters import catalog_of
 from catalog.wire import SeatMap, Session, SessionList, Show, ShowList
 from chassis.auth.access import PRINCIPAL, PUBLIC, access
+from chassis.auth.tokens import Principal
 from chassis.http.bodies import refuse_piled_marks
 from chassis.http.pagination import PageNumber, PageSize
 from chassis.observability import logs
@@ -41,23 +40,27 @@ log = logs.get("catalog")
 
 QUERY_LENGTH_MAX = 200
 
-Text = Annotated[str | None, QueryParameter(description="Exact, whatever its case and width.")]
+Text = Annotated[
+    str | None, QueryParameter(description="Exact match. Case and character width do not matter.")
+]
 Words = Annotated[
     str | None,
-    QueryParameter(description="Words in title, description, venue or city; all must be there."),
+    QueryParameter(description="Words in title, description, venue or city. All must occur."),
 ]
 From = Annotated[
     str | None,
     QueryParameter(name="from", description="A day at the venue (2026-12-24) or an RFC 3339 time."),
 ]
-To = Annotated[str | None, QueryParameter(name="to", description="Like `from`; included.")]
-Mine = Annotated[bool, QueryParameter(description="The organizer's own shows, drafts too.")]
+To = Annotated[
+    str | None, QueryParameter(name="to", description="Like `from`. The end is included.")
+]
+Mine = Annotated[bool, QueryParameter(description="Only your own shows, with drafts (organizers).")]
 
 
 @get(
     "/api/v1/shows",
     operation_id="search_shows",
-    summary="Find shows",
+    summary="Search shows",
     tags=TAGS,
     opt=access(PUBLIC, straight=True),
     responses=documented(ShowList, conditional=True),
@@ -76,10 +79,10 @@ async def search_shows(
 ) -> Response[bytes]:
     """Shows with a published session, by next date, then title."""
     started = time.perf_counter()
-    search = _search(
+    search = search_of(
         page=page, page_size=page_size, city=city, category=category, q=q, from_=from_, to=to
     )
-    reading: Reading = request.app.state.reading
+    reading = catalog_of(request).reading
     if mine:
         principal = request.scope.get(PRINCIPAL)
         if principal is None:
@@ -91,7 +94,7 @@ async def search_shows(
     return answer(request, found, PRIVATELY if mine else BRIEFLY)
 
 
-def _search(
+def search_of(
     *,
     page: int,
     page_size: int,
@@ -101,7 +104,7 @@ def _search(
     from_: str | None,
     to: str | None,
 ) -> Search:
-    """The search asked for; empty parameters ask nothing. Raises ValidationFailed."""
+    """The parsed search. Empty parameters are no condition. Raises ValidationFailed."""
     start, end = parse_moment("from", from_), parse_moment("to", to)
     check_order(start, end)
     return Search.between(
@@ -124,16 +127,15 @@ def _text(field: str, text: str | None) -> str:
 @get(
     "/api/v1/shows/{show_id:uuid}",
     operation_id="get_show",
-    summary="One show",
+    summary="Get a show",
     tags=TAGS,
     opt=access(PUBLIC, straight=True),
     responses=documented(Show, conditional=True),
 )
 async def get_show(request: Request[Any, Any, Any], show_id: FromPath[UUID]) -> Response[bytes]:
-    """One show with its venue and sessions."""
+    """A show with its venue and sessions."""
     started, viewer = time.perf_counter(), viewer_of(request)
-    reading: Reading = request.app.state.reading
-    show = await reading.show(show_id, viewer)
+    show = await catalog_of(request).reading.show(show_id, viewer)
     log.info("show_read", show=show_id, duration=_since(started))
     return answer(request, show, _freshness(viewer))
 
@@ -141,7 +143,7 @@ async def get_show(request: Request[Any, Any, Any], show_id: FromPath[UUID]) -> 
 @get(
     "/api/v1/shows/{show_id:uuid}/sessions",
     operation_id="list_sessions",
-    summary="The sessions of a show",
+    summary="List the sessions of a show",
     tags=TAGS,
     opt=access(PUBLIC, straight=True),
     responses=documented(SessionList, conditional=True),
@@ -151,8 +153,7 @@ async def list_sessions(
 ) -> Response[bytes]:
     """The sessions of a show, by date."""
     started, viewer = time.perf_counter(), viewer_of(request)
-    reading: Reading = request.app.state.reading
-    sessions = await reading.sessions(show_id, viewer)
+    sessions = await catalog_of(request).reading.sessions(show_id, viewer)
     log.info("sessions_read", show=show_id, duration=_since(started))
     return answer(request, sessions, _freshness(viewer))
 
@@ -160,7 +161,7 @@ async def list_sessions(
 @get(
     "/api/v1/sessions/{session_id:uuid}",
     operation_id="get_session",
-    summary="One session",
+    summary="Get a session",
     tags=TAGS,
     opt=access(PUBLIC, straight=True),
     responses=documented(Session, conditional=True),
@@ -168,10 +169,9 @@ async def list_sessions(
 async def get_session(
     request: Request[Any, Any, Any], session_id: FromPath[UUID]
 ) -> Response[bytes]:
-    """One session."""
+    """A session with its areas and availability."""
     started, viewer = time.perf_counter(), viewer_of(request)
-    reading: Reading = request.app.state.reading
-    session = await reading.session(session_id, viewer)
+    session = await catalog_of(request).reading.session(session_id, viewer)
     log.info("session_read", session=session_id, duration=_since(started))
     return answer(request, session, _freshness(viewer))
 
@@ -179,7 +179,7 @@ async def get_session(
 @get(
     "/api/v1/sessions/{session_id:uuid}/seat-map",
     operation_id="get_seat_map",
-    summary="The seat map of a session",
+    summary="Get the seat map of a session",
     tags=TAGS,
     opt=access(PUBLIC, straight=True),
     responses=documented(SeatMap, conditional=True),
@@ -187,10 +187,10 @@ async def get_session(
 async def get_seat_map(
     request: Request[Any, Any, Any], session_id: FromPath[UUID]
 ) -> Response[bytes] | Stream:
-    """The plan of a session, to draw it; never changes once the session is published."""
+    """The seat plan of a session, with coordinates to draw it. It never changes once the session is
+    published."""
     started, viewer = time.perf_counter(), viewer_of(request)
-    maps: SeatMaps = request.app.state.seat_maps
-    drawn = await maps.seat_map(session_id, viewer)
+    drawn = await catalog_of(request).seat_maps.seat_map(session_id, viewer)
     log.info("seat_map_read", session=session_id, duration=_since(started))
     cache_control = FOREVER if drawn.frozen else PRIVATELY
     vary = "Authorization, Accept-Encoding"
@@ -202,12 +202,12 @@ async def get_seat_map(
     return answer_unpacked(request, form, cache_control, vary=vary)
 
 
-def _freshness(viewer: Viewer | None) -> str:
+def _freshness(viewer: Principal | None) -> str:
     return BRIEFLY if viewer is None else PRIVATELY
 
 
 def _takes_gzip(accepted: str) -> bool:
-    """Whether Accept-Encoding names gzip and does not weigh it nothing (RFC 9110, 12.5.3)."""
+    """True if Accept-Encoding lists gzip with a weight above zero (RFC 9110, 12.5.3)."""
     for part in accepted.lower().split(","):
         coding, _, weight = part.replace(" ", "").partition(";q=")
         if coding == "gzip":

@@ -12,31 +12,32 @@ from catalog import venues as at_venues
 from catalog.encoded import encode
 from catalog.problems import TimeZoneFrozen, VenueHasShows
 from catalog.routes.conditional import PRIVATELY, TAGS, answer, documented
-from catalog.routes.owners import ONCE, WHO, Asker, Key, once_by_key, owner
+from catalog.routes.parameters import catalog_of
 from catalog.wire import ChangeVenue, CreateVenue, Venue, VenueList
-from chassis.auth.access import access
+from chassis.auth.access import ORGANIZERS, access
 from chassis.http.bodies import decode
+from chassis.http.idempotency import ONCE, once_by_key
 from chassis.http.pagination import PageNumber, PageSize
-from chassis.postgres.pool import Pool, connection, transaction
+from chassis.http.parameters import Caller, IdempotencyKey
+from chassis.postgres.pool import connection, transaction
 
 
 @get(
     "/api/v1/venues",
     operation_id="list_venues",
-    summary="All venues",
+    summary="List venues",
     tags=TAGS,
-    opt=access(*WHO),
+    opt=access(*ORGANIZERS),
     responses=documented(VenueList, conditional=True),
 )
 async def list_venues(
     request: Request[Any, Any, Any],
-    principal: Asker,
+    principal: Caller,
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> Response[bytes]:
-    """All venues, by name: any organizer may put a show into any of them."""
-    pool: Pool = request.app.state.pool
-    async with connection(pool) as db:
+    """All venues, by name. Any organizer may hold a show at any venue."""
+    async with connection(catalog_of(request).pool) as db:
         found = await at_venues.list_venues(db, page, page_size)
     return answer(request, encode(found), PRIVATELY)
 
@@ -44,22 +45,26 @@ async def list_venues(
 @post(
     "/api/v1/venues",
     operation_id="create_venue",
-    summary="Make a venue",
+    summary="Create a venue",
     tags=TAGS,
-    opt=access(*WHO, body=CreateVenue, problems=ONCE),
+    opt=access(*ORGANIZERS, body=CreateVenue, problems=ONCE),
     responses=documented(Venue, 201),
 )
 async def create_venue(
-    request: Request[Any, Any, Any], principal: Asker, body: RawBody, idempotency_key: Key = None
+    request: Request[Any, Any, Any],
+    principal: Caller,
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     venue = decode(CreateVenue, body)
     checks.refuse(checks.time_zone(venue.time_zone))
     return await once_by_key(
+        catalog_of(request).pool,
         request,
         principal,
         key=idempotency_key,
         body=venue,
-        effect=lambda tx: at_venues.create_venue(tx, owner(principal), venue),
+        effect=lambda tx: at_venues.create_venue(tx, principal, venue),
     )
 
 
@@ -68,18 +73,18 @@ async def create_venue(
     operation_id="change_venue",
     summary="Change a venue",
     tags=TAGS,
-    opt=access(*WHO, body=ChangeVenue, problems=(TimeZoneFrozen,)),
+    opt=access(*ORGANIZERS, body=ChangeVenue, problems=(TimeZoneFrozen,)),
     responses=documented(Venue),
 )
 async def change_venue(
-    request: Request[Any, Any, Any], principal: Asker, venue_id: FromPath[UUID], body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, venue_id: FromPath[UUID], body: RawBody
 ) -> Response[bytes]:
-    """Changes what is sent of your own venue. Its name, city and address reach every page, and every
-    ticket that is sold from now on; the time zone changes until a session there has been published."""
+    """Changes the fields sent of your own venue. A new name, city or address appears on all pages and on
+    tickets sold from now on. The time zone may change until a session at this venue is published."""
     change = decode(ChangeVenue, body)
     checks.refuse(checks.time_zone(change.time_zone))
-    async with transaction(request.app.state.pool) as tx:
-        venue = await at_venues.change_venue(tx, owner(principal), venue_id, change)
+    async with transaction(catalog_of(request).pool) as tx:
+        venue = await at_venues.change_venue(tx, principal, venue_id, change)
     return Response(msgspec.json.encode(venue), media_type="application/json")
 
 
@@ -89,14 +94,14 @@ async def change_venue(
     summary="Delete a venue",
     tags=TAGS,
     status_code=204,
-    opt=access(*WHO, problems=(VenueHasShows,)),
+    opt=access(*ORGANIZERS, problems=(VenueHasShows,)),
 )
 async def delete_venue(
-    request: Request[Any, Any, Any], principal: Asker, venue_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, venue_id: FromPath[UUID]
 ) -> None:
-    """Deletes your own venue while no show takes place there."""
-    async with transaction(request.app.state.pool) as tx:
-        await at_venues.delete_venue(tx, owner(principal), venue_id)
+    """Deletes your own venue, if no show takes place there."""
+    async with transaction(catalog_of(request).pool) as tx:
+        await at_venues.delete_venue(tx, principal, venue_id)
 
 
 VENUE_ROUTES = [list_venues, create_venue, change_venue, delete_venue]

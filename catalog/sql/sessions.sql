@@ -1,4 +1,4 @@
--- Sessions, their areas, and what is left in them.
+-- Sessions, their areas, and the availability of these.
 
 -- name: insert_session!
 INSERT INTO sessions (session_id, show_id, starts_at, local_date, sale_opens_at, sale_closes_at,
@@ -18,7 +18,7 @@ FROM unnest(:area_ids::uuid[], :names::text[], :kinds::text[], :prices::bigint[]
                                plan, place);
 
 -- name: sessions
--- Sessions with what belongs to their shows. `sale_status` is by this database's clock.
+-- Sessions joined with their shows. `sale_status` is by this database's clock.
 SELECT st.session_id, st.show_id, st.starts_at, st.sale_opens_at, st.sale_closes_at, st.currency,
        st.max_tickets_per_user, st.status, st.sale_status,
        sh.organizer_id, sh.title, v.name AS venue, v.city, v.time_zone,
@@ -35,49 +35,49 @@ WHERE st.show_id = :show_id
 ORDER BY st.starts_at, st.session_id;
 
 -- name: areas_of_sessions
--- Without the plans, which may be large.
+-- Without the plans, because they may be large.
 SELECT session_id, area_id, name, kind, price, capacity, first_seat_id, last_seat_id,
        greatest(0, least(capacity, capacity - taken)) AS available
 FROM areas WHERE session_id = ANY(:session_ids::uuid[])
 ORDER BY session_id, place;
 
 -- name: standing_of_session^
--- Whose it is and how it stands, without what the view computes.
+-- Its owner and status, without the columns that the view computes.
 SELECT s.status, s.revision, sh.organizer_id
 FROM sessions s JOIN shows sh USING (show_id) WHERE s.session_id = :session_id;
 
 -- name: plan_of_session
--- The areas with their rows. In one statement with what a draft's map shows of the session, so that a
--- change under way is in all of it or in none.
+-- The areas with their rows. One statement also reads the session's columns that a draft's map shows, so
+-- that a concurrent change is in all of the map or in none of it.
 SELECT s.status, s.currency, a.area_id, a.name, a.kind, a.price, a.capacity, a.first_seat_id,
        a.last_seat_id, a.plan
 FROM sessions s JOIN areas a USING (session_id) WHERE s.session_id = :session_id
 ORDER BY a.place;
 
 -- name: lock_session^
--- Held until the end of the transaction, so that two changes of a session do not cross.
+-- Held until the transaction ends, so that changes of one session run one at a time.
 SELECT s.session_id, s.show_id, s.starts_at, s.local_date, s.sale_opens_at, s.sale_closes_at,
        s.currency, s.max_tickets_per_user, s.status, sh.organizer_id, sh.venue_id
 FROM sessions s JOIN shows sh USING (show_id)
 WHERE s.session_id = :session_id FOR UPDATE OF s;
 
 -- name: lock_sessions_of_show
--- After the show itself, whose lock keeps new ones away.
+-- Lock the show first: its lock prevents new sessions.
 SELECT session_id, status FROM sessions WHERE show_id = :show_id
 ORDER BY session_id FOR UPDATE;
 
 -- name: publish_session!
--- From draft only. The trigger on areas waits for this row, so the plan is whole when it freezes.
+-- From draft only. The trigger on areas waits for this row, so the plan is complete when it freezes.
 UPDATE sessions SET status = 'published', published_at = now()
 WHERE session_id = :session_id AND status = 'draft';
 
 -- name: cancel_session$
--- From published only; NULL when it was cancelled before, or never published.
+-- From published only. NULL if it was cancelled before, or never published.
 UPDATE sessions SET status = 'cancelled'
 WHERE session_id = :session_id AND status = 'published' RETURNING show_id;
 
 -- name: update_session$
--- Compare-and-set on the status that the change was judged by.
+-- Compare-and-set on the status for which the change was checked.
 UPDATE sessions
 SET starts_at = :starts_at, local_date = :local_date, sale_opens_at = :sale_opens_at,
     sale_closes_at = :sale_closes_at, currency = :currency,
@@ -88,12 +88,12 @@ WHERE session_id = :session_id AND status = :status RETURNING revision;
 DELETE FROM areas WHERE session_id = ANY(:session_ids::uuid[]);
 
 -- name: delete_drafts!
--- Their areas first. A published session stays for good: orders name it.
+-- Delete their areas first. A published session is never deleted, because orders refer to it.
 DELETE FROM sessions WHERE session_id = ANY(:session_ids::uuid[]) AND status = 'draft';
 
 -- name: move_availability
--- Adds booking's deltas, one an area. Rows are locked in ascending order first, since two deliveries
--- may run at once and a join promises no order.
+-- Adds booking's deltas, one per area. Rows are locked in ascending order first: two deliveries may run
+-- at once, and a join guarantees no order.
 WITH moves AS (
     SELECT area_id, session_id, delta
     FROM unnest(:area_ids::uuid[], :session_ids::uuid[], :deltas::bigint[])

@@ -5,8 +5,8 @@ INSERT INTO venues (venue_id, name, city, address, time_zone, created_by)
 VALUES (:venue_id, :name, :city, :address, :time_zone, :created_by);
 
 -- name: venue_for_use^
--- For writing what follows from it, a show's search text or a session's day: it does not change or go
--- until the transaction ends. Locks are taken in the order shows, sessions, venue.
+-- For writing values derived from the venue (a show's search text, a session's day): it cannot change or be
+-- deleted until the transaction ends. Locks are taken in the order shows, sessions, venue.
 SELECT venue_id, name, city, address, time_zone FROM venues WHERE venue_id = :venue_id FOR SHARE;
 
 -- name: maker_of_venue$
@@ -24,7 +24,7 @@ ORDER BY s.session_id FOR UPDATE OF s;
 SELECT venue_id, name, city, address, time_zone FROM venues WHERE venue_id = :venue_id FOR UPDATE;
 
 -- name: was_published_at$
--- Whether any session at the venue is, or was, more than a draft.
+-- True if any session at the venue was ever published.
 SELECT EXISTS (SELECT FROM sessions s JOIN shows sh USING (show_id)
                WHERE sh.venue_id = :venue_id AND s.status <> 'draft');
 
@@ -39,8 +39,8 @@ WHERE venue_id = :venue_id;
 DELETE FROM venues WHERE venue_id = :venue_id;
 
 -- name: rename_venue_in_shows!
--- What shows are searched by has its venue's city and name in its second and third line (see
--- catalog.organizing); the rest stays as it is.
+-- A show's search text has its venue's city and name in the second and third line (see
+-- catalog.organizing). The rest stays unchanged.
 UPDATE shows
 SET city_key = :city_key, changed_at = now(),
     search_text = split_part(search_text, E'\n', 1) || E'\n' || :city_key::text || E'\n'
@@ -48,13 +48,13 @@ SET city_key = :city_key, changed_at = now(),
 WHERE venue_id = :venue_id;
 
 -- name: move_days!
--- The day of drafts, at their venue's new time.
+-- The local day of drafts, in their venue's new time zone.
 UPDATE sessions s SET local_date = moved.day
 FROM unnest(:session_ids::uuid[], :days::date[]) AS moved (session_id, day)
 WHERE s.session_id = moved.session_id AND s.status = 'draft';
 
 -- name: venues
--- A page of venues; every row also tells how many there are.
+-- One page of venues.
 SELECT venue_id, name, city, address, time_zone
 FROM venues ORDER BY name, venue_id LIMIT :limit OFFSET :offset;
 
@@ -68,9 +68,9 @@ VALUES (:show_id, :organizer_id, :venue_id, :title, :category, :description, :po
         :city_key, :category_key, :search_text);
 
 -- name: lock_show^
--- Whose show it is, held until the end of the transaction: what is decided by its sessions (may the
--- venue change? may it go?) stays true while it is written. FOR UPDATE waits for a session just being added,
--- whose foreign key holds the row FOR KEY SHARE.
+-- Held until the transaction ends, so that decisions by its sessions (may the venue change? may the show be
+-- deleted?) stay true. FOR UPDATE waits for a session that is being added: its foreign key holds the row
+-- FOR KEY SHARE.
 SELECT show_id, organizer_id, venue_id, title, category, description, poster_url
 FROM shows WHERE show_id = :show_id FOR UPDATE;
 
@@ -85,7 +85,7 @@ WHERE show_id = :show_id;
 DELETE FROM shows WHERE show_id = :show_id;
 
 -- name: show^
--- One show with its venue. Who may see it is for the caller to decide by its sessions.
+-- One show with its venue. The caller decides by its sessions who may see it.
 SELECT sh.show_id, sh.organizer_id, sh.title, sh.category, sh.description, sh.poster_url,
        v.venue_id, v.name AS venue, v.city, v.address, v.time_zone,
        sh.refundable, sh.refund_until_hours, sh.refund_fee_kind, sh.refund_fee, sh.refund_approval
@@ -98,15 +98,15 @@ SET refundable = :refundable, refund_until_hours = :until_hours, refund_fee_kind
     refund_fee = :fee, refund_approval = :approval, changed_at = now()
 WHERE show_id = :show_id;
 -- name: show_terms^
--- For other services: whose it is, and what its sessions sell in.
+-- For other services: its owner, and the currencies of its sessions.
 SELECT sh.show_id, sh.organizer_id, sh.title, ARRAY(
     SELECT DISTINCT s.currency FROM sessions s WHERE s.show_id = sh.show_id ORDER BY 1) AS currencies
 FROM shows sh WHERE sh.show_id = :show_id;
 
 -- name: search_shows
--- Published shows (or, with an organizer, all of his) that match, and how many match in all. The
--- total comes on a row of its own making, so a page behind the last one still has it.
--- position() and not LIKE, so that % and _ are letters like others.
+-- Matching shows: published ones, or all shows of an organizer if one is given; and the total number.
+-- The total has a row of its own, so that it is also there for a page after the last one.
+-- position() instead of LIKE, so that % and _ are ordinary characters.
 WITH found AS MATERIALIZED (
     SELECT sh.show_id, sh.title, run.next_date
     FROM shows sh

@@ -1,7 +1,7 @@
-"""Who may call a route. Deny by default: a route that does not say is refused to everybody.
+"""Who may call a route. A route that does not say so refuses everybody.
 
-Handlers say it by `opt=access(PUBLIC)`, `opt=access(LOGGED_IN)` or `opt=access("organizer", "admin")`,
-and there too which problems a client must be ready for: `opt=access(LOGGED_IN, problems=(SoldOut,))`.
+Handlers set `opt=access(PUBLIC)`, `opt=access(LOGGED_IN)` or `opt=access("organizer", "admin")`. They
+also list the problems that a client must handle: `opt=access(LOGGED_IN, problems=(SoldOut,))`.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,11 @@ from litestar import Request
 from chassis.auth.tokens import Principal, Verifier, bearer_token
 from chassis.problems import Forbidden, Problem, Unauthenticated
 
-PUBLIC = "public"  # anybody; a good token is still read when one is sent
+PUBLIC = "public"  # anybody; a valid token is still read if one is sent
 LOGGED_IN = "logged-in"
-TOKEN_IGNORED = "token-ignored"  # beside PUBLIC: not even an expired token is a reason to refuse
-INTERNAL = "internal"  # other services only: the gateway forwards none of these
+TOKEN_IGNORED = "token-ignored"  # with PUBLIC: even an expired token is no reason to refuse
+INTERNAL = "internal"  # other services only: the gateway does not forward these
+ORGANIZERS = ("organizer", "admin")  # roles; Principal.may_manage checks ownership
 PRINCIPAL = "stampede.principal"
 _ANYBODY = frozenset({PUBLIC, LOGGED_IN})
 
@@ -29,10 +30,10 @@ def access(
 ) -> dict[str, Any]:
     """`opt` of a handler: PUBLIC, LOGGED_IN, INTERNAL or role names.
 
-    problems: what it may refuse with beyond what every route may (see chassis.http.openapi).
-    body: the struct that its JSON body is decoded to (see chassis.http.bodies).
-    straight: whether it is one of the few that an on-sale is made of (see chassis.http.fast_path).
-    csv: what its answer is as CSV, for one that has that form too.
+    problems: beside those that every route may raise (see chassis.http.openapi).
+    body: the struct that the JSON body is decoded to (see chassis.http.bodies).
+    straight: true for the few routes that an on-sale consists of (see chassis.http.fast_path).
+    csv: a description of the answer as CSV, if the route has that form too.
     """
     return {
         "access": frozenset(who),
@@ -44,10 +45,10 @@ def access(
 
 
 async def authorize(scope: Any, verifier: Verifier, opt: Mapping[str, Any]) -> Principal | None:
-    """Puts the Principal where `principal` dependencies find it, or refuses. `opt`: the handler's."""
+    """Sets the Principal for `principal` dependencies, or refuses the call. `opt`: the handler's."""
     allowed = opt.get("access")
     if allowed is None:
-        raise Forbidden("This route names nobody who may call it.")
+        raise Forbidden("This route allows no caller.")
     if INTERNAL in allowed or TOKEN_IGNORED in allowed:
         return None
     header = next((value for name, value in scope["headers"] if name == b"authorization"), None)
@@ -63,7 +64,7 @@ async def authorize(scope: Any, verifier: Verifier, opt: Mapping[str, Any]) -> P
 
 
 async def provide_principal(request: Request[Any, Any, Any]) -> Principal:
-    """Dependency `principal`: who asks. Only for routes that need a login."""
+    """Dependency `principal`: the caller. Only for routes that need a login."""
     principal: Principal | None = request.scope.get(PRINCIPAL)  # type: ignore[assignment]
     if principal is None:
         raise Unauthenticated()

@@ -1,4 +1,4 @@
-"""Work beside other work: growing waits, bounded caches, calls put together, threads, locks by key.
+"""Concurrency: background rounds, growing pauses, bounded caches, batched calls, threads, locks by key.
 
-Each is bounded in number and in time, and says Overloaded when it is full.
+Each is bounded in number and time, and raises Overloaded when full.
 """

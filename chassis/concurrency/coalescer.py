@@ -1,7 +1,7 @@
 """Gathers concurrent calls of one kind into one round trip.
 
-No wait is added: while one batch is under way the next one gathers, and a call that finds nothing
-under way leaves at once. Bounded batch, bounded queue, an outcome for each item of its own.
+This adds no wait: while one batch is under way, the next one gathers; a call that finds nothing under way
+leaves at once. Batch and queue are bounded, and each item has its own outcome.
 """
 
 import asyncio
@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 
 from chassis.problems import Overloaded, Unavailable
 
-NOBODYS_FAULT = (Overloaded, OSError)  # Unavailable is an Overloaded, TimeoutError an OSError
+# includes Unavailable (an Overloaded) and TimeoutError (an OSError)
+NOBODYS_FAULT = (Overloaded, OSError)
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -21,20 +22,19 @@ RunBatch = Callable[[Sequence[Item]], Awaitable[Sequence[Outcome | BaseException
 
 
 class Coalescer(Generic[Item, Outcome]):
-    """`await coalescer.call(item)` returns, or raises, what `run_batch` says for that item.
+    """`await coalescer.call(item)` returns or raises the outcome of `run_batch` for this item.
 
-    run_batch: takes items, returns as many outcomes in the same order; an exception instance is
-        raised to that item's caller alone. When run_batch itself raises for a batch of more than
-        one, its members are tried one by one, so one bad item never fails its neighbours: it must
-        be atomic, leaving nothing behind when it raises. Not so when it raises NOBODYS_FAULT: a batch
-        whose connection was lost may have had its effect, and trying each would only prolong what
-        ails them all. Then every caller gets Unavailable, or Overloaded.
-    batch_max: items a round trip.  queue_max: items waiting; beyond it callers get Overloaded.
+    run_batch: takes items, returns as many outcomes in the same order. An exception among them is raised to
+        that item's caller only. If run_batch itself raises for a batch of several items, they are tried one
+        by one, so a bad item never fails its neighbours. So run_batch must be atomic: if it raises, it has
+        changed nothing. NOBODYS_FAULT is different: a batch whose connection was lost may have taken effect,
+        and trying each item would only prolong the outage. Then every caller gets Unavailable or Overloaded.
+    batch_max: items per round trip.  queue_max: waiting items; beyond it callers get Overloaded.
     concurrency: round trips under way at once.
 
-    A caller cancelled while its item waits takes the item along. Cancelled later, it leaves the item
-    in the batch: its effect may still happen and its outcome is dropped. Whoever cancels must be able
-    to live with that (holds expire, inserts are idempotent).
+    If a caller is cancelled while its item waits, the item is removed. Later the item stays in the batch:
+    its effect may still happen, and its outcome is dropped. Callers that cancel must tolerate this (holds
+    expire, inserts are idempotent).
     """
 
     def __init__(
@@ -57,19 +57,20 @@ class Coalescer(Generic[Item, Outcome]):
         return await self.submit(item)
 
     def submit(self, item: Item) -> "asyncio.Future[Outcome]":
-        """As `call`, without waiting yet: for callers with several items for one round trip."""
+        """Like `call`, but does not wait: for callers with several items for one round trip."""
         if len(self._queue) >= self._queue_max:
             raise Overloaded()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
         self._queue.append((item, future))
         if self._free and not self._scheduled:
-            self._scheduled = True  # leave after this turn of the loop, with all who came in it
+            # leaves after this turn of the loop, with all calls of this turn
+            self._scheduled = True
             loop.call_soon(self._depart)
         return future
 
     async def drain(self) -> None:
-        """Returns when nothing is under way or waits: before what the batches use is closed."""
+        """Returns when nothing waits or is under way. Call it before closing what the batches use."""
         while self._tasks or self._scheduled:
             await (asyncio.wait(self._tasks) if self._tasks else asyncio.sleep(0))
 
@@ -80,13 +81,13 @@ class Coalescer(Generic[Item, Outcome]):
             if not batch:
                 return
             self._free -= 1
-            # a context of its own: a batch belongs to no single caller's request
+            # In a context of its own: a batch belongs to no single caller's request.
             task = asyncio.get_running_loop().create_task(self._travel(batch), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._arrived)
 
     def _next_batch(self) -> list[tuple[Item, "asyncio.Future[Outcome]"]]:
-        """The longest waiting, without those whose callers have gone."""
+        """The longest waiting items, without those whose callers have gone."""
         batch: list[tuple[Item, asyncio.Future[Outcome]]] = []
         while self._queue and len(batch) < self._batch_max:
             member = self._queue.popleft()
@@ -122,7 +123,7 @@ class Coalescer(Generic[Item, Outcome]):
 
 
 def _told(failure: Exception) -> Overloaded:
-    """For one of several callers: an exception is raised to one of them only."""
+    """A copy for each caller: one exception object must be raised to one caller only."""
     if isinstance(failure, Overloaded):
         return type(failure)(failure.detail)
     told = Unavailable()
@@ -133,7 +134,7 @@ def _told(failure: Exception) -> Overloaded:
 def _settle_all(
     futures: Sequence["asyncio.Future[Outcome]"], outcomes: Sequence[Outcome | BaseException]
 ) -> None:
-    """Never retried when the numbers differ: the batch has had its effect."""
+    """Does not retry if the numbers differ: the batch has taken effect."""
     if len(futures) != len(outcomes):
         for future in futures:
             _settle(future, ValueError(f"{len(futures)} items, {len(outcomes)} outcomes"))
@@ -147,6 +148,6 @@ def _settle(future: "asyncio.Future[Outcome]", outcome: Outcome | BaseException)
         return
     if isinstance(outcome, BaseException):
         future.set_exception(outcome)
-        future.exception()  # a caller cancelled in this very turn will not look; that is no leak
+        future.exception()  # a caller cancelled in this turn will not read it; that is no leak
     else:
         future.set_result(outcome)

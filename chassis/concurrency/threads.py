@@ -1,7 +1,7 @@
-"""Slow work that strangers can ask for, in a few threads with a short queue.
+"""Slow work that strangers can request, in a few threads with a short queue.
 
-The event loop never does it. So many at once, so many waiting, and whoever comes then is told at once
-to come back (503).
+It never runs on the event loop. A bounded number runs at once, a bounded number waits, and all others get
+503 at once.
 """
 
 import contextlib
@@ -14,15 +14,15 @@ from typing import Any, TypeVar
 
 from chassis.problems import Overloaded
 
-NICENESS = 10  # such work yields to the sale that runs on the same cores
+NICENESS = 10  # this work yields to the sale on the same cores
 
 Result = TypeVar("Result")
 
 
 class SlowThreads:
-    """`submit(work)` → a future of what `work()` returns. Close it after use.
+    """`submit(work)` returns a future of `work()`'s result. Close it after use.
 
-    threads: at once.  waiting_max: waiting; beyond it callers get Overloaded.  busy: its words.
+    threads: running at once.  waiting_max: waiting; beyond it callers get Overloaded.  busy: its detail.
     """
 
     def __init__(self, name: str, *, threads: int, waiting_max: int, busy: str) -> None:
@@ -47,13 +47,13 @@ class SlowThreads:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _leave(self, _: "Future[Any]") -> None:
-        """Also after a caller has gone: the place is free when the thread is, not before."""
+        """Also if the caller has gone: the place is free when the thread is, not earlier."""
         with self._lock:
             self._taken -= 1
 
 
 def _yield_to_others() -> None:
-    """Linux schedules threads one by one; elsewhere the number would name another process."""
+    """Linux sets priorities per thread. Elsewhere the number would mean another process."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

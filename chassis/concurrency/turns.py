@@ -1,4 +1,4 @@
-"""One at a time for each key within this process, first come first served, so many waiting."""
+"""Locks by key within this process: first come, first served, with a bounded queue."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,9 +8,9 @@ from chassis.problems import Overloaded
 
 
 class KeyedLock:
-    """`async with turns.of(key):` runs alone among those with the same key.
+    """`async with turns.of(key):` runs alone among holders of the same key.
 
-    per_key_max: under way and waiting for one key; beyond it callers get Overloaded (503) at once.
+    per_key_max: running and waiting for one key; beyond it callers get Overloaded (503) at once.
     """
 
     def __init__(self, *, per_key_max: int) -> None:

@@ -1,7 +1,7 @@
-"""What was delivered, kept for a while, so that it can be given to a consumer again.
+"""Delivered events, kept for a while so that they can be replayed.
 
-A ring of daily tables (booking/migrations/0007_event_archive.sql) that the relay fills as it empties
-the outbox. What is still in the outbox is not here: it is on its way by itself.
+A ring of daily tables (booking/migrations/0007_event_archive.sql), which the relay fills while it empties
+the outbox. Events still in the outbox are not here: the relay will deliver them.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -14,14 +14,14 @@ import msgspec
 from chassis.events.envelope import Event
 from chassis.postgres.pool import Connection, Pool, connection, load_queries
 
-DAYS_MAX = 30  # of the ring's 32: the day being written and the day being emptied are never one
-PAGE_ROWS = 10_000  # looked at together
+DAYS_MAX = 30  # of the ring's 32: the days being written and being emptied are never the same
+PAGE_ROWS = 10_000  # rows read together
 
 _sql = load_queries(Path(__file__).parent / "sql" / "archive.sql")
 
 
 async def forget(pool: Pool, days: int) -> int:
-    """Empties the days that are older than `days`; how many they were."""
+    """Empties the tables of days older than `days`. Returns their number."""
     async with connection(pool) as db:
         emptied: int = await _sql.forget(db, days=days)
         return emptied
@@ -33,11 +33,16 @@ async def database_now(db: Connection) -> datetime:
 
 
 async def read(
-    pool: Pool, source: str, *, since: datetime, until: datetime, types: Sequence[str]
+    pool: Pool,
+    source: str,
+    *,
+    since: datetime,
+    until: datetime,
+    types: Sequence[str],
+    page_rows: int = PAGE_ROWS,
 ) -> AsyncIterator[list[Event]]:
-    """Delivered events of these types from `since` to before `until`, at most DAYS_MAX apart from
-    now: in the order in which they were written, a page at a time. No transaction stays open.
-    """
+    """Delivered events of these types from `since` up to but not including `until`, at most DAYS_MAX ago,
+    in the order in which they were written, one page at a time. No transaction stays open."""
     day = timedelta(days=1)
     moments = [since + n * day for n in range((until - since) // day + 1)] + [until]
     async with connection(pool) as db:
@@ -45,7 +50,7 @@ async def read(
     after = 0
     while True:
         async with connection(pool) as db:
-            last = await _sql.page_end(db, slots=slots, after=after, limit=PAGE_ROWS)
+            last = await _sql.page_end(db, slots=slots, after=after, limit=page_rows)
             if last is None:
                 return
             rows = _sql.archived(
@@ -64,7 +69,7 @@ async def read(
 
 
 def _event(row: Any, source: str) -> Event:
-    """As the relay sent it."""
+    """The event as the relay sent it."""
     return Event(
         id=row["event_id"],
         type=row["type"],

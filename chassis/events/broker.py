@@ -1,8 +1,8 @@
-"""Where events go. The relay publishes; who subscribes to what is told by the composition root.
+"""The brokers. The relay publishes; the composition root says who subscribes to what.
 
-`MemoryBroker` stores nothing: it hands each batch straight to its subscribers through the seam, and
-the outbox row stays until every one of them took it. A subscriber that is away or slow holds up
-nobody else: each has a lane of its own.
+`MemoryBroker` stores nothing. It hands each batch to its subscribers by a call to their service, and the
+outbox row stays until all of them have taken it. A subscriber that is down or slow delays nobody else:
+each has a lane of its own.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ import msgspec
 from chassis.events.envelope import Event, EventBatch
 from chassis.seam.client import ServiceClient, UpstreamRefused
 
-EVENTS_PATH = "/internal/events"  # POST EventBatch → 204 when all are taken, or taken already
+EVENTS_PATH = "/internal/events"  # POST EventBatch; 204 once all events are applied, now or before
 CALL_EVENTS_MAX = 500
-CALL_BYTES_MAX = 512 * 1024  # of event data; a service takes bodies of twice that
-PATIENCE_S = 1.0  # for one subscriber before the others get what is new
-REMEMBERED_MAX = 50_000  # events a lane; more than a relay ever looks at together
+CALL_BYTES_MAX = 512 * 1024  # of event data; a service accepts bodies of twice that
+PATIENCE_S = 1.0  # wait for one subscriber before the others get the next events
+REMEMBERED_MAX = 50_000  # events per lane; more than a relay ever reads together
 
 
 class PartlyTaken(Exception):
-    """Not every subscriber took every event. `taken`: the ids that need no other delivery."""
+    """Not every subscriber has taken every event. `taken`: the ids that need no more delivery."""
 
     def __init__(self, taken: frozenset[UUID], reason: str) -> None:
         super().__init__(reason)
@@ -33,21 +33,21 @@ class PartlyTaken(Exception):
 
 class Broker(Protocol):
     async def publish(self, events: Sequence[Event]) -> None:
-        """Returns when everything has been taken. Raises otherwise, and then all may come again,
-        but for those that a PartlyTaken names."""
+        """Returns once all events are taken. Otherwise raises, and then all may be delivered again,
+        except those that a PartlyTaken lists."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """In the worker: brings to the subscribers what the broker has stored, until `stop`."""
+        """For the worker: delivers the broker's stored events to the subscribers, until `stop`."""
 
     async def dependencies(self) -> dict[str, bool]:
-        """For readiness: what it needs besides the subscribers, and whether that answers."""
+        """For readiness: dependencies beside the subscribers, and whether they answer."""
 
     async def close(self) -> None:
-        """Connections end; nothing that was published is lost."""
+        """Closes the connections. No published event is lost."""
 
 
 class Subscriber(msgspec.Struct, frozen=True):
-    """A consumer of events: `types` are whole event types, such as `stampede.order.paid.v1`."""
+    """A consumer of events. `types` are full event types, such as `stampede.order.paid.v1`."""
 
     name: str
     client: ServiceClient
@@ -55,10 +55,10 @@ class Subscriber(msgspec.Struct, frozen=True):
 
 
 class MemoryBroker:
-    """The default broker: delivery in the call itself.
+    """The default broker: delivers within the call.
 
-    A delivery that takes longer than PATIENCE_S goes on behind the next calls, which leave its lane
-    alone until it has ended.
+    A delivery that takes longer than PATIENCE_S continues beside the next calls, which skip its lane
+    until it ends.
     """
 
     def __init__(self, subscribers: Sequence[Subscriber]) -> None:
@@ -79,7 +79,7 @@ class MemoryBroker:
             raise PartlyTaken(frozenset(taken), "; ".join(reasons) or "a delivery is under way")
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Nothing is stored here, so nothing is left to bring."""
+        """Nothing is stored, so nothing is left to deliver."""
 
     async def dependencies(self) -> dict[str, bool]:
         return {}
@@ -89,12 +89,12 @@ class MemoryBroker:
 
 
 class _Lane:
-    """The way to one subscriber: one delivery at a time, in order; what it took is remembered, so
-    that waiting for another subscriber repeats nothing here."""
+    """One subscriber's lane: one delivery at a time, in order. It remembers what the subscriber has
+    taken, so that waiting for another subscriber repeats nothing here."""
 
     def __init__(self, subscriber: Subscriber) -> None:
         self.name = subscriber.name
-        self.trouble = ""  # what the last delivery met; empty when it went well
+        self.trouble = ""  # the last delivery's failure; empty if it succeeded
         self._subscriber = subscriber
         self._taken: OrderedDict[UUID, None] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
@@ -103,7 +103,8 @@ class _Lane:
         return event.type not in self._subscriber.types or event.id in self._taken
 
     def depart(self, events: Sequence[Event]) -> "asyncio.Task[None] | None":
-        """Starts delivering what is wanted and not taken yet, unless a delivery is under way."""
+        """Starts to deliver the events that this subscriber wants and has not taken, unless a delivery is
+        under way."""
         if self._task is None or self._task.done():
             wanted = [event for event in events if not self.is_done(event)]
             if not wanted:
@@ -130,7 +131,8 @@ class _Lane:
             self._taken.popitem(last=False)
 
     async def _send_singly(self, events: Sequence[Event]) -> None:
-        """The call as such was refused (4xx): only what causes it stays back, with its subject."""
+        """The call was refused (4xx): only the event that causes it, and later ones of its subject, stay
+        back."""
         refused: set[str] = set()
         for event in events:
             if event.subject not in refused:
@@ -142,7 +144,7 @@ class _Lane:
 
 
 def calls(events: Sequence[Event]) -> Iterator[list[Event]]:
-    """The events cut into what one call may carry."""
+    """Splits the events into lists that one call may carry."""
     call: list[Event] = []
     size = 0
     for event in events:

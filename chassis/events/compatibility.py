@@ -1,9 +1,9 @@
-"""Whether a changed JSON schema of an event's data may keep its version.
+"""Decides if a changed JSON schema of an event's data may keep its version.
 
-A version may gain fields, in its objects at any depth, and nothing else. A gained field must have a
-default (so it is not `required`): events written before it existed are still read, out of an outbox, a
-stream, dead letters and the archive. Every other change is a new version: a consumer of the old one may
-rely on each field being there, or being what it is, and refuse an unknown word.
+A version may gain fields, in its objects at any depth, and nothing else. A new field must have a default
+(so it is not `required`): consumers still read events from before it existed, from an outbox, a stream,
+dead letters or the archive. Every other change needs a new version: a consumer of the old one may rely on
+each field's presence and type, and may refuse unknown enumeration values.
 
     | change                                           | same version? |
     |--------------------------------------------------|---------------|
@@ -14,7 +14,7 @@ rely on each field being there, or being what it is, and refuse an unknown word.
     | a field's type, format, bounds or default changed| no            |
     | a field made optional, or made required          | no            |
     | null or another kind allowed, or not any more    | no            |
-    | a word of an enumeration added or removed        | no            |
+    | a value of an enumeration added or removed       | no            |
     | unknown fields refused                           | no            |
 """
 
@@ -29,14 +29,14 @@ SEVERAL_SCHEMAS = {"anyOf", "oneOf", "allOf", "prefixItems"}
 
 
 class _Roots(msgspec.Struct, frozen=True):
-    """Where references point to, in each of the two."""
+    """What references refer to, in each of the two schemas."""
 
     old: Schema
     new: Schema
 
 
 def incompatibilities(old: Schema, new: Schema) -> list[str]:
-    """What makes `new` another version than `old`, a sentence each; empty when it may stay."""
+    """Why `new` needs another version than `old`, one sentence each. Empty if it may keep the version."""
     return _compared("data", old, new, _Roots(old, new), ())
 
 
@@ -44,7 +44,7 @@ def _compared(
     where: str, old: Schema, new: Schema, roots: _Roots, above: tuple[str, ...]
 ) -> list[str]:
     reference = str(old.get("$ref", ""))
-    if reference and reference in above:  # a type that holds itself: compared further up
+    if reference and reference in above:  # a recursive type: already compared further up
         return []
     above = (*above, reference) if reference else above
     old, new = _resolved(old, roots.old), _resolved(new, roots.new)
@@ -78,7 +78,7 @@ def _fields(
             troubles.append(f"{where}.{name} became {became}")
         troubles += _compared(f"{where}.{name}", mine[name], theirs[name], roots, above)
     for name in sorted(needed_now - mine.keys()):
-        troubles.append(f"{where}.{name} is new and has no default: events of before lack it")
+        troubles.append(f"{where}.{name} is new and has no default, but older events lack it")
     return troubles
 
 
@@ -88,7 +88,8 @@ def _plain(value: Any) -> Any:
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
-    """Definitions' names do not matter; what is beside a reference (a default) stays."""
+    """Resolves a reference. Names of definitions do not matter; a default beside the reference is
+    kept."""
     while "$ref" in schema:
         found: Any = root
         for part in schema["$ref"].removeprefix("#/").split("/"):

@@ -1,4 +1,4 @@
-"""Events as they travel: the CloudEvents 1.0 envelope in JSON, with the request id as extension."""
+"""The event envelope: CloudEvents 1.0 in JSON, with the request id as an extension."""
 
 from datetime import datetime
 from typing import Any
@@ -11,9 +11,9 @@ from chassis.ids import uuid7
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One event. `type` as `stampede.order.paid.v1`; `subject` is what its order is kept by.
+    """One event. `type` is like `stampede.order.paid.v1`. Events of one `subject` are kept in order.
 
-    `data` is JSON bytes here, an object on the wire, encoded once and never decoded on the way.
+    `data` is JSON bytes here and an object on the wire. It is encoded once and never decoded on the way.
     """
 
     id: UUID
@@ -28,13 +28,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventBatch(msgspec.Struct, frozen=True):
-    """What a relay hands to a subscriber: oldest first, order per subject kept."""
+    """The events that a relay delivers to a subscriber: oldest first, in order by subject."""
 
     events: list[Event]
 
 
 class PendingEvent(msgspec.Struct, frozen=True):
-    """An event before PostgreSQL has given it its time: what a use case writes to the outbox."""
+    """An event that a use case writes to the outbox. PostgreSQL has not set its time yet."""
 
     id: UUID
     type: str
@@ -44,7 +44,7 @@ class PendingEvent(msgspec.Struct, frozen=True):
 
 
 def pending(type_: str, subject: str, data: Any) -> PendingEvent:
-    """An event caused by the running request. `data` is anything msgspec can encode."""
+    """An event caused by the running request. msgspec must be able to encode `data`."""
     return PendingEvent(
         id=uuid7(),
         type=type_,

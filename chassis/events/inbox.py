@@ -1,13 +1,12 @@
-"""Taking events so that each has its effect once, however often it is delivered.
+"""The inbox: applies each event once, however often it is delivered.
 
-The row in `inbox` commits in the transaction of the effect. An event whose effect fails goes into
-`dead_letters` and is tried again there with backoff; after ATTEMPTS_MAX it is dead and waits for
-`stampede dlq retry`. A database that does not answer is nobody's poison: the caller is told to come
-again.
+The row in `inbox` is committed in the transaction of the effect. If the effect fails, the event goes to
+`dead_letters` and is retried there with backoff. After ATTEMPTS_MAX it is dead and waits for `stampede
+dlq retry`. If the database does not answer, no event is to blame: the caller must deliver again.
 
-Order per subject: while an event of a subject waits to be tried again, later ones of that subject
-are parked behind it. Once it is dead they go on without it. A consumer whose effects commute (adding
-and taking away) passes `ordered=False`, and then nothing waits for a failed neighbour.
+Order by subject: while an event of a subject waits for a retry, later events of that subject are parked
+behind it. Once it is dead, they continue without it. A consumer whose effects commute (sums) passes
+`ordered=False`; then nothing waits for a failed event.
 """
 
 import asyncio
@@ -21,7 +20,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import Every, repeat
 from chassis.events.envelope import Event
 from chassis.ids import eldest_since
 from chassis.observability import metrics
@@ -36,13 +36,14 @@ from chassis.postgres.pool import (
 from chassis.problems import Overloaded, Unavailable
 
 ATTEMPTS_MAX = 8
-RETRY = Backoff(first_s=5.0, most_s=900.0)  # all attempts together: about ten minutes
+RETRY = Backoff(first_s=5.0, most_s=900.0)  # all attempts together take about ten minutes
+ROUND_RETRY = Backoff(first_s=5.0, most_s=40.0)
 RETRIES_A_ROUND = 100
 POLL_S = 1.0
-MEASURE_EVERY_S = 15.0
-PRUNE_EVERY_S = 3600.0
-PRUNE_BATCH_MAX = 5000  # rows a transaction
-KEEP_DAYS = 45  # longer than the archive keeps what can be replayed (chassis.events.archive)
+MEASURE_INTERVAL_S = 15.0
+PRUNE_INTERVAL_S = 3600.0
+PRUNE_BATCH_MAX = 5000  # rows per transaction
+KEEP_DAYS = 45  # longer than the archive keeps events for a replay (chassis.events.archive)
 REASON_LENGTH_MAX = 500
 LIST_MAX = 1000
 
@@ -50,22 +51,32 @@ Apply = Callable[[Connection, Sequence[Event]], Awaitable[None]]
 
 _sql = load_queries(Path(__file__).parent / "sql" / "inbox.sql")
 
-# The same statement may well succeed in a moment: deadlock, serialization, no room, a standby.
+# The same statement may succeed in a moment: deadlock, serialization failure, no resources, a
+# standby.
 _TRANSIENT = (
     Overloaded,
     asyncpg.TransactionRollbackError,
-    # An argument of the wrong form is an InterfaceError, too; a lost connection is known by its end.
+    # A malformed argument is an InterfaceError too. A lost connection raises other errors as well.
     *(kind for kind in UNAVAILABLE if kind is not asyncpg.InterfaceError),
 )
 
 
 class Inbox:
-    """One consumer. `apply(connection, events)` is its effect: it runs inside the transaction, gets
-    only events that are new here, oldest first, and must do nothing but SQL on that connection."""
+    """One consumer. `apply(connection, events)` is its effect. It runs inside the transaction and gets
+    only new events, oldest first. It must do nothing but SQL on that connection."""
 
     def __init__(
-        self, pool: Pool, consumer: str, apply: Apply, log: Any, *, ordered: bool = True
+        self,
+        pool: Pool,
+        consumer: str,
+        apply: Apply,
+        log: Any,
+        *,
+        ordered: bool = True,
+        poll_s: float = POLL_S,
+        prune_batch_max: int = PRUNE_BATCH_MAX,
     ) -> None:
+        self._poll_s, self._prune_batch_max = poll_s, prune_batch_max
         self._pool = pool
         self._consumer = consumer
         self._apply = apply
@@ -73,9 +84,9 @@ class Inbox:
         self._ordered = ordered
 
     async def take(self, events: Sequence[Event]) -> None:
-        """Returns when every event has taken effect, now or before, or is kept in dead_letters.
+        """Returns once every event is applied (now or before) or is in dead_letters.
 
-        Raises Unavailable when the database does not let it; then all may be delivered again.
+        Raises Unavailable if the database prevents this. Then all may be delivered again.
         """
         if not events:
             return
@@ -83,47 +94,44 @@ class Inbox:
             await self._take_together(events)
             return
         except _TRANSIENT as failure:
-            raise Unavailable("Events cannot be taken just now.") from failure
+            raise Unavailable("Events cannot be processed right now.") from failure
         except Exception as failure:
             self._log.warning("events_taken_singly", events=len(events), reason=repr(failure))
         for event in events:
             await self._take_alone(event)
 
     async def retry_due(self) -> int:
-        """Tries again what is due, at most RETRIES_A_ROUND; how many were tried."""
+        """Retries due letters, at most RETRIES_A_ROUND. Returns the number of tries."""
         tried = 0
         while tried < RETRIES_A_ROUND and await self._retry_one():
             tried += 1
         return tried
 
     async def run(self, stop: asyncio.Event) -> None:
-        """The consumer's background loop: retries, gauges, pruning. Ends only by `stop`."""
-        failures = 0
-        measured_at = pruned_at = float("-inf")
-        while not stop.is_set():
-            try:
-                await self.retry_due()
-                if time.monotonic() - measured_at > MEASURE_EVERY_S:
-                    measured_at = time.monotonic()
-                    await self._measure()
-                if time.monotonic() - pruned_at > PRUNE_EVERY_S:
-                    pruned_at = time.monotonic()
-                    await self.prune()
-                failures = 0
-            except Exception as failure:
-                failures += 1
-                self._log.warning("inbox_interrupted", reason=repr(failure))
-            await pause(stop, POLL_S if not failures else RETRY.delay_s(min(failures, 4)))
+        """The consumer's background loop: retries, gauges, pruning. Only `stop` ends it."""
+        measuring, pruning = Every(MEASURE_INTERVAL_S), Every(PRUNE_INTERVAL_S)
+
+        async def one_round() -> None:
+            await self.retry_due()
+            if measuring.is_due():
+                await self._measure()
+            if pruning.is_due():
+                await self.prune()
+
+        def failed(failure: Exception, _failures: int) -> None:
+            self._log.warning("inbox_interrupted", reason=repr(failure))
+
+        await repeat(one_round, stop, interval_s=self._poll_s, retry=ROUND_RETRY, failed=failed)
 
     async def prune(self) -> int:
-        """Forgets events that happened more than KEEP_DAYS ago, in small batches; how many."""
+        """Deletes rows of events older than KEEP_DAYS, in small batches. Returns their number."""
         pruned = 0
         eldest = eldest_since(time.time() - KEEP_DAYS * 86_400)
         while True:
             async with connection(self._pool) as db:
-                batch = await _sql.prune_inbox(db, eldest=eldest, limit=PRUNE_BATCH_MAX)
+                batch = await _sql.prune_inbox(db, eldest=eldest, limit=self._prune_batch_max)
             pruned += _count(batch)
-            if _count(batch) < PRUNE_BATCH_MAX:
+            if _count(batch) < self._prune_batch_max:
                 return pruned
 
     async def _take_together(self, events: Sequence[Event]) -> None:
@@ -144,7 +152,7 @@ class Inbox:
         metrics.EVENTS_TAKEN.labels(self._consumer).inc(len(ready))
 
     async def _enter(self, tx: Connection, events: Sequence[Event]) -> set[UUID]:
-        """The ids among these that were not here before; from now on they are."""
+        """Records these events and returns the ids of the new ones."""
         entered = _sql.enter(tx, ids=[event.id for event in events])
         return {row["event_id"] async for row in entered}
 
@@ -164,12 +172,12 @@ class Inbox:
             except Exception as failure:
                 await self._set_aside(event, failure)
         except _TRANSIENT as failure:
-            raise Unavailable("Events cannot be taken just now.") from failure
+            raise Unavailable("Events cannot be processed right now.") from failure
 
     async def _set_aside(self, event: Event, failure: Exception) -> None:
         async with transaction(self._pool) as tx:
             if not await self._enter(tx, [event]):
-                return  # another delivery of it was quicker
+                return  # another delivery of this event was first
             await _sql.set_aside(
                 tx,
                 event_id=event.id,
@@ -186,7 +194,8 @@ class Inbox:
                 return False
             try:
                 event = msgspec.json.decode(letter["event"], type=Event)
-                async with tx.transaction():  # a savepoint: the letter's lock outlives a failure
+                # a savepoint: the letter's lock must outlive a failure
+                async with tx.transaction():
                     await self._apply(tx, [event])
             except Exception as failure:
                 if isinstance(failure, _TRANSIENT) or tx.is_closed():
@@ -223,7 +232,8 @@ class Inbox:
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """An event set aside. `next_attempt` is None when it is dead; attempts 0: not tried, or sent back."""
+    """An event that was set aside. `next_attempt` is None if it is dead. attempts 0: not tried yet, or
+    sent back."""
 
     event_id: UUID
     type: str
@@ -237,22 +247,22 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 async def list_dead(db: Connection, *, limit: int = LIST_MAX) -> list[DeadLetter]:
-    """What is set aside in the connection's schema: the dead first, oldest first."""
+    """All letters of the connection's schema: the dead ones first, oldest first."""
     return [DeadLetter(**row) async for row in _sql.list_letters(db, limit=limit)]
 
 
 async def retry(db: Connection, ids: Sequence[UUID] | None = None) -> int:
-    """Makes these due now (None: all the dead); the worker tries them. How many there were."""
+    """Makes these letters due now (None: all dead ones); the worker tries them. Returns their number."""
     return _count(await _sql.retry_letters(db, ids=ids))
 
 
 async def purge(db: Connection, ids: Sequence[UUID] | None = None) -> int:
-    """Throws these away (None: all the dead): their effects will never happen. How many."""
+    """Deletes these letters (None: all dead ones): they will never take effect. Returns their number."""
     return _count(await _sql.purge_letters(db, ids=ids))
 
 
 def _count(status: str) -> int:
-    """PostgreSQL says `DELETE 5`."""
+    """PostgreSQL's `DELETE 5` as 5."""
     return int(status.rpartition(" ")[2])
 
 
@@ -261,6 +271,6 @@ def _encode(event: Event) -> str:
 
 
 def _reason(failure: Exception) -> str:
-    """Kind and message, short, and storable as PostgreSQL's text."""
+    """Type and message, shortened, in a form that PostgreSQL can store."""
     text = f"{type(failure).__name__}: {failure}".replace("\x00", "")
     return text[:REASON_LENGTH_MAX].encode("utf-8", "replace").decode()

@@ -1,10 +1,10 @@
-"""The outbox relay: takes committed events to the broker, and forgets them once all have them.
+"""The outbox relay: delivers committed events to the broker, and deletes them once all subscribers have
+them.
 
-One relay a schema is active, by a session-level advisory lock on the connection that also reads and
-deletes, so whoever reads has the lead at that moment. The others stand by and take over when that
-connection dies. No transaction is open while the network is used: a relay that dies between
-publishing and deleting leaves rows that its successor sends again, and the inbox of each consumer
-sees that they take effect once.
+One relay per schema is active. It holds a session-level advisory lock on the connection that also reads
+and deletes, so a reader has the lead at that moment. The others stand by and take over when that
+connection dies. No transaction is open during network calls. If a relay dies between publishing and
+deleting, its successor sends the rows again, and each consumer's inbox applies them once.
 """
 
 import asyncio
@@ -17,29 +17,30 @@ import asyncpg
 import msgspec
 
 from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.rounds import repeat
 from chassis.events.broker import Broker, PartlyTaken
 from chassis.events.envelope import Event
 from chassis.observability import metrics
 from chassis.postgres.leadership import lead_by
 from chassis.postgres.pool import UNAVAILABLE, Connection, Pool, connection, load_queries
 
-BATCH_MAX = 500  # rows a round
-# Rows looked at while a subscriber takes nothing, so that the others still get theirs.
+BATCH_MAX = 500  # rows per round
+# Rows read while a subscriber takes nothing, so that the others still get theirs.
 WINDOW_MAX = 16_000
 IDLE_POLL_S = 0.1
-GATHER_S = 0.25  # after a batch that was not full: a round costs much the same whatever it carries
-MEASURE_EVERY_S = 5.0
-RETRY = Backoff(first_s=0.1, most_s=1.0)  # others than the failing subscriber wait for this, too
+GATHER_S = 0.25  # after a batch that was not full: a round costs about the same whatever its size
+MEASURE_INTERVAL_S = 5.0
+RETRY = Backoff(first_s=0.1, most_s=1.0)  # other subscribers than the failing one wait for this too
 
 _sql = load_queries(Path(__file__).parent / "sql" / "outbox.sql")
 
 
 class Relay:
-    """`await Relay(pool, broker, source="booking", log=log).run(stop)` in the worker process.
+    """Run `await Relay(pool, broker, source="booking", log=log).run(stop)` in the worker process.
 
-    It keeps one connection of the pool for itself while it runs. With `archive` what was delivered
-    is moved to the schema's archive (chassis.events.archive) instead of being deleted. Rows go out in
-    `position` order; a subject's events are taken by each subscriber in that order.
+    It keeps one connection of the pool while it runs. With `archive`, delivered rows move to the schema's
+    archive (chassis.events.archive) instead of being deleted. Rows are sent in `position` order, and each
+    subscriber takes a subject's events in that order.
     """
 
     def __init__(
@@ -53,40 +54,39 @@ class Relay:
         self._measured_at = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relays until `stop`. A lost database is waited for; nothing ends this but `stop`."""
-        failures = 0
-        while not stop.is_set():
-            try:
-                await self._take_part(stop)
-                failures = 0
-            except Exception as failure:
-                failures += 1
-                self._log.warning("relay_interrupted", source=self._source, reason=repr(failure))
-                await pause(stop, RETRY.delay_s(failures))
+        """Relays until `stop`. Waits for a lost database; only `stop` ends it."""
+
+        def failed(failure: Exception, _failures: int) -> None:
+            self._log.warning("relay_interrupted", source=self._source, reason=repr(failure))
+
+        await repeat(lambda: self._stand_by(stop), stop, interval_s=0.0, retry=RETRY, failed=failed)
 
     async def round(self) -> int:
-        """One batch, whoever has the lead: how many events every subscriber took.
+        """Sends one batch, without regard to the lead. Returns the number of events that every subscriber
+        took.
 
-        For tests and tools. Raises what the broker raises when not everything was taken.
+        For tests and tools. Raises the broker's exception if not everything was taken.
         """
         async with connection(self._pool) as db:
             return await self._relay_batch(db, BATCH_MAX)
 
-    async def _take_part(self, stop: asyncio.Event) -> None:
+    async def _stand_by(self, stop: asyncio.Event) -> None:
         """Stands by, then leads. The lock goes when the pool gets its connection back."""
         try:
-            await lead_by(self._pool, _sql.try_lead, lambda held: self._lead(held, stop), stop)
+            await lead_by(
+                self._pool, _sql.try_lead, lambda held: self._run_as_leader(held, stop), stop
+            )
         finally:
             self._forget_measures()
 
-    async def _lead(self, db: Connection, stop: asyncio.Event) -> None:
+    async def _run_as_leader(self, db: Connection, stop: asyncio.Event) -> None:
         self._log.info("relay_leads", source=self._source)
         failures, limit = 0, BATCH_MAX
         while not stop.is_set():
             try:
                 relayed = await self._relay_batch(db, limit)
             except (asyncpg.PostgresError, *UNAVAILABLE):
-                raise  # the database is what failed: the lead is in doubt
+                raise  # the database failed, so the lead is uncertain
             except Exception as failure:
                 failures += 1
                 metrics.RELAY_FAILURES.labels(self._source).inc()
@@ -132,7 +132,7 @@ class Relay:
         )
 
     async def _measure(self, db: Connection) -> None:
-        if time.monotonic() - self._measured_at < MEASURE_EVERY_S:
+        if time.monotonic() - self._measured_at < MEASURE_INTERVAL_S:
             return
         self._measured_at = time.monotonic()
         backlog = await _sql.backlog(db)
@@ -140,7 +140,7 @@ class Relay:
         metrics.OUTBOX_AGE.labels(self._source).set(backlog["age_s"])
 
     def _forget_measures(self) -> None:
-        """Whoever does not lead has nothing to say about the outbox."""
+        """Only the leader reports about the outbox."""
         self._measured_at = float("-inf")
         for gauge in (metrics.OUTBOX_DEPTH, metrics.OUTBOX_AGE):
             gauge.labels(self._source)

@@ -1,8 +1,8 @@
-"""Request bodies: bytes to a Struct once, strictly, at the edge.
+"""Request bodies: decoded once to a Struct, strictly.
 
-Litestar would first decode to plain objects and then convert leniently ("2" for 2). Handlers take
-`body: RawBody` (litestar.params) instead and call `decode(CreateOrder, body)`; for the OpenAPI
-document they name the struct in `opt=access(…, body=CreateOrder)`.
+Litestar would first decode to plain objects and then convert leniently ("2" to 2). So handlers take
+`body: RawBody` (litestar.params) and call `decode(CreateOrder, body)`. For the OpenAPI document they give
+the struct in `opt=access(…, body=CreateOrder)`.
 """
 
 from collections.abc import Iterator
@@ -16,16 +16,16 @@ from chassis.texts import NON_STARTERS_MAX, is_stream_safe
 
 Kind = TypeVar("Kind")
 
-TOLD_LENGTH_MAX = 200  # characters of a field's name, and of what is wrong with it
+TOLD_LENGTH_MAX = 200  # characters of a field's name, and of its message
 
-# Characters, as a class of a regular expression has them, that no text of one line may have: what ends
-# a line in any reader's eyes, and what turns the text behind it round wherever it is shown.
+# Characters that no one-line text may contain, as a class of a regular expression: those that end a
+# line in any viewer, and those that reverse the text behind them.
 LINE_BREAKING_CHARACTERS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 
 
-def whole(pattern: str) -> str:
-    """A `Meta(pattern=…)` that speaks of the whole text. msgspec searches, and in Python `$` alone lets
-    one line feed follow; ECMA 262, which OpenAPI documents are read by, knows no `\\Z`."""
+def full_match(pattern: str) -> str:
+    r"""A `Meta(pattern=…)` that matches the whole text. msgspec searches, and in Python a `$` alone
+    allows a trailing line feed. ECMA 262, which OpenAPI documents use, has no `\Z`."""
     return rf"^(?:{pattern})$(?!\n)"
 
 
@@ -35,7 +35,7 @@ def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
 
 
 def decode(kind: type[Kind], body: bytes) -> Kind:
-    """The body as `kind`. Raises ValidationFailed naming the wrong field (`areas.0.price`)."""
+    """The body as `kind`. Raises ValidationFailed with the invalid field (`areas.0.price`)."""
     try:
         decoded: Kind = _decoder(kind).decode(body)  # type: ignore[arg-type]
     except msgspec.ValidationError as wrong:
@@ -48,7 +48,8 @@ def decode(kind: type[Kind], body: bytes) -> Kind:
 
 
 def _look_through(body: bytes, decoded: Any) -> None:
-    """What is not escaped shows in the body as it stands, so that hardly any value is looked at alone."""
+    """Characters that are not escaped are visible in the raw body, so hardly any value is checked
+    alone."""
     if b"\\u" not in body and is_stream_safe(body.decode("utf-8", "replace")):
         return
     for field, text in _texts(decoded, ""):
@@ -56,14 +57,14 @@ def _look_through(body: bytes, decoded: Any) -> None:
 
 
 def refuse_piled_marks(field: str, text: str) -> None:
-    """Raises ValidationFailed naming the field: see chassis.texts."""
+    """Raises ValidationFailed for `field`: see chassis.texts."""
     if not is_stream_safe(text):
         message = f"has more than {NON_STARTERS_MAX} combining marks in a row"
         raise ValidationFailed(errors=[FieldError(_cut(field), message)])
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Every text in it with its dotted path. No deeper than msgspec itself went."""
+    """Every text in it, with its dotted path. No deeper than msgspec itself went."""
     if isinstance(value, str):
         yield path, value
         return
@@ -89,11 +90,11 @@ def field_error(text: str) -> FieldError:
         if lead in message:
             path = f"{path.rstrip('`')}.{message.split(lead, 1)[1].split('`', 1)[0]}"
     if " matching regex " in message:
-        message = "does not have the form that the API's document gives it"
+        message = "does not have the form that the API documentation requires"
     dotted = path.rstrip("`").replace("[...]", "").replace("[", ".").replace("]", "").strip(".")
     return FieldError(field=_cut(dotted), message=_cut(message))
 
 
 def _cut(text: str) -> str:
-    """The name of an unknown field is the sender's, up to a whole body of it."""
+    """Shortens a field's name: an unknown name is the sender's text, possibly a whole body."""
     return text if len(text) <= TOLD_LENGTH_MAX else text[:TOLD_LENGTH_MAX] + "..."

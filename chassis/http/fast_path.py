@@ -1,12 +1,11 @@
-"""The straight way: for the few routes that an on-sale is made of, past the framework's machinery.
+"""The fast path: serves the few routes that an on-sale consists of without the framework's machinery.
 
     @post("/api/v1/orders", opt=access(LOGGED_IN, straight=True, body=CreateOrder))
 
-The handler is declared to Litestar like any other one, which also describes it (OpenAPI) and serves
-whatever is not plain: a header sent twice, a query where there are parameters, a path that does not
-parse. For the rest the same function is called with the same arguments, under the same access rule,
-and its answer goes out as Litestar would send it; tests compare the two. It spares a request a third
-of its time (ADR 28).
+The handler is declared to Litestar like any other. Litestar also describes it (OpenAPI) and serves all
+unusual requests: a header sent twice, a query where there are parameters, a path that does not parse. For
+the others, the same function is called with the same arguments under the same access rule, and its answer
+is sent as Litestar would send it; tests compare the two. This saves a third of a request's time (ADR 28).
 """
 
 import inspect
@@ -31,8 +30,8 @@ from chassis.problems import (
 )
 from chassis.seam.upstream import Message, Receive, Scope
 
-Body = Message | AsyncIterator[Message]  # all of it, or a piece at a time
-Shape = tuple[str, int, str]  # method, number of segments, the third: /api/v1/orders
+Body = Message | AsyncIterator[Message]  # whole, or one piece at a time
+Shape = tuple[str, int, str]  # method, number of segments, the third segment: /api/v1/orders
 
 _JSON = b"application/json"
 _encode = msgspec.json.Encoder().encode
@@ -51,7 +50,7 @@ class MinimalRequest:
 
 
 class FastRoute:
-    """One handler: `matches(segments)` → its path's arguments or None; `answer(…)`."""
+    """One handler. `matches(segments)` returns its path's arguments or None; `answer(…)` calls it."""
 
     def __init__(
         self,
@@ -83,7 +82,7 @@ class FastRoute:
             if (header := _header_of(parameter)) is not None:
                 self._headers[header] = name
             elif parameter.default is inspect.Parameter.empty:
-                raise TypeError(f"{handler} cannot go straight: {name} has no default")
+                raise TypeError(f"{handler} cannot use the fast path: {name} has no default")
             else:
                 self.takes_query = True
 
@@ -100,7 +99,7 @@ class FastRoute:
         return arguments
 
     def read_headers(self, scope: Scope, arguments: dict[str, Any]) -> bool:
-        """Fills in those that are arguments; whether the request is plain."""
+        """Adds the headers that are arguments. False if a header came twice."""
         if self._headers:
             for name, value in scope["headers"]:
                 argument = self._headers.get(name)
@@ -129,7 +128,7 @@ class FastRoute:
 
 
 class StraightWays:
-    """The straight ways of an app; `find(scope)` → (way, arguments), or None: go the long way."""
+    """The fast routes of an app. `find(scope)` returns (route, arguments), or None for Litestar."""
 
     def __init__(self, app: Litestar, verifier: Verifier) -> None:
         self._by_shape: dict[Shape, list[FastRoute]] = {}
@@ -157,7 +156,7 @@ class StraightWays:
 
 
 def json_or_empty(scope: Scope) -> bool:
-    """Whether the body is called JSON, or there is none."""
+    """True if the body is declared as JSON, or there is none."""
     kind, length = b"", b"0"
     for name, value in scope["headers"]:
         if name == b"content-type":
@@ -191,15 +190,15 @@ async def _read(receive: Receive, most: Any) -> bytes:
         if len(body) > most:
             raise PayloadTooLarge()
     if message["type"] == "http.disconnect":
-        raise ValidationFailed("The body did not come whole.")
+        raise ValidationFailed("The request body is incomplete.")
     if len(body) > most:
         raise PayloadTooLarge()
     return body
 
 
 def _messages(answer: Any, status: int) -> tuple[Message, Body]:
-    """The messages of an answer: a struct, a Response round one or round bytes, or a Stream whose
-    length is among its headers."""
+    """The messages of an answer: a struct, a Response around one or around bytes, or a Stream with a
+    length in its headers."""
     headers: list[tuple[bytes, bytes]] = []
     kind = _JSON
     content = answer
@@ -225,7 +224,7 @@ def _messages(answer: Any, status: int) -> tuple[Message, Body]:
 
 
 async def _stream(pieces: Any) -> AsyncIterator[Message]:
-    assert isinstance(pieces, AsyncIterable), "only what waits for its taker is streamed"
+    assert isinstance(pieces, AsyncIterable), "only asynchronous iterables are streamed"
     async for piece in pieces:
         yield {"type": "http.response.body", "body": piece, "more_body": True}
     yield {"type": "http.response.body", "body": b"", "more_body": False}

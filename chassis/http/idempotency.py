@@ -1,8 +1,8 @@
 """Idempotency-Key (IETF draft-ietf-httpapi-idempotency-key-header) for routes that create rows.
 
-The answer is stored in the transaction of its effect, so either both are there or neither. A second
-request with the key while the first is under way is told so by an advisory lock, not by a row that a
-dying process could leave behind. Bookings have their own way (orders carry the key themselves).
+The answer is stored in the transaction of its effect, so both exist or neither. A second request with the
+key while the first is in progress is refused by an advisory lock, not by a row that a dying process could
+leave behind. Booking has its own way (orders store the key).
 
 The service's schema has (see any 0001 migration):
     idempotency_keys (user_id uuid, route text, key text, body_hash bytea, status int, answer bytea,
@@ -11,25 +11,28 @@ The service's schema has (see any 0001 migration):
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Response
+from litestar import Request, Response
 
+from chassis.auth.tokens import Principal
 from chassis.postgres.pool import Connection, Pool, load_queries, transaction
 from chassis.problems import FieldError, IdempotencyInFlight, IdempotencyKeyReused, ValidationFailed
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _sql = load_queries(Path(__file__).parent / "sql" / "idempotency.sql")
 
+ONCE = (IdempotencyInFlight, IdempotencyKeyReused)  # what a request with a key may meet
+
 Effect = Callable[[Connection], Awaitable[Any]]
 
 
 def check_key(header: str | None) -> str | None:
-    """The key as sent, without the quotes that the draft's structured form puts round it."""
+    """The key as sent, without the quotes of the draft's structured form."""
     if header is None:
         return None
     key = header[1:-1] if len(header) > 2 and header[0] == header[-1] == '"' else header
@@ -40,7 +43,7 @@ def check_key(header: str | None) -> str | None:
 
 
 def body_hash(body: Any) -> bytes:
-    """What two requests must share to be the same: SHA-256 of the decoded body, encoded anew."""
+    """Two requests are the same if this matches: SHA-256 of the decoded body, encoded again."""
     return hashlib.sha256(msgspec.json.encode(body, order="sorted")).digest()
 
 
@@ -54,11 +57,11 @@ async def once(
     status: int,
     effect: Effect,
 ) -> Response[bytes]:
-    """Runs `effect(connection)` in a transaction and answers with what it returns, once per key.
+    """Runs `effect(connection)` in a transaction and answers with its result, once per key.
 
-    `route` names the operation and its path parameters. Raises IdempotencyKeyReused (422) for the
-    key with another body, IdempotencyInFlight (409) while the first request is under way. A refusal
-    raised by `effect` is not remembered: nothing happened.
+    `route` is the operation with its path parameters. Raises IdempotencyKeyReused (422) for the key with
+    another body, IdempotencyInFlight (409) while the first request is in progress. A refusal raised by
+    `effect` is not stored: nothing happened.
     """
     key = check_key(key)
     async with transaction(pool) as tx:
@@ -84,8 +87,35 @@ async def once(
     return _json(answer, status, replayed=False)
 
 
+async def once_by_key(
+    pool: Pool,
+    request: Request[Any, Any, Any],
+    principal: Principal,
+    *,
+    key: str | None,
+    body: Any,
+    effect: Effect,
+    status: int = 201,
+    headers: Mapping[str, str] | None = None,
+) -> Response[bytes]:
+    """`once` for a handler. A key belongs to the operation and its parameters, not to the path: a path can
+    be written in several ways (an id in capitals, without hyphens)."""
+    parameters = map(str, request.path_params.values())
+    sent = await once(
+        pool,
+        user_id=principal.user_id,
+        route=" ".join([request.route_handler.handler_name, *parameters]),
+        key=key,
+        body=body,
+        status=status,
+        effect=effect,
+    )
+    sent.headers.update(headers or {})
+    return sent
+
+
 async def prune_keys(db: Connection) -> None:
-    """Forgets what is older than is promised."""
+    """Deletes keys that are older than promised."""
     await _sql.prune_keys(db)
 
 

@@ -1,4 +1,4 @@
-"""What a service tells of itself: OpenAPI 3.1 with every problem that a route may answer with."""
+"""A service's OpenAPI 3.1 document, with every problem that a route may answer."""
 
 import inspect
 import re
@@ -49,7 +49,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def describe(app: Litestar) -> dict[str, Any]:
-    """The document of one service: its public routes only, problems and bearer scheme filled in."""
+    """The document of one service: only public routes, with problems and the bearer scheme filled in."""
     document: dict[str, Any] = app.openapi_schema.to_schema()
     handlers = {
         handler.operation_id: handler
@@ -80,8 +80,8 @@ def describe(app: Litestar) -> dict[str, Any]:
 
 
 def _describe_in_words(operation: dict[str, Any], handler: Any) -> None:
-    """What a route that names no summary does, by its handler's docstring: its beginning, up to a full
-    stop, colon or semicolon. Litestar would take the name of the function."""
+    """The summary of a route without one: the start of its handler's docstring, up to a full stop, colon
+    or semicolon. Litestar would use the function's name."""
     words = inspect.getdoc(handler.fn)
     if words and not handler.summary:
         operation["summary"] = _STOP.split(words, maxsplit=1)[0]
@@ -103,7 +103,7 @@ def _describe_body(operation: dict[str, Any], kind: Any, schemas: dict[str, Any]
 
 
 def _describe_answers(handler: Any, schemas: dict[str, Any]) -> None:
-    """The docstrings of an answer's structs, which Litestar leaves out."""
+    """Adds the docstrings of an answer's structs, which Litestar leaves out."""
     kinds = [spec.data_container for spec in (handler.responses or {}).values()]
     kinds.append(inspect.signature(handler.fn, eval_str=True).return_annotation)
     structs = {one for kind in kinds for one in (kind, *get_args(kind)) if _is_struct(one)}
@@ -118,7 +118,7 @@ def _is_struct(kind: Any) -> bool:
 
 
 def _in_clean_words(schema: dict[str, Any]) -> dict[str, Any]:
-    """With its docstring as it reads, not as it is indented in the code."""
+    """Removes the code's indentation from the docstring."""
     if "description" not in schema:
         return schema
     return schema | {"description": inspect.cleandoc(schema["description"])}
@@ -130,7 +130,7 @@ def _describe_operation(path: str, operation: dict[str, Any], opt: dict[str, Any
     problems += opt.get("problems", ())
     if not allowed & {PUBLIC, INTERNAL}:
         operation["security"] = [{"bearer": []}]
-    problems.append(Unauthenticated)  # a bad token is refused on public routes too
+    problems.append(Unauthenticated)  # an invalid token is refused on public routes too
     if allowed - {PUBLIC, TOKEN_IGNORED, LOGGED_IN, INTERNAL}:
         problems.append(Forbidden)
     if "{" in path:

@@ -1,7 +1,7 @@
-"""Long bodies in pieces, so that a web server never holds more of one than its client takes.
+"""Sends long bodies in pieces, so that a web server never buffers more of one than its client reads.
 
-A server that is given a body whole copies it for each client and keeps the copy until the client has
-taken it. Given pieces, it lets `send` wait once a few of them are waiting (ADR 39).
+A server that gets a whole body copies it for each client and keeps the copy until the client has read it.
+With pieces, it makes `send` wait once a few of them are waiting (ADR 39).
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,7 +15,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def pieces_of(body: bytes) -> Iterator[bytes]:
-    """The body itself, copied a piece at a time. At least one piece, which may be empty."""
+    """The body, copied one piece at a time. At least one piece, which may be empty."""
     if len(body) <= PIECE_BYTES:
         yield body
         return
@@ -25,7 +25,7 @@ def pieces_of(body: bytes) -> Iterator[bytes]:
 
 
 def in_pieces(app: App) -> App:
-    """The app, with its long bodies sent in pieces: for a service that is a server of its own."""
+    """The app, with its long bodies sent in pieces: for a service that runs as a server of its own."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_on(message: Message) -> None:

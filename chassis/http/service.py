@@ -43,7 +43,7 @@ from chassis.problems import (
 from chassis.seam.upstream import send_problem
 from chassis.wiring import Wiring
 
-OPTIONAL_DEPENDENCIES = {"nats"}  # shown, and not needed: the outbox keeps what is to be told
+OPTIONAL_DEPENDENCIES = {"nats"}  # reported, but not needed: the outbox keeps the events
 BODY_MAX_BYTES = 1_048_576
 BY_STATUS: dict[int, type[Problem]] = {
     401: Unauthenticated,
@@ -61,7 +61,7 @@ Ready = Callable[[Litestar], Awaitable[dict[str, bool]]]
 def service_app(
     name: str, wiring: Wiring, *, routes: Sequence[Any], lifespan: Lifespan, ready: Ready
 ) -> Litestar:
-    """The app of one service. `ready(app)` names each dependency and whether it answers."""
+    """The app of one service. `ready(app)` lists each dependency and whether it answers."""
     app = ServiceApp(
         route_handlers=[*routes, *_operations(name, ready)],
         lifespan=[lifespan, _finished],
@@ -81,7 +81,7 @@ def service_app(
         opt={"service": name},
     )
     app.straight = StraightWays(app, wiring.verifier)
-    app.finishing = RequestCompletion()
+    app.completion = RequestCompletion()
     return app
 
 
@@ -109,17 +109,17 @@ def _operations(name: str, ready: Ready) -> list[Any]:
 
 
 class ServiceApp(Litestar):
-    """Everything that a service does for a request is done in that request's context."""
+    """Everything that a service does for a request runs in that request's context."""
 
     straight: StraightWays
-    finishing: RequestCompletion
+    completion: RequestCompletion
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
         if must_complete(scope):
-            await self.finishing.run(self._serve(scope, receive, send))
+            await self.completion.run(self._serve(scope, receive, send))
         else:
             await self._serve(scope, receive, send)
 
@@ -130,11 +130,11 @@ class ServiceApp(Litestar):
             if found is None:
                 await super().__call__(scope, receive, send)
             else:
-                await self._go_straight(found, scope, receive, send)
+                await self._serve_fast(found, scope, receive, send)
         finally:
             CURRENT.reset(token)
 
-    async def _go_straight(self, found: Any, scope: Any, receive: Any, send: Any) -> None:
+    async def _serve_fast(self, found: Any, scope: Any, receive: Any, send: Any) -> None:
         way, arguments = found
         try:
             start, body = await way.answer(scope, receive, arguments)
@@ -158,17 +158,17 @@ class ServiceApp(Litestar):
 
 @asynccontextmanager
 async def _finished(app: Litestar) -> AsyncIterator[None]:
-    """Inside the service's own lifespan, whose pools are still open when this one ends."""
+    """Runs inside the service's lifespan, whose pools are still open when this ends."""
     yield
     if isinstance(app, ServiceApp):
-        await app.finishing.drain()
+        await app.completion.drain()
 
 
 def _admission(verifier: Verifier) -> Any:
-    """Round every handler: who may call it, what it takes, and how its refusals are answered.
+    """Wraps every handler: who may call it, what it accepts, and how its problems are answered.
 
-    A middleware and not a guard with exception handlers: Litestar copies the handler for each guard
-    and looks through all layers for each exception, which cost a refused request a sixth of its time.
+    A middleware instead of a guard with exception handlers: Litestar copies the handler for each guard
+    and searches all layers for each exception, which cost a refused request a sixth of its time.
     """
 
     def admission(app: ASGIApp) -> ASGIApp:
@@ -215,7 +215,7 @@ def _render_rolled_back(request: Request[Any, Any, Any], undone: Exception) -> R
 
 
 def _busy(service: str, path: str, undone: Exception) -> Overloaded:
-    """Nothing has happened, and the same may well succeed now: no defect, and no 500."""
+    """Nothing has happened, and a retry may succeed: not a defect, so not a 500."""
     logs.get(service).warning("rolled_back", path=path, reason=repr(undone))
     return Overloaded("The database is too busy.")
 
@@ -236,7 +236,7 @@ def _render_bug(request: Request[Any, Any, Any], bug: Exception) -> Response[byt
 
 
 def validation_problem(refused: HTTPException) -> ValidationFailed:
-    """Litestar's findings about query and path parameters as field errors."""
+    """Litestar's errors about query and path parameters, as field errors."""
     errors: list[FieldError] = []
     if isinstance(refused, ValidationException) and isinstance(refused.extra, list):
         for finding in refused.extra:

@@ -1,1 +1,1 @@
-"""What operators see: log lines with the request id, and metrics."""
+"""For operators: log lines with the request id, and metrics."""

@@ -1,10 +1,10 @@
-"""Log events with fields, one line each, written in batches off the request.
+"""Log events with fields, one line each, written in batches by another thread.
 
     2026-01-14T15:30:00Z gateway  [abc-123] POST /api/v1/orders status=201 latency=12ms span=1
 
-Text by default, JSON by setting; to the console and to one file a service in `<data_dir>/logs`.
-Fields named like secrets are never written, nor values that look like tokens or e-mail addresses;
-whatever could forge a line is quoted.
+Text by default, JSON by setting; to the console and to one file per service in `<data_dir>/logs`. Fields
+with names of secrets are never written, nor values that look like tokens or e-mail addresses. Text that
+could forge a line is quoted.
 """
 
 import json
@@ -48,15 +48,15 @@ SECRET_FIELDS = frozenset(
 _PLAIN = re.compile(r"[^\s\"'=\x00-\x1f\x7f-\x9f\u2028\u2029\x1b]+")
 _WRITER_BATCH_MAX = 1000
 _GATHER_S = (
-    0.02  # the writer sleeps so long after it was woken, so that it does not fight for the GIL
+    0.02  # after it was woken the writer sleeps this long, so that it does not compete for the GIL
 )
-_QUEUE_MAX = 100_000  # lines; beyond it lines are counted and dropped rather than memory filled
+_QUEUE_MAX = 100_000  # lines; beyond it, lines are counted and dropped to save memory
 
 EventDict = dict[str, Any]
 
 
 class LogWriter:
-    """Takes finished lines and writes them from a thread of its own: console, and a file a service."""
+    """Writes finished lines in its own thread: to the console, and to a file per service."""
 
     def __init__(self, directory: Path | None, console: TextIO | None) -> None:
         self._directory = directory
@@ -76,11 +76,11 @@ class LogWriter:
             self.dropped += 1
             return
         self._lines.append((service, line))
-        if not self._wake.is_set():  # waking a thread costs more than the line: once a batch
+        if not self._wake.is_set():  # waking a thread costs more than the line: once per batch
             self._wake.set()
 
     def flush(self) -> None:
-        """Returns when every line given so far has been written."""
+        """Returns when every line so far has been written."""
         written = threading.Event()
         self._flushing.put(written)
         self._hurry.set()
@@ -92,7 +92,7 @@ class LogWriter:
             self._wake.wait()
             self._hurry.wait(_GATHER_S)
             self._hurry.clear()
-            self._wake.clear()  # before looking: what comes from now on wakes us again
+            self._wake.clear()  # before reading, so that later lines wake us again
             waiting = [self._flushing.get() for _ in range(self._flushing.qsize())]
             while self._lines:
                 most = min(len(self._lines), _WRITER_BATCH_MAX)
@@ -123,12 +123,12 @@ class LogWriter:
         return self._files[service]
 
 
-_writer = LogWriter(None, None)  # until configure(): tests and tools that want no output
+_writer = LogWriter(None, None)  # until configure(): tests and tools without output
 _as_json = False
 
 
 def configure(directory: Path | None, *, log_format: str, console: bool = True) -> None:
-    """Where lines go from now on in this process. Called once by the composition root."""
+    """Sets where this process writes its lines. The composition root calls it once."""
     global _writer, _as_json  # noqa: PLW0603  the one place where a process decides its output
     _writer = LogWriter(directory, sys.stdout if console else None)
     _as_json = log_format == "json"
@@ -139,7 +139,7 @@ def flush() -> None:
 
 
 class _Out:
-    """What structlog calls with the rendered line."""
+    """The logger that structlog calls with the rendered line."""
 
     def __init__(self, service: str) -> None:
         self.service = service
@@ -154,7 +154,7 @@ _stamp = (0, "")
 
 
 def _now_text() -> str:
-    """The second, formatted once a second."""
+    """The current second, formatted once per second."""
     global _stamp  # noqa: PLW0603  a cache of one value
     second = int(time.time())
     if second != _stamp[0]:
@@ -172,7 +172,7 @@ def _quoted(value: Any) -> str:
         return text
     if text.replace(" ", "").isprintable():
         return msgspec.json.encode(text).decode()
-    return json.dumps(text)  # escapes everything beyond ASCII, line separators of Unicode too
+    return json.dumps(text)  # escapes everything beyond ASCII, also Unicode's line separators
 
 
 def _render(logger: Any, level: str, event: MutableMapping[str, Any]) -> str:

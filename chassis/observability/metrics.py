@@ -1,5 +1,5 @@
-"""What the platform's machinery counts for Prometheus. Labels are names of services, never of people
-or things, so their number is bounded by the code."""
+"""Prometheus metrics of the shared machinery. Labels are names of services, never of people or things, so
+the code bounds their number."""
 
 from prometheus_client import Counter, Gauge
 
@@ -15,17 +15,19 @@ EVENTS_RELAYED = Counter(
     "stampede_events_relayed_total", "Events that every subscriber has taken.", ["source"]
 )
 RELAY_FAILURES = Counter(
-    "stampede_relay_failures_total", "Rounds in which a subscriber did not take all.", ["source"]
+    "stampede_relay_failures_total",
+    "Rounds in which a subscriber did not take all events.",
+    ["source"],
 )
 EVENTS_TAKEN = Counter(
     "stampede_events_taken_total", "Events whose effect has been committed.", ["consumer"]
 )
 EVENTS_SET_ASIDE = Counter(
-    "stampede_events_set_aside_total", "Failed tries of an event, first or later.", ["consumer"]
+    "stampede_events_set_aside_total", "Failed attempts to apply an event.", ["consumer"]
 )
 DEAD_LETTERS = Gauge(
     "stampede_dead_letters_rows",
-    "Events set aside: waiting for another try, or dead (given up).",
+    "Events set aside: waiting for a retry, or dead (given up).",
     ["consumer", "state"],
 )
 JWKS_FETCHES = Counter(

@@ -1,7 +1,7 @@
-"""aiosql's asyncpg adapter for callers that always pass a connection.
+"""aiosql's asyncpg adapter, for callers that always pass a connection.
 
-aiosql's own looks through `dir(connection)` at every call to find out whether it was given a pool:
-some twenty microseconds a statement, and more than many statements take.
+aiosql's own adapter searches `dir(connection)` at every call to find out whether it got a pool. That
+takes some twenty microseconds per statement: more than many statements take.
 """
 
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ NAME = "asyncpg-connection"
 
 
 class ConnectionAdapter(AsyncPGAdapter):
-    """`queries.name(connection, …)`; a pool as first argument would be used without acquiring."""
+    """`queries.name(connection, …)`. It never acquires a connection from a pool."""
 
     def _values(self, query_name: str, parameters: Any) -> Any:
         return self.maybe_order_params(query_name, parameters)  # type: ignore[no-untyped-call]

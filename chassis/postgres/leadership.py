@@ -1,6 +1,6 @@
-"""One process at a time: work that only the holder of a session-level advisory lock does.
+"""Leadership: only the holder of a session-level advisory lock does certain work.
 
-The lock lives as long as its connection, so that of a dead process goes with it.
+The lock lives as long as its connection, so a dead process loses it.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from chassis.concurrency.backoff import pause
 from chassis.postgres.pool import Connection, Pool, load_queries, own_session
 from chassis.problems import Unavailable
 
-TRY_EVERY_S = 0.5
+TRY_INTERVAL_S = 0.5
 
 _sql = load_queries(Path(__file__).parent / "sql" / "lead.sql")
 
@@ -20,7 +20,7 @@ _sql = load_queries(Path(__file__).parent / "sql" / "lead.sql")
 async def lead(
     pool: Pool, name: str, work: Callable[[], Awaitable[None]], stop: asyncio.Event
 ) -> None:
-    """Stands by until nobody else leads `name`, then runs `work()`; otherwise as `lead_by`."""
+    """Waits until nobody else leads `name`, then runs `work()`. Otherwise like `lead_by`."""
     await lead_by(pool, lambda held: _sql.try_lead(held, name=name), lambda _: work(), stop)
 
 
@@ -30,20 +30,20 @@ async def lead_by(
     work: Callable[[Connection], Awaitable[None]],
     stop: asyncio.Event,
 ) -> None:
-    """Stands by until `try_lead(held)` gets its lock, then runs `work(held)` to its end.
+    """Waits until `try_lead(held)` gets its lock, then runs `work(held)` to its end.
 
-    held: the connection that has the lock; `work` may use it. Returns early when `stop` is set while
-    standing by; `work` watches `stop` itself. Raises Unavailable, with `work` cancelled, once the
-    lock may be somebody else's.
+    held: the connection that has the lock; `work` may use it. Returns early if `stop` is set while
+    waiting. `work` watches `stop` itself. Cancels `work` and raises Unavailable once another process may
+    hold the lock.
     """
     async with own_session(pool) as db:
         while not await try_lead(db):
-            if await pause(stop, TRY_EVERY_S):
+            if await pause(stop, TRY_INTERVAL_S):
                 return
         working = asyncio.ensure_future(work(db))
 
         def lost(_: Any) -> None:
-            working.cancel()  # somebody else may lead from now on
+            working.cancel()  # another process may lead from now on
 
         db.add_termination_listener(lost)
         try:

@@ -1,7 +1,7 @@
-"""Each service's schema, made and moved forward from its numbered .sql files.
+"""Creates and upgrades each service's schema from its numbered .sql files.
 
-Only forward, each file once, in one transaction, all under one advisory lock, so any number of
-processes may start at once. A file that changed after it was applied stops the start.
+Only forward: each file once, in one transaction, all under one advisory lock, so any number of processes
+may start at once. A file that was changed after it was applied stops the start.
 """
 
 import hashlib
@@ -12,16 +12,16 @@ import asyncpg
 
 from chassis.postgres.pool import wanted_server
 
-MIGRATION_LOCK = 7_382_001  # one number for the whole platform: migrations run one after another
+MIGRATION_LOCK = 7_382_001  # one number for the whole platform: migrations run one at a time
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
 class MigrationError(Exception):
-    """The schema cannot be brought to this version; the message says what to do."""
+    """The schema cannot be brought to this version. The message says what to do."""
 
 
 async def migrate(database_url: str, schema: str, directory: Path) -> list[str]:
-    """Applies what is missing to `schema`; returns the names of the files applied."""
+    """Applies missing migrations to `schema`. Returns the names of the files applied."""
     connection = await asyncpg.connect(
         database_url,
         target_session_attrs=wanted_server(database_url),
@@ -50,7 +50,7 @@ async def _apply_missing(
     for path in sorted(directory.glob("*.sql")):
         if not _NAME.fullmatch(path.name):
             raise MigrationError(
-                f"Rename {path.name}: migrations are called 0001_what_it_does.sql."
+                f"Rename {path.name}: migrations have names like 0001_what_it_does.sql."
             )
         text = path.read_text(encoding="utf-8")
         digest = hashlib.sha256(text.encode()).hexdigest()
@@ -62,7 +62,7 @@ async def _apply_missing(
             done.append(path.name)
         elif applied[path.name] != digest:
             raise MigrationError(
-                f"{path.name} was changed after this database applied it; put the change into a "
+                f"{path.name} was changed after this database applied it: put the change into a "
                 "new migration, or start with an empty database."
             )
     return done

@@ -1,8 +1,8 @@
-"""PostgreSQL for one service: its pool, its schema, its named queries, its errors as Problems.
+"""PostgreSQL for one service: pool, schema, named queries, and its errors as Problems.
 
-A service has one schema and its connections see no other (`search_path`), so its SQL names tables
-without a schema and cannot name somebody else's. Queries live in `.sql` files (aiosql) beside their
-store. Times are timestamptz, money bigint in minor units, ids uuid.
+A service has one schema, and its connections see no other (`search_path`). So its SQL names tables
+without a schema and cannot use another service's tables. Queries are in `.sql` files (aiosql) beside
+their store. Times are timestamptz, money is bigint in minor units, ids are uuid.
 """
 
 import contextlib
@@ -27,12 +27,12 @@ else:
     Connection = asyncpg.Connection
     Pool = asyncpg.Pool
 
-STATEMENT_TIMEOUT_MS = 10_000  # no request may keep a lock for longer than it is waited for
+STATEMENT_TIMEOUT_MS = 10_000  # no request may hold a lock longer than others wait for it
 ACQUIRE_TIMEOUT_S = 5.0
-# The server is not there, is going or coming, is no longer the primary, or has ended our session: nobody's
-# mistake. Whether a statement had its effect before, none of them says.
+# The server is down, starting or stopping, is no longer the primary, or has ended our session. No
+# caller is to blame. None of these errors says if the statement took effect.
 UNAVAILABLE = (
-    OSError,  # a TimeoutError too
+    OSError,  # includes TimeoutError
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # ProtocolError, TargetServerAttributeNotMatched
     asyncpg.PostgresConnectionError,  # class 08
@@ -43,13 +43,13 @@ UNAVAILABLE = (
     asyncpg.IdleSessionTimeoutError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TransactionTimeoutError,
-    asyncpg.ReadOnlySQLTransactionError,  # a standby, or a primary that has been told to stop
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, or a primary that was told to stop
     asyncpg.StatementCompletionUnknownError,
     asyncpg.InsufficientResourcesError,  # class 53: disk, memory, connections
     asyncpg.PostgresSystemError,  # class 58: its disk
 )
 
-# A statement that took too long, or one of two transactions in each other's way: undone for certain.
+# A statement that took too long, or a transaction in conflict with another: certainly rolled back.
 ROLLED_BACK = (
     asyncpg.QueryCanceledError,
     asyncpg.DeadlockDetectedError,
@@ -58,9 +58,9 @@ ROLLED_BACK = (
 
 
 async def open_pool(database_url: str, schema: str, *, size: int) -> Pool:
-    """A pool whose connections see `schema` only. Opens one connection now, up to `size` later.
+    """A pool whose connections see only `schema`. Opens one connection now, up to `size` later.
 
-    Raises one of UNAVAILABLE when it cannot.
+    Raises one of UNAVAILABLE if it cannot.
     """
     return await asyncpg.create_pool(
         database_url,
@@ -81,8 +81,8 @@ async def open_pool(database_url: str, schema: str, *, size: int) -> Pool:
 
 
 def wanted_server(database_url: str) -> SessionAttribute | None:
-    """`target_session_attrs` for asyncpg: of several servers the one that takes writes, unless the URL
-    says otherwise itself."""
+    """`target_session_attrs` for asyncpg: with several servers, the one that accepts writes, unless the
+    URL says otherwise."""
     parts = urlsplit(database_url)
     query = parse_qs(parts.query)
     if "target_session_attrs" in query:
@@ -92,15 +92,14 @@ def wanted_server(database_url: str) -> SessionAttribute | None:
 
 
 async def _as_it_is(_used: Any) -> None:
-    """No RESET between two uses: that is one more round trip for each, and nothing here changes a
-    connection's settings. asyncpg itself rolls back what was left open before it calls this. What
-    takes locks that outlive a transaction uses `own_session`.
-    """
+    """No RESET between two uses: it would cost a round trip each time, and nothing here changes a
+    connection's settings. asyncpg itself rolls back an open transaction before it calls this. Locks that
+    outlive a transaction need `own_session`."""
 
 
 @contextlib.asynccontextmanager
 async def own_session(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection that is reset before others get it: advisory locks of the session end with it."""
+    """A connection that is reset before others get it, so that its session-level advisory locks end."""
     async with connection(pool) as db:
         try:
             yield db
@@ -111,15 +110,15 @@ async def own_session(pool: Pool) -> AsyncIterator[Connection]:
 
 @contextlib.asynccontextmanager
 async def connection(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection for a moment. No free one in time is Overloaded; no database is Unavailable, and then
-    nobody knows whether the last statement had its effect.
+    """Lends a connection. Raises Overloaded if none is free in time, Unavailable if the database does not
+    answer. Then nobody knows if the last statement took effect.
 
-    After a failover a connection may be left that only reads: then all are made anew.
+    After a failover, a connection may remain that is read-only: then all connections are replaced.
     """
     try:
         acquired = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
     except TimeoutError as late:
-        raise Overloaded("The database has no connection to spare.") from late
+        raise Overloaded("No database connection is free.") from late
     except UNAVAILABLE as down:
         raise Unavailable("The database does not answer.") from down
     try:
@@ -129,13 +128,13 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
             await pool.expire_connections()
         raise Unavailable("The database does not answer.") from down
     finally:
-        with contextlib.suppress(*UNAVAILABLE):  # what was asked of it has its outcome already
+        with contextlib.suppress(*UNAVAILABLE):  # its statements have their outcome already
             await pool.release(acquired)
 
 
 @contextlib.asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection inside a transaction. Never await anything but this database within it."""
+    """A connection inside a transaction. Await nothing but this database within it."""
     async with connection(pool) as tx, tx.transaction():
         yield tx
 

@@ -1,1 +1,1 @@
-"""Redis and Valkey: scripts loaded from .lua files, commands sent in one pipeline by all callers."""
+"""Redis and Valkey: scripts from .lua files, and commands of all callers in shared pipelines."""

@@ -1,8 +1,8 @@
-"""Redis (≥ 7.0, or Valkey): commands, and Lua scripts as checked, coalesced functions.
+"""Redis (≥ 7.0, or Valkey): commands, and Lua scripts as checked, batched functions.
 
-A script is a file with a header (STYLE.md, rule 4). All its keys are passed in and share one hash
-tag; it verifies everything, then writes; it answers with a word first, and a word that its header
-does not name is an error here.
+A script is a file with a header (STYLE.md, rule 4). All its keys are arguments and share one hash tag. It
+verifies everything and then writes. It answers with a word first, and a word that is not in its header is
+an error here.
 """
 
 import hashlib
@@ -15,17 +15,17 @@ from chassis.redis.pipeline import Pipeline
 from chassis.redis.servers import Address, Servers
 from chassis.redis.slots import Call
 
-ANSWER_TIMEOUT_S = 2.0  # a round trip, and connecting
+ANSWER_TIMEOUT_S = 2.0  # for a round trip, and for connecting
 
 _WORD = re.compile(r"'([a-z_]+)'")
 _INCLUDES = re.compile(r"^-- INCLUDES +(.+)$", re.MULTILINE)
 
 
 class Script:
-    """A Lua file: its name, header, text, SHA-1 digest, and the words it may answer with.
+    """A Lua file: its name, header, text, SHA-1 digest, and the words that it may answer.
 
-    `-- INCLUDES  runs, cursors` in the header puts shared/runs.lua and shared/cursors.lua (local
-    functions and nothing else) between the header and the rest.
+    `-- INCLUDES  runs, cursors` in the header inserts shared/runs.lua and shared/cursors.lua (only local
+    functions) between the header and the rest.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,15 +46,15 @@ class Script:
 
 
 def load_scripts(directory: Path) -> dict[str, Script]:
-    """Every .lua file of a folder by its name."""
+    """Every .lua file of a folder, by name."""
     return {path.stem: Script(path) for path in sorted(directory.glob("*.lua"))}
 
 
 class RedisCalls:
     """Commands and scripts of concurrent requests, gathered into pipelines.
 
-    Each call has its own outcome. Redis being away, or slow beyond ANSWER_TIMEOUT_S, is raised as
-    Unavailable: the caller's request is refused and nothing is assumed about what Redis did.
+    Each call has its own outcome. If Redis is down, or slower than ANSWER_TIMEOUT_S, it raises
+    Unavailable: the request is refused, and nothing is assumed about what Redis did.
     """
 
     def __init__(
@@ -94,11 +94,9 @@ class RedisCalls:
     async def run(
         self, script: Script, keys: Sequence[str | bytes], args: Sequence[str | bytes | int]
     ) -> tuple[str, list[Any]]:
-        """A script's answer as (word, the rest). Raises LookupError on an undocumented word."""
+        """A script's answer as (word, rest). Raises LookupError on an undocumented word."""
         answer = await self._wire.submit(script.call(keys, args))
         word = answer[0].decode("ascii") if isinstance(answer, list) else answer.decode("ascii")
         if word not in script.words:
-            raise LookupError(
-                f"{script.name}.lua answered {word!r}, which its header does not name"
-            )
+            raise LookupError(f"{script.name}.lua returned {word!r}, which is not in its header")
         return word, answer[1:] if isinstance(answer, list) else []

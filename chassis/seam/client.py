@@ -1,4 +1,4 @@
-"""Typed calls from one service to another through the seam. Bytes cross it, never objects."""
+"""Typed calls from one service to another. Bytes cross the seam, never objects."""
 
 import asyncio
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ DEADLINE_S = 3.0
 
 
 class UpstreamRefused(Exception):
-    """The other service answered with an error; `status` and its problem `code` say which."""
+    """The other service answered with an error: its `status` and its problem's `code`."""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(f"{status} {code}: {detail}")
@@ -22,14 +22,14 @@ class UpstreamRefused(Exception):
 
 
 class ServiceClient:
-    """Calls one service. Raises Unavailable when it does not answer in time or says 5xx."""
+    """Calls one service. Raises Unavailable if it does not answer in time or answers 5xx."""
 
     def __init__(self, upstream: Upstream, *, deadline_s: float = DEADLINE_S) -> None:
         self._upstream = upstream
         self._deadline_s = deadline_s
 
     async def get(self, path: str, kind: type[Answer]) -> Answer | None:
-        """The decoded answer; None on 404."""
+        """The decoded answer. None for 404."""
         try:
             return msgspec.json.decode(await self.request("GET", path), type=kind)
         except UpstreamRefused as refused:
@@ -48,7 +48,7 @@ class ServiceClient:
         body: bytes = b"",
         headers: list[tuple[bytes, bytes]] | None = None,
     ) -> bytes:
-        """The answer's body when it is 2xx. Raises UpstreamRefused on 4xx, Unavailable otherwise."""
+        """The answer's body if it is 2xx. Raises UpstreamRefused for 4xx, else Unavailable."""
         status, answer = await self.exchange(method, path, body, headers)
         if 200 <= status < 300:
             return answer
@@ -74,7 +74,8 @@ class ServiceClient:
 
         async def receive() -> Message:
             nonlocal asked
-            if asked:  # who asks again watches for a disconnect, and we stay until the answer
+            # a service that asks again waits for a disconnect, and we stay until the answer
+            if asked:
                 await asyncio.get_running_loop().create_future()
             asked = True
             return {"type": "http.request", "body": body, "more_body": False}

@@ -1,18 +1,18 @@
-"""The addresses behind a service's name, and how each of them has been answering.
+"""The addresses behind a service's name, and how well each has been answering.
 
-An address that fails BREAK_AFTER_FAILURES times in a row is left alone for BREAK_FOR_S; then one
-call, and only one, is let through to see whether it is back (a half-open circuit breaker). So is one
-that answers hardly anything but 502, 503 and 504: who refuses at once is never busy, and would draw all
-calls. Below that the less busy of two is weighed by how many of its last calls failed; one that sheds
-the part of its load that is too much keeps the rest.
+An address that fails BREAK_AFTER_FAILURES times in a row gets no calls for BREAK_FOR_S. Then exactly one
+call tests whether it is back (a half-open circuit breaker). The same applies to an address that answers
+almost only 502, 503 and 504: since it refuses at once it is never busy, so it would attract all calls.
+Below that share, the less busy of two addresses is chosen, weighted by its recent failures. An address
+that sheds only its excess load keeps the rest.
 
-When more than half of the addresses are left alone, those whose failures cost no time are called all
-the same (Envoy calls it panic): refusing everything is no better, and the only address of a service is
-back with the first call that finds it back. What hangs stays left alone: callers are refused at once
-instead of waiting for a deadline each.
+If more than half of the addresses are broken, those that fail without delay are called anyway (Envoy
+calls this panic mode): refusing everything is no better, and the only address of a service is back with
+the first call that reaches it. Addresses that hang get no calls: callers are refused at once instead of
+waiting for a deadline.
 
-While nobody takes connections, as when the only process of a service is started again, a few calls wait
-for it, for RESTART_S from when it went.
+While no address accepts connections, as when the only process of a service restarts, a few calls wait for
+it, up to RESTART_S since it went away.
 """
 
 import asyncio
@@ -21,26 +21,29 @@ import math
 import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-RESOLVE_EVERY_S = 5.0
+from chassis.clock import MachineClock
+
+RESOLVE_INTERVAL_S = 5.0
 BREAK_AFTER_FAILURES = 3
 BREAK_FOR_S = 2.0
-BREAK_AT_SHARE = 0.95  # of refusals: sixty in a row; four times the rated load is 0.75
-FAILURE_SHARE_STEP = 0.05  # a call's weight in the share of calls that failed
-FAILURE_SHARE_FADES_S = 5.0  # a share that nobody adds to: after so long a third of it is left
-FAILURE_WEIGHT = 10.0  # who fails always counts as that much busier
+BREAK_AT_SHARE = 0.95  # of refusals: sixty in a row; four times the rated load gives 0.75
+FAILURE_SHARE_STEP = 0.05  # one call's weight in the share of failed calls
+FAILURE_SHARE_FADES_S = 5.0  # without calls, a third of the share is left after this time
+FAILURE_WEIGHT = 10.0  # a host that always fails counts as this much busier
 RESTART_S = 3.0  # a service's process starts in two seconds
-RETRY_EVERY_S = 0.1
-WAITING_MAX = 128  # calls of one process; half of the gateway's places (CONCURRENCY_MAX)
+RETRY_INTERVAL_S = 0.1
+WAITING_MAX = 128  # calls per process; half of the gateway's places (CONCURRENCY_MAX)
 REFUSALS = frozenset({502, 503, 504})
 
 
 class Host:
-    """One address: how busy we keep it and whether it may be called."""
+    """One address: its load, and whether it may be called."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, clock: MachineClock = time) -> None:
         self.address = address
+        self._monotonic = clock.monotonic
         self.under_way = 0
         self._failures = 0
         self._hung = False
@@ -52,7 +55,7 @@ class Host:
         return not self._broken_until or (now >= self._broken_until and not self._probed)
 
     def fails_at_once(self) -> bool:
-        """Whether calling it all the same costs a caller no time."""
+        """True if calling it anyway costs a caller no time."""
         return not self._hung
 
     def cost(self, now: float) -> float:
@@ -61,7 +64,7 @@ class Host:
 
     @contextlib.contextmanager
     def call(self) -> Iterator[None]:
-        """Around every call; the one made to a broken host is its probe."""
+        """Wraps every call. A call to a broken host is its probe."""
         probe = bool(self._broken_until)
         self._probed = self._probed or probe
         self.under_way += 1
@@ -73,12 +76,12 @@ class Host:
                 self._probed = False
 
     def failed(self, *, hung: bool = False) -> None:
-        """`hung`: it let the caller wait."""
+        """`hung`: it made the caller wait."""
         self._failures += 1
         self._hung = hung
         self._count(1.0)
         if self._failures >= BREAK_AFTER_FAILURES:
-            self._broken_until = time.monotonic() + BREAK_FOR_S
+            self._broken_until = self._monotonic() + BREAK_FOR_S
 
     def answered(self, status: int = 200) -> None:
         self._failures = 0
@@ -86,33 +89,48 @@ class Host:
         if status in REFUSALS:
             self._count(1.0)
             if self._broken_until or self._share >= BREAK_AT_SHARE:
-                self._broken_until = time.monotonic() + BREAK_FOR_S
+                self._broken_until = self._monotonic() + BREAK_FOR_S
             return
         self._broken_until = 0.0
         if self._share:
             self._count(0.0)
 
     def _count(self, failed: float) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         share = self._share * math.exp((self._share_at - now) / FAILURE_SHARE_FADES_S)
         self._share, self._share_at = share + FAILURE_SHARE_STEP * (failed - share), now
 
 
 class Hosts:
-    """All addresses of a name; asked again every RESOLVE_EVERY_S, off the request's way."""
+    """All addresses of a name, resolved every RESOLVE_INTERVAL_S outside of requests.
 
-    def __init__(self, name: str, port: int) -> None:
+    known: its addresses now, if the name need not be asked first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        port: int,
+        *,
+        known: Sequence[Host] = (),
+        restart_s: float = RESTART_S,
+        waiting_max: int = WAITING_MAX,
+        clock: MachineClock = time,
+    ) -> None:
         self._name, self._port = name, port
-        self._hosts: list[Host] = []
-        self._resolved_at = float("-inf")
+        self._restart_s, self._waiting_max = restart_s, waiting_max
+        self._clock = clock
+        self._hosts = list(known)
+        self._resolved_at = clock.monotonic() if known else float("-inf")
         self._resolving: asyncio.Task[None] | None = None
         self._away_since: float | None = None
         self._waiting = 0
 
     async def pick(self, tried: list[Host]) -> Host | None:
-        """The better of two that take calls, none of `tried`. Raises OSError: no such name."""
+        """The better of two addresses that accept calls and are not in `tried`. Raises OSError: no such
+        name."""
         await self._keep_resolved()
-        now = time.monotonic()
+        now = self._clock.monotonic()
         takers = [one for one in self._hosts if one.takes_calls(now)]
         if 2 * len(takers) < len(self._hosts):
             others = (one for one in self._hosts if one not in takers and one.fails_at_once())
@@ -128,18 +146,18 @@ class Hosts:
         self._away_since = None
 
     async def may_come_back(self) -> bool:
-        """Nobody has taken the connection: after a moment, whether to try all of them again."""
-        now = time.monotonic()
+        """No address accepted a connection: waits a moment. True if all may be tried again."""
+        now = self._clock.monotonic()
         if self._away_since is None:
             self._away_since = now
         gone_s = now - self._away_since
-        if gone_s > RESTART_S or self._waiting >= WAITING_MAX:
+        if gone_s > self._restart_s or self._waiting >= self._waiting_max:
             return False
         if not all(one.fails_at_once() for one in self._hosts):
             return False
         self._waiting += 1
         try:
-            await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_EVERY_S)
+            await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_INTERVAL_S)
         finally:
             self._waiting -= 1
         return True
@@ -150,19 +168,21 @@ class Hosts:
             await asyncio.wait((self._resolving,))
 
     async def _keep_resolved(self) -> None:
-        if time.monotonic() - self._resolved_at < RESOLVE_EVERY_S:
+        if self._clock.monotonic() - self._resolved_at < RESOLVE_INTERVAL_S:
             return
         if self._resolving is None or self._resolving.done():
             self._resolving = asyncio.get_running_loop().create_task(self._resolve())
             self._resolving.add_done_callback(lambda task: task.cancelled() or task.exception())
-        if not self._hosts:  # otherwise yesterday's addresses serve until the answer is there
+        if not self._hosts:  # otherwise the old addresses serve until the answer is there
             await asyncio.shield(self._resolving)
 
     async def _resolve(self) -> None:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(self._name, self._port, type=socket.SOCK_STREAM)
-        self._resolved_at = time.monotonic()
+        self._resolved_at = self._clock.monotonic()
         addresses = {str(entry[4][0]) for entry in found}
         kept = [one for one in self._hosts if one.address in addresses]
         known = {one.address for one in kept}
-        self._hosts = kept + [Host(address) for address in sorted(addresses - known)]
+        self._hosts = kept + [
+            Host(address, clock=self._clock) for address in sorted(addresses - known)
+        ]

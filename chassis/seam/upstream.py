@@ -1,7 +1,7 @@
-"""The seam between services: an ASGI callable, whether the service is in this process or far away.
+"""The seam between services: an ASGI callable, whether the service is in this process or remote.
 
-In one process an upstream is the service's own app. Across machines it is HttpUpstream: a kept-alive
-aiohttp pool over every address that the name resolves to (chassis.seam.hosts).
+In one process, an upstream is the service's own app. Across machines it is HttpUpstream: a keep-alive
+aiohttp pool over every address of the service's name (chassis.seam.hosts).
 """
 
 import asyncio
@@ -25,12 +25,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Upstream = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-CALL_DEADLINE_S = 10.0  # an answer's first byte; longer than any statement may run
-STALL_S = 10.0  # between two pieces of an answer's body, unless it is an event stream
+CALL_DEADLINE_S = 10.0  # for an answer's first byte; longer than any statement may run
+STALL_S = 10.0  # between two pieces of an answer's body, except in event streams
 CONNECT_TIMEOUT_S = 1.0
-KEEP_ALIVE_S = 5.0  # less than the server's 10 s: we close first, never racing it with a POST
+# less than the server's 10 s: we close first, so no POST meets a closed connection
+KEEP_ALIVE_S = 5.0
 CONNECTIONS_MAX = 1024
-# Read of an answer ahead of its client, here and in the kernel: uvloop takes all that there is at once.
+# Read ahead of the client, here and in the kernel: uvloop reads everything that is available at
+# once.
 READ_AHEAD_BYTES = 32_768
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HOP_BY_HOP = frozenset(
@@ -50,13 +52,13 @@ HOP_BY_HOP = frozenset(
 _NOT_FORWARDED = HOP_BY_HOP | {b"content-length", b"expect"}
 _ADDED_BY_AIOHTTP = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
-# Nothing was sent: another address may take the call, whatever it does.
+# Nothing was sent: another address may serve the call, whatever it does.
 _NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _FAILURES = (aiohttp.ClientError, OSError, TimeoutError)
 
 
 class Upstreams(msgspec.Struct, frozen=True, kw_only=True):
-    """The four services as this process reaches them."""
+    """The four services, as this process reaches them."""
 
     identity: Upstream
     catalog: Upstream
@@ -65,26 +67,31 @@ class Upstreams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HttpUpstream:
-    """A service over HTTP as an ASGI callable. Refuses with 503 problem+json when nobody answers.
+    """A service over HTTP as an ASGI callable. Answers 503 problem+json if no address answers.
 
-    What may have had an effect is never repeated: a POST goes out once, except where no connection
-    could be made, which another address may still take, or the same one a moment later while it is
-    started again (chassis.seam.hosts). A GET that got no byte of an answer is tried once more (aiohttp itself
-    repeats one that met a closed kept-alive connection).
+    Calls that may have had an effect are never repeated. A POST is sent once, unless no connection could
+    be made: then another address may take it, or the same one a moment later while it restarts
+    (chassis.seam.hosts). A GET that got no byte of an answer is tried once more (aiohttp itself repeats
+    one that met a closed keep-alive connection).
 
-    When the client of a GET goes, the call is dropped and its connection closed; any other call is
-    left to finish, so that nothing is half done.
+    If the client of a GET leaves, the call is dropped and its connection closed. Any other call is left
+    to finish, so that nothing is half done.
     """
 
     def __init__(
-        self, url: str, *, deadline_s: float = CALL_DEADLINE_S, stall_s: float = STALL_S
+        self,
+        url: str,
+        *,
+        deadline_s: float = CALL_DEADLINE_S,
+        stall_s: float = STALL_S,
+        hosts: Hosts | None = None,
     ) -> None:
         parts = urlsplit(url)
         self._scheme = parts.scheme
         self._name = parts.hostname or "127.0.0.1"
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._deadline_s, self._stall_s = deadline_s, stall_s
-        self._hosts = Hosts(self._name, self._port)
+        self._hosts = hosts or Hosts(self._name, self._port)
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -116,7 +123,8 @@ class HttpUpstream:
             else:
                 await work
         except _FAILURES as failure:
-            if answer.started:  # half of it is out: the client's connection must be cut as well
+            # the answer has begun, so the client's connection must be cut as well
+            if answer.started:
                 raise ConnectionAbortedError(f"{self._name} cut its answer short") from failure
             await send_problem(scope, send, Unavailable())
 
@@ -147,7 +155,7 @@ class HttpUpstream:
                 raise
 
     async def _exchange(self, host: Host, scope: Scope, body: bytes, answer: "_Answer") -> None:
-        assert self._session is not None, "open() comes first"
+        assert self._session is not None, "call open() first"
         async with asyncio.timeout(self._deadline_s) as deadline:
             async with self._session.request(
                 scope["method"],
@@ -163,7 +171,7 @@ class HttpUpstream:
                 await answer.relay(received, self._stall_s)
 
     def _target(self, host: Host, scope: Scope) -> URL:
-        """Told to leave the encoding alone: the path goes out as it came in."""
+        """Keeps the percent-encoding: the path is sent as it came in."""
         address = f"[{host.address}]" if ":" in host.address else host.address
         path = scope["raw_path"].decode("ascii")
         query = scope.get("query_string", b"").decode("latin-1")
@@ -180,7 +188,7 @@ class HttpUpstream:
 
 
 class _Answer:
-    """Passes an answer on as it comes, and knows whether any of it is out."""
+    """Passes an answer on as it arrives, and knows if any of it was sent."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -194,7 +202,7 @@ class _Answer:
             if name not in HOP_BY_HOP:
                 headers.append((name, value))
             if name == b"content-type" and value.startswith(b"text/event-stream"):
-                stall = None  # silent for as long as nothing happens
+                stall = None  # may be silent while nothing happens
         self.started = True
         await self._send(
             {"type": "http.response.start", "status": received.status, "headers": headers}
@@ -216,7 +224,7 @@ def _socket(address: tuple[Any, ...]) -> socket.socket:
 
 
 def _text(value: bytes) -> str:
-    """As aiohttp will turn it into the same bytes again, if it is UTF-8."""
+    """Text that aiohttp turns back into the same bytes, if it is UTF-8."""
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
@@ -224,7 +232,7 @@ def _text(value: bytes) -> str:
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """None when the client went before it had sent all."""
+    """None if the client left before it had sent everything."""
     parts = []
     while True:
         message = await receive()
@@ -253,7 +261,7 @@ async def _gone(receive: Receive) -> None:
         message = await receive()
         if message["type"] == "http.disconnect":
             return
-        await asyncio.sleep(0)  # a receive() that always has something must not hold the loop
+        await asyncio.sleep(0)  # a receive() that always has data must not block the loop
 
 
 async def send_problem(scope: Scope, send: Send, problem: Problem) -> None:

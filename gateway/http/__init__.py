@@ -1,1 +1,2 @@
-"""HTTP at the edge: what comes in is checked and bounded; what goes out, with its headers and pieces."""
+"""HTTP at the edge: checks and bounds requests, completes the headers of answers, and sends them in
+pieces."""

@@ -1,4 +1,5 @@
-"""Request bodies, read whole before a place is taken: a slow sender keeps nobody else waiting."""
+"""Reads request bodies whole before the request takes a place, so a slow sender delays nobody
+else."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,23 +10,24 @@ from chassis.seam.upstream import Receive
 from gateway.http.request_headers import BODY_MAX_BYTES
 from gateway.problems import RequestTimeout
 
-BODY_DEADLINE_S = 10.0  # the whole body; a megabyte in that time is a slow telephone's
+BODY_DEADLINE_S = 10.0  # for the whole body: a slow phone sends a megabyte in this time
 BUFFERED_MAX_BYTES = 128 * 1_048_576  # bodies held by one process at a time
 
 
 class ClientGone(Exception):
-    """The client closed the connection; there is nobody to answer."""
+    """The client closed the connection, so there is nobody to answer."""
 
 
 class Bodies:
-    """Reads bodies, counts what is held of them all."""
+    """Reads bodies and counts the bytes held by all of them."""
 
     def __init__(self, *, deadline_s: float = BODY_DEADLINE_S) -> None:
         self._deadline_s = deadline_s
         self._held_bytes = 0
 
     async def read(self, receive: Receive) -> bytes:
-        """Raises PayloadTooLarge as soon as it is, RequestTimeout, ClientGone."""
+        """Raises PayloadTooLarge at the first byte beyond the limit, RequestTimeout, or
+        ClientGone."""
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await self._read(receive)
@@ -34,7 +36,8 @@ class Bodies:
 
     @contextmanager
     def held(self, body: bytes) -> Iterator[None]:
-        """While a body waits and is forwarded. Raises Overloaded beyond BUFFERED_MAX_BYTES."""
+        """Counts the body while it waits and is forwarded. Raises Overloaded above
+        BUFFERED_MAX_BYTES."""
         if self._held_bytes + len(body) > BUFFERED_MAX_BYTES:
             raise Overloaded()
         self._held_bytes += len(body)
@@ -54,7 +57,9 @@ class Bodies:
                 part = message.get("body", b"")
                 size += len(part)
                 if size > BODY_MAX_BYTES:
-                    raise PayloadTooLarge(f"At most {BODY_MAX_BYTES} bytes.")
+                    raise PayloadTooLarge(
+                        f"A request body may have at most {BODY_MAX_BYTES} bytes."
+                    )
                 if self._held_bytes + len(part) > BUFFERED_MAX_BYTES:
                     raise Overloaded()
                 self._held_bytes += len(part)

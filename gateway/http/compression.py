@@ -1,17 +1,18 @@
-"""JSON answers in gzip, each once a version and not once a request.
+"""Compresses JSON answers with gzip, once per version of an answer instead of once per request.
 
-Only what is read, from the services whose answers are worth it, over a kilobyte. Never what identity
-says, nor tickets or webhook endpoints: these hold secrets, and the length of what is packed together
-with text of a stranger's choice tells of them (the BREACH attack). A service's own Content-Encoding
-stands: catalog packs seat maps itself.
+Only answers to reads, over a kilobyte, and from services where it pays. Never identity's answers,
+tickets or webhook endpoints: they hold secrets, and the compressed length of a secret beside text
+that an attacker chose leaks the secret (the BREACH attack). A service's own Content-Encoding is
+kept: catalog compresses seat maps itself.
 
-The packed form is another one of the same answer, so its tag is the same but weak (RFC 9110, 8.8.3).
+The compressed form is another representation of the same answer, so its entity tag is the same but
+weak (RFC 9110, 8.8.3).
 """
 
 import asyncio
 import gzip
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.http.exchange import Exchange
 from gateway.http.static import accepts_gzip
@@ -20,8 +21,9 @@ from gateway.routing import Route
 Headers = Sequence[tuple[bytes, bytes]]
 
 FROM_BYTES = 1_024
-UP_TO_BYTES = 1_048_576  # beyond it an answer is streamed as it is
-LEVEL = 1  # a sale's answers live for a second: level 5 takes three times as long for a tenth less
+UP_TO_BYTES = 1_048_576  # larger answers are streamed uncompressed
+# These answers live for a second, and level 5 takes three times as long to save a tenth more.
+LEVEL = 1
 IN_A_THREAD_FROM_BYTES = 65_536
 KEPT_BYTES = 16 * 1_048_576
 SERVICES = frozenset({"catalog", "booking"})
@@ -33,9 +35,16 @@ Key = tuple[str, bytes, bytes]  # path, query, entity tag
 
 
 class Compression:
-    """`applies(exchange, route)`; then `packs(headers)` and `await pack(…)`."""
+    """Call `applies(exchange, route)` first, then `packs(headers)` and `await pack(…)`."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        compress: Callable[[bytes], Awaitable[bytes]] | None = None,
+        kept_bytes_max: int = KEPT_BYTES,
+    ) -> None:
+        self._compress = compress or _compressed
+        self._kept_bytes_max = kept_bytes_max
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self._kept_bytes = 0
         self._under_way: dict[Key, asyncio.Task[bytes]] = {}
@@ -49,7 +58,7 @@ class Compression:
         )
 
     def packs(self, exchange: Exchange, status: int, headers: Headers) -> bool:
-        """Whether this answer goes out packed. Its body must then be given whole to `pack`."""
+        """True if this answer is sent compressed. Pass its whole body to `pack` then."""
         if status != 200 or not accepts_gzip(exchange):
             return False
         found = dict(headers)
@@ -64,12 +73,12 @@ class Compression:
     async def pack(
         self, exchange: Exchange, headers: Headers, body: bytes
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        """The headers and the body that go out."""
+        """The headers and the body to send."""
         found = dict(headers)
         etag = found.get(b"etag")
         control = found.get(b"cache-control", b"no-store")
         if etag is None or any(word in control for word in _UNKEPT):
-            packed = await _compressed(body)
+            packed = await self._compress(body)
         else:
             packed = await self._once((exchange.path, exchange.query, etag), body)
         complete = [
@@ -91,17 +100,17 @@ class Compression:
         return await asyncio.shield(task)
 
     async def _keep(self, key: Key, body: bytes) -> bytes:
-        packed = await _compressed(body)
+        packed = await self._compress(body)
         self._kept[key] = packed
         self._kept_bytes += len(packed)
-        while self._kept_bytes > KEPT_BYTES:
+        while self._kept_bytes > self._kept_bytes_max:
             _, oldest = self._kept.popitem(last=False)
             self._kept_bytes -= len(oldest)
         return packed
 
 
 def varied(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """Says that the answer depends on Accept-Encoding, beside what it says already."""
+    """Adds Accept-Encoding to `Vary`, keeping what is there."""
     others = [value for name, value in headers if name == b"vary"]
     if any(b"accept-encoding" in value.lower() or value == b"*" for value in others):
         return list(headers)
@@ -110,7 +119,7 @@ def varied(headers: Headers) -> list[tuple[bytes, bytes]]:
 
 
 def as_asked(exchange: Exchange, headers: Headers) -> list[tuple[bytes, bytes]]:
-    """A 304's headers: the tag is weak when it was asked about as such."""
+    """The headers of a 304. The tag is weak if the client asked with the weak one."""
     asked = exchange.headers.get(b"if-none-match") or b""
     return [(n, _weak(n, v) if b"W/" + v in asked else v) for n, v in headers]
 

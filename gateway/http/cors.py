@@ -1,6 +1,7 @@
-"""Which other sites' pages may call the API from a browser: those of STAMPEDE_CORS_ORIGINS, or `*`.
+"""Which origins may call the API from a browser: those in STAMPEDE_CORS_ORIGINS, or `*`.
 
-Tokens travel in the Authorization header, never in cookies, so credentials are never allowed.
+Access tokens travel in the Authorization header, never in cookies, so credentials are never
+allowed.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ PREFLIGHT_MAX_AGE_S = b"600"
 
 
 class Cors:
-    """Headers of plain answers, and whole answers to preflights."""
+    """CORS headers for answers, and whole answers to preflight requests."""
 
     def __init__(self, origins: Sequence[str]) -> None:
         self._any = "*" in origins
@@ -38,7 +39,7 @@ class Cors:
         ]
 
     def preflight(self, origin: bytes | None) -> Headers:
-        """Beside `headers`: what a page of that origin may send; nothing for a stranger's."""
+        """The headers of a preflight answer, beside `headers`. Nothing for an unknown origin."""
         if origin is None or not self._allows(origin):
             return []
         return [

@@ -1,4 +1,4 @@
-"""One request under way: who asks, and how its answer gets out."""
+"""One request and how its answer is sent."""
 
 import asyncio
 import contextlib
@@ -34,10 +34,14 @@ log = logs.get("gateway")
 
 
 class Exchange:
-    """A request and its answer. What is sent through it is complete (see gateway.http.response_headers) and,
-    for HEAD, has no body. `status` is 0 until an answer has begun. `path` is quoted where it is not
-    plain (see gateway.routing.judge), so that it can stand in logs and problems. `counted_as` is whose
-    unread answers it counts among; `on_long` is called when a long answer begins. `close()` it.
+    """A request and its answer. Call `close()` at the end.
+
+    The answer gets its missing headers (see gateway.http.response_headers) and, for HEAD, no body.
+    `status` is 0 until the answer begins.
+    `path` is quoted unless it is plain (see gateway.routing.judge), so it can stand in logs and
+    problems.
+    `counted_as` is the address that its unread answers count for.
+    `on_long` is called when a long answer begins.
     """
 
     __slots__ = (
@@ -80,7 +84,8 @@ class Exchange:
         judged = judge(self.raw_path)
         self.is_plain = judged is not None
         self.path = judged or quote(self.raw_path, safe=_PATH_CHARACTERS)
-        # UTF-8 that nobody percent-encoded (curl sends it so) is read as such, not as Latin-1.
+        # Some clients (curl) send UTF-8 without percent-encoding it: read it as UTF-8, not as
+        # Latin-1.
         query: bytes = scope.get("query_string", b"")
         self.query = query if query.isascii() else quote(query, safe=_PRINTABLE).encode("ascii")
         self.headers = RequestHeaders(scope["headers"])
@@ -102,13 +107,13 @@ class Exchange:
         return await self._receive()
 
     def close(self) -> None:
-        """After the last byte, or when there will be no more of them."""
+        """Call it after the last byte, or when no more will come."""
         if self._long is not None:
             self._long.end()
             self._long = None
 
     async def start(self, status: int, headers: Headers) -> None:
-        """Raises RateLimited or Overloaded, with nothing sent, when it would be one long answer too
+        """Raises RateLimited or Overloaded before sending anything if this is one long answer too
         many (see gateway.protection.unread)."""
         if self.method != "HEAD":
             size = _long_size(status, headers)
@@ -139,15 +144,15 @@ class Exchange:
             await self._hand_over(body, more=more)
 
     async def answer(self, status: int, headers: Headers, body: bytes = b"") -> None:
-        """A whole answer of the gateway's own."""
+        """Sends a whole answer of the gateway itself."""
         if status not in {204, 304}:
             headers = [*headers, (b"content-length", b"%d" % len(body))]
         await self.start(status, headers)
         await self.write(body, more=False)
 
     async def refuse(self, problem: Problem, *, linger: bool = False) -> None:
-        """`linger`: take in what the client still sends, within bounds, before the connection is
-        closed under it; many clients read no answer before they have sent everything."""
+        """`linger`: read what the client still sends, within bounds, before the connection closes.
+        Many clients read no answer before they have sent everything."""
         headers = [(b"content-type", _PROBLEM_TYPE)]
         for name, value in problem.headers.items():
             lower = name.lower().encode("latin-1")
@@ -166,12 +171,13 @@ class Exchange:
 
     @property
     def known_method(self) -> str:
-        """The method as a label or in a log line: no word that a client made up."""
+        """The method as a label or in a log line. Unknown methods are OTHER, so clients cannot
+        invent labels."""
         return self.method if self.method in METHODS else "OTHER"
 
     @property
     def logged_path(self) -> str:
-        """The path without its query: never long, and without what looks like a secret."""
+        """The path without its query, shortened, and with likely secrets masked."""
         path = masked_path(self.path)
         return path if len(path) <= LOGGED_PATH_MAX else path[:LOGGED_PATH_MAX] + "..."
 
@@ -186,7 +192,8 @@ class Exchange:
                         return
 
     async def _hand_over(self, body: bytes, *, more: bool) -> None:
-        """In pieces, each when the last one was taken. A client that takes none is gone."""
+        """Sends the body in pieces, each after the last one was read. Cuts a client that reads
+        nothing."""
         loop = asyncio.get_running_loop()
         timeout_s = self._unread.timeout_s
         try:
@@ -208,7 +215,7 @@ class Exchange:
             log.info("client_cut", route=self.route, took_nothing_for_s=timeout_s)
 
     async def _out(self, message: Message) -> None:
-        """A client that has gone is no error: the work goes on, its answer is dropped."""
+        """Not an error if the client has gone: the work continues and its answer is dropped."""
         if self.gone:
             return
         try:
@@ -218,7 +225,7 @@ class Exchange:
 
 
 def _long_size(status: int, headers: Headers) -> int | None:
-    """How long a long body is, 0 when that is not known; None for a short one and for events, which
+    """The size of a long body, 0 if unknown. None for a short body and for event streams, which
     have places of their own."""
     for name, value in headers:
         if name == b"content-length":

@@ -1,8 +1,8 @@
-"""Request headers, read once: what the gateway needs of them, and what a service may see.
+"""Request headers, read once: those that the gateway needs, and those that a service may see.
 
-Hop-by-hop headers and those that `Connection` names are dropped (RFC 9110, 7.6.1). So is all that
-only the platform itself may say: X-Stampede-*, the request id and trace, and whose address it is.
-Cookies go to routes that read them only.
+Hop-by-hop headers and headers named in `Connection` are dropped (RFC 9110, 7.6.1). So are headers
+that only the platform may set: X-Stampede-*, the request id, the trace, and the client's address.
+Cookies go only to routes that read them.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ BODY_MAX_BYTES = 1_048_576
 
 _OURS_ALONE = frozenset(
     {
-        b"content-length",  # set anew from the body as it was read
-        b"expect",  # the server has answered it
+        b"content-length",  # set again from the body that was read
+        b"expect",  # the server has already answered it
         b"forwarded",
         b"traceparent",
         b"tracestate",
@@ -49,8 +49,8 @@ _READ = frozenset(
         b"x-request-id",
     }
 )
-# No lists (RFC 9110, 5.3): of two lines nobody can say which one was meant. Two request ids are no
-# error but none (API.md): both are replaced.
+# These headers are not lists (RFC 9110, 5.3): with two lines, nobody knows which one was meant. Two
+# request ids are no error; both are replaced (API.md).
 _ONCE = frozenset(
     {
         b"authorization",
@@ -65,7 +65,8 @@ _ONCE = frozenset(
 
 
 class RequestHeaders:
-    """`get(name)`: the first value of a header that the gateway reads; `cleaned()`: for a service."""
+    """`get(name)` is the first value of a header that the gateway reads. `cleaned()` is what a
+    service gets."""
 
     __slots__ = ("_all", "_found", "_repeated")
 
@@ -88,7 +89,7 @@ class RequestHeaders:
         return values[0] if values else None
 
     def single(self, name: bytes) -> bytes | None:
-        """Its value when it came once; of several nobody can say which one was meant."""
+        """The value of a header that came exactly once, else None."""
         values = self._found.get(name, ())
         return values[0] if len(values) == 1 else None
 
@@ -96,33 +97,34 @@ class RequestHeaders:
         return self._found.get(name, ())
 
     def check(self, http_version: str) -> None:
-        """Raises HeadersTooLarge, PayloadTooLarge, or BadRequest when a header may come only once,
-        or Host does not come at all where it must (RFC 9112, 3.2); Granian then shows an empty one.
+        """Raises HeadersTooLarge, PayloadTooLarge, or BadRequest.
 
+        BadRequest: a header that may come once came twice, or Host is missing where HTTP requires
+        it (RFC 9112, 3.2); Granian shows an empty one then.
         Granian's parser never shows both lengths: it reads the chunks, drops Content-Length and
-        closes the connection after its answer (RFC 9112, 6.3). Another server may pass both on.
+        closes the connection after the answer (RFC 9112, 6.3). Other servers may pass both on.
         """
         if len(self._all) > COUNT_MAX:
-            raise HeadersTooLarge(f"At most {COUNT_MAX} headers.")
+            raise HeadersTooLarge(f"A request may have at most {COUNT_MAX} headers.")
         size = 0
         for name, value in self._all:
             size += len(name) + len(value)
         if size > BYTES_MAX:
-            raise HeadersTooLarge(f"At most {BYTES_MAX} bytes of headers.")
+            raise HeadersTooLarge(f"The headers may have at most {BYTES_MAX} bytes.")
         found = self._found
         if b"content-length" in found:
             if b"transfer-encoding" in found:
                 raise BadRequest("Send Content-Length or Transfer-Encoding, not both.")
             if self.body_length() > BODY_MAX_BYTES:
-                raise PayloadTooLarge(f"At most {BODY_MAX_BYTES} bytes.")
+                raise PayloadTooLarge(f"A request body may have at most {BODY_MAX_BYTES} bytes.")
         for name in self._repeated:
             if name in _ONCE:
-                raise BadRequest(f"Send {name.decode().title()} once.")
+                raise BadRequest(f"Send {name.decode().title()} only once.")
         if not self.get(b"host") and http_version == "1.1":
             raise BadRequest("Send Host.")
 
     def body_length(self) -> int:
-        """As declared; -1 when it is sent in chunks, 0 without a body."""
+        """The declared length. -1 for a chunked body, 0 without a body."""
         declared = self.get(b"content-length")
         if declared is None:
             return -1 if b"transfer-encoding" in self._found else 0

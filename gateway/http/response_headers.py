@@ -1,7 +1,7 @@
-"""What every answer carries, and what of a service's answer goes no further.
+"""Headers that every answer carries, and headers of services that are removed.
 
-A service may set a Content-Security-Policy, a Cache-Control or a Referrer-Policy of its own; what it
-does not set is filled in strictly: nothing is framed, nothing is run, nothing is kept.
+A service may set its own Content-Security-Policy, Cache-Control and Referrer-Policy. What it does
+not set gets the strict value: no framing, no scripts, no caching.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,12 +32,12 @@ _OURS_ALONE = HOP_BY_HOP | {
 
 
 class AnswerHeaders:
-    """`complete(headers, …)` → the headers that go out."""
+    """`complete(headers, …)` returns the headers to send."""
 
     def __init__(self, settings: Settings, cors: Cors) -> None:
         self._cors = cors
         self._always: Headers = [
-            # a name of our own, or the web server adds its product's
+            # Without this header the web server adds its own product name.
             (b"server", b"stampede"),
             (b"x-content-type-options", b"nosniff"),
             (b"referrer-policy", b"strict-origin-when-cross-origin"),

@@ -1,5 +1,5 @@
-"""Files that the gateway serves itself, read once at the start: nothing on disk can be asked for
-that was not found then, so no path leads out of their folder."""
+"""Static files, read into memory at start. Only files found then can be requested, so no path leads
+out of their folder."""
 
 import gzip
 import hashlib
@@ -25,12 +25,12 @@ CONTENT_TYPES = {
 }
 COMPRESSED = frozenset({".html", ".css", ".js", ".json", ".svg", ".txt", ".webmanifest"})
 COMPRESS_FROM_BYTES = 1024
-REVALIDATE = b"no-cache"  # kept, but asked about each time: a 304 is cheap, an old script is not
-IMMUTABLE = b"public, max-age=31536000, immutable"  # for addresses that carry a version
+REVALIDATE = b"no-cache"  # cached, but checked each time: a 304 is cheap, an old script is not
+IMMUTABLE = b"public, max-age=31536000, immutable"  # for paths that contain a version
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file in memory, and its gzip form where that is smaller."""
+    """A file in memory, with its gzip form if that is smaller."""
 
     content_type: bytes
     cache_control: bytes
@@ -63,7 +63,8 @@ def make_file(body: bytes, suffix: str, cache_control: bytes = REVALIDATE) -> Fi
 
 
 def load_files(directory: Path, prefix: str, cache_control: bytes = REVALIDATE) -> dict[str, File]:
-    """Every file below `directory` of a known type by its path; `index.html` also as its folder."""
+    """All files of known types below `directory`, by path. `index.html` also stands for its
+    folder."""
     found = {}
     for path in sorted(directory.rglob("*")):
         relative = path.relative_to(directory)
@@ -83,7 +84,7 @@ def etag_of(body: bytes) -> bytes:
 
 
 def matches(if_none_match: bytes | None, etag: bytes) -> bool:
-    """Weak comparison (RFC 9110, 13.1.2)."""
+    """True if If-None-Match names this tag. Weak comparison (RFC 9110, 13.1.2)."""
     if if_none_match is None:
         return False
     tags = [tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")]

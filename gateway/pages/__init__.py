@@ -1,1 +1,1 @@
-"""What the gateway itself answers: the storefront, the API's documents, health and metrics."""
+"""What the gateway answers itself: the storefront, the API documentation, health and metrics."""

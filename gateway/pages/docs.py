@@ -1,19 +1,17 @@
-"""/docs: Swagger UI as a package ships it, with a page and a script of our own and nothing inline."""
+"""/docs: Swagger UI from its package, with our own page and script and nothing inline."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
 from gateway.http.static import File, load_files
 
-PACKAGE = (
-    "flask_swagger_ui"  # the best-kept wheel of Swagger UI; only its files are used, not Flask
-)
+PACKAGE = "flask_swagger_ui"  # the best-kept wheel of Swagger UI; we use its files, not Flask
 ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
 CACHE_CONTROL = b"public, max-age=3600"
 
 
 def docs_files() -> dict[str, File]:
-    """The page and its assets by path. Raises RuntimeError when the package is not installed."""
+    """The page and its assets, by path. Raises RuntimeError if the package is not installed."""
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("flask-swagger-ui is not installed, so there is no /docs page.")

@@ -1,4 +1,4 @@
-"""The platform's one OpenAPI document, merged from what each service tells of itself."""
+"""The platform's OpenAPI document, merged from the documents of all services."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,10 +27,10 @@ DOCUMENT_PATH = "/internal/openapi.json"
 KEPT_S = 30.0
 SERVICES = ("identity", "catalog", "booking", "notification")
 DESCRIPTION = (
-    "Tickets for the minute when far more people want seats than there are. Money is in minor units "
-    "beside its currency, times are UTC, every error is application/problem+json with a stable `code`. "
-    "Bytes that are no HTTP/1.1 request, or have more than 100 header lines or well over 64 KiB of them, get "
-    "an empty 400 or 431 and the connection closed: no request has been read that could be answered."
+    "Ticketing for on-sales, when far more people want seats than there are. Amounts are in minor units "
+    "of their currency. Times are UTC. Every error is application/problem+json with a stable `code`. "
+    "Malformed HTTP/1.1 requests, and requests with more than 100 header lines or well over 64 KiB of "
+    "headers, get an empty 400 or 431, and the connection is closed: the server could not read the request."
 )
 EVERYWHERE: tuple[type[Problem], ...] = (
     BadRequest,
@@ -43,7 +43,7 @@ EVERYWHERE: tuple[type[Problem], ...] = (
 )
 WITH_A_BODY: tuple[type[Problem], ...] = (RequestTimeout, PayloadTooLarge)
 REQUEST_ID_HEADER = {
-    "description": "The request's id: yours when it was a good one.",
+    "description": "The request's id: the one you sent, if it is valid.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
 }
 RETRY_AFTER_HEADER = {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
@@ -52,8 +52,11 @@ Document = dict[str, Any]
 
 
 class MergedDocument:
-    """`await get()` → the document as a file with an ETag. Raises Unavailable until every service
-    has told of itself once; from then on the last known document bridges a service's absence."""
+    """`await get()` returns the document as a file with an ETag.
+
+    Raises Unavailable until every service has sent its document once. From then on the last known
+    document stands in for a service that is down.
+    """
 
     def __init__(
         self,
@@ -62,12 +65,13 @@ class MergedDocument:
         public_url: str,
         version: str,
         reachable: Callable[[str], bool],
+        kept_s: float = KEPT_S,
     ) -> None:
         self._clients = {name: ServiceClient(getattr(upstreams, name)) for name in SERVICES}
         self._public_url, self._version = public_url.rstrip("/"), version
         self._reachable = reachable
         self._last: File | None = None
-        self._cache: FetchOnce[str, File] = FetchOnce(self._make, ttl_s=KEPT_S, entries_max=1)
+        self._cache: FetchOnce[str, File] = FetchOnce(self._make, ttl_s=kept_s, entries_max=1)
 
     async def get(self) -> File:
         return await self._cache.get("")
@@ -95,7 +99,7 @@ class MergedDocument:
                 "version": self._version,
                 "description": DESCRIPTION,
             },
-            # first where the document came from, so that the docs page calls its own origin
+            # The document's own origin comes first, so that the docs page calls it.
             "servers": [{"url": "/"}, *({"url": url} for url in filter(None, [self._public_url]))],
             "tags": [],
             "paths": {},
@@ -138,7 +142,8 @@ def _add(
 
 
 def _renamed_components(known: Document, new: Document, service: str) -> dict[str, str]:
-    """New names by old reference for those that mean something else elsewhere (by content)."""
+    """New names by old reference, for components whose name has another meaning elsewhere (compared
+    by content)."""
     renamed = {}
     for kind, entries in new.items():
         for name, entry in entries.items():
@@ -174,7 +179,7 @@ def _operations(document: Document) -> list[tuple[str, str, Document]]:
 
 
 def _describe_the_edge(operation: Document) -> None:
-    """What the gateway itself may answer on any route, and the headers it adds."""
+    """Adds the gateway's own answers and headers, which any route may return."""
     responses = operation.setdefault("responses", {})
     problems = EVERYWHERE + (WITH_A_BODY if "requestBody" in operation else ())
     for problem in problems:

@@ -1,4 +1,4 @@
-"""What the gateway answers itself: probes, metrics, the API's document, pages and files."""
+"""What the gateway answers itself: probes, metrics, the OpenAPI document, pages and files."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,23 +15,30 @@ from chassis.wiring import Wiring
 from gateway.http.exchange import Exchange
 from gateway.http.static import File
 from gateway.pages.docs import docs_files
-from gateway.pages.openapi import SERVICES, MergedDocument
+from gateway.pages.openapi import KEPT_S, SERVICES, MergedDocument
 from gateway.pages.storefront import load_storefront, plain_address
 
 Handler = Callable[[Exchange], Awaitable[None]]
 
 READY_DEADLINE_S = 1.0
 READY_KEPT_S = 1.0
-METRICS_KEPT_S = 1.0  # writing them out takes 15 ms, and probes are not limited
+METRICS_KEPT_S = 1.0  # rendering them takes 15 ms, and probes are not rate limited
 READ_ONLY = {"Allow": "GET, HEAD, OPTIONS"}
 JSON = (b"content-type", b"application/json")
 STOREFRONT = Path(__file__).resolve().parents[2] / "web" / "storefront"
 
 
 class Operations:
-    """`find(path)` → who answers it here, and under which name it is counted; None: nobody."""
+    """`find(path)` returns the handler and its name in metrics, or None if the gateway has no such
+    path."""
 
-    def __init__(self, wiring: Wiring, reachable: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        wiring: Wiring,
+        reachable: Callable[[str], bool],
+        *,
+        document_kept_s: float = KEPT_S,
+    ) -> None:
         self._services = {
             name: ServiceClient(getattr(wiring.upstreams, name), deadline_s=READY_DEADLINE_S)
             for name in SERVICES
@@ -47,8 +54,10 @@ class Operations:
             public_url=wiring.settings.public_url,
             version=_version(),
             reachable=reachable,
+            kept_s=document_kept_s,
         )
-        self._files: dict[str, File] = docs_files() | load_storefront(STOREFRONT)
+        storefront = load_storefront(STOREFRONT, wiring.settings.default_language)
+        self._files: dict[str, File] = docs_files() | storefront
         self._handlers: dict[str, Handler] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -86,7 +95,8 @@ class Operations:
         return status == 200
 
     async def _metrics(self, exchange: Exchange) -> None:
-        """This process's. Which one of several answers is chance: scrape each worker's own port."""
+        """This process's metrics. With several processes, chance picks one: scrape each worker's
+        own port."""
         headers = [(b"content-type", CONTENT_TYPE_LATEST.encode("ascii"))]
         await exchange.answer(200, headers, await self._written_metrics.get(""))
 
@@ -95,7 +105,7 @@ class Operations:
 
 
 def read_only(exchange: Exchange) -> None:
-    """Raises MethodNotAllowed unless something is only read."""
+    """Raises MethodNotAllowed unless the request only reads."""
     if exchange.method not in {"GET", "HEAD"}:
         raise MethodNotAllowed(headers=READ_ONLY)
 
@@ -111,5 +121,5 @@ async def _json(exchange: Exchange, body: object) -> None:
 def _version() -> str:
     try:
         return version("stampede")
-    except PackageNotFoundError:  # run from a checkout that was never installed
+    except PackageNotFoundError:  # runs from a checkout that was never installed
         return "0"

@@ -1,9 +1,9 @@
-"""The storefront's files under addresses that change with their content, so that browsers keep them.
+"""Serves the storefront's files under versioned paths, so that browsers can cache them.
 
-One hash over all of them names a folder: `/v/3f2a9c1b04d7/js/main.js`. The modules import each other by
-relative paths, so a page is of one version throughout, and nothing in them is rewritten but the names
-of pictures, which are relative to the page. The page itself and the plain addresses stay `no-cache`.
-Style sheets are served as one.
+One hash over all files names a folder: `/v/3f2a9c1b04d7/js/main.js`. Modules import each other by
+relative paths, so a page uses one version throughout. Only the names of pictures are rewritten:
+they are relative to the page. The page itself and the plain paths stay `no-cache`. All style sheets
+are served as one, and so are the words of all languages (gateway.pages.languages).
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from collections.abc import Container
 from pathlib import Path
 
 from gateway.http.static import IMMUTABLE, REVALIDATE, File, load_files, make_file
+from gateway.pages.languages import MODULE, languages_module, spoken_languages, with_texts
 
 VERSIONS = "/v/"
 HASH_LENGTH = 12
@@ -22,15 +23,18 @@ _REFERENCE = re.compile(r'\b(href|src)="((?:css|js)/[^"]+|[\w-]+\.svg)"')
 _PICTURE = re.compile(r'(?<=["`])([\w-]+\.svg)(?=["`#])')
 
 
-def load_storefront(directory: Path) -> dict[str, File]:
-    """Every file by its plain address and by its versioned one, and the page at `/`."""
+def load_storefront(directory: Path, default_language: str) -> dict[str, File]:
+    """Every file by its plain path and by its versioned path, and the page at `/`."""
     files = load_files(directory, "")
-    page = (directory / "index.html").read_text("utf-8")
+    spoken = spoken_languages()
+    page = with_texts((directory / "index.html").read_text("utf-8"), spoken, default_language)
     texts = {
         path.relative_to(directory).as_posix(): path.read_bytes()
         for path in sorted(directory.rglob("*"))
         if f"/{path.relative_to(directory).as_posix()}" in files and path.name != "index.html"
     }
+    texts[MODULE] = languages_module(spoken, default_language)
+    files[f"/{MODULE}"] = make_file(texts[MODULE], ".js", REVALIDATE)
     links = _STYLE_LINKS.search(page)
     if links is not None:
         texts[STYLES] = b"\n".join(texts[name] for name in _STYLE.findall(links[0]))
@@ -47,8 +51,8 @@ def load_storefront(directory: Path) -> dict[str, File]:
 
 
 def plain_address(path: str) -> str | None:
-    """Of a versioned address its plain one: what a page of another version, open during a roll-out,
-    asks for is answered with what there is, and not kept. None: it is no versioned address."""
+    """The plain path of a versioned path, or None if it is not one. During a roll-out, a page of
+    another version asks for its own files: it gets today's file, without caching."""
     if not path.startswith(VERSIONS):
         return None
     version, _, name = path.removeprefix(VERSIONS).partition("/")

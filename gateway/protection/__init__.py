@@ -1,1 +1,2 @@
-"""Who is let through: addresses, rate limits, admission, ended logins, answers that nobody takes."""
+"""Who is let in: client addresses, rate limits, admission, revoked logins, and limits on unread
+answers."""

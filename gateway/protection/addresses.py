@@ -1,7 +1,7 @@
-"""Whose request it is: the nearest address that none of our own proxies vouches against.
+"""The client's address: the nearest address that is not one of our trusted proxies.
 
-X-Forwarded-For is read from right to left, and only as far as trusted proxies wrote it: whatever a
-client puts there itself stays to the left of what our proxy adds, and is never reached.
+X-Forwarded-For is read from right to left, and only as far as trusted proxies wrote it. What a
+client puts there itself stays further left and is never reached.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from chassis.http.addresses import net_of
 from chassis.settings import Network
 
 ADDRESSES_MAX = 65_536  # parsed addresses remembered
-HOPS_MAX = 16  # entries of X-Forwarded-For read at most
-ADDRESS_LENGTH_MAX = 64  # with brackets, zone and port; longer text is none and not remembered
+HOPS_MAX = 16  # entries of X-Forwarded-For that are read
+ADDRESS_LENGTH_MAX = 64  # with brackets, zone and port; longer text is invalid and not remembered
 
 Address = IPv4Address | IPv6Address
 
 
 class Addresses:
-    """`of(peer, forwarded)` → the client's address as text; `key` is what limits count by."""
+    """`of(peer, forwarded)` returns the client's address as text. `key` is what limits count by."""
 
     def __init__(self, trusted_proxies: Sequence[Network]) -> None:
         self._trusted = tuple(trusted_proxies)
@@ -27,19 +27,18 @@ class Addresses:
         self.key = lru_cache(ADDRESSES_MAX)(net_of)
 
     def of(self, peer: str, forwarded: Sequence[bytes]) -> str:
-        """`forwarded`: the X-Forwarded-For header lines in their order. Never raises.
+        """`forwarded`: the X-Forwarded-For header lines in order. Never raises.
 
-        An entry that is no address ends the reading: the proxy that passed it on is then the one
-        that answers for the request.
+        An invalid entry ends the reading: the proxy that passed it on then counts as the client.
         """
-        address = _plain(peer) or "unknown"
+        address = plain_address(peer) or "unknown"
         if not forwarded or not self._is_trusted(address):
             return address
         line = forwarded[0] if len(forwarded) == 1 else b",".join(forwarded)
         entries = line.rsplit(b",", HOPS_MAX)
         for entry in reversed(entries[-HOPS_MAX:]):
             text = entry.strip().decode("latin-1")
-            hop = _plain(text) if len(text) <= ADDRESS_LENGTH_MAX else None
+            hop = plain_address(text) if len(text) <= ADDRESS_LENGTH_MAX else None
             if hop is None:
                 return address
             address = hop
@@ -57,8 +56,8 @@ class Addresses:
 
 
 @lru_cache(ADDRESSES_MAX)
-def _plain(text: str) -> str | None:
-    """An address in its one canonical form, without port and brackets; None when it is none."""
+def plain_address(text: str) -> str | None:
+    """The canonical form of an address, without port and brackets. None if it is invalid."""
     parsed = _parse(text)
     return None if parsed is None else str(parsed)
 

@@ -1,44 +1,53 @@
-"""Places for requests under way, a bounded queue for those who wait, 503 for the rest within 100 ms.
+"""Admission: places for requests under way, a bounded queue, and 503 within 100 ms for the rest.
 
-A share of the places, and of the queue, is payment's alone: a crowd that browses cannot keep anybody
-from paying for what is held. No one service may take all the other places, so that one that stalls
-does not silence those that answer. Event streams have places of their own, since they stay.
+A share of the places and of the queue is reserved for payments, so browsing crowds cannot keep
+people from paying for seats they hold. One service cannot take all other places, so a service that
+stalls does not block the others. Event streams have places of their own, because they stay open.
 """
 
 import asyncio
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from chassis.clock import MachineClock
 from chassis.problems import Overloaded
 from gateway.metrics import SHED, STREAMS, UNDER_WAY, WAITING
 
-WAIT_S = 0.08  # API.md: overload is told within 100 ms
+WAIT_S = 0.08  # API.md: an overload answer comes within 100 ms
 PAY = "pay"
-PAY_SHARE = 8  # one place in so many is for payment alone
-SERVICE_PERCENT = 75  # of the places that are not payment's
+PAY_SHARE = 8  # one place in this many is for payments alone
+SERVICE_PERCENT = 75  # of the places not reserved for payments
 RETRY_AFTER_MAX_S = 8  # ten thousand refusals cost two cores a few seconds
-DRAIN_WINDOW_S = 0.4  # over which it is counted how fast the queue is left
-DRAIN_KNOWN_S = 1.0  # after nobody has waited for so long, nothing is known of the queue
-LAG_MAX_S = 0.08  # beyond it the process itself is the queue, and nobody in it is answered in time
-LAG_PERSISTS_S = 0.5  # one long piece of work is no overload (as CoDel has it, RFC 8289)
-LAG_HOLDS_S = 0.1  # a lag seen longer ago than this says nothing of now
-PAY_LAG_MAX_S = 0.25  # whoever pays is refused last
+DRAIN_WINDOW_S = 0.4  # over which the queue's rate is measured
+DRAIN_KNOWN_S = 1.0  # after nobody has waited for this long, the queue's rate is unknown
+LAG_MAX_S = 0.08  # Above it the event loop is the queue, and nothing is answered in time.
+LAG_PERSISTS_S = 0.5  # one long task is not an overload (as in CoDel, RFC 8289)
+LAG_HOLDS_S = 0.1  # an older measurement says nothing about now
+PAY_LAG_MAX_S = 0.25  # payments are refused last
 STREAMS_MAX = 4_000  # event streams of one process
-STREAMS_PER_ADDRESS_MAX = 200  # a whole office behind one address may watch
+STREAMS_PER_ADDRESS_MAX = 200  # a whole office may watch from one address
 
-_Waiting = dict["asyncio.Future[None]", None]  # a queue that is left from its middle as cheaply
+_Waiting = dict["asyncio.Future[None]", None]  # an ordered set: removing from the middle is cheap
 
 
 class Admission:
     """`await enter(lane)`, later `leave(lane)`. A lane is `pay` or a service's name.
 
-    Raises Overloaded when the queue is full or no place came free in WAIT_S.
+    Raises Overloaded if the queue is full or no place becomes free within WAIT_S.
     """
 
-    def __init__(self, places: int, waiting_max: int, *, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self,
+        places: int,
+        waiting_max: int,
+        *,
+        wait_s: float = WAIT_S,
+        drain: Callable[[float], "Drain"] | None = None,
+        lag: "LoopLag | None" = None,
+    ) -> None:
         reserved = max(1, places // PAY_SHARE) if places > 1 else 0
         self._places = places
         self._general_max = places - reserved
@@ -50,21 +59,22 @@ class Admission:
         self._all = 0
         self._waiting: dict[str, _Waiting] = {PAY: {}}
         self._coming = {True: 0, False: 0}
-        self._drains = {True: Drain(wait_s), False: Drain(wait_s)}
+        drain = drain or Drain
+        self._drains = {True: drain(wait_s), False: drain(wait_s)}
         self._pace = Pace()
-        self._lag = LoopLag()
+        self._lag = lag or LoopLag()
 
     def refuse_when_behind(self, lane: str) -> None:
-        """Raises Overloaded while this process is behind with what it has taken in already."""
+        """Raises Overloaded while this process lags behind the requests it has accepted."""
         if self._lag.is_above(PAY_LAG_MAX_S if lane == PAY else LAG_MAX_S):
             raise self._shed(lane)
 
     @contextmanager
     def coming(self, lane: str, *, takes_place: bool = True) -> Iterator[None]:
-        """Round what is asked about a request before it enters.
+        """Counts a request while it is checked, before it enters.
 
-        Raises Overloaded when `enter` would, after those who are coming already: before anything was
-        spent on the request.
+        Raises Overloaded if `enter` would do so after the requests that are already being checked.
+        So nothing is spent on a request that will be refused.
         """
         pays = lane == PAY
         if not self._has_room(lane, self._coming[pays] if takes_place else 0):
@@ -96,7 +106,7 @@ class Admission:
         return Overloaded(retry_after_s=self._pace.shed())
 
     def _has_room(self, lane: str, before: int) -> bool:
-        """Whether one more, after `before` others, gets a place at once or by waiting for it."""
+        """True if one more request, after `before` others, gets a place at once or by waiting."""
         free = self._free(lane)
         if len(self._waiting.get(lane, ())) + before < free:  # others may wait for another service
             return True
@@ -140,7 +150,7 @@ class Admission:
             raise self._shed(lane) from None
         except asyncio.CancelledError:
             if place.done() and not place.cancelled() and place.exception() is None:
-                self.leave(lane)  # it got its place in the very turn in which it was cancelled
+                self.leave(lane)  # it got its place in the same turn in which it was cancelled
             raise
         finally:
             deadline.cancel()
@@ -148,7 +158,8 @@ class Admission:
             WAITING.dec()
 
     def _hand_on(self) -> None:
-        """A free place goes to payment first, else to the services in turn, longest wait first."""
+        """Gives a free place to payments first, then to the services in turn, longest wait
+        first."""
         for lane in list(self._waiting):
             queue = self._waiting[lane]
             while queue and self._has_place(lane):
@@ -158,12 +169,12 @@ class Admission:
                     self._take(lane)
                     self._drains[lane == PAY].passed()
                     place.set_result(None)
-            if lane != PAY and queue:  # the next free place is another service's first
+            if lane != PAY and queue:  # the next free place goes to another service
                 self._waiting[lane] = self._waiting.pop(lane)
 
 
 class Place:
-    """A place that was entered: `leave()` it early or late, it is left once."""
+    """A place that was entered. `leave()` it early or late: only the first call counts."""
 
     __slots__ = ("_admission", "_lane")
 
@@ -178,32 +189,33 @@ class Place:
 
 
 class Drain:
-    """How many of those who wait get a place within `wait_s`: as many as did lately.
+    """How many waiting requests get a place within `wait_s`, judged by the recent rate.
 
-    A longer queue only makes people wait for their refusal (J. D. C. Little, 1961: the number in a
-    queue is the rate at which it is left times the wait).
+    A longer queue would only delay refusals (J. D. C. Little, 1961: the number in a queue is its
+    rate times the wait).
     """
 
-    def __init__(self, wait_s: float) -> None:
+    def __init__(self, wait_s: float, *, clock: MachineClock = time) -> None:
         self._wait_s = wait_s
+        self._monotonic = clock.monotonic
         self._began = self._last_wait = -math.inf
         self._passed = 0
         self._rate: float | None = None
 
     def waited(self) -> None:
-        """Somebody has begun to wait."""
-        now = time.monotonic()
+        """A request has begun to wait."""
+        now = self._monotonic()
         if now - self._last_wait > DRAIN_KNOWN_S:
             self._began, self._passed, self._rate = now, 0, None
         self._last_wait = now
 
     def passed(self) -> None:
-        """Somebody who waited has got a place."""
+        """A waiting request has got a place."""
         self._passed += 1
 
     def room(self, most: int) -> int:
-        """How many may wait; `most` as long as nobody had to, or not for long."""
-        now = time.monotonic()
+        """How many may wait. `most` while nobody had to wait yet, or not for long."""
+        now = self._monotonic()
         if now - self._last_wait > DRAIN_KNOWN_S:
             return most
         counted_s = now - self._began
@@ -219,21 +231,22 @@ class Drain:
 
 
 class LoopLag:
-    """How long what comes up now waits for the event loop: the queue that no counter sees.
+    """How long new work waits for the event loop: a queue that no counter sees.
 
-    A callback is put behind everything that waits and says how long it took to get its turn; while it
-    has not, its age is the least that it can be. Asked only when there are requests.
+    A callback is scheduled behind everything that is ready and measures its own delay. Until it
+    runs, its age is the least the lag can be. Measured only while there are requests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: MachineClock = time) -> None:
+        self._monotonic = clock.monotonic
         self._asked_at: float | None = None
         self._answered_at = 0.0
         self._last_s = 0.0
         self._above_since: float | None = None
 
     def is_above(self, most_s: float) -> bool:
-        """Whether it is above `most_s` now and has been above LAG_MAX_S for LAG_PERSISTS_S."""
-        now = time.monotonic()
+        """True if the lag is above `most_s` now and has been above LAG_MAX_S for LAG_PERSISTS_S."""
+        now = self._monotonic()
         lag_s = self._last_s
         if self._asked_at is None:
             if now - self._answered_at > LAG_HOLDS_S:
@@ -246,7 +259,7 @@ class LoopLag:
         return lag_s > most_s and since is not None and now - since >= LAG_PERSISTS_S
 
     def _answer(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if self._asked_at is not None:
             self._last_s = now - self._asked_at
         self._asked_at, self._answered_at = None, now
@@ -257,12 +270,13 @@ class LoopLag:
 
 
 class Pace:
-    """When to come back: whoever is turned away is spread over as many seconds as the crowd takes.
+    """When to retry: refused clients are spread over the seconds that it takes to serve them.
 
-    All coming back after one second would be the same crowd again, and each of its refusals costs.
+    If all came back after one second, they would be the same crowd again, and each refusal costs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: MachineClock = time) -> None:
+        self._monotonic = clock.monotonic
         self._second = 0
         self._served = self._served_before = 0
         self._shed = self._shed_before = 0
@@ -272,14 +286,14 @@ class Pace:
         self._served += 1
 
     def shed(self) -> int:
-        """Seconds to wait, at random from 1 to what it takes to serve those turned away so far."""
+        """Seconds to wait: random, from 1 to the time needed to serve everybody refused so far."""
         self._turn()
         self._shed += 1
         crowd, served = self._shed + self._shed_before, self._served + self._served_before
         return random.randint(1, min(RETRY_AFTER_MAX_S, max(1, math.ceil(crowd / max(1, served)))))
 
     def _turn(self) -> None:
-        second = int(time.monotonic())
+        second = int(self._monotonic())
         if second != self._second:
             follows = second == self._second + 1
             self._served_before = self._served if follows else 0
@@ -288,7 +302,7 @@ class Pace:
 
 
 class StreamPlaces:
-    """Bounds event streams: in all, and for one address."""
+    """Bounds event streams, in total and per address."""
 
     def __init__(self, most: int = STREAMS_MAX, per_address: int = STREAMS_PER_ADDRESS_MAX) -> None:
         self._most, self._per_address = most, per_address
@@ -297,7 +311,7 @@ class StreamPlaces:
 
     @contextmanager
     def place(self, address: str) -> Iterator[None]:
-        """Raises Overloaded when there is none."""
+        """Raises Overloaded if there is no place."""
         mine = self._by_address.get(address, 0)
         if self._open >= self._most or mine >= self._per_address:
             SHED.labels("stream").inc()

@@ -1,7 +1,7 @@
-"""What is asked of Redis before a request is let in, all of it in one round trip.
+"""All questions to Redis before a request is let in, in one round trip.
 
-Limits first, then whether the login has ended. While Redis is away limits are counted by this process
-alone and identity is asked for ended logins: browsing goes on, and logins stay limited.
+The rate limits come first, then whether the login was revoked. While Redis is away, this process
+counts alone and asks identity about revoked logins: browsing continues, and logins stay limited.
 """
 
 import time
@@ -21,15 +21,18 @@ from gateway.routing import Route
 
 SCRIPTS = load_scripts(Path(__file__).parent / "lua")
 FORGET_S = 60.0
-AWAY_S = 1.0  # how long Redis is left alone after it did not answer
+AWAY_S = 1.0  # after a failure, how long Redis is not asked
 
 Headers = list[tuple[bytes, bytes]]
 log = logs.get("gateway")
 
 
 class Gate:
-    """`await gate.enter(route, address, principal)` → RateLimit headers. Raises RateLimited with them,
-    InvalidToken when the login has ended, Unavailable when nobody can say whether it has."""
+    """`await gate.enter(route, address, principal)` returns the RateLimit headers.
+
+    Raises RateLimited with these headers, InvalidToken if the login was revoked, Unavailable if
+    neither Redis nor identity can tell.
+    """
 
     def __init__(self, redis: RedisCalls, policies: Policies, revocations: Revocations) -> None:
         self._redis = redis
@@ -41,7 +44,8 @@ class Gate:
         self._gcra = SCRIPTS["gcra"].digest
 
     def refuse_known(self, route: Route, address: str) -> None:
-        """Raises RateLimited at once, at the price of a look into memory, while an address waits."""
+        """Raises RateLimited without a round trip for an address that is known to be over its
+        limit."""
         for bucket in self._policies.buckets(route.limit, address, None):
             standing = self._refused.standing(bucket)
             if standing is not None:
@@ -74,7 +78,8 @@ class Gate:
     async def _ask(
         self, buckets: list[Bucket], principal: Principal | None
     ) -> tuple[list[Standing], Any]:
-        """Standings in the order of buckets, and Redis' word on the login (None: it is away)."""
+        """The standings in the order of the buckets, and Redis's answer about the login. None:
+        Redis is away."""
         now = time.monotonic()
         calls: list[Call] = [
             ("EVALSHA", self._gcra, 1, bucket.key, bucket.policy.interval_us, bucket.policy.burst)
@@ -148,4 +153,4 @@ def _standing(bucket: Bucket, answer: list[Any]) -> Standing:
         return Standing(bucket.policy, number, full_in_ms)
     if word == b"limited":
         return Standing(bucket.policy, 0, full_in_ms, number)
-    raise LookupError(f"gcra.lua answered {word!r}, which its header does not name")
+    raise LookupError(f"gcra.lua returned {word!r}, which is not in its header")

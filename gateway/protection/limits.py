@@ -1,28 +1,28 @@
-"""How many requests an address or a user may make: buckets, and what an answer says about them.
+"""Rate limits: how many requests an address or a user may make, and the headers about them.
 
-A bucket holds `burst` requests and gets `rate` of them back a second (GCRA, a leaky bucket as one
-timestamp). Header fields as in draft-ietf-httpapi-ratelimit-headers-10: the policy's quota `q` is the
-bucket and its window `w` the time to fill it; `r` requests are left and the bucket is full in `t`.
+A bucket holds `burst` requests and refills at `rate` per second (GCRA: a leaky bucket as one
+timestamp). The headers follow draft-ietf-httpapi-ratelimit-headers-10: quota `q` is the bucket's
+size, window `w` is the time to fill it, `r` requests are left, and the bucket is full in `t`.
 """
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import msgspec
 
+from chassis.concurrency.cache import BoundedCache
 from chassis.problems import RateLimited
 from chassis.settings import Settings
 
-MAILS_A_LOGIN = 1 / 60  # a mail goes to somebody who did not ask this client for anything
-REFRESHES_A_LOGIN = 4  # a login is refreshed by each of its tabs and devices
-REFUSED_MAX = 100_000  # who is known to be over a limit, in one process
+MAILS_A_LOGIN = 1 / 60  # each mail goes to a person who did not ask this client for it
+REFRESHES_A_LOGIN = 4  # all tabs and devices of a login refresh it
+REFUSED_MAX = 100_000  # entries over their limit that one process remembers
 LOCAL_BUCKETS_MAX = 100_000
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """A limit: `burst` requests at once, `rate` a second in the long run."""
+    """A limit: `burst` requests at once, `rate` per second in the long run."""
 
     name: str
     rate: float
@@ -34,13 +34,13 @@ class Policy(msgspec.Struct, frozen=True):
 
     @property
     def item(self) -> str:
-        """Its member of RateLimit-Policy."""
+        """This policy's item in RateLimit-Policy."""
         window_s = max(1, math.ceil(self.burst / self.rate))
         return f'"{self.name}";q={self.burst};w={window_s}'
 
 
 class Bucket(msgspec.Struct, frozen=True):
-    """What a request is counted in: a policy, and by whom."""
+    """The bucket that a request counts in: a policy, and a user or address."""
 
     policy: Policy
     key: str
@@ -51,7 +51,7 @@ class Bucket(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """How a bucket stands after a request. `again_in_ms` is None when the request was allowed."""
+    """A bucket's state after a request. `again_in_ms` is None if the request was allowed."""
 
     policy: Policy
     left: int
@@ -60,12 +60,12 @@ class Standing(msgspec.Struct, frozen=True):
 
     @property
     def item(self) -> str:
-        """Its member of RateLimit."""
+        """This bucket's item in RateLimit."""
         return f'"{self.policy.name}";r={self.left};t={math.ceil(self.full_in_ms / 1000)}'
 
 
 class Policies:
-    """The limits of these settings by name."""
+    """All limits by name, from the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self.ip = Policy("ip", settings.rate_limit_per_ip, settings.rate_limit_per_ip_burst)
@@ -80,7 +80,8 @@ class Policies:
         self._fields: dict[tuple[str, ...], bytes] = {}
 
     def buckets(self, limit: str, address: str, user: str | None) -> list[Bucket]:
-        """What a request is counted in; `limit` is its route's, `address` its limiter key."""
+        """The buckets that a request counts in. `limit` is its route's, `address` its limiter
+        key."""
         if limit == "signed":
             return [Bucket.of(self.refused, address)]
         buckets = [Bucket.of(self.ip, address)]
@@ -102,38 +103,35 @@ class Policies:
 
 
 class Refused:
-    """Who is over a limit and until when: a flood is refused without asking Redis each time."""
+    """Buckets over their limit and until when, so that a flood is refused without asking Redis."""
 
     def __init__(self) -> None:
-        self._until: OrderedDict[str, tuple[float, Standing]] = OrderedDict()
+        self._until: BoundedCache[str, tuple[float, Standing]] = BoundedCache(REFUSED_MAX)
 
     def remember(self, bucket: Bucket, standing: Standing) -> None:
         if standing.again_in_ms is None:
             return
-        self._until[bucket.key] = (time.monotonic() + standing.again_in_ms / 1000, standing)
-        self._until.move_to_end(bucket.key)
-        if len(self._until) > REFUSED_MAX:
-            self._until.popitem(last=False)
+        self._until.put(bucket.key, (time.monotonic() + standing.again_in_ms / 1000, standing))
 
     def standing(self, bucket: Bucket) -> Standing | None:
-        """How it stands, when a request of it is refused already; None: ask."""
+        """The bucket's standing if it is known to be over its limit. None: ask Redis."""
         entry = self._until.get(bucket.key)
         if entry is None:
             return None
         until, then = entry
         left_ms = math.ceil((until - time.monotonic()) * 1000)
         if left_ms <= 0:
-            del self._until[bucket.key]
+            self._until.drop(bucket.key)
             return None
         passed_ms = (then.again_in_ms or 0) - left_ms
         return Standing(then.policy, 0, max(left_ms, then.full_in_ms - passed_ms), left_ms)
 
 
 class LocalBuckets:
-    """The same buckets in this process alone, for while Redis is away."""
+    """The same buckets in this process alone, used while Redis is away."""
 
     def __init__(self) -> None:
-        self._arrivals: OrderedDict[str, float] = OrderedDict()
+        self._arrivals: BoundedCache[str, float] = BoundedCache(LOCAL_BUCKETS_MAX)
 
     def take(self, bucket: Bucket, now_s: float) -> Standing:
         policy = bucket.policy
@@ -144,16 +142,13 @@ class LocalBuckets:
         if ahead_s > allowance_s + 1e-9:
             again_in_ms = max(1, math.ceil((ahead_s - allowance_s) * 1000))
             return Standing(policy, 0, math.ceil((arrival_s - now_s) * 1000), again_in_ms)
-        self._arrivals[bucket.key] = now_s + ahead_s
-        self._arrivals.move_to_end(bucket.key)
-        if len(self._arrivals) > LOCAL_BUCKETS_MAX:
-            self._arrivals.popitem(last=False)  # the one that has been quiet for longest
+        self._arrivals.put(bucket.key, now_s + ahead_s)  # the one idle for longest makes room
         left = int((allowance_s - ahead_s) / interval_s + 1e-9)
         return Standing(policy, left, math.ceil(ahead_s * 1000))
 
 
 def refusal(standing: Standing) -> RateLimited:
-    """429 with Retry-After in whole seconds, at least 1."""
+    """A 429 with Retry-After in whole seconds, at least 1."""
     again_in_s = max(1, math.ceil((standing.again_in_ms or 0) / 1000))
     return RateLimited(
         f"Wait {again_in_s} s before the next request.",

@@ -1,13 +1,12 @@
-"""Logins that have ended although their access tokens have not: refused from the next request on.
+"""Revoked logins: their access tokens are still valid, but are refused from the next request on.
 
-PostgreSQL at identity is the truth. Redis holds a copy that every process asks with each request, in
-PARTS that a cluster spreads over its nodes: the hash `revoked-logins:{part}` has a field a login (its
-value: the Unix second after which no token of it can be valid any more) and a field `loaded`. Without
-`loaded` the copy says nothing, and identity's list is read and written over it. A process also writes
-that list over it every few seconds, so that what Redis lost (a failover, a crash) is mended and what
-has expired is dropped.
+Identity's PostgreSQL decides. Redis holds a copy that every process reads with each request, in PARTS that
+a cluster spreads over its nodes. The hash `revoked-logins:{part}` has a field per login (its value is the
+Unix second after which all its tokens have expired) and a field `loaded`. Without `loaded` the copy counts
+for nothing, so identity's list is read and written over it. Each process also rewrites the copy every few
+seconds. That restores what Redis lost (a failover, a crash) and drops expired entries.
 
-While Redis is away, identity itself is asked, at most once a second a process.
+While Redis is away, identity is asked directly, at most once per second and process.
 """
 
 import asyncio
@@ -21,6 +20,7 @@ from uuid import UUID
 from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.cache import FetchOnce
 from chassis.concurrency.coalescer import Coalescer
+from chassis.concurrency.rounds import repeat
 from chassis.observability import logs
 from chassis.problems import Overloaded, Problem, Unavailable
 from chassis.redis.scripts import RedisCalls, load_scripts
@@ -32,10 +32,10 @@ PARTS = 16
 KEYS = tuple(f"revoked-logins:{{{part}}}" for part in range(PARTS))
 LOADED = "loaded"
 SCRIPTS = load_scripts(Path(__file__).parent / "lua")
-CLOCKS_APART_S = 60  # how far another machine's idea of a token's end may be from ours
-TICKET_LIFE_S = 60  # longest that reading identity's list may take
-RELOAD_EVERY_S = 5.0
-RELOADS_MAX = 3  # when Redis loses its data again and again, the list that was read decides
+CLOCKS_APART_S = 60  # tolerated clock difference between machines
+TICKET_LIFE_S = 60  # longest time that reading identity's list may take
+RELOAD_INTERVAL_S = 5.0
+RELOADS_MAX = 3  # if Redis loses its data again and again, the list just read decides
 MARK_AGAIN = Backoff(first_s=0.1, most_s=2.0)
 WAITING_MAX = 20_000
 
@@ -43,13 +43,14 @@ log = logs.get("gateway")
 
 
 class Revocations:
-    """`question` goes into the request's pipeline, `is_revoked` judges what came back."""
+    """Put `question` into the request's pipeline; `is_revoked` judges the answer."""
 
     def __init__(self, redis: RedisCalls, identity: ServiceClient, *, token_life_s: int) -> None:
         self._redis = redis
         self._identity = identity
         self._token_life_s = token_life_s
-        self._known: dict[str, int] = {}  # what this process has seen: once revoked, always
+        # revoked logins this process has seen; a revocation is final
+        self._known: dict[str, int] = {}
         self._loads: Coalescer[str, bool] = Coalescer(
             self._load_for, batch_max=WAITING_MAX, queue_max=WAITING_MAX
         )
@@ -62,9 +63,10 @@ class Revocations:
         return ("HMGET", key_of(login_id), LOADED, str(login_id))
 
     async def is_revoked(self, login_id: UUID, answer: Sequence[bytes | None] | None) -> bool:
-        """`answer`: Redis' to `question`, None when Redis is away.
+        """`answer`: Redis's answer to `question`, None if Redis is away.
 
-        Raises Unavailable when neither Redis nor identity can say: closed, not open.
+        Raises Unavailable if neither Redis nor identity can tell: the gateway refuses rather than
+        guesses.
         """
         login = str(login_id)
         if login in self._known:
@@ -82,11 +84,11 @@ class Revocations:
         return revoked
 
     async def mark(self, named: str) -> None:
-        """`named`: the header's value. From the moment this returns every process refuses these logins, if
-        Redis answers at all.
+        """Revokes the logins that the header's value `named` lists.
 
-        Otherwise this one does, the others within a second of noticing that Redis is away, and the
-        marks are written as soon as they can be.
+        If Redis answers, every process refuses them once this returns. If not, this process refuses
+        them at once, and the others within a second of noticing that Redis is away. The marks are
+        then written as soon as Redis is back.
         """
         if named == ALL_REVOKED:
             await self._read_anew()
@@ -101,16 +103,16 @@ class Revocations:
             task.add_done_callback(self._marking.discard)
 
     async def _read_anew(self) -> None:
-        """More logins have ended than a header can name."""
+        """Reads identity's list, because more logins were revoked than a header can name."""
         self._asked.forget("all")
         try:
             await self._loads.call("")
-        except Problem as away:  # the keeper reads it within RELOAD_EVERY_S
+        except Problem as away:  # the keeper reads the list within RELOAD_INTERVAL_S
             log.warning("revocations_not_reloaded", reason=away.detail or away.code)
 
     @contextlib.asynccontextmanager
     async def kept_fresh(self) -> AsyncIterator[None]:
-        """While open, identity's list is written over the copy every RELOAD_EVERY_S."""
+        """While open, writes identity's list over the copy every RELOAD_INTERVAL_S."""
         keeper = asyncio.get_running_loop().create_task(self._keep_fresh())
         try:
             yield
@@ -145,19 +147,24 @@ class Revocations:
                 return
 
     async def _keep_fresh(self) -> None:
-        while True:
-            try:
-                await self._loads.call("")
-            except Problem as away:
-                log.warning("revocations_not_reloaded", reason=away.detail or away.code)
-            except Exception as bug:
-                log.error("revocations_not_reloaded", exc_info=bug)
+        async def reload() -> None:
             now = time.time()
             self._known = {login: until for login, until in self._known.items() if until > now}
-            await asyncio.sleep(RELOAD_EVERY_S)
+            await self._loads.call("")
+
+        def failed(failure: Exception, _failures: int) -> None:
+            if isinstance(failure, Problem):
+                log.warning("revocations_not_reloaded", reason=failure.detail or failure.code)
+            else:
+                log.error("revocations_not_reloaded", exc_info=failure)
+
+        await repeat(
+            reload, None, interval_s=RELOAD_INTERVAL_S, retry=RELOAD_INTERVAL_S, failed=failed
+        )
 
     async def _load_for(self, logins: Sequence[str]) -> list[bool | BaseException]:
-        """Identity is asked after each of these requests came in, so its list is new enough."""
+        """One answer per login. Identity is asked after all these requests arrived, so its list is
+        recent enough."""
         try:
             revoked = await self._load()
         except Problem as away:
@@ -165,7 +172,7 @@ class Revocations:
         return [login in revoked for login in logins]
 
     async def _load(self) -> frozenset[str]:
-        """Identity's list, now also in Redis, but for the parts that went away again."""
+        """Identity's list. It is now also in Redis, except for parts that went away again."""
         revoked: dict[str, int] = {}
         left: Sequence[str] = KEYS
         for _ in range(RELOADS_MAX):
@@ -207,7 +214,7 @@ class Revocations:
     async def _ask_identity(self) -> dict[str, int]:
         answer = await self._identity.get(REVOKED_LOGINS_PATH, RevokedLogins)
         if answer is None:
-            raise Unavailable("Nobody can say which logins have ended.")
+            raise Unavailable("The list of revoked logins is unavailable.")
         return {str(one.login_id): int(one.until.timestamp()) + 1 for one in answer.logins}
 
 

@@ -1,22 +1,19 @@
-"""Long answers under way: how many, and how many bytes, one address may leave unread.
+"""Bounds on long answers under way: how many, and how many bytes, one address may leave unread.
 
-A long answer goes out in pieces, and the next piece only when the web server has room for it. So what
-a client does not take stays where it is, in one copy for all of them, and costs this process a few
-pieces; whoever takes none for a while is cut (see gateway.http.exchange). A short answer is handed over
-whole and counts as taken.
+A long answer is sent in pieces, each when the web server has room. So unread bytes stay in one
+shared copy and cost this process only a few pieces. A client that reads nothing for a while is cut
+(see gateway.http.exchange). A short answer is handed over whole and counts as read.
 """
 
 from chassis.problems import Overloaded, RateLimited
 from chassis.settings import Settings
 from gateway.metrics import LONG_ANSWERS, SHED
 
-ANSWERS_MAX = (
-    512  # of one process; 150 KiB each when nobody takes anything, and an upstream's connection
-)
+ANSWERS_MAX = 512  # per process; each costs 150 KiB if nobody reads, and an upstream connection
 
 
 class Unread:
-    """What is under way, by address (as limits count it)."""
+    """Long answers under way, by address (as limits count it)."""
 
     def __init__(self, settings: Settings, *, answers_max: int = ANSWERS_MAX) -> None:
         self.timeout_s = float(settings.unread_timeout_s)
@@ -24,24 +21,24 @@ class Unread:
         self._answers_per_address = settings.unread_answers_per_ip
         self._bytes_per_address = settings.unread_bytes_per_ip
         self._answers = 0
-        self._by_address: dict[str, list[int]] = {}  # answers, bytes
+        self._by_address: dict[str, list[int]] = {}  # number of answers, bytes
 
     def begin(self, address: str, size: int) -> "LongAnswer":
-        """Raises RateLimited when this address leaves too much unread, Overloaded when all do.
+        """Raises RateLimited if this address leaves too much unread, Overloaded if all together do.
 
-        `size` is what is known of it; an answer of unknown length counts as one, without bytes. One
-        answer alone may be of any size.
+        `size` is 0 if unknown: such an answer counts as one answer without bytes. A single answer
+        may have any size.
         """
         mine = self._by_address.get(address)
         if mine is not None and (
             mine[0] >= self._answers_per_address or mine[1] + size > self._bytes_per_address
         ):
             raise RateLimited(
-                "Take the answers that are under way first.", headers={"Retry-After": "1"}
+                "Read the answers that are still open first.", headers={"Retry-After": "1"}
             )
         if self._answers >= self._answers_max:
             SHED.labels("unread").inc()
-            raise Overloaded("Too many long answers are under way.")
+            raise Overloaded("Too many long answers are open.")
         if mine is None:
             mine = self._by_address[address] = [0, 0]
         mine[0] += 1
@@ -64,7 +61,7 @@ class Unread:
 
 
 class LongAnswer:
-    """One of them. `end()` it once."""
+    """One long answer under way. Call `end()` once."""
 
     __slots__ = ("_address", "_left", "_unread")
 
@@ -76,7 +73,7 @@ class LongAnswer:
         return self._unread.timeout_s
 
     def taken(self, size: int) -> None:
-        """The server has taken so many bytes of it."""
+        """The server has accepted `size` more bytes."""
         known = min(size, self._left)
         self._left -= known
         self._unread.taken(self._address, known)

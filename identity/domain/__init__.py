@@ -1,1 +1,1 @@
-"""What an account's data must be like. Imports the standard library, msgspec and chassis.problems."""
+"""Rules for an account's data. Imports only the standard library, msgspec and chassis.problems."""

@@ -1,12 +1,9 @@
-"""E-mail addresses, names, phone numbers and languages: refused or brought to their one stored form."""
+"""E-mail addresses, names and phone numbers: checked and brought to their stored form."""
 
 import string
 import unicodedata
-from typing import Literal, get_args
 
 from chassis.problems import FieldError, ValidationFailed
-
-Locale = Literal["zh", "en"]
 
 EMAIL_LENGTH_MAX = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets with its angle brackets
 LOCAL_PART_LENGTH_MAX = 64  # RFC 5321, 4.5.3.1.1
@@ -19,9 +16,10 @@ PHONE_DIGITS_MIN, PHONE_DIGITS_MAX = 5, 15  # E.164: 15 at most
 # none of these characters can break a header.
 _LOCAL_CHARACTERS = frozenset(string.ascii_lowercase + string.digits + "!#$%&'*+-/=?^_`{|}~.")
 _DOMAIN_CHARACTERS = frozenset(string.ascii_lowercase + string.digits + "-")
-_UNSAFE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # controls, half characters, line ends
-# Embeddings, overrides, isolates: they turn the text behind a name round wherever it is shown. The marks
-# that Arabic and Hebrew are written with (U+200E, U+200F, joiners) are none of them.
+# control characters, surrogates, line separators
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# Embeddings, overrides, isolates: they reverse the text behind a name wherever it is shown. The
+# marks of Arabic and Hebrew (U+200E, U+200F, joiners) are not among them.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -30,19 +28,19 @@ def refused(field: str, message: str) -> ValidationFailed:
 
 
 def normalise_email(text: str) -> str:
-    """The one form of an address that is stored and looked up: stripped, lower case.
+    """The form of an address that is stored and looked up: stripped, lower case.
 
-    Lower case as a whole: no provider tells Ann@ from ann@, but people type both. Raises
-    ValidationFailed naming `email`.
+    The local part is lowered too: no provider tells Ann@ from ann@, but people type both. Raises
+    ValidationFailed for `email`.
     """
     email = text.strip().lower()
     local, at, domain = email.rpartition("@")
     if not at or not local or "@" in local:
-        raise refused("email", "must have one @ with something on both sides")
+        raise refused("email", "must have one @ with text on both sides")
     if len(email) > EMAIL_LENGTH_MAX or len(local) > LOCAL_PART_LENGTH_MAX:
         raise refused("email", "is too long")
     if not set(local) <= _LOCAL_CHARACTERS or local[0] == "." or local[-1] == ".":
-        raise refused("email", "has characters that an address cannot have")
+        raise refused("email", "contains characters that are not allowed in an address")
     labels = domain.split(".")
     if len(labels) < 2 or not all(_is_label(label) for label in labels):
         raise refused("email", "must end with a domain such as example.com")
@@ -59,19 +57,20 @@ def _is_label(label: str) -> bool:
 
 
 def clean_name(text: str) -> str:
-    """A full name in Unicode NFC, stripped. Raises ValidationFailed naming `full_name`."""
+    """A full name in Unicode NFC, stripped. Raises ValidationFailed for `full_name`."""
     name = unicodedata.normalize("NFC", text).strip()
     if not 0 < len(name) <= NAME_LENGTH_MAX:
         raise refused("full_name", f"must have 1 to {NAME_LENGTH_MAX} characters")
     if has_unsafe_characters(name) or not _TURNING.isdisjoint(name):
-        raise refused("full_name", "must not have control characters")
+        raise refused("full_name", "must not contain control characters")
     if all(unicodedata.category(char)[0] in "CZ" for char in name):
-        raise refused("full_name", "must have something to see in it")
+        raise refused("full_name", "must have at least one visible character")
     return name
 
 
 def clean_phone(text: str | None) -> str | None:
-    """A phone number as typed: digits, spaces and hyphens, perhaps a leading +. None removes it."""
+    """A phone number as typed: digits, spaces and hyphens, with an optional leading +. None removes
+    it."""
     if text is None:
         return None
     phone = text.strip()
@@ -79,36 +78,10 @@ def clean_phone(text: str | None) -> str | None:
     good = digits.isascii() and digits.isdigit() and len(phone) <= PHONE_LENGTH_MAX
     if not good or not PHONE_DIGITS_MIN <= len(digits) <= PHONE_DIGITS_MAX:
         wanted = f"{PHONE_DIGITS_MIN} to {PHONE_DIGITS_MAX} digits"
-        raise refused("phone", f"must be {wanted}, spaces or hyphens between, + before")
+        raise refused("phone", f"must have {wanted}; spaces, hyphens and a leading + are allowed")
     return phone
 
 
 def has_unsafe_characters(text: str) -> bool:
-    """Whether something in it can break a line or cannot be stored (NUL, lone surrogates)."""
+    """True if a character breaks a line or cannot be stored (NUL, lone surrogates)."""
     return any(unicodedata.category(char) in _UNSAFE_CATEGORIES for char in text)
-
-
-def preferred_locale(accept_language: str | None, default: Locale) -> Locale:
-    """The better liked of zh and en in an Accept-Language header (RFC 9110, 12.5.4), or `default`.
-
-    Whatever is malformed in the header is passed over: a language is a wish, never an error.
-    """
-    best = default
-    best_weight = 0.0
-    for part in (accept_language or "").lower().split(",")[:20]:
-        tag, _, parameter = part.strip().partition(";")
-        weight = _weight(parameter)
-        for locale in get_args(Locale):
-            if tag.strip().split("-", 1)[0] == locale and weight > best_weight:
-                best, best_weight = locale, weight
-    return best
-
-
-def _weight(parameter: str) -> float:
-    name, _, value = parameter.strip().partition("=")
-    if name.strip() != "q":
-        return 1.0
-    try:
-        return min(float(value), 1.0)
-    except ValueError:
-        return 0.0

@@ -1,17 +1,17 @@
 -- name: insert_account$
--- No row back means that the address is taken: of two registrations at once one comes away empty.
+-- No row: the address is taken. Of two registrations at once, one gets no row.
 INSERT INTO accounts (user_id, email, password_hash, full_name, locale, roles)
 VALUES (:user_id, :email, :password_hash, :full_name, :locale, :roles)
 ON CONFLICT (email) DO NOTHING
 RETURNING user_id;
 
 -- name: email_is_taken$
--- Asked before hashing, so that a taken address costs nobody a hash; the insert decides.
+-- Checked before hashing, so that a taken address costs no hash. The insert decides.
 SELECT EXISTS (SELECT FROM accounts WHERE email = :email);
 
 -- name: find_account^
--- For whoever names somebody by address (staff of a door, the recipient of a ticket); the address is in
--- its one stored form.
+-- For callers that know a person by address (staff of a door, the recipient of a ticket). The address is
+-- normalised.
 SELECT user_id, email, full_name, phone, locale, roles, active
 FROM accounts
 WHERE email = :email;
@@ -23,7 +23,7 @@ FROM accounts
 WHERE user_id = ANY(:user_ids::uuid[]);
 
 -- name: get_own_account^
--- The profile as its owner may read it: not with the token of a login that has been ended.
+-- The owner's profile. No row for a token whose login has ended.
 SELECT a.user_id, a.email, a.full_name, a.phone, a.locale, a.roles, a.active
 FROM accounts a
 JOIN logins l ON l.user_id = a.user_id
@@ -33,7 +33,7 @@ WHERE a.user_id = :user_id
   AND a.active;
 
 -- name: change_account^
--- NULL leaves a column as it is, but a phone number can be taken away: hence the flag beside it.
+-- NULL leaves a column unchanged. A phone number can be removed, so it has a flag.
 UPDATE accounts a
 SET full_name = COALESCE(CAST(:full_name AS text), a.full_name),
     locale = COALESCE(CAST(:locale AS text), a.locale),
@@ -47,7 +47,7 @@ WHERE a.user_id = :user_id
 RETURNING a.user_id, a.email, a.full_name, a.phone, a.locale, a.roles, a.active;
 
 -- name: replace_password_hash!
--- Compare-and-set: a hash made with old parameters gives way, a password changed meanwhile does not.
+-- Compare-and-set: replaces a hash with old parameters, but not a password that changed meanwhile.
 UPDATE accounts SET password_hash = :new_hash
 WHERE user_id = :user_id AND password_hash = :old_hash;
 
@@ -55,24 +55,24 @@ WHERE user_id = :user_id AND password_hash = :old_hash;
 SELECT password_hash FROM accounts WHERE email = :email;
 
 -- name: add_role$
--- No row back means that there is no such account or it has the role already.
+-- No row: there is no such account, or it has the role already.
 UPDATE accounts SET roles = array_append(roles, CAST(:role AS text))
 WHERE email = :email AND NOT roles @> ARRAY[CAST(:role AS text)]
 RETURNING user_id;
 
 -- name: delete_accounts_named!
--- Buyers of load tests: their addresses begin with a prefix and end with a domain nobody can have.
+-- Buyers of load tests: their addresses begin with a prefix and end with a domain that nobody can register.
 DELETE FROM accounts
 WHERE starts_with(email, :prefix) AND email LIKE '%@buyers.invalid';
 
 -- name: lock_registration_key$
--- Held until the transaction ends, by a living process only: a dying one leaves nothing behind.
+-- Held until the transaction ends. A process that dies releases it.
 SELECT pg_try_advisory_xact_lock(
     hashtextextended(encode(CAST(:caller_hash AS bytea), 'hex') || CAST(:key AS text), 7383)
 );
 
 -- name: find_registration^
--- What an Idempotency-Key of one caller was used for.
+-- The request that used this client's Idempotency-Key.
 SELECT user_id, body_hash FROM registrations
 WHERE caller_hash = :caller_hash AND key = :key;
 

@@ -1,14 +1,13 @@
 -- name: answer$
--- Whether this service can ask its own tables anything: readiness.
+-- Readiness: can this service query its own tables?
 SELECT EXISTS (SELECT FROM signing_keys);
 
 -- name: lock_keys!
--- Making and rotating keys happen one at a time, whichever processes ask.
+-- Keys are created and rotated by one process at a time.
 SELECT pg_advisory_xact_lock(7382002);
 
 -- name: list_keys
--- Every key that tokens may still be signed with, the one that signs now first, and PostgreSQL's
--- word on which ones sign already.
+-- Every key that is not retired, the one that signs now first. PostgreSQL's clock says which ones sign.
 SELECT kid, private_key, public_key, signs_from <= now() AS signs_now
 FROM signing_keys
 WHERE retires_at IS NULL OR retires_at > now()
@@ -20,11 +19,11 @@ VALUES (:kid, :private_key, :public_key, now() + make_interval(secs => :lead_s))
 RETURNING signs_from;
 
 -- name: retire_keys_before!
--- A key signs until its successor does; after that its last token has :token_ttl_s to live.
+-- A key signs until its successor does. Its last token then lives for :token_ttl_s.
 UPDATE signing_keys
 SET retires_at = CAST(:successor_signs_from AS timestamptz) + make_interval(secs => :token_ttl_s)
 WHERE kid <> :successor AND retires_at IS NULL;
 
 -- name: prune_keys!
--- Kept for a day beyond their end only so that an operator can look.
+-- Kept for one more day so that an operator can inspect them.
 DELETE FROM signing_keys WHERE retires_at < now() - interval '1 day';

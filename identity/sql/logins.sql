@@ -1,5 +1,5 @@
 -- name: insert_login^
--- A new family with its first refresh token. PostgreSQL says when everything begins and ends.
+-- A new family with its first refresh token. All times are PostgreSQL's.
 WITH login AS (
     INSERT INTO logins (login_id, user_id, expires_at)
     VALUES (:login_id, :user_id, now() + make_interval(secs => :family_ttl_s))
@@ -11,7 +11,7 @@ FROM login
 RETURNING extract(epoch FROM now())::float8 AS now_s;
 
 -- name: lock_login_of_token^
--- The family of a refresh token, locked: whatever happens in one family happens in turn.
+-- Locks the family of a refresh token, so that changes to one family run one at a time.
 SELECT l.login_id, l.user_id, l.revoked_for, l.expires_at <= now() AS expired, a.roles, a.active
 FROM logins l
 JOIN accounts a ON a.user_id = l.user_id
@@ -19,7 +19,7 @@ WHERE l.login_id = (SELECT login_id FROM refresh_tokens WHERE token_hash = :toke
 FOR NO KEY UPDATE OF l;
 
 -- name: spend_refresh_token$
--- Compare-and-set: a token is used by whoever finds it unused. No row: used before, or too old.
+-- Compare-and-set: the first request that finds the token unused uses it. No row: used before, or expired.
 UPDATE refresh_tokens SET used_at = now()
 WHERE token_hash = :token_hash AND used_at IS NULL AND expires_at > now()
 RETURNING login_id;
@@ -35,8 +35,8 @@ WHERE login_id = :login_id
 RETURNING extract(epoch FROM now())::float8 AS now_s;
 
 -- name: revoke_login$
--- clock_timestamp(): a token signed while this waited for its lock must be covered too. The first
--- reason stays. No row: there is no such login (any more).
+-- clock_timestamp(): the revocation must also cover a token signed while this waited for its lock. The
+-- first reason stays. No row: there is no such login (any more).
 UPDATE logins
 SET revoked_at = COALESCE(revoked_at, clock_timestamp()),
     revoked_for = COALESCE(revoked_for, :reason),
@@ -45,15 +45,15 @@ WHERE login_id = :login_id AND user_id = :user_id
 RETURNING login_id;
 
 -- name: list_revoked_logins
--- All that a gateway must refuse now, served from the partial index.
+-- All logins that a gateway must refuse now, from the partial index.
 SELECT login_id, revoked_until
 FROM logins
 WHERE revoked_until > now()
 ORDER BY revoked_until;
 
 -- name: prune_logins!
--- A day after the family has ended no access token of it is left. Its refresh tokens go with it.
--- In portions, so that no statement holds many rows for long.
+-- A day after a family has ended, all its access tokens have expired. Its refresh tokens are deleted with
+-- it. In portions, so that no statement locks many rows for long.
 DELETE FROM logins
 WHERE login_id IN (
     SELECT login_id FROM logins

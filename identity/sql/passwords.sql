@@ -1,9 +1,9 @@
--- Passwords forgotten and changed.
+-- Resetting and changing passwords.
 
 -- name: ask_for_link^
--- One statement, one commit, and a row written whoever asks: known and unknown addresses take as long. Mails are
--- counted as failed logins are (attempts.sql), but that nothing is counted that was refused. The
--- event names no address and holds no token: the link is made when its mail is written.
+-- One statement and one commit, and always a row: known and unknown addresses take the same time. Mails
+-- count as failed logins do (attempts.sql), except that refused requests do not count. The event contains
+-- neither address nor token: the link is created when its mail is written.
 WITH account AS (
     SELECT user_id FROM accounts WHERE email = :email AND active
 ), counted AS (
@@ -30,22 +30,22 @@ WITH account AS (
 SELECT (SELECT user_id FROM account) AS user_id, EXISTS (SELECT FROM counted) AS allowed;
 
 -- name: make_link$
--- The link's time begins here, when its mail is written; a mail that is written anew has a new one.
--- No row: it was asked for too long ago, it has been used, or a newer one is in its place.
+-- The link's time starts here, when its mail is written. If the mail is written again, so is the link.
+-- No row: the request is too old, was used, or was replaced by a newer one.
 UPDATE password_resets
 SET token_hash = :token_hash, ends_at = now() + make_interval(secs => :ttl_s)
 WHERE reset_id = :reset_id AND asked_at > now() - make_interval(secs => :ttl_s)
 RETURNING user_id;
 
 -- name: find_link^
--- Asked before anything is hashed.
+-- Checked before anything is hashed.
 SELECT a.user_id, a.email
 FROM password_resets r
 JOIN accounts a ON a.user_id = r.user_id AND a.active
 WHERE r.token_hash = :token_hash AND r.ends_at > now();
 
 -- name: use_link$
--- Compare-and-set: of two who use it at once one comes away empty.
+-- Compare-and-set: of two uses at once, one gets no row.
 DELETE FROM password_resets
 WHERE token_hash = :token_hash AND ends_at > now()
 RETURNING user_id;
@@ -54,8 +54,8 @@ RETURNING user_id;
 DELETE FROM password_resets WHERE user_id = :user_id;
 
 -- name: set_password^
--- `version`: of the password that its caller was verified by; NULL after a link. No row: it has been
--- changed meanwhile, or the account is closed. The row's lock lets one at a time end its logins.
+-- `version`: of the password that verified the caller; NULL for a link. No row: the password was changed
+-- meanwhile, or the account is closed. The row's lock lets one transaction at a time end the logins.
 UPDATE accounts
 SET password_hash = :password_hash, password_version = password_version + 1
 WHERE user_id = :user_id
@@ -64,14 +64,14 @@ WHERE user_id = :user_id
 RETURNING email, roles, password_version;
 
 -- name: hold_password$
--- Whether the password that somebody was verified by is still the account's, and stays it until this
--- transaction has ended: a login with the old one is opened before the change, which ends it, or never.
+-- True if the account still has the password that verified the caller. It cannot change until this
+-- transaction ends. So a login with the old password either begins before the change, which ends it, or fails.
 SELECT true FROM accounts
 WHERE user_id = :user_id AND active AND password_version = :version
 FOR SHARE;
 
 -- name: revoke_logins
--- As `revoke_login`, all but one (NULL: all). `live`: an access token of it may still be good.
+-- Like `revoke_login`, for all logins but one (NULL: all). `live`: one of its access tokens may still be valid.
 UPDATE logins l
 SET revoked_at = clock_timestamp(),
     revoked_for = :reason,

@@ -1,1 +1,1 @@
-"""`stampede bench`: how fast, at what cost, beside what an empty server does in the same run."""
+"""`stampede bench`: throughput and cost, beside an empty server in the same run."""

@@ -1,4 +1,4 @@
-"""What a case of the bench is."""
+"""A case of the bench."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal
@@ -17,16 +17,15 @@ Measure = Callable[["Case", Stack, float, int], Awaitable["Figures"]]
 
 
 class Case(msgspec.Struct, frozen=True):
-    """`counts` says in words which of refusals, accepted, held durably, paid and ticketed the figure
-    is; `counted` which answers those are (call, status), all that were expected when it is empty.
-    """
+    """`counts` names what the figure counts: refusals, accepted, held durably, paid, or ticketed.
+    `counted`: the answers that count (call, status); if empty, all expected answers."""
 
     name: str
     where: Where
-    prepare: Prepare  # given how many seconds of traffic there must be room for
+    prepare: Prepare  # gets the seconds of traffic to make room for
     counts: str
     counted: tuple[tuple[str, str], ...] = ()
-    writes: bool = False  # leaves an outbox to be drained
+    writes: bool = False  # leaves an outbox that must be drained
     measure: Measure | None = (
-        None  # its own way, given seconds and connections; None: a closed loop
+        None  # its own way to send, given seconds and connections; None: a closed loop
     )

@@ -1,4 +1,4 @@
-"""`stampede bench`: which cases on which programs, one after the other, and what is said of them."""
+"""`stampede bench`: runs the chosen cases on the programs, one after the other, and reports."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ COMPARED = ("per_second", "p50_ms", "p95_ms", "p99_ms", "max_ms", "rss_mb")
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What was asked for on the command line."""
+    """The options of the command line."""
 
     only: tuple[str, ...] = ()
     seconds: float = 8.0
@@ -45,11 +45,11 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class UnknownCase(StartError):
-    """There is no such case; the message has the names of those there are."""
+    """There is no such case. The message lists the cases."""
 
 
 def bench(wanted: Wanted, *, as_json: bool, growth: bool, plot_path: Path | None) -> bool:
-    """Runs what was asked for and says it; whether every answer was right and the audit clean."""
+    """Runs and prints what was chosen. True if every answer was right and the audit found nothing."""
     unknown = [name for name in wanted.only if name not in CASES]
     if unknown:
         raise UnknownCase(f"No case {', '.join(unknown)}; there are {', '.join(CASES)}.")
@@ -84,12 +84,12 @@ def bench(wanted: Wanted, *, as_json: bool, growth: bool, plot_path: Path | None
 
 
 def _stop(number: int, _: object) -> None:
-    """Told to end: what was started is ended too, on the way out."""
+    """A request to stop also ends the programs that were started."""
     sys.exit(128 + number)
 
 
 def run_benches(wanted: Wanted, say: Say) -> Report:
-    """As many runs as are wanted, one after the other, and what they come to."""
+    """All runs, one after the other, as one report."""
     reports = []
     for number in range(1, wanted.repeat + 1):
         if wanted.repeat > 1:
@@ -122,7 +122,7 @@ def together(reports: Sequence[Report]) -> Report:
 
 
 def _median(runs: list[Figures]) -> Figures:
-    """That of the run in the middle, whole, so that its figures belong together."""
+    """The whole median run, so that its figures belong together."""
     return sorted(runs, key=lambda one: one.per_second)[(len(runs) - 1) // 2]
 
 
@@ -131,7 +131,7 @@ def _spread(values: list[float]) -> tuple[float, float, float]:
 
 
 def run_bench(wanted: Wanted, say: Say) -> Report:
-    """Runs the cases program by program. Raises StackError, GeneratorError."""
+    """Runs the cases, program by program. Raises StackError or GeneratorError."""
     chosen = [CASES[name] for name in (wanted.only or CASES)]
     done: dict[str, Figures] = {}
     audits: list[str] = []
@@ -232,8 +232,8 @@ async def _audit(stack: Stack) -> str:
 
 
 async def _analyse(stack: Stack) -> None:
-    """What autovacuum does in its own time: without it the audit of so many new rows is planned for
-    empty tables and takes longer than a statement may."""
+    """Does autovacuum's work early. Without it, the audit of so many new rows is planned for empty tables
+    and takes longer than a statement may."""
     assert stack.loaded.database_url is not None
     pool = await open_pool(stack.loaded.database_url, "booking", size=1)
     try:

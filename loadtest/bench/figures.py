@@ -1,4 +1,4 @@
-"""What a case of the bench is measured to be."""
+"""The measurements of one case."""
 
 from typing import Any
 
@@ -8,9 +8,8 @@ from loadtest.bench.generators.traffic import Latency
 
 
 class Outbox(msgspec.Struct, frozen=True):
-    """What the worker had left to relay when the window ended (counted up to 10,000), the age of the
-    oldest of it, and how long it then took; None: longer than anybody waits.
-    """
+    """What the worker had left to relay when the window ended (counted up to 10,000), the age of its
+    oldest event, and the seconds until it was empty (None: it was not in time)."""
 
     rows: int
     age_s: float
@@ -18,9 +17,8 @@ class Outbox(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """One case's line of the report. `per_second` counts what `counts` says; `cpu_us` is per such
-    answer. `wrong` is empty when every answer was one that this case expects.
-    """
+    """One case's line of the report. `per_second` counts what `counts` says, and `cpu_us` is per counted
+    answer. `wrong` is empty if every answer was expected."""
 
     counts: str
     per_second: float
@@ -37,7 +35,8 @@ class Figures(msgspec.Struct, frozen=True):
     by_call: dict[str, Latency] = {}
     wrong: dict[str, int] = {}
     outbox: Outbox | None = None
-    extra: dict[str, Any] = {}  # what this case alone has; beside the others in the JSON
+    # figures of this case only; in the JSON they stand beside the others
+    extra: dict[str, Any] = {}
 
     @property
     def passed(self) -> bool:

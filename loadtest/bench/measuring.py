@@ -1,4 +1,4 @@
-"""One case: warm-up, window, accounts of both, and what it comes to per answer."""
+"""Measures one case: warm-up, window, both sides' figures, and the result per answer."""
 
 import asyncio
 import time
@@ -14,12 +14,12 @@ from loadtest.bench.programs.programs import Stack
 
 WARM_UP_S = 2.0
 WARM_UP_MAX_S = 8.0
-KNOWN_AFTER = 4  # answers a buyer, after which (almost) every process knows every token
-SETTLE_S = 0.5  # for what the warm-up left in the air
+KNOWN_AFTER = 4  # answers per buyer, after which (almost) every process knows every token
+SETTLE_S = 0.5  # for requests of the warm-up that are still under way
 DRAIN_MAX_S = 90.0
 DRAIN_POLL_S = 0.25
 QUIET_MAX_S = 45.0
-QUIET = 0.05  # of a core: a worker that only looks whether there is something to do
+QUIET = 0.05  # of a core: an idle worker that only polls
 OUTBOX = Path(chassis.__file__).parent / "events" / "sql" / "outbox.sql"
 
 
@@ -34,7 +34,7 @@ async def measure(case: Case, stack: Stack, *, seconds: float, connections: int)
 
 
 async def warm_up(traffic: Traffic, connections: int) -> None:
-    """Until caches are as warm as in the middle of a sale, but no longer than WARM_UP_MAX_S."""
+    """Warms caches as in the middle of a sale, for at most WARM_UP_MAX_S."""
     passed_s, first = 0.0, traffic.first
     while passed_s < WARM_UP_MAX_S:
         await drive(traffic, seconds=WARM_UP_S, connections=connections)
@@ -50,14 +50,14 @@ async def window(
     *,
     seconds: float,
     connections: int,
-    apply_outcome: bool = True,
+    settle: bool = True,
 ) -> Figures:
-    """Measures traffic that has been warmed up. settle: and waits until the worker is quiet."""
+    """Measures warmed-up traffic. settle: also waits until the worker is idle."""
     before = stack.accounts.look()
     run = await drive(traffic, seconds=seconds, connections=connections)
     after = stack.accounts.look()
     outbox = await drained(stack) if case.writes else None
-    if apply_outcome:
+    if settle:
         await quiet(stack)
     cpu_s = after.since(before) | {"generator": run.cpu_s}
     web = after.rss_bytes["web"] + after.rss_bytes["worker"]
@@ -100,7 +100,7 @@ def figures(
 
 
 def _counted(case: Case, heard: Heard) -> int:
-    """Answers that the case counts, without those that were wrong."""
+    """Answers that the case counts, without wrong ones."""
     if case.counted:
         return sum(heard.by_call.get(call, {}).get(status, 0) for call, status in case.counted)
     answers = sum(sum(statuses.values()) for statuses in heard.by_call.values())
@@ -108,7 +108,7 @@ def _counted(case: Case, heard: Heard) -> int:
 
 
 async def drained(stack: Stack) -> Outbox:
-    """Waits until the worker has relayed everything, so that the next case has the machine alone."""
+    """Waits until the worker has relayed everything, so that the next case has the machine to itself."""
     assert stack.loaded.database_url is not None
     queries = load_queries(OUTBOX)
     pool = await open_pool(stack.loaded.database_url, "booking", size=1)
@@ -127,7 +127,7 @@ async def drained(stack: Stack) -> Outbox:
 
 
 async def quiet(stack: Stack, *, within_s: float = QUIET_MAX_S) -> None:
-    """Waits until the worker has nothing to do (mails come after the outbox), or so long."""
+    """Waits until the worker is idle (mails come after the outbox), or for so long."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         before = stack.accounts.look()

@@ -1,4 +1,4 @@
-"""What a run says: a table for people, one JSON document for programs, a plot of two lines."""
+"""The output of a run: a table, a JSON document, and a plot with two lines."""
 
 import math
 from collections.abc import Sequence
@@ -24,7 +24,8 @@ class Point(msgspec.Struct, frozen=True):
 
 
 def as_json(report: "Report") -> str:
-    """The document that docs/benchmarks.md describes: what one case alone has stands beside the rest."""
+    """The document that docs/benchmarks.md describes. Figures of a single case stand beside the
+    others."""
     document = msgspec.to_builtins(report)
     for cases in (document["cases"], *document["runs"]):
         for figures in cases.values():
@@ -78,7 +79,8 @@ def _outbox(one: Figures) -> str:
 
 
 def as_markdown(report: "Report") -> str:
-    """For docs/benchmarks.md: the median of the runs, and the least and most of what varies."""
+    """For docs/benchmarks.md: the median of the runs, with the lowest and highest of figures that
+    vary."""
     lines = [
         "| case | /s (least–most) | p50 ms | p95 | p99 (least–most) | max"
         " | web µs | worker | postgres | redis | generator | MB |",
@@ -138,7 +140,7 @@ def round_top(most: float) -> float:
 
 
 def plot(points: Sequence[Point], title: str) -> str:
-    """An SVG: answers a second (left axis) and p99 (right axis) against connections, a step each."""
+    """An SVG: answers per second (left axis) and p99 (right axis) by connections, one step each."""
     most_rate = round_top(max(point.per_second for point in points))
     most_ms = round_top(max(point.p99_ms for point in points))
     step = (WIDTH - 2 * MARGIN) / max(1, len(points) - 1)
@@ -196,10 +198,10 @@ RATIOS = (
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The JSON of a bench. `audit`: "clean", or what is broken.
+    """The JSON of a bench. `audit`: "clean", or the broken invariants.
 
-    cases: each case's figures; of several runs those of the run that was the median by `per_second`.
-    runs: every run's cases. spread: least, median and most over the runs of what is compared.
+    cases: each case's figures; with several runs, those of the median run by `per_second`.
+    runs: every run's cases. spread: lowest, median and highest over the runs of compared figures.
     """
 
     machine: dict[str, str | int | float]
@@ -216,7 +218,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def ratios(done: dict[str, Figures]) -> dict[str, float]:
-    """Answers a second of one case by those of another of the same run, where both were run."""
+    """Answers per second of one case divided by those of another, where the run has both."""
     return {
         f"{case}/{other}": round(done[case].per_second / done[other].per_second, 3)
         for case, other in RATIOS

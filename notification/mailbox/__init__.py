@@ -1,1 +1,1 @@
-"""The mailbox of development and the demo: messages that go nowhere else, and pages that show them."""
+"""The local mailbox for development and demos: stores messages instead of sending them, and shows them."""

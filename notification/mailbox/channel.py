@@ -1,4 +1,4 @@
-"""The mailbox as a channel: messages stay in PostgreSQL, many a statement."""
+"""The mailbox as a channel: stores messages in PostgreSQL, many in one statement."""
 
 from collections.abc import Sequence
 
@@ -9,19 +9,18 @@ from notification.mailbox import store
 from notification.mailbox.store import NewMail
 from notification.outgoing import Outgoing, must_fit_a_header
 
-MAILBOX_AT_ONCE = 64  # mails a statement
+MAILBOX_BATCH_MAX = 64  # mails a statement
 
 
 class MailboxChannel:
-    """Keeps messages in the `mailbox` table, once each by their Message-ID. Those that come together
-    travel in one statement."""
+    """Stores messages in the `mailbox` table, each Message-ID once. Concurrent messages share a statement."""
 
     def __init__(self, pool: Pool, name: str, sender: str) -> None:
         self._pool = pool
         self._name = name
         self._sender = sender
         self._mails: Coalescer[NewMail, None] = Coalescer(
-            self._put, batch_max=MAILBOX_AT_ONCE, queue_max=16 * MAILBOX_AT_ONCE
+            self._put, batch_max=MAILBOX_BATCH_MAX, queue_max=16 * MAILBOX_BATCH_MAX
         )
 
     async def send(self, message: Outgoing) -> None:

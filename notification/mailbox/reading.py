@@ -1,4 +1,4 @@
-"""The local mailbox as one reads it."""
+"""Reading the local mailbox."""
 
 from datetime import datetime
 from email import message_from_bytes
@@ -18,7 +18,7 @@ LISTED_MAX = 100
 
 
 class Mail(msgspec.Struct, frozen=True):
-    """A mail or SMS. `to` is an address or a phone number; `html` is None for an SMS."""
+    """A mail or SMS. `to` is an e-mail address or phone number; `html` is None for an SMS."""
 
     mail_id: UUID
     channel: str
@@ -37,7 +37,7 @@ class MailList(msgspec.Struct, frozen=True):
 
 
 async def list_mails(pool: Pool, sender: str, recipient: str | None) -> list[Mail]:
-    """The newest LISTED_MAX, of one recipient or of all. `sender`: whom they are from."""
+    """The newest LISTED_MAX, of one recipient or of all. `sender` is the From header."""
     stored = await store.list_mails(pool, recipient=recipient, limit=LISTED_MAX)
     return [_read(one, sender) for one in stored]
 

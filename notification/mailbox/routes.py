@@ -10,10 +10,13 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import jinja2
-from litestar import Response, get
+import msgspec
+from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
 
 from chassis.auth.access import PUBLIC, access
+from chassis.http.readers import reader_of
+from chassis.languages import LANGUAGES, texts
 from chassis.postgres.pool import Pool
 from chassis.problems import NotFound
 from chassis.settings import Settings
@@ -35,7 +38,30 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
+Asked = Request[Any, Any, Any]
 Recipient = Annotated[str | None, QueryParameter(max_length=320)]
+
+
+class MailboxWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`mailbox.toml` of a language."""
+
+    title: str
+    lead: str
+    to: str
+    everybody: str
+    show: str
+    mail: str
+    sms: str
+    none: str
+    none_for: str
+    all: str
+    addressed: str
+    as_html: str
+    text: str
+    headers: str
+
+
+WORDS = texts("mailbox.toml", MailboxWords)
 
 
 class MailboxPages:
@@ -46,6 +72,7 @@ class MailboxPages:
     def __init__(self, settings: Settings) -> None:
         self._sender = settings.mail_from
         self._open = settings.demo and settings.smtp_url is None
+        self._default_language = settings.default_language
         base = urlsplit(settings.base_url)
         self._mail_policy = MAIL_POLICY.format(pictures=f"{base.scheme}://{base.netloc}")
         self._templates = jinja2.Environment(
@@ -69,7 +96,9 @@ class MailboxPages:
         self.must_be_open()
         return await mailbox.find_mail(self.pool, self._sender, mail_id)
 
-    def page(self, name: str, **values: Any) -> Response[str]:
+    def page(self, request: Asked, name: str, **values: Any) -> Response[str]:
+        language = reader_of(request).language(self._default_language)
+        values |= {"words": WORDS[language], "tag": LANGUAGES[language].tag}
         html = self._templates.get_template(name).render(values)
         return _answer(html, "text/html", PAGE_POLICY)
 
@@ -86,9 +115,9 @@ def mailbox_routes(pages: MailboxPages) -> list[Any]:
     public: dict[str, Any] = {"opt": access(PUBLIC), "include_in_schema": False}
 
     @get("/dev/mailbox", operation_id="show_mailbox", **public)
-    async def show_mailbox(to: Recipient = None) -> Response[str]:
+    async def show_mailbox(request: Asked, to: Recipient = None) -> Response[str]:
         mails = await pages.list_mails(to)
-        return pages.page("list.html", mails=mails, to=to or "")
+        return pages.page(request, "list.html", mails=mails, to=to or "")
 
     @get("/dev/mailbox.json", operation_id="list_mailbox", **public)
     async def list_mailbox(to: Recipient = None) -> MailList:
@@ -105,8 +134,8 @@ def mailbox_routes(pages: MailboxPages) -> list[Any]:
         return pages.stylesheet()
 
     @get("/dev/mailbox/{mail_id:uuid}", operation_id="show_mail", **public)
-    async def show_mail(mail_id: FromPath[UUID]) -> Response[str]:
-        return pages.page("mail.html", mail=await pages.find_mail(mail_id))
+    async def show_mail(request: Asked, mail_id: FromPath[UUID]) -> Response[str]:
+        return pages.page(request, "mail.html", mail=await pages.find_mail(mail_id))
 
     @get("/dev/mailbox/{mail_id:uuid}/content", operation_id="show_mail_content", **public)
     async def show_content(mail_id: FromPath[UUID]) -> Response[str]:

@@ -1,4 +1,4 @@
-"""Mails and SMS that stay here, for development."""
+"""Rows of the local mailbox."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ _sql = load_queries(Path(__file__).parent / "sql")
 
 
 class NewMail(msgspec.Struct, frozen=True):
-    """A mail or SMS for the local mailbox, in parts."""
+    """A mail or SMS to store in the local mailbox."""
 
     mail_id: UUID
     header_id: str
@@ -25,7 +25,7 @@ class NewMail(msgspec.Struct, frozen=True):
 
 
 class StoredMail(msgspec.Struct, frozen=True):
-    """A mail or SMS in the local mailbox: in parts, or (an older one) as `mime` with all of them."""
+    """A stored mail or SMS: in parts or, if older, complete in `mime`."""
 
     mail_id: UUID
     channel: str
@@ -40,7 +40,7 @@ class StoredMail(msgspec.Struct, frozen=True):
 
 
 async def put_mails(pool: Pool, channel: str, mails: Sequence[NewMail]) -> None:
-    """All or none, but for those that are there already."""
+    """Stores all or none; mails that exist already are skipped."""
     async with connection(pool) as db:
         await _sql.put_mails(
             db,

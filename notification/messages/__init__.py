@@ -1,5 +1,5 @@
-"""Mails and SMS: planned in the event's transaction, claimed in lanes, drawn, sent by channels.
+"""Mails and SMS: planned in the event's transaction, claimed in lanes, rendered, sent by channels.
 
-A message is sent at least once; its Message-ID stays the same. Urgent ones, ordinary ones and the many of a
-cancelled session have lanes of their own (sql/messages.sql).
+A message is sent at least once; a resend has the same Message-ID. Urgent messages, ordinary ones and those of
+cancelled sessions have separate lanes (sql/messages.sql).
 """

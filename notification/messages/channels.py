@@ -1,10 +1,10 @@
-"""The ways a message can take, behind one protocol: SMTP, and the local mailbox for mails and SMS.
+"""The SMTP channel. The other channel is the local mailbox (notification.mailbox).
 
-SMS have no provider yet. Where the mailbox is in use they land there; with an SMTP server there is no
-channel for them, and they are skipped.
+SMS have no provider yet. They go to the local mailbox if it is in use; with an SMTP server they are skipped.
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -22,9 +22,9 @@ from notification.outgoing import (
     must_fit_a_header,
 )
 
-SMTP_TIMEOUT_S = 20.0  # each step of the conversation
-SEND_DEADLINE_S = 45.0  # the whole of it; well within a sender's lease
-SMTP_AT_ONCE = 8  # conversations side by side
+SMTP_TIMEOUT_S = 20.0  # each step of the SMTP session
+SEND_DEADLINE_S = 45.0  # the whole session; well within a sender's lease
+SMTP_CONCURRENCY = 8  # concurrent SMTP sessions
 
 
 def sender_domain(sender: str) -> str:
@@ -33,13 +33,16 @@ def sender_domain(sender: str) -> str:
 
 
 class SmtpChannel:
-    """smtp://user:password@host:587 or smtps://host:465; a connection a message.
+    """smtp://user:password@host:587 or smtps://host:465; one connection a message.
 
-    STARTTLS is used where the server offers it. Credentials never go over an open line, but for a
-    server on this machine.
+    Uses STARTTLS if the server offers it. Never sends credentials unencrypted, except to a server on this
+    machine.
     """
 
-    def __init__(self, url: str, sender: str) -> None:
+    def __init__(
+        self, url: str, sender: str, *, is_here: Callable[[str], bool] | None = None
+    ) -> None:
+        is_here = is_here or _is_loopback
         parts = urlsplit(url)
         self._sender = sender
         self._host = parts.hostname or "localhost"
@@ -47,7 +50,7 @@ class SmtpChannel:
         self._port = parts.port or (465 if self._tls else 587 if parts.username else 25)
         self._username = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else None
-        must_encrypt = self._username is not None and not _is_loopback(self._host)
+        must_encrypt = self._username is not None and not is_here(self._host)
         self._start_tls = False if self._tls else True if must_encrypt else None
 
     async def send(self, message: Outgoing) -> None:
@@ -75,14 +78,14 @@ class SmtpChannel:
 
 
 def to_mime(message: Outgoing, sender: str) -> EmailMessage:
-    """The message as text and, where it has one, HTML alternative (RFC 2046, 5.1.4).
+    """The message as plain text, with an HTML alternative if it has one (RFC 2046, 5.1.4).
 
-    Raises Undeliverable when the recipient cannot stand in a header.
+    Raises Undeliverable if the recipient cannot be written in a header.
     """
     must_fit_a_header(message.recipient)
     mail = EmailMessage(policy=SMTP_POLICY)
     headers = headers_of(message, sender, datetime.now(UTC))
-    language = headers.pop("Content-Language")  # last: it would go with the first part otherwise
+    language = headers.pop("Content-Language")  # set last, or it would move to the first part
     for name, value in headers.items():
         mail[name] = value
     mail.set_content(message.text)
@@ -93,7 +96,7 @@ def to_mime(message: Outgoing, sender: str) -> EmailMessage:
 
 
 def _refusal(what: str, code: int) -> Undeliverable | SendFailed:
-    """SMTP says by 5xx that it means for ever (RFC 5321, 4.2.1); its words may name the address."""
+    """5xx is permanent (RFC 5321, 4.2.1). The server's text is left out: it may contain the address."""
     kind = Undeliverable if 500 <= code < 600 else SendFailed
     return kind(f"SMTP {code}: {what}")
 

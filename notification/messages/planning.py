@@ -1,4 +1,4 @@
-"""Which messages an event causes: the consumer's effect, a row a message.
+"""The messages that an event causes; each becomes a row.
 
 | event | mail | SMS (to accounts with a phone number) |
 |---|---|---|
@@ -6,12 +6,12 @@
 | order.paid | payment_receipt | payment_receipt |
 | order.cancelled | order_cancellation | |
 | payment.refunded | payment_refund | |
-| refund.requested | refund_requested, unless granted at once | |
-| refund.approved | refund_approved; session_cancelled when that is why | session_cancelled |
+| refund.requested | refund_requested, unless approved automatically | |
+| refund.approved | refund_approved; session_cancelled if the session was cancelled | session_cancelled |
 | refund.rejected | refund_rejected | |
 | refund.succeeded | refund_succeeded | |
-| ticket.transferred | ticket_received, and ticket_sent to who gave it | |
-| password.reset_asked | password_reset, before all others | |
+| ticket.transferred | ticket_received to the recipient, ticket_sent to the giver | |
+| password.reset_asked | password_reset, sent before all others | |
 | password.changed | password_changed | |
 """
 
@@ -51,7 +51,7 @@ from notification.messages.store import PlannedMessage
 Order = (
     OrderCreated | OrderPaid | OrderCancelled | PaymentRefunded | RefundChanged | TicketTransferred
 )
-# What a message is about: an order, or somebody's account.
+# The subject of a message: an order, or an account.
 Matter = Order | PasswordResetAsked | PasswordChanged
 
 EMAIL, SMS = "email", "sms"
@@ -82,20 +82,20 @@ MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
     PASSWORD_RESET_ASKED: (("password_reset", EMAIL),),
     PASSWORD_CHANGED: (("password_changed", EMAIL),),
 }
-URGENT = {"password_reset"}  # somebody waits for it in front of the page
-# Whom a message is for, where that is not the order's buyer or the account's owner.
+URGENT = {"password_reset"}  # the user is waiting for it
+# The event's field with the recipient, if that is not the order's buyer or the account's owner.
 READERS = {"ticket_received": "to_user_id", "ticket_sent": "from_user_id"}
 
 
 def matter_of(event: Event) -> Matter:
-    """What the event says. Raises when it is not what its emitter's contract promises."""
+    """The event's data. Raises if they do not match the contract."""
     matter: Matter = _DECODERS[event.type].decode(event.data)
     return matter
 
 
 def messages_of(event_type: str, matter: Matter) -> tuple[tuple[str, str], ...]:
-    """Templates and channels. Who need not wait for the organizer is not told that he does, and who
-    hears that a session is cancelled hears of his refund in the same mail."""
+    """Pairs of template and channel. An automatic refund sends no `refund_requested`: its buyer waits for
+    nobody. For a cancelled session one mail reports the cancellation and the refund."""
     if isinstance(matter, RefundChanged):
         if event_type == REFUND_REQUESTED and (
             matter.automatic or matter.cause == "session_cancelled"
@@ -107,7 +107,7 @@ def messages_of(event_type: str, matter: Matter) -> tuple[tuple[str, str], ...]:
 
 
 async def plan_messages(tx: Connection, events: Sequence[Event]) -> None:
-    """chassis.events.inbox's `apply`. An event of another kind has no effect here."""
+    """Part of the inbox's `apply`. Ignores events of other types."""
     planned = []
     for event in events:
         if event.type in KINDS:

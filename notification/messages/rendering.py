@@ -1,4 +1,5 @@
-"""Messages from templates: whole texts a language, numbers and times as its readers write them."""
+"""Messages from templates: whole texts a language (`languages/<code>/messages/`), numbers and times as its
+readers write them. What mails of every language are put together from is in `templates/` here."""
 
 import unicodedata
 from collections.abc import Callable
@@ -14,12 +15,13 @@ from babel.core import Locale
 from babel.dates import format_datetime, get_timezone, get_timezone_name
 from babel.numbers import format_currency, get_currency_precision
 
-from chassis.settings import LANGUAGES
+from chassis.languages import FOLDER, LANGUAGES, Reader
 from contracts.booking import OrderCreated, OrderPaid
+from contracts.seats import seat_line
 from notification.messages.planning import Matter
 
-LOCALES = {"zh": Locale.parse("zh_CN"), "en": Locale.parse("en_US")}  # a name costs a parse a use
-WHEN = {"zh": "y年M月d日 EEEE HH:mm", "en": "EEEE, d MMMM y, HH:mm"}
+# a name costs a parse a use
+LOCALES = {code: Locale.parse(language.locale) for code, language in LANGUAGES.items()}
 SUBJECT_LENGTH_MAX = 200
 FORGOT_PAGE = "{base_url}/#/forgot"
 RESET_PAGE = "{base_url}/#/reset?token={token}"  # behind #: browsers send it to nobody
@@ -42,7 +44,7 @@ class Renderer:
         self._base_url = base_url
         self._default_language = default_language
         self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+            loader=jinja2.FileSystemLoader([FOLDER, Path(__file__).parent / "templates"]),
             autoescape=jinja2.select_autoescape(["html"]),
             undefined=jinja2.StrictUndefined,
             auto_reload=False,  # no look at the files for each mail
@@ -52,8 +54,7 @@ class Renderer:
 
     def language_of(self, locale: str) -> str:
         """The language of our templates for an account's locale: `zh-Hans-CN` → `zh`."""
-        language = locale.replace("_", "-").split("-", 1)[0].lower()
-        return language if language in LANGUAGES else self._default_language
+        return Reader(chosen=(locale,)).language(self._default_language)
 
     def mail(
         self, template: str, language: str, matter: Matter, name: str, link: str = ""
@@ -76,6 +77,7 @@ class Renderer:
     ) -> Callable[[str], str]:
         zone = _zone(getattr(matter, "time_zone", "UTC"))
         values: dict[str, Any] = {
+            "tag": LANGUAGES[language].tag,
             "order": matter,
             "name": _one_line(name),
             "order_url": ORDER_PAGE.format(
@@ -89,10 +91,12 @@ class Renderer:
             "prices": {item.seat_id: item.price for item in getattr(matter, "items", ())},
             "money": lambda amount: money(amount, getattr(matter, "currency", "CNY"), language),
             "when": lambda moment: when(moment, zone, language),
+            "seat": lambda place: seat_line(place.area, place.row, place.number, language),
         }
 
         def write(ending: str) -> str:
-            return self._templates.get_template(f"{language}/{template}.{ending}").render(values)
+            name = f"{language}/messages/{template}.{ending}"
+            return self._templates.get_template(name).render(values)
 
         return write
 
@@ -115,9 +119,10 @@ def money(amount: int, currency: str, language: str) -> str:
 def when(moment: datetime, zone: tzinfo, language: str) -> str:
     """The moment on the venue's clock, with the name of its zone."""
     locale = LOCALES[language]
-    text = format_datetime(moment, WHEN[language], tzinfo=zone, locale=locale)
+    words = LANGUAGES[language]
+    text = format_datetime(moment, words.moment, tzinfo=zone, locale=locale)
     zone_name = get_timezone_name(moment.astimezone(zone), width="long", locale=locale)
-    return f"{text}（{zone_name}）" if language == "zh" else f"{text} ({zone_name})"
+    return words.moment_in_zone.format(moment=text, zone=zone_name)
 
 
 @lru_cache(REMEMBERED_MAX)

@@ -1,14 +1,13 @@
-"""Sending what is due: claim, look up the account, render, send, mark.
+"""Sends due messages: claim, look up the account, render, send, mark.
 
-At least once: a sender that dies between sending and marking leaves its message to the next one when
-the lease ends, and that one sends it again with the same Message-ID, by which mail programs and the
-local mailbox know it. Exactly once cannot be had from SMTP. A mail with a link that opens something has
-it made while it is written (docs/adr/0036): each attempt's replaces the one before, and so is a mail of its
-own.
+A message is sent at least once. If a sender dies between sending and marking, the next one sends the message
+again after the lease ends. It has the same Message-ID, by which mail programs and the local mailbox recognise
+it. SMTP allows no exactly-once delivery. The link of a password mail is created while the mail is rendered
+(docs/adr/0036); each attempt's link replaces the previous one, so each attempt is a mail of its own.
 
-Mails wait while the sale is on: in a rush (RUSH messages more within a second) only a trickle goes
-out, and when that has made somebody wait for LATE_S a share of the time, so that what an order costs
-the machine just then is the order, and not the mail about it. See docs/adr/0025.
+During a rush (RUSH new messages within a second) mails wait, so that the machine serves orders first: only
+TRICKLE messages a poll are sent. Once a message has waited for LATE_S, sending gets SHARE of the time. See
+docs/adr/0025.
 """
 
 import asyncio
@@ -17,9 +16,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.cache import FetchOnce
 from chassis.concurrency.coalescer import Coalescer
+from chassis.concurrency.rounds import Every, repeat
 from chassis.context import CURRENT, RequestContext, current
 from chassis.postgres.pool import Pool
 from chassis.problems import Problem
@@ -44,21 +44,22 @@ from notification.messages.rendering import Renderer
 from notification.messages.store import ClaimedMessage, EndedMessage
 from notification.outgoing import Channel, Outgoing, SendFailed, Undeliverable
 
-AT_ONCE = 8  # messages claimed together and sent side by side, where nobody says otherwise
-ENDS_MAX = 128  # messages a statement that marks them
+CONCURRENCY = 8  # messages claimed together and sent concurrently, by default
+ENDS_MAX = 128  # messages marked by one statement
 LEASE_S = 120.0  # longer than the account's deadline and the channel's together
 ATTEMPTS_MAX = 12
 RETRY = Backoff(first_s=5.0, most_s=1800.0)  # all attempts together: about two hours
+ROUND_RETRY = Backoff(first_s=5.0, most_s=20.0)
 POLL_S = 0.25
-RUSH = 100  # messages that became due within a second and still wait
-TRICKLE = 8  # a poll, in a rush
-LATE_S = 30.0  # how long a mail may wait for a rush to end before it gets its share
+RUSH = 100  # waiting messages that became due within a second
+TRICKLE = 8  # messages a poll, during a rush
+LATE_S = 30.0  # how long a message may wait for the end of a rush
 SHARE = 0.25  # of the time, in a rush that lasts longer
-STALE_S = 10.0  # after which "please pay" is not sent behind the receipt
+STALE_S = 10.0  # after this, "please pay" is skipped if the receipt follows it
 ACCOUNT_TTL_S = 5.0
 ACCOUNTS_MAX = 2000
 SPAN = "2"  # what came of a request after its answer; the request itself is span 1
-PRUNE_EVERY_S = 3600.0
+PRUNE_INTERVAL_S = 3600.0
 KEEP_MESSAGES_DAYS = 90
 KEEP_MAILBOX_DAYS = 7
 
@@ -67,11 +68,11 @@ MakeLink = Callable[[UUID], Awaitable[str | None]]
 
 
 class Skipped(Exception):
-    """There is nobody, or no longer a reason, to send it to."""
+    """The message has no recipient, or is no longer needed."""
 
 
 class Sender:
-    """`header_domain`: what Message-IDs end with."""
+    """`header_domain`: the domain in Message-IDs."""
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class Sender:
         *,
         make_link: MakeLink,
         header_domain: str,
-        at_once: int = AT_ONCE,
+        at_once: int = CONCURRENCY,
     ) -> None:
         self._pool = pool
         self._channels = channels
@@ -99,24 +100,28 @@ class Sender:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sends until `stop`. A round that fails is tried again; nothing ends this but `stop`."""
-        failures = 0
-        pruned_at = float("-inf")
-        while not stop.is_set():
-            try:
-                delay_s = await self.step()
-                if time.monotonic() - pruned_at > PRUNE_EVERY_S:
-                    pruned_at = time.monotonic()
-                    await store.prune(self._pool, days=KEEP_MESSAGES_DAYS)
-                    await mailbox.prune(self._pool, days=KEEP_MAILBOX_DAYS)
-                failures = 0
-            except Exception as failure:
-                failures += 1
-                self._log.warning("sender_interrupted", reason=repr(failure))
-                delay_s = RETRY.delay_s(min(failures, 3))
-            await pause(stop, delay_s)
+        pruning = Every(PRUNE_INTERVAL_S)
+
+        async def one_round() -> float:
+            delay_s = await self.step()
+            if pruning.is_due():
+                await store.prune(self._pool, days=KEEP_MESSAGES_DAYS)
+                await mailbox.prune(self._pool, days=KEEP_MAILBOX_DAYS)
+            return delay_s
+
+        def failed(failure: Exception, _failures: int) -> None:
+            self._log.warning("sender_interrupted", reason=repr(failure))
+
+        await repeat(
+            one_round,
+            stop,
+            interval_s=lambda delay_s: delay_s,
+            retry=ROUND_RETRY,
+            failed=failed,
+        )
 
     async def step(self) -> float:
-        """A round, as large as the moment allows; how many seconds to wait before the next."""
+        """Runs one round, smaller during a rush. Returns the seconds to wait before the next."""
         began = time.monotonic()
         waiting = await store.waiting(self._pool, enough=RUSH)
         rush = waiting.fresh >= RUSH
@@ -127,14 +132,16 @@ class Sender:
         return (time.monotonic() - began) * (1 / SHARE - 1) if rush else 0.0
 
     async def round(self, limit: int | None = None) -> int:
-        """Works off up to `limit` messages that are due, or as many as go together; how many."""
+        """Handles up to `limit` due messages, by default a full batch. Returns their number."""
         most = self._at_once if limit is None else min(limit, self._at_once)
         claimed = await store.claim_messages(
             self._pool, limit=most, lease_s=LEASE_S, stale_s=STALE_S
         )
         works = [self._work_off(message) for message in claimed]
         outcomes = await asyncio.gather(*works, return_exceptions=True)
-        for outcome in outcomes:  # only now: one that could not be marked interrupts no neighbour
+        for (
+            outcome
+        ) in outcomes:  # after all have ended, so that one failure does not interrupt the others
             if isinstance(outcome, BaseException):
                 raise outcome
         return len(claimed)
@@ -148,7 +155,7 @@ class Sender:
 
     async def _try(self, message: ClaimedMessage) -> None:
         began = time.monotonic()
-        if message.attempt > ATTEMPTS_MAX:  # its last sender died with it in hand
+        if message.attempt > ATTEMPTS_MAX:  # its last sender died while sending it
             await self._give_up(message, "its sender died while sending it")
             return
         try:
@@ -166,7 +173,7 @@ class Sender:
             self._say(message, "sent", duration=f"{round((time.monotonic() - began) * 1000)}ms")
 
     async def _write(self, message: ClaimedMessage) -> Outgoing:
-        """The message as its account is to read it. Raises Skipped when it should not go at all."""
+        """The rendered message for the account. Raises Skipped if it should not be sent."""
         if message.channel not in self._channels:
             raise Skipped(f"there is no channel for {message.channel}")
         if message.overtaken:
@@ -186,7 +193,7 @@ class Sender:
         if isinstance(matter, PasswordResetAsked):
             link = await self._make_link(matter.reset_id)
             if link is None:
-                raise Skipped("nobody waits for this link any more")
+                raise Skipped("this link is no longer needed")
             header_name += f".{message.attempt}"
             rendered = self._renderer.mail(message.template, language, matter, name, link)
         elif message.channel == SMS:
@@ -227,7 +234,7 @@ class Sender:
         self._say(message, "dead", reason=reason)
 
     def _say(self, message: ClaimedMessage, outcome: str, **fields: Any) -> None:
-        """`email_sent template=order_confirmation`, in the context of the request behind it."""
+        """Logs `email_sent template=order_confirmation` with the request id of the event."""
         write = self._log.info if outcome in {"sent", "skipped"} else self._log.warning
         if message.attempt > 1:
             fields["attempt"] = message.attempt
@@ -235,8 +242,7 @@ class Sender:
 
 
 def accounts(identity: ServiceClient) -> FetchAccount:
-    """Accounts as identity knows them now or knew them a moment ago; kept nowhere else. Lookups of
-    messages that are written together travel together."""
+    """Reads accounts from identity, cached briefly and never stored. Concurrent lookups share a call."""
 
     async def look_up(asked: Sequence[AccountLookup]) -> Sequence[Account | None]:
         return (await identity.post(LOOKUP_PATH, AccountLookups(list(asked)), Accounts)).accounts
@@ -253,7 +259,7 @@ def accounts(identity: ServiceClient) -> FetchAccount:
 
 
 def links(identity: ServiceClient) -> MakeLink:
-    """The token of a link that resets a password, made now; None when nobody waits for it any more."""
+    """Creates the token of a password reset link; None if the reset is no longer open."""
 
     async def make(reset_id: UUID) -> str | None:
         wanted = PasswordLinkWanted(reset_id)
@@ -268,7 +274,7 @@ def links(identity: ServiceClient) -> MakeLink:
 
 
 def _reason(failure: Exception) -> str:
-    """For the table and the log. Other failures than ours may quote an address: their kind only."""
+    """The reason for the table and the log. Foreign errors may contain an address, so only their type."""
     if isinstance(failure, SendFailed):
         return str(failure)
     if isinstance(failure, Problem):

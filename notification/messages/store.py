@@ -1,8 +1,9 @@
-"""The only place of notification that runs SQL."""
+"""Rows of messages."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -26,7 +27,7 @@ class PlannedMessage(msgspec.Struct, frozen=True):
 
 
 class ClaimedMessage(msgspec.Struct, frozen=True):
-    """A message that this sender alone may send until its lease ends. `attempt` counts from 1."""
+    """A message that only this sender may send until its lease ends. `attempt` counts from 1."""
 
     message_id: UUID
     template: str
@@ -35,27 +36,27 @@ class ClaimedMessage(msgspec.Struct, frozen=True):
     event: Event
     attempt: int
     claimed_at: datetime  # PostgreSQL's time
-    overtaken: bool  # its order has ended in one way or another while it waited
+    overtaken: bool  # its order was paid or cancelled while it waited
 
 
 class EndedMessage(msgspec.Struct, frozen=True):
-    """What became of a claimed message; `state`: sent or skipped."""
+    """What became of a claimed message."""
 
     message: ClaimedMessage
-    state: str
+    state: Literal["sent", "skipped"]
     reason: str = ""
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """Messages that nobody has claimed: how many became due within a second, counted only so far,
-    and the seconds that the longest has waited."""
+    """Messages that are due and not claimed. `fresh`: how many became due in the last second, counted up to
+    a limit. `longest_s`: how long the oldest has waited."""
 
     fresh: int
     longest_s: float
 
 
 async def plan_messages(tx: Connection, messages: Sequence[PlannedMessage]) -> None:
-    """Inside the inbox's transaction."""
+    """Call it inside the inbox's transaction."""
     await _sql.plan_messages(
         tx,
         message_ids=[one.message_id for one in messages],
@@ -71,8 +72,8 @@ async def plan_messages(tx: Connection, messages: Sequence[PlannedMessage]) -> N
 async def claim_messages(
     pool: Pool, *, limit: int, lease_s: float, stale_s: float
 ) -> list[ClaimedMessage]:
-    """Up to `limit` messages that are due: urgent ones, then the longest due; those of a cancelled
-    session have a quarter of the places while others wait."""
+    """Claims up to `limit` due messages: urgent ones first, then the longest due. Messages of a cancelled
+    session get a quarter of the places while others wait."""
     async with connection(pool) as db:
         claimed = _sql.claim_messages(db, limit=limit, lease_s=lease_s, stale_s=stale_s)
         rows = [row async for row in claimed]
@@ -92,13 +93,13 @@ async def claim_messages(
 
 
 async def waiting(pool: Pool, *, enough: int) -> Waiting:
-    """What is due; `fresh` is counted up to `enough`."""
+    """Counts due messages; `fresh` up to `enough`."""
     async with connection(pool) as db:
         return Waiting(**await _sql.waiting(db, enough=enough))
 
 
 async def end_messages(pool: Pool, ended: Sequence[EndedMessage]) -> None:
-    """Leaves those alone that another attempt has by now."""
+    """Marks the outcomes; skips messages that another attempt has claimed since."""
     async with connection(pool) as db:
         await _sql.end_messages(
             db,

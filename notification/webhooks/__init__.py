@@ -1,1 +1,1 @@
-"""Outgoing webhooks: what organizers' own systems are told of their shows (docs/webhooks.md)."""
+"""Outgoing webhooks: events of their shows for organizers' own systems (docs/webhooks.md)."""

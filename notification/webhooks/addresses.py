@@ -1,18 +1,18 @@
-"""Which addresses and URLs a webhook may go to: nothing that only we can reach.
+"""Allowed addresses and URLs of webhooks: only public ones.
 
-Whoever may name a URL that we call could make us call what trusts us: our own services, the cloud's
-metadata, a neighbour's database (server-side request forgery). So only addresses of the open Internet
-are called, and only at the ports of HTTPS; networks are those of IANA's special-purpose registries
-(RFC 6890 and successors).
+A user who chooses a URL that we call could make us call systems that trust us: our own services, the cloud's
+metadata, a neighbour's database (server-side request forgery). So we call only public Internet addresses, and
+only HTTPS ports. The excluded networks are from IANA's special-purpose registries (RFC 6890 and successors).
 """
 
 import re
+from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from yarl import URL
 
 URL_LENGTH_MAX = 2000
-PORTS = frozenset({443, 8443})  # others speak other protocols, which a TLS hello may confuse
+PORTS = frozenset({443, 8443})  # other ports have other protocols, which a TLS hello may confuse
 
 _CLOSED_V4 = tuple(
     ip_network(one)
@@ -21,7 +21,7 @@ _CLOSED_V4 = tuple(
         "10.0.0.0/8",
         "100.64.0.0/10",  # carrier-grade NAT; a cloud's metadata at 100.100.100.200
         "127.0.0.0/8",
-        "168.63.129.16/32",  # looks public, is Azure's own host
+        "168.63.129.16/32",  # looks public, but is Azure's own host
         "169.254.0.0/16",  # link-local; metadata at 169.254.169.254
         "172.16.0.0/12",
         "192.0.0.0/24",  # IETF; metadata at 192.0.0.192
@@ -43,11 +43,11 @@ _CLOSED_V6 = tuple(
     for one in (
         "2001::/23",  # IETF: Teredo, ORCHID, benchmarks
         "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4: any IPv4 address in disguise
+        "2002::/16",  # 6to4: contains any IPv4 address
         "3fff::/20",  # documentation
     )
 )
-_NAT64 = ip_network("64:ff9b::/96")  # how an IPv6-only network reaches IPv4 (RFC 6052)
+_NAT64 = ip_network("64:ff9b::/96")  # IPv4 from an IPv6-only network (RFC 6052)
 
 _URL = re.compile(r"[!-~]+")
 _AUTHORITY = re.compile(r"[^/]*//([^/?#]*).*")
@@ -57,11 +57,11 @@ _NAME = re.compile(rf"(?:{_LABEL}\.)*[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?")
 
 
 class BadDestination(ValueError):
-    """No webhook may go there; the message says why, to its owner."""
+    """A webhook may not call this URL; the message gives the reason to the endpoint's owner."""
 
 
 def is_open(address: str) -> bool:
-    """Whether anybody on the Internet could call this address as well."""
+    """Whether this address is public, so that anybody on the Internet can call it."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -69,10 +69,10 @@ def is_open(address: str) -> bool:
     return _is_open_v4(parsed) if isinstance(parsed, IPv4Address) else _is_open_v6(parsed)
 
 
-def check_url(text: str, *, allow_private: bool) -> URL:
-    """The URL as it will be called. Raises BadDestination.
+def check_url(text: str, *, allow_private: bool, ports: Collection[int] = PORTS) -> URL:
+    """The normalised URL. Raises BadDestination.
 
-    allow_private: for development; plain HTTP, any port and names without a dot as well.
+    allow_private: for development; also allows plain HTTP, any port and names without a dot.
     """
     if len(text) > URL_LENGTH_MAX or not _URL.fullmatch(text) or _BAD.search(text):
         raise BadDestination(f"must be a URL of at most {URL_LENGTH_MAX} ASCII characters")
@@ -89,13 +89,13 @@ def check_url(text: str, *, allow_private: bool) -> URL:
         raise BadDestination("must not have a fragment")
     if not host or not _is_host(host, allow_private=allow_private):
         raise BadDestination("must name a host on the Internet")
-    if not port or (port not in PORTS and not allow_private):
+    if not port or (port not in ports and not allow_private):
         raise BadDestination("must use port 443 or 8443")
     return url
 
 
 def _is_host(host: str, *, allow_private: bool) -> bool:
-    """A name with a dot, or an address in its canonical form: not 127.1, 0x7f.1 or 2130706433."""
+    """A name with a dot, or an address in canonical form: not 127.1, 0x7f.1 or 2130706433."""
     try:
         ip_address(host)
     except ValueError:

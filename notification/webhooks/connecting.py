@@ -1,13 +1,13 @@
-"""Connections to organizers' receivers, and to nothing else.
+"""Connections to organizers' receivers, only to allowed addresses.
 
-A name is resolved by us, every address it has is checked, and the socket is made for the very address
-that was checked: a name that means one address when it is asked and another when it is called (DNS
-rebinding) gains nothing. The socket itself is the last gate, for whatever way led to it.
+We resolve a name ourselves, check all its addresses, and connect to the checked address. So a name that
+resolves to a different address later (DNS rebinding) has no effect. The socket checks its address once more,
+whatever path led to it.
 """
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,27 +15,27 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from notification.webhooks.addresses import BadDestination, check_url, is_open
+from notification.webhooks.addresses import PORTS, BadDestination, check_url, is_open
 
 RESOLVE_TIMEOUT_S = 3.0
-RESOLVERS = 16  # threads; a name server that never answers holds one for some seconds
+RESOLVERS = 16  # threads; a name server that never answers blocks one for some seconds
 KEEP_ALIVE_S = 5.0
 
 Look = Callable[[str, int], Awaitable[list[str]]]
 
 
 class AddressRefused(OSError):
-    """The host has an address that no webhook may go to."""
+    """The host has an address that webhooks may not call."""
 
 
 class Addresses:
-    """Asks the system's resolver, in threads of its own and with a deadline."""
+    """Resolves names with the system's resolver, in its own threads and with a deadline."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="webhook-names")
 
     async def look(self, host: str, port: int) -> list[str]:
-        """All addresses of a host. Raises OSError (TimeoutError among them)."""
+        """All addresses of a host. Raises OSError, which includes TimeoutError."""
         asking = asyncio.get_running_loop().run_in_executor(
             self._threads,
             lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM),
@@ -49,17 +49,18 @@ class Addresses:
 
 
 class Destinations:
-    """`check` when an endpoint is made or changed; `open_session` for the sender."""
+    """Use `check` when an endpoint is created or changed, and `open_session` for sending."""
 
-    def __init__(self, look: Look, *, allow_private: bool) -> None:
+    def __init__(self, look: Look, *, allow_private: bool, ports: Collection[int] = PORTS) -> None:
+        self.ports = ports
         self._look = look
         self.allow_private = allow_private
 
     async def check(self, text: str) -> URL:
-        """Raises BadDestination when a webhook may not go there now."""
-        url = check_url(text, allow_private=self.allow_private)
-        assert url.raw_host is not None, "check_url saw to it"
-        assert url.port is not None, "and to this"
+        """The normalised URL. Raises BadDestination if a webhook may not call it now."""
+        url = check_url(text, allow_private=self.allow_private, ports=self.ports)
+        assert url.raw_host is not None, "check_url requires a host"
+        assert url.port is not None, "check_url requires a port"
         try:
             await self.addresses(url.raw_host, url.port)
         except AddressRefused:
@@ -69,7 +70,7 @@ class Destinations:
         return url
 
     async def addresses(self, host: str, port: int) -> list[str]:
-        """All addresses of the host, each of them checked. Raises AddressRefused, OSError."""
+        """All addresses of the host, checked. Raises AddressRefused, OSError."""
         found = await self._look(host, port)
         if not found:
             raise OSError("the host has no address")
@@ -79,15 +80,15 @@ class Destinations:
 
     def must_be_open(self, address: str) -> None:
         if not self.allow_private and not is_open(address):
-            raise AddressRefused("the host has an address that no webhook may go to")
+            raise AddressRefused("the host has an address that webhooks may not call")
 
     def open_session(self) -> aiohttp.ClientSession:
-        """No cookies, no proxy from the environment, no answer unpacked, no DNS answer kept."""
+        """A session without cookies, proxies from the environment, decompression or a DNS cache."""
         connector = aiohttp.TCPConnector(
             resolver=_CheckingResolver(self),
             socket_factory=self._make_socket,
             use_dns_cache=False,
-            limit=0,  # the dispatcher bounds what is under way
+            limit=0,  # the dispatcher limits concurrent requests
             keepalive_timeout=KEEP_ALIVE_S,
         )
         return aiohttp.ClientSession(
@@ -98,7 +99,7 @@ class Destinations:
         )
 
     def _make_socket(self, info: Any) -> socket.socket:
-        """Where every connection begins, also one to an address that was never a name."""
+        """Called for every connection, including those to a literal address."""
         family, kind, protocol, _, where = info
         self.must_be_open(str(where[0]))
         made = socket.socket(family, kind, protocol)
@@ -126,4 +127,4 @@ class _CheckingResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """The threads are their owner's to close."""
+        """Does nothing: the owner of the threads closes them."""

@@ -1,16 +1,16 @@
-"""Sending what is due: claim, sign, post, mark.
+"""Sends due deliveries: claim, sign, post, mark.
 
-At least once: a sender that dies between sending and marking leaves its delivery to the next one when
-the lease ends, and that one sends it again with the same webhook-id, by which receivers know it.
+A delivery is sent at least once. If a sender dies between sending and marking, the next one sends the
+delivery again after the lease ends, with the same webhook-id, by which receivers recognise it.
 """
 
 import asyncio
-import time
 from typing import Any
 
 from prometheus_client import Counter
 
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import Every, repeat
 from chassis.context import CURRENT, RequestContext
 from chassis.postgres.pool import Pool
 from notification.webhooks import store
@@ -19,15 +19,15 @@ from notification.webhooks.schedule import delay_s
 from notification.webhooks.signing import signed_headers
 from notification.webhooks.store import ClaimedDelivery
 
-AT_ONCE = 128  # requests under way in one process
-EACH_AT_ONCE = 8  # of them to one endpoint; one to an endpoint that fails
-OWNER_AT_ONCE = 32  # of them to the endpoints of one owner
-RESERVED = 32  # of them for owners who have nothing on its way: one each
+CONCURRENCY = 128  # concurrent requests of one process
+EACH_CONCURRENCY = 8  # of these to one endpoint; to an endpoint that fails, one
+OWNER_CONCURRENCY = 32  # of these to the endpoints of one owner
+RESERVED = 32  # of these reserved for owners without a request in progress, one each
 LEASE_S = 3 * (ATTEMPT_DEADLINE_S + BODY_DEADLINE_S)
 POLL_S = 0.5
 RETRY = Backoff(first_s=0.5, most_s=15.0)
 SPAN = "3"  # what came of a request after its answer, beside its mails
-PRUNE_EVERY_S = 3600.0
+PRUNE_INTERVAL_S = 3600.0
 KEEP_DAYS = 14  # deliveries that have ended
 
 ATTEMPTS = Counter(
@@ -38,7 +38,7 @@ ATTEMPTS = Counter(
 
 
 class Dispatcher:
-    """Any number of processes may run one; each attempt is one sender's."""
+    """Any number of processes may run one; each attempt has one sender."""
 
     def __init__(self, pool: Pool, poster: Poster, log: Any) -> None:
         self._pool = pool
@@ -48,44 +48,37 @@ class Dispatcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sends until `stop`, then waits for what is under way. Nothing else ends this."""
-        failures = 0
-        pruned_at = float("-inf")
+        pruning = Every(PRUNE_INTERVAL_S)
         stopping = asyncio.create_task(stop.wait())
+
+        async def one_round() -> None:
+            claimed = await self._begin()
+            if pruning.is_due():
+                await store.prune(self._pool, days=KEEP_DAYS, lease_s=LEASE_S)
+            await self._wait(stopping, idle=not claimed)
+
+        def failed(failure: Exception, _failures: int) -> None:
+            self._log.warning("webhooks_interrupted", reason=repr(failure))
+
         try:
-            while not stop.is_set():
-                try:
-                    claimed = await self._begin()
-                    if time.monotonic() - pruned_at > PRUNE_EVERY_S:
-                        pruned_at = time.monotonic()
-                        await store.prune(self._pool, days=KEEP_DAYS, lease_s=LEASE_S)
-                    failures = 0
-                except Exception as failure:
-                    failures += 1
-                    self._log.warning("webhooks_interrupted", reason=repr(failure))
-                if failures:
-                    await pause(stop, RETRY.delay_s(failures))
-                else:
-                    await self._wait(stopping, idle=not claimed)
+            await repeat(one_round, stop, interval_s=0.0, retry=RETRY, failed=failed)
         finally:
             stopping.cancel()
             await self.drain()
 
     async def round(self) -> int:
-        """Claims what is due, once, and sends it all; how many. For tests and tools."""
+        """Claims due deliveries once and sends them. Returns their number. For tests and tools."""
         claimed = await self._begin()
         await self.drain()
         return claimed
 
     async def drain(self) -> None:
-        """Waits for what is under way."""
+        """Waits for requests in progress."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
     async def _wait(self, stopping: "asyncio.Task[bool]", *, idle: bool) -> None:
-        """Until an endpoint has a free turn, or it is time to look again.
-
-        The others look again after POLL_S even when nothing ends: a slow receiver delays nobody.
-        """
+        """Waits until a request ends, but at most POLL_S: a slow receiver must not delay other endpoints."""
         if not self._under_way and not idle:
             return
         await asyncio.wait(
@@ -93,18 +86,18 @@ class Dispatcher:
         )
 
     async def _begin(self) -> int:
-        """Starts what may be started now; how many."""
-        free = AT_ONCE - len(self._under_way)
+        """Starts as many due deliveries as the limits allow. Returns their number."""
+        free = CONCURRENCY - len(self._under_way)
         if free <= 0:
             return 0
         plenty = free > RESERVED
         claimed = await store.claim_deliveries(
             self._pool,
             limit=free - RESERVED if plenty else free,
-            each=EACH_AT_ONCE,
+            each=EACH_CONCURRENCY,
             busy={one.endpoint_id for one in self._under_way.values()},
             owners=[one.owner_id for one in self._under_way.values()],
-            owner_most=OWNER_AT_ONCE if plenty else 1,
+            owner_most=OWNER_CONCURRENCY if plenty else 1,
             lease_s=LEASE_S,
         )
         for delivery in claimed:
@@ -125,7 +118,7 @@ class Dispatcher:
                 await self._succeeded(delivery, outcome)
             else:
                 await self._failed(delivery, outcome)
-        except Exception as failure:  # it could not be marked: sent again when its lease has ended
+        except Exception as failure:  # not marked: sent again after its lease ends
             self._log.warning("webhook_not_marked", delivery=delivery.delivery_id, exc_info=failure)
         finally:
             CURRENT.reset(token)
@@ -171,7 +164,7 @@ class Dispatcher:
 
 
 def _facts(delivery: ClaimedDelivery, outcome: Outcome) -> dict[str, Any]:
-    """For the log: no URL, whose query may hold a secret of its owner's."""
+    """Fields for the log. No URL: its query may contain the owner's secret."""
     return {
         "endpoint": delivery.endpoint_id,
         "delivery": delivery.delivery_id,

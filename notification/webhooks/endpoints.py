@@ -1,7 +1,7 @@
-"""What organizers do with their endpoints, and admins with all.
+"""Managing webhook endpoints: organizers their own, admins all.
 
-Somebody else's endpoint or delivery is NotFound. Functions that take a connection work within the
-transaction they are given; whatever needs the network (OutsideChecks) is done before it.
+Another user's endpoint or delivery is NotFound. Functions with a connection run in the given transaction;
+checks that need the network (OutsideChecks) run before it.
 """
 
 from collections.abc import Sequence
@@ -41,52 +41,36 @@ from notification.webhooks.wire import (
 )
 
 ENDPOINTS_MAX = 20  # of one owner
-SECRETS_MAX = 3  # that sign at once
+SECRETS_MAX = 3  # that sign at the same time
 
 log = logs.get("notification")
 
 
-class Asker(msgspec.Struct, frozen=True):
-    """An organizer, or an admin, to whom everything belongs."""
-
-    user_id: UUID
-    is_admin: bool
-
-    @property
-    def owner_id(self) -> UUID | None:
-        """Whose things he may see and change; None: everybody's."""
-        return None if self.is_admin else self.user_id
-
-
-def asker(principal: Principal) -> Asker:
-    return Asker(principal.user_id, "admin" in principal.roles)
-
-
 class OutsideChecks:
-    """What is asked of others before an endpoint is made or changed."""
+    """Checks with other systems, before an endpoint is created or changed."""
 
     def __init__(self, destinations: Destinations, catalog: ServiceClient) -> None:
         self._destinations = destinations
         self._catalog = catalog
 
     async def url(self, text: str) -> str:
-        """As it will be called. Raises ValidationFailed."""
+        """The normalised URL. Raises ValidationFailed."""
         try:
             return str(await self._destinations.check(text))
         except BadDestination as bad:
             raise ValidationFailed(errors=[FieldError("url", str(bad))]) from None
 
-    async def show(self, who: Asker, show_id: UUID) -> None:
-        """Raises ValidationFailed unless the show is there and is theirs; both in the same words."""
+    async def show(self, who: Principal, show_id: UUID) -> None:
+        """Raises ValidationFailed unless the show exists and is theirs; one message for both."""
         show = await self._catalog.get(SHOW_PATH.format(show_id=show_id), ShowTerms)
-        if show is None or not (who.is_admin or show.organizer_id == who.user_id):
-            raise ValidationFailed(errors=[FieldError("show_id", "names no show of yours")])
+        if show is None or not who.may_manage(show.organizer_id):
+            raise ValidationFailed(errors=[FieldError("show_id", "is not one of your shows")])
 
 
-async def create_endpoint(tx: Connection, who: Asker, body: CreateEndpoint) -> NewEndpoint:
+async def create_endpoint(tx: Connection, who: Principal, body: CreateEndpoint) -> NewEndpoint:
     """`body` has passed the OutsideChecks. Raises TooManyEndpoints."""
     if await store.count_own(tx, who.user_id) >= ENDPOINTS_MAX:
-        raise TooManyEndpoints(f"{ENDPOINTS_MAX} is the most.")
+        raise TooManyEndpoints(f"The maximum is {ENDPOINTS_MAX}.")
     secret = new_secret()
     row = await store.insert_endpoint(
         tx,
@@ -103,7 +87,7 @@ async def create_endpoint(tx: Connection, who: Asker, body: CreateEndpoint) -> N
 
 
 async def change_endpoint(
-    tx: Connection, who: Asker, endpoint_id: UUID, body: ChangeEndpoint
+    tx: Connection, who: Principal, endpoint_id: UUID, body: ChangeEndpoint
 ) -> Endpoint:
     """`body.url` has passed the OutsideChecks."""
     await _lock(tx, who, endpoint_id)
@@ -119,9 +103,9 @@ async def change_endpoint(
 
 
 async def rotate_secret(
-    tx: Connection, who: Asker, endpoint_id: UUID, body: RotateSecret
+    tx: Connection, who: Principal, endpoint_id: UUID, body: RotateSecret
 ) -> NewSecret:
-    """From now on the new one signs, and older ones beside it until the overlap is over."""
+    """Creates a new secret that signs from now on. Older secrets also sign until the overlap ends."""
     await _lock(tx, who, endpoint_id)
     secret = new_secret()
     until = await store.replace_secret(
@@ -129,12 +113,12 @@ async def rotate_secret(
     )
     log.info("webhook_secret_rotated", endpoint=endpoint_id, overlap=f"{body.overlap_hours}h")
     whole = whole_seconds(until)
-    assert whole is not None, "a time stays a time"
+    assert whole is not None, "a given time has a result"
     return NewSecret(endpoint_id, secret, whole)
 
 
-async def send_test(tx: Connection, who: Asker, endpoint_id: UUID) -> Delivery:
-    """A ping to this endpoint alone. Raises EndpointInactive."""
+async def send_test(tx: Connection, who: Principal, endpoint_id: UUID) -> Delivery:
+    """Plans a ping to this endpoint only. Raises EndpointInactive."""
     row = await _lock(tx, who, endpoint_id)
     if not row.active:
         raise EndpointInactive()
@@ -151,9 +135,9 @@ async def send_test(tx: Connection, who: Asker, endpoint_id: UUID) -> Delivery:
     return await _found_delivery(tx, who, delivery_id)
 
 
-async def resend(tx: Connection, who: Asker, delivery_id: UUID) -> Delivery:
-    """Due now with the whole schedule before it, under the same webhook-id. Raises EndpointInactive."""
-    found = await store.delivery(tx, delivery_id, who.owner_id)
+async def resend(tx: Connection, who: Principal, delivery_id: UUID) -> Delivery:
+    """Makes the delivery due now, with a new schedule and the same webhook-id. Raises EndpointInactive."""
+    found = await store.delivery(tx, delivery_id, who.owner_filter)
     if found is None:
         raise NotFound()
     if not found.active:
@@ -163,15 +147,15 @@ async def resend(tx: Connection, who: Asker, delivery_id: UUID) -> Delivery:
     return await _found_delivery(tx, who, delivery_id)
 
 
-async def _lock(tx: Connection, who: Asker, endpoint_id: UUID) -> EndpointRow:
-    row = await store.lock_endpoint(tx, endpoint_id, who.owner_id)
+async def _lock(tx: Connection, who: Principal, endpoint_id: UUID) -> EndpointRow:
+    row = await store.lock_endpoint(tx, endpoint_id, who.owner_filter)
     if row is None:
         raise NotFound()
     return row
 
 
-async def _found_delivery(tx: Connection, who: Asker, delivery_id: UUID) -> Delivery:
-    found = await store.delivery(tx, delivery_id, who.owner_id)
+async def _found_delivery(tx: Connection, who: Principal, delivery_id: UUID) -> Delivery:
+    found = await store.delivery(tx, delivery_id, who.owner_filter)
     if found is None:
         raise NotFound()
     return shown_delivery(found.row)
@@ -181,8 +165,8 @@ def _each_once(types: Sequence[str]) -> list[str]:
     return sorted(set(types))
 
 
-async def remove(pool: Pool, who: Asker, endpoint_id: UUID) -> None:
-    """With its deliveries, also those that are still to be tried. Raises NotFound."""
-    if not await store.delete_endpoint(pool, endpoint_id, who.owner_id):
+async def remove(pool: Pool, who: Principal, endpoint_id: UUID) -> None:
+    """Deletes the endpoint and its deliveries, including pending ones. Raises NotFound."""
+    if not await store.delete_endpoint(pool, endpoint_id, who.owner_filter):
         raise NotFound()
     log.info("webhook_endpoint_deleted", endpoint=endpoint_id)

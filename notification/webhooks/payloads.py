@@ -1,10 +1,10 @@
-"""What organizers' systems are told, type by type and field by field.
+"""The data that webhooks send to organizers, by event type.
 
-An event travels as the CloudEvent that booking made, but its data are taken through the structs below:
-a field that is not named here does not leave the house, so a name or an address added to an event later
-does not either. `qr_code` in particular lets a bearer in, and stays with the buyer.
+A webhook sends booking's CloudEvent, but its data pass through the structs below: a field that they lack is
+never sent. So a name or address that is added to an event later is not sent either. `qr_code` is left out
+because it admits anybody who has it.
 
-To offer another type: a struct, a row in TOLD, and the type in contracts.notification.SUBSCRIBES_TO.
+To offer another type: add a struct, a row in TOLD, and the type in contracts.notification.SUBSCRIBES_TO.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from contracts.booking import (
 )
 
 REFUND_STEPS = ("requested", "approved", "rejected", "succeeded", "failed")
-PING = "stampede.webhook.ping.v1"  # of a test only; nobody subscribes to it
+PING = "stampede.webhook.ping.v1"  # for tests only; nobody can subscribe to it
 
 EventType = Literal[
     "stampede.order.created.v1",
@@ -90,7 +90,7 @@ class Completed(Order, frozen=True, kw_only=True):
 
 
 class Refunded(Order, frozen=True, kw_only=True):
-    """Nothing is left of the order; `amount` goes back of it in all."""
+    """The whole order is refunded; `amount` is the total of its refunds."""
 
     title: str
     amount: int
@@ -102,7 +102,7 @@ class TicketGivenBack(Ticket, frozen=True):
 
 
 class Refund(Order, frozen=True, kw_only=True):
-    """A step of one refund. Why, in the buyer's own words, is for the platform's pages only."""
+    """A step of one refund. The buyer's reason is not sent; only the platform's pages show it."""
 
     refund_id: UUID
     title: str
@@ -128,7 +128,7 @@ _DECODERS = {type_: msgspec.json.Decoder(kind) for type_, kind in TOLD.items()}
 
 
 class Told(msgspec.Struct, frozen=True):
-    """An event as it is sent: `body` is signed and sent byte for byte."""
+    """An event ready to send: `body` is signed and sent unchanged."""
 
     event_id: UUID
     type: str
@@ -139,7 +139,7 @@ class Told(msgspec.Struct, frozen=True):
 
 
 def told(event: Event) -> Told:
-    """Of a type in TOLD. Raises when its data are not what booking's contract promises."""
+    """The event as it is sent; its type must be in TOLD. Raises if its data do not match the contract."""
     order = _DECODERS[event.type].decode(event.data)
     shown = msgspec.structs.replace(event, data=msgspec.Raw(msgspec.json.encode(order)))
     return Told(
@@ -153,7 +153,7 @@ def told(event: Event) -> Told:
 
 
 def ping(endpoint_id: UUID, event_types: Sequence[str], now: datetime, request_id: str) -> Event:
-    """What a test sends."""
+    """The event of a test."""
     data = {"endpoint_id": endpoint_id, "event_types": event_types}
     return Event(
         id=uuid7(),

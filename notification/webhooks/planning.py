@@ -1,8 +1,8 @@
-"""From an event to deliveries, each once.
+"""Plans deliveries from events, each once.
 
-In the transaction of the inbox row an event that somebody may hear is kept, and its deliveries with it
-when it is known whose session it is. Whose it is only catalog knows, and no network is used inside a
-transaction: the first events of a session wait a moment for the router, which asks once a session.
+The transaction of the inbox row stores an event that an endpoint may receive, and its deliveries if the
+session's organizer is known. Only catalog knows the organizer, and a transaction must not wait for the
+network. So the first events of a session wait for the router, which asks catalog once a session.
 """
 
 import asyncio
@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import repeat
 from chassis.events.envelope import Event
 from chassis.postgres.pool import Connection, Pool
 from chassis.seam.client import ServiceClient
@@ -18,14 +19,14 @@ from contracts.catalog import SESSION_PATH, SessionTerms
 from notification.webhooks import store
 from notification.webhooks.payloads import TOLD, told
 
-SKEW_S = 900.0  # how far booking's and our database may be apart (PROMISES, P9: ±10 min)
-ROUTED_AT_ONCE = 500
+SKEW_S = 900.0  # between the clocks of booking's database and ours (PROMISES, P9: ±10 min)
+ROUTE_BATCH_MAX = 500
 POLL_S = 0.5
 RETRY = Backoff(first_s=0.5, most_s=15.0)
 
 
 async def plan_deliveries(tx: Connection, events: Sequence[Event]) -> None:
-    """Part of chassis.events.inbox's `apply`. One small query for the whole batch while nobody subscribes."""
+    """Part of the inbox's `apply`. Costs one small query a batch if no endpoint subscribes."""
     types = {event.type for event in events} & TOLD.keys()
     heard = await store.heard_types(tx, sorted(types)) if types else set()
     if not heard:
@@ -36,7 +37,7 @@ async def plan_deliveries(tx: Connection, events: Sequence[Event]) -> None:
 
 
 class Router:
-    """Asks catalog whose a session is, and writes the deliveries that waited for it."""
+    """Asks catalog for a session's organizer, and writes the deliveries that waited for it."""
 
     def __init__(self, pool: Pool, catalog: ServiceClient, log: Any) -> None:
         self._pool = pool
@@ -45,26 +46,24 @@ class Router:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; catalog being away is waited for."""
-        failures = 0
-        while not stop.is_set():
-            routed = 0
-            try:
-                routed = await self.round()
-                failures = 0
-            except Exception as failure:
-                failures += 1
-                self._log.warning("webhook_routing_interrupted", reason=repr(failure))
-            if failures:
-                await pause(stop, RETRY.delay_s(failures))
-            elif routed < ROUTED_AT_ONCE:
-                await pause(stop, POLL_S)
+
+        def failed(failure: Exception, _failures: int) -> None:
+            self._log.warning("webhook_routing_interrupted", reason=repr(failure))
+
+        await repeat(
+            self.round,
+            stop,
+            interval_s=lambda routed: POLL_S if routed < ROUTE_BATCH_MAX else 0.0,
+            retry=RETRY,
+            failed=failed,
+        )
 
     async def round(self) -> int:
-        """How many events found their audience. Raises Unavailable when catalog does not answer, but
-        not before the sessions that are known have had their turn."""
-        unknown = await store.unknown_sessions(self._pool, limit=ROUTED_AT_ONCE)
+        """Routes waiting events and returns their number. Raises Unavailable if catalog does not answer, but
+        only after the events of known sessions are routed."""
+        unknown = await store.unknown_sessions(self._pool, limit=ROUTE_BATCH_MAX)
         asked = await asyncio.gather(*map(self._learn, unknown), return_exceptions=True)
-        routed = await store.route_events(self._pool, limit=ROUTED_AT_ONCE, skew_s=SKEW_S)
+        routed = await store.route_events(self._pool, limit=ROUTE_BATCH_MAX, skew_s=SKEW_S)
         for outcome in asked:
             if isinstance(outcome, BaseException):
                 raise outcome

@@ -1,4 +1,4 @@
-"""One attempt: a POST with a deadline, and what came of it in words that give nothing away."""
+"""One attempt: a POST with a deadline. Its outcome reveals nothing about our network."""
 
 import asyncio
 import ssl
@@ -12,10 +12,10 @@ from notification.webhooks.addresses import BadDestination, check_url
 from notification.webhooks.connecting import AddressRefused, Destinations
 from notification.webhooks.store import ClaimedDelivery
 
-ATTEMPT_DEADLINE_S = 15.0  # names, connection, request and the answer's status
+ATTEMPT_DEADLINE_S = 15.0  # name lookup, connection, request and the response's status
 CONNECT_TIMEOUT_S = 5.0
-BODY_DEADLINE_S = 2.0  # for what we keep of the answer's body
-RESPONSE_BYTES_MAX = 4096  # read of an answer, and not a byte more
+BODY_DEADLINE_S = 2.0  # for reading the beginning of the response's body
+RESPONSE_BYTES_MAX = 4096  # read of a response
 RESPONSE_KEPT_MAX = 1000  # characters stored
 GONE = 410
 HEADERS = {
@@ -26,7 +26,7 @@ HEADERS = {
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """`status` is None when there was no answer; `error` is None on 2xx and says what was wrong else."""
+    """`status` is None without a response. `error` is None on 2xx, otherwise the reason of the failure."""
 
     status: int | None
     error: str | None
@@ -43,10 +43,14 @@ class Poster:
         self._session = session
 
     async def post(self, delivery: ClaimedDelivery, headers: Mapping[str, str]) -> Outcome:
-        """Never raises for what the other side does."""
+        """Never raises because of the receiver."""
         began = time.monotonic()
         try:
-            url = check_url(delivery.url, allow_private=self._destinations.allow_private)
+            url = check_url(
+                delivery.url,
+                allow_private=self._destinations.allow_private,
+                ports=self._destinations.ports,
+            )
             async with asyncio.timeout(ATTEMPT_DEADLINE_S) as deadline:
                 async with self._session.post(
                     url,
@@ -74,8 +78,8 @@ def _outcome(answer: aiohttp.ClientResponse, latency_ms: int, response: str) -> 
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> str:
-    """What fits of the body, as text that PostgreSQL can hold. The status counts whatever becomes of
-    the body; a connection with more of it to come is not used again."""
+    """The beginning of the body, as text that PostgreSQL can store. Errors while reading it do not change the
+    outcome. A connection with an unread rest is not reused."""
     read = b""
     try:
         async with asyncio.timeout(BODY_DEADLINE_S):
@@ -90,7 +94,7 @@ async def _beginning(answer: aiohttp.ClientResponse) -> str:
 
 
 def _words(failure: Exception) -> str:
-    """Said to the endpoint's owner: what failed, but no address and nothing of our network."""
+    """The failure in words for the endpoint's owner, without addresses or anything about our network."""
     known: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
         (AddressRefused, "the host has a private or reserved address"),
         (aiohttp.ClientConnectorDNSError, "the host cannot be found"),
@@ -111,7 +115,7 @@ def _words(failure: Exception) -> str:
 
 
 def _seconds(retry_after: str) -> float | None:
-    """Only the form in seconds (RFC 9110, 10.2.3)."""
+    """The header's value, if it is in seconds (RFC 9110, 10.2.3)."""
     return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
 
 

@@ -1,15 +1,15 @@
-"""What managing webhook endpoints may be refused with."""
+"""Problems of managing webhook endpoints."""
 
 from chassis.problems import Problem
 
 
 class TooManyEndpoints(Problem):
-    """You have as many webhook endpoints as one may have."""
+    """You have the maximum number of webhook endpoints."""
 
     code, status = "too-many-webhook-endpoints", 409
 
 
 class EndpointInactive(Problem):
-    """This webhook endpoint is switched off; switch it on first."""
+    """This webhook endpoint is inactive; activate it first."""
 
     code, status = "webhook-endpoint-inactive", 409

@@ -1,12 +1,11 @@
-"""What organizers read of their endpoints and deliveries, and admins of all. What is somebody else's is
-NotFound."""
+"""Reading endpoints and deliveries: organizers their own, admins all. Another user's are NotFound."""
 
 from uuid import UUID
 
+from chassis.auth.tokens import Principal
 from chassis.postgres.pool import Pool, connection
 from chassis.problems import NotFound
 from notification.webhooks import store
-from notification.webhooks.endpoints import Asker
 from notification.webhooks.wire import (
     DeliveryInFull,
     DeliveryList,
@@ -19,15 +18,15 @@ from notification.webhooks.wire import (
 )
 
 
-async def list_endpoints(pool: Pool, who: Asker, page: int, page_size: int) -> EndpointList:
+async def list_endpoints(pool: Pool, who: Principal, page: int, page_size: int) -> EndpointList:
     """Newest first."""
-    rows, total = await store.list_endpoints(pool, who.owner_id, page, page_size)
+    rows, total = await store.list_endpoints(pool, who.owner_filter, page, page_size)
     return EndpointList([shown(row) for row in rows], page, page_size, total)
 
 
-async def get_endpoint(pool: Pool, who: Asker, endpoint_id: UUID) -> Endpoint:
+async def get_endpoint(pool: Pool, who: Principal, endpoint_id: UUID) -> Endpoint:
     async with connection(pool) as db:
-        row = await store.endpoint(db, endpoint_id, who.owner_id)
+        row = await store.endpoint(db, endpoint_id, who.owner_filter)
     if row is None:
         raise NotFound()
     return shown(row)
@@ -35,7 +34,7 @@ async def get_endpoint(pool: Pool, who: Asker, endpoint_id: UUID) -> Endpoint:
 
 async def list_deliveries(
     pool: Pool,
-    who: Asker,
+    who: Principal,
     endpoint_id: UUID,
     *,
     status: DeliveryStatus | None,
@@ -44,16 +43,16 @@ async def list_deliveries(
 ) -> DeliveryList:
     """Newest first."""
     async with connection(pool) as db:
-        if await store.endpoint(db, endpoint_id, who.owner_id) is None:
+        if await store.endpoint(db, endpoint_id, who.owner_filter) is None:
             raise NotFound()
         rows, total = await store.list_deliveries(db, endpoint_id, status, page, page_size)
     return DeliveryList([shown_delivery(row) for row in rows], page, page_size, total)
 
 
-async def get_delivery(pool: Pool, who: Asker, delivery_id: UUID) -> DeliveryInFull:
-    """With the body as it is sent."""
+async def get_delivery(pool: Pool, who: Principal, delivery_id: UUID) -> DeliveryInFull:
+    """The delivery with the body that is sent."""
     async with connection(pool) as db:
-        found = await store.delivery(db, delivery_id, who.owner_id)
+        found = await store.delivery(db, delivery_id, who.owner_filter)
     if found is None:
         raise NotFound()
     return shown_in_full(found)

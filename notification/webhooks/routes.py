@@ -1,24 +1,23 @@
-"""Webhook endpoints of organizers: made, changed, tested; their deliveries seen and sent again."""
+"""Webhook endpoints of organizers, and their deliveries."""
 
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, delete, get, patch, post
-from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, HeaderParameter, QueryParameter, RawBody
+from litestar.params import FromPath, QueryParameter, RawBody
 from msgspec import UNSET
 
-from chassis.auth.access import access
-from chassis.auth.tokens import Principal
+from chassis.auth.access import ORGANIZERS, access
 from chassis.http.bodies import decode
-from chassis.http.idempotency import Effect, once
+from chassis.http.idempotency import ONCE, once_by_key
 from chassis.http.pagination import PageNumber, PageSize
+from chassis.http.parameters import Caller, IdempotencyKey
 from chassis.postgres.pool import Pool, transaction
-from chassis.problems import IdempotencyInFlight, IdempotencyKeyReused, Unavailable
+from chassis.problems import Unavailable
 from notification.webhooks import endpoints, reading
-from notification.webhooks.endpoints import OutsideChecks, asker
+from notification.webhooks.endpoints import OutsideChecks
 from notification.webhooks.problems import EndpointInactive, TooManyEndpoints
 from notification.webhooks.wire import (
     ChangeEndpoint,
@@ -37,17 +36,12 @@ from notification.webhooks.wire import (
 
 PATH = "/api/v1/webhook-endpoints"
 ONE = PATH + "/{endpoint_id:uuid}"
-WHO = ("organizer", "admin")
 TAGS = ("Webhooks",)
-ONCE = (IdempotencyInFlight, IdempotencyKeyReused)
-NO_STORE = {"Cache-Control": "no-store"}  # an answer may hold a secret
+NO_STORE = {"Cache-Control": "no-store"}  # an answer may contain a secret
 
-Asked = NamedDependency[Principal]
-Key = Annotated[
-    str | None,
-    HeaderParameter(name="Idempotency-Key", description="Same key, same body: same answer."),
+Status = Annotated[
+    DeliveryStatus | None, QueryParameter(description="Only deliveries with this status.")
 ]
-Status = Annotated[DeliveryStatus | None, QueryParameter(description="Only these.")]
 
 
 def _documented(kind: Any, status: int = 200) -> dict[int, Any]:
@@ -63,54 +57,35 @@ def _answer(document: Any) -> Response[bytes]:
     return Response(msgspec.json.encode(document), media_type="application/json", headers=NO_STORE)
 
 
-async def _once(
-    request: Request[Any, Any, Any],
-    principal: Principal,
-    *,
-    key: str | None,
-    body: Any,
-    status: int,
-    effect: Effect,
-) -> Response[bytes]:
-    """The POST's effect, once per key, which belongs to the operation and its path parameters."""
-    parameters = map(str, request.path_params.values())
-    sent = await once(
-        request.app.state.pool,
-        user_id=principal.user_id,
-        route=" ".join([request.route_handler.handler_name, *parameters]),
-        key=key,
-        body=body,
-        status=status,
-        effect=effect,
-    )
-    sent.headers.update(NO_STORE)
-    return sent
-
-
 @post(
     PATH,
     operation_id="create_webhook_endpoint",
     summary="Subscribe to events",
     tags=TAGS,
-    opt=access(*WHO, body=CreateEndpoint, problems=(*ONCE, TooManyEndpoints, Unavailable)),
+    opt=access(*ORGANIZERS, body=CreateEndpoint, problems=(*ONCE, TooManyEndpoints, Unavailable)),
     responses=_documented(NewEndpoint, 201),
 )
 async def create_webhook_endpoint(
-    request: Request[Any, Any, Any], principal: Asked, body: RawBody, idempotency_key: Key = None
+    request: Request[Any, Any, Any],
+    principal: Caller,
+    body: RawBody,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """The answer has the secret that deliveries are signed with; it is not shown again."""
-    who, wanted = asker(principal), decode(CreateEndpoint, body)
+    """The answer has the secret that signs deliveries; it is not shown again."""
+    wanted = decode(CreateEndpoint, body)
     checks = _checks(request)
     checked = msgspec.structs.replace(wanted, url=await checks.url(wanted.url))
     if checked.show_id is not None:
-        await checks.show(who, checked.show_id)
-    return await _once(
+        await checks.show(principal, checked.show_id)
+    return await once_by_key(
+        request.app.state.pool,
         request,
         principal,
         key=idempotency_key,
         body=wanted,
         status=201,
-        effect=lambda held: endpoints.create_endpoint(held, who, checked),
+        effect=lambda held: endpoints.create_endpoint(held, principal, checked),
+        headers=NO_STORE,
     )
 
 
@@ -119,18 +94,18 @@ async def create_webhook_endpoint(
     operation_id="list_webhook_endpoints",
     summary="Your webhook endpoints",
     tags=TAGS,
-    opt=access(*WHO),
+    opt=access(*ORGANIZERS),
     responses=_documented(EndpointList),
 )
 async def list_webhook_endpoints(
     request: Request[Any, Any, Any],
-    principal: Asked,
+    principal: Caller,
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> Response[bytes]:
-    """Newest first; an admin's list has everybody's."""
+    """Newest first; for an admin, the endpoints of all users."""
     pool: Pool = request.app.state.pool
-    return _answer(await reading.list_endpoints(pool, asker(principal), page, page_size))
+    return _answer(await reading.list_endpoints(pool, principal, page, page_size))
 
 
 @get(
@@ -138,49 +113,49 @@ async def list_webhook_endpoints(
     operation_id="get_webhook_endpoint",
     summary="One webhook endpoint",
     tags=TAGS,
-    opt=access(*WHO),
+    opt=access(*ORGANIZERS),
     responses=_documented(Endpoint),
 )
 async def get_webhook_endpoint(
-    request: Request[Any, Any, Any], principal: Asked, endpoint_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, endpoint_id: FromPath[UUID]
 ) -> Response[bytes]:
-    """Without its secret."""
+    """The answer does not include the secret."""
     pool: Pool = request.app.state.pool
-    return _answer(await reading.get_endpoint(pool, asker(principal), endpoint_id))
+    return _answer(await reading.get_endpoint(pool, principal, endpoint_id))
 
 
 @patch(
     ONE,
     operation_id="change_webhook_endpoint",
-    summary="Change a webhook endpoint, or switch it on or off",
+    summary="Change, activate or deactivate a webhook endpoint",
     tags=TAGS,
-    opt=access(*WHO, body=ChangeEndpoint),
+    opt=access(*ORGANIZERS, body=ChangeEndpoint),
     responses=_documented(Endpoint),
 )
 async def change_webhook_endpoint(
-    request: Request[Any, Any, Any], principal: Asked, endpoint_id: FromPath[UUID], body: RawBody
+    request: Request[Any, Any, Any], principal: Caller, endpoint_id: FromPath[UUID], body: RawBody
 ) -> Response[bytes]:
-    """Changes what is sent. What is switched off is told of nothing that happens meanwhile."""
-    who, change = asker(principal), decode(ChangeEndpoint, body)
+    """Changes only the given fields. An inactive endpoint does not get the events of that time later."""
+    change = decode(ChangeEndpoint, body)
     if change.url is not UNSET:
         change = msgspec.structs.replace(change, url=await _checks(request).url(change.url))
     async with transaction(request.app.state.pool) as tx:
-        return _answer(await endpoints.change_endpoint(tx, who, endpoint_id, change))
+        return _answer(await endpoints.change_endpoint(tx, principal, endpoint_id, change))
 
 
 @delete(
     ONE,
     operation_id="delete_webhook_endpoint",
-    summary="End a subscription",
+    summary="Delete a webhook endpoint",
     tags=TAGS,
     status_code=204,
-    opt=access(*WHO),
+    opt=access(*ORGANIZERS),
 )
 async def delete_webhook_endpoint(
-    request: Request[Any, Any, Any], principal: Asked, endpoint_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, endpoint_id: FromPath[UUID]
 ) -> None:
-    """Its deliveries go with it, also those that are still to be tried."""
-    await endpoints.remove(request.app.state.pool, asker(principal), endpoint_id)
+    """Also deletes its deliveries, including pending ones."""
+    await endpoints.remove(request.app.state.pool, principal, endpoint_id)
 
 
 @post(
@@ -189,25 +164,27 @@ async def delete_webhook_endpoint(
     summary="Change the secret",
     tags=TAGS,
     status_code=200,
-    opt=access(*WHO, body=RotateSecret, problems=ONCE),
+    opt=access(*ORGANIZERS, body=RotateSecret, problems=ONCE),
     responses=_documented(NewSecret),
 )
 async def rotate_webhook_secret(
     request: Request[Any, Any, Any],
-    principal: Asked,
+    principal: Caller,
     endpoint_id: FromPath[UUID],
     body: RawBody,
-    idempotency_key: Key = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Until the overlap is over, deliveries carry a signature by the old secret beside the new one's."""
-    who, wanted = asker(principal), decode(RotateSecret, body) if body else RotateSecret()
-    return await _once(
+    """Until the overlap ends, deliveries have two signatures: by the old and by the new secret."""
+    wanted = decode(RotateSecret, body) if body else RotateSecret()
+    return await once_by_key(
+        request.app.state.pool,
         request,
         principal,
         key=idempotency_key,
         body=wanted,
         status=200,
-        effect=lambda held: endpoints.rotate_secret(held, who, endpoint_id, wanted),
+        effect=lambda held: endpoints.rotate_secret(held, principal, endpoint_id, wanted),
+        headers=NO_STORE,
     )
 
 
@@ -217,51 +194,52 @@ async def rotate_webhook_secret(
     summary="Send a ping",
     tags=TAGS,
     status_code=202,
-    opt=access(*WHO, body=Nothing, problems=(*ONCE, EndpointInactive)),
+    opt=access(*ORGANIZERS, body=Nothing, problems=(*ONCE, EndpointInactive)),
     responses=_documented(Delivery, 202),
 )
 async def send_test_webhook(
     request: Request[Any, Any, Any],
-    principal: Asked,
+    principal: Caller,
     endpoint_id: FromPath[UUID],
     body: RawBody,
-    idempotency_key: Key = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Sends `stampede.webhook.ping.v1`, signed and retried like everything else."""
-    who, nothing = asker(principal), decode(Nothing, body) if body else Nothing()
-    return await _once(
+    """Sends `stampede.webhook.ping.v1`, signed and retried like every event."""
+    nothing = decode(Nothing, body) if body else Nothing()
+    return await once_by_key(
+        request.app.state.pool,
         request,
         principal,
         key=idempotency_key,
         body=nothing,
         status=202,
-        effect=lambda held: endpoints.send_test(held, who, endpoint_id),
+        effect=lambda held: endpoints.send_test(held, principal, endpoint_id),
+        headers=NO_STORE,
     )
 
 
 @get(
     ONE + "/deliveries",
     operation_id="list_webhook_deliveries",
-    summary="What was sent, and what came of it",
+    summary="Deliveries of a webhook endpoint",
     tags=TAGS,
-    opt=access(*WHO),
+    opt=access(*ORGANIZERS),
     responses=_documented(DeliveryList),
 )
 async def list_webhook_deliveries(
     request: Request[Any, Any, Any],
-    principal: Asked,
+    principal: Caller,
     endpoint_id: FromPath[UUID],
     *,
     status: Status = None,
     page: PageNumber = 1,
     page_size: PageSize = 20,
 ) -> Response[bytes]:
-    """Newest first; those that ended are kept for two weeks."""
+    """Newest first; ended deliveries are kept for two weeks."""
     pool: Pool = request.app.state.pool
-    who = asker(principal)
     return _answer(
         await reading.list_deliveries(
-            pool, who, endpoint_id, status=status, page=page, page_size=page_size
+            pool, principal, endpoint_id, status=status, page=page, page_size=page_size
         )
     )
 
@@ -271,42 +249,44 @@ async def list_webhook_deliveries(
     operation_id="get_webhook_delivery",
     summary="One delivery with its payload",
     tags=TAGS,
-    opt=access(*WHO),
+    opt=access(*ORGANIZERS),
     responses=_documented(DeliveryInFull),
 )
 async def get_webhook_delivery(
-    request: Request[Any, Any, Any], principal: Asked, delivery_id: FromPath[UUID]
+    request: Request[Any, Any, Any], principal: Caller, delivery_id: FromPath[UUID]
 ) -> Response[bytes]:
-    """With the body as it is sent, byte for byte."""
+    """With the exact body that is sent."""
     pool: Pool = request.app.state.pool
-    return _answer(await reading.get_delivery(pool, asker(principal), delivery_id))
+    return _answer(await reading.get_delivery(pool, principal, delivery_id))
 
 
 @post(
     PATH + "/deliveries/{delivery_id:uuid}/resend",
     operation_id="resend_webhook_delivery",
-    summary="Send it again",
+    summary="Send a delivery again",
     tags=TAGS,
     status_code=202,
-    opt=access(*WHO, body=Nothing, problems=(*ONCE, EndpointInactive)),
+    opt=access(*ORGANIZERS, body=Nothing, problems=(*ONCE, EndpointInactive)),
     responses=_documented(Delivery, 202),
 )
 async def resend_webhook_delivery(
     request: Request[Any, Any, Any],
-    principal: Asked,
+    principal: Caller,
     delivery_id: FromPath[UUID],
     body: RawBody,
-    idempotency_key: Key = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """The same body under the same webhook-id, whatever became of it before."""
-    who, nothing = asker(principal), decode(Nothing, body) if body else Nothing()
-    return await _once(
+    """Sends the same body with the same webhook-id, whatever the delivery's status."""
+    nothing = decode(Nothing, body) if body else Nothing()
+    return await once_by_key(
+        request.app.state.pool,
         request,
         principal,
         key=idempotency_key,
         body=nothing,
         status=202,
-        effect=lambda held: endpoints.resend(held, who, delivery_id),
+        effect=lambda held: endpoints.resend(held, principal, delivery_id),
+        headers=NO_STORE,
     )
 
 

@@ -1,4 +1,4 @@
-"""The webhooks' part of notification's background work."""
+"""The background work of webhooks."""
 
 import asyncio
 from typing import Any
@@ -11,11 +11,11 @@ from notification.webhooks.dispatching import Dispatcher
 from notification.webhooks.planning import Router
 from notification.webhooks.posting import Poster
 
-POOL_SIZE = 4  # the router, the claims, and the marks between them
+POOL_SIZE = 4  # for the router, for claiming and for marking
 
 
 async def run_webhooks(wiring: Wiring, log: Any, stop: asyncio.Event) -> None:
-    """Routes and sends until `stop`, over connections of its own: whatever receivers do, mails go on."""
+    """Routes and sends until `stop`. Uses its own connections, so that slow receivers do not delay mails."""
     addresses = Addresses()
     pool = await open_pool(wiring.database_url, "notification", size=POOL_SIZE)
     destinations = Destinations(addresses.look, allow_private=wiring.settings.webhook_allow_private)

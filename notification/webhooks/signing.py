@@ -17,7 +17,7 @@ def new_secret() -> str:
 def signed_headers(
     message_id: str, timestamp: int, body: bytes, good_secrets: Sequence[str]
 ) -> dict[str, str]:
-    """`webhook-signature` has one signature a secret, parted by spaces: any of them will do.
+    """`webhook-signature` has one signature a secret, separated by spaces; one valid signature suffices.
 
     timestamp: Unix seconds of this attempt.
     """

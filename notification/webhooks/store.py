@@ -1,4 +1,4 @@
-"""The only place of the webhooks' room that runs SQL."""
+"""Rows of webhook endpoints, events and deliveries; the package's only module that runs SQL."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -16,9 +16,9 @@ from notification.webhooks.payloads import Told
 from notification.webhooks.schedule import DISABLE_AFTER_HOURS, GIVE_UP_HOURS
 
 COUNTED_MAX = 100_000
-PRUNED_AT_ONCE = 5000
-ROUTING_PATIENCE = timedelta(minutes=1)  # for an event whose session catalog has to tell us of
-DETAILS_MAX = 20  # examples of one broken invariant
+PRUNE_BATCH_MAX = 5000
+ROUTING_PATIENCE = timedelta(minutes=1)  # for an event whose session's organizer catalog must tell
+DETAILS_MAX = 20  # violations reported of one invariant
 
 _sql = load_queries(Path(__file__).parent / "sql")
 
@@ -58,7 +58,7 @@ class DeliveryRow(msgspec.Struct, frozen=True):
 
 
 class SentDelivery(msgspec.Struct, frozen=True):
-    """A delivery with what is sent, and whether its endpoint takes anything at the moment."""
+    """A delivery with its body, and whether its endpoint is active."""
 
     row: DeliveryRow
     body: str
@@ -66,7 +66,7 @@ class SentDelivery(msgspec.Struct, frozen=True):
 
 
 class ClaimedDelivery(msgspec.Struct, frozen=True):
-    """A delivery that this sender alone may send until its lease ends. `attempt` counts from 1."""
+    """A delivery that only this sender may send until its lease ends. `attempt` counts from 1."""
 
     delivery_id: UUID
     endpoint_id: UUID
@@ -82,23 +82,23 @@ class ClaimedDelivery(msgspec.Struct, frozen=True):
 
 
 class ChargeResult(msgspec.Struct, frozen=True):
-    """What a failed attempt led to: the delivery's state, and whether its endpoint is still on."""
+    """The result of a failed attempt: the delivery's state, and whether its endpoint is still active."""
 
     state: str
     active: bool
     disabled_reason: str | None
 
 
-# Planning: inside the inbox's transaction, and the router's.
+# Planning: in the inbox's transaction and in the router's.
 
 
 async def heard_types(tx: Connection, types: Sequence[str]) -> set[str]:
-    """Which of these types any endpoint subscribes to."""
+    """The subset of these types to which an endpoint subscribes."""
     return {row["type"] async for row in _sql.heard_types(tx, types=types)}
 
 
 async def keep_events(tx: Connection, events: Sequence[Told]) -> list[UUID]:
-    """Keeps what may be heard; the ids of those whose deliveries can be written now."""
+    """Stores events that an endpoint may receive. Returns the ids of those that can be routed now."""
     kept = _sql.keep_events(
         tx,
         event_ids=[one.event_id for one in events],
@@ -112,7 +112,7 @@ async def keep_events(tx: Connection, events: Sequence[Told]) -> list[UUID]:
 
 
 async def deliver_to_audience(tx: Connection, event_ids: Sequence[UUID], *, skew_s: float) -> int:
-    """A delivery for each of these events and each endpoint that hears it; how many."""
+    """Writes a delivery for each event and each endpoint that subscribes to it. Returns their number."""
     found = [row async for row in _sql.matches(tx, event_ids=event_ids, skew_s=skew_s)]
     if found:
         await insert_deliveries(tx, [(row["endpoint_id"], row["event_id"]) for row in found])
@@ -120,7 +120,7 @@ async def deliver_to_audience(tx: Connection, event_ids: Sequence[UUID], *, skew
 
 
 async def insert_deliveries(tx: Connection, pairs: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
-    """Endpoint and event of each; the deliveries' ids."""
+    """`pairs`: endpoint and event of each delivery. Returns the deliveries' ids."""
     ids = [uuid7() for _ in pairs]
     await _sql.insert_deliveries(
         tx,
@@ -149,7 +149,7 @@ async def forget_session(pool: Pool, session_id: UUID) -> None:
 
 
 async def route_events(pool: Pool, *, limit: int, skew_s: float) -> int:
-    """Writes the deliveries of events that waited for their session; how many events."""
+    """Writes the deliveries of events that waited for their session. Returns the number of events."""
     async with transaction(pool) as tx:
         ids = [row["event_id"] async for row in _sql.route_events(tx, limit=limit)]
         if ids:
@@ -158,11 +158,11 @@ async def route_events(pool: Pool, *, limit: int, skew_s: float) -> int:
     return len(ids)
 
 
-# Endpoints. `owner_id` None: an admin asks.
+# Endpoints. `owner_id` None: for an admin, any owner.
 
 
 async def count_own(tx: Connection, owner_id: UUID) -> int:
-    """How many endpoints somebody has; from now on others that count them wait."""
+    """Locks and counts an owner's endpoints; concurrent counts wait."""
     await _sql.lock_owner(tx, owner_id=owner_id)
     return int(await _sql.count_endpoints(tx, owner_id=owner_id))
 
@@ -204,7 +204,7 @@ async def change_endpoint(
     event_types: list[str] | None,
     active: bool | None,
 ) -> EndpointRow:
-    """What is None stays as it is."""
+    """Values of None stay unchanged."""
     row = await _sql.change_endpoint(
         tx, endpoint_id=endpoint_id, url=url, event_types=event_types, active=active
     )
@@ -220,7 +220,7 @@ async def delete_endpoint(pool: Pool, endpoint_id: UUID, owner_id: UUID | None) 
 async def replace_secret(
     tx: Connection, endpoint_id: UUID, secret: str, *, overlap_hours: int, most: int
 ) -> datetime:
-    """The new secret signs from now on, older ones beside it until the answered time."""
+    """The new secret signs from now on; older ones also sign until the returned time."""
     until: datetime = await _sql.end_secrets(
         tx, endpoint_id=endpoint_id, overlap_hours=overlap_hours
     )
@@ -235,7 +235,7 @@ async def replace_secret(
 async def list_deliveries(
     db: Connection, endpoint_id: UUID, state: str | None, page: int, page_size: int
 ) -> tuple[list[DeliveryRow], int]:
-    """Counting stops at COUNTED_MAX."""
+    """A page, and the total number counted up to COUNTED_MAX."""
     found = _sql.list_deliveries(
         db,
         endpoint_id=endpoint_id,
@@ -275,10 +275,10 @@ async def claim_deliveries(
     owner_most: int | None = None,
     lease_s: float,
 ) -> list[ClaimedDelivery]:
-    """Up to `each` of an endpoint and `limit` in all, none of the busy endpoints'.
+    """Claims up to `each` deliveries of an endpoint and `limit` in total, none of the busy endpoints.
 
-    owners: whose deliveries are on their way already, once for each. Nobody has more than `owner_most` on
-    their way with these (None: `limit`).
+    owners: the owners of deliveries in progress, once for each delivery. Including these, an owner gets at
+    most `owner_most` (None: `limit`).
     """
     async with connection(pool) as db:
         found = _sql.claim_deliveries(
@@ -291,7 +291,9 @@ async def claim_deliveries(
             lease_s=lease_s,
         )
         return [
-            ClaimedDelivery(**{**row, "body": row["body"].encode()})  # as it was signed before
+            ClaimedDelivery(
+                **{**row, "body": row["body"].encode()}
+            )  # the same bytes in every attempt
             async for row in found
         ]
 
@@ -304,7 +306,7 @@ async def mark_delivered(
     latency_ms: int,
     response: str | None,
 ) -> None:
-    """Does nothing when another attempt has the delivery by now."""
+    """Does nothing if another attempt has claimed the delivery since."""
     async with connection(pool) as db:
         await _sql.delivered(
             db,
@@ -327,7 +329,7 @@ async def mark_failed(
     latency_ms: int,
     response: str | None,
 ) -> ChargeResult | None:
-    """None when another attempt has the delivery by now."""
+    """None if another attempt has claimed the delivery since."""
     async with connection(pool) as db:
         row = await _sql.not_delivered(
             db,
@@ -346,9 +348,9 @@ async def mark_failed(
 
 
 async def prune(pool: Pool, *, days: int, lease_s: float) -> None:
-    """Little by little, so that no statement holds anything for long."""
+    """Deletes old rows in small steps, so that no statement holds locks for long."""
     async with connection(pool) as db:
-        limit = PRUNED_AT_ONCE
+        limit = PRUNE_BATCH_MAX
         await _sql.give_up_forgotten(db, give_up_hours=GIVE_UP_HOURS, limit=limit)
         while await _sql.prune_deliveries(db, days=days, lease_s=lease_s, limit=limit) >= limit:
             pass
@@ -367,7 +369,7 @@ INVARIANTS = (
 
 
 async def broken_webhooks(pool: Pool, invariant: str) -> list[str]:
-    """Up to DETAILS_MAX ways in which one of INVARIANTS is broken; none is good."""
+    """Up to DETAILS_MAX violations of one of INVARIANTS."""
     async with connection(pool) as db:
         found = getattr(_sql, f"audit_{invariant}")(
             db,

@@ -1,4 +1,4 @@
-"""What organizers send about their endpoints."""
+"""Request and response bodies of webhook endpoints and deliveries."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chassis.http.bodies import whole
+from chassis.http.bodies import full_match
 from notification.webhooks.addresses import URL_LENGTH_MAX
 from notification.webhooks.payloads import TOLD, EventType
 from notification.webhooks.store import DeliveryRow, EndpointRow, SentDelivery
@@ -20,15 +20,15 @@ Address = Annotated[
     Meta(
         min_length=8,
         max_length=URL_LENGTH_MAX,
-        pattern=whole("https?://[!-~]+"),
-        description="https, on port 443 or 8443, of a host on the Internet.",
+        pattern=full_match("https?://[!-~]+"),
+        description="An https URL of a public host, on port 443 or 8443.",
     ),
 ]
 Types = Annotated[list[EventType], Meta(min_length=1, max_length=2 * len(TOLD))]
 
 
 class CreateEndpoint(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Without a show: all shows of yours, also later ones (an admin's: everybody's)."""
+    """Without `show_id`: all your shows, including future ones; for an admin, all shows of all users."""
 
     url: Address
     event_types: Types
@@ -36,7 +36,7 @@ class CreateEndpoint(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
 
 
 class ChangeEndpoint(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Only what is sent changes."""
+    """Only the given fields change."""
 
     url: Address | UnsetType = UNSET
     event_types: Types | UnsetType = UNSET
@@ -44,20 +44,20 @@ class ChangeEndpoint(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
 
 
 class RotateSecret(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """For how long older secrets sign beside the new one; 0: they end now."""
+    """`overlap_hours`: how long older secrets also sign; with 0 they end now."""
 
     overlap_hours: Annotated[int, Meta(ge=0, le=OVERLAP_HOURS_MAX)] = OVERLAP_HOURS_DEFAULT
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A body that may be left out, and says nothing when it is there."""
+    """An empty, optional body."""
 
 
 DeliveryStatus = Literal["pending", "delivered", "failed"]
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """`disabled_reason` says why we switched it off: `gone` (the receiver answered 410) or `failing`.
+    """`disabled_reason` is why the platform deactivated it: `gone` (the receiver answered 410) or `failing`.
     `failing_since`: no delivery has succeeded since then."""
 
     endpoint_id: UUID
@@ -73,7 +73,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewEndpoint(Endpoint, frozen=True, kw_only=True):
-    """`secret` is shown this once."""
+    """`secret` is shown only once."""
 
     secret: str
 
@@ -86,7 +86,7 @@ class EndpointList(msgspec.Struct, frozen=True):
 
 
 class NewSecret(msgspec.Struct, frozen=True):
-    """`secret` is shown this once; older ones sign beside it until `overlap_until`."""
+    """`secret` is shown only once; older ones also sign until `overlap_until`."""
 
     endpoint_id: UUID
     secret: str
@@ -94,9 +94,9 @@ class NewSecret(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """`webhook_id` is what the receiver sees as webhook-id: the event's id, the same on every attempt.
-    `attempts` since it was made, or last resent; the other `last_*` tell of the last attempt that
-    ended. `response` is the beginning of what the receiver answered."""
+    """`webhook_id` is the header webhook-id that the receiver gets: the event's id, the same in every
+    attempt. `attempts` counts since the delivery was created or last resent. `last_*` describe the last
+    attempt that ended. `response` is the beginning of the receiver's response."""
 
     delivery_id: UUID
     endpoint_id: UUID
@@ -115,13 +115,13 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryInFull(Delivery, frozen=True, kw_only=True):
-    """With `payload`: the body as it is sent."""
+    """`payload` is the exact body that is sent."""
 
     payload: str
 
 
 class DeliveryList(msgspec.Struct, frozen=True):
-    """Newest first. `total` counts to 100,000."""
+    """Newest first. `total` is at most 100,000."""
 
     deliveries: list[Delivery]
     page: int

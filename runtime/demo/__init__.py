@@ -1,4 +1,4 @@
-"""The demo: accounts, venues and shows that a newcomer can look at and buy at once."""
+"""The demo: accounts, venues and shows for a newcomer to browse and buy."""
 
 from runtime.demo.loading import DemoAccount, DemoAccounts, accounts_left, load_demo
 

@@ -1,4 +1,4 @@
-"""Halls of the demo: areas as POST /shows/{id}/sessions takes them. Prices in fen."""
+"""Halls of the demo: areas as POST /shows/{id}/sessions accepts them. Prices in fen."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ def seated(
     aisles: Sequence[int] = (),
     accessible: Sequence[int] = (),
 ) -> Area:
-    """Equal rows numbered from 1; the first one has the accessible seats."""
+    """Equal rows numbered from 1. The first row has the accessible seats."""
     plan = [{"label": str(row), "seats": seats, "aisles": aisles} for row in range(1, rows + 1)]
     plan[0] = plan[0] | {"accessible": accessible}
     return {"name": name, "kind": "seated", "price": price, "rows": plan}
@@ -26,7 +26,7 @@ def standing(name: str, price: int, capacity: int) -> Area:
 
 
 def stadium(scale: int = 100) -> list[Area]:
-    """22,800 numbered seats and 3,000 standing places; `scale` per cent of the usual prices."""
+    """22,800 numbered seats and 3,000 standing places. `scale`: per cent of the usual prices."""
     lower = [
         seated(f"看台 {block}区", 580 * scale, 25, 40, aisles=(20,), accessible=(1, 2, 39, 40))
         for block in range(101, 113)
@@ -72,5 +72,5 @@ def club(scale: int = 100) -> list[Area]:
 
 
 def gallery(scale: int = 100) -> list[Area]:
-    """An exhibition admits so many people by day."""
+    """An exhibition: a number of visitors per day."""
     return [standing("单日票", 98 * scale, 800), standing("亲子双人票", 158 * scale, 200)]

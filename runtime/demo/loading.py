@@ -1,7 +1,7 @@
-"""Loads the demo through the platform's own API, as an organizer would build it.
+"""Loads the demo through the platform's public API, as an organizer would.
 
-It may be called at every start: a complete demo is found by one read, an incomplete one (the first
-start was cut off) is completed, nothing is made twice.
+Safe to call at every start. One read detects a complete demo. An incomplete one (the first start was
+interrupted) is completed, and nothing is created twice.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ from identity.administration import AccountExists, accounts_that_open, create_ac
 from runtime.compose import Platform
 from runtime.demo.shows import SHOWS, DemoShow, Run, Venue
 
-DEADLINE_S = 20.0  # a hall of 25,000 seats on a machine that has just started everything else
+DEADLINE_S = 20.0  # for a hall of 25,000 seats on a machine that is still starting everything else
 
 
 class DemoAccount(msgspec.Struct, frozen=True):
-    """`password` is no secret: it is printed at every start, and is why a demo is not for the web."""
+    """`password` is no secret: it is printed at every start. So a demo must not be on the internet."""
 
     role: str
     email: str
@@ -48,7 +48,7 @@ ACCOUNTS = DemoAccounts(
 
 
 async def load_demo(platform: Platform) -> DemoAccounts:
-    """The demo's accounts; its shows are there when this returns."""
+    """The demo's accounts. Its shows exist when this returns."""
     catalog = ServiceClient(platform.wiring.upstreams.catalog, deadline_s=DEADLINE_S)
     if not await _is_complete(catalog):
         await _create_accounts(platform.wiring.database_url)
@@ -58,13 +58,14 @@ async def load_demo(platform: Platform) -> DemoAccounts:
 
 
 async def accounts_left(database_url: str) -> list[str]:
-    """Addresses of the demo's accounts that an earlier start with the demo has left behind."""
+    """Addresses of demo accounts from an earlier start with the demo."""
     tries = [(account.email, account.password) for account in ACCOUNTS.accounts]
     return await accounts_that_open(database_url, tries)
 
 
 async def _man_the_door(platform: Platform) -> None:
-    """The demo's staff scan at every session; also in a demo that was loaded before there was a door."""
+    """Lets the demo's staff scan at every session, also in a demo that was loaded before doors
+    existed."""
     identity = ServiceClient(platform.wiring.upstreams.identity, deadline_s=DEADLINE_S)
     staff = await identity.post(BY_EMAIL_PATH, EmailLookup(ACCOUNTS.of("staff").email), Account)
     await put_on_the_door(platform.wiring.database_url, staff.user_id)
@@ -85,7 +86,7 @@ async def _create_accounts(database_url: str) -> None:
                 password=account.password,
                 role=account.role,
                 full_name=f"Demo {account.role}",
-                locale="zh",  # as its shows are
+                locale="zh",  # like its shows
             )
 
 
@@ -98,7 +99,7 @@ async def _log_in(platform: Platform) -> str:
 
 
 class _Organizer:
-    """Builds what is missing of SHOWS, in their order."""
+    """Creates the missing parts of SHOWS, in order."""
 
     def __init__(self, catalog: ServiceClient, token: str) -> None:
         self._catalog = catalog

@@ -1,4 +1,4 @@
-"""What the demo plays, as data. Times are days from now, so that it is fresh whenever it is loaded."""
+"""The demo's shows, as data. Times are days from now, so they are fresh whenever the demo is loaded."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,8 +19,8 @@ class Venue(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A session: in how many days and at what hour of the venue's day it starts, and from when until
-    when, in days from now, it is sold (None: until it starts)."""
+    """A session. It starts `in_days` days from now, `at` this time at the venue. `opens` and `closes` bound
+    its sale, in days from now (None: until it starts)."""
 
     in_days: int
     at: str = "19:30"
@@ -52,7 +52,7 @@ QINTAI = Venue("琴台音乐厅", "武汉", "汉阳区知音大道")
 MUSEUM = Venue("陕西历史博物馆秦汉馆", "西安", "西咸新区兰池大道")
 BUND = Venue("外滩小剧场", "上海", "黄浦区中山东一路")
 
-# The last one has a single session: seen by the public, it says that the demo is complete.
+# The last show has a single session. Once the public can see it, the demo is complete.
 SHOWS = (
     DemoShow(
         title="周杰伦 2026 世界巡回演唱会",

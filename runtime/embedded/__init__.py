@@ -4,8 +4,8 @@
     urls = servers.start()      # the caller then calls poll() about once a second
     servers.stop()
 
-One living process owns a data directory; `running_urls` tells others where its servers listen.
-Nothing here is imported by a service: a service is given URLs and never learns whose they are.
+One living process owns a data directory. `running_urls` tells others where its servers listen. No service
+imports this: a service gets URLs and does not know who runs the servers.
 """
 
 from runtime.embedded.errors import EmbeddedError, StartCancelled

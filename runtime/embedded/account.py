@@ -1,6 +1,6 @@
-"""The system user that runs the servers when we are root, and what it must be able to reach.
+"""The system user that runs the servers if we are root, and the access that it needs.
 
-PostgreSQL refuses to run as root. As an ordinary user everything below answers "nobody else".
+PostgreSQL refuses to run as root. For an ordinary user there is no such account (None).
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from runtime.embedded.errors import EmbeddedError
 from runtime.embedded.wheel import ensure_folder_permissions, ensure_user_exists
 
-USER_NAME = "pgserver"  # the wheel's own choice; one account for both is enough
+USER_NAME = "pgserver"  # the wheel's own choice; both servers use one account
 READ_AND_RUN = stat.S_IRGRP | stat.S_IROTH | stat.S_IXGRP | stat.S_IXOTH
 
 
@@ -26,10 +26,10 @@ class Account:
 
 
 def choose_account(data_dir: Path) -> Account | None:
-    """Whom to run the servers as; None means ourselves.
+    """The account that runs the servers. None: our own user.
 
-    As root: whoever owns the data (made before without root, or in somebody's own folder),
-    otherwise a system user made for it, otherwise `nobody`.
+    As root: the owner of the data (created earlier without root, or in a user's own folder), otherwise a
+    system user created for it, otherwise `nobody`.
     """
     if os.geteuid() != 0:
         return None
@@ -39,13 +39,13 @@ def choose_account(data_dir: Path) -> Account | None:
                 return _account(pwd.getpwuid(uid))
     try:
         entry = ensure_user_exists(USER_NAME)
-    except (OSError, subprocess.CalledProcessError):  # no useradd here, or a read-only /etc
+    except (OSError, subprocess.CalledProcessError):  # no useradd here, or /etc is read-only
         entry = None
     try:
         return _account(entry or pwd.getpwnam("nobody"))
     except KeyError as error:
         raise EmbeddedError(
-            f"PostgreSQL does not run as root: make a user {USER_NAME!r}, or run as an ordinary one."
+            f"PostgreSQL does not run as root: create a user {USER_NAME!r}, or run as an ordinary one."
         ) from error
 
 
@@ -54,7 +54,7 @@ def _account(entry: pwd.struct_passwd) -> Account:
 
 
 def make_folder(path: Path, account: Account | None) -> None:
-    """A private folder (0700) that belongs to the account; existing contents keep their owners."""
+    """A private folder (0700) that belongs to the account. Existing contents keep their owners."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if account is not None:
@@ -62,16 +62,16 @@ def make_folder(path: Path, account: Account | None) -> None:
         path.chmod(0o700)
     except OSError as error:
         raise EmbeddedError(
-            f"{path} cannot be used ({error.strerror}): run as the user who owns it,"
+            f"{path} cannot be used ({error.strerror}): run as its owner,"
             " or choose another data directory."
         ) from error
 
 
 def let_reach(path: Path, account: Account | None) -> None:
-    """Let the account pass through every folder above `path`.
+    """Lets the account enter every folder above `path`.
 
-    The wheel's ensure_prefix_permissions makes those folders readable for everybody as well,
-    root's home included; passing through needs the x bit alone.
+    The wheel's ensure_prefix_permissions would also make those folders readable for everybody, root's
+    home included. Entering needs only the x bit.
     """
     if account is None:
         return
@@ -84,13 +84,13 @@ def let_reach(path: Path, account: Account | None) -> None:
             folder.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)
         except OSError as error:
             raise EmbeddedError(
-                f"The user {account.name!r}, who runs the servers, cannot pass through {folder}:"
+                f"The user {account.name!r}, who runs the servers, cannot enter {folder}:"
                 " allow it (chmod o+x), or choose another data directory."
             ) from error
 
 
 def let_run(program: Path, account: Account | None) -> None:
-    """Let the account run a program out of a wheel, also one installed under a strict umask."""
+    """Lets the account run a program from a wheel, even if it was installed under a strict umask."""
     if account is None:
         return
     let_reach(program, account)

@@ -1,9 +1,9 @@
-"""What the operator is told."""
+"""Errors for the operator."""
 
 
 class EmbeddedError(Exception):
-    """The servers cannot be had. The message is one sentence that says what to do about it."""
+    """The servers cannot run. The message is one sentence that says what to do."""
 
 
 class StartCancelled(EmbeddedError):
-    """The caller's `should_stop` said yes before the servers were ready; none is left running."""
+    """`should_stop` returned true before the servers were ready. None is left running."""

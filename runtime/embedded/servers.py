@@ -1,4 +1,4 @@
-"""Both servers of one data directory, as one thing to start, watch and stop."""
+"""Both servers of one data directory, started, watched and stopped together."""
 
 import os
 import shutil
@@ -13,20 +13,20 @@ from runtime.embedded.errors import EmbeddedError, StartCancelled
 from runtime.embedded.ownership import Ownership, ServerUrls
 from runtime.embedded.process import ServerProcess, ServerSpec
 from runtime.embedded.sockets import make_socket_dir
-from runtime.embedded.spawning import PROBE_EVERY_S, OnEvent, telling
+from runtime.embedded.spawning import PROBE_INTERVAL_S, OnEvent, telling
 
 READY_TIMEOUT_S = 300.0  # recovery after a crash replays up to max_wal_size
-TOUCH_EVERY_S = 3600.0  # cleaners of temporary folders count in days
+TOUCH_INTERVAL_S = 3600.0  # programs that clean temporary folders count in days
 
 
 class EmbeddedServers:
-    """PostgreSQL in `<data_dir>/postgres` and Valkey in `<data_dir>/valkey`, logs in `logs/`.
+    """PostgreSQL in `<data_dir>/postgres`, Valkey in `<data_dir>/valkey`, logs in `logs/`.
 
-    Call `start` and `poll` from the main thread: elsewhere the servers are not tied to this
-    process's life (see `spawning.tethered`). Should this process be killed, they shut down
-    by themselves on Linux; elsewhere the next `start` on the same directory ends them.
+    Call `start` and `poll` from the main thread: elsewhere the servers are not tied to this process's
+    life (see `spawning.tethered`). If this process is killed, they shut down by themselves on Linux; on
+    other systems, the next `start` on the same directory ends them.
 
-    Events: server_ready, server_died, server_left_over, server_stopped; each names its `server`.
+    Events: server_ready, server_died, server_left_over, server_stopped. Each names its `server`.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class EmbeddedServers:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Main process of each server that runs: {"postgres": …, "valkey": …}."""
+        """Main process of each running server: {"postgres": …, "valkey": …}."""
         return {one.spec.name: one.pid for one in self._servers if one.pid is not None}
 
     def start(self, should_stop: Callable[[], bool] = lambda: False) -> ServerUrls:
-        """Returns when both take connections; what was stored before is there.
+        """Returns when both accept connections. Stored data is still there.
 
-        A second call returns the same URLs. Raises EmbeddedError, and StartCancelled soon after
-        `should_stop()` turns true; then nothing is left running.
+        A second call returns the same URLs. Raises EmbeddedError, or StartCancelled soon after
+        `should_stop()` returns true; then nothing is left running.
         """
         if self._urls is not None:
             return self._urls
@@ -67,7 +67,7 @@ class EmbeddedServers:
         except OSError as error:
             self.stop()
             raise EmbeddedError(
-                f"The servers cannot be started in {self._data_dir} ({error}): make room or"
+                f"The servers cannot be started in {self._data_dir} ({error}): make room, or"
                 " choose another data directory."
             ) from error
         except BaseException:
@@ -77,17 +77,17 @@ class EmbeddedServers:
         return urls
 
     def poll(self) -> None:
-        """Launch again what died. Never waits for a server to become ready."""
+        """Restarts servers that died. Never waits until a server is ready."""
         for server in self._servers:
             server.poll()
-        if self._socket_dir and time.monotonic() - self._touched_at > TOUCH_EVERY_S:
+        if self._socket_dir and time.monotonic() - self._touched_at > TOUCH_INTERVAL_S:
             self._touched_at = time.monotonic()
             for path in (self._socket_dir, *self._socket_dir.iterdir()):
                 with suppress(OSError):
                     os.utime(path)
 
     def stop(self) -> None:
-        """Shut both down in order and give the directory free. Idempotent."""
+        """Stops both in order and releases the directory. Idempotent."""
         for server in self._servers:
             server.ask_stop()
         for server in self._servers:
@@ -104,10 +104,10 @@ class EmbeddedServers:
             self._data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EmbeddedError(
-                f"{self._data_dir} cannot be made ({error.strerror}): choose another data"
+                f"{self._data_dir} cannot be created ({error.strerror}): choose another data"
                 " directory."
             ) from error
-        self._data_dir = self._data_dir.resolve()  # processes are told apart by their folder
+        self._data_dir = self._data_dir.resolve()  # processes are identified by their folder
 
     def _start(self, should_stop: Callable[[], bool]) -> ServerUrls:
         account = choose_account(self._data_dir)
@@ -149,5 +149,5 @@ class EmbeddedServers:
                     f"{late.spec.name} did not start ({late.last_words()}): {late.spec.remedy}."
                 )
             if should_stop():
-                raise StartCancelled("The start was interrupted; nothing was left running.")
-            time.sleep(PROBE_EVERY_S)
+                raise StartCancelled("The start was interrupted, and nothing is left running.")
+            time.sleep(PROBE_INTERVAL_S)

@@ -1,6 +1,7 @@
 """A short, private folder for the unix sockets.
 
-A data directory may lie deep; the path of a unix socket may not exceed 107 bytes (103 on macOS).
+The path of a unix socket may have at most 107 bytes (103 on macOS), and a data directory may be nested
+deeply.
 """
 
 import hashlib
@@ -16,14 +17,14 @@ from runtime.embedded.errors import EmbeddedError
 
 SOCKET_PATH_MAX_BYTES = 100
 LONGEST_NAME = ".s.PGSQL.5432"
-PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")  # needs quoting in no URL and no server setting
+PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")  # needs no quoting in a URL or a server setting
 
 
 def make_socket_dir(data_dir: Path, account: Account | None) -> Path:
-    """The folder for this data directory's sockets, 0700 and ours.
+    """The folder for this data directory's sockets. It is ours, mode 0700.
 
-    Its name comes from the data directory's, so a restart finds what the last run left there.
-    One that belongs to somebody else (anybody may write to /tmp) is left alone.
+    Its name is derived from the data directory's, so a restart finds the files of the last run. A folder
+    of another user is left alone: anybody may write to /tmp.
     """
     digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]
     base = _base_dir()
@@ -43,7 +44,7 @@ def _base_dir() -> Path:
         if short and PLAIN.fullmatch(base) and os.access(base, os.W_OK | os.X_OK):
             return Path(base)
     raise EmbeddedError(
-        "No folder for temporary files is short and writable: set TMPDIR to one,"
+        "No folder for temporary files is short and writable: set TMPDIR to one"
         " with a plain path of at most 60 letters."
     )
 

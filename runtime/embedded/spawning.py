@@ -1,4 +1,4 @@
-"""Starting processes that do not outlive this one, and starting them again at a bearable pace."""
+"""Starts processes that do not outlive this one, and restarts them with backoff."""
 
 import os
 import signal
@@ -18,19 +18,19 @@ OnEvent = Callable[[str, dict[str, object]], None]
 TETHER = Path(__file__).with_name("tether.py")
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 5.0
-STEADY_S = 30.0  # alive for this long: what it dies of next is another story
-KILLED_WITHIN_S = 5.0  # a killed process is gone at once unless the kernel holds it in I/O
-PROBE_EVERY_S = 0.01
+STEADY_S = 30.0  # after this long, the next death is counted anew
+KILLED_WITHIN_S = 5.0  # a killed process ends at once, unless the kernel holds it in I/O
+PROBE_INTERVAL_S = 0.01
 
 
 def tethered(
     argv: Sequence[str], death_signal: signal.Signals, account: Account | None = None
 ) -> list[str]:
-    """The argv that runs `argv`, as `account`, and sends it `death_signal` when this process dies.
+    """The argv that runs `argv` as `account` and sends it `death_signal` when this process dies.
 
-    The kernel means the *thread* that forked, so off the main thread no signal is asked for: a
-    helper thread's end must not end a server. Nor is there one outside Linux, where
-    `supervisor.watch_parent` and the next start's clean-up do its work.
+    The kernel's signal follows the *thread* that forked. So off the main thread none is requested: the
+    end of a helper thread must not end a server. Outside Linux there is no such signal.
+    `supervisor.watch_parent` and the clean-up of the next start do its work.
     """
     on_main = threading.current_thread() is threading.main_thread()
     who = (str(account.uid), str(account.gid)) if account else ("-", "-")
@@ -39,7 +39,7 @@ def tethered(
 
 
 def telling(on_event: OnEvent | None) -> OnEvent:
-    """`on_event`, made harmless: a terminal that closed must not keep processes from being ended."""
+    """`on_event`, made safe: a closed terminal must not prevent the end of the processes."""
 
     def tell(event: str, facts: dict[str, object]) -> None:
         if on_event is not None:
@@ -50,22 +50,22 @@ def telling(on_event: OnEvent | None) -> OnEvent:
 
 
 def kill_group(pgid: int) -> None:
-    """SIGKILL a process group and wait until nobody in it is alive (at most a few seconds)."""
-    with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM for zombies
+    """Sends SIGKILL to a process group and waits until it is gone (a few seconds at most)."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS returns EPERM for zombies
         os.killpg(pgid, signal.SIGKILL)
         wait_gone([one for one in psutil.process_iter() if _group_of(one) == pgid], KILLED_WITHIN_S)
 
 
 def wait_gone(processes: Sequence[psutil.Process], timeout_s: float) -> bool:
-    """Whether all ended within `timeout_s`.
+    """True if all ended within `timeout_s`.
 
-    A zombie has ended: whose orphans these are (a container's first process) may never reap them.
+    A zombie counts as ended: its new parent (a container's first process) may never reap it.
     """
     give_up = time.monotonic() + timeout_s
     while any(_alive(one) for one in processes):
         if time.monotonic() > give_up:
             return False
-        time.sleep(PROBE_EVERY_S)
+        time.sleep(PROBE_INTERVAL_S)
     return True
 
 
@@ -84,7 +84,7 @@ def _group_of(process: psutil.Process) -> int | None:
 
 
 def wait_for_exit(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
-    """Whether the process ended (and was reaped) within `timeout_s`."""
+    """True if the process ended (and was reaped) within `timeout_s`."""
     with suppress(subprocess.TimeoutExpired):
         process.wait(timeout_s)
         return True
@@ -92,7 +92,7 @@ def wait_for_exit(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
 
 
 class Backoff:
-    """When a process that keeps dying may be started again: 0.2 s later, doubling to 5 s."""
+    """When a process that keeps dying may be restarted: after 0.2 s, doubling up to 5 s."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -105,7 +105,7 @@ class Backoff:
         self._not_before = None
 
     def died(self) -> float:
-        """Count a death; returns the seconds until `due`."""
+        """Counts a death. Returns the seconds until `due`."""
         if self._clock() - self._started_at >= STEADY_S:
             self._delay_s = BACKOFF_FIRST_S
         delay_s, self._delay_s = self._delay_s, min(self._delay_s * 2, BACKOFF_MAX_S)
@@ -114,7 +114,7 @@ class Backoff:
 
     @property
     def waiting(self) -> bool:
-        """Whether a death was counted and no start since."""
+        """True if a death was counted and no start since."""
         return self._not_before is not None
 
     def due(self) -> bool:

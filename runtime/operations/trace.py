@@ -1,7 +1,7 @@
-"""`stampede trace REQUEST_ID`: one request through every service's log, as a tree.
+"""`stampede trace REQUEST_ID`: one request in the logs of all services, as a tree.
 
-Log lines carry a span, a path of numbers behind the request's root: what the gateway called is one
-level down, what that called two. Lines of the background process follow at the end.
+Log lines carry a span: a path of numbers below the request's root. The gateway's calls are one level
+down, their calls two. Lines of the background process follow at the end.
 """
 
 import re
@@ -15,7 +15,7 @@ from chassis.masking import logged_id
 _LINE = re.compile(
     r"(?P<time>\S+) (?P<service>\S+) +\[(?P<id>[^\]]+)\] (?P<text>.*?)(?: span=(?P<span>\S+))?$"
 )
-BACKGROUND = "0"  # as every root of one digit: work that a request caused, not the request itself
+BACKGROUND = "0"  # every one-digit root: work that the request caused, not the request itself
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def read(directory: Path, request_id: str) -> list[Line]:
-    """Every line of the request in the logs of `directory`, each file's own order kept."""
+    """Every line of the request in the logs of `directory`, in each file's order."""
     lines, request_id = [], logged_id(request_id)
     for path in sorted(directory.glob("*.log")):
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -65,7 +65,7 @@ def _order(span: str) -> list[tuple[int, str]]:
 
 
 def render(lines: list[Line]) -> Iterator[str]:
-    """The tree, a text line each: requests by time, calls below their callers, then what followed."""
+    """The tree, one text line each: requests by time, calls below their callers, then background work."""
     requests = [line for line in lines if _is_request(line)]
     roots: dict[str, list[Line]] = {}
     for line in requests:

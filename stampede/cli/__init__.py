@@ -1,1 +1,1 @@
-"""The command line: arguments and sentences. What a command does is elsewhere."""
+"""The command line: arguments and messages. The work of a command is done elsewhere."""

@@ -1,4 +1,5 @@
-"""What every command uses: the group, settings with options, sentences, servers for as long as it runs."""
+"""What every command uses: the group, settings with options, error messages, and servers while it
+runs."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -24,24 +25,25 @@ def refuse(sentence: str) -> "click.ClickException":
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def stampede() -> None:
-    """Stampede, a ticketing platform for the on-sale."""
+    """Stampede, a ticketing platform for on-sales."""
 
 
 def load(**overrides: Any) -> Settings:
-    """Settings from the environment, then from options that were given."""
+    """Settings from the environment, overridden by the options given."""
     given = {name: value for name, value in overrides.items() if value is not None}
     return msgspec.structs.replace(settings.load(), **given)
 
 
 data_dir_option = click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where data and logs live."
+    "--data-dir", type=click.Path(path_type=Path), help="Folder for data and logs."
 )
 
 
 def with_servers(
     loaded: Settings, use: Callable[[Settings], Coroutine[Any, Any, Result]]
 ) -> Result:
-    """Runs `use` with servers: those named, those already running here, or started for the moment."""
+    """Runs `use` with servers: those given by URLs, those already running here, or servers started for
+    this call."""
     from runtime import starting
 
     servers, loaded = starting.attached(loaded)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from stampede.cli.base import load, refuse, say, stampede, with_servers
+from stampede.cli.base import data_dir_option, load, refuse, say, stampede, with_servers
 
 
 class Moment(click.ParamType[datetime]):
@@ -23,18 +23,26 @@ class Moment(click.ParamType[datetime]):
                 raise ValueError
             return moment.astimezone(UTC)
         except (ValueError, OverflowError):
-            self.fail(f"{value} is no time with a zone, such as 2026-08-15T11:30:00Z.", param, ctx)
+            self.fail(
+                f"{value} is not a time with a zone, such as 2026-08-15T11:30:00Z.", param, ctx
+            )
 
 
 @stampede.command()
-@click.option("--from", "since", type=Moment(), required=True, help="As 2026-08-15T11:30:00Z.")
-@click.option("--to", "until", type=Moment(), help="Before this time (now).")
-@click.option("--consumer", help="Only this one: catalog or notification.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where data and logs live.")
+@click.option(
+    "--from",
+    "since",
+    type=Moment(),
+    required=True,
+    help="First time, such as 2026-08-15T11:30:00Z.",
+)
+@click.option("--to", "until", type=Moment(), help="Events before this time only (default: now).")
+@click.option("--consumer", help="Only this consumer: catalog or notification.")
+@data_dir_option
 def replay(
     since: datetime, until: datetime | None, consumer: str | None, data_dir: Path | None
 ) -> None:
-    """Gives past events to consumers again; what they took before has no second effect."""
+    """Sends past events to consumers again. Events that they have processed have no second effect."""
     from runtime.operations.replaying import ReplayError
     from runtime.operations.replaying import replay as run
 
@@ -50,13 +58,13 @@ def replay(
 
 @stampede.group()
 def events() -> None:
-    """What the platform tells: types and schemas."""
+    """Checks the schemas of event types."""
 
 
 @events.command("schemas")
-@click.option("--write", is_flag=True, help="Store what the code says, if it is compatible.")
+@click.option("--write", is_flag=True, help="Store the schemas of the code if they are compatible.")
 def events_schemas(write: bool) -> None:
-    """Compares the stored schemas with the code; exit 1 when they differ."""
+    """Compares the stored schemas with the code. Exit code 1 if they differ."""
     from booking.events.schemas import check_schemas, write_schemas
 
     if write:

@@ -1,4 +1,4 @@
-"""The command line. Thin: each command finds its module, and every expected trouble is a sentence."""
+"""The command line. Each command calls its module, and every expected error is one sentence."""
 
 import sys
 from pathlib import Path
@@ -9,18 +9,21 @@ import rich_click as click
 from chassis import settings
 from chassis.problems import Problem, ValidationFailed
 from chassis.settings import Settings
+from stampede.cli import events, measuring  # noqa: F401  registers their commands
 from stampede.cli.base import data_dir_option, load, refuse, say, stampede, with_servers
 
 ROLES = ("customer", "organizer", "staff", "admin")
 
 
 @stampede.command()
-@click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway (8000).")
-@click.option("--workers", type=click.IntRange(1, 64), help="Web processes (2).")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway (default: 8000).")
+@click.option("--workers", type=click.IntRange(1, 64), help="Web processes (default: 2).")
 @data_dir_option
-@click.option("--demo/--no-demo", default=None, help="Demo shows, accounts and mailbox.")
+@click.option(
+    "--demo/--no-demo", default=None, help="With or without demo shows, accounts and mailbox."
+)
 def up(port: int | None, workers: int | None, data_dir: Path | None, demo: bool | None) -> None:
-    """Everything on this machine: servers, web, background work."""
+    """Runs everything on this machine: servers, web processes, background work."""
     from runtime import starting
 
     loaded = load(port=port, workers=workers, data_dir=data_dir, demo=demo)
@@ -32,11 +35,11 @@ def up(port: int | None, workers: int | None, data_dir: Path | None, demo: bool 
     "role",
     type=click.Choice(["gateway", "identity", "catalog", "booking", "notification", "sandbox"]),
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="Where it listens.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Web processes.")
 @data_dir_option
 def serve(role: str, port: int | None, workers: int | None, data_dir: Path | None) -> None:
-    """One service alone; the others over HTTP. `sandbox` is the payment provider for trying out."""
+    """Runs one service, which calls the others over HTTP. `sandbox` is the payment provider for tests."""
     from runtime import starting
 
     loaded = load(port=port, workers=workers, data_dir=data_dir)
@@ -46,7 +49,7 @@ def serve(role: str, port: int | None, workers: int | None, data_dir: Path | Non
 @stampede.command()
 @data_dir_option
 def worker(data_dir: Path | None) -> None:
-    """The background process alone: relay, sweepers, consumers."""
+    """Runs the background work alone: relay, sweepers, consumers."""
     from runtime import starting
 
     sys.exit(starting.work(load(data_dir=data_dir), say))
@@ -68,18 +71,26 @@ def migrate(data_dir: Path | None) -> None:
 
 @stampede.group()
 def user() -> None:
-    """Accounts."""
+    """Creates accounts and assigns staff to doors."""
 
 
 @user.command("create")
-@click.option("--email", required=True)
-@click.option("--password", required=True)
-@click.option("--role", type=click.Choice(ROLES), default="customer", show_default=True)
-@click.option("--full-name", default="")
+@click.option("--email", required=True, help="E-mail address of the account.")
+@click.option("--password", required=True, help="Its password.")
 @click.option(
-    "--session", "sessions", multiple=True, type=click.UUID, help="Staff: this door only."
+    "--role", type=click.Choice(ROLES), default="customer", show_default=True, help="Role to give."
 )
-@click.option("--existing", is_flag=True, help="An account that is there: whatever its password.")
+@click.option("--full-name", default="", help="Name of the person.")
+@click.option(
+    "--session",
+    "sessions",
+    multiple=True,
+    type=click.UUID,
+    help="For staff: they may scan at this session only. May be repeated.",
+)
+@click.option(
+    "--existing", is_flag=True, help="Give the role to an existing account, whatever its password."
+)
 @data_dir_option
 def user_create(
     email: str,
@@ -91,9 +102,10 @@ def user_create(
     *,
     existing: bool,
 ) -> None:
-    """An account with a role; one with that address and password is given the role.
+    """Creates an account with a role.
 
-    Staff stand at the door of every session, or with --session at the doors of those only.
+    If the address has an account with this password, that account gets the role. Staff may scan at every
+    session; with --session at those sessions only.
     """
     from booking.door.administration import put_on_the_door
     from identity.administration import AccountExists, AnotherPassword, create_account
@@ -123,13 +135,24 @@ def user_create(
 
 @user.command("door")
 @click.argument("user_id", type=click.UUID)
-@click.option("--session", "sessions", multiple=True, type=click.UUID, help="These doors as well.")
-@click.option("--all/--only-named", "everywhere", default=None, help="Every door, or no longer so.")
+@click.option(
+    "--session",
+    "sessions",
+    multiple=True,
+    type=click.UUID,
+    help="Also at this session. May be repeated.",
+)
+@click.option(
+    "--all/--only-named",
+    "everywhere",
+    default=None,
+    help="At every session, or only at those named for them.",
+)
 @data_dir_option
 def user_door(
     user_id: UUID, sessions: tuple[UUID, ...], everywhere: bool | None, data_dir: Path | None
 ) -> None:
-    """Where somebody with the role staff may scan tickets."""
+    """Sets at which sessions a staff account may scan tickets."""
     from booking.door.administration import put_on_the_door, take_off_the_house_door
 
     if not sessions and everywhere is None:
@@ -150,13 +173,13 @@ def user_door(
 
 @stampede.group()
 def keys() -> None:
-    """Keys that sign access tokens."""
+    """Manages the keys that sign access tokens."""
 
 
 @keys.command("rotate")
 @data_dir_option
 def keys_rotate(data_dir: Path | None) -> None:
-    """A new signing key; nobody is logged out."""
+    """Publishes a new signing key. Nobody is logged out."""
     from identity.administration import rotate_keys
 
     async def run(loaded: Settings) -> str:
@@ -168,10 +191,10 @@ def keys_rotate(data_dir: Path | None) -> None:
 
 
 @stampede.command()
-@click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @data_dir_option
 def audit(as_json: bool, data_dir: Path | None) -> None:
-    """States the invariants; exit 1 when one is broken."""
+    """Checks the invariants over PostgreSQL and Redis. Exit code 1 if one is broken."""
     from runtime.operations.auditing import audit_all, print_findings
 
     findings = with_servers(load(data_dir=data_dir), audit_all)
@@ -181,10 +204,10 @@ def audit(as_json: bool, data_dir: Path | None) -> None:
 
 @stampede.command()
 @click.argument("session_id", required=False, type=click.UUID)
-@click.option("--all", "everything", is_flag=True, help="Every session with claims.")
+@click.option("--all", "everything", is_flag=True, help="Every session with claimed seats.")
 @data_dir_option
 def rebuild(session_id: UUID | None, everything: bool, data_dir: Path | None) -> None:
-    """A session's seats in Redis, anew from PostgreSQL."""
+    """Rebuilds a session's seats in Redis from PostgreSQL."""
     from runtime.operations.auditing import rebuild_sessions
 
     if (session_id is None) != everything:
@@ -199,7 +222,7 @@ def rebuild(session_id: UUID | None, everything: bool, data_dir: Path | None) ->
 
 @stampede.group()
 def dlq() -> None:
-    """Dead letters: events that a consumer could not digest."""
+    """Lists, retries and deletes dead letters: events that a consumer could not process."""
 
 
 _letters = click.argument("event_ids", nargs=-1, type=click.UUID)
@@ -208,7 +231,7 @@ _letters = click.argument("event_ids", nargs=-1, type=click.UUID)
 @dlq.command("list")
 @data_dir_option
 def dlq_list(data_dir: Path | None) -> None:
-    """What waits for another try, and what was given up."""
+    """Lists events that wait for another try and events that were given up."""
     from runtime.operations.dead_letters import list_letters
 
     letters = with_servers(load(data_dir=data_dir), list_letters)
@@ -223,7 +246,7 @@ def dlq_list(data_dir: Path | None) -> None:
 @_letters
 @data_dir_option
 def dlq_retry(event_ids: tuple[UUID, ...], data_dir: Path | None) -> None:
-    """Sends these back to their consumers; without ids all that were given up."""
+    """Sends events back to their consumers; without ids all that were given up."""
     from runtime.operations.dead_letters import retry_letters
 
     count = with_servers(load(data_dir=data_dir), lambda now: retry_letters(now, event_ids or None))
@@ -234,10 +257,10 @@ def dlq_retry(event_ids: tuple[UUID, ...], data_dir: Path | None) -> None:
 
 @dlq.command("purge")
 @_letters
-@click.option("--all", "everything", is_flag=True, help="All that were given up.")
+@click.option("--all", "everything", is_flag=True, help="All events that were given up.")
 @data_dir_option
 def dlq_purge(event_ids: tuple[UUID, ...], everything: bool, data_dir: Path | None) -> None:
-    """Throws these away for good."""
+    """Deletes events for good."""
     from runtime.operations.dead_letters import purge_letters
 
     if bool(event_ids) == everything:
@@ -252,7 +275,7 @@ def dlq_purge(event_ids: tuple[UUID, ...], everything: bool, data_dir: Path | No
 @click.argument("request_id")
 @data_dir_option
 def trace(request_id: str, data_dir: Path | None) -> None:
-    """One request through every service's log, as a tree with durations."""
+    """Shows one request in the logs of all services, as a tree with durations."""
     from runtime.operations import trace as tracing
 
     directory = load(data_dir=data_dir).data_dir / "logs"
@@ -264,11 +287,10 @@ def trace(request_id: str, data_dir: Path | None) -> None:
 
 
 def main() -> None:
-    """The entry point: expected trouble is one sentence and exit code 1, never a traceback."""
+    """The entry point. An expected error is one sentence and exit code 1, never a traceback."""
     from chassis.postgres.migrations import MigrationError
     from runtime.embedded import EmbeddedError
     from runtime.starting import StartError
-    from stampede.cli import events as cli_events  # noqa: F401  their commands join ours
 
     try:
         stampede()
@@ -280,5 +302,5 @@ def main() -> None:
         click.echo(f"stampede: {trouble}", err=True)
         sys.exit(1)
     except OSError as trouble:
-        click.echo(f"stampede: {trouble}; check the server URLs and the data directory.", err=True)
+        click.echo(f"stampede: {trouble}. Check the server URLs and the data directory.", err=True)
         sys.exit(1)

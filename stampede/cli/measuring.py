@@ -1,4 +1,4 @@
-"""Commands that measure: crowds and the bench."""
+"""Commands that measure: load tests and the bench."""
 
 import sys
 from pathlib import Path
@@ -11,16 +11,32 @@ from stampede.cli.base import data_dir_option, load, say, stampede, with_servers
 
 @stampede.group()
 def loadtest() -> None:
-    """Crowds."""
+    """Runs load tests."""
 
 
 @loadtest.command("flash-sale")
-@click.option("--users", type=click.IntRange(1, 50_000), default=10_000, show_default=True)
-@click.option("--tickets", type=click.IntRange(1, 100_000), default=100, show_default=True)
-@click.option("--flush-redis", is_flag=True, help="FLUSHALL in the middle of the sale.")
-@click.option("--times", type=click.IntRange(1, 10), default=1, help="Sales one after the other.")
-@click.option("--running", is_flag=True, help="Use the platform of --data-dir and --port.")
-@click.option("--port", type=click.IntRange(1, 65535))
+@click.option(
+    "--users",
+    type=click.IntRange(1, 50_000),
+    default=10_000,
+    show_default=True,
+    help="Buyers at the opening.",
+)
+@click.option(
+    "--tickets",
+    type=click.IntRange(1, 100_000),
+    default=100,
+    show_default=True,
+    help="Seats of the session.",
+)
+@click.option(
+    "--flush-redis", is_flag=True, help="Empty Redis (FLUSHALL) in the middle of the sale."
+)
+@click.option("--times", type=click.IntRange(1, 10), default=1, help="Sales, one after the other.")
+@click.option(
+    "--running", is_flag=True, help="Use the platform that runs on --data-dir and --port."
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway.")
 @data_dir_option
 def flash_sale(
     users: int,
@@ -31,7 +47,7 @@ def flash_sale(
     port: int | None,
     data_dir: Path | None,
 ) -> None:
-    """Far more people than seats, all at the moment of opening; exit 1 when a promise broke."""
+    """Runs a flash sale: far more buyers than seats, all at the opening. Exit code 1 if a promise broke."""
     from loadtest.command import run_flash_sale
 
     loaded = load(port=port, data_dir=data_dir) if running else None
@@ -42,16 +58,36 @@ def flash_sale(
 
 
 @loadtest.command("prepare")
-@click.option("--users", type=click.IntRange(1, 50_000), default=1_000, show_default=True)
-@click.option("--tickets", type=click.IntRange(1, 100_000), default=100, show_default=True)
-@click.option("--opens-in", type=click.FloatRange(0, 3600), default=30.0, help="Seconds.")
-@click.option("--plan", "path", type=click.Path(path_type=Path), required=True)
-@click.option("--port", type=click.IntRange(1, 65535))
+@click.option(
+    "--users",
+    type=click.IntRange(1, 50_000),
+    default=1_000,
+    show_default=True,
+    help="Buyers to prepare.",
+)
+@click.option(
+    "--tickets",
+    type=click.IntRange(1, 100_000),
+    default=100,
+    show_default=True,
+    help="Seats of the session.",
+)
+@click.option(
+    "--opens-in", type=click.FloatRange(0, 3600), default=30.0, help="Seconds until the sale opens."
+)
+@click.option(
+    "--plan",
+    "path",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="File to write for locust.",
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway.")
 @data_dir_option
 def loadtest_prepare(
     users: int, tickets: int, opens_in: float, path: Path, port: int | None, data_dir: Path | None
 ) -> None:
-    """A session and buyers on the running platform, for locust's web page."""
+    """Prepares a session and buyers on the running platform, for locust's web page."""
     from loadtest.plan import Plan, prepare
     from runtime.starting import command
 
@@ -69,20 +105,45 @@ def loadtest_prepare(
 
 
 @stampede.command()
-@click.option("--json", "as_json", is_flag=True, help="Figures as JSON.")
-@click.option("--only", default="", help="Cases by name, with commas between.")
-@click.option("--seconds", type=click.FloatRange(1, 600), default=8.0, show_default=True)
-@click.option("--connections", type=click.IntRange(1, 1024), default=64, show_default=True)
-@click.option("--workers", type=click.IntRange(1, 64), default=2, help="Web processes (2).")
-@click.option("--repeat", type=click.IntRange(1, 20), default=1, help="Runs: median, least, most.")
-@click.option("--growth", is_flag=True, help="What an order costs as sessions grow and fill up.")
-@click.option("--holds", is_flag=True, help="What finding the best seats costs Valkey.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("--only", default="", help="Names of cases, separated by commas.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 600),
+    default=8.0,
+    show_default=True,
+    help="Length of a case's window.",
+)
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 1024),
+    default=64,
+    show_default=True,
+    help="Connections of the load generator.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=2, help="Web processes (default: 2)."
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(1, 20),
+    default=1,
+    help="Number of runs; prints median, least and most.",
+)
+@click.option(
+    "--growth", is_flag=True, help="Measure the cost of an order as sessions grow and fill up."
+)
+@click.option("--holds", is_flag=True, help="Measure the cost of finding the best seats in Valkey.")
 @click.option(
     "--against",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="With --holds: another version's booking/seats/lua, in turns.",
+    help="With --holds: folder booking/seats/lua of another version, measured in turns.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="SVG: 1 to 512 connections.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="SVG to write: orders/s at 1 to 512 connections.",
+)
 def bench(
     as_json: bool,
     only: str,
@@ -95,7 +156,7 @@ def bench(
     against: Path | None,
     plot: Path | None,
 ) -> None:
-    """How fast, at what cost, beside what an empty server does; exit 1 when an answer was wrong."""
+    """Measures throughput, latency and CPU beside an empty server. Exit code 1 if a response was wrong."""
     from loadtest.bench.cases.holds import bench_holds
     from loadtest.bench.command import Wanted
     from loadtest.bench.command import bench as run

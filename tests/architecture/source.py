@@ -7,7 +7,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("identity", "catalog", "booking", "notification")
-ROOMS = ("stampede", "loadtest", "runtime", "gateway", *SERVICES, "contracts", "chassis", "web")
+ROOMS = (
+    "stampede",
+    "loadtest",
+    "runtime",
+    "gateway",
+    *SERVICES,
+    "contracts",
+    "chassis",
+    "languages",
+    "web",
+)
 
 
 @cache

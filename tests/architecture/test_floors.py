@@ -8,8 +8,8 @@ from tests.architecture.source import ROOMS, imports_of, modules
 # packages is a room of its own.
 FLOORS = {
     "chassis": [
-        {"clock", "ids", "masking", "problems", "process_memory", "settings"},
-        {"context", "texts", "concurrency", "redis"},
+        {"clock", "ids", "languages", "masking", "problems", "process_memory"},
+        {"settings", "context", "texts", "concurrency", "redis"},
         {"observability", "postgres"},
         {"auth"},
         {"seam"},

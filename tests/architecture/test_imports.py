@@ -48,6 +48,7 @@ def test_only_routes_and_asgi_know_litestar() -> None:
         "chassis.auth.access",
         "chassis.http.openapi",
         "chassis.http.pagination",
+        "chassis.http.parameters",
     }
     allowed |= {"chassis.http.pagination", "chassis.http.idempotency", "chassis.http.fast_path"}
     wrong = [

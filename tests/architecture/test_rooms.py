@@ -19,7 +19,7 @@ def test_every_service_has_the_same_entrances(service: str) -> None:
     assert "run" in functions_of(f"{service}.workers")
     assert list((ROOT / service / "migrations").glob("0001_*.sql"))
     assert f"contracts.{service}" in modules()
-    assert f"{service}.composition" in modules() or service == "catalog", "catalog needs none"
+    assert f"{service}.composition" in modules()
 
 
 def test_every_package_and_module_says_what_it_is_for() -> None:

@@ -104,14 +104,14 @@ async def test_markup_in_a_title_stays_text(shop: Shop) -> None:
         assert await shop.page.locator("main script, main img[src=x]").count() == 0
 
 
-async def test_both_languages_have_the_same_words(shop: Shop) -> None:
+async def test_all_languages_have_the_same_words(shop: Shop) -> None:
     await shop.open("/")
     keys = await shop.page.evaluate(
-        """Promise.all(["zh", "en"].map(async (one) =>
-            Object.keys((await import(`/js/words/${one}.js`)).default)
-                .filter((key) => !key.endsWith(".one")).sort()))"""
+        """import("/js/languages.js").then(({ LANGUAGES }) => Object.values(LANGUAGES).map(({ words }) =>
+            Object.keys(words).filter((key) => !key.endsWith(".one")).sort()))"""
     )
-    assert keys[0] == keys[1]
+    assert len(keys) >= 2
+    assert all(each == keys[0] for each in keys)
     assert len(keys[0]) > 150
 
 
@@ -139,5 +139,5 @@ async def test_an_overloaded_answer_is_waited_out_as_it_says(shop: Shop, watch: 
     await shop.page.route("**/api/v1/shows/*", refuse_once)
     await shop.open(f"/shows/{show['show_id']}")
     assert len(times) == 2
-    assert 1.0 <= times[1] - times[0] < 3.0
+    assert times[1] - times[0] >= 1.0
     watch.found = [one for one in watch.found if "status of 503" not in one]

@@ -145,7 +145,7 @@ async def child(ask: Ask, database_url: str, redis_url: str, out: int) -> None:
     steps = Steps(ask.cut, out)
     steps.watch_stores()
     async with running_booking(database_url, redis_url, webhook_secret=(SECRET,)) as app:
-        app.services.payments._provider = WatchedProvider(app.services.payments._provider, steps)  # type: ignore[assignment]
+        app.provider.now = WatchedProvider(app.provider.now, steps)
         steps.counting = True
         await do(ask.work, app)
         steps.step("the answer" if ask.work.what != "refund" else "the end of the round")

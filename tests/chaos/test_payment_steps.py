@@ -19,24 +19,26 @@ from booking.audit.checks import audit_booking
 from booking.orders.expiry import sweep_orders
 from tests.chaos.killing import SECRET, Ask, Work
 from tests.support.booking import BookingApp, booking_tables, let_time_pass, running_booking
-from tests.support.payments import Disturbed, taken_in_silence
+from tests.support.payments import Disturbed, outcomes_of, taken_in_silence
 from tests.support.servers import ROOT
 
 PAGE = ROOT / "docs" / "payments-steps.md"
-HEADING = """# What a death leaves behind
+HEADING = """# What is left after a crash
 
-The process is killed (kill -9) just before each step that leaves it: a statement of PostgreSQL (named as in
-booking/*/sql), a script in Redis, a call of the provider, the answer. *Found* is what is there right
-after, with the audit clean; *becomes* what it is after the reconciler, the sweeper and the refund round of
-any other process. Money is taken at most once in every row, and what is taken is ticketed or goes back.
+A test kills the process (kill -9) just before each step that leaves it: a statement of PostgreSQL (named
+as in booking/*/sql), a script in Redis, a call of the provider, the response. *Found* is the state right
+after that; PostgreSQL passes the audit there. *Becomes* is the state after the reconciler, the sweeper
+and the refund round of any other process have run. In every row money is taken at most once, and money
+that is taken buys tickets or goes back.
 
-This page is made by tests/chaos/test_payment_steps.py, which fails when it is no longer true.
+tests/chaos/test_payment_steps.py writes this page with WRITE_DOCS=1, and fails when the page is no longer
+true.
 """
 STORIES = {
     "pay": "`POST /orders/{id}/pay`",
-    "webhook": "A webhook brings the money",
-    "late webhook": "A webhook brings the money after time has cancelled the order",
-    "refund": "The seats are gone and the money goes back",
+    "webhook": "A webhook reports the payment",
+    "late webhook": "A webhook reports the payment after the order has expired",
+    "refund": "The seats are gone, and the money goes back",
 }
 DEADLINE_S = 20.0
 
@@ -87,7 +89,7 @@ class Scene:
     def __init__(self, app: BookingApp, tables: "asyncpg.Connection[Any]") -> None:
         self.app, self.tables = app, tables
         self.session_id = app.neighbours.publish(rows=20, max_tickets_per_user=100)
-        self._provider: Any = app.services.payments._provider
+        self._provider: Any = app.provider.now
 
     async def prepared(self, story: str) -> Work:
         user_id = uuid4()
@@ -95,7 +97,7 @@ class Scene:
         order_id, amount = made["order_id"], made["total_amount"]
         if story == "pay":
             return Work("pay", UUID(order_id), user_id)
-        self.app.services.payments._provider = self._provider
+        self.app.provider.now = self._provider
         Disturbed(self.app, taken_in_silence)
         paying = (await self.app.pay(user_id, order_id)).json
         payment_id = UUID(paying["payment"]["payment_id"])
@@ -107,7 +109,7 @@ class Scene:
             seats = [item["seat_id"] for item in made["items"]]
             assert (await self.app.order(uuid4(), self.session_id, seats=seats[:1])).status == 201
             verdict = await self._provider.look_up(payment_id)
-            await self.app.services.webhooks._outcomes.apply_outcome(payment_id, verdict)
+            await outcomes_of(self.app).apply_outcome(payment_id, verdict)
             return msgspec.structs.replace(work, what="refund")
         return work
 
@@ -136,7 +138,7 @@ class Scene:
 
     async def converge(self) -> None:
         """What the workers of any other process do, at once instead of when it is due."""
-        self.app.services.payments._provider = self._provider
+        self.app.provider.now = self._provider
         await self.app.services.payments.reconcile(older_than_s=-1.0)
         await self.tables.execute("UPDATE payments SET ask_at = now() WHERE state = 'refund_due'")
         await self.app.services.payments.refund_what_is_due()

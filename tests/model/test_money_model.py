@@ -187,9 +187,8 @@ async def app(database_url: str, redis_url: str) -> AsyncIterator[BookingApp]:
 async def test_captured_is_tickets_and_refunds_whatever_happens(
     app: BookingApp, database_url: str, story: list[list[tuple[Any, ...]]]
 ) -> None:
-    payments: Any = app.services.payments
-    provider = SilentProvider(payments._provider)
-    payments._provider, payments_provider = provider, payments._provider
+    real = app.provider.now
+    provider = app.provider.now = SilentProvider(real)
     try:
         async with booking_tables(database_url) as tables:
             tale = Story(app, tables, provider)
@@ -203,4 +202,4 @@ async def test_captured_is_tickets_and_refunds_whatever_happens(
             "outbox_is_drained_or_moving"
         }  # no relay
     finally:
-        payments._provider = payments_provider
+        app.provider.now = real

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from booking.seats.claims import Claim, Fate, HoldFate
+from booking.seats.claims import Claim, HoldState, OrderState
 from booking.seats.differences import look
 from booking.seats.holds import LUA, Kind, SeatHolds
 from booking.seats.keys import session_keys
@@ -136,7 +136,7 @@ class SeatsMachine(RuleBasedStateMachine):
         order_id = choice.choice(sorted(self.intents))
         user_id, seats = self.orders[order_id] = self.intents.pop(order_id)
         self.truth.claim(self.session_id, seats, "held", order_id, user_id, FOREVER_MS)
-        self.truth.fates_of[order_id] = HoldFate(Fate.ALIVE, FOREVER_MS)
+        self.truth.order_states_of[order_id] = HoldState(OrderState.ALIVE, FOREVER_MS)
 
     @precondition(lambda self: self.intents or self.orders)
     @rule(choice=st.randoms(use_true_random=False), heard=st.booleans())
@@ -146,7 +146,7 @@ class SeatsMachine(RuleBasedStateMachine):
         user_id, seats = self.intents.pop(order_id, None) or self.orders.pop(order_id)
         for seat in seats:
             self.truth.claims[self.session_id].pop(seat, None)
-        self.truth.fates_of[order_id] = HoldFate(Fate.CANCELLED)
+        self.truth.order_states_of[order_id] = HoldState(OrderState.CANCELLED)
         self._tell(heard, order_id, self.holds.release)
         self.seats = with_letters(self.seats, seats, ".")
         self.tickets[user_id] -= len(seats)
@@ -157,7 +157,7 @@ class SeatsMachine(RuleBasedStateMachine):
         order_id = choice.choice(sorted(self.orders))
         user_id, seats = self.orders.pop(order_id)
         self.truth.claim(self.session_id, seats, "sold", order_id, user_id)
-        self.truth.fates_of[order_id] = HoldFate(Fate.PAID)
+        self.truth.order_states_of[order_id] = HoldState(OrderState.PAID)
         self._tell(heard, order_id, self.holds.sell)
         self.seats = with_letters(self.seats, seats, "s")
 
@@ -169,7 +169,7 @@ class SeatsMachine(RuleBasedStateMachine):
         user_id, seats = self.intents.pop(order_id)
         other, rival = uuid7(), self.users[0]
         [claim] = self.truth.claim(self.session_id, seats[:1], "held", other, rival, FOREVER_MS)
-        self.truth.fates_of[other] = HoldFate(Fate.ALIVE, FOREVER_MS)
+        self.truth.order_states_of[other] = HoldState(OrderState.ALIVE, FOREVER_MS)
         self.run(self.holds.correct(self.session_id, [claim, _nowhere(claim)]))
         self.run(self.holds.release(self.session_id, order_id))
         self.seats = with_letters(self.seats, seats[1:], ".")

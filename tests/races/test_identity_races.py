@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import asyncpg
 import pytest
@@ -22,6 +23,7 @@ from tests.support.identity import (
     running_identity,
 )
 
+HANG_S = 60.0  # nobody waits for so long unless something hangs
 CLIENTS = 6  # below the pool's 8 connections, so that all of them get to the lock
 
 
@@ -32,6 +34,7 @@ async def identity(database_url: str) -> AsyncIterator[Identity]:
 
 
 async def held_up(
+    database_url: str,
     tables: "asyncpg.Connection[asyncpg.Record]",
     lock: str,
     calls: list[Callable[[], Awaitable[Answer]]],
@@ -41,30 +44,19 @@ async def held_up(
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    async with tables.transaction(), asyncio.timeout(20):
+    async with tables.transaction(), asyncio.timeout(HANG_S):
         await tables.execute(lock)
         tasks = [asyncio.ensure_future(call()) for call in calls]
-        watcher = await asyncpg.connect(**connect_arguments(tables))
-        try:
+        async with identity_tables(database_url) as watcher:
             while await watcher.fetchval(waiting) < len(calls):  # noqa: ASYNC110  it has no signal
                 await asyncio.sleep(0.005)
-        finally:
-            await watcher.close()
     return list(await asyncio.gather(*tasks))
-
-
-def connect_arguments(tables: "asyncpg.Connection[asyncpg.Record]") -> dict[str, object]:
-    parameters = tables._params
-    return {
-        "host": tables._addr if isinstance(tables._addr, str) else tables._addr[0],
-        "user": parameters.user,
-        "database": parameters.database,
-    }
 
 
 async def refresh_all_at_once(identity: Identity, database_url: str, token: str) -> list[Answer]:
     async with identity_tables(database_url) as tables:
         return await held_up(
+            database_url,
             tables,
             "SELECT FROM logins FOR UPDATE",
             [lambda: identity.refresh(token) for _ in range(CLIENTS)],
@@ -105,6 +97,7 @@ async def test_a_refresh_that_races_a_logout_leaves_nothing_alive(
     token = made["access_token"]
     async with identity_tables(database_url) as tables:
         refreshed, ended = await held_up(
+            database_url,
             tables,
             "SELECT FROM logins FOR UPDATE",
             [
@@ -127,6 +120,7 @@ async def use_a_link_in_two_processes(identity: Identity, database_url: str) -> 
     async with identity_tables(database_url) as tables, running_identity(database_url) as other:
         token = await identity.link(tables)
         answers = await held_up(
+            database_url,
             tables,
             "SELECT FROM accounts FOR UPDATE",  # reading the link goes on, setting the password waits
             [lambda: identity.reset(token), lambda: other.reset(token)],
@@ -152,7 +146,7 @@ async def test_control_without_the_compare_and_set_a_link_is_used_twice(
 
 def quick_hashing() -> HashingPool:
     """So that all are at the lock at once, however busy the machine is."""
-    return HashingPool(threads=2, hasher=HeldHasher())
+    return HashingPool(threads=2, waiting_max=2 * CLIENTS, hasher=HeldHasher(), wait_max_s=HANG_S)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +174,7 @@ async def test_changes_resets_and_logins_at_once_wait_for_each_other_in_no_circl
             "log in": other.log_in,
         }
         lock = "SELECT FROM accounts FOR UPDATE"
-        answers = await held_up(tables, lock, [ways[call] for call in calls])
+        answers = await held_up(database_url, tables, lock, [ways[call] for call in calls])
         statuses = [answer.status for answer in answers]
         changed = [
             s for call, s in zip(calls, statuses, strict=True) if call != "log in" and s < 300
@@ -191,14 +185,16 @@ async def test_changes_resets_and_logins_at_once_wait_for_each_other_in_no_circl
         assert alive == 1
 
 
-async def test_of_two_registrations_of_one_address_one_is_made(
-    identity: Identity, database_url: str
-) -> None:
+async def test_of_two_registrations_of_one_address_one_is_made(database_url: str) -> None:
     bodies = [
         {"email": EMAIL, "password": PASSWORD, "full_name": f"Ann {n}"} for n in range(CLIENTS)
     ]
-    async with identity_tables(database_url) as tables:
+    async with (
+        running_identity(database_url, passwords=quick_hashing()) as identity,
+        identity_tables(database_url) as tables,
+    ):
         answers = await held_up(
+            database_url,
             tables,
             "LOCK TABLE accounts IN SHARE MODE",  # reading goes on, inserting waits
             [lambda body=body: identity.post("register", body) for body in bodies],
@@ -273,12 +269,24 @@ async def test_guesses_at_once_get_no_further_than_one_by_one(
     assert (await identity.log_in()).status == 429
 
 
+class AskedPool(HashingPool):
+    """Says when a password is to be verified: it waits for a thread once the loop goes on."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self.asked = asyncio.Event()
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        self.asked.set()
+        return await super().verify(stored, password)
+
+
 async def test_a_right_password_is_too_late_when_another_process_filled_up_the_limit(
     database_url: str,
 ) -> None:
     """It was let in by the count, and the count is full when its hash is done."""
     hasher = HeldHasher()
-    passwords = HashingPool(threads=1, hasher=hasher)
+    passwords = AskedPool(threads=1, hasher=hasher, wait_max_s=HANG_S)
     async with (
         running_identity(database_url) as other,
         running_identity(database_url, passwords=passwords) as identity,
@@ -289,9 +297,7 @@ async def test_a_right_password_is_too_late_when_another_process_filled_up_the_l
         hasher.go_on.clear()
         held = asyncio.ensure_future(passwords.hash("before it in the queue"))
         late = asyncio.ensure_future(identity.log_in())
-        async with asyncio.timeout(10):
-            while passwords._threads._taken < 2:  # noqa: ASYNC110  it has asked the database and waits
-                await asyncio.sleep(0.001)
+        await passwords.asked.wait()  # it has asked the database
         assert (await other.log_in(EMAIL, "a wrong guess")).status == 401
         hasher.go_on.set()
         await held

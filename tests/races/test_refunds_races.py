@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from booking.domain.ticket import TicketStep
 from booking.refunds import store
 from booking.seats.reconciler import Reconciler
 from tests.support.booking import (
@@ -124,7 +125,7 @@ async def test_a_ticket_is_let_in_or_refunded_and_never_both(
         real = store.void_tickets
 
         async def void_any(tx: Any, order_id: UUID, tickets: Any, **_: Any) -> int:
-            return await real(tx, order_id, tickets, states=("valid", "checked_in"))
+            return await real(tx, order_id, tickets, step=TicketStep.CALL_OFF)
 
         monkeypatch.setattr(store, "void_tickets", void_any)
     both = 0

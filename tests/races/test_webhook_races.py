@@ -14,6 +14,8 @@ import pytest
 from chassis.ids import uuid7
 from notification.webhooks import store
 from notification.webhooks.endpoints import ENDPOINTS_MAX
+from notification.webhooks.schedule import GIVE_UP_HOURS
+from tests.support.booking import until_one_waits
 from tests.support.orders import event_of, order_paid
 from tests.support.webhooks import (
     ENDPOINTS,
@@ -124,3 +126,26 @@ async def test_making_endpoints_at_once_stays_within_the_cap(service: Webhooks) 
         *[service.call("POST", ENDPOINTS, body) for _ in range(ENDPOINTS_MAX + 5)]
     )
     assert Counter(answer.status for answer in answers) == {201: ENDPOINTS_MAX, 409: 5}
+
+
+async def test_a_delivery_that_arrives_while_it_is_given_up_has_arrived(
+    service: Webhooks, database_url: str
+) -> None:
+    """An endpoint is switched off, its last request is on its way, and the housekeeping comes by."""
+    await service.subscribe("http://127.0.0.1:9/")
+    await service.deliver(event_of(order_paid(session_id=service.catalog.session())))
+    await service.router.round()
+    await service.pool.execute("UPDATE webhook_endpoints SET active = false")
+    await service.pool.execute(
+        "UPDATE webhook_deliveries SET started_at = now() - make_interval(hours => $1)",
+        GIVE_UP_HOURS + 1,
+    )
+    async with service.pool.acquire() as db:
+        async with db.transaction():
+            await db.execute(
+                "UPDATE webhook_deliveries SET state = 'delivered', next_attempt = NULL, ended_at = now()"
+            )
+            pruning = asyncio.create_task(store.prune(service.pool, days=14, lease_s=60))
+            await until_one_waits(database_url)
+        await pruning
+    assert await service.pool.fetchval("SELECT state FROM webhook_deliveries") == "delivered"

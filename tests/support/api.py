@@ -1,4 +1,4 @@
-"""A client as the tests use it: one call a line, the answer whole."""
+"""The API client of the tests: one line per call, whole answers."""
 
 import io
 import secrets
@@ -12,7 +12,7 @@ PASSWORD = "correct horse battery staple"
 
 
 class Answer:
-    """Status, headers, raw body; `json` decoded when it is JSON."""
+    """Status, headers and raw body. `json` is decoded if it is JSON."""
 
     def __init__(self, status: int, headers: Any, body: bytes) -> None:
         self.status, self.headers, self.body = status, headers, body
@@ -81,7 +81,7 @@ class Api:
 
 
 class Person:
-    """Somebody logged in."""
+    """A logged-in person."""
 
     def __init__(self, email: str, login: Any) -> None:
         self.email = email
@@ -109,7 +109,7 @@ AREAS = [
 
 
 async def publish_session(api: Api, organizer: str, **changes: Any) -> Any:
-    """A session on sale now (50 seats in rows of ten, 40 standing places), made as organizers do."""
+    """A session on sale now (50 seats in rows of ten, 40 standing places), created as organizers do."""
     venue = {
         "name": "上海体育场",
         "city": "上海",

@@ -1,4 +1,4 @@
-"""An app within its lifespan, and one request to it."""
+"""Runs an app within its lifespan, and sends it requests."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -51,7 +51,7 @@ async def exchange(
 
 @asynccontextmanager
 async def in_a_task_of_its_own(open_context: Any) -> AsyncIterator[None]:
-    """Enters and leaves a context in one task, as anyio wants; fixtures begin and end in two."""
+    """Enters and leaves a context in one task, as anyio requires. Fixtures begin and end in two."""
     opened, leave = asyncio.Event(), asyncio.Event()
 
     async def host() -> None:

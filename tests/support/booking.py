@@ -1,7 +1,8 @@
-"""Booking alone over real stores. Catalog and identity are a few lines that answer their contracts:
-they are no stores, and a test says there what sells and who may buy."""
+"""Booking alone over real stores. A few lines stand in for catalog and identity and answer by their
+contracts: they are not stores, and a test sets there what sells and who may buy."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,11 @@ import msgspec
 from booking.asgi import create_app
 from booking.audit.checks import audit_booking
 from booking.composition import Booking
+from booking.providers.registry import open_provider
 from booking.seats.claims import Claim
 from booking.seats.outcomes import Held
 from chassis.auth.tokens import Verifier
+from chassis.clock import MachineClock
 from chassis.events.broker import MemoryBroker
 from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
@@ -50,19 +53,20 @@ ROW_SEATS = 10
 
 
 class Neighbours:
-    """Catalog and identity as booking sees them."""
+    """Catalog and identity, as booking sees them."""
 
     def __init__(self) -> None:
         self.terms: dict[UUID, SessionTerms] = {}
         self.plans: dict[UUID, SeatPlan] = {}
         self.inactive: set[UUID] = set()
         self.unknown: set[UUID] = set()
-        self.cancelled: set[UUID] = set()  # sessions that booking has told catalog of
-        self.deaf = False  # catalog takes no such word
+        self.cancelled: set[UUID] = set()  # sessions that booking reported as cancelled
+        self.deaf = False  # catalog refuses such reports
         self.roles: dict[UUID, list[str]] = {}
         self.emails: dict[str, UUID] = {}
         self.names: dict[UUID, str] = {}
-        self.looked_up: list[int] = []  # accounts of each call to identity
+        self.locales: dict[UUID, str] = {}
+        self.looked_up: list[int] = []  # number of accounts in each call to identity
         self.identity_is_away = False
 
     def publish(
@@ -153,23 +157,51 @@ class Neighbours:
             "a@example.com",
             self.names.get(key, "王小明"),
             None,
-            "zh",
+            self.locales.get(key, "zh"),
             ["customer", *self.roles.get(key, [])],
             key not in self.inactive,
         )
 
 
-class BookingApp:
-    """One booking process: its app, its services, and the neighbours."""
+class SwitchedProvider:
+    """The app's provider: the one that the settings name, until a test puts another in its place."""
 
-    def __init__(self, app: Any, wiring: Wiring, neighbours: Neighbours, signer: Signer) -> None:
+    def __init__(self) -> None:
+        self.now: Any = None
+
+    @asynccontextmanager
+    async def open(self, wiring: Wiring, pool: Any) -> AsyncIterator[Any]:
+        async with open_provider(wiring, pool) as real:
+            self.now = real
+            yield self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.now, name)
+
+
+class BookingApp:
+    """One booking process: its app, its services, its provider, and the stand-ins."""
+
+    def __init__(
+        self,
+        app: Any,
+        wiring: Wiring,
+        neighbours: Neighbours,
+        signer: Signer,
+        provider: SwitchedProvider,
+    ) -> None:
         self.app, self.wiring, self.neighbours, self.signer = app, wiring, neighbours, signer
+        self.provider = provider
         self._tokens: dict[UUID, str] = {}
 
     @property
     def services(self) -> Booking:
         booking: Booking = self.app.state.booking
         return booking
+
+    def rewire(self, **parts: Any) -> None:
+        """From the next request on the app has these parts: built by the test, with its own limits."""
+        self.app.state.booking = msgspec.structs.replace(self.services, **parts)
 
     def token(self, user_id: UUID, *roles: str) -> str:
         if user_id not in self._tokens:
@@ -230,19 +262,26 @@ class BookingApp:
 
 @asynccontextmanager
 async def running_booking(
-    database_url: str, redis_url: str, neighbours: Neighbours | None = None, **settings: Any
+    database_url: str,
+    redis_url: str,
+    neighbours: Neighbours | None = None,
+    *,
+    clock: MachineClock = time,
+    **settings: Any,
 ) -> AsyncIterator[BookingApp]:
-    """The app within its lifespan, as one process of perhaps several over the same stores."""
+    """The app within its lifespan. Several may run over the same stores, like processes."""
     house, signer = neighbours or Neighbours(), Signer()
     wiring = Wiring(
         settings=Settings(database_url=database_url, redis_url=redis_url, **settings),
         upstreams=Upstreams(identity=house, catalog=house, booking=house, notification=house),
         verifier=Verifier(signer.jwks),
         broker=MemoryBroker([]),
+        clock=clock,
     )
-    app = create_app(wiring)
+    provider = SwitchedProvider()
+    app = create_app(wiring, open_provider=provider.open)
     async with in_a_task_of_its_own(app.lifespan):
-        yield BookingApp(app, wiring, house, signer)
+        yield BookingApp(app, wiring, house, signer, provider)
 
 
 @asynccontextmanager
@@ -260,7 +299,7 @@ async def booking_tables(database_url: str) -> AsyncIterator["asyncpg.Connection
 async def let_time_pass(
     tables: "asyncpg.Connection[Any]", order_id: str, past_s: float = 1.0
 ) -> None:
-    """The order's end, and that of its claims, was `past_s` ago: tests set the clock this way."""
+    """Moves the expiry of the order and its claims `past_s` into the past. Tests pass time this way."""
     ended = timedelta(seconds=past_s)
     await tables.execute(
         "UPDATE orders SET expires_at = now() - $2::interval WHERE order_id = $1", order_id, ended
@@ -274,7 +313,7 @@ async def let_time_pass(
 
 
 async def until_one_waits(database_url: str) -> None:
-    """Returns when a statement waits for a lock: PostgreSQL has no signal for that but its views."""
+    """Returns when a statement waits for a lock. PostgreSQL signals this only in its views."""
     await until_so_many_wait(database_url, 1)
 
 
@@ -289,7 +328,7 @@ async def until_so_many_wait(database_url: str, statements: int) -> None:
 
 
 async def at_once(calls: Sequence[Any]) -> list[Any]:
-    """All of them from behind one barrier."""
+    """Runs all of them at once, from behind one barrier."""
     barrier = asyncio.Barrier(len(calls))
 
     async def one(call: Any) -> Any:
@@ -300,17 +339,17 @@ async def at_once(calls: Sequence[Any]) -> list[Any]:
 
 
 async def is_sound(app: BookingApp) -> None:
-    """Every invariant of `stampede audit` holds."""
+    """Asserts every invariant of `stampede audit`."""
     findings = await audit_booking(app.services, looks_max=1)
     broken = [finding for finding in findings if not finding.ok]
     assert broken == [], broken
 
 
 class LyingRedis:
-    """Holds of a Redis that has lost everything and remembers nothing: every seat is free, nobody has
-    reached a cap, no key was ever seen. Whatever order goes through it, PostgreSQL alone decides.
+    """Seat holds of a Redis that has lost everything: every seat is free, nobody has reached a limit, and
+    no key was ever seen. So PostgreSQL alone decides about each order.
 
-    It stands in for no store: PostgreSQL, which the tests are about, is real.
+    It replaces no store that is under test: PostgreSQL is real.
     """
 
     def __init__(self) -> None:
@@ -323,7 +362,7 @@ class LyingRedis:
     async def hold_best(
         self, session_id: UUID, *, area: tuple[int, int], quantity: int, **_: Any
     ) -> Held:
-        """Always the same first seats, as everybody would be told who asks an empty session."""
+        """Always the same first seats, as in an empty session."""
         taken = {claim.seat_id for claim in self.corrected}
         free = [seat for seat in range(area[0], area[1] + 1) if seat not in taken]
         return Held(0, free[:quantity])
@@ -336,7 +375,7 @@ class LyingRedis:
 
 
 def without_redis(app: BookingApp) -> LyingRedis:
-    """From now on this app places orders past Redis."""
+    """From now on, this app places orders without Redis."""
     lying: Any = LyingRedis()
     app.services.placing._holds = lying
     found: LyingRedis = lying

@@ -1,4 +1,4 @@
-"""A worker over a broker, and what its subscribers were given: for the tests of every broker."""
+"""A worker over a broker, and the events that its subscribers received. For the tests of every broker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +22,7 @@ Make = Callable[..., Broker]
 
 @asynccontextmanager
 async def working(pool: Pool, broker: Broker) -> AsyncIterator[asyncio.Event]:
-    """A worker: its relay and what brings stored events to the subscribers."""
+    """A worker: its relay, and what delivers stored events to the subscribers."""
     stop = asyncio.Event()
     relay = Relay(pool, broker, source="scratch", log=LOG)
     tasks = [asyncio.create_task(relay.run(stop)), asyncio.create_task(broker.run(stop))]
@@ -34,14 +34,14 @@ async def working(pool: Pool, broker: Broker) -> AsyncIterator[asyncio.Event]:
 
 
 async def until(pool: Pool, condition: str, *args: Any) -> None:
-    """Returns once the SQL condition holds; the database is the signal."""
+    """Returns once the SQL condition holds."""
     async with asyncio.timeout(IN_TIME_S):
-        while not await pool.fetchval(f"SELECT {condition}", *args):  # noqa: ASYNC110  no bell rings
+        while not await pool.fetchval(f"SELECT {condition}", *args):  # noqa: ASYNC110  no signal
             await asyncio.sleep(0.01)
 
 
 async def effects(pool: Pool) -> dict[str, list[int]]:
-    """The numbers of each subject in the order of their effects."""
+    """The numbers of each subject, in the order of their effects."""
     rows = await pool.fetch(
         "SELECT subject, array_agg(number ORDER BY place) AS numbers FROM effects GROUP BY subject"
     )
@@ -66,5 +66,5 @@ async def seen(recorder: Recorder, count: int) -> None:
 
 async def holds(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(IN_TIME_S):
-        while not condition():  # noqa: ASYNC110  what a subscriber was given rings no bell
+        while not condition():  # noqa: ASYNC110  the subscriber sends no signal
             await asyncio.sleep(0.005)

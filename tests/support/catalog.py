@@ -1,4 +1,4 @@
-"""The catalog alone over a real database: its app, tokens signed by a key of the test's own."""
+"""Catalog alone over a real database: its app, and tokens signed by the test's own key."""
 
 import base64
 import time
@@ -31,7 +31,7 @@ KEY_ID = "test-key"
 
 
 class Signer:
-    """Makes access tokens, and the JWKS that they are verified by."""
+    """Creates access tokens, and the JWKS that verifies them."""
 
     def __init__(self) -> None:
         self._key = Ed25519PrivateKey.generate()
@@ -59,7 +59,7 @@ class Signer:
 
 
 class Catalog:
-    """One catalog app; paths below /api/v1 unless they begin with /internal."""
+    """One catalog app. Paths are below /api/v1 unless they begin with /internal."""
 
     def __init__(self, app: Any, signer: Signer) -> None:
         self.app, self.signer = app, signer
@@ -100,7 +100,7 @@ class Catalog:
         return str(made.json["venue_id"])
 
     async def show(self, **changes: Any) -> str:
-        """A show's id; without `venue_id` at a venue of its own."""
+        """A show's id. Without `venue_id` it gets its own venue."""
         if "venue_id" not in changes:
             changes["venue_id"] = await self.venue()
         made = await self.post("/shows", {"title": "测试演出", "category": "演唱会"} | changes)
@@ -108,7 +108,7 @@ class Catalog:
         return str(made.json["show_id"])
 
     async def session(self, show_id: str, *, publish: bool = True, **changes: Any) -> Any:
-        """A session as answered when it was made, or published."""
+        """A session, as its creation or publication answered."""
         made = await self.post(f"/shows/{show_id}/sessions", session_body(**changes))
         assert made.status == 201, made
         if not publish:
@@ -152,7 +152,7 @@ def session_body(**changes: Any) -> Any:
 
 
 def seats_changed(type_: str, session_id: str, areas: dict[str, int]) -> Event:
-    """An event of booking's: so many seats of each area, by area id."""
+    """An event of booking: the number of seats per area, by area id."""
     data = SeatsChanged(session_id=UUID(session_id), seats=[1], areas=areas)
     return Event(
         id=uuid7(),
@@ -167,7 +167,7 @@ def seats_changed(type_: str, session_id: str, areas: dict[str, int]) -> Event:
 
 @asynccontextmanager
 async def running_catalog(database_url: str) -> AsyncIterator[Catalog]:
-    """The app within its lifespan; it calls no other service."""
+    """The app within its lifespan. It calls no other service."""
     signer, itself = Signer(), LocalUpstream()
     wiring = Wiring(
         settings=Settings(database_url=database_url),
@@ -193,8 +193,8 @@ async def catalog_tables(database_url: str) -> AsyncIterator["asyncpg.Connection
 
 
 async def waiting(db: "asyncpg.Connection[Any]") -> int:
-    """How many others in this database wait for a lock: what a race is staged by."""
-    await db.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees one moment
+    """How many connections in this database wait for a lock. Tests stage races with it."""
+    await db.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees one snapshot only
     count: int = await db.fetchval(
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"

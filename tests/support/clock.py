@@ -1,4 +1,4 @@
-"""Clocks that a test sets, each put in the place of a module's `time`."""
+"""Clocks that a test sets (chassis.clock.MachineClock)."""
 
 import time
 
@@ -9,12 +9,18 @@ class MonotonicClock:
     def __init__(self) -> None:
         self.now = 100.0
 
+    def move_on(self, seconds: float) -> None:
+        self.now += seconds
+
+    def time(self) -> float:
+        return self.now
+
     def monotonic(self) -> float:
         return self.now
 
 
 class SetClock:
-    """The machine's own, and as far ahead of it as the test says."""
+    """The machine's clock, shifted by what the test sets."""
 
     def __init__(self) -> None:
         self.ahead_s = 0.0

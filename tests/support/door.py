@@ -4,12 +4,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from booking.clients.identity import KnownAccounts
+from booking.composition import door_hours
+from booking.domain.door import DoorHours
+from booking.door.lists import DoorLists
+from booking.door.scanning import Door
+from chassis.seam.client import ServiceClient
 from tests.support.booking import BookingApp
 
 
 class DoorApp:
-    """`staff` stands at `session_id`'s door, `organizer` runs it, `buyer` holds its tickets. The session
-    begins in an hour: its door is open."""
+    """`staff` works at `session_id`'s door, `organizer` runs the session, `buyer` holds tickets. The
+    session begins in an hour, so its door is open."""
 
     def __init__(self, app: BookingApp) -> None:
         self.app = app
@@ -19,7 +25,7 @@ class DoorApp:
         self.staff = self.make_staff("door@example.com")
 
     def publish(self, *, hours: float, **changes: Any) -> UUID:
-        """A session on sale that begins so many hours from now."""
+        """A session on sale that begins in so many hours."""
         starts_at = datetime.now(UTC) + timedelta(hours=hours)
         return self.app.neighbours.publish(
             **{"organizer_id": self.organizer, "starts_at": starts_at} | changes
@@ -31,6 +37,36 @@ class DoorApp:
         self.app.neighbours.emails[email] = user_id
         self.app.token(user_id, "staff")
         return user_id
+
+    @property
+    def hours(self) -> DoorHours:
+        return door_hours(self.app.wiring.settings)
+
+    def just_started(self, hours: DoorHours | None = None) -> None:
+        """The process that answers scans has been started again: it knows nobody's account."""
+        services, accounts = self.app.services, ServiceClient(self.app.wiring.upstreams.identity)
+        self.app.rewire(
+            door=Door(
+                services.pool,
+                codes=services.codes,
+                buyers=KnownAccounts(accounts),
+                hours=hours or self.hours,
+            )
+        )
+
+    def lists_of(self, page_tickets: int) -> None:
+        """Its lists have so many tickets a page."""
+        services = self.app.services
+        self.app.rewire(
+            door_lists=DoorLists(
+                services.pool,
+                sessions=services.sessions,
+                codes=services.codes,
+                clock=services.clock,
+                hours=self.hours,
+                page_tickets=page_tickets,
+            )
+        )
 
     async def open(self) -> None:
         answer = await self.assign({"email": "door@example.com"})

@@ -1,4 +1,4 @@
-"""A schema with an outbox and an inbox, and subscribers over it, for the tests of the machinery."""
+"""A schema with an outbox and an inbox, and subscribers over it, to test event delivery."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -57,7 +57,7 @@ def numbers(events: Sequence[Event]) -> list[int]:
 
 
 async def write_effects(db: Connection, events: Sequence[Event]) -> None:
-    """An effect that shows order and doubles; an event with a negative number cannot have one."""
+    """An effect that shows order and duplicates. An event with a negative number fails."""
     for one, number in zip(events, numbers(events), strict=True):
         if number < 0:
             raise ValueError(f"number {number} is poison")
@@ -67,7 +67,7 @@ async def write_effects(db: Connection, events: Sequence[Event]) -> None:
 
 
 async def put_out(pool: Any, events: Sequence[Event]) -> None:
-    """Commits the events to the outbox, as a use case would."""
+    """Commits the events to the outbox, as a use case does."""
     await pool.executemany(
         "INSERT INTO outbox (event_id, type, subject, request_id, data)"
         " VALUES ($1, $2, $3, $4, $5::jsonb)",
@@ -79,7 +79,7 @@ Take = Callable[[list[Event]], Awaitable[int | None]]
 
 
 def subscriber(take: Take, name: str = "test", types: frozenset[str] = frozenset({TYPE})) -> Any:
-    """A subscriber whose app is `take(events)`; it answers with the status that is returned."""
+    """A subscriber whose app is `take(events)`. It answers with the status that `take` returns."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         body = (await receive())["body"]

@@ -1,4 +1,4 @@
-"""A gateway over small services of the test's own, driven as a server would drive it."""
+"""A gateway over small services of the test, driven as a web server drives it."""
 
 import asyncio
 import time
@@ -18,6 +18,8 @@ from chassis.settings import Settings
 from chassis.wiring import wire
 from contracts.identity import REVOKED_LOGIN_HEADER
 from gateway.asgi import Gateway
+from gateway.edge import Edge, Patience
+from gateway.http.compression import Compression
 
 PEER = "203.0.113.7"
 Headers = Sequence[tuple[str, str]]
@@ -27,7 +29,7 @@ class Answer(msgspec.Struct):
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
-    at_s: float  # when its head came, by the monotonic clock
+    at_s: float  # when its head arrived, by the monotonic clock
 
     def header(self, name: str) -> str | None:
         found = [value for key, value in self.headers if key == name.lower().encode()]
@@ -44,7 +46,7 @@ class Answer(msgspec.Struct):
 
 
 class Client:
-    """Sends requests into an ASGI app; each is a connection of its own."""
+    """Sends requests to an ASGI app, each over a connection of its own."""
 
     def __init__(self, app: Any, peer: str = PEER) -> None:
         self.app, self.peer = app, peer
@@ -59,7 +61,7 @@ class Client:
         peer: str | None = None,
         gone: asyncio.Event | None = None,
     ) -> Answer:
-        """`body` as a sequence is sent in chunks. `gone` set: the client hangs up."""
+        """`body` as a sequence is sent in chunks. When `gone` is set, the client disconnects."""
         chunks = [body] if isinstance(body, bytes) else list(body)
         sent: list[Message] = []
         heard = 0.0
@@ -121,7 +123,7 @@ Respond = Callable[[Scope, bytes, Send], Awaitable[None]]
 
 
 class Service:
-    """A service that remembers what it was asked and echoes it, or answers by `respond`."""
+    """A service that records its requests and echoes them, or answers with `respond`."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -148,21 +150,21 @@ class Service:
         await answer_json(send, seen | {"length": len(body)})
 
     def header(self, name: str) -> str | None:
-        """A header of the last request that came here."""
+        """A header of the last request received."""
         found = [v for k, v in self.requests[-1]["headers"] if k == name.encode()]
         assert len(found) <= 1, found
         return found[0].decode() if found else None
 
 
 class Identity(Service):
-    """Keys, tokens, and the list of ended logins: what the gateway asks identity for."""
+    """Keys, tokens, and the list of revoked logins: what the gateway reads from identity."""
 
     def __init__(self) -> None:
         super().__init__("identity")
         self._key = Ed25519PrivateKey.generate()
         self.revoked: dict[UUID, float] = {}
         self.asked_for_revoked = 0
-        self.meanwhile: list[Callable[[], Awaitable[None]]] = []  # after a list has been read
+        self.meanwhile: list[Callable[[], Awaitable[None]]] = []  # called after the list was read
         self.away = False
 
     def token(
@@ -201,7 +203,7 @@ class Identity(Service):
             await super().__call__(scope, receive, send)
 
     def log_out(self, login_id: UUID) -> Respond:
-        """Answers like POST /auth/logout of that login."""
+        """Answers like POST /auth/logout for that login."""
 
         async def respond(_scope: Scope, _body: bytes, send: Send) -> None:
             self.revoked[login_id] = time.time() + 900
@@ -229,24 +231,26 @@ async def answer_json(send: Send, document: Any, status: int = 200, headers: Any
 class Rig:
     """A running gateway, its services, and a client."""
 
-    def __init__(self, gateway: Gateway, identity: Identity, services: dict[str, Service]) -> None:
-        self.gateway = gateway
+    def __init__(
+        self, gateway: Gateway, edge: Edge, identity: Identity, services: dict[str, Service]
+    ) -> None:
+        self.gateway, self.edge = gateway, edge
         self.identity = identity
         self.services = services
         self.client = Client(gateway)
         self.catalog, self.booking = services["catalog"], services["booking"]
 
-    async def apply_outcome(self) -> None:
-        """Returns when the list of ended logins has been read, so that no reading is under way."""
-        assert self.gateway._edge is not None
-        await self.gateway._edge.revocations._loads.call("")
+    async def settle(self) -> None:
+        """Returns when the list of revoked logins has been read, so that no read is under way."""
+        nothing_in_redis = (None, None)
+        await self.edge.revocations.is_revoked(uuid4(), nothing_in_redis)
 
     def bearer(self, **kwargs: Any) -> tuple[str, str]:
         return ("Authorization", f"Bearer {self.identity.token(**kwargs)}")
 
 
 def settings_for(redis_url: str, **changes: Any) -> Settings:
-    """Limits out of the way unless a test sets them."""
+    """Limits are out of the way unless a test sets them."""
     wide: dict[str, Any] = {
         "redis_url": redis_url,
         "rate_limit_per_ip": 1e6,
@@ -265,14 +269,16 @@ async def rig(
     *,
     beside: Rig | None = None,
     inner: AbstractAsyncContextManager[Any] | None = None,
+    patience: Patience | None = None,
+    compression: Compression | None = None,
     **changes: Any,
 ) -> AsyncIterator[Rig]:
-    """`beside`: another gateway over the same services, as a second worker process would be."""
+    """`beside`: another gateway over the same services, like a second worker process."""
     names = ("catalog", "booking", "notification")
     identity = beside.identity if beside else Identity()
     services = beside.services if beside else {name: Service(name) for name in names}
     upstreams = Upstreams(identity=identity, **services)
     wiring = wire(settings_for(redis_url, **changes), upstreams, MemoryBroker([]))
-    gateway = Gateway(wiring, inner or nullcontext())
-    async with gateway.running():
-        yield Rig(gateway, identity, services)
+    gateway = Gateway(wiring, inner or nullcontext(), patience=patience, compression=compression)
+    async with gateway.running() as edge:
+        yield Rig(gateway, edge, identity, services)

@@ -1,6 +1,7 @@
-"""The identity service alone over a real database, called as the gateway would call it."""
+"""Identity alone over a real database, called as the gateway calls it."""
 
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +10,7 @@ import asyncpg
 import msgspec
 from argon2 import PasswordHasher
 
+from chassis.clock import MachineClock
 from chassis.events.broker import MemoryBroker
 from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
@@ -41,7 +43,7 @@ class HeldHasher(PasswordHasher):
 
 
 class Identity:
-    """One identity app; paths below /api/v1/auth unless they begin with a slash."""
+    """One identity app. Paths are below /api/v1/auth unless they begin with a slash."""
 
     def __init__(self, app: Any, wiring: Wiring) -> None:
         self.app, self.wiring = app, wiring
@@ -82,12 +84,12 @@ class Identity:
         return await self.post("login", {"email": email, "password": password}, **how)
 
     async def forget(self, email: str = EMAIL) -> None:
-        """Asks for a link to reset the password."""
+        """Requests a link to reset the password."""
         asked = await self.post("password/forgot", {"email": email})
         assert asked.status == 202, asked
 
     async def link(self, tables: "asyncpg.Connection[Any]") -> str:
-        """The token of the link that was asked for last, made as notification has it made."""
+        """The token of the last requested link, created as notification has it created."""
         data = await tables.fetchval(
             "SELECT data FROM outbox WHERE type = $1 ORDER BY position DESC LIMIT 1",
             PASSWORD_RESET_ASKED,
@@ -112,12 +114,18 @@ class Identity:
 
 @asynccontextmanager
 async def running_identity(
-    database_url: str, *, passwords: HashingPool | None = None, **settings: Any
+    database_url: str,
+    *,
+    passwords: HashingPool | None = None,
+    clock: MachineClock = time,
+    **settings: Any,
 ) -> AsyncIterator[Identity]:
-    """The app within its lifespan; all four upstreams of the wiring are the app itself."""
+    """The app within its lifespan. All four upstreams of the wiring are this app."""
     itself = LocalUpstream()
     seam = Upstreams(identity=itself, catalog=itself, booking=itself, notification=itself)
-    wiring = wire(Settings(database_url=database_url, **settings), seam, MemoryBroker([]))
+    wiring = wire(
+        Settings(database_url=database_url, **settings), seam, MemoryBroker([]), clock=clock
+    )
     itself.app = app = create_app(wiring, passwords=passwords)
     async with in_a_task_of_its_own(app.lifespan):
         yield Identity(app, wiring)

@@ -1,7 +1,7 @@
-"""A gateway in front of a service with one long answer, as a server of its own.
+"""A gateway in front of a service with one long answer, as a server process.
 
-Run as `python -m tests.support.long_answers together|service|gateway`; settings come by environment.
-`service` is that service alone; `gateway` reaches it at STAMPEDE_CATALOG_URL.
+Run as `python -m tests.support.long_answers together|service|gateway`. Settings come from the
+environment. `service` is the service alone; `gateway` reaches it at STAMPEDE_CATALOG_URL.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""A real nats-server of a test's own, that can be killed and started again on the same files."""
+"""A real nats-server for one test, which can be killed and restarted on the same files."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ class NatsServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def in_cluster(self, name: str, port: int, routes: list[int]) -> None:
-        """One of several; before it is started."""
+        """Makes it a member of a cluster. Call it before the start."""
         others = ",".join(f"nats://127.0.0.1:{one}" for one in routes)
         cluster = f"nats://127.0.0.1:{port}"
         self._more += ["--server_name", name, "--cluster_name", "tests"]
@@ -53,7 +53,7 @@ class NatsServer:
             await asyncio.sleep(0.01)
 
     def kill(self) -> None:
-        """SIGKILL, and its end."""
+        """Sends SIGKILL and waits until it has ended."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Notification on a real database, with an identity that knows the accounts it is told."""
+"""Notification on a real database, with an identity that knows the test's accounts."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -34,7 +34,7 @@ from contracts.identity import (
 from notification.asgi import create_app
 from notification.composition import open_channels
 from notification.messages.rendering import Renderer
-from notification.messages.sending import AT_ONCE, Sender, accounts, links
+from notification.messages.sending import CONCURRENCY, Sender, accounts, links
 from notification.outgoing import Channel
 from tests.support.asgi import in_a_task_of_its_own
 from tests.support.orders import USER_ID
@@ -42,7 +42,7 @@ from tests.support.orders import USER_ID
 
 class FakeIdentity:
     """POST /internal/users/lookup for the accounts in `accounts`, and /internal/password-links for the
-    resets in `resets`; 503 while it is `down`."""
+    resets in `resets`. 503 while it is `down`."""
 
     def __init__(self) -> None:
         self.accounts: dict[UUID, Account] = {}
@@ -89,7 +89,7 @@ class FakeIdentity:
 
 
 class Notification:
-    """The running service: `deliver` events to it, let its `sender` work, look at its tables."""
+    """The running service: `deliver` events to it, run its `sender`, read its tables."""
 
     def __init__(self, app: Any, wiring: Wiring, pool: Pool, identity: FakeIdentity) -> None:
         self.app, self.wiring, self.pool, self.identity = app, wiring, pool, identity
@@ -99,15 +99,19 @@ class Notification:
         await self.client.request("POST", EVENTS_PATH, msgspec.json.encode(EventBatch([*events])))
 
     def sender(
-        self, channels: dict[str, Channel] | None = None, *, at_once: int = AT_ONCE
+        self,
+        channels: dict[str, Channel] | None = None,
+        *,
+        at_once: int = CONCURRENCY,
+        log: Any = None,
     ) -> Sender:
-        """A sender as workers.run makes it, with an account cache of its own."""
+        """A sender as workers.run builds it, with its own account cache."""
         return Sender(
             self.pool,
             channels or open_channels(self.wiring.settings, self.pool),
             Renderer(self.wiring.settings.base_url, self.wiring.settings.default_language),
             accounts(ServiceClient(self.identity)),
-            logs.get("notification"),
+            log or logs.get("notification"),
             make_link=links(ServiceClient(self.identity)),
             header_domain="stampede.example",
             at_once=at_once,
@@ -120,10 +124,12 @@ class Notification:
         return [tuple(row) for row in rows]
 
     async def make_due(self) -> None:
-        """Time passes: every waiting message may be tried again."""
+        """Makes every waiting message due for its next try."""
         await self.pool.execute("UPDATE messages SET next_attempt = now() WHERE state = 'due'")
 
-    async def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
+    async def get(
+        self, path: str, headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> tuple[int, dict[str, str], bytes]:
         """A browser's GET: status, headers, body."""
         answer: dict[str, Any] = {"body": b""}
 
@@ -141,7 +147,7 @@ class Notification:
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
             "scheme": "http", "path": where, "raw_path": where.encode(), "root_path": "",
-            "query_string": query.encode(), "headers": [(b"host", b"localhost")],
+            "query_string": query.encode(), "headers": [(b"host", b"localhost"), *headers],
             "client": ("127.0.0.1", 1), "server": ("localhost", 80), "state": {}, "extensions": {},
         }  # fmt: skip
         await self.app(scope, receive, send)
@@ -163,7 +169,7 @@ async def running_notification(database_url: str, **settings: Any) -> AsyncItera
 
 
 def password_reset_asked(service: Notification, user_id: UUID = USER_ID) -> Event:
-    """As identity tells it, and identity waits for its link to be made."""
+    """The event as identity publishes it. Its link can then be requested."""
     asked = PasswordResetAsked(user_id, uuid4())
     service.identity.resets.add(asked.reset_id)
     return _event(PASSWORD_RESET_ASKED, user_id, asked)
@@ -186,7 +192,7 @@ def _event(type_: str, user_id: UUID, data: Any) -> Event:
 
 
 class RecordedLines:
-    """A logger that keeps its events, each with the request id it was written under."""
+    """A logger that keeps its events, each with the request id of its context."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, dict[str, Any]]] = []

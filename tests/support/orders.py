@@ -1,4 +1,4 @@
-"""Orders as booking's events tell of them."""
+"""Orders in booking's events."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -92,7 +92,7 @@ def payment_refunded(**changes: Any) -> PaymentRefunded:
 
 
 def refund(**changes: Any) -> RefundChanged:
-    """The first ticket of the order, given back by the organizer's leave."""
+    """The first ticket of the order, refunded with the organizer's approval."""
     first = ITEMS[0]
     fields: dict[str, Any] = {
         **_order(),
@@ -138,7 +138,7 @@ def event_of(
     request_id: str = "req-1",
     type_: str | None = None,
 ) -> Event:
-    """`type_`: of a refund, which says of several steps what it is."""
+    """`type_`: for a refund, which has several event types."""
     types = {
         OrderCreated: ORDER_CREATED,
         OrderPaid: ORDER_PAID,

@@ -1,4 +1,4 @@
-"""Payments: a provider that is disturbed, and its signed messages."""
+"""Payments: a provider that misbehaves, and its signed messages."""
 
 import base64
 import hashlib
@@ -10,36 +10,47 @@ from uuid import UUID
 
 import msgspec
 
+from booking.payments.batched_outcomes import BatchedOutcomes
 from booking.providers.protocol import Charge, ChargeResult
 from chassis.problems import Unavailable
 from tests.support.api import Answer
 from tests.support.booking import BookingApp
 
-NOW = -1.0  # an intent of whatever age is asked about
+NOW = -1.0  # the reconciler asks about intents of any age
 OLD, NEW = "whsec_" + base64.b64encode(b"old" * 8).decode(), "whsec_bmV3bmV3bmV3bmV3"
 
 
 class Disturbed:
-    """The app's provider with its `charge` done differently."""
+    """The app's provider with another `charge`."""
 
     def __init__(
         self, app: BookingApp, charge: Callable[[Any, Charge], Awaitable[ChargeResult]]
     ) -> None:
-        self._inner: Any = app.services.payments._provider
+        self.inner: Any = app.provider.now
         self._charge = charge
-        app.services.payments._provider = self  # type: ignore[assignment]
+        self._provider, app.provider.now = app.provider, self
+
+    def end(self) -> None:
+        """The provider is as it was."""
+        self._provider.now = self.inner
 
     async def charge(self, charge: Charge) -> ChargeResult:
-        return await self._charge(self._inner, charge)
+        return await self._charge(self.inner, charge)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+        return getattr(self.inner, name)
 
 
 async def taken_in_silence(inner: Any, charge: Charge) -> ChargeResult:
-    """For Disturbed: the provider has the money, and its answer is lost."""
+    """For Disturbed: the provider takes the money, and its answer is lost."""
     await inner.charge(charge)
     raise Unavailable()
+
+
+def outcomes_of(app: BookingApp) -> BatchedOutcomes:
+    """What says what a provider's answer does, over the app's stores."""
+    services = app.services
+    return BatchedOutcomes(services.pool, tickets=services.issuing, holds=services.holds)
 
 
 class Waiting:
@@ -61,7 +72,7 @@ class Waiting:
 
 
 def signature(secret: str, id_: str, at: int, body: bytes) -> str:
-    """As the specification words it, written anew so that it checks ours."""
+    """Written anew from the specification, so that it checks our code."""
     key = base64.b64decode(secret.split("_", 1)[1])
     digest = hmac.new(key, f"{id_}.{at}.".encode() + body, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()

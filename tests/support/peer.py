@@ -1,4 +1,4 @@
-"""A server on loopback that speaks, stalls, cuts or refuses as a test tells it."""
+"""A server on loopback that answers, stalls, cuts or refuses as a test says."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,7 +8,7 @@ Script = Callable[["Connection"], Awaitable[None]]
 
 
 class Connection:
-    """One accepted connection: reads whole requests, writes what it is told."""
+    """One accepted connection: reads whole requests, writes what the test says."""
 
     def __init__(
         self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -17,7 +17,7 @@ class Connection:
         self._reader, self._writer = reader, writer
 
     async def request(self) -> bytes:
-        """Head and body of the next request. Raises IncompleteReadError when there is none."""
+        """Head and body of the next request. Raises IncompleteReadError if there is none."""
         head = await self._reader.readuntil(b"\r\n\r\n")
         length = 0
         for line in head.lower().split(b"\r\n"):
@@ -34,13 +34,13 @@ class Connection:
 
 
 class Peer:
-    """A server on loopback that plays a script for each connection and keeps what it was sent."""
+    """A server on loopback that runs a script for each connection and records its requests."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
         self.requests: list[bytes] = []
         self.connections = 0
-        self.url = ""
+        self.url, self.port = "", 0
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -62,7 +62,8 @@ class Peer:
     @asynccontextmanager
     async def running(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator["Peer"]:
         server = await asyncio.start_server(self._serve, host, port)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self.port = server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         try:
             yield self
         finally:

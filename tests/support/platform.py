@@ -1,4 +1,4 @@
-"""A platform run for real in processes of its own, in either composition, and ways to hurt it."""
+"""A platform in real processes, in either composition, and ways to break it."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from tests.support.servers import ROOT, free_port
 START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 30.0
 SERVICES = ("identity", "catalog", "booking", "notification")
-PATIENT = {  # every test comes from one address: limits have tests of their own
+PATIENT = {  # every test comes from one address; limits have tests of their own
     "STAMPEDE_RATE_LIMIT_PER_IP": "100000/s",
     "STAMPEDE_RATE_LIMIT_PER_IP_BURST": "100000",
     "STAMPEDE_RATE_LIMIT_PER_USER": "100000/s",
@@ -29,7 +29,7 @@ PATIENT = {  # every test comes from one address: limits have tests of their own
 
 
 class RunningPlatform:
-    """Processes of one platform, by name (`up`, or `gateway` … `worker`), and where it answers."""
+    """Processes of one platform, by name (`up`, or `gateway` … `worker`), and its address."""
 
     def __init__(self, base_url: str, data_dir: Path, environ: dict[str, str]) -> None:
         self.base_url = base_url
@@ -65,12 +65,12 @@ class RunningPlatform:
         return (self.data_dir / f"{name}.console").read_text(errors="replace")[-4000:]
 
     def descendants(self, name: str, needle: str) -> list[psutil.Process]:
-        """Processes below `name` whose command line has `needle`: `serving`, `background` …"""
+        """Processes below `name` whose command line contains `needle`: `serving`, `background` …"""
         found = psutil.Process(self.processes[name].pid).children(recursive=True)
         return [one for one in found if needle in " ".join(_command(one))]
 
     def stop(self) -> None:
-        """SIGTERM to all, newest first; what is left after the deadline is a failure."""
+        """Sends SIGTERM to all, newest first. A process left after the deadline is a failure."""
         family = [p for name in self.processes for p in self._family(name)]
         for process in reversed(self.processes.values()):
             if process.poll() is None:
@@ -100,14 +100,16 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process's environment without our settings, then those of a patient test platform."""
+    """This process's environment without our settings, then the settings of a test platform with wide
+    limits."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("STAMPEDE_")}
     return inherited | PATIENT | settings
 
 
 @contextlib.contextmanager
 def all_in_one(data_dir: Path, *arguments: str, **settings: str) -> Iterator[RunningPlatform]:
-    """`stampede up`: gateway and services in each web process, a worker, embedded servers if asked."""
+    """`stampede up`: gateway and services in each web process, a worker, and embedded servers if
+    requested."""
     port = free_port()
     platform = RunningPlatform(f"http://127.0.0.1:{port}", data_dir, environment(**settings))
     try:

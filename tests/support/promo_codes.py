@@ -1,4 +1,4 @@
-"""Promo codes as organizers and buyers ask for them."""
+"""Promo codes as organizers create them and buyers use them."""
 
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,7 @@ from tests.support.booking import SEATED, BookingApp
 
 
 class Stall:
-    """A session on sale, its organizer, and short words for what they and buyers do."""
+    """A session on sale, its organizer, and short methods for organizer and buyers."""
 
     def __init__(self, app: BookingApp, **terms: Any) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Refunds over real stores: what a buyer and an organizer do, and a provider that can be told how to be."""
+"""Refunds over real stores: what buyers and organizers do, and a provider that the test controls."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from tests.support.booking import BookingApp
 PRICE = 128_000  # of a seat
 DONE = RefundResult(state="succeeded")
 
-# What a gate does (booking/door/sql/door.sql), for tests that need one let in and no door.
+# What a gate does (booking/door/sql/door.sql), for tests that need one admission but no door.
 LET_IN = """
 WITH scanned AS (
     UPDATE tickets SET status = 'checked_in', checked_in_at = now()
@@ -28,15 +28,16 @@ FROM scanned RETURNING ticket_id
 
 
 class RefundingProvider:
-    """The app's provider, but refunds are answered here: by key, once, as a provider keeps its books."""
+    """The app's provider, except that refunds are answered here: by key, once, as a provider does."""
 
     def __init__(self, app: BookingApp) -> None:
-        self._inner: Any = app.services.refund_sending._provider
+        self.inner: Any = app.provider.now
         self.sent: dict[UUID, int] = {}
         self.calls: list[UUID] = []
-        self.verdicts: list[RefundResult | Exception] = []  # of the next calls; then they succeed
+        # for the next calls; later calls succeed
+        self.verdicts: list[RefundResult | Exception] = []
         self.known: dict[UUID, RefundResult] = {}
-        app.services.refund_sending._provider = self  # type: ignore[assignment]
+        app.provider.now = self
 
     async def refund(
         self, *, refund_id: UUID, payment_id: UUID, amount: int, currency: str
@@ -54,11 +55,11 @@ class RefundingProvider:
         return self.known.get(refund_id)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+        return getattr(self.inner, name)
 
 
 def organizer_of(app: BookingApp, session_id: UUID) -> UUID:
-    """Logged in as who organizes the session."""
+    """Logs in as the session's organizer."""
     organizer_id = app.neighbours.terms[session_id].organizer_id
     app.token(organizer_id, "organizer")
     return organizer_id
@@ -74,7 +75,7 @@ def set_policy(app: BookingApp, session_id: UUID, **policy: Any) -> None:
 async def bought(
     app: BookingApp, session_id: UUID, *, user: UUID | None = None, seats: Sequence[int] = (1, 2)
 ) -> tuple[UUID, Any]:
-    """Who bought these seats, and the answer to his paying."""
+    """The buyer of these seats, and the answer to their payment."""
     user = user or uuid4()
     order = await app.order(user, session_id, seats=list(seats))
     assert order.status == 201, order
@@ -97,7 +98,7 @@ async def cancel_session(app: BookingApp, session_id: UUID, user: UUID | None = 
 
 
 async def told_of(app: BookingApp, type_: str, kind: type[Any]) -> list[Any]:
-    """What the outbox has of one type."""
+    """The data of one type's events in the outbox."""
     rows = await app.services.pool.fetch(
         "SELECT data FROM outbox WHERE type = $1 ORDER BY position", type_
     )
@@ -105,15 +106,15 @@ async def told_of(app: BookingApp, type_: str, kind: type[Any]) -> list[Any]:
 
 
 async def make_due(app: BookingApp) -> None:
-    """Time passes: every refund on its way may be tried again."""
+    """Makes every refund under way due for its next try."""
     await app.services.pool.execute(
         "UPDATE refunds SET next_attempt = now() WHERE next_attempt IS NOT NULL"
     )
 
 
 async def work_off(app: BookingApp) -> None:
-    """Cancelled sessions to their end: every refund of theirs granted and sent."""
+    """Processes cancelled sessions to their end: all their refunds approved and sent."""
     while await app.services.session_cancelling.work_off():
         pass
-    await app.services.session_cancelling.work_off()  # sees that nothing is left
+    await app.services.session_cancelling.work_off()  # finds that nothing is left
     await app.services.refund_sending.send_all_due()

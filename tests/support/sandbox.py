@@ -1,4 +1,4 @@
-"""The sandbox provider opened over a test's database, and its customer's side of the webhooks."""
+"""The sandbox provider opened over a test's database, and the receiver of its webhooks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,12 +23,12 @@ OLD, NEW = "whsec_b2xkb2xkb2xkb2xk", "whsec_bmV3bmV3bmV3bmV3"
 
 
 class Customer:
-    """Takes webhooks as booking's route would: verified by the provider, kept in `told`."""
+    """Receives webhooks as booking's route does: verified by the provider, kept in `told`."""
 
     def __init__(self) -> None:
         self.told: list[ProviderEvent] = []
         self.status = 200
-        self.stuck: asyncio.Event | None = None  # set: a message has come, and waits for ever
+        self.stuck: asyncio.Event | None = None  # if set: a message has arrived and waits forever
         self.provider: SandboxProvider
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -44,7 +44,7 @@ class Customer:
 
 
 class Sandbox:
-    """Both sides: `provider` as booking has it, `deliverer` to `customer`, `tables` to look into."""
+    """Both sides: `provider` as booking uses it, `deliverer` to `customer`, and `tables` to read."""
 
     def __init__(
         self, pool: Pool, app: SandboxApp, deliverer: Deliverer, customer: Customer
@@ -67,7 +67,7 @@ class Sandbox:
         return rows
 
     async def let_time_pass(self) -> None:
-        """What is to be known or sent later is due now."""
+        """Makes everything due that would be known or sent later."""
         await self.execute("UPDATE charges SET settles_at = now()")
         await self.execute("UPDATE refunds SET settles_at = now()")
         await self.execute("UPDATE webhooks SET due_at = now()")

@@ -1,6 +1,8 @@
-"""What best-available must answer (docs/adr/0032), written the plain way: look at everything, every time.
+"""The right answer of best-available (docs/adr/0032), computed in the simple way: checks everything,
+every time.
 
-Seats are a string as in booking/seats/bytes.py: `.` and `:` free, ordinary and accessible; `|` ends a row.
+Seats are a string as in booking/seats/bytes.py: `.` and `:` are free, ordinary and accessible; `|` ends a
+row.
 """
 
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ ACCESSIBLE = {".": ":", "h": "H", "s": "S", "b": "B"}
 
 
 def best_seats(seats: str, area: Area, quantity: int, kind: str = "seats") -> list[int] | str:
-    """The seats, or the word that the script answers with."""
+    """The seats, or the result word of the script."""
     ordinary, accessible = _free(seats, area, "."), _free(seats, area, ":")
     if kind == "standing":
         return ordinary[:quantity] if len(ordinary) >= quantity else "sold_out"
@@ -27,7 +29,8 @@ def best_seats(seats: str, area: Area, quantity: int, kind: str = "seats") -> li
 
 
 def _adjacent(seats: str, area: Area, quantity: int) -> list[int] | None:
-    """The first row with a place that leaves no orphan, else the first with a place; nearest its middle."""
+    """The first row with a place that leaves no orphan, else the first with a place; nearest the row's
+    middle."""
     for clean in (True, False):
         for row in rows(seats, area):
             places = [
@@ -42,7 +45,8 @@ def _adjacent(seats: str, area: Area, quantity: int) -> list[int] | None:
 
 
 def _with_accessible(seats: str, area: Area, quantity: int, *, fewest: bool) -> list[int] | None:
-    """The first row with a place that has an accessible seat: the most of them, or the fewest."""
+    """The first row with a place that has accessible seats: as many as possible, or as few as
+    possible."""
     for row in rows(seats, area):
 
         def rank(start: int, row: Area = row) -> tuple[int, bool, int, int]:
@@ -62,7 +66,7 @@ def _with_accessible(seats: str, area: Area, quantity: int, *, fewest: bool) -> 
 
 
 def rows(seats: str, area: Area) -> Iterator[Area]:
-    """First and last position of each row of an area, aisles within."""
+    """First and last position of each row of an area, including aisles."""
     at, last = area[0], min(area[1], len(seats))
     for is_end, group in groupby(seats[at - 1 : last], key=lambda letter: letter == "|"):
         length = len(list(group))
@@ -80,7 +84,7 @@ def places_in(seats: str, row: Area, quantity: int, free: str) -> list[int]:
 
 
 def leaves_single(seats: str, row: Area, start: int, quantity: int, free: str) -> bool:
-    """Whether one free seat, and no more, is left just before or just after a place."""
+    """True if exactly one free seat would be left just before or just after a place."""
 
     def is_free(position: int) -> bool:
         return row[0] <= position <= row[1] and seats[position - 1] in free
@@ -92,12 +96,12 @@ def leaves_single(seats: str, row: Area, start: int, quantity: int, free: str) -
 
 
 def off_middle(row: Area, start: int, quantity: int) -> int:
-    """How far the middle of a place is from that of its row, in half positions."""
+    """Distance from the middle of a place to the middle of its row, in half positions."""
     return abs(start + start + quantity - 1 - sum(row))
 
 
 def free_runs(seats: str, first: int, last: int) -> list[tuple[int, int]]:
-    """(start, length) of every run of free ordinary seats within an area; positions from 1."""
+    """(start, length) of every run of free ordinary seats in an area. Positions start at 1."""
     runs, at = [], first
     for letter, group in groupby(seats[first - 1 : last]):
         length = len(list(group))
@@ -117,7 +121,7 @@ def first_seats(seats: str, area: Area, quantity: int) -> list[int] | None:
 
 
 def with_letters(seats: str, positions: list[int], letter: str) -> str:
-    """These seats in another state; accessible ones stay so."""
+    """These seats in another state. Accessible seats stay accessible."""
     letters = list(seats)
     for position in positions:
         accessible = letters[position - 1] in ACCESSIBLE.values()
@@ -126,5 +130,5 @@ def with_letters(seats: str, positions: list[int], letter: str) -> str:
 
 
 def orphans(seats: str, first: int, last: int) -> int:
-    """Single free ordinary seats between taken ones, accessible ones, aisles or row ends."""
+    """Single free ordinary seats between taken seats, accessible seats, aisles or row ends."""
     return sum(length == 1 for _, length in free_runs(seats, first, last))

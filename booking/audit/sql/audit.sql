@@ -1,8 +1,8 @@
--- The invariants of PROMISES, stated once. Each query returns what breaks one, in words; no row is good.
--- Each reads one snapshot, and every step is one transaction, so none is ever broken for a moment.
+-- The invariants of PROMISES. Each query returns the violations of one in words; no row means it holds.
+-- Each query reads one snapshot and every step is one transaction, so an invariant never breaks temporarily.
 
 -- name: audit_seats_sold_once
--- P1, over what was sold rather than over the table whose key prevents it.
+-- P1, checked in the items of sold orders, not in the table whose key prevents it.
 SELECT format('session %s seat %s is sold by %s orders', o.session_id, i.seat_id, count(*)) AS broken
 FROM orders o JOIN items_in_force i USING (order_id) WHERE o.status IN ('paid', 'completed')
 GROUP BY o.session_id, i.seat_id HAVING count(*) > 1
@@ -29,7 +29,7 @@ WHERE c.order_id IS NULL AND (o.status IN ('paid', 'completed')
 LIMIT :limit;
 
 -- name: audit_orders_add_up
--- What is paid for the items is the total, and their prices are the total and the discount.
+-- The items' paid amounts add up to the total; their prices add up to the total plus the discount.
 SELECT format('order %s asks %s for items of %s, %s off, of which %s are paid', o.order_id,
               o.total_amount, sum(i.price), coalesce(r.discount, 0),
               sum(coalesce(i.paid, i.price))) AS broken
@@ -53,7 +53,7 @@ WHERE t.status <> 'void' AND (o.status IS NULL OR o.status NOT IN ('paid', 'comp
 LIMIT :limit;
 
 -- name: audit_entries_and_tickets_agree
--- A ticket that let somebody in says when, by the earliest such scan, and was paid for.
+-- A checked-in ticket was paid for, and its entry is the earliest scan that let somebody in.
 SELECT format('ticket %s is checked in at %s, and its first entry was at %s', t.ticket_id,
               t.checked_in_at, coalesce(first.at::text, 'no time')) AS broken
 FROM tickets t
@@ -71,7 +71,7 @@ WHERE t.status = 'checked_in' AND o.status IN ('created', 'pending_payment', 'ca
 LIMIT :limit;
 
 -- name: audit_money_is_ticketed_or_goes_back
--- P6, P7. What was captured and not given back paid for an order, whole and once.
+-- P6, P7. Money that was captured and not refunded paid for one order, in full and once.
 SELECT format('order %s is %s with %s payments of %s, and costs %s', o.order_id, o.status,
               count(p.payment_id), coalesce(sum(p.amount), 0), o.total_amount) AS broken
 FROM orders o LEFT JOIN payments p ON p.order_id = o.order_id AND p.state = 'succeeded'
@@ -86,7 +86,7 @@ FROM payments p WHERE NOT EXISTS (SELECT FROM orders o WHERE o.order_id = p.orde
 LIMIT :limit;
 
 -- name: audit_captured_is_ticketed_or_refunded
--- Every fen of an order that was paid is a ticket's or a refund's (fee and all), and none is both's.
+-- Every fen of a paid order belongs to a ticket or to a refund (its fee included), and none to both.
 SELECT format('order %s of %s has tickets of %s and refunds of %s', o.order_id, o.total_amount,
               ticketed.price, refunded.price) AS broken
 FROM orders o
@@ -110,8 +110,8 @@ HAVING count(i.seat_id) = 0 OR sum(i.price) <> r.price
 LIMIT :limit;
 
 -- name: audit_refunds_are_sent
--- One that failed waits for somebody (POST /refunds/{id}/retry); the others for the worker, which may
--- have many to send, but sends one after the other.
+-- A failed refund waits for a person (POST /refunds/{id}/retry). The others wait for the worker, which may
+-- have many to send, one after the other.
 SELECT format('refund %s of order %s is %s: %s', refund_id, order_id, state, coalesce(failure, '')) AS broken
 FROM refunds
 WHERE state = 'failed'
@@ -133,7 +133,7 @@ WHERE status = 'paid' AND c.finished_at IS NOT NULL
 LIMIT :limit;
 
 -- name: audit_payments_are_answered
--- P7. A provider may take its time (`processing`); that nobody asks it when it is its turn may not be.
+-- P7. A provider may take long (`processing`), but the reconciler must ask it when that is due.
 SELECT format('payment %s of order %s is %s since %s', payment_id, order_id, state, updated_at) AS broken
 FROM payments
 WHERE state IN ('created', 'processing', 'refund_due')

@@ -1,8 +1,8 @@
--- Invariants of promo codes and of transfers; each returns what breaks it, in words.
+-- Invariants of promo codes and transfers. Each returns its violations in words.
 
 -- name: audit_promo_uses_are_right
--- A use is of an order that lives, and given back when that is cancelled or wholly refunded. Only an
--- order that lives again, since its money came late, may live without one.
+-- A counted use belongs to an active order; it is released when the order is cancelled or fully refunded.
+-- Only an order revived by a late payment may be active without a counted use.
 WITH counted AS (
     SELECT promo_code_id, user_id FROM promo_redemptions WHERE released_at IS NULL
 ), by_code AS (
@@ -32,7 +32,7 @@ WHERE CASE WHEN coalesce(o.status IN ('pending_payment', 'paid', 'completed'), f
 LIMIT :limit;
 
 -- name: audit_tickets_changed_hands_once
--- Whoever holds a ticket bought it or was given it; what was given away admits nobody.
+-- A ticket's holder bought it or received it by a transfer. A transferred ticket is void.
 SELECT format('ticket %s was transferred and is %s', t.ticket_id, t.status) AS broken
 FROM ticket_transfers x JOIN tickets t USING (ticket_id)
 WHERE t.status <> 'void' OR t.void_reason IS DISTINCT FROM 'transferred' OR t.user_id <> x.from_user_id

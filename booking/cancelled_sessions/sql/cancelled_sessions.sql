@@ -1,15 +1,15 @@
--- Sessions that their organizer has cancelled: closed in one statement, refunded in batches.
+-- Cancelled sessions: closed in one statement, refunded in batches.
 
 -- name: begin_cancellation$
--- NULL when the session was cancelled before, or is over for so long that its orders complete.
+-- NULL if the session was cancelled before.
 INSERT INTO session_cancellations (session_id, organizer_id, requested_by, reason, request_id)
 VALUES (:session_id, :organizer_id, :requested_by, :reason, :request_id)
 ON CONFLICT (session_id) DO NOTHING RETURNING session_id;
 
 -- name: close_seats$
--- Every seat that is not sold is blocked: none can be held any more, and none that is held can be sold,
--- because the claim names its order no longer. The conflicting rows are locked even where they are
--- left as they are, so whoever is about to free one waits for us and then sees the cancellation.
+-- Blocks every seat that is not sold. No seat can be held afterwards, and no held seat can be sold, because
+-- its claim no longer names the order. Conflicting rows are locked even if they stay unchanged, so a
+-- transaction that frees one waits for this one and then sees the cancellation.
 WITH closed AS (
     INSERT INTO seat_claims AS claim (session_id, seat_id, order_id, state, expires_at)
     SELECT :session_id, seat_id, NULL, 'blocked', NULL FROM unnest(:seats::int[]) AS s (seat_id)
@@ -21,7 +21,7 @@ WITH closed AS (
 SELECT count(*) FROM closed;
 
 -- name: lock_pending_orders_of_session
--- By the index of unpaid orders, of which there are never many.
+-- Uses the index of unpaid orders; there are never many.
 SELECT order_id FROM orders
 WHERE status = 'pending_payment' AND session_id = :session_id
 ORDER BY order_id FOR UPDATE;
@@ -34,7 +34,7 @@ SELECT session_id, organizer_id, reason, request_id, catalog_told FROM session_c
 WHERE finished_at IS NULL ORDER BY created_at LIMIT :limit;
 
 -- name: get_cancellation^
--- How far it is. Orders by claims and refunds, which have the session in an index.
+-- The progress. Orders are counted by claims and refunds, which have an index on the session.
 SELECT c.session_id, c.organizer_id, c.reason, c.created_at, c.finished_at,
        (SELECT count(*) FROM orders o WHERE o.session_id = c.session_id
         AND o.cancel_reason = 'session_cancelled') AS orders_cancelled,
@@ -61,7 +61,7 @@ CROSS JOIN LATERAL (
 WHERE c.session_id = :session_id;
 
 -- name: orders_to_refund
--- The next sold orders behind `after`, by the claims' own key.
+-- The next orders after `after` that have sold seats, by the primary key of claims.
 SELECT DISTINCT order_id FROM seat_claims
 WHERE session_id = :session_id AND state = 'sold' AND order_id > :after
 ORDER BY order_id LIMIT :limit;
@@ -70,7 +70,7 @@ ORDER BY order_id LIMIT :limit;
 UPDATE session_cancellations SET catalog_told = now() WHERE session_id = :session_id;
 
 -- name: finish_cancellation$
--- Only when nothing is left; the seats are closed, so nothing can come after.
+-- Only if no work is left. The seats are closed, so no new work can appear.
 UPDATE session_cancellations c SET finished_at = now()
 WHERE c.session_id = :session_id AND c.finished_at IS NULL AND c.catalog_told IS NOT NULL
   AND NOT EXISTS (SELECT FROM seat_claims k WHERE k.session_id = c.session_id AND k.state <> 'blocked')

@@ -1,8 +1,8 @@
--- The door: who may scan where, scans, and what each let in.
+-- The door: staff, scans and check-ins.
 
 -- name: tickets_at_door
--- What scans of these need to know. `replaced`: the same seat has another ticket by now. The start is
--- the order's own word: once published it never changes (catalog's trigger), and no call is needed.
+-- Everything that a scan checks. `replaced`: the seat has another ticket by now. The start is the order's
+-- copy: it never changes after publishing (catalog's trigger), so catalog is not called.
 SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.void_reason,
        t.code, t.checked_in_at, coalesce(t.gate, '') AS gate, i.area, i.row, i.number,
        o.status AS order_status, o.title, o.venue, o.starts_at, o.time_zone,
@@ -17,7 +17,7 @@ JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
 WHERE t.ticket_id = ANY(:tickets::uuid[]);
 
 -- name: sessions_open_to
--- Those of these sessions at whose door the user stands: named by the organizer, or by the operator.
+-- The subset of `sessions` that the user is assigned to, by the organizer or, for all, by the operator.
 SELECT s.session_id FROM unnest(:sessions::uuid[]) AS s (session_id)
 WHERE EXISTS (SELECT FROM house_staff h WHERE h.user_id = :user_id)
    OR EXISTS (SELECT FROM door_staff d WHERE d.session_id = s.session_id AND d.user_id = :user_id);
@@ -26,8 +26,8 @@ WHERE EXISTS (SELECT FROM house_staff h WHERE h.user_id = :user_id)
 SELECT EXISTS (SELECT FROM house_staff WHERE user_id = :user_id);
 
 -- name: sessions_sold
--- Sessions that have sold and began at most `back` ago, the earliest first. A step over the index
--- each, past all its other orders. With `title` and `venue`: only those of one or the other.
+-- Sessions with sold tickets that began at most `back` ago, earliest first. Each takes one step over the
+-- index, past all its other orders. With `title` and `venue`: only those with that title or at that venue.
 WITH RECURSIVE sold AS (
     (SELECT starts_at, session_id, order_id, 1 AS place FROM orders
      WHERE status = 'paid' AND starts_at > now() - :back::interval
@@ -47,7 +47,7 @@ WHERE (:title::text IS NULL OR o.title = :title OR o.venue = :venue)
 ORDER BY starts_at, session_id LIMIT :limit;
 
 -- name: sessions_of_staff
--- The same of the doors that somebody was put on by name, of the `steps` newest sessions.
+-- The same, for the `steps` newest sessions that the user is assigned to by name.
 SELECT d.session_id, o.title, o.venue, o.starts_at, o.time_zone, now() AS asked_at
 FROM (SELECT session_id FROM door_staff WHERE user_id = :user_id
       ORDER BY session_id DESC LIMIT :steps) AS d
@@ -59,11 +59,11 @@ WHERE o.starts_at > now() - :back::interval
 ORDER BY o.starts_at, d.session_id LIMIT :limit;
 
 -- name: lock_orders_at_door
--- Before the tickets, as everything that ends an order does: a refund comes before or after a scan.
+-- Locked before the tickets, as everywhere: a refund comes either before or after a scan.
 SELECT order_id FROM orders WHERE order_id = ANY(:orders::uuid[]) ORDER BY order_id FOR UPDATE;
 
 -- name: check_in^
--- Compare-and-set: of two gates one gets a row, the other rereads. The scan is kept beside it.
+-- Compare-and-set: of two gates one gets a row, the other rereads. Records the scan too.
 WITH entered AS (
     UPDATE tickets t
     SET status = 'checked_in', checked_in_at = now(), gate = :gate, checked_in_by = :user_id
@@ -82,7 +82,7 @@ WITH entered AS (
 SELECT checked_in_at FROM entered;
 
 -- name: note_refused_scan!
--- Somebody came with a ticket that let nobody in any more.
+-- Records the scan of a ticket that was no longer valid.
 INSERT INTO check_ins (check_in_id, ticket_id, session_id, user_id, gate, device, offline, admitted,
                        scanned_at, request_id)
 VALUES (:check_in_id, :ticket_id, :session_id, :user_id, :gate, '', false, false, now(), :request_id);
@@ -96,7 +96,8 @@ SELECT ticket_id, status FROM tickets WHERE ticket_id = ANY(:tickets::uuid[])
 ORDER BY ticket_id FOR UPDATE;
 
 -- name: note_offline_scans!
--- Told again they change nothing. A device's clock counts from the ticket's issue until now only.
+-- Scans that were reported before change nothing. A device's time is limited to between the ticket's issue
+-- and now.
 INSERT INTO check_ins (check_in_id, ticket_id, session_id, user_id, gate, device, offline, admitted,
                        scanned_at, device_time, request_id)
 SELECT s.check_in_id, t.ticket_id, t.session_id, :user_id, s.gate, :device, true, true,
@@ -107,16 +108,17 @@ JOIN tickets t ON t.ticket_id = s.ticket_id
 ON CONFLICT (ticket_id, device, device_time) WHERE offline DO NOTHING;
 
 -- name: offline_scans_told
--- Which of these scans this device has told before, as their places in the arrays.
+-- The scans that this device has already reported, as their places in the arrays.
 SELECT s.place FROM unnest(:tickets::uuid[], :times::timestamptz[]) WITH ORDINALITY
      AS s (ticket_id, device_time, place)
 JOIN check_ins c ON c.ticket_id = s.ticket_id AND c.device_time = s.device_time
 WHERE c.offline AND c.device = :device;
 
 -- name: enter_offline
--- The earliest scan that let somebody in is the ticket's entry, whenever it was told. Of those that a
--- clock put before the ticket's issue, all of which count as made then, what was told first, and of what
--- was told together the earliest by the device's own time. None once the session was called off.
+-- The earliest scan that let somebody in is the ticket's entry, whenever it was reported. Scans that a
+-- device's clock puts before the ticket's issue all count as made at the issue: of these the one reported
+-- first counts, and of those reported together the earliest by the device's own time. No entry after the
+-- session was cancelled.
 UPDATE tickets t
 SET status = 'checked_in', checked_in_at = f.scanned_at, gate = f.gate, checked_in_by = f.user_id
 FROM (SELECT DISTINCT ON (ticket_id) ticket_id, scanned_at, gate, user_id FROM check_ins
@@ -130,13 +132,13 @@ WHERE t.ticket_id = f.ticket_id AND o.order_id = t.order_id
 RETURNING t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.checked_in_at, t.gate;
 
 -- name: admissions
--- Scans that let somebody in with these tickets, the earliest first, as enter_offline has it.
+-- Scans that let somebody in with these tickets, earliest first, in the order of enter_offline.
 SELECT ticket_id, device, gate, scanned_at, device_time FROM check_ins
 WHERE ticket_id = ANY(:tickets::uuid[]) AND admitted
 ORDER BY ticket_id, scanned_at, recorded_at, device_time NULLS FIRST, check_in_id;
 
 -- name: count_area_entries
--- Areas are ranges of seat ids (catalog's contract), so no other table is read.
+-- Areas are ranges of seat ids (catalog's contract), so this reads no other table.
 SELECT a.area_id, count(t.ticket_id) AS tickets,
        count(*) FILTER (WHERE t.status = 'checked_in') AS checked_in
 FROM unnest(:areas::uuid[], :firsts::int[], :lasts::int[]) AS a (area_id, first_seat, last_seat)
@@ -163,7 +165,7 @@ WHERE c.session_id = :session_id
 ORDER BY c.check_in_id DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_admissible
--- What opens this door, in seat order, from behind seat `after`.
+-- Tickets that are not void, in seat order, after seat `after`.
 SELECT t.ticket_id, t.seat_id, t.status, t.checked_in_at, coalesce(t.gate, '') AS gate,
        i.area, i.row, i.number
 FROM tickets t JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
@@ -174,7 +176,7 @@ ORDER BY t.seat_id LIMIT :limit;
 SELECT count(*) FROM tickets WHERE session_id = :session_id AND status <> 'void';
 
 -- name: assign_staff^
--- No row back means that there were `most` already; one who is there stays as they were.
+-- No row means that the session has `most` staff already. An existing assignment stays unchanged.
 INSERT INTO door_staff (session_id, user_id, assigned_by)
 SELECT :session_id, :user_id, :assigned_by
 WHERE EXISTS (SELECT FROM door_staff WHERE session_id = :session_id AND user_id = :user_id)

@@ -1,5 +1,5 @@
--- name: tell!
--- Appends to the history and to the outbox, in the transaction of what they tell.
+-- name: record_and_publish!
+-- Appends to the history and to the outbox, in the transaction of the change that they describe.
 WITH remembered AS (
     INSERT INTO order_events (order_id, event_id, type, request_id, data)
     SELECT h.order_id, h.event_id, h.type, h.request_id, h.data::jsonb

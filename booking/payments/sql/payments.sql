@@ -34,7 +34,7 @@ UPDATE payments SET state = :to_state, reason = :reason, updated_at = now(), ask
     + CASE WHEN :to_state = 'processing' THEN interval '5 seconds' ELSE interval '0' END
 WHERE payment_id = :payment_id AND state = :from_state RETURNING payment_id;
 
--- name: get_purchase^
+-- name: get_payable_order^
 SELECT p.payment_id, p.currency, o.order_id, o.order_no, o.user_id, o.session_id, o.title, o.venue,
        o.starts_at, o.time_zone, o.total_amount,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
@@ -61,7 +61,7 @@ SELECT count(*) FROM taken;
 -- From `pending_payment`, or from `cancelled` by time: whoever cancelled it himself wants no seats, and
 -- what has begun is no longer sold.
 UPDATE orders SET status = 'paid', paid_at = now(), cancelled_at = NULL, cancel_reason = NULL
-WHERE order_id = :order_id AND status = :was
+WHERE order_id = :order_id AND status = :from_state
   AND (status = 'pending_payment'
        OR status = 'cancelled' AND cancel_reason = 'unpaid' AND starts_at > now())
 RETURNING order_id;

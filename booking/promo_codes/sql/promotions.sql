@@ -1,4 +1,4 @@
--- Promo codes: made and changed by organizers, used by orders, given back when those end.
+-- Promo codes: created and changed by organizers, used by orders, released when these end.
 
 -- name: insert_promo_code^
 INSERT INTO promo_codes (promo_code_id, show_id, code, kind, value, currency, max_uses,
@@ -26,14 +26,13 @@ UPDATE promo_codes SET active = :active, max_uses = :max_uses,
 WHERE promo_code_id = :promo_code_id RETURNING *;
 
 -- name: find_promo_code^
--- Not locked: what a code takes off never changes, and redeem_promo_code judges the rest again.
+-- Not locked: a code's discount never changes, and redeem_promo_code checks the rest again.
 SELECT * FROM promo_codes WHERE show_id = :show_id AND code = :code;
 
 -- name: redeem_promo_code$
--- Compare-and-set, last in the order's transaction, so that orders with the same code wait for each
--- other only from here to the commit. NULL: not active, or outside its window by PostgreSQL's clock.
--- The last use, and a person's last, are decided by promo_codes_within_uses and
--- promo_tallies_within_cap.
+-- Compare-and-set, last in the order's transaction, so that orders with the same code wait for each other
+-- only from here to the commit. NULL: not active, or outside its window by PostgreSQL's clock. The
+-- constraints promo_codes_within_uses and promo_tallies_within_cap decide about the last use.
 WITH used AS (
     UPDATE promo_codes SET uses = uses + 1
     WHERE promo_code_id = :promo_code_id AND active
@@ -55,9 +54,8 @@ WITH used AS (
 SELECT promo_code_id FROM used;
 
 -- name: retake_redemption$
--- An order that ended, and lives again because its money came late, counts again where its code still
--- has room; where it has none the price is kept all the same, and the use stays given back. NULL then,
--- and for an order without a code.
+-- A late payment revives an ended order: its use counts again if the code has uses left. If not, the order
+-- keeps its price and the use stays released. NULL then, and for an order without a code.
 WITH ended AS MATERIALIZED (
     SELECT r.order_id, c.promo_code_id, r.user_id
     FROM promo_redemptions r JOIN promo_codes c USING (promo_code_id)
@@ -76,8 +74,8 @@ UPDATE promo_redemptions r SET released_at = NULL
 FROM counted WHERE r.order_id = :order_id RETURNING r.order_id;
 
 -- name: release_redemptions!
--- The uses of orders that have ended, given back once. Codes are locked in ascending order, and a
--- person's tally only after its code, as redeeming does.
+-- Releases the uses of ended orders, once. Locks codes in ascending order, and a user's tally after its
+-- code, as redeem_promo_code does.
 WITH ended AS (
     UPDATE promo_redemptions SET released_at = now()
     WHERE order_id = ANY(:orders::uuid[]) AND released_at IS NULL
@@ -98,14 +96,14 @@ FROM (SELECT promo_code_id, user_id, count(*) AS uses FROM ended JOIN returned U
 WHERE t.promo_code_id = e.promo_code_id AND t.user_id = e.user_id;
 
 -- name: lock_promo_misses!
--- Before the codes of a user, and those from an address, are judged: one after the other, good ones too,
--- or a hundred at once would get further than a hundred one by one. Always in this order. Alone, since a
--- statement that waits for a lock sees the rows as they were when it began.
+-- Taken before a code is judged, valid or not: codes of one user and codes from one address are judged one
+-- after the other, so parallel guesses have no advantage. Always in this order. A statement of its own, since
+-- a statement that waits for a lock sees the rows as they were when it began.
 SELECT pg_advisory_xact_lock(hashtextextended('promo misses of ' || :user_id::uuid::text, 7382)),
        pg_advisory_xact_lock(hashtextextended('promo misses from ' || :address::text, 7382));
 
 -- name: promo_refused_for_s$
--- Seconds until the user and the address have a miss left each; NULL: they have.
+-- Seconds until user and address are both below their limits; NULL if they are now.
 SELECT extract(epoch FROM greatest(
     (SELECT missed_at FROM promo_misses
      WHERE user_id = :user_id AND missed_at > now() - :within::interval
@@ -116,7 +114,7 @@ SELECT extract(epoch FROM greatest(
 ) + :within::interval - now())::float8;
 
 -- name: insert_promo_miss!
--- What is too old to count goes on the way.
+-- Also deletes the user's misses that are too old to count.
 WITH forgotten AS (
     DELETE FROM promo_misses WHERE user_id = :user_id AND missed_at <= now() - :within::interval
 )

@@ -1,8 +1,8 @@
-"""The sandbox: a payment provider of our own for trying things out, with a database schema of its own.
+"""The sandbox: our own payment provider for tests and demos, with its own database schema.
 
-`adapter` is booking's side of the wire, `app` and `deliverer` the provider's: they share no objects,
-only bytes. Tokens: `tok_declined` is declined, `tok_async` and `tok_async_declined` are so later, by
-webhook, `tok_timeout` takes the money and never answers the call; `tok_ok` and every other succeeds.
+`adapter` is booking's side, `app` and `deliverer` are the provider's side; they share no objects, only bytes.
+Tokens: `tok_declined` is declined. `tok_async` succeeds later and `tok_async_declined` is declined later, by
+webhook. `tok_timeout` takes the money and never answers the call. `tok_ok` and every other token succeed.
 """
 
 from booking.providers.sandbox.opening import (

@@ -12,8 +12,8 @@ from booking.providers.signatures import signed_message, verify
 from chassis.http.bodies import decode
 from chassis.seam.client import ServiceClient, UpstreamRefused
 
-# The sandbox answers in milliseconds, in tenths of a second under a crowd. Whoever pays waits so long at
-# most and is told "processing"; the webhook or the reconciler settles what comes later.
+# The sandbox answers within milliseconds, or tenths of a second under load. After the deadline the buyer gets
+# "processing"; the webhook or the reconciler brings the result.
 DEADLINE_S = 2.0
 STATES = {
     "payment.succeeded": "succeeded",
@@ -45,7 +45,7 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 class SandboxProvider:
-    """`client` reaches the sandbox's app; `secrets` may have signed its messages."""
+    """`client` calls the sandbox's app; `secrets` verify its messages."""
 
     name = "sandbox"
     test_tokens = TOKENS
@@ -68,7 +68,7 @@ class SandboxProvider:
         except UpstreamRefused as refused:
             if refused.status != 400:
                 raise
-            return ChargeResult(  # an answer, and no money moved
+            return ChargeResult(  # a definite answer: no money moved
                 state="declined",
                 amount=charge.amount,
                 currency=charge.currency,

@@ -1,8 +1,8 @@
 """The sandbox provider as an ASGI app.
 
-POST /charges   GET /charges/{key}      take money; what became of it
-POST /refunds   GET /refunds/{key}      give some of it back; what became of that
-PUT /controls   GET /controls           how it behaves, while it runs
+POST /charges   GET /charges/{key}      charge; read the result
+POST /refunds   GET /refunds/{key}      refund; read the result
+PUT /controls   GET /controls           change and read its behaviour at run time
 GET /healthz    GET /readyz
 """
 
@@ -17,7 +17,7 @@ from booking.providers.sandbox import store
 from booking.providers.sandbox.controls import Controls, Steering
 from booking.providers.sandbox.store import ChargeRecord, NewCharge, RefundRecord
 from chassis.concurrency.coalescer import Coalescer
-from chassis.http.bodies import decode, field_error, whole
+from chassis.http.bodies import decode, field_error, full_match
 from chassis.postgres.pool import Pool
 from chassis.problems import NotFound, PayloadTooLarge, Problem, Unavailable, ValidationFailed
 from chassis.seam.upstream import Message, send_problem
@@ -25,28 +25,28 @@ from chassis.seam.upstream import Message, send_problem
 DECLINED = {"tok_declined": "card_declined", "tok_async_declined": "card_declined"}
 LATE = frozenset({"tok_async", "tok_async_declined"})
 SILENT = frozenset({"tok_timeout"})
-# Every token that means something here, as a page may offer them; any other one succeeds.
+# Every token with a meaning, for pages to offer; any other token succeeds.
 TOKENS = ("tok_ok", "tok_declined", "tok_async", "tok_async_declined", "tok_timeout")
-# The caller is to have given up when the webhook of an unanswered charge comes: a caller's deadline is
-# shorter than this. Also how long a call that is never answered keeps its connection.
+# How long an unanswered call keeps its connection, and how long its webhook waits. It is longer than the
+# caller's deadline, so that the caller has given up before the webhook arrives.
 SILENCE_S = 3.0
-PENDING_AT_LEAST_S = 0.001  # a late answer is late even when there is no delay
+PENDING_AT_LEAST_S = 0.001  # a late result is late even without a delay
 BODY_MAX_BYTES = 16_384
 CHARGES_PER_BATCH_MAX = 200
 CHARGES_WAITING_MAX = 10_000
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
-Currency = Annotated[str, msgspec.Meta(pattern=whole("[A-Z]{3}"))]
+Currency = Annotated[str, msgspec.Meta(pattern=full_match("[A-Z]{3}"))]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
 class ChargeRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     key: UUID
-    reference: Annotated[str, msgspec.Meta(max_length=64, pattern=whole("[ -~]*"))]
+    reference: Annotated[str, msgspec.Meta(max_length=64, pattern=full_match("[ -~]*"))]
     amount: Amount
     currency: Currency
-    method: Annotated[str, msgspec.Meta(max_length=64, pattern=whole("[ -~]*"))]
+    method: Annotated[str, msgspec.Meta(max_length=64, pattern=full_match("[ -~]*"))]
     token: Annotated[str, msgspec.Meta(max_length=255)]
 
 
@@ -58,16 +58,13 @@ class RefundRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class KeyReused(Problem):
-    """This key was used for another charge or refund."""
+    """This key was used for a different charge or refund."""
 
     code, status = "key-reused", 422
 
 
 class SandboxApp:
-    """Holds nothing but its pool: what it knows is in its schema.
-
-    Charges that come together share one statement.
-    """
+    """Its whole state is in its database schema. Concurrent charges share one statement."""
 
     def __init__(self, pool: Pool, steering: Steering) -> None:
         self._pool = pool
@@ -79,7 +76,7 @@ class SandboxApp:
         )
 
     async def drain(self) -> None:
-        """Returns when no charge is under way: before the pool is closed."""
+        """Returns once no charge is in progress. Call it before the pool is closed."""
         await self._charges.drain()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -183,7 +180,7 @@ def _uuid(text: str) -> UUID:
 
 
 async def _until_gone(receive: Receive) -> None:
-    """Says nothing until the caller hangs up; one that never does is let go of after a while."""
+    """Waits until the caller hangs up, at most SILENCE_S."""
     try:
         async with asyncio.timeout(SILENCE_S):
             while (await receive())["type"] != "http.disconnect":

@@ -1,7 +1,7 @@
-"""How the sandbox behaves: by settings when it starts, by its own `PUT /controls` while it runs.
+"""The sandbox's behaviour: from settings at the start, from `PUT /controls` at run time.
 
-What was put is in the database, so that every process of an installation follows it, and a restart
-too; a process looks again after FRESH_FOR_S.
+Changes are stored in the database, so that they apply to every process and survive a restart. A process
+reads them again after FRESH_FOR_S.
 """
 
 import random
@@ -23,14 +23,14 @@ Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+")]
 
 
 class Controls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What can be set while it runs.
+    """The behaviour that can be changed at run time.
 
-    delay_s: a webhook leaves so long after its charge; a late answer is known from then on.
-    spread_s: and up to so much later still, at random, so that they overtake each other.
-    copies: how often each webhook is sent.  loss: which share of the copies is never sent.
-    never_answer: every charge takes the money and gives no answer.
-    repeat_answers: a webhook also says what the answer to the call has said already.
-    refunds: whether a refund succeeds at once, after `delay_s`, or fails.
+    delay_s: the time from a charge to its webhook; a late result is known after the same time.
+    spread_s: an additional random delay of up to this, so that webhooks overtake each other.
+    copies: how often each webhook is sent.  loss: the share of copies that is never sent.
+    never_answer: every charge takes the money and never answers.
+    repeat_answers: send a webhook also for results that the call has already returned.
+    refunds: whether a refund succeeds at once, after `delay_s` (`pending`), or fails.
     """
 
     delay_s: Seconds = 1.0
@@ -42,15 +42,15 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     refunds: Literal["succeed", "pending", "fail"] = "succeed"
 
     def tell_after_s(self) -> float:
-        """When a webhook leaves, counted from now."""
+        """Seconds until a webhook is sent."""
         return self.delay_s + (random.uniform(0, self.spread_s) if self.spread_s else 0.0)
 
 
 class SandboxOptions(Controls, frozen=True, kw_only=True):
-    """STAMPEDE_SANDBOX_…: the controls at the start, and where the two sides find each other.
+    """STAMPEDE_SANDBOX_…: the controls at the start, and the addresses of the two sides.
 
-    url: a sandbox that runs alone; absent: in booking's process.
-    webhook_url: where one that runs alone sends to; in booking's process it takes the seam.
+    url: a sandbox that runs alone; absent: it runs in booking's process.
+    webhook_url: the receiver for a sandbox that runs alone; in booking's process it uses the seam.
     """
 
     url: Url | None = None
@@ -62,7 +62,7 @@ class SandboxOptions(Controls, frozen=True, kw_only=True):
 
 
 class Steering:
-    """The controls as they are now."""
+    """Reads and changes the controls."""
 
     def __init__(self, pool: Pool, settings: Controls) -> None:
         self._pool = pool
@@ -72,13 +72,15 @@ class Steering:
 
     async def current(self) -> Controls:
         if time.monotonic() - self._read_at > FRESH_FOR_S:
-            self._read_at = time.monotonic()  # whoever comes meanwhile need not ask as well
+            self._read_at = (
+                time.monotonic()
+            )  # before the read, so that concurrent calls do not read too
             async with connection(self._pool) as db:
                 self._current = self._with(await store.get_changes(db))
         return self._current
 
     async def put(self, changes: dict[str, Any]) -> Controls:
-        """These and only these differ from the settings. Raises msgspec.ValidationError."""
+        """Replaces all earlier changes of the settings with these. Raises msgspec.ValidationError."""
         wanted = self._with(changes)
         async with connection(self._pool) as db:
             await store.put_changes(db, changes)

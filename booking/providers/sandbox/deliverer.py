@@ -1,7 +1,7 @@
-"""Sends the sandbox's webhooks: signed as Standard Webhooks says, until they are taken.
+"""Sends the sandbox's webhooks, signed by Standard Webhooks, until the receiver accepts them.
 
-A message and when it is due are stored with its charge, so none is forgotten when a sender dies; it
-may then be sent twice, as every provider's may. Any number of senders share the work.
+A message and its due time are stored with the charge, so no message is lost if a sender dies; it may be sent
+twice, as with every provider. Any number of senders share the work.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from booking.providers.sandbox import store
 from booking.providers.sandbox.controls import Steering
 from booking.providers.sandbox.store import DueMessage
 from booking.providers.signatures import sign
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import Every, repeat
 from chassis.context import CURRENT, RequestContext
 from chassis.observability import logs
 from chassis.postgres.pool import Pool
@@ -24,17 +25,17 @@ from chassis.seam.client import ServiceClient
 log = logs.get("sandbox")
 
 BATCH_MAX = 200
-LOOK_EVERY_S = 0.2
+LOOK_INTERVAL_S = 0.2
 LEASE_S = 60.0  # longer than a batch may take; a sender that died had these
-PRUNE_EVERY_S = 60.0
+PRUNE_INTERVAL_S = 60.0
 KEEP_DELIVERED_S = 3_600.0
 RETRY = Backoff(first_s=1.0, most_s=3_600.0)
 ATTEMPTS_MAX = 80  # about three days of them
-TROUBLE = Backoff(first_s=0.5, most_s=5.0)
+ROUND_RETRY = Backoff(first_s=0.5, most_s=5.0)
 
 
 class Deliverer:
-    """`client` and `path` lead to the customer's webhook route; `secret` signs."""
+    """`client` and `path` address the customer's webhook route; `secret` signs."""
 
     def __init__(
         self, pool: Pool, steering: Steering, client: ServiceClient, path: str, *, secret: str
@@ -47,22 +48,27 @@ class Deliverer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. A round that fails is tried again."""
-        failures, pruned_at = 0, time.monotonic()
-        while not stop.is_set():
-            try:
-                sent = await self.send_due()
-                if time.monotonic() - pruned_at > PRUNE_EVERY_S:
-                    pruned_at = time.monotonic()
-                    await store.prune_webhooks(self._pool, older_than_s=KEEP_DELIVERED_S)
-                failures = 0
-            except Exception as failure:
-                failures, sent = failures + 1, 0
-                log.warning("round_failed", loop="sandbox", failures=failures, reason=repr(failure))
-            if sent < BATCH_MAX:
-                await pause(stop, TROUBLE.delay_s(failures) if failures else LOOK_EVERY_S)
+        pruning = Every(PRUNE_INTERVAL_S, at_once=False)
+
+        async def one_round() -> int:
+            sent = await self.send_due()
+            if pruning.is_due():
+                await store.prune_webhooks(self._pool, older_than_s=KEEP_DELIVERED_S)
+            return sent
+
+        def failed(failure: Exception, failures: int) -> None:
+            log.warning("round_failed", loop="sandbox", failures=failures, reason=repr(failure))
+
+        await repeat(
+            one_round,
+            stop,
+            interval_s=lambda sent: LOOK_INTERVAL_S if sent < BATCH_MAX else 0.0,
+            retry=ROUND_RETRY,
+            failed=failed,
+        )
 
     async def send_due(self) -> int:
-        """Sends a batch of what is due, in copies, lost and out of order as the controls say."""
+        """Sends a batch of due messages, with copies, losses and disorder as the controls say."""
         due = await store.claim_webhooks(
             self._pool, limit=BATCH_MAX, lease_s=LEASE_S, attempts_max=ATTEMPTS_MAX
         )
@@ -87,7 +93,7 @@ class Deliverer:
         return len(due)
 
     async def _send(self, message: DueMessage) -> str:
-        """Why it was not taken; empty when it was."""
+        """The reason of a failure; empty if the receiver accepted the message."""
         message_id = f"msg_{message.subject.hex}"
         CURRENT.set(RequestContext(f"sandbox-{message.subject.hex}"))
         body, at = message_body(message), int(time.time())
@@ -104,7 +110,7 @@ class Deliverer:
 
 
 def message_body(message: DueMessage) -> bytes:
-    """`{"type": "payment.succeeded", "data": {…}}`; the same bytes at every attempt."""
+    """`{"type": "payment.succeeded", "data": {…}}`; the same bytes in every attempt."""
     outcome = "succeeded" if message.state == "succeeded" else "failed"
     data = {
         "key": message.subject,

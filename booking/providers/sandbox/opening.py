@@ -1,4 +1,4 @@
-"""The sandbox as booking has it: in its own process, or far away under STAMPEDE_SANDBOX_URL."""
+"""Opens the sandbox: in booking's process, or at STAMPEDE_SANDBOX_URL."""
 
 import asyncio
 import contextlib
@@ -40,11 +40,11 @@ async def open_provider(wiring: Wiring, _pool: Pool) -> AsyncIterator[Provider]:
 
 
 async def run_background(wiring: Wiring, stop: asyncio.Event) -> None:
-    """Sends what the sandbox in booking's processes has to say, through the seam."""
+    """Sends the webhooks of a sandbox in booking's process, through the seam."""
     options = read_settings(wiring.settings)
-    if options.url is not None:  # it sends for itself
+    if options.url is not None:  # it sends its own webhooks
         return
-    if not wiring.settings.webhook_secret:  # nobody would believe what it says
+    if not wiring.settings.webhook_secret:  # nobody could verify its webhooks
         return
     async with opened(wiring.database_url, options) as (pool, steering, _):
         client = ServiceClient(wiring.upstreams.booking, deadline_s=WEBHOOK_DEADLINE_S)
@@ -54,8 +54,8 @@ async def run_background(wiring: Wiring, stop: asyncio.Event) -> None:
 
 @contextlib.asynccontextmanager
 async def running_alone(settings: Settings) -> AsyncIterator[SandboxApp]:
-    """The whole provider by itself (`stampede serve sandbox`): its app, and what it sends over HTTP."""
-    assert settings.database_url is not None, "filled in by who starts it"
+    """The provider in a process of its own (`stampede serve sandbox`): its app, and webhooks over HTTP."""
+    assert settings.database_url is not None, "the caller sets it"
     options = read_settings(settings)
     target = urlsplit(options.webhook_url)
     stop = asyncio.Event()

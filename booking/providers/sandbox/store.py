@@ -1,4 +1,4 @@
-"""The sandbox's books: charges, refunds and messages, shared by every process of an installation."""
+"""The sandbox's rows: charges, refunds and messages, shared by every process of an installation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ queries = load_queries(HERE / "sql")
 
 
 class NewCharge(msgspec.Struct, frozen=True, kw_only=True):
-    """What to write down. Seconds from now; `tell_after_s` None: no webhook."""
+    """A charge to record. Times are in seconds from now; `tell_after_s` None: no webhook."""
 
     key: UUID
     reference: str
@@ -33,7 +33,7 @@ class NewCharge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChargeRecord(msgspec.Struct, frozen=True):
-    """`state`: succeeded, declined, or pending with its reason not yet told."""
+    """`state`: succeeded, declined, or pending; a pending charge has no reason yet."""
 
     key: UUID
     amount: int
@@ -52,7 +52,7 @@ class RefundRecord(msgspec.Struct, frozen=True):
 
 
 class DueMessage(msgspec.Struct, frozen=True):
-    """A charge or refund to tell of. `attempts`: this one included."""
+    """A webhook to send about a charge or refund. `attempts` includes this one."""
 
     subject: UUID
     kind: str
@@ -65,13 +65,13 @@ class DueMessage(msgspec.Struct, frozen=True):
 
 
 async def open_books(database_url: str) -> Pool:
-    """Its schema at its newest version, and a pool."""
+    """Migrates the schema to its newest version and opens a pool."""
     await migrate(database_url, SCHEMA, HERE / "migrations")
     return await open_pool(database_url, SCHEMA, size=CONNECTIONS_MAX)
 
 
 async def take_charges(pool: Pool, wanted: Sequence[NewCharge]) -> list[ChargeRecord]:
-    """The charge of each key, made now unless it was before; in the order of `wanted`."""
+    """The charge of each key, created unless it exists; in the order of `wanted`."""
     ordered = sorted(wanted, key=lambda charge: charge.key)
     async with connection(pool) as db:
         rows = queries.take_charges(
@@ -88,7 +88,7 @@ async def take_charges(pool: Pool, wanted: Sequence[NewCharge]) -> list[ChargeRe
         )
         found = {row["key"]: _charge(row) async for row in rows}
         missing = [charge.key for charge in ordered if charge.key not in found]
-        if missing:  # made by others while we waited for them
+        if missing:  # created concurrently by others
             late = queries.get_charges(db, keys=missing)
             found |= {row["key"]: _charge(row) async for row in late}
     return [found[charge.key] for charge in wanted]
@@ -111,7 +111,7 @@ async def make_refund(
     settle_after_s: float,
     tell_after_s: float | None,
 ) -> RefundRecord:
-    """The refund of this key, made now unless it was before."""
+    """The refund of this key, created unless it exists."""
     async with transaction(pool) as tx:
         await queries.lock_charge(tx, key=charge)
         await queries.make_refund(
@@ -147,7 +147,7 @@ async def claim_webhooks(
 
 
 async def mark_webhooks(pool: Pool, outcomes: Sequence[tuple[UUID, str | None, float]]) -> None:
-    """(subject, why it failed or None, seconds until it is tried again) of each."""
+    """`outcomes`: subject, reason of the failure or None, seconds until the retry."""
     async with connection(pool) as db:
         await queries.mark_webhooks(
             db,

@@ -1,7 +1,7 @@
--- What providers call our payments and refunds.
+-- Providers' ids of our payments and refunds.
 
 -- name: note_reference!
--- The first to say decides: the other's name, or that there will be none.
+-- The first value is final: the provider's id, or NULL for none.
 INSERT INTO provider_references (provider, ours, theirs) VALUES (:provider, :ours, :theirs)
 ON CONFLICT (provider, ours) DO NOTHING;
 

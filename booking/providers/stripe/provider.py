@@ -1,10 +1,10 @@
 """The Provider protocol over Stripe's API.
 
-An intent is created first (no money can move yet), its name at Stripe is noted in our database, and
-only then it is confirmed. So every payment that could have taken money can be asked about by its own
-name, which is never stale, unlike Stripe's search, and not forgotten after a day, unlike its
-idempotency keys. Looking up one that was never confirmed ends it, so that a process which slept
-between two steps cannot take money later (docs/adr/0015).
+A payment takes three steps: create an intent (no money can move yet), store its id in our database, confirm
+it. So every payment that could have taken money can be looked up by its intent id. That lookup is never
+stale, unlike Stripe's search, and works for more than a day, unlike its idempotency keys. Looking up an
+intent that was never confirmed cancels it, so that a process that slept between two steps cannot take money
+later (docs/adr/0015).
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from booking.providers.options import read_options
 from booking.providers.protocol import Charge, ChargeResult, Provider, ProviderEvent, RefundResult
 from booking.providers.reference_store import References
 from booking.providers.stripe.reading import PaymentIntent, Refund, read_event
-from chassis.http.bodies import whole
+from chassis.http.bodies import full_match
 from chassis.observability import logs
 from chassis.postgres.pool import Pool
 from chassis.problems import Unavailable
@@ -33,7 +33,7 @@ log = logs.get("booking")
 DEADLINE_S = 10.0  # a card's bank may take seconds; the reconciler asks after 15
 RETRIES_MAX = 1  # the SDK's own, with the same idempotency key
 CONNECTIONS_MAX = 100
-# Our word for how to pay → Stripe's, and what it wants to know besides.
+# Our payment method → Stripe's type and options.
 METHODS = {
     "card": ("card", {}),
     "alipay": ("alipay", {}),
@@ -42,16 +42,16 @@ METHODS = {
 FOR_NOW = frozenset(("balance_insufficient", "lock_timeout", "idempotency_key_in_use"))
 
 Kind = TypeVar("Kind", PaymentIntent, Refund)
-SecretKey = Annotated[str, msgspec.Meta(pattern=whole("(sk|rk)_[A-Za-z0-9_]{8,}"))]
-WebhookSecret = Annotated[str, msgspec.Meta(pattern=whole("whsec_[!-~]{8,}"))]
+SecretKey = Annotated[str, msgspec.Meta(pattern=full_match("(sk|rk)_[A-Za-z0-9_]{8,}"))]
+WebhookSecret = Annotated[str, msgspec.Meta(pattern=full_match("whsec_[!-~]{8,}"))]
 
 
 class StripeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """STAMPEDE_STRIPE_…; several webhook secrets while one is being changed."""
+    """STAMPEDE_STRIPE_…; several webhook secrets during a rotation."""
 
     secret_key: SecretKey
     webhook_secrets: Annotated[tuple[WebhookSecret, ...], msgspec.Meta(min_length=1)]
-    api_base: Annotated[str, msgspec.Meta(pattern=whole(r"https?://[^\s/]+"))] = (
+    api_base: Annotated[str, msgspec.Meta(pattern=full_match(r"https?://[^\s/]+"))] = (
         "https://api.stripe.com"
     )
 
@@ -66,7 +66,9 @@ class StripeProvider:
         *,
         webhook_secrets: Sequence[str],
         return_url: str,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
+        self._deadline_s = deadline_s
         self._intents = client.v1.payment_intents
         self._refunds = client.v1.refunds
         self._references = references
@@ -74,18 +76,18 @@ class StripeProvider:
         self._return_url = return_url
 
     async def charge(self, charge: Charge) -> ChargeResult:
-        async with _answered():
+        async with _answered(self._deadline_s):
             try:
                 intent_id = await self._create(charge)
-            except stripe.InvalidRequestError as refused:  # an amount or currency it does not take
+            except stripe.InvalidRequestError as refused:  # for example an unsupported currency
                 return _declined(charge, _reason(refused))
             if await self._references.note(charge.payment_id, intent_id) != intent_id:
-                # given up by who looked for it in vain, or begun long ago under another name
+                # closed by a look-up that found nothing, or created long ago as another intent
                 return await self.look_up(charge.payment_id) or _declined(charge, "given_up")
             try:
                 confirmed = await self._confirm(charge, intent_id)
             except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as no:
-                intent = await self._intent(intent_id)  # what stands counts, not what was refused
+                intent = await self._intent(intent_id)  # its state decides, not this refusal
                 if intent.was_never_confirmed():
                     return _declined(charge, _reason(no))
                 return intent.verdict()
@@ -95,10 +97,10 @@ class StripeProvider:
         intent_id = await self._references.close(payment_id)
         if intent_id is None:
             return None
-        async with _answered():
+        async with _answered(self._deadline_s):
             intent = await self._intent(intent_id)
             if intent.was_never_confirmed():
-                with contextlib.suppress(stripe.InvalidRequestError):  # confirmed in this moment
+                with contextlib.suppress(stripe.InvalidRequestError):  # confirmed just now
                     await self._intents.cancel_async(intent_id)
                 intent = await self._intent(intent_id)
             return intent.verdict()
@@ -113,7 +115,7 @@ class StripeProvider:
         if known is not None:  # Stripe forgets idempotency keys after a day; we do not
             return known
         await self._references.note(refund_id, intent_id)
-        async with _answered():
+        async with _answered(self._deadline_s):
             try:
                 made = await self._refunds.create_async(
                     params={
@@ -133,7 +135,7 @@ class StripeProvider:
         intent_id = await self._references.find(refund_id)
         if intent_id is None:
             return None
-        async with _answered():
+        async with _answered(self._deadline_s):
             page = await self._refunds.list_async(
                 params={"payment_intent": intent_id, "limit": 100}
             )
@@ -147,7 +149,7 @@ class StripeProvider:
         return read_event(headers, body, self._webhook_secrets)
 
     async def _create(self, charge: Charge) -> str:
-        """Of nothing but what is stored with the payment: the same however often it is asked."""
+        """Creates the intent only from data stored with the payment, so a retry sends the same request."""
         kind, options = METHODS[charge.method]
         params: Any = {
             "amount": charge.amount,
@@ -175,10 +177,10 @@ class StripeProvider:
 
 
 @contextlib.asynccontextmanager
-async def _answered() -> AsyncIterator[None]:
-    """Whatever says nothing of the payment itself is Unavailable: it is asked about later."""
+async def _answered(deadline_s: float) -> AsyncIterator[None]:
+    """Turns errors that do not reveal the payment's result into Unavailable; it is looked up later."""
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(deadline_s):
             yield
     except (stripe.AuthenticationError, stripe.PermissionError) as refused:
         log.error("provider_refused_us", provider="stripe", reason=type(refused).__name__)
@@ -208,9 +210,11 @@ def read_settings(settings: Settings) -> StripeOptions:
 
 
 @contextlib.asynccontextmanager
-async def open_provider(wiring: Wiring, pool: Pool) -> AsyncIterator[Provider]:
+async def open_provider(
+    wiring: Wiring, pool: Pool, *, deadline_s: float = DEADLINE_S
+) -> AsyncIterator[Provider]:
     options = read_settings(wiring.settings)
-    timeout = aiohttp.ClientTimeout(total=DEADLINE_S)
+    timeout = aiohttp.ClientTimeout(total=deadline_s)
     async with aiohttp.ClientSession(
         timeout=timeout, connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
     ) as session:
@@ -225,4 +229,5 @@ async def open_provider(wiring: Wiring, pool: Pool) -> AsyncIterator[Provider]:
             References(pool, "stripe"),
             webhook_secrets=options.webhook_secrets,
             return_url=f"{wiring.settings.base_url}/",
+            deadline_s=deadline_s,
         )

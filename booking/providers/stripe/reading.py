@@ -1,4 +1,4 @@
-"""What Stripe's objects and events mean to us. No network in here.
+"""Parses Stripe's objects and events. No network calls.
 
 https://docs.stripe.com/payments/paymentintents/lifecycle, https://docs.stripe.com/webhooks
 """
@@ -24,7 +24,7 @@ PAYMENT_EVENTS = frozenset(
 REFUND_EVENTS = frozenset(
     ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
 )
-# The buyer, a bank or a wallet still has to do something.
+# The buyer, a bank or a wallet must still act.
 WAITING = frozenset(("processing", "requires_action", "requires_capture"))
 UNCONFIRMED = frozenset(("requires_payment_method", "requires_confirmation"))
 
@@ -35,7 +35,7 @@ class PaymentError(msgspec.Struct, frozen=True):
 
 
 class PaymentIntent(msgspec.Struct, frozen=True):
-    """Amounts in the currency's minor unit, as ours."""
+    """Amounts are in the currency's minor unit, like ours."""
 
     id: str
     amount: int
@@ -95,7 +95,7 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 def read_event(headers: Mapping[str, Any], body: bytes, secrets: Sequence[str]) -> ProviderEvent:
-    """A webhook of Stripe. Raises BadSignature, StaleTimestamp, ValidationFailed."""
+    """Verifies and parses a webhook. Raises BadSignature, StaleTimestamp, ValidationFailed."""
     _verify(str(headers.get("stripe-signature") or ""), body, secrets)
     event = decode(_Event, body)
     if event.type in PAYMENT_EVENTS:
@@ -120,13 +120,13 @@ def read_event(headers: Mapping[str, Any], body: bytes, secrets: Sequence[str]) 
 
 
 def _verify(header: str, body: bytes, secrets: Sequence[str]) -> None:
-    """By the SDK, without its look at the clock: that one forgives messages from the future, and says
-    of an old one only that it is not good."""
+    """Uses the SDK, but not its check of the time: that accepts messages from the future, and does not tell a
+    stale message from a bad signature."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise BadSignature() from None
-    if not header.isascii() or len(header) > HEADER_MAX:  # beyond what the SDK is ready for
+    if not header.isascii() or len(header) > HEADER_MAX:  # the SDK does not expect these
         raise BadSignature()
     if not any(_signed(text, header, secret) for secret in secrets):
         raise BadSignature()
@@ -144,11 +144,11 @@ def _signed(text: str, header: str, secret: str) -> bool:
 
 
 def _ours(metadata: Mapping[str, str], name: str) -> UUID | None:
-    """None for what was not made by us: one Stripe account may serve several shops."""
+    """None if we did not create the object: one Stripe account may serve several shops."""
     value = metadata.get(name)
     if value is None:
         return None
     try:
         return UUID(value)
     except ValueError:
-        raise ValidationFailed(f"metadata.{name} is not an id of ours.") from None
+        raise ValidationFailed(f"metadata.{name} is not one of our ids.") from None

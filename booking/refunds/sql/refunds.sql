@@ -107,7 +107,7 @@ WITH voided AS (
     UPDATE tickets SET status = 'void', void_reason = 'refunded'
     WHERE order_id = :order_id
       AND (ticket_id = ANY(:tickets::uuid[]) OR seat_id = ANY(:seats::int[]))
-      AND status = ANY(:states::text[])
+      AND status = ANY(:from_states::text[])
     RETURNING ticket_id
 )
 SELECT count(*) FROM voided;
@@ -159,11 +159,11 @@ UPDATE refunds SET next_attempt = now() + :delay::interval, failure = :failure, 
 WHERE refund_id = :refund_id AND state = 'processing';
 
 -- name: settle_refund$
--- Compare-and-set from processing, to succeeded or failed.
+-- Compare-and-set, from processing to succeeded or failed.
 UPDATE refunds
 SET state = :to_state, failure = :failure, next_attempt = NULL, updated_at = now(),
     settled_at = CASE WHEN :to_state = 'succeeded' THEN now() END
-WHERE refund_id = :refund_id AND state = 'processing' RETURNING refund_id;
+WHERE refund_id = :refund_id AND state = :from_state RETURNING refund_id;
 
 -- name: retry_refund$
 UPDATE refunds

@@ -1,9 +1,9 @@
--- Lists and figures of one session. Cursors are plain bounds, never `:cursor IS NULL OR …`: a plan that
--- serves both would read a session from its beginning for every page.
+-- Lists and figures of one session. Cursors are plain bounds, never `:cursor IS NULL OR …`: one plan for
+-- both cases would read the session from its beginning for every page.
 
 -- name: orders_of_session
--- Newest first, from before `before`. Items and refunds are looked up for the page alone, and by OFFSET 0
--- nothing is joined as a whole.
+-- Newest first, before order `before`. Items and refunds are looked up for the page's orders only; OFFSET 0
+-- keeps the planner from joining whole tables.
 SELECT page.*, r.code AS promo_code, coalesce(r.discount, 0) AS discount,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
             SELECT seat_id, area_id, area, row, number, price, coalesce(paid, price) AS paid
@@ -28,8 +28,8 @@ SELECT count(*) FROM orders_as_read
 WHERE session_id = :session_id AND (:status::text IS NULL OR status = :status);
 
 -- name: attendees_of_session
--- Tickets that are good or were, in seat order, from behind seat `after`: by the index that keeps a
--- second good ticket from a seat.
+-- Valid and checked-in tickets in seat order, after seat `after`; served by the index that allows one such
+-- ticket a seat.
 SELECT page.*, i.area_id, i.area, i.row, i.number, o.order_no
 FROM (
     SELECT ticket_id, order_id, user_id, seat_id, status, checked_in_at, gate
@@ -48,10 +48,10 @@ SELECT count(*) FROM tickets
 WHERE session_id = :session_id AND status <> 'void' AND (:status::text IS NULL OR status = :status);
 
 -- name: sales_of_session
--- Seats and money of every area in one statement, so of one moment. Areas are ranges of seat ids. A hold
--- past its end is nobody's. Gross: what was paid for items of orders that were ever paid. Refunded: what
--- went back or is on its way; of a refund of several seats each has its part by what it cost, and the
--- parts, each the difference of two rounded sums, add up to the refund.
+-- Seats and amounts of every area in one statement, so at one moment. Areas are ranges of seat ids. An
+-- expired hold does not count. Gross: the price paid for items of orders that were ever paid. Refunded: the
+-- amount that was or is being refunded. A refund of several seats is divided in proportion to their prices;
+-- each part is the difference of two rounded sums, so that the parts add up to the refund.
 WITH given AS (
     SELECT * FROM unnest(:areas::uuid[], :firsts::int[], :lasts::int[])
         WITH ORDINALITY AS a (area_id, first_seat, last_seat, place)

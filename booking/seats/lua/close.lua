@@ -1,5 +1,5 @@
--- The session is not loaded from now on, until `load`: what is read from PostgreSQL after this
--- misses nothing that was written here before.
+-- Mark the session as not loaded, until `load`. PostgreSQL is read after this, so the snapshot misses no
+-- write that was made here before.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV
 -- RETURNS   {'closed', version}

@@ -1,5 +1,5 @@
--- Write down seats as PostgreSQL says they are taken, whatever was believed here.
--- A held one is due after due_in_ms, when the sweeper asks what became of its order.
+-- Overwrite seats with the state of PostgreSQL's claims.
+-- A held seat is due after due_in_ms; the sweeper then asks PostgreSQL about its order.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      seat_id, state (h, s or b), order_id, user_id, due_in_ms, and so on for each seat
 -- RETURNS   {'corrected', version, seat_id…} | {'not_loaded'}
@@ -10,7 +10,7 @@ end
 
 local now = now_ms()
 
--- Whoever was believed to hold the seat does not; its record stays until its own end.
+-- Removes the seat from its previous owner. The record of that owner stays until its hold ends.
 local function dispossess(seat, owner)
   local user_id = read_hold(owner)
   redis.call('HDEL', KEYS[4], seat)

@@ -1,4 +1,4 @@
--- The orders whose holds are due, longest due first. They stay until PostgreSQL was asked.
+-- Return the orders whose holds are due, longest due first. They stay due.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      orders_max
 -- RETURNS   {'due', order_id…} | {'not_loaded'}

@@ -1,4 +1,4 @@
--- Free seats that PostgreSQL says are nobody's, each only if it still is as it was looked at.
+-- Free seats that are free in PostgreSQL, each only if its state and owner have not changed since the look.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      seat_id, state (h, s or b), owner (an order_id or empty), and so on for each seat
 -- RETURNS   {'freed', version, seat_id…} | {'not_loaded'}

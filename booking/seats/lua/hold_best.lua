@@ -1,14 +1,14 @@
--- Hold the best free seats of an area, as docs/adr/0032 has it: adjacent ordinary ones in the first row
--- where no orphan is left, else in the first with room, both nearest the row's middle; else scattered
--- ones; accessible ones when too few others are left, or when asked for. Standing: the first free.
+-- Hold the best free seats of an area (docs/adr/0032): adjacent ordinary seats in the first row where they
+-- leave no orphan, else in the first row with room, in both cases nearest the middle of the row; else
+-- scattered seats. Accessible seats only if too few others are left, or on request. Standing: the first free.
 -- kind: `seats`, `accessible` or `standing`.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      order_id, user_id, tickets_max, intent_ms, repeat_field, first, last, quantity, kind
 -- RETURNS   {'held', version, seat_id…} | {'sold_out'} | {'no_accessible'}
 --           | {'limit_reached', tickets} | {'repeated', order_id} | {'not_loaded'}
 -- INCLUDES  loaded, runs, rows, cursors, orders
-local CHUNK_MIN, CHUNK_MAX = 256, 65536  -- bytes read at a time; most holds need the first alone
-local LOOKAHEAD = 65536  -- positions searched, a call, for seats that leave no orphan
+local CHUNK_MIN, CHUNK_MAX = 256, 65536  -- bytes read at a time; most holds need only the first chunk
+local LOOKAHEAD = 65536  -- positions a call searches for seats that leave no orphan
 
 local order_id, user_id, tickets_max = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local intent_ms, repeat_field = tonumber(ARGV[4]), ARGV[5]
@@ -29,14 +29,14 @@ if tickets + quantity > tickets_max then
 end
 local cursors = read_cursors(first .. '-' .. last, first)
 if quantity >= cursors.least and kind ~= 'accessible' then
-  return {'sold_out'}  -- before the functions below are made, which takes longer than this
+  return {'sold_out'}  -- returned before Lua creates the functions below, which takes longer than this
 end
 
 local needle = string.rep('.', quantity)
 
--- The start of the first run of `quantity` ordinary free seats from a position on, or nil and where the
--- search ended; and what was read of its row, from which position on. clean: only a run that leaves no
--- orphan; one that reaches over the first position was judged before.
+-- Finds the first run of `quantity` ordinary free seats from a position on. Returns its start, or nil and
+-- the end of the search; then the first position and the bytes of the text that was read around it. clean:
+-- only a run that leaves no orphan; a run that begins before the first position was judged earlier.
 local function find_run(from, limit, clean)
   local at, size = from, CHUNK_MIN
   while at + quantity - 1 <= last and at <= limit do
@@ -63,8 +63,8 @@ local function find_run(from, limit, clean)
   return nil, at
 end
 
--- The first free accessible seat from a position on that has `quantity` free seats next to each other,
--- itself among them; and where the search ended.
+-- Finds the first free accessible seat, from a position on, that is part of `quantity` adjacent free seats.
+-- Returns it, or nil and the end of the search.
 local function find_accessible(from)
   local at, size = from, CHUNK_MIN
   while at <= last do
@@ -85,7 +85,7 @@ local function find_accessible(from)
   return nil, last + 1
 end
 
--- The first seats with this byte from a position on, as many as wanted or as there are.
+-- The first seats with this byte from a position on, at most `wanted`.
 local function find_seats(from, byte, wanted)
   local seats, at, size = {}, from, CHUNK_MIN
   while at <= last and #seats < wanted do
@@ -108,8 +108,8 @@ local function seats_from(start)
   return seats
 end
 
--- Ordinary seats next to each other, or nil. The cursors stay at the run that was found: the next
--- seats of its row may lie before those taken now. They are told of the pieces left here.
+-- Adjacent ordinary seats, or nil. The cursors stay at the run that was found, because the next seats of its
+-- row may lie before the ones taken now. Updates the cursors for the pieces left on both sides.
 local function adjacent(cursors)
   local cursor, clean = cursor_of(cursors, quantity), true
   local found, ended, from, read = find_run(cursor.clean, cursor.clean + LOOKAHEAD, true)
@@ -128,7 +128,7 @@ local function adjacent(cursors)
   return seats_from(row + place - 1), nil
 end
 
--- Seats next to each other with an accessible one among them, and those of them that are; or nil.
+-- Adjacent seats that include an accessible one, and the accessible ones of them; or nil.
 local function with_accessible(cursors, fewest)
   local cursor = accessible_cursor(cursors, quantity)
   local found, ended = find_accessible(cursor.fit)
@@ -154,8 +154,8 @@ local function any_accessible(cursors)
   return cursor.fit <= last
 end
 
--- The first free seats wherever they are, those with the first of these bytes before the others, and
--- those of them that are accessible; or nil.
+-- The first free seats at any place, preferring earlier ones of these bytes; and the accessible ones of
+-- them; or nil.
 local function scattered(cursors, bytes)
   local seats, found = {}, {}
   for byte in string.gmatch(bytes, '.') do
@@ -184,8 +184,8 @@ local function scattered(cursors, bytes)
   return seats, accessible
 end
 
--- What is to be held, and those of the seats that are accessible where not all are ordinary and next to
--- each other; or nil.
+-- The seats to hold, or nil. The second value lists the accessible ones; it is nil if all seats are ordinary
+-- and adjacent.
 local function choose(cursors)
   if kind == 'standing' then
     return scattered(cursors, '.')

@@ -1,4 +1,4 @@
--- PostgreSQL has the order: its hold is no longer an intent and is due at the order's deadline.
+-- Move the deadline of a hold to the order's, once the order is in PostgreSQL.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      order_id, expires_in_ms
 -- RETURNS   {'kept'} | {'gone'} | {'not_loaded'}

@@ -1,5 +1,5 @@
--- Put the staged keys in the place of the session's own, all at once.
--- The version starts at the time in microseconds, so that it grows even when the old one was lost.
+-- Replace the session's keys with the staged ones, atomically.
+-- The version starts at the time in microseconds, so that it grows even if the old one was lost.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry, then the same six as staged
 -- ARGV      version_min
 -- RETURNS   {'loaded', version} | {'not_staged'}

@@ -1,4 +1,4 @@
--- Free what an order holds and nobody else got since. An order that holds nothing changes nothing.
+-- Free the seats that an order still holds. An order without a hold changes nothing.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      order_id
 -- RETURNS   {'released', version, seat_id…} | {'gone'} | {'not_loaded'}

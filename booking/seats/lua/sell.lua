@@ -1,4 +1,4 @@
--- What an order holds is sold: the seats for good, and nothing is due any more.
+-- Mark the seats that an order holds as sold, and end its hold.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      order_id
 -- RETURNS   {'sold', version, seat_id…} | {'gone'} | {'not_loaded'}

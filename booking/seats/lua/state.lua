@@ -1,4 +1,4 @@
--- Every seat as it is now, a byte a position, and the version that this is.
+-- Return the state of every seat, one byte a position, and its version.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV
 -- RETURNS   {'state', version, seats} | {'not_loaded'}

@@ -1,4 +1,4 @@
--- Set the tickets of users as PostgreSQL counts them, each only if it still is as it was looked at.
+-- Set users' numbers of tickets to PostgreSQL's, each only if it has not changed since the look.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      user_id, looked_at, tickets, and so on for each user
 -- RETURNS   {'counted', users} | {'not_loaded'}

@@ -1,7 +1,7 @@
--- Seats outside of any order: blocked by the organizer, and what Redis is rebuilt from.
+-- Blocking of seats, and the queries that Redis is rebuilt from.
 
 -- name: claims_in_the_way
--- Locks what is taken among these seats; a held claim past its end is in nobody's way.
+-- Locks the taken ones of these seats. An expired claim does not count.
 SELECT seat_id, state FROM seat_claims
 WHERE session_id = :session_id AND seat_id = ANY(:seats::int[])
   AND NOT (state = 'held' AND expires_at < now())
@@ -30,7 +30,7 @@ WHERE c.session_id = :session_id ORDER BY c.seat_id;
 -- name: session_tallies
 SELECT user_id, tickets FROM user_tallies WHERE session_id = :session_id AND tickets > 0;
 
--- name: order_fates
+-- name: order_states
 SELECT order_id, status, (extract(epoch FROM expires_at - now()) * 1000)::bigint AS expires_in_ms
 FROM orders WHERE order_id = ANY(:orders::uuid[]);
 

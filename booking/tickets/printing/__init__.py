@@ -1,1 +1,1 @@
-"""Tickets on paper and in calendars: what a buyer keeps."""
+"""Tickets as QR pictures, PDF pages and calendar entries."""

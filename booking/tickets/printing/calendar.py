@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from icalendar import Calendar, Event, vText
 
+from booking.tickets.printing.words import WORDS
+
 CONTENT_TYPE = "text/calendar"
 LASTS = timedelta(hours=2)  # nobody tells us when a session ends; a calendar needs some room
 # What any reader may take for a line's end: also Unicode's own, and the older controls.
@@ -16,8 +18,9 @@ _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029], " 
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """`uid`: what it is the entry of. `seats`: one line each. `cancelled`: it is void."""
+    """`uid`: what it is the entry of. `seats`: one line each, in `language`. `cancelled`: it is void."""
 
+    language: str
     uid: str
     title: str
     venue: str
@@ -32,7 +35,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 def calendar_of(entry: Entry) -> bytes:
     """The calendar with this one entry."""
     calendar = Calendar()
-    calendar.add("prodid", "-//Stampede//Tickets//ZH")
+    calendar.add("prodid", f"-//Stampede//Tickets//{entry.language.upper()}")
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
     event = Event()
@@ -42,20 +45,13 @@ def calendar_of(entry: Entry) -> bytes:
     event.add("duration", LASTS)
     event.add("summary", _text(entry.title))
     event.add("location", _text(entry.venue))
-    lines = [*entry.seats, f"订单 Order {entry.order_no}"]
+    lines = [*entry.seats, WORDS[entry.language].order.format(order_no=entry.order_no)]
     event.add("description", vText("\n".join(map(_plain, lines))))
     event.add("url", entry.url)
     event.add("status", "CANCELLED" if entry.cancelled else "CONFIRMED")
     event.add("sequence", 1 if entry.cancelled else 0)
     calendar.add_component(event)
     return bytes(calendar.to_ical())
-
-
-def seat_line(area: str, row: str, number: int) -> str:
-    """`VIP A区 3排 12座`; a standing place has no row, and its number is nothing that people look for."""
-    if row:
-        return f"{area} {row}排 {number}座"
-    return f"{area} Standing" if "站" in area else f"{area} 站席 Standing"
 
 
 def _text(text: str) -> vText:

@@ -1,4 +1,4 @@
-"""A ticket as a page: A5, one font, Chinese and English, its code large enough for any scanner.
+"""A ticket as a page: A5, one font, its reader's language, its code large enough for any scanner.
 
 The QR symbol is drawn as shapes, not as a picture, so it prints sharp at any size. Text is text: it
 can be searched and copied.
@@ -16,6 +16,8 @@ from fpdf.enums import TextMode
 from fpdf.fonts import TTFFont
 
 from booking.tickets.printing.typesetting import ELLIPSIS, FONT, fitted, printable
+from booking.tickets.printing.words import WORDS, words_of
+from chassis.languages import LANGUAGES
 
 logging.getLogger("fpdf").setLevel(logging.ERROR)  # what a font lacks has been replaced before
 logging.getLogger("fontTools").setLevel(logging.ERROR)
@@ -36,23 +38,14 @@ INK, GREY, LINE, ACCENT, PAPER = (
 TITLE_SIZES = [(24.0, 2), (19.0, 3), (15.0, 4), (12.0, 6)]
 VENUE_SIZES = [(12.0, 1), (10.0, 2), (8.5, 3)]
 SEAT_SIZES = [(17.0, 1), (12.0, 2), (8.5, 3)]
-FOOTNOTES = (
-    "入场时出示此码，每张票仅限一人入场一次。请勿公开分享，以免被他人先行使用。",
-    "Show this code at the door. It admits one person, once: whoever has it can use it before you.",
-)
-LABELS = ("区域 AREA", "排 ROW", "座 SEAT", "入场 ENTRY")
-STANDING = "站席 Standing"
-KIND, VOID, ORDER = "电子票 · Ticket", "已作废 VOID", "订单 Order"
-_DATES = "年月日星期一二三四五六" + ELLIPSIS
-_FIXED = {
-    *range(0x20, 0x7F),
-    *map(ord, "".join((*FOOTNOTES, *LABELS, STANDING, KIND, VOID, ORDER, _DATES))),
-}
+_FIXED = {*range(0x20, 0x7F), ord(ELLIPSIS)}  # besides what the words and the texts of a page need
 
 
 class Print(msgspec.Struct, frozen=True, kw_only=True):
-    """What is printed. `code`: what the QR symbol holds; `void`: the ticket is void."""
+    """What is printed. `language`: of whoever reads it. `code`: what the QR symbol holds; `void`: the ticket
+    is void."""
 
+    language: str
     ticket_id: str
     order_no: str
     title: str
@@ -78,13 +71,18 @@ def draw_ticket(ticket: Print) -> bytes:
 
 class _Page:
     def __init__(self, ticket: Print) -> None:
-        self._ticket = ticket
+        self._ticket, self._words = ticket, WORDS[ticket.language]
+        language = LANGUAGES[ticket.language]
+        local = ticket.starts_at.astimezone(ZoneInfo(ticket.time_zone))
+        self._when = printable(format_datetime(local, language.moment, locale=language.locale))
+        self._zone = _zone(local, ticket.time_zone)
         self._pdf = pdf = FPDF(unit="mm", format=(WIDTH, HEIGHT))
         pdf.set_auto_page_break(False)
         pdf.set_margin(0)
         pdf.c_margin = 0
         own = (ticket.title, ticket.venue, ticket.area, ticket.row)
         letters = _FIXED | {ord(one) for text in own for one in printable(text)}
+        letters |= set(map(ord, self._when + "".join(words_of(self._words))))
         # only what is used is looked up in the font, and its bounds, which nobody asks for, are not
         # measured anew: together half of the time that a page takes
         pdf.add_font("ticket", fname=FONT, unicode_range=sorted(letters))
@@ -93,7 +91,7 @@ class _Page:
         font.ttfont.recalcBBoxes = False
         pdf.set_title(printable(ticket.title))
         pdf.set_creator("Stampede")
-        pdf.set_lang("zh-CN")
+        pdf.set_lang(language.tag)
         pdf.add_page()
 
     def header(self) -> float:
@@ -104,7 +102,7 @@ class _Page:
         self._pdf.set_fill_color(*ACCENT)
         self._pdf.rect(0, 0, WIDTH, end, style="F")
         self._write(MARGIN, 12.5, "STAMPEDE", 8.5, PAPER, bold=True)
-        right = KIND
+        right = self._words.kind
         self._write(WIDTH - MARGIN - self._width(right, 8.5), 12.5, right, 8.5, PAPER)
         for number, line in enumerate(lines):
             self._write(
@@ -118,12 +116,9 @@ class _Page:
         return end
 
     def when_and_where(self, top: float) -> float:
-        local = self._ticket.starts_at.astimezone(ZoneInfo(self._ticket.time_zone))
         y = top + 10
-        chinese = format_datetime(local, "y年M月d日 EEEE HH:mm", locale="zh_CN")
-        english = format_datetime(local, "EEE d MMM y, HH:mm", locale="en")
-        self._write(MARGIN, y, printable(chinese), 15, INK, bold=True)
-        self._write(MARGIN, y + 5.5, f"{english} ({_zone(local, self._ticket.time_zone)})", 8, GREY)
+        self._write(MARGIN, y, self._when, 15, INK, bold=True)
+        self._write(MARGIN, y + 5.5, self._zone, 8, GREY)
         size, lines = fitted(printable(self._ticket.venue), self._width, INNER, VENUE_SIZES)
         y += 13
         for line in lines:
@@ -133,13 +128,12 @@ class _Page:
 
     def seat(self, top: float) -> None:
         """Area, row and seat in columns; a standing place has neither row nor number."""
-        ticket = self._ticket
-        area, row, seat, entry = LABELS
-        cells = [(area, printable(ticket.area))]
+        ticket, words = self._ticket, self._words
+        cells = [(words.area, printable(ticket.area))]
         if ticket.row:
-            cells += [(row, printable(ticket.row)), (seat, str(ticket.number))]
+            cells += [(words.row, printable(ticket.row)), (words.seat, str(ticket.number))]
         else:
-            cells.append((entry, STANDING))
+            cells.append((words.entry, words.standing))
         self._rule(top)
         widths = [INNER * 0.52, *([INNER * 0.48 / (len(cells) - 1)] * (len(cells) - 1))]
         x = MARGIN
@@ -152,18 +146,19 @@ class _Page:
             x += width
 
     def code(self) -> None:
-        ticket, pdf = self._ticket, self._pdf
+        ticket, pdf, words = self._ticket, self._pdf, self._words
         top = HEIGHT - 92
         pdf.set_dash_pattern(dash=1.2, gap=1.2)
         self._rule(top - 5)
         pdf.set_dash_pattern()
         if ticket.void:
-            self._centred(top + QR_SIDE / 2, VOID, 34, ACCENT, bold=True)
+            self._centred(top + QR_SIDE / 2, words.void, 34, ACCENT, bold=True)
         else:
             self._symbol((WIDTH - QR_SIDE) / 2, top - 2)
-        self._centred(top + QR_SIDE + 3, f"{ORDER} {printable(ticket.order_no)}", 9, INK)
+        order = words.order.format(order_no=printable(ticket.order_no))
+        self._centred(top + QR_SIDE + 3, order, 9, INK)
         self._centred(top + QR_SIDE + 7.5, ticket.ticket_id, 6.5, GREY)
-        for number, note in enumerate(FOOTNOTES):
+        for number, note in enumerate(words.notes):
             self._centred(HEIGHT - 13 + 4 * number, note, 6.5, GREY)
 
     def finished(self) -> bytes:

@@ -1,8 +1,8 @@
-"""Drawings of one kind, so that no other kind waits for them and nobody takes them from the others.
+"""Lanes for drawing tickets: kinds of drawings do not delay each other, and owners get fair turns.
 
-Pages to print take ten times as long as QR codes, and a code is what somebody at a door waits for: each
-has a lane of its own. In a lane one is drawn after the other, owners of tickets in turn, few waiting of
-each; whoever comes beyond that is told at once to come back (503). What is wanted twice is drawn once.
+Pages take ten times as long as QR codes, and a person at a door may be waiting for a code, so each kind has
+its own lane. A lane draws one job after the other. Ticket owners take turns, and each may have only a few
+jobs waiting; further requests are refused at once (503). Two requests for the same drawing share it.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ Job = TypeVar("Job", bound=Hashable)
 class Lane(Generic[Job]):
     """`await lane.get(owner, job)` → what `draw(job)` returns. Close it after use.
 
-    waiting_max: of all; each_max: of one owner.  kept_max: drawings remembered, the least recently
-    asked for goes first.
+    waiting_max: waiting jobs of all owners; each_max: of one owner.  kept_max: cached drawings; the least
+    recently used is evicted first.
     """
 
     def __init__(
@@ -37,19 +37,21 @@ class Lane(Generic[Job]):
         self._draw = draw
         self._waiting_max, self._each_max, self._kept_max = waiting_max, each_max, kept_max
         self._waiting = 0
-        self._queues: OrderedDict[UUID, deque[Job]] = OrderedDict()  # whose turn it is comes first
+        self._queues: OrderedDict[UUID, deque[Job]] = OrderedDict()  # the next owner is first
         self._coming: dict[Job, asyncio.Future[bytes]] = {}
         self._kept: OrderedDict[Job, bytes] = OrderedDict()
         self._drawing: asyncio.Task[None] | None = None
 
     async def get(self, owner: UUID, job: Job) -> bytes:
-        """Raises Overloaded when too many wait, of this owner or of all."""
+        """Raises Overloaded if too many jobs wait, of this owner or of all."""
         kept = self._kept.get(job)
         if kept is not None:
             self._kept.move_to_end(job)
             return kept
         coming = self._coming.get(job) or self._line_up(owner, job)
-        return await asyncio.shield(coming)  # who goes away takes it from nobody else
+        return await asyncio.shield(
+            coming
+        )  # a cancelled request does not cancel the drawing for others
 
     async def close(self) -> None:
         if self._drawing is not None:
@@ -104,4 +106,4 @@ class Lane(Generic[Job]):
 
 def _end(coming: "asyncio.Future[bytes]", failure: Exception) -> None:
     coming.set_exception(failure)
-    coming.exception()  # whoever wanted it may have gone
+    coming.exception()  # mark as retrieved: nobody may be waiting any more

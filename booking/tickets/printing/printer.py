@@ -1,12 +1,11 @@
-"""Pages are drawn by a process of their own.
+"""Draws pages in a separate process.
 
-A page is 80 ms of pure Python. A thread would hold the interpreter's lock for most of it, and everything
-else of this process would wait for its turn after every wake-up (measured: reading a ticket took 79 ms
-at the 99th percentile instead of 1.4). The process is started with a page, gets one after the other over
-its standard input, and ends when that is closed, so also when this process dies, or after a while without
-any: it takes some 80 MiB.
+A page takes 80 ms of pure Python. A thread would hold the interpreter's lock for most of that time and delay
+everything else in this process (measured: reading a ticket took 79 ms at the 99th percentile instead of
+1.4). The process starts with the first page and receives pages over its standard input. It ends when that is
+closed, also because this process died, or after IDLE_S without a page; it takes about 80 MiB.
 
-The frames: four bytes of length and the body, little-endian; an answer's body begins with OK or WRONG.
+Frames: four bytes of length, little-endian, and the body. An answer's body begins with OK or WRONG.
 """
 
 import os
@@ -25,11 +24,11 @@ from booking.tickets.printing.page import Print, draw_ticket
 from chassis.observability import logs
 from chassis.problems import Unavailable
 
-START_S = 20.0  # the first answer: an interpreter, its imports and the font, on a busy machine
-ANSWER_S = 5.0  # a page takes 80 ms; one that takes as long as this never ends
+START_S = 20.0  # for the first answer: starts Python, imports and loads the font, on a busy machine
+ANSWER_S = 5.0  # a page takes 80 ms; after this it counts as hanging
 IDLE_S = 60.0
 TRIES = 2
-NICENESS = 10  # as chassis.concurrency.threads: it yields to the sale on the same cores
+NICENESS = 10  # as in chassis.concurrency.threads: yields to the sale on the same cores
 OK, WRONG = b"\x00", b"\x01"
 LENGTH = struct.Struct("<I")
 
@@ -39,13 +38,14 @@ log = logs.get("booking")
 class PagePrinter:
     """`draw(ticket)` → the PDF; blocks, so call it in a thread, one at a time. Close it after use."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, answer_s: float = ANSWER_S) -> None:
+        self._answer_s = answer_s
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.RLock()
         self._closed = False
 
     def draw(self, ticket: Print) -> bytes:
-        """Tried again with a new process when the one that was there has gone. Raises Unavailable."""
+        """Retries with a new process if the old one has died. Raises Unavailable."""
         question = msgspec.msgpack.encode(ticket)
         for _ in range(TRIES):
             process, patience_s = self._running()
@@ -55,7 +55,11 @@ class PagePrinter:
                 log.error("page_not_drawn", ticket=ticket.ticket_id)
                 self._end()
                 break
-            except (OSError, EOFError, ValueError) as gone:  # the last: closed under our hands
+            except (
+                OSError,
+                EOFError,
+                ValueError,
+            ) as gone:  # ValueError: the pipe was closed meanwhile
                 log.info("page_printer_gone", reason=repr(gone))
                 self._end()
                 continue
@@ -65,7 +69,7 @@ class PagePrinter:
         raise Unavailable("The ticket could not be drawn; try again.")
 
     def close(self) -> None:
-        """Ends the process; whoever waits for a page gets Unavailable."""
+        """Ends the process; waiting requests get Unavailable."""
         self._closed = True
         self._end()
 
@@ -74,7 +78,7 @@ class PagePrinter:
             if self._closed:
                 raise Unavailable()
             if self._process is not None and self._process.poll() is None:
-                return self._process, ANSWER_S
+                return self._process, self._answer_s
             self._end()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "booking.tickets.printing.printer"],
@@ -100,13 +104,15 @@ def _ask(process: "subprocess.Popen[bytes]", question: bytes, patience_s: float)
     assert process.stdin is not None
     assert process.stdout is not None
     until_s = time.monotonic() + patience_s
-    process.stdin.write(LENGTH.pack(len(question)) + question)  # below what a pipe holds: no wait
+    process.stdin.write(
+        LENGTH.pack(len(question)) + question
+    )  # smaller than a pipe's buffer: does not block
     (length,) = LENGTH.unpack(_read(process.stdout, LENGTH.size, until_s))
     return _read(process.stdout, length, until_s)
 
 
 def _read(pipe: IO[bytes], size: int, until_s: float | None = None) -> bytes:
-    """Exactly so many bytes. Raises EOFError, TimeoutError."""
+    """Reads exactly `size` bytes. Raises EOFError, TimeoutError."""
     parts = []
     while size:
         if until_s is not None:
@@ -122,8 +128,8 @@ def _read(pipe: IO[bytes], size: int, until_s: float | None = None) -> bytes:
 
 
 def _print_pages() -> None:
-    """What the process does until its input is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends who started us, and so us
+    """The main loop of the process, until its input is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, which closes our input
     os.nice(NICENESS)
     questions = os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
     answers = sys.stdout.buffer

@@ -12,14 +12,14 @@ BORDER = 4  # modules of quiet zone; ISO/IEC 18004 asks for four
 
 
 class Symbol(msgspec.Struct, frozen=True):
-    """What is drawn: `code` is what the picture holds."""
+    """A picture to draw: `code` is its content."""
 
     code: str
     kind: Format
 
 
 def draw_symbol(symbol: Symbol) -> bytes:
-    """With error correction M: 15% of it may be creased or smudged. Takes some 10 ms."""
+    """Draws with error correction M: 15% of the picture may be damaged. Takes about 10 ms."""
     out = io.BytesIO()
     made = segno.make(symbol.code, error="m", micro=False)
     if symbol.kind == "svg":

@@ -1,4 +1,4 @@
-"""Text as the one font can print it, broken into lines as Chinese and Latin ask for."""
+"""Prepares text for the page's font, and breaks lines by the rules of Chinese and Latin text."""
 
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -8,26 +8,32 @@ from pathlib import Path
 from fontTools.ttLib import TTFont
 
 FONT = Path(__file__).parent / "fonts" / "NotoSansCJKsc-Subset.otf"
-MISSING = "〓"  # the geta mark: what a type case without the character prints
+MISSING = "〓"  # the geta mark, which stands for a character that the font lacks
 ELLIPSIS = "…"
 _NOT_FIRST = frozenset("，。、；：？！）》」』】〉”’…·—～%℃,.;:?!)]}")  # never begins a line
 _NOT_LAST = frozenset("（《「『【〈“‘([{")  # never ends one
 _CJK_FROM = 0x2E80
 _SPACES = {"Zs", "Zl", "Zp", "Cc"}
-_WITHOUT_SHAPE = {"Cf", "Mn", "Me", "Cs"}  # joiners, marks left over after composing, selectors
+_WITHOUT_SHAPE = {
+    "Cf",
+    "Mn",
+    "Me",
+    "Cs",
+}  # joiners, marks that did not compose, variation selectors
 
 Width = Callable[[str], float]
 
 
 @cache
 def printable_characters() -> frozenset[int]:
-    """Every code point that the font has."""
+    """Every code point in the font."""
     with TTFont(FONT, lazy=True) as font:
         return frozenset(font.getBestCmap())
 
 
 def printable(text: str) -> str:
-    """Composed, on one line; what the font lacks becomes MISSING, what has no shape goes."""
+    """The text composed and on one line. Characters that the font lacks become MISSING; characters without a
+    shape are removed."""
     known = printable_characters()
     out = []
     for character in unicodedata.normalize("NFC", text):
@@ -40,7 +46,7 @@ def printable(text: str) -> str:
 
 
 def lines_of(text: str, width: Width, most: float) -> list[str]:
-    """`text` in lines no wider than `most`; Latin words stay whole where they can."""
+    """Breaks `text` into lines no wider than `most`. Latin words stay whole if they fit."""
     lines, line = [], ""
     for word in _words(text):
         for part in _parts(word, width, most):
@@ -55,9 +61,9 @@ def lines_of(text: str, width: Width, most: float) -> list[str]:
 def fitted(
     text: str, width: Callable[[str, float], float], most: float, sizes: list[tuple[float, int]]
 ) -> tuple[float, list[str]]:
-    """The first (size, lines at most) that holds the whole text; the last one cuts it with an ellipsis.
+    """The first (size, maximum of lines) that fits the whole text; the last one cuts it with an ellipsis.
 
-    width: of a text at a size.
+    width: measures a text at a size.
     """
     for size, count in sizes:
         lines = lines_of(text, partial(_at_size, width, size), most)
@@ -76,7 +82,7 @@ def _at_size(width: Callable[[str, float], float], size: float, text: str) -> fl
 
 
 def _words(text: str) -> Iterator[str]:
-    """Where a line may break: after a space, and round every Chinese character save punctuation."""
+    """Splits where a line may break: after a space, and around Chinese characters except punctuation."""
     word = ""
     for character in text:
         joined = character in _NOT_FIRST or (word and word[-1] in _NOT_LAST)
@@ -90,7 +96,7 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _parts(word: str, width: Width, most: float) -> Iterator[str]:
-    """A word wider than a line, in pieces."""
+    """Splits a word that is wider than a line."""
     piece = ""
     for character in word:
         if piece and width(piece + character.rstrip()) > most:

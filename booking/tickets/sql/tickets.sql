@@ -1,7 +1,7 @@
--- Tickets and the keys that sign them.
+-- Tickets and signing keys.
 
 -- name: tickets_of_order
--- The buyer's own: one that went to somebody else is not shown to who bought it.
+-- Only tickets the buyer still has; transferred ones are not shown to the buyer.
 SELECT t.ticket_id, t.seat_id, i.area, i.row, i.number
 FROM tickets t JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
 WHERE t.order_id = :order_id AND t.status <> 'void'
@@ -9,7 +9,7 @@ WHERE t.order_id = :order_id AND t.status <> 'void'
 ORDER BY t.seat_id;
 
 -- name: get_ticket^
--- Whoever may see it is decided by the caller: its owner, or who has the link that was mailed.
+-- The caller checks access: the ticket's owner, or anybody with the mailed link.
 SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.void_reason, t.code,
        i.area, i.row, i.number, o.title, o.venue, o.starts_at, o.time_zone, o.order_no, t.issued_at,
        t.checked_in_at, given.to_name AS given_to, given.transferred_at AS given_at,
@@ -24,7 +24,7 @@ LEFT JOIN session_cancellations c ON c.session_id = t.session_id
 WHERE t.ticket_id = :ticket_id;
 
 -- name: lock_signing_keys!
--- Many processes start at once; one of them makes the keys.
+-- Many processes start at once; one of them creates the keys.
 SELECT pg_advisory_xact_lock(7382101);
 
 -- name: list_signing_keys

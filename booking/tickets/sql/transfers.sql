@@ -1,8 +1,8 @@
--- Tickets that go to somebody else, and the list of one's own.
+-- Transfers, and the list of a user's tickets.
 
 -- name: get_transferable^
--- A ticket of the user's, and whether it may go to somebody else now. Asked before the recipient is
--- looked up; void_transferred decides.
+-- The user's ticket, and whether it can be transferred now. This is a check before the recipient is looked
+-- up; void_transferred decides.
 SELECT t.ticket_id,
        t.status = 'valid' AND o.status = 'paid' AND o.starts_at > now() AND NOT EXISTS (
            SELECT FROM refund_items r WHERE r.ticket_id = t.ticket_id AND r.effect = 'wanted'
@@ -11,13 +11,13 @@ FROM tickets t JOIN orders o USING (order_id)
 WHERE t.ticket_id = :ticket_id AND t.user_id = :user_id;
 
 -- name: lock_order_of_ticket$
--- As every step of an order does first: its history stays in order, and a refund waits for us or we
--- for it.
+-- Every step of an order takes this lock first: its history stays in order, and a refund comes either before
+-- or after the transfer.
 SELECT order_id FROM orders
 WHERE order_id = (SELECT t.order_id FROM tickets t WHERE t.ticket_id = :ticket_id) FOR UPDATE;
 
 -- name: void_transferred^
--- Compare-and-set: of two transfers, of a transfer and a scan at the door, one finds it valid.
+-- Compare-and-set: of two transfers, or of a transfer and a scan, only one finds the ticket valid.
 UPDATE tickets t SET status = 'void', void_reason = 'transferred'
 FROM orders o JOIN order_items i USING (order_id)
 WHERE t.ticket_id = :ticket_id AND t.user_id = :user_id AND t.status = 'valid'
@@ -28,7 +28,8 @@ RETURNING t.order_id, o.order_no, t.session_id, o.title, o.venue, o.starts_at, o
           t.seat_id, i.area, i.row, i.number;
 
 -- name: insert_transfer$
--- The recipient's ticket, and whose it was. tickets_one_valid_per_seat holds here as it does at sale.
+-- Issues the recipient's ticket and records the transfer. The index tickets_one_valid_per_seat applies here
+-- as it does to a sale.
 WITH issued AS (
     INSERT INTO tickets (ticket_id, order_id, session_id, seat_id, user_id, code)
     VALUES (:new_ticket_id, :order_id, :session_id, :seat_id, :to_user_id, :code)
@@ -41,12 +42,12 @@ SELECT :transfer_id, :ticket_id, issued.ticket_id, :order_id, :from_user_id, :to
 RETURNING transferred_at;
 
 -- name: lock_guesses!
--- Before take_guess, alone: a person's guesses at once are counted one after the other.
+-- A statement of its own, before take_guess: parallel guesses of a person are counted one after the other.
 SELECT pg_advisory_xact_lock(hashtextextended('recipients of ' || :user_id::uuid::text, 7382));
 
 -- name: take_guess$
--- A miss until it is known to be none; NULL when there have been so many lately. What is too old to
--- count goes on the way.
+-- Counts a miss, until give_guess_back. NULL if there are `most` recent misses. Deletes misses that are too
+-- old to count.
 WITH forgotten AS (
     DELETE FROM recipient_misses WHERE user_id = :user_id AND missed_at <= now() - :within::interval
 )

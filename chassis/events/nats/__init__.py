@@ -1,1 +1,1 @@
-"""NATS JetStream as the broker: one stream, a consumer by subscriber, one leader among processes."""
+"""NATS JetStream as the broker: one stream, one consumer per subscriber, one leader among processes."""

@@ -1,8 +1,8 @@
-"""NATS JetStream as the broker: events rest in its files until every consumer has taken them.
+"""NATS JetStream as the broker: it stores events in files until every consumer has taken them.
 
-Order per subject is kept at both ends. The relay's side publishes an event only once all earlier ones
-of its subject have been acknowledged: a connection that breaks and comes back in the middle of a batch
-cannot let a later one in first. The consumers' side is in chassis.events.nats.consumer.
+Order by subject is kept at both ends. The relay publishes an event only once all earlier events of its
+subject are acknowledged, so a connection that breaks in the middle of a batch cannot let a later event in
+first. chassis.events.nats.consumer does the same for consumers.
 """
 
 import asyncio
@@ -18,7 +18,8 @@ from nats.js import JetStreamContext
 from nats.js.api import Header, PubAck
 from nats.js.errors import NoStreamResponseError
 
-from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.rounds import repeat
 from chassis.events.broker import PartlyTaken, Subscriber
 from chassis.events.envelope import Event
 from chassis.events.nats.consumer import Consumer
@@ -28,10 +29,10 @@ from chassis.postgres.leadership import lead
 from chassis.postgres.pool import open_pool
 from chassis.problems import Unavailable
 
-ACK_WAIT_S = 20.0  # longer than a subscriber is given for a call
+ACK_WAIT_S = 20.0  # longer than a subscriber's call may take
 WAVE_MAX = 1000  # events on their way to NATS together
 PROBE_TIMEOUT_S = 1.0
-LOOK_EVERY_S = 0.2  # whether the connection on which answers would come is still there
+LOOK_INTERVAL_S = 0.2  # interval to check the connection on which acknowledgements arrive
 RETRY = Backoff(first_s=0.2, most_s=5.0)
 CONTENT_TYPE = "application/cloudevents+json"
 
@@ -39,7 +40,7 @@ log = logs.get("nats")
 
 
 class NatsBroker:
-    """`publish` for the relay, `run` for the worker; connects when first used."""
+    """`publish` for the relay, `run` for the worker. Connects on first use."""
 
     def __init__(
         self,
@@ -49,20 +50,22 @@ class NatsBroker:
         database_url: str,
         prefix: str = PREFIX,
         ack_wait_s: float = ACK_WAIT_S,
+        call_timeout_s: float = CALL_TIMEOUT_S,
     ) -> None:
+        self._call_timeout_s = call_timeout_s
         self._url = url
         self._database_url = database_url
-        self._link = Link(url, subscribers, prefix=prefix, ack_wait_s=ack_wait_s)
-        self._consumers = [Consumer(self._link, one, ack_wait_s=ack_wait_s) for one in subscribers]
+        self.link = Link(url, subscribers, prefix=prefix, ack_wait_s=ack_wait_s)
+        self._consumers = [Consumer(self.link, one, ack_wait_s=ack_wait_s) for one in subscribers]
         self._looked_at = float("-inf")
         self._answers = False
 
     async def publish(self, events: Sequence[Event]) -> None:
-        """Returns when JetStream has stored everything; what it stored before it does not store again.
+        """Returns once JetStream has stored all events. It does not store an event twice.
 
-        Raises Unavailable, or PartlyTaken when some were stored.
+        Raises Unavailable, or PartlyTaken if some were stored.
         """
-        context = await self._link.jetstream()
+        context = await self.link.jetstream()
         waiting: dict[str, deque[Event]] = {}
         for event in events:
             waiting.setdefault(event.subject, deque()).append(event)
@@ -85,24 +88,23 @@ class NatsBroker:
             raise Unavailable(trouble)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Feeds every subscriber until `stop`, while no other process does."""
-        failures = 0
-        while not stop.is_set():
+        """Delivers to every subscriber until `stop`, while no other process does."""
+        name = f"consumers of {self.link.stream}"
+
+        async def one_round() -> None:
+            pool = await open_pool(self._database_url, "public", size=1)
             try:
-                pool = await open_pool(self._database_url, "public", size=1)
-                try:
-                    name = f"consumers of {self._link.stream}"
-                    await lead(pool, name, lambda: self._feed(stop), stop)
-                finally:
-                    pool.terminate()
-                failures = 0
-            except Exception as failure:
-                failures += 1
-                log.warning("consuming_interrupted", reason=repr(failure))
-                await pause(stop, RETRY.delay_s(failures))
+                await lead(pool, name, lambda: self._feed(stop), stop)
+            finally:
+                pool.terminate()
+
+        def failed(failure: Exception, _failures: int) -> None:
+            log.warning("consuming_interrupted", reason=repr(failure))
+
+        await repeat(one_round, stop, interval_s=0.0, retry=RETRY, failed=failed)
 
     async def dependencies(self) -> dict[str, bool]:
-        """Looked at no more than once a second, and without a connection of our own."""
+        """Checked at most once per second, on the existing connection."""
         if time.monotonic() - self._looked_at > PROBE_TIMEOUT_S:
             self._looked_at = time.monotonic()
             found = await asyncio.gather(*(_greets(one) for one in self._url.split(",")))
@@ -110,7 +112,7 @@ class NatsBroker:
         return {"nats": self._answers}
 
     async def close(self) -> None:
-        await self._link.close()
+        await self.link.close()
 
     async def _feed(self, stop: asyncio.Event) -> None:
         log.info("consumers_lead", consumers=len(self._consumers))
@@ -121,15 +123,15 @@ class NatsBroker:
     async def _store(
         self, context: JetStreamContext, wave: Sequence[Event]
     ) -> tuple[set[UUID], str]:
-        """Which of these JetStream acknowledged, and what kept the others."""
+        """The events that JetStream acknowledged, and the failure of the others."""
         under_way: dict[UUID, asyncio.Future[PubAck]] = {}
         trouble = ""
         try:
             for event in wave:
                 under_way[event.id] = await context.publish_async(
-                    self._link.subject_of(event.type, event.subject),
+                    self.link.subject_of(event.type, event.subject),
                     msgspec.json.encode(event),
-                    wait_stall=CALL_TIMEOUT_S,
+                    wait_stall=self._call_timeout_s,
                     headers={Header.MSG_ID.value: str(event.id), "Content-Type": CONTENT_TYPE},
                 )
         except (nats.errors.Error, OSError) as failure:
@@ -146,15 +148,15 @@ class NatsBroker:
             else:
                 trouble = repr(answer.exception())
                 if isinstance(answer.exception(), NoStreamResponseError):
-                    self._link.doubt()
+                    self.link.doubt()
         return stored, trouble
 
     async def _answered(self, answers: Collection["asyncio.Future[PubAck]"]) -> None:
-        """Until all are there, or none can come any more."""
-        give_up = time.monotonic() + CALL_TIMEOUT_S
+        """Returns when all acknowledgements are there, or no more can come."""
+        give_up = time.monotonic() + self._call_timeout_s
         left: Collection[asyncio.Future[PubAck]] = answers
-        while left and self._link.is_connected and time.monotonic() < give_up:
-            _, left = await asyncio.wait(left, timeout=LOOK_EVERY_S)
+        while left and self.link.is_connected and time.monotonic() < give_up:
+            _, left = await asyncio.wait(left, timeout=LOOK_INTERVAL_S)
 
 
 def _waves(events: Sequence[Event]) -> list[Sequence[Event]]:

@@ -1,12 +1,13 @@
-"""One subscriber's events out of JetStream: a durable pull consumer, fed to it through the seam.
+"""Delivers one subscriber's events from JetStream: a durable pull consumer, delivered by calls to the
+service.
 
     ask for more ─▶ pending ─POST /internal/events─▶ taken ─▶ acknowledged
 
-What a subscriber does not take stays pending here, and is offered again before anything newer of its
-subject. JetStream is told that it is still being worked on, so nothing comes a second time meanwhile;
-nor is anything ever sent back to the end of the queue. What was on its way to a process that died, or
-on a connection that broke, is with nobody until JetStream has waited `ack_wait_s` for it. So whoever
-begins to consume, and finds that some are with nobody, waits for as long: they come before all newer.
+Events that a subscriber does not take stay pending here and are offered again before newer events of
+their subject. Meanwhile JetStream is told that they are in progress, so they are not redelivered, and
+they never go back to the end of the queue. If a process died or a connection broke, JetStream waits
+`ack_wait_s` before it redelivers its events. So a new consumer that finds such events waits as long: they
+come before all newer ones.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.rounds import repeat
 from chassis.events.broker import EVENTS_PATH, Subscriber, calls
 from chassis.events.envelope import Event, EventBatch
 from chassis.events.nats.link import UNACKED_MAX, Link, heed_cancellation
@@ -31,46 +33,49 @@ from chassis.problems import Unavailable
 from chassis.seam.client import UpstreamRefused
 
 PULL_S = 10.0  # how long JetStream keeps a request for more
-ACK_TIMEOUT_S = 2.0  # then it is in doubt, which costs a redelivery and no more
-WAIT_S = 0.25  # for the next event, before looking whether to stop
+ACK_TIMEOUT_S = 2.0  # then the acknowledgement is uncertain, which costs only a redelivery
+WAIT_S = 0.25  # for the next event, before checking whether to stop
 RETRY = Backoff(first_s=0.1, most_s=2.0)
 
 log = logs.get("nats")
 
 
 class _Pending(msgspec.Struct):
-    """An event as it came, and the message that acknowledges it: the latest delivery's."""
+    """A received event, and the message that acknowledges it (from its latest delivery)."""
 
     event: Event
     message: Msg
 
 
 class Consumer:
-    """`run` it in one process at a time; JetStream remembers how far it is."""
+    """Call `run` in one process at a time. JetStream remembers its position."""
 
     def __init__(self, link: Link, subscriber: Subscriber, *, ack_wait_s: float) -> None:
         self.name = subscriber.name
         self._client = subscriber.client
         self._link = link
         self._ack_wait_s = ack_wait_s
-        self._pending: dict[UUID, _Pending] = {}  # in the order they came first
+        self._pending: dict[UUID, _Pending] = {}  # in the order of their first delivery
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`. NATS and the subscriber are waited for."""
-        failures = 0
-        while not stop.is_set():
-            try:
-                await self._consume(stop)
-                failures = 0
-            except (nats.errors.Error, Unavailable, TimeoutError, OSError) as failure:
-                heed_cancellation()
-                failures += 1
-                if failures & (failures - 1) == 0:  # the 1st, 2nd, 4th, 8th … in a row
-                    log.warning("consumer_waits", consumer=self.name, reason=repr(failure))
-                await pause(stop, RETRY.delay_s(failures))
+        """Runs until `stop`. Waits for NATS and the subscriber if they are down."""
+
+        def failed(failure: Exception, failures: int) -> None:
+            heed_cancellation()
+            if failures & (failures - 1) == 0:  # the 1st, 2nd, 4th, 8th … in a row
+                log.warning("consumer_waits", consumer=self.name, reason=repr(failure))
+
+        await repeat(
+            lambda: self._consume(stop),
+            stop,
+            interval_s=0.0,
+            retry=RETRY,
+            failed=failed,
+            expected=(nats.errors.Error, Unavailable, TimeoutError, OSError),
+        )
 
     async def _consume(self, stop: asyncio.Event) -> None:
-        """As long as this connection lives."""
+        """Consumes while this connection lives."""
         context = await self._link.jetstream()
         epoch = self._link.epoch
         found = await context.consumer_info(self._link.stream, self.name)
@@ -104,7 +109,7 @@ class Consumer:
         for message in await requests.next(UNACKED_MAX - len(self._pending), wait_s):
             try:
                 event = msgspec.json.decode(message.data, type=Event)
-            except msgspec.DecodeError as wrong:  # whoever wrote that, no delivery will mend it
+            except msgspec.DecodeError as wrong:  # the event is malformed: no redelivery can help
                 log.error("no_event_dropped", subject=message.subject, reason=str(wrong))
                 await message.term()
                 continue
@@ -115,12 +120,12 @@ class Consumer:
                 known.message = message
 
     async def _deliver(self) -> str:
-        """Offers what is pending, oldest first; why some of it was not taken, if so.
+        """Delivers pending events, oldest first. Returns why some were not taken, if so.
 
-        Raises a NATS error when it is in doubt whether what was taken is acknowledged.
+        Raises a NATS error if it is uncertain whether taken events are acknowledged.
         """
         taken: list[Event] = []
-        refused: set[str] = set()  # subjects whose next event the subscriber does not accept
+        refused: set[str] = set()  # subjects whose next event the subscriber refuses
         trouble = ""
         try:
             for call in calls([one.event for one in self._pending.values()]):
@@ -149,7 +154,7 @@ class Consumer:
             await self._client.request("POST", EVENTS_PATH, body)
 
     async def _acknowledge(self, taken: Sequence[Event]) -> None:
-        """The server reads them one after the other: its answer to the last one is about all."""
+        """The server handles acknowledgements in order, so its answer to the last one covers all."""
         messages = [self._pending.pop(event.id).message for event in taken]
         for message in messages[:-1]:
             await message.ack()
@@ -165,7 +170,7 @@ class Consumer:
                 heed_cancellation()
 
     async def _hand_back(self, requests: "_Requests") -> None:
-        """At the end: what we have and did not deliver comes to our successor at once."""
+        """At the end, returns undelivered events, so that the next consumer gets them at once."""
         messages = [one.message for one in self._pending.values()]
         messages += [one for one in requests.arrived if one.reply]
         self._pending.clear()
@@ -176,7 +181,7 @@ class Consumer:
 
 
 class _Requests:
-    """Standing requests for more, so that an event is here as soon as JetStream has it."""
+    """Standing requests for more, so that an event arrives as soon as JetStream has it."""
 
     def __init__(self, client: Client, link: Link, consumer: str) -> None:
         self.arrived: deque[Msg] = deque()
@@ -186,7 +191,7 @@ class _Requests:
         self._inbox = client.new_inbox()
         self._bell = asyncio.Event()
         self._subscription: Subscription | None = None
-        self._asked = 0  # events that JetStream may still send to the last request
+        self._asked = 0  # events that JetStream may still send for the last request
         self._asked_until = 0.0
 
     async def open(self) -> None:
@@ -205,7 +210,8 @@ class _Requests:
         await self._client.flush(1)
 
     async def next(self, room: int, wait_s: float) -> list[Msg]:
-        """What has arrived; waits up to `wait_s` for the first. Asks for as many as there is room."""
+        """Events that have arrived. Waits up to `wait_s` for the first. Requests as many as there is room
+        for."""
         if room > 0 and (self._asked < 1 or time.monotonic() > self._asked_until):
             request = {"batch": room, "expires": int(PULL_S * 1e9)}
             await self._client.publish(self._next, msgspec.json.encode(request), reply=self._inbox)
@@ -227,8 +233,8 @@ class _Requests:
         return messages
 
     def _heed(self, status: str, description: str) -> None:
-        """A request has ended: in time, or because its consumer is not there."""
+        """A request has ended: its time is over, or its consumer does not exist."""
         self._asked = 0
         if status == "503" or "Deleted" in description:
             self._link.doubt()
-            raise Unavailable(f"The consumer is not there: {status} {description}")
+            raise Unavailable(f"The consumer does not exist: {status} {description}")

@@ -1,6 +1,6 @@
-"""One connection to NATS that comes back by itself, and the stream and consumers that we need there.
+"""One connection to NATS that reconnects by itself, and the stream and consumers that we need.
 
-Everything here may be done by any number of processes at once and again: declaring is idempotent.
+Any number of processes may do all of this at once and repeatedly: declaring is idempotent.
 """
 
 import asyncio
@@ -19,26 +19,27 @@ from chassis.observability import logs
 from chassis.problems import Unavailable
 
 PREFIX = "stampede.events"  # subjects are PREFIX.<event type>.<event subject>
-REPLICAS = 3  # where there is a cluster of that many; one server keeps one
-TOO_FEW_SERVERS = {10005, 10052, 10074}  # what JetStream says to replicas it has no servers for
-DEDUPE_S = 600.0  # a relay comes again within seconds of what it is not sure of
+REPLICAS = 3  # in a cluster of at least that many servers; a single server keeps one
+# JetStream's errors if it has too few servers for the replicas
+TOO_FEW_SERVERS = {10005, 10052, 10074}
+DEDUPE_S = 600.0  # a relay publishes uncertain events again within seconds
 CONNECT_TIMEOUT_S = 2
-RECONNECT_EVERY_S = 0.25
-PING_EVERY_S = 10  # a connection that is half gone is noticed after two of them
+RECONNECT_INTERVAL_S = 0.25
+PING_INTERVAL_S = 10  # a half-open connection is noticed after two of them
 CALL_TIMEOUT_S = 5.0
-UNACKED_MAX = 1000  # events that one consumer may be working on
+UNACKED_MAX = 1000  # events in progress at one consumer
 
 log = logs.get("nats")
 
 
 class NatsUnreachable(Exception):
-    """NATS does not answer, or is not what we need; one sentence says what to do."""
+    """NATS does not answer, or is unusable. One sentence says what to do."""
 
 
 class Link:
-    """`await link.jetstream()` is a declared stream on a living connection.
+    """`await link.jetstream()` returns JetStream with a declared stream, on a living connection.
 
-    `epoch` counts the connections: what was under way on an earlier one is in doubt.
+    `epoch` counts connections: work in progress on an earlier one is uncertain.
     """
 
     def __init__(
@@ -51,14 +52,15 @@ class Link:
         self._subscribers = subscribers
         self._ack_wait_s = ack_wait_s
         self._client: Client | None = None
-        self._context: JetStreamContext | None = None  # one a client: it subscribes to its answers
+        # one per client: it subscribes to its answers
+        self._context: JetStreamContext | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._declaring = asyncio.Lock()
         self._declared = False
         self._told = False
 
     async def jetstream(self) -> JetStreamContext:
-        """Raises Unavailable while there is no connection; it is being worked on, for ever."""
+        """Raises Unavailable while there is no connection. Reconnecting never stops."""
         client = await self.client()
         context = self._context = self._context or client.jetstream(timeout=CALL_TIMEOUT_S)
         async with self._declaring:
@@ -66,7 +68,7 @@ class Link:
                 try:
                     await self._declare(context)
                 except (nats.errors.Error, TimeoutError) as failure:
-                    raise Unavailable(f"NATS cannot make our stream: {failure!r}") from failure
+                    raise Unavailable(f"NATS cannot create the stream: {failure!r}") from failure
                 self._declared = True
         return context
 
@@ -85,7 +87,7 @@ class Link:
         return self._client is not None and self._client.is_connected
 
     def doubt(self) -> None:
-        """The stream or a consumer is not there any more: made again before the next use."""
+        """The stream or a consumer no longer exists: it is declared again before the next use."""
         self._declared = False
 
     async def close(self) -> None:
@@ -109,9 +111,9 @@ class Link:
             error_cb=self._tell,
             reconnected_cb=reconnected,
             connect_timeout=CONNECT_TIMEOUT_S,
-            reconnect_time_wait=RECONNECT_EVERY_S,  # type: ignore[arg-type]  # it is slept for
+            reconnect_time_wait=RECONNECT_INTERVAL_S,  # type: ignore[arg-type]  # passed to sleep
             max_reconnect_attempts=-1,
-            ping_interval=PING_EVERY_S,
+            ping_interval=PING_INTERVAL_S,
             max_outstanding_pings=2,
         )
         self._came_up()
@@ -122,7 +124,7 @@ class Link:
         log.info("nats_connected", connection=self.epoch)
 
     async def _tell(self, failure: Exception) -> None:
-        if not self._told:  # once an outage, not four times a second
+        if not self._told:  # once per outage, not four times a second
             self._told = True
             log.warning("nats_interrupted", reason=repr(failure))
 
@@ -141,7 +143,7 @@ class Link:
                     durable_name=subscriber.name,
                     ack_policy=AckPolicy.EXPLICIT,
                     ack_wait=self._ack_wait_s,
-                    max_deliver=-1,  # giving up is the inbox's to decide, with a reason
+                    max_deliver=-1,  # the inbox decides when to give up, and records a reason
                     max_ack_pending=UNACKED_MAX,
                     filter_subjects=[f"{self.prefix}.{one}.*" for one in sorted(subscriber.types)],
                 ),
@@ -151,7 +153,7 @@ class Link:
     async def _declare_stream(self, context: JetStreamContext, replicas: int) -> int:
         """An event stays until every consumer that wants it has acknowledged it, however long.
 
-        What an operator has changed besides is left as it is, and replicas are never taken away.
+        Other changes by an operator are kept, and replicas are never removed.
         """
         try:
             found = (await context.stream_info(self.stream)).config
@@ -176,9 +178,9 @@ class Link:
 
 
 def heed_cancellation() -> None:
-    """To be called after every wait on the client, which takes some cancellations for its own.
+    """Call it after every wait on the client, which swallows some cancellations.
 
-    Without it, who has lost the lead would go on beside the process that has it now.
+    Otherwise, a process that lost the lead would continue beside the new leader.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
@@ -203,7 +205,7 @@ async def check(url: str) -> None:
                 allow_reconnect=False,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 max_reconnect_attempts=1,
-                reconnect_time_wait=RECONNECT_EVERY_S,  # type: ignore[arg-type]
+                reconnect_time_wait=RECONNECT_INTERVAL_S,  # type: ignore[arg-type]
             )
         await client.jetstream(timeout=CALL_TIMEOUT_S).account_info()
     except (APIError, ServerError) as refusal:
@@ -225,7 +227,7 @@ def _over(task: "asyncio.Task[None] | None") -> bool:
 
 
 def _token(subject: str) -> str:
-    """One token of a NATS subject, whatever the event's subject is."""
+    """One token of a NATS subject, for any event subject."""
     return quote(subject, safe="").replace(".", "%2E").replace("~", "%7E") or "%"
 
 

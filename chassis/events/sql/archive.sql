@@ -1,14 +1,14 @@
 -- The archive of an emitting schema, as chassis.events.archive reads it; the relay writes it (outbox.sql).
 
 -- name: forget$
--- How many days were emptied.
+-- Returns the number of days emptied.
 SELECT forget_archived(now() - make_interval(days => :days::int));
 
 -- name: database_now$
 SELECT now();
 
 -- name: page_end$
--- Where the next so many rows of these days end: every look has its bound, whatever is wanted of it.
+-- The end of the next page of these days' rows, so that every read is bounded, whatever it selects.
 SELECT max(position) FROM (
     SELECT position FROM event_archive
     WHERE slot = ANY(:slots::smallint[]) AND position > :after

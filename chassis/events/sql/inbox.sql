@@ -1,35 +1,35 @@
 -- The inbox and dead letters of a consuming schema, as chassis.events.inbox uses them.
 
 -- name: enter
--- Which of these are new here: the row commits with the effect, so an event has both or neither.
--- In ascending order, so that two deliveries of the same events cannot deadlock.
+-- Returns the new ones. The row is committed with the effect, so an event has both or neither. In ascending
+-- order, so that two deliveries of the same events cannot deadlock.
 INSERT INTO inbox (event_id)
 SELECT id FROM unnest(:ids::uuid[]) AS id ORDER BY id
 ON CONFLICT DO NOTHING
 RETURNING event_id;
 
 -- name: waiting_subjects
--- Subjects with an event that is still to be tried again: theirs must wait behind it.
+-- Subjects with an event that waits for a retry: their later events must wait behind it.
 SELECT DISTINCT event ->> 'subject' AS subject
 FROM dead_letters
 WHERE next_attempt IS NOT NULL AND event ->> 'subject' = ANY(:subjects::text[]);
 
 -- name: set_aside!
--- An event whose effect failed. Its inbox row is there, so a redelivery does not try it as well.
+-- An event whose effect failed. It has an inbox row, so a redelivery does not try it too.
 INSERT INTO dead_letters (event_id, event, reason, attempts, next_attempt, first_failed)
 VALUES (:event_id, :event::jsonb, :reason, 1, now() + make_interval(secs => :delay_s::float8),
         clock_timestamp());
 
 -- name: park!
--- Events behind one that was set aside, in the order they came: never tried yet, due when it is gone.
+-- Events behind one that was set aside, in order of arrival: not tried yet, due when that one is gone.
 INSERT INTO dead_letters (event_id, event, reason, attempts, next_attempt, first_failed)
 SELECT event_id, event, 'waits behind an earlier event of its subject', 0, now(), clock_timestamp()
 FROM unnest(:ids::uuid[], :events::jsonb[]) WITH ORDINALITY AS parked (event_id, event, place)
 ORDER BY place;
 
 -- name: lock_due_letter^
--- The next one to try, in a transaction that ends with its effect or its failure. Where order counts
--- only the eldest of a subject that is not given up. SKIP LOCKED: somebody tries that one right now.
+-- The next letter to try, in a transaction that ends with its effect or its failure. If order matters, only
+-- the oldest of a subject that is not dead. SKIP LOCKED: another process is trying that one.
 SELECT event_id, event ->> 'type' AS type, event, attempts
 FROM dead_letters AS letter
 WHERE next_attempt <= now()
@@ -43,7 +43,7 @@ LIMIT 1
 FOR UPDATE SKIP LOCKED;
 
 -- name: letter_failed!
--- One more failure; without a delay it is dead until an operator sends it back.
+-- One more failure. Without a delay, the letter is dead until an operator sends it back.
 UPDATE dead_letters
 SET attempts = attempts + 1, reason = :reason, last_failed = now(),
     next_attempt = now() + make_interval(secs => :delay_s::float8)
@@ -54,8 +54,8 @@ WHERE event_id = :event_id;
 DELETE FROM dead_letters WHERE event_id = :event_id;
 
 -- name: prune_inbox!
--- Nothing brings an event back after so long, not even a replay. Ids begin with their time, so the
--- oldest are at the beginning of the key, and what is not that old is not looked at.
+-- No event can come back after this time, not even by a replay. Ids begin with their time, so the oldest
+-- rows are at the start of the key, and newer rows are not read.
 DELETE FROM inbox WHERE event_id IN (
     SELECT event_id FROM inbox WHERE event_id < :eldest::uuid ORDER BY event_id LIMIT :limit);
 
@@ -66,7 +66,7 @@ SELECT count(*) FILTER (WHERE next_attempt IS NOT NULL) AS waiting,
 FROM dead_letters;
 
 -- name: list_letters
--- For `stampede dlq list`: the given-up first, oldest first.
+-- For `stampede dlq list`: dead ones first, oldest first.
 SELECT event_id, event ->> 'type' AS type, event ->> 'subject' AS subject,
        event ->> 'requestid' AS request_id, reason, attempts, first_failed, last_failed, next_attempt
 FROM dead_letters
@@ -74,11 +74,11 @@ ORDER BY next_attempt IS NOT NULL, first_failed
 LIMIT :limit;
 
 -- name: retry_letters!
--- Due now, with all attempts before them again. Without ids: all that are given up.
+-- Due now, with all their attempts again. Without ids: all dead ones.
 UPDATE dead_letters SET attempts = 0, next_attempt = now()
 WHERE CASE WHEN :ids::uuid[] IS NULL THEN next_attempt IS NULL ELSE event_id = ANY(:ids::uuid[]) END;
 
 -- name: purge_letters!
--- Without ids: all that are given up. Their effects will never happen.
+-- Without ids: all dead ones. Their effects will never happen.
 DELETE FROM dead_letters
 WHERE CASE WHEN :ids::uuid[] IS NULL THEN next_attempt IS NULL ELSE event_id = ANY(:ids::uuid[]) END;

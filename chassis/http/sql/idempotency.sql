@@ -10,5 +10,5 @@ INSERT INTO idempotency_keys (user_id, route, key, body_hash, status, answer)
 VALUES (:user_id, :route, :key, :body_hash, :status, :answer);
 
 -- name: prune_keys!
--- Kept for a day longer than the 24 hours that are promised.
+-- Kept for a day longer than the promised 24 hours.
 DELETE FROM idempotency_keys WHERE created_at < now() - interval '48 hours';

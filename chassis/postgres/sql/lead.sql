@@ -1,5 +1,5 @@
--- Who may do what only one process does at a time, as chassis.postgres.leadership uses it.
+-- Leadership, as chassis.postgres.leadership uses it.
 
 -- name: try_lead$
--- Advisory locks are a database's, hence the name in the key. It goes when its connection does.
+-- Advisory locks belong to a database, so the key contains the name. The lock ends with its connection.
 SELECT pg_try_advisory_lock(hashtextextended(:name, 7384));

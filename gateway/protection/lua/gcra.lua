@@ -1,5 +1,5 @@
--- Take one request out of a bucket that holds `burst` and gets one back each `interval_us` (GCRA).
--- The key holds the theoretical arrival time in µs of this server's clock; without it: full bucket.
+-- Take one request out of a bucket that holds `burst` and regains one every `interval_us` (GCRA).
+-- The key holds the theoretical arrival time in µs of this server's clock. No key: a full bucket.
 -- KEYS     bucket
 -- ARGV     interval_us, burst
 -- RETURNS  {'allowed', left, full_in_ms} | {'limited', again_in_ms, full_in_ms}
@@ -10,7 +10,7 @@ local now_us = time[1] * 1000000 + time[2]
 local allowance_us = interval_us * burst
 
 local arrival_us = tonumber(redis.call('GET', bucket))
--- Further ahead than a bucket can ever be: the clock was set back. Nobody waits for that.
+-- Further ahead than any bucket allows: the clock was set back. Start with a full bucket.
 if not arrival_us or arrival_us < now_us or arrival_us > now_us + allowance_us + 1000 then
   arrival_us = now_us
 end

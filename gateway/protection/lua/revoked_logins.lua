@@ -1,6 +1,6 @@
--- Write identity's list of revoked logins over what is here, drop what has expired, and say "loaded".
--- The ticket was put here before identity was asked. When it is gone, all was lost meanwhile, and with
--- it perhaps a login revoked after the list was read: the list must then be asked for again.
+-- Write identity's list of revoked logins over this copy, drop expired entries, and mark it as loaded.
+-- The ticket was stored here before identity was asked. If it is gone, Redis lost its data meanwhile,
+-- perhaps with a login revoked after the list was read: the list must then be read again.
 -- KEYS     revoked
 -- ARGV     ticket, now_s, (login_id, until_s)…
 -- RETURNS  {'loaded', count} | {'lost'}

@@ -1,1 +1,1 @@
-"""What the bench measures: each case prepares its traffic; `every` lists them all."""
+"""The cases of the bench. Each prepares its traffic; `every` lists them all."""

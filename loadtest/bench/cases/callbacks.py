@@ -1,8 +1,8 @@
-"""The case `callbacks`: a provider tells of payments that it had accepted, each message five times.
+"""The case `callbacks`: a provider reports payments that it had accepted, each message five times.
 
-The payments are made in bulk through booking's own statements. The messages are signed as the sandbox
-signs, copies of one some hundred others apart, so that they meet while the first is under way and long
-after. That each had its effect once is what the audit at the end of the run says.
+The payments are created in bulk with booking's own statements. The messages are signed as the sandbox
+signs them. Copies of one message are some hundred messages apart, so they arrive both while the first is
+being processed and long after. The audit at the end of the run shows that each took effect once.
 """
 
 import secrets
@@ -19,7 +19,7 @@ from booking.events.store import NewHistoryEntry
 from booking.orders.draft import OrderDraft, new_order
 from booking.orders.placing_store import place_orders
 from booking.orders.records import NewOrder
-from booking.orders.wire import CreateOrder
+from booking.orders.selection import ExactSeats
 from booking.payments.batch_store import begin_payments
 from booking.payments.records import Intent, NewPayment, PayableOrder
 from booking.providers.signatures import sign
@@ -35,7 +35,7 @@ from runtime.starting import with_webhook_secret
 
 COPIES = 5
 APART = 240  # messages between two copies of one
-PER_SECOND_MAX = 6_000  # for how many messages room is made
+PER_SECOND_MAX = 6_000  # messages to make room for
 BUYERS = 1_000
 AREA = "Area 1"
 BATCH = 256
@@ -62,7 +62,7 @@ async def callbacks(stack: Stack, seconds: float) -> Traffic:
 
 
 def interleaved(messages: list[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
-    """Each COPIES times, APART others between two of the same."""
+    """Each message COPIES times, with APART others between two copies."""
     for turn in range(len(messages) + (COPIES - 1) * APART):
         for copy in range(COPIES):
             place = turn - copy * APART
@@ -84,7 +84,7 @@ def _message(payment: PayableOrder, secret: str, at: int) -> tuple[str, ...]:
 
 
 async def _payments(stack: Stack, count: int) -> list[PayableOrder]:
-    """So many orders of two seats, each with a payment that the provider has accepted."""
+    """Orders of two seats, each with a payment that the provider has accepted."""
     database_url = stack.loaded.database_url
     assert database_url is not None, "the platform runs, so its servers do"
     seats = -(-2 * count // venue.ROW_SEATS) * venue.ROW_SEATS
@@ -92,7 +92,8 @@ async def _payments(stack: Stack, count: int) -> list[PayableOrder]:
     buyers = [user_id for user_id, _ in await make_buyers(database_url, BUYERS)]
     pool = await open_pool(database_url, "booking", size=1)
     try:
-        terms, seating = _terms(sale), _seating(sale, seats)
+        seating = _seating(sale, seats)
+        terms = _terms(sale, len(seating.layout))
         orders = [
             _order(buyers[number % BUYERS], pair, terms, seating)
             for number, pair in enumerate(venue.pairs_of(seats)[:count])
@@ -114,8 +115,16 @@ async def _begun(pool: Pool, orders: list[NewOrder]) -> list[PayableOrder]:
 
 
 def _order(buyer: UUID, pair: tuple[int, int], terms: SessionTerms, seating: Seating) -> NewOrder:
-    wanted = CreateOrder(session_id=terms.session_id, seats=list(pair))
-    return new_order(OrderDraft(wanted, buyer, None, None, terms, seating, uuid7()), pair)
+    draft = OrderDraft(
+        order_id=uuid7(),
+        user_id=buyer,
+        key=None,
+        body_hash=None,
+        terms=terms,
+        seating=seating,
+        selection=ExactSeats(list(pair)),
+    )
+    return new_order(draft, pair)
 
 
 def _intent(order: NewOrder) -> Intent:
@@ -133,10 +142,10 @@ def _intent(order: NewOrder) -> Intent:
     return Intent(payment, history)
 
 
-def _terms(sale: venue.Sale) -> SessionTerms:
+def _terms(sale: venue.Sale, last_seat_id: int) -> SessionTerms:
     now = datetime.now(UTC)
     area_id = sale.areas[0]
-    area = AreaTerms(area_id, AREA, "seated", venue.PRICE, 1, 1, 0)
+    area = AreaTerms(area_id, AREA, "seated", venue.PRICE, 1, last_seat_id, 0)
     return SessionTerms(
         session_id=sale.session_id,
         show_id=sale.show_id,

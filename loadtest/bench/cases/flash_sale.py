@@ -17,12 +17,12 @@ WRONG_SHOWN_MAX = 5
 
 
 async def no_traffic(stack: Stack, _: float) -> Traffic:
-    """The crowd is locust's and brings its own."""
+    """None: the crowd comes from locust, which makes its own traffic."""
     return Traffic(base_url=stack.base_url, calls=[])
 
 
 async def flash_sale(case: Case, stack: Stack, _: float, __: int) -> Figures:
-    """One sale, verified. It lasts as long as it lasts: until everybody has had a last answer."""
+    """Runs and verifies one sale. It lasts until every buyer has had a final answer."""
     assert stack.loaded.database_url is not None
     plan = await prepare(
         stack.base_url,
@@ -45,8 +45,8 @@ async def flash_sale(case: Case, stack: Stack, _: float, __: int) -> Figures:
 
 
 def _figures(case: Case, plan: Plan, crowd: Crowd, cpu_s: dict[str, float]) -> Figures:
-    """`per_second` counts all answers between the opening and the last of them; CPU is that of the
-    ten thousand coming together, too."""
+    """`per_second` counts all answers between the opening and the last one. CPU includes the time in
+    which the ten thousand connect."""
     answers = crowd.answers
     orders = [one for one in answers if one.call == "order"]
     sold = sorted(one.at_s for one in orders if one.status == 201)
@@ -91,7 +91,7 @@ def _latency(latencies: list[float]) -> Latency:
 
 
 def _nothing(_: str) -> None:
-    """The crowd's own lines a second are not for this report."""
+    """Drops the crowd's progress lines."""
 
 
 FLASH_SALE = Case(

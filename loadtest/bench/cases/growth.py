@@ -1,9 +1,9 @@
-"""`stampede bench --growth`: what an order costs as sessions grow, fill up, and become many.
+"""`stampede bench --growth`: the cost of an order as sessions grow, fill up, and become many.
 
-Few orders a cell, so that a session stays as full as its row says; CPU is counted to the nanosecond
-where the kernel does. A hundred seats cannot be 99% sold and have two left: that cell is at 98%.
-What a process does once for a buyer or a session (a token verified, a plan fetched, seats loaded into
-Redis) is done before: sessions are read, and empty ones also ordered from, a few times each.
+Each cell has few orders, so that a session stays as full as its row says. CPU is counted in nanoseconds
+where the kernel does so. A hundred seats cannot be 99% sold and have two left: that cell is at 98%. Work
+that a process does once per buyer or session (verifying a token, fetching a plan, loading seats into
+Redis) is done before: sessions are read, and empty ones also get a few orders.
 """
 
 import msgspec
@@ -17,20 +17,18 @@ from loadtest.bench.programs.programs import Stack
 
 CONNECTIONS = 16
 FILL_DEADLINE_S = 120.0
-QUIET_MAX_S = (
-    6.0  # for what a fill has left the worker to do; its mails trickle on beside the orders
-)
+QUIET_MAX_S = 6.0  # for the worker's work from filling; its mails still go out beside the orders
 MEASURED_BUYERS = 250  # each orders a few times a second at most, and is known by then
-READS_A_SESSION = 4  # after which (almost) every process has it
-WARM_UP_ORDERS = 200  # in all, where there is room; two a session at least
+READS_A_SESSION = 4  # after these (almost) every process knows the session
+WARM_UP_ORDERS = 200  # in total, where there is room; at least two per session
 WARM_UP_SEATS_PERCENT = 5  # of a session
 MANY_SEATS = 10_000
 MANY_ORDERS = 1_500
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """A cell: sessions of so many seats, filled by so many orders of `fill` seats each, and then
-    `orders` orders of two in each of them."""
+    """A cell: sessions of so many seats, filled by orders of `fill` seats each, and then `orders` orders
+    of two seats in each session."""
 
     seats: int
     sessions: int
@@ -73,7 +71,7 @@ MANY = tuple(
 
 
 async def grow(stack: Stack, shape: Shape) -> Cell:
-    """Makes, fills, warms up and measures one cell."""
+    """Creates, fills, warms up and measures one cell."""
     database_url = stack.loaded.database_url
     assert database_url is not None
     sales = await venue.make_sales(database_url, shape.sessions, seats=shape.seats)
@@ -96,7 +94,7 @@ async def grow(stack: Stack, shape: Shape) -> Cell:
 
 
 def warm_up_orders(shape: Shape) -> int:
-    """Of two seats, before the cell of empty sessions that they leave as good as empty."""
+    """Orders of two seats, before the cell of empty sessions, which stay nearly empty."""
     wanted = max(2, WARM_UP_ORDERS // shape.sessions)
     return shape.sessions * min(wanted, max(2, shape.seats * WARM_UP_SEATS_PERCENT // 200))
 
@@ -110,8 +108,8 @@ async def _send(
 
 
 async def _load(stack: Stack, rows: list[tuple[str, ...]], tokens: list[str]) -> None:
-    """Every process knows the buyers and the sessions, and Redis has the seats, before it counts: by
-    reading each session's live state under each buyer's token."""
+    """Reads each session's live state with each buyer's token. Then every process knows buyers and
+    sessions, and Redis has the seats, before anything is counted."""
     call = Call(
         name="seats",
         path="/api/v1/sessions/$1/seats",

@@ -1,11 +1,11 @@
-"""`stampede bench --holds`: what the script that finds the best seats costs Valkey, from 100 to 100,000
-seats and from none to 99 % sold, beside another folder's scripts (`--against`) where one is given.
+"""`stampede bench --holds`: the time that the script for the best seats takes in Valkey, from 100 to
+100,000 seats and from none to 99 % sold, beside the scripts of another folder (`--against`) if given.
 
-Each cell's state is put back before every chunk of calls, so that an area stays as full as its row says,
-and the chunks of both scripts take turns. What counts is the server's own account of the calls
-(`INFO commandstats`, µs in the script); of all chunks the least, which no interruption adds to. One call
-goes before each chunk: the first search after a loading is not what a sale is made of. `again` is the same
-scripts measured a second time in the same turns: what differs there is the noise.
+Each cell's state is restored before every chunk of calls, so that an area stays as full as its row says,
+and chunks of both scripts alternate. The time is the server's own (`INFO commandstats`, µs in the
+script). The lowest chunk counts, since interruptions only add time. One call precedes each chunk: the
+first search after loading is not typical of a sale. `again` measures the same scripts a second time in
+the same turns: the difference is noise.
 """
 
 import random
@@ -34,16 +34,16 @@ SOLD_PERCENT = (0, 50, 90, 99)
 QUANTITIES = (1, 2, 4)
 HOWS = ("at random", "by best available")
 ROUNDS = 31
-CHUNK_MAX = 40  # calls; short enough that most are never interrupted
-USED_MAX = 8  # a chunk takes an eighth of what is free at most
-FILL_AT_ONCE = 500
-PARTY = 2  # of those who came before
+CHUNK_MAX = 40  # calls; short enough that most chunks are not interrupted
+USED_MAX = 8  # a chunk takes at most an eighth of the free seats
+FILL_BATCH_MAX = 500
+PARTY = 2  # seats per order of earlier buyers
 NO_CAP = 1_000_000
 KEYS = [f"{name}:{{bench}}" for name in NAMES]
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """µs a call: of these scripts, of these again, and of the others where some were given."""
+    """µs per call: these scripts, these again, and the others if given."""
 
     seats: int
     sold_percent: int
@@ -58,7 +58,7 @@ Say = Callable[[str], None]
 
 
 def bench_holds(against: Path | None, *, as_json: bool) -> None:
-    """Runs all cells and says them."""
+    """Runs all cells and prints them."""
     err = Console(stderr=True)
     cells = run_holds(against, lambda line: err.print(line, highlight=False))
     if as_json:
@@ -67,7 +67,14 @@ def bench_holds(against: Path | None, *, as_json: bool) -> None:
         print_holds(cells, Console(width=None if sys.stdout.isatty() else 160))
 
 
-def run_holds(against: Path | None, say: Say) -> list[Cell]:
+def run_holds(
+    against: Path | None,
+    say: Say,
+    *,
+    sizes: Sequence[int] = SIZES,
+    sold_percent: Sequence[int] = SOLD_PERCENT,
+    rounds: int = ROUNDS,
+) -> list[Cell]:
     with tempfile.TemporaryDirectory(prefix="stampede-bench-") as directory:
         servers = EmbeddedServers(Path(directory), postgres=False)
         try:
@@ -75,11 +82,11 @@ def run_holds(against: Path | None, say: Say) -> list[Cell]:
             scripts = [Scripts(client, LUA)]
             scripts += [Scripts(client, against)] if against is not None else []
             cells = []
-            for seats, how, percent in product(SIZES, HOWS, SOLD_PERCENT):
+            for seats, how, percent in product(sizes, HOWS, sold_percent):
                 say(f"{seats:,} seats, {percent} % sold {how} ...")
                 states = [one.state(seats, percent, how) for one in scripts]
                 for quantity in QUANTITIES:
-                    cells.append(_cell(scripts, states, (seats, percent, how), quantity))
+                    cells.append(_cell(scripts, states, (seats, percent, how), quantity, rounds))
             return cells
         finally:
             servers.stop()
@@ -90,11 +97,12 @@ def _cell(
     states: "Sequence[State]",
     where: tuple[int, int, str],
     quantity: int,
+    rounds: int,
 ) -> Cell:
     turns = [(scripts[0], states[0]), *zip(scripts[1:], states[1:], strict=True)]
     turns.append((scripts[0], states[0]))
     spent: list[list[float]] = [[] for _ in turns]
-    for number in range(ROUNDS):
+    for number in range(rounds):
         order = list(range(len(turns)))
         for turn in order if number % 2 else reversed(order):
             one, state = turns[turn]
@@ -104,7 +112,7 @@ def _cell(
 
 
 class State(msgspec.Struct, frozen=True):
-    """An area as far sold as it shall be: its bytes and what is known of them."""
+    """An area sold to a given degree: its bytes and its derived values."""
 
     seats: bytes
     meta: dict[bytes, bytes]
@@ -115,8 +123,8 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Scripts:
-    """A folder of Lua on a server. Those from before accessible seats are told `0` for `seats`, and have
-    `|` for an aisle."""
+    """A folder of Lua scripts on a server. Scripts from before accessible seats get `0` for `seats`, and
+    have `|` for an aisle."""
 
     def __init__(self, client: "redis.Redis", lua: Path) -> None:
         self._client = client
@@ -136,12 +144,12 @@ class Scripts:
             return State(bytes(taken), {SENTINEL.encode(): b"1"})
         self._put(State(layout, {SENTINEL.encode(): b"1"}))
         while (left := sold - self._held()) > 0:
-            self._hold(min(FILL_AT_ONCE, -(-left // PARTY)), PARTY, seats)
+            self._hold(min(FILL_BATCH_MAX, -(-left // PARTY)), PARTY, seats)
         found: Any = self._client.hgetall(KEYS[1])
         return State(bytes(self._read()), found)
 
     def chunk(self, state: State, seats: int, quantity: int) -> float:
-        """µs a call, in the mean of a chunk on this state."""
+        """µs per call: the mean of one chunk in this state."""
         self._put(state)
         self._hold(1, quantity, seats)
         calls = max(1, min(CHUNK_MAX, state.free // (USED_MAX * quantity)))
@@ -151,12 +159,12 @@ class Scripts:
         return float(counted["cmdstat_evalsha"]["usec"]) / calls
 
     def _layout(self, seats: int) -> bytes:
-        """Rows of twenty seats and an aisle and twenty seats; of a hundred, five of twenty."""
+        """Rows of twenty seats, an aisle, and twenty seats. A hundred seats: five rows of twenty."""
         row = b"." * 20 if seats == SIZES[0] else b"." * 20 + self._aisle + b"." * 20
         return b"|".join([row] * (seats // row.count(b".")))
 
     def _put(self, state: State) -> None:
-        """As just loaded, but for what is known of the area."""
+        """As just loaded, except for the derived values of the area."""
         pipe = self._client.pipeline(transaction=False)
         pipe.unlink(*KEYS)
         pipe.set(KEYS[0], state.seats)

@@ -1,8 +1,8 @@
-"""What is measured: for each case its traffic, prepared in bulk, and which answers count.
+"""The plain cases: the traffic of each, prepared in bulk, and which answers count.
 
-Every traffic is what real clients send: a request id, an address and a token of one's own, an
-idempotency key on every POST that creates or pays. Buyers take turns, often enough that their tokens
-are known, as of people who have browsed before; `create_order_strangers` is without that.
+All traffic is like real clients': each has a request id, an address and a token of its own, and an
+idempotency key on every POST that creates or pays. Buyers take turns, often enough that their tokens are
+cached, like those of people who browsed before. `create_order_strangers` is the case without that.
 """
 
 import aiohttp
@@ -15,14 +15,15 @@ from loadtest.bench.generators.traffic import Call, Traffic
 from loadtest.bench.programs.bare_apps import BARE_PATH, ECHO_PATH
 from loadtest.bench.programs.programs import Stack
 
-BUYERS = 1_000  # at 3,000 orders a second each has one every third of a second: known, not limited
+# at 3,000 orders a second, each orders every third of a second: cached, and within limits
+BUYERS = 1_000
 CROWD = 4_000  # for refusals: each stays below its limit of 10/s at 40,000 requests a second
-STRANGERS_PER_S = 3_000  # each has one order only, unless orders are faster than this
-SEATS = 200_000  # the most that a session has
+STRANGERS_PER_S = 3_000  # each orders only once, unless orders are faster than this
+SEATS = 200_000  # the maximum of a session
 AREAS = 10
-ORDERS_PER_S_MAX = 5_000  # for how many of two seats room is made
+ORDERS_PER_S_MAX = 5_000  # orders of two to make room for
 SMALL_SALE = 100
-LIMITED_ADDRESSES = 8  # each may have 10 answers a second, the rest of its requests are refused
+LIMITED_ADDRESSES = 8  # each gets 10 answers a second; its other requests are refused
 ACCOUNTS = 20
 SEAT_MAP_SEATS = 100_000
 
@@ -56,10 +57,10 @@ async def bare_asgi(stack: Stack, _: float) -> Traffic:
 
 
 async def bare_echo(stack: Stack, _: float) -> Traffic:
-    """With the order's headers too: reading them is part of serving it."""
+    """With the order's headers too, since reading them is part of the work."""
     call = msgspec.structs.replace(ORDER, path=ECHO_PATH, orders=False)
     row = ("019aa5ac-7000-7000-8000-000000000000", "019aa5ac-7000-7000-8000-000000000001")
-    tokens = ["x" * 450]  # as long as one of ours
+    tokens = ["x" * 450]  # as long as a real token
     return Traffic(base_url=stack.base_url, calls=[call], rows=[row], tokens=tokens)
 
 
@@ -69,7 +70,7 @@ async def create_order(stack: Stack, seconds: float) -> Traffic:
 
 
 async def create_order_strangers(stack: Stack, seconds: float) -> Traffic:
-    """As create_order, but nobody has been here before: no token or account is known anywhere."""
+    """Like create_order, but with new buyers only: no process has cached a token or account."""
     sales = await venue.make_sales(_database(stack), _sessions(seconds), seats=SEATS, areas=AREAS)
     return await _ordering(stack, [ORDER], sales, int(seconds * STRANGERS_PER_S))
 
@@ -97,7 +98,7 @@ async def purchase(stack: Stack, seconds: float) -> Traffic:
 
 
 async def refusal_sold_out(stack: Stack, _: float) -> Traffic:
-    """Every order comes too late: the hundred seats are held."""
+    """Every order comes too late: all hundred seats are held."""
     sales = await venue.make_sales(_database(stack), 1, seats=SMALL_SALE)
     late = msgspec.structs.replace(ORDER, expects={409: '"code":"sold-out"'}, orders=False)
     traffic = await _ordering(stack, [late], sales, CROWD + 1)
@@ -106,7 +107,7 @@ async def refusal_sold_out(stack: Stack, _: float) -> Traffic:
 
 
 async def refusal_rate_limited(stack: Stack, seconds: float) -> Traffic:
-    """Few addresses ask for orders far beyond what an address may: nearly all are refused."""
+    """Few addresses order far above their limit, so nearly all requests are refused."""
     sales = await venue.make_sales(_database(stack), 1, seats=SEATS, areas=AREAS)
     expects = {429: '"code":"rate-limited"', 201: '"status":"pending_payment"'}
     flood = msgspec.structs.replace(ORDER, expects=expects, orders=False)
@@ -116,7 +117,7 @@ async def refusal_rate_limited(stack: Stack, seconds: float) -> Traffic:
 
 
 async def browse(stack: Stack, _: float) -> Traffic:
-    """The show list, a session, and both again by whoever has them already."""
+    """The show list, a session, and both again from clients that have the answer."""
     sale = (await venue.make_sales(_database(stack), 1, seats=10_000, areas=AREAS))[0]
     session = Call(
         name="session",
@@ -128,7 +129,7 @@ async def browse(stack: Stack, _: float) -> Traffic:
 
 
 async def seat_map(stack: Stack, _: float) -> Traffic:
-    """The live state of 100,000 seats, every second time by whoever has it already."""
+    """The live state of 100,000 seats; every second request is from a client that has the answer."""
     sale = (await venue.make_sales(_database(stack), 1, seats=SEAT_MAP_SEATS, areas=AREAS))[0]
     path = f"/api/v1/sessions/{sale.session_id}/seats"
     seats = Call(name="seats", path=path, expects={200: '"seats":"'})
@@ -136,7 +137,7 @@ async def seat_map(stack: Stack, _: float) -> Traffic:
 
 
 async def login(stack: Stack, _: float) -> Traffic:
-    """Right passwords, more than can be hashed: those beyond are told so at once."""
+    """Right passwords, more than can be hashed. The rest is refused at once."""
     accounts = await venue.make_accounts(_database(stack), ACCOUNTS)
     call = Call(
         name="login",
@@ -171,7 +172,7 @@ async def _ordering(
 
 
 async def _take(stack: Stack, sale: venue.Sale, token: str, seats: int) -> None:
-    """One buyer takes them all, twenty an order."""
+    """One buyer takes all seats, twenty per order."""
     headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": "10.255.255.1"}
     body = {"session_id": str(sale.session_id), "seat_area_id": str(sale.areas[0]), "quantity": 20}
     async with aiohttp.ClientSession(stack.base_url, headers=headers) as http:
@@ -181,7 +182,7 @@ async def _take(stack: Stack, sale: venue.Sale, token: str, seats: int) -> None:
 
 
 async def _again(stack: Stack, call: Call) -> Call:
-    """The same call by a client that has the answer already: 304, or anew when it has changed."""
+    """The same call from a client that has the answer: 304, or a new answer if it changed."""
     headers = {"X-Forwarded-For": "10.255.255.2"}
     async with (
         aiohttp.ClientSession(stack.base_url, headers=headers) as http,
@@ -198,7 +199,7 @@ async def _again(stack: Stack, call: Call) -> Call:
 
 
 def _sessions(seconds: float) -> int:
-    """How many of SEATS seats, so that none sells out meanwhile."""
+    """Enough sessions of SEATS seats that none sells out."""
     return max(1, -(-int(seconds * ORDERS_PER_S_MAX * 2) // SEATS))
 
 

@@ -1,7 +1,7 @@
-"""Cases of more than can be served: four times the rate, a flood of logins, and a worker that lags.
+"""Cases with more load than can be served: four times the rate, a flood of logins, and a lagging worker.
 
-Beside the usual figures each has some of its own (`extra`); those of a crowd that is partly refused
-are of the served alone.
+Beside the usual figures, each case has its own (`extra`). If part of a crowd is refused, these figures
+are of served requests only.
 """
 
 import asyncio
@@ -30,16 +30,14 @@ from loadtest.bench.measuring import (
 )
 from loadtest.bench.programs.programs import Stack
 
-OVERLOAD = 4  # times what it can serve
-RATED_S = 3.0  # how long that is measured
+OVERLOAD = 4  # times the rate that it can serve
+RATED_S = 3.0  # for how long that rate is measured
 RATED_CONNECTIONS = 64
 OVERLOAD_CONNECTIONS = 2_000
 LOGINS_PER_S = 500
-LOGIN_CONNECTIONS = 2_000  # more than may wait to be hashed, so that refusals are seen
-STRANGERS_PER_ACCOUNT = (
-    50  # credentials from elsewhere: most are of nobody here, and cost a hash too
-)
-SAMPLE_EVERY_S = 0.25
+LOGIN_CONNECTIONS = 2_000  # more than may wait to be hashed, so that refusals occur
+STRANGERS_PER_ACCOUNT = 50  # stolen credentials: most match no account here, and cost a hash too
+SAMPLE_INTERVAL_S = 0.25
 MAILS_MAX_S = 120.0
 OUTBOX = Path(chassis.__file__).parent / "events" / "sql" / "outbox.sql"
 MAILS_DUE = "SELECT count(*) FROM messages WHERE state = 'due' AND next_attempt <= now()"
@@ -48,7 +46,7 @@ NONE = Latency(0.0, 0.0, 0.0, 0.0)
 
 
 async def overload_traffic(stack: Stack, seconds: float) -> Traffic:
-    """Orders of so many buyers that none of them comes near a limit of their own."""
+    """Orders of many buyers, so that none reaches a limit."""
     traffic = await create_order(stack, seconds + RATED_S)
     assert stack.loaded.database_url is not None
     traffic.tokens = await venue.make_tokens(stack.loaded.database_url, CROWD)
@@ -58,7 +56,7 @@ async def overload_traffic(stack: Stack, seconds: float) -> Traffic:
 
 
 async def overload(case: Case, stack: Stack, seconds: float, _: int) -> Figures:
-    """First what it can serve, then OVERLOAD times that, at a pace of its own."""
+    """Measures the rate that it can serve, then sends OVERLOAD times that rate, open loop."""
     traffic = await case.prepare(stack, seconds + WARM_UP_MAX_S)
     await warm_up(traffic, RATED_CONNECTIONS)
     rated = await drive(traffic, seconds=RATED_S, connections=RATED_CONNECTIONS)
@@ -91,7 +89,7 @@ async def overload(case: Case, stack: Stack, seconds: float, _: int) -> Figures:
 
 
 async def login_flood(case: Case, stack: Stack, seconds: float, connections: int) -> Figures:
-    """Orders as ever, and beside them LOGINS_PER_S logins."""
+    """Orders as usual, with LOGINS_PER_S logins beside them."""
     orders = await case.prepare(stack, seconds + WARM_UP_MAX_S)
     logins = await _login_flood(stack, seconds)
     await warm_up(orders, connections)
@@ -125,7 +123,7 @@ async def login_flood(case: Case, stack: Stack, seconds: float, connections: int
 
 
 async def _login_flood(stack: Stack, seconds: float) -> Traffic:
-    """Some right credentials among many that are not; nobody's account has more than one try a time."""
+    """Few right credentials among many wrong ones. No account has more than one try at a time."""
     logins = await login(stack, seconds)
     strangers = [
         (f"flood-{number}@loadtest.stampede.example", "not the password")
@@ -140,7 +138,7 @@ async def _login_flood(stack: Stack, seconds: float) -> Traffic:
 
 
 async def worker_lag(case: Case, stack: Stack, seconds: float, connections: int) -> Figures:
-    """Orders as fast as they go; how old the outbox's oldest event gets, and what is left of mails."""
+    """Orders as fast as possible. Measures the age of the outbox's oldest event, and the mails left."""
     traffic = await case.prepare(stack, seconds + WARM_UP_MAX_S)
     await warm_up(traffic, connections)
     async with asyncio.TaskGroup() as group:
@@ -148,7 +146,7 @@ async def worker_lag(case: Case, stack: Stack, seconds: float, connections: int)
         sampling = group.create_task(_ages(stack, over))
         try:
             found = await window(
-                case, stack, traffic, seconds=seconds, connections=connections, apply_outcome=False
+                case, stack, traffic, seconds=seconds, connections=connections, settle=False
             )
         finally:
             over.set()
@@ -164,7 +162,7 @@ async def worker_lag(case: Case, stack: Stack, seconds: float, connections: int)
 
 
 async def _ages(stack: Stack, over: asyncio.Event) -> list[float]:
-    """The age of the outbox's oldest event, every SAMPLE_EVERY_S until it is over."""
+    """The age of the outbox's oldest event, sampled every SAMPLE_INTERVAL_S until the end."""
     queries = load_queries(OUTBOX)
     ages: list[float] = []
 
@@ -178,7 +176,7 @@ async def _ages(stack: Stack, over: asyncio.Event) -> list[float]:
 
 
 async def _mails(stack: Stack) -> tuple[int, float]:
-    """How many mails wait, and in how many seconds the last of them is sent."""
+    """The number of waiting mails, and the seconds until the last one is sent."""
     left: list[int] = []
     began = asyncio.get_running_loop().time()
 
@@ -197,13 +195,13 @@ async def _poll(stack: Stack, schema: str, look: Callable[[Pool], Awaitable[bool
         while True:
             if await look(pool):
                 return
-            await asyncio.sleep(SAMPLE_EVERY_S)
+            await asyncio.sleep(SAMPLE_INTERVAL_S)
     finally:
         await pool.close()
 
 
 def _of(run: Run, served: Latency) -> Run:
-    """The run with the latencies of those who were served as everybody's."""
+    """The run with the latencies of served requests in place of all."""
     latency = run.heard.latency | {"all": served}
     return Run(msgspec.structs.replace(run.heard, latency=latency), run.cpu_s)
 

@@ -1,21 +1,22 @@
-"""Sessions and buyers in bulk: straight through catalog's own use cases, a transaction at a time."""
+"""Creates sessions and buyers in bulk with catalog's own use cases, one transaction at a time."""
 
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
-from catalog.domain.ownership import Viewer
 from catalog.organizing import create_session, create_show, publish_session
 from catalog.venues import create_venue
 from catalog.wire import AreaOfSeats, CreateSession, CreateShow, CreateVenue, RowOfSeats
+from chassis.auth.tokens import ADMIN, Principal
 from chassis.ids import uuid7
 from chassis.postgres.pool import open_pool, transaction
 from identity.administration import create_account, make_buyers
 
 ROW_SEATS = 50
-TICKETS_PER_USER_MAX = 100  # the most that a session may allow, so that buyers can be rotated
+TICKETS_PER_USER_MAX = 100  # the maximum of a session, so that buyers can take turns
 TOKEN_TTL_S = 7_200  # longer than any bench
 SESSIONS_A_TRANSACTION = 50
 PASSWORD = secrets.token_urlsafe(16)
@@ -23,7 +24,7 @@ PRICE = 128_000
 
 
 class Sale(msgspec.Struct, frozen=True):
-    """A published session on sale, `areas` in their order."""
+    """A published session on sale, with `areas` in order."""
 
     show_id: UUID
     session_id: UUID
@@ -33,8 +34,9 @@ class Sale(msgspec.Struct, frozen=True):
 async def make_sales(
     database_url: str, count: int, *, seats: int, areas: int = 1, kind: str = "seated"
 ) -> list[Sale]:
-    """`count` sessions of one show, each of `seats` seats in rows of ROW_SEATS, on sale since a minute."""
-    viewer = Viewer(uuid7(), is_admin=True)
+    """`count` sessions of one show, each with `seats` seats in rows of ROW_SEATS, on sale for a
+    minute."""
+    viewer = Principal(uuid7(), uuid7(), frozenset({ADMIN}), time.time() + TOKEN_TTL_S)
     pool = await open_pool(database_url, "catalog", size=1)
     try:
         async with transaction(pool) as tx:
@@ -89,7 +91,7 @@ def rows_of(seats: int) -> list[RowOfSeats]:
 
 
 def pairs_of(seats: int) -> list[tuple[int, int]]:
-    """Neighbouring seat ids of a seated session of full rows (a row's end takes a position)."""
+    """Pairs of adjacent seat ids in a seated session of full rows (a row's end takes a position)."""
     return [
         (row * (ROW_SEATS + 1) + place, row * (ROW_SEATS + 1) + place + 1)
         for row in range(seats // ROW_SEATS)
@@ -103,7 +105,7 @@ async def make_tokens(database_url: str, count: int) -> list[str]:
 
 
 async def make_accounts(database_url: str, count: int) -> list[tuple[str, str]]:
-    """Accounts with a password that is hashed as everybody's: (address, password)."""
+    """Accounts with a normally hashed password: (address, password)."""
     addresses = [f"bench-{secrets.token_hex(6)}@loadtest.stampede.example" for _ in range(count)]
     for email in addresses:
         await create_account(database_url, email=email, password=PASSWORD)

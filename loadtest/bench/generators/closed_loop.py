@@ -1,8 +1,8 @@
 """The built-in generator: `python -m …closed_loop FOLDER URL FIRST SECONDS CONNECTIONS COUNT`.
 
-Nothing but sockets, for machines without wrk. Closed loop: each connection sends its next request
-when it has read the last answer. Ends after SECONDS, or when COUNT requests (0: any number) have been
-answered. Reads the same plan as crowd.lua and prints the same line.
+It uses only sockets, for machines without wrk. Closed loop: each connection sends its next request when
+it has read the last answer. Ends after SECONDS, or after COUNT answers (0: no limit). Reads the same plan
+as crowd.lua and prints the same line.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ BODY_MAX_BYTES = 16 * 1_048_576
 
 
 class Run:
-    """One run: what is left to send, and what was heard."""
+    """One run: the requests left, and the answers received."""
 
     def __init__(self, asked: Asked) -> None:
         self.requests = asked.requests
@@ -29,7 +29,7 @@ class Run:
         return time.perf_counter() >= self.ends_at or 0 < self.count <= self.sent
 
     async def connection(self, host: str, port: int) -> None:
-        """Sends and reads until the run is over; connects anew when it was cut off."""
+        """Sends and reads until the run ends. Reconnects if it was disconnected."""
         while not self.over():
             try:
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
@@ -56,7 +56,8 @@ class Run:
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Status and body of one HTTP/1.1 answer. Raises EOFError when cut off, ValueError on nonsense."""
+    """Status and body of one HTTP/1.1 answer. Raises EOFError if disconnected, ValueError if
+    malformed."""
     head = await reader.readuntil(b"\r\n\r\n")
     status = int(head[9:12])
     lowered = head.lower()
@@ -83,7 +84,7 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
 
 
 async def run(asked: Asked) -> str:
-    """Runs and returns the line that crowd.lua would print."""
+    """Runs, and returns the line that crowd.lua would print."""
     this = Run(asked)
     began = time.perf_counter()
     lines = (this.connection(asked.host, asked.port) for _ in range(asked.connections))

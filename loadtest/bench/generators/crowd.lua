@@ -1,4 +1,4 @@
--- What wrk sends and checks (loadtest/bench/generators/traffic.py has the contract of the plan).
+-- What wrk sends and checks. loadtest/bench/generators/traffic.py documents the plan.
 --   wrk -t1 … -s crowd.lua URL -- FOLDER FIRST
 -- Prints one line `HEARD {json}` at the end.
 
@@ -14,7 +14,7 @@ local function now_ms()
   return tonumber(clock.s) * 1000 + tonumber(clock.ns) / 1e6
 end
 
-local WRONG_MAX = 50  -- kinds of wrong answers that are told each; hearing.py has the same number
+local WRONG_MAX = 50  -- kinds of wrong answers that are listed; tally.py has the same number
 
 local the_thread
 function setup(thread) the_thread = thread end
@@ -42,7 +42,7 @@ function init(args)
     end
     rows[i] = row
   end
-  -- Globals, so that done() can read them from the main thread: name \0 status → how many.
+  -- Globals, so that done() can read them from the main thread: name \0 status → count.
   counts, wrong, buckets, next_number = {}, {}, {}, n
   wrong_kinds = 0
 end

@@ -1,7 +1,7 @@
-"""Runs a generator beside the platform: wrk with crowd.lua where there is one, else the built-in one.
+"""Runs a generator beside the platform: wrk with crowd.lua if installed, else the built-in one.
 
-Both are processes of their own, so their CPU is told apart from the platform's, and both print the
-same line. The connections are a closed loop: each sends its next request when it has its answer.
+Both are separate processes, so their CPU is counted apart from the platform's, and both print the same
+line. The connections are a closed loop: each sends its next request when it has its answer.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ from loadtest.bench.generators.traffic import Heard, Latency, Traffic
 
 SCRIPT = Path(__file__).with_name("crowd.lua")
 ROOT = Path(__file__).resolve().parents[3]
-THREADS = 1  # one of wrk's makes more than any Python server takes
-GRACE_S = 30.0  # beyond the window, for reading a plan and for the last answers
+THREADS = 1  # one thread of wrk sends more than any Python server serves
+GRACE_S = 30.0  # beyond the window, to read a plan and the last answers
 OVERALL = "all"
 
 
 class GeneratorError(Exception):
-    """The generator did not run to its end; what it said is the message."""
+    """The generator failed. The message is its output."""
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What was heard, and the CPU seconds that the generator itself took."""
+    """The answers, and the CPU seconds that the generator used."""
 
     heard: Heard
     cpu_s: float
@@ -48,9 +48,9 @@ async def drive(
     rate: float = 0.0,
     folder: Path | None = None,
 ) -> Run:
-    """Sends the traffic for so long, or (the built-in one) until `count` answers; moves `first` on.
+    """Sends the traffic for so long, or (built-in generator) until `count` answers. Advances `first`.
 
-    rate: requests a second whatever the answers do (the open-loop generator).
+    rate: requests per second, independent of the answers (the open-loop generator).
     """
     with tempfile.TemporaryDirectory(prefix="stampede-bench-") as made:
         plan = folder or Path(made)
@@ -80,7 +80,7 @@ def _wrk(wrk: str, plan: Path, traffic: Traffic, seconds: float, connections: in
 def _builtin(
     plan: Path, traffic: Traffic, seconds: float, connections: int, last: float
 ) -> list[str]:
-    """`last` is a rate for the open-loop generator or a count for the other."""
+    """`last` is a rate for the open-loop generator, a count for the closed-loop one."""
     numbers = map(str, (traffic.first, seconds, connections, last))
     module = (
         "loadtest.bench.generators.closed_loop"
@@ -123,7 +123,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 def read(line: bytes) -> Heard:
-    """What a generator's line says."""
+    """Parses a generator's line."""
     try:
         said = msgspec.json.decode(line, type=_Line)
     except msgspec.MsgspecError as nonsense:
@@ -142,7 +142,7 @@ def read(line: bytes) -> Heard:
 
 
 def _latency(buckets: Counter[int]) -> Latency:
-    """From tenths of milliseconds, to which the generators count single calls."""
+    """From tenths of a millisecond, in which the generators count."""
     total, passed = sum(buckets.values()), 0
     wanted = [total * 0.5, total * 0.95, total * 0.99]
     found: list[float] = []

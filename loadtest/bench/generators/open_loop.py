@@ -1,9 +1,9 @@
 """The open-loop generator: `python -m …open_loop FOLDER URL FIRST SECONDS CONNECTIONS RATE`.
 
-Sends at its own pace, whatever the answers do: so many requests a second, each when it is due. One
-that finds every connection busy waits for the next, and its latency counts from when it was due, so
-that a server which stops for a second is not spared what would have come meanwhile. Reads the same
-plan as the other generators and prints the same line, with latencies by call and status.
+Sends RATE requests per second, each when it is due, whatever the answers do. If every connection is busy,
+a request waits for the next one, and its latency counts from when it was due. So a server that stalls for
+a second also pays for the requests that came meanwhile. Reads the same plan as the other generators and
+prints the same line, with latencies by call and status.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from loadtest.bench.generators.requests import Requests, Sent
 from loadtest.bench.generators.tally import Asked, Hearing, content_length, main
 
 TICK_S = 0.002
-LAST_ANSWERS_S = 10.0  # after the window, for those still to come
+LAST_ANSWERS_S = 10.0  # after the window, for the last answers
 OPENING_S = 30.0
-OPENED_AT_ONCE = 128
+OPEN_CONCURRENCY = 128
 
 
 class Pace:
-    """One run: what was sent when, and what was heard."""
+    """One run: what was sent when, and the answers."""
 
     def __init__(self, requests: Requests, rate: float, seconds: float) -> None:
         self.requests = requests
@@ -29,11 +29,12 @@ class Pace:
         self.seconds = seconds
         self.sent = self.under_way = 0
         self.free: list[Line] = []
-        self.overdue: deque[float] = deque()  # when they were due, with no connection for them yet
+        self.overdue: deque[float] = deque()  # due times of requests that wait for a connection
         self.hearing = Hearing(requests)
 
     async def run(self, host: str, port: int, connections: int) -> float:
-        """Opens its connections, sends for the window, waits for the answers; how long it sent."""
+        """Opens the connections, sends for the window, and waits for the answers. Returns how long it
+        sent."""
         await self._open(host, port, connections)
         began = time.perf_counter()
         while (passed_s := time.perf_counter() - began) < self.seconds:
@@ -52,8 +53,8 @@ class Pace:
     async def _open(self, host: str, port: int, connections: int) -> None:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(OPENING_S):
-            for start in range(0, connections, OPENED_AT_ONCE):
-                some = range(start, min(connections, start + OPENED_AT_ONCE))
+            for start in range(0, connections, OPEN_CONCURRENCY):
+                some = range(start, min(connections, start + OPEN_CONCURRENCY))
                 await asyncio.gather(
                     *(loop.create_connection(lambda: Line(self), host, port) for _ in some)
                 )
@@ -67,7 +68,7 @@ class Pace:
 
 
 class Line(asyncio.Protocol):
-    """A kept-alive connection: one request at a time."""
+    """A keep-alive connection: one request at a time."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
@@ -113,7 +114,7 @@ class Line(asyncio.Protocol):
 
 
 async def run(asked: Asked) -> str:
-    """Runs and returns the line that the other generators would print."""
+    """Runs, and returns the line that the other generators would print."""
     pace = Pace(asked.requests, asked.number, asked.seconds)
     sending_s = await pace.run(asked.host, asked.port, asked.connections)
     return pace.hearing.line(sending_s)

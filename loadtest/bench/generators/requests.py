@@ -1,16 +1,16 @@
-"""Requests of a written plan, for the built-in generator: what crowd.lua does, in Python."""
+"""Requests of a written plan, for the built-in generator: crowd.lua in Python."""
 
 import re
 from pathlib import Path
 
 import msgspec
 
-from loadtest.bench.generators.traffic import CALLS, ROWS, TOKENS, Call, KeyedLock
+from loadtest.bench.generators.traffic import CALLS, ROWS, TOKENS, Call, Calls
 
 ORDER = re.compile(rb'"order_id":"([0-9a-f-]+)"')
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]+|\"request_id\":\"[^\"]*\"")
 HOLE = re.compile(r"\$(\w+)")
-SHOWN_MAX = 300  # of a body that was not expected
+SHOWN_MAX = 300  # of an unexpected body
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -20,10 +20,11 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Requests:
-    """`next()` → what to send; `judge(sent, status, body)` → "" or what was wrong with the answer."""
+    """`next()` returns the next request. `judge(sent, status, body)` returns "" or what was wrong with
+    the answer."""
 
     def __init__(self, folder: Path, first: int, host: str) -> None:
-        self._plan = msgspec.json.decode((folder / CALLS).read_bytes(), type=KeyedLock)
+        self._plan = msgspec.json.decode((folder / CALLS).read_bytes(), type=Calls)
         lines = (folder / ROWS).read_text(encoding="utf-8").splitlines()
         self._rows = [dict(_numbered(line.split("\t"))) for line in lines]
         self._tokens = (folder / TOKENS).read_text(encoding="utf-8").split()
@@ -84,5 +85,5 @@ def _numbered(columns: list[str]) -> list[tuple[str, str]]:
 
 
 def _fill(text: str, row: dict[str, str]) -> str:
-    """A hole that the row does not have stays as it is."""
+    """A placeholder without a column stays unchanged."""
     return HOLE.sub(lambda hole: row.get(hole[1], hole[0]), text) if "$" in text else text

@@ -1,4 +1,4 @@
-"""What the generators written in Python share: their command line, what they hear, what they print."""
+"""What the Python generators share: the command line, the tally of answers, and the output."""
 
 import sys
 from collections import Counter
@@ -13,12 +13,13 @@ import uvloop
 from loadtest.answers import percentile
 from loadtest.bench.generators.requests import Requests, Sent
 
-WRONG_MAX = 50  # kinds of wrong answers that are told each; crowd.lua has the same number
+WRONG_MAX = 50  # kinds of wrong answers that are listed; crowd.lua has the same number
 OTHERS = "other wrong answers"
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What to do: FOLDER URL FIRST SECONDS CONNECTIONS, and a number that each takes its own way."""
+    """The command line: FOLDER URL FIRST SECONDS CONNECTIONS, and a number whose meaning each generator
+    defines."""
 
     requests: Requests
     host: str
@@ -29,7 +30,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Hearing:
-    """What was answered, counted; `line` prints it as crowd.lua does."""
+    """Counts answers. `line` prints them as crowd.lua does."""
 
     def __init__(self, requests: Requests) -> None:
         self.errors = 0
@@ -42,7 +43,7 @@ class Hearing:
     def hear(
         self, sent: Sent, status: int, body: bytes, latency_ms: float, *, by_status: bool = False
     ) -> None:
-        """by_status: latencies are told by call and status, else by call."""
+        """by_status: latencies by call and status instead of by call."""
         name = sent.call.name
         self._counts[f"{name}\t{status}"] += 1
         bucket = f"{name} {status}" if by_status else name
@@ -68,13 +69,13 @@ class Hearing:
 
 
 def content_length(head: bytes) -> int:
-    """Of an answer's head in lower case; 0 without one."""
+    """From an answer's head in lower case. 0 if it has none."""
     _, found, rest = head.partition(b"\r\ncontent-length:")
     return int(rest.split(b"\r\n", 1)[0]) if found else 0
 
 
 def main(run: Callable[[Asked], Coroutine[Any, Any, str]]) -> None:
-    """Runs what the command line asks for and prints its line."""
+    """Runs what the command line asks for, and prints its line."""
     folder, url, first, seconds, connections, number = sys.argv[1:]
     parts = urlsplit(url)
     assert parts.hostname is not None

@@ -1,7 +1,7 @@
-"""What a generator sends: calls with holes, rows that fill them, buyers in turn.
+"""The traffic of a generator: calls with placeholders, rows that fill them, and buyers in turn.
 
-Both generators (wrk with crowd.lua, and the built-in one) read the same plan, so that a figure does
-not depend on which of them was there.
+Both generators (wrk with crowd.lua, and the built-in one) read the same plan, so that a figure does not
+depend on the generator.
 """
 
 import secrets
@@ -13,13 +13,13 @@ PLAN, CALLS, ROWS, TOKENS = "plan.lua", "calls.json", "rows.txt", "tokens.txt"
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of request. `$1` to `$9` in path, headers and body are the columns of its row, `$order`
-    the id of an order that an earlier call of this traffic was answered with.
+    """One kind of request. `$1` to `$9` in path, headers and body are columns of its row. `$order` is the
+    id of an order from an earlier answer of this traffic.
 
-    expects: the statuses that are right; any other fails the case.
-    says: what the body of such an answer must contain ("" for anything), told by status.
-    weight: its share among the traffic's calls.
-    orders: its 201 gives an order to those calls that need one.
+    expects: the right statuses; any other fails the case.
+    says: what the body of each such answer must contain ("" for anything), by status.
+    weight: its share of the traffic's calls.
+    orders: true if its 201 provides an order for calls that need one.
     """
 
     name: str
@@ -38,8 +38,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return "$order" in self.path
 
 
-class KeyedLock(msgspec.Struct, frozen=True):
-    """A traffic without its long lists: call numbers from 1 in their order, over and over."""
+class Calls(msgspec.Struct, frozen=True):
+    """A traffic without its long lists: call numbers, starting at 1, repeated in this order."""
 
     calls: list[Call]
     turns: list[int]
@@ -48,10 +48,9 @@ class KeyedLock(msgspec.Struct, frozen=True):
 
 
 class Traffic(msgspec.Struct, kw_only=True):
-    """Calls in turn by weight; request number n uses row n, buyer n and an address of its own, each
-    modulo how many there are. `addresses` 0: none is sent. `first` moves on from run to run, so that
-    no idempotency key and no row of exact seats comes twice.
-    """
+    """Calls in turn by weight. Request number n uses row n, buyer n and an address of its own, each
+    modulo their number. `addresses` 0: no address is sent. `first` advances from run to run, so that no
+    idempotency key and no row of exact seats is used twice."""
 
     base_url: str
     calls: list[Call]
@@ -62,7 +61,7 @@ class Traffic(msgspec.Struct, kw_only=True):
     tag: str = msgspec.field(default_factory=lambda: secrets.token_hex(4))
 
     def turns(self) -> list[int]:
-        """Call numbers from 1, spread evenly by weight."""
+        """Call numbers, starting at 1, spread evenly by weight."""
         total = sum(call.weight for call in self.calls)
         owed = [0.0] * len(self.calls)
         turns = []
@@ -74,9 +73,9 @@ class Traffic(msgspec.Struct, kw_only=True):
         return turns
 
     def write(self, folder: Path) -> None:
-        """The plan as Lua and as JSON, its long lists a line each."""
+        """Writes the plan as Lua and as JSON, and its long lists line by line."""
         (folder / PLAN).write_text(self._as_lua(), encoding="utf-8")
-        short = KeyedLock(self.calls, self.turns(), self.tag, self.addresses)
+        short = Calls(self.calls, self.turns(), self.tag, self.addresses)
         (folder / CALLS).write_bytes(msgspec.json.encode(short))
         rows = "".join("\t".join(row) + "\n" for row in self.rows)
         (folder / ROWS).write_text(rows, encoding="utf-8")
@@ -110,7 +109,7 @@ def _call_as_lua(call: Call) -> str:
 
 
 def _text(value: str) -> str:
-    """A Lua string of any text: every byte that is not plain is escaped by number."""
+    """A Lua string for any text: all special bytes are escaped by number."""
     return '"' + "".join(chr(b) if _plain(b) else f"\\{b:03d}" for b in value.encode()) + '"'
 
 
@@ -119,10 +118,10 @@ def _plain(byte: int) -> bool:
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """What a generator heard: `by_call[name][status]` answers, latencies in ms, what was wrong.
+    """A generator's results: `by_call[name][status]` answers, latencies in ms, and errors.
 
-    next: the first request number that was not used. wrong: answers that were not expected, by
-    "call status" or "call status: body"; errors: connections refused, cut or without an answer.
+    next: the first unused request number. wrong: unexpected answers, by "call status" or "call status:
+    body". errors: connections that were refused, cut, or without an answer.
     """
 
     seconds: float
@@ -134,7 +133,7 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """Milliseconds. `all` is every answer; a traffic of several calls has one more by each name."""
+    """Milliseconds. `all` covers every answer. A traffic of several calls also has one per name."""
 
     p50: float
     p95: float

@@ -1,1 +1,1 @@
-"""The programs that are measured, their CPU time, and the bare servers beside them."""
+"""The programs that are measured, their CPU time, and the bare servers for comparison."""

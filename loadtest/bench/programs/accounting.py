@@ -1,7 +1,7 @@
 """CPU seconds and memory of the platform's processes, by kind.
 
-A kind is a set of process trees. What a process that has ended used is in its parent's account of
-its children, so nothing is lost when a backend or a worker comes and goes within the window.
+A kind is a set of process trees. A parent's account of its children includes processes that have ended,
+so nothing is lost when a backend or a worker comes and goes within the window.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,8 @@ class Used(msgspec.Struct, frozen=True):
 
 
 class Accounts:
-    """`look()` → Used. `roots`: process ids of programs; all that they start belongs to the platform."""
+    """`look()` returns Used. `roots`: process ids of programs; everything that they start belongs to the
+    platform."""
 
     def __init__(self, roots: Sequence[int]) -> None:
         self._roots = roots
@@ -42,7 +43,7 @@ class Accounts:
         return Used(cpu_s, rss_bytes)
 
     def processes(self) -> list[tuple[str, psutil.Process]]:
-        """Every process of a known kind, each once; children are of their parent's kind."""
+        """Every process of a known kind, each once. Children have their parent's kind."""
         found: dict[int, tuple[str, psutil.Process]] = {}
         for root in self._roots:
             try:
@@ -69,8 +70,8 @@ class Accounts:
 
 
 def _ran_s(pid: int) -> float:
-    """What its threads ran, to the nanosecond, where the kernel says so; 0.0 elsewhere. The usual
-    account counts ticks of 10 ms, too coarse for a window of a few hundred answers."""
+    """The run time of its threads in nanoseconds, where the kernel provides it; else 0.0. The usual
+    account counts ticks of 10 ms: too coarse for a window of a few hundred answers."""
     total_ns = 0
     try:
         for thread in Path(f"/proc/{pid}/task").iterdir():
@@ -81,7 +82,7 @@ def _ran_s(pid: int) -> float:
 
 
 def kind_of(command: Sequence[str], name: str) -> str | None:
-    """What a process is by its command line; None for supervisors and the like."""
+    """A process's kind by its command line. None for supervisors and the like."""
     words = set(command)
     if words & {"runtime.serving", "loadtest.bench.programs.serve_bare"}:
         return "web"

@@ -1,4 +1,4 @@
-"""What the platform is compared with: the least that the same server, and the same framework, can do."""
+"""Apps for comparison: the least work with the same server and the same framework."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -40,7 +40,7 @@ def bare_asgi() -> App:
 
 @post(ECHO_PATH, status_code=201)
 async def echo(body: RawBody) -> OrderAnswer:
-    """The order's own structs in and out, and nothing between."""
+    """The order's own structs in and out, and nothing in between."""
     wanted = decode(CreateOrder, body)
     area = wanted.seat_area_id or NOBODY
     items = [

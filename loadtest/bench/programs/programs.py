@@ -1,8 +1,8 @@
 """Programs under measurement, on scratch data: the platform as `stampede up` runs it, the platform with
-a process a service, and the comparators. All are ended and their data removed afterwards.
+one process per service, and the comparators. All are ended and their data is removed afterwards.
 
-The platform's settings are its defaults, limits and logs and fsync included, but for one: this machine
-is a trusted proxy, so that every request has the address that a buyer of its own would have.
+The platform runs with default settings, limits, logs and fsync included. The one exception: this machine
+is a trusted proxy, so that every request can have its own buyer's address.
 """
 
 import contextlib
@@ -33,11 +33,11 @@ PROXIES = "127.0.0.0/8"
 
 
 class StackError(Exception):
-    """A program under measurement did not come up; its last words are the message."""
+    """A program under measurement did not start. The message is its last output."""
 
 
 class Stack(msgspec.Struct, frozen=True):
-    """A running program: how it is reached, its settings with both servers' URLs, its accounts."""
+    """A running program: its address, its settings with both servers' URLs, and its process accounts."""
 
     base_url: str
     loaded: Settings
@@ -60,7 +60,7 @@ def platform(workers: int) -> Iterator[Stack]:
 
 @contextlib.contextmanager
 def services_apart(workers: int) -> Iterator[Stack]:
-    """The five `stampede serve`s and a `stampede worker`, over HTTP. `workers` of each service."""
+    """The five `stampede serve`s and a `stampede worker`, over HTTP. `workers` per service."""
     with _scratch() as directory, contextlib.ExitStack() as stack:
         ports = {name: free_port() for name in PORTS}
         loaded = _settings(directory, ports["gateway"])
@@ -89,7 +89,7 @@ def services_apart(workers: int) -> Iterator[Stack]:
 
 @contextlib.contextmanager
 def comparator(name: str, workers: int) -> Iterator[Stack]:
-    """An app of loadtest.bench.programs.bare_apps under the platform's own server settings."""
+    """An app of loadtest.bench.programs.bare_apps with the platform's own server settings."""
     with _scratch() as directory:
         port = free_port()
         environ = {"STAMPEDE_PORT": str(port), "STAMPEDE_WORKERS": str(workers)}

@@ -1,11 +1,11 @@
 """Serves an app of loadtest.bench.programs.bare_apps exactly as the platform serves its own.
 
-Run as `python -m loadtest.bench.programs.serve_bare NAME`; the bench does.
+The bench runs it as `python -m loadtest.bench.programs.serve_bare NAME`.
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
 from granian.server import Server
 
@@ -13,14 +13,9 @@ from chassis import settings
 from runtime import serving
 
 
-def serve(name: str, loaded: settings.Settings) -> None:
-    """runtime.serving.serve with another app: whatever it tells Granian holds here too."""
-
-    def of_this_app(_: str, **options: Any) -> Any:
-        return Server(f"loadtest.bench.programs.bare_apps:{name}", **options)
-
-    with mock.patch.object(serving, "Server", of_this_app):
-        serving.serve(name, loaded)
+def serve(name: str, loaded: settings.Settings, *, kind: Callable[..., Any] = Server) -> None:
+    """runtime.serving.serve with another app, so Granian gets the same settings."""
+    serving.server(f"loadtest.bench.programs.bare_apps:{name}", loaded, kind=kind).serve()
 
 
 if __name__ == "__main__":

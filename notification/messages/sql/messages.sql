@@ -1,8 +1,8 @@
 -- Messages: planned by events, claimed by senders.
 
 -- name: plan_messages!
--- The effect of events. A message that was given up and whose event is sent back by an operator
--- (`stampede dlq retry`) is due again; any other that is there already stays as it is.
+-- The effect of events. If an operator sends an event again (`stampede dlq retry`), its given-up messages
+-- become due again; other existing messages stay unchanged.
 INSERT INTO messages (message_id, event_id, template, channel, user_id, event, urgent)
 SELECT * FROM unnest(:message_ids::uuid[], :event_ids::uuid[], :templates::text[],
                      :channels::text[], :user_ids::uuid[], :events::json[], :urgent::boolean[])
@@ -11,13 +11,12 @@ SET state = 'due', attempts = 0, next_attempt = now(), reason = '', ended_at = N
 WHERE messages.state = 'dead';
 
 -- name: claim_messages
--- A lease, not a lock: nothing is open while the mail is on its way, and a sender that dies leaves
--- only a message whose lease runs out. `attempts` is the fence of whoever claimed it. `overtaken`: it
--- waited, in a rush, until its order had been paid or cancelled.
--- Three lanes, each the longest due first: urgent mails go before all others; then three single mails for
--- one of those that a cancelled session writes to thousands, so that these make nobody wait for a
--- confirmation; where one lane is empty the other has all places. What is looked at and not chosen is free
--- again when the statement ends.
+-- A lease, not a lock: no transaction is open while the mail is sent, and the message of a sender that dies
+-- is free when its lease ends. `attempts` is the fence of the claim. `overtaken`: the order was paid or
+-- cancelled while the message waited in a rush.
+-- Three lanes, each with the longest due first. Urgent mails come first. Then three single mails alternate
+-- with one mail of a cancelled session, so that its thousands of mails do not delay confirmations; if one
+-- lane is empty, the other gets all places. Rows locked but not chosen are free when the statement ends.
 WITH at_once AS MATERIALIZED (
     SELECT message_id, next_attempt FROM messages
     WHERE state = 'due' AND urgent AND next_attempt <= now()
@@ -59,8 +58,8 @@ RETURNING message_id, template, channel, user_id, event, attempts, now() AS clai
               AND later.event ->> 'subject' = messages.event ->> 'subject') AS overtaken;
 
 -- name: waiting^
--- How hard it is pressed, by the index of what is due alone: what became due within this second and
--- still waits (counted up to :enough), and how long the longest has waited.
+-- The load, from the index of due messages only: how many became due in the last second (counted up to
+-- :enough), and how long the oldest has waited.
 SELECT (SELECT count(*) FROM (
             SELECT 1 FROM messages
             WHERE state = 'due' AND next_attempt BETWEEN now() - interval '1 second' AND now()
@@ -69,7 +68,7 @@ SELECT (SELECT count(*) FROM (
                  WHERE state = 'due' ORDER BY next_attempt LIMIT 1), 0)::float8 AS longest_s;
 
 -- name: end_messages!
--- Sent or skipped, each by the attempt that claimed it and no other.
+-- Sent or skipped; only by the attempt that claimed the message.
 UPDATE messages
 SET state = ended.state, next_attempt = NULL, reason = ended.reason, ended_at = now()
 FROM unnest(:message_ids::uuid[], :attempts::int[], :states::text[], :reasons::text[])
@@ -78,14 +77,14 @@ WHERE messages.message_id = ended.message_id
   AND messages.state = 'due' AND messages.attempts = ended.attempt;
 
 -- name: put_off!
--- Failed, to be tried again later.
+-- Failed; retried later.
 UPDATE messages
 SET next_attempt = now() + make_interval(secs => :delay_s::float8), reason = :reason
 WHERE message_id = :message_id AND state = 'due' AND attempts = :attempt;
 
 -- name: give_up!
--- Failed for good: its event becomes a dead letter in the same statement, so `stampede dlq` shows it
--- and `stampede dlq retry` makes the message due again (see plan_messages).
+-- Failed permanently. The event becomes a dead letter in the same statement: `stampede dlq` shows it, and
+-- `stampede dlq retry` makes the message due again (see plan_messages).
 WITH given_up AS (
     UPDATE messages
     SET state = 'dead', next_attempt = NULL, reason = :reason, ended_at = now()
@@ -97,7 +96,7 @@ ON CONFLICT (event_id) DO UPDATE
 SET reason = excluded.reason, attempts = excluded.attempts, last_failed = now(), next_attempt = NULL;
 
 -- name: prune_messages!
--- Long after the inbox forgot their events.
+-- Keeps messages much longer than the inbox keeps events.
 DELETE FROM messages
 WHERE state <> 'due' AND created_at < now() - make_interval(days => :days::int);
 

@@ -1,11 +1,11 @@
--- Deliveries: claimed by senders, listed and sent again by their organizers, pruned.
+-- Deliveries: claimed by senders, listed and resent by organizers, pruned.
 
 -- name: claim_deliveries
--- Fair by owner: whoever has the fewest on their way here gets the next place, and nobody has more than
--- :owner_most, so that all the slow receivers of one owner delay nobody else. Of one owner every endpoint
--- that is not busy here has its turn, a few deliveries each, but one at a time of an endpoint that fails.
--- Endpoints with something pending are found by leaping through the index, one probe each. A lease, not a
--- lock: nothing is open while the request is on its way; `claims` is the fence of whoever claimed it.
+-- Fair by owner: the owner with the fewest deliveries in progress gets the next place, and none has more than
+-- :owner_most, so that slow receivers of one owner delay no other owner. Within an owner, all endpoints that
+-- are not busy take turns with a few deliveries each; an endpoint that fails gets one at a time. Endpoints
+-- with pending deliveries are found by skipping through the index, one probe each. A lease, not a lock: no
+-- transaction is open during the request; `claims` is the fence of the claim.
 WITH RECURSIVE waiting AS (
     (SELECT endpoint_id FROM webhook_deliveries WHERE state = 'pending' ORDER BY endpoint_id LIMIT 1)
     UNION ALL
@@ -49,7 +49,7 @@ RETURNING d.delivery_id, d.endpoint_id, p.owner_id, d.event_id, d.claims AS clai
                 ORDER BY s.created_at DESC) AS secrets;
 
 -- name: delivered!
--- By the claim that was sent and no other; whatever failed there before is forgotten.
+-- Only by the claim that was sent. Clears the endpoint's failures.
 WITH marked AS (
     UPDATE webhook_deliveries
     SET state = 'delivered', next_attempt = NULL, ended_at = now(), last_status = :status,
@@ -60,8 +60,8 @@ UPDATE webhook_endpoints p SET failing_since = NULL
 FROM marked WHERE p.endpoint_id = marked.endpoint_id AND p.failing_since IS NOT NULL;
 
 -- name: not_delivered^
--- Without a delay, or past its days, it is given up. `gone`: the receiver wants nothing any more. What
--- has failed for long enough without a single success is switched off.
+-- Gives the delivery up if there is no delay or its time is over. `gone`: the receiver answered 410. An
+-- endpoint that has failed for long enough without a success is deactivated.
 WITH marked AS (
     UPDATE webhook_deliveries
     SET state = CASE WHEN again THEN 'pending' ELSE 'failed' END,
@@ -96,14 +96,14 @@ ORDER BY d.delivery_id DESC
 LIMIT :limit OFFSET :offset;
 
 -- name: count_deliveries$
--- Counting stops where nobody pages to.
+-- Counts up to :most.
 SELECT count(*) FROM (
     SELECT 1 FROM webhook_deliveries
     WHERE endpoint_id = :endpoint_id AND (:state::text IS NULL OR state = :state)
     LIMIT :most) AS counted;
 
 -- name: delivery^
--- One with what was sent. Its endpoint says whose it is.
+-- One delivery with its body. The endpoint has the owner.
 SELECT d.delivery_id, d.endpoint_id, d.event_id, e.type, d.state, d.attempts, d.next_attempt,
        d.last_attempt_at, d.last_status, d.last_error, d.last_latency_ms, d.last_response,
        d.created_at, d.ended_at, e.body, p.active
@@ -113,32 +113,33 @@ WHERE d.delivery_id = :delivery_id AND p.deleted_at IS NULL
   AND (:owner_id::uuid IS NULL OR p.owner_id = :owner_id);
 
 -- name: send_again!
--- Due now, with the whole schedule before it. It counts as a claim: an attempt that is under way can no
--- longer mark it.
+-- Makes it due now, with a new schedule. This counts as a claim, so that an attempt in progress can no longer
+-- mark it.
 UPDATE webhook_deliveries
 SET state = 'pending', claims = claims + 1, attempts = 0, started_at = now(), next_attempt = now(),
     ended_at = NULL
 WHERE delivery_id = :delivery_id;
 
 -- name: insert_test!
--- A ping, for one endpoint only.
+-- A ping for one endpoint.
 INSERT INTO webhook_events (event_id, type, session_id, request_id, happened_at, body, routed)
 VALUES (:event_id, :type, NULL, :request_id, :happened_at, :body, true);
 
 -- name: give_up_forgotten!
--- Of endpoints that are switched off: nobody tries these, and their days are over.
+-- Of endpoints that are switched off: nobody tries these, and their days are over. Compare-and-set: one
+-- whose last request was still on its way may have arrived meanwhile.
 UPDATE webhook_deliveries
 SET state = 'failed', next_attempt = NULL, ended_at = now(),
     last_error = coalesce(last_error, 'the endpoint is switched off')
-WHERE delivery_id IN (
+WHERE state = 'pending' AND delivery_id IN (
     SELECT d.delivery_id FROM webhook_deliveries d JOIN webhook_endpoints p USING (endpoint_id)
     WHERE d.state = 'pending' AND NOT p.active
       AND d.started_at < now() - make_interval(hours => :give_up_hours::int)
     LIMIT :limit);
 
 -- name: prune_deliveries$
--- Ended long ago, or of an endpoint that is no more. A bounded number, so that no statement takes long;
--- one that is on its way at this moment keeps its row.
+-- Deletes deliveries that ended long ago or whose endpoint was deleted. A limited number, so that no
+-- statement takes long. A delivery that is being sent keeps its row.
 WITH pruned AS (
     DELETE FROM webhook_deliveries WHERE delivery_id IN (
         (SELECT delivery_id FROM webhook_deliveries
@@ -150,7 +151,8 @@ WITH pruned AS (
 SELECT count(*) FROM pruned;
 
 -- name: prune_events$
--- Whose deliveries are all gone: none ends sooner than its event is that old.
+-- Deletes events whose deliveries are all deleted. A delivery ends after its event, so younger events still
+-- have theirs.
 WITH pruned AS (
     DELETE FROM webhook_events WHERE event_id IN (
         SELECT e.event_id FROM webhook_events e
@@ -169,13 +171,13 @@ WHERE p.deleted_at IS NOT NULL
 DELETE FROM webhook_secrets WHERE expires_at < now();
 
 -- name: audit_webhook_events_are_routed
--- Nobody waits for a session's organizer to become known.
+-- No event waits too long for its session's organizer.
 SELECT format('event %s of session %s is not routed since %s', event_id, session_id, created_at) AS broken
 FROM webhook_events WHERE NOT routed AND created_at < now() - :patience::interval
 LIMIT :limit;
 
 -- name: audit_webhook_endpoints_can_sign
--- One current secret each.
+-- Each endpoint has one current secret.
 SELECT format('endpoint %s has %s current secrets', p.endpoint_id, count(s.secret)) AS broken
 FROM webhook_endpoints p
 LEFT JOIN webhook_secrets s ON s.endpoint_id = p.endpoint_id AND s.expires_at IS NULL
@@ -184,7 +186,7 @@ GROUP BY p.endpoint_id HAVING count(s.secret) <> 1
 LIMIT :limit;
 
 -- name: audit_webhook_deliveries_end
--- Delivered or given up within their days, and a day for whoever prunes.
+-- Each delivery is delivered or given up in time, plus a day for pruning.
 SELECT format('delivery %s to endpoint %s is pending since %s', delivery_id, endpoint_id, started_at)
        AS broken
 FROM webhook_deliveries

@@ -1,7 +1,7 @@
--- Endpoints and their secrets. Without an owner: whoever asks is an admin, to whom all belong.
+-- Endpoints and their secrets. A NULL owner means any owner, for admins.
 
 -- name: lock_owner!
--- Two creations of one owner count one after the other.
+-- Serialises concurrent creations by one owner.
 SELECT pg_advisory_xact_lock(hashtextextended('webhook endpoints of ' || :owner_id::uuid::text, 0));
 
 -- name: count_endpoints$
@@ -31,7 +31,7 @@ WHERE endpoint_id = :endpoint_id AND deleted_at IS NULL
   AND (:owner_id::uuid IS NULL OR owner_id = :owner_id);
 
 -- name: lock_endpoint^
--- Before its secrets or state change.
+-- Locked before its secrets or state change.
 SELECT endpoint_id, owner_id, show_id, url, event_types, active, disabled_reason, failing_since,
        created_at, changed_at
 FROM webhook_endpoints
@@ -40,7 +40,7 @@ WHERE endpoint_id = :endpoint_id AND deleted_at IS NULL
 FOR NO KEY UPDATE;
 
 -- name: change_endpoint^
--- NULL: stays as it is. Switching on forgets why it was off; a new address has not failed yet.
+-- NULL: unchanged. Activation clears the reason of deactivation; activation and a new URL clear the failures.
 UPDATE webhook_endpoints
 SET url = coalesce(:url, url),
     event_types = coalesce(:event_types::text[], event_types),
@@ -53,7 +53,7 @@ RETURNING endpoint_id, owner_id, show_id, url, event_types, active, disabled_rea
           created_at, changed_at;
 
 -- name: delete_endpoint$
--- From now on it is not there; prune takes its deliveries away.
+-- Removes the endpoint at once; prune deletes its deliveries later.
 WITH gone AS (
     UPDATE webhook_endpoints SET active = false, disabled_reason = NULL, deleted_at = now()
     WHERE endpoint_id = :endpoint_id AND deleted_at IS NULL
@@ -66,7 +66,7 @@ SELECT count(*) FROM gone;
 INSERT INTO webhook_secrets (endpoint_id, secret) VALUES (:endpoint_id, :secret);
 
 -- name: end_secrets$
--- The older ones go on signing until the overlap ends, never for longer than they were to before.
+-- Older secrets sign until the overlap ends, but not longer than before.
 WITH ended AS (
     UPDATE webhook_secrets
     SET expires_at = least(expires_at, now() + make_interval(hours => :overlap_hours::int))
@@ -74,7 +74,7 @@ WITH ended AS (
 SELECT now() + make_interval(hours => :overlap_hours::int);
 
 -- name: drop_secrets!
--- Those that ended, and the oldest beyond so many.
+-- Deletes expired secrets, and the oldest ones beyond :most.
 DELETE FROM webhook_secrets s
 WHERE s.endpoint_id = :endpoint_id AND s.expires_at IS NOT NULL AND (
     s.expires_at <= now() OR s.secret NOT IN (

@@ -1,15 +1,15 @@
--- Which events are kept for sending, and to whom they go.
+-- Which events are stored for sending, and to which endpoints they go.
 
 -- name: heard_types
--- Asked once a batch of events, with the few types in it; nearly always none, and then nothing else is
--- done for them.
+-- One query a batch of events, with the few types in it. Usually no endpoint subscribes, and nothing more is
+-- done.
 SELECT wanted.type FROM unnest(:types::text[]) AS wanted (type)
 WHERE EXISTS (SELECT 1 FROM webhook_endpoints p
               WHERE p.active AND p.event_types @> ARRAY[wanted.type]);
 
 -- name: keep_events
--- In the transaction of the inbox row. Of a session that we know only what somebody hears; of any other
--- all of it, until catalog has told us whose it is (see route_events).
+-- In the transaction of the inbox row. Of a known session it stores only events with a subscriber; of an
+-- unknown session all of them, until catalog has told its organizer (see route_events).
 INSERT INTO webhook_events (event_id, type, session_id, request_id, happened_at, body, routed)
 SELECT e.event_id, e.type, e.session_id, e.request_id, e.happened_at, e.body, s.session_id IS NOT NULL
 FROM unnest(:event_ids::uuid[], :types::text[], :session_ids::uuid[], :request_ids::text[],
@@ -24,8 +24,8 @@ ON CONFLICT DO NOTHING
 RETURNING event_id, routed;
 
 -- name: matches
--- Not to endpoints that came later than the event, so that an old event sent back by an operator tells
--- a new subscriber nothing old. The two times may be of two databases, hence the allowance.
+-- Not to endpoints that are newer than the event: if an operator sends an old event again, new subscribers do
+-- not get it. The two times may be from two databases, hence the allowed skew.
 SELECT e.event_id, a.endpoint_id
 FROM webhook_events e JOIN webhook_audience a USING (session_id)
 WHERE e.event_id = ANY(:event_ids::uuid[]) AND e.type = ANY(a.event_types)
@@ -33,13 +33,13 @@ WHERE e.event_id = ANY(:event_ids::uuid[]) AND e.type = ANY(a.event_types)
 ORDER BY e.event_id, a.endpoint_id;
 
 -- name: insert_deliveries!
--- The constraint says that an endpoint hears an event once, whatever is repeated.
+-- The constraint ensures one delivery for an endpoint and event.
 INSERT INTO webhook_deliveries (delivery_id, endpoint_id, event_id)
 SELECT * FROM unnest(:delivery_ids::uuid[], :endpoint_ids::uuid[], :event_ids::uuid[])
 ON CONFLICT ON CONSTRAINT webhook_deliveries_one_by_endpoint_and_event DO NOTHING;
 
 -- name: unknown_sessions
--- The sessions of the oldest events that wait, without those that catalog has told us of meanwhile.
+-- Sessions of the oldest waiting events whose organizer is still unknown.
 SELECT DISTINCT waiting.session_id
 FROM (SELECT session_id FROM webhook_events WHERE NOT routed ORDER BY created_at LIMIT :limit) AS waiting
 WHERE NOT EXISTS (SELECT 1 FROM webhook_sessions s WHERE s.session_id = waiting.session_id);
@@ -50,11 +50,11 @@ VALUES (:session_id, :show_id, :organizer_id)
 ON CONFLICT DO NOTHING;
 
 -- name: forget_session!
--- Catalog knows no such session, so nobody can be told.
+-- Catalog does not know the session, so its events have no receiver.
 DELETE FROM webhook_events WHERE NOT routed AND session_id = :session_id;
 
 -- name: route_events
--- Marked in the transaction that writes their deliveries. SKIP LOCKED: another process routes those.
+-- Marked in the transaction that writes their deliveries. SKIP LOCKED: another process routes the others.
 UPDATE webhook_events SET routed = true
 WHERE event_id IN (
     SELECT e.event_id FROM webhook_events e JOIN webhook_sessions s USING (session_id)
@@ -65,7 +65,7 @@ WHERE event_id IN (
 RETURNING event_id;
 
 -- name: drop_unheard!
--- Routed, and nobody hears them.
+-- Deletes routed events without deliveries.
 DELETE FROM webhook_events e
 WHERE e.event_id = ANY(:event_ids::uuid[])
   AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.event_id = e.event_id);

@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
-from catalog import seat_maps
+from catalog.seat_maps import WAITING_MAX, SeatMaps, draw_map
 from tests.support.catalog import AREAS, Catalog, running_catalog
 
 
@@ -17,18 +19,34 @@ async def catalog(database_url: str) -> AsyncIterator[Catalog]:
         yield running
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+@contextmanager
+def maps_of(catalog: Catalog, draw: Any, **limits: int) -> Iterator[None]:
+    """The app's maps are drawn by `draw`."""
+    parts = catalog.app.state.catalog
+    maps = SeatMaps(parts.pool, draw=draw, **limits)
+    catalog.app.state.catalog = msgspec.structs.replace(parts, seat_maps=maps)
+    try:
+        yield
+    finally:
+        maps.close()
+
+
+class Drawing:
     """The sessions whose maps are drawn, in turn; drawing itself goes on as it does."""
-    sessions: list[str] = []
-    really = seat_maps.draw
 
-    def draw(session_id: Any, *rest: Any) -> Any:
-        sessions.append(str(session_id))
-        return really(session_id, *rest)
+    def __init__(self) -> None:
+        self.sessions: list[str] = []
 
-    monkeypatch.setattr(seat_maps, "draw", draw)
-    return sessions
+    def __call__(self, session_id: Any, *rest: Any) -> Any:
+        self.sessions.append(str(session_id))
+        return draw_map(session_id, *rest)
+
+
+@pytest.fixture
+def drawn(catalog: Catalog) -> Iterator[list[str]]:
+    drawing = Drawing()
+    with maps_of(catalog, drawing):
+        yield drawing.sessions
 
 
 async def draft_of(catalog: Catalog) -> tuple[str, str]:
@@ -76,52 +94,50 @@ async def test_a_kept_draft_is_still_its_organizers_alone(catalog: Catalog) -> N
 
 
 async def test_drafts_that_are_drawn_wait_for_nobody_else_and_not_without_end(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog,
 ) -> None:
     """One at a time, few waiting, the rest is told to come back; a published map is drawn meanwhile."""
     show_id = await catalog.show()
-    drafts = [
-        await catalog.session(show_id, publish=False) for _ in range(seat_maps.WAITING_MAX + 2)
-    ]
+    drafts = [await catalog.session(show_id, publish=False) for _ in range(WAITING_MAX + 2)]
     published = await catalog.session(show_id)
     go, begun = threading.Event(), threading.Event()
     held: list[str] = []
     names = {draft["session_id"] for draft in drafts}
-    really = seat_maps.draw
 
     def draw(session_id: Any, *rest: Any) -> Any:
         if str(session_id) in names:
             held.append(str(session_id))
             begun.set()
             assert go.wait(20)
-        return really(session_id, *rest)
+        return draw_map(session_id, *rest)
 
-    monkeypatch.setattr(seat_maps, "draw", draw)
-    asked = [
-        asyncio.create_task(
-            catalog.get(f"/sessions/{draft['session_id']}/seat-map", token=catalog.organizer)
-        )
-        for draft in drafts
-    ]
-    try:
-        refused = await next(asyncio.as_completed(asked))
-        assert (refused.status, refused.code) == (503, "overloaded")
-        assert refused.headers["Retry-After"] == "1"
-        assert begun.is_set()
-        seen = await catalog.get(f"/sessions/{published['session_id']}/seat-map")
-        assert seen.status == 200
-        assert len(held) == 1
-    finally:
-        go.set()
-    answers = await asyncio.gather(*asked)
-    assert sorted(answer.status for answer in answers) == [200] * (len(drafts) - 1) + [503]
+    with maps_of(catalog, draw):
+        asked = [
+            asyncio.create_task(
+                catalog.get(f"/sessions/{draft['session_id']}/seat-map", token=catalog.organizer)
+            )
+            for draft in drafts
+        ]
+        try:
+            refused = await next(asyncio.as_completed(asked))
+            assert (refused.status, refused.code) == (503, "overloaded")
+            assert refused.headers["Retry-After"] == "1"
+            assert begun.is_set()
+            seen = await catalog.get(f"/sessions/{published['session_id']}/seat-map")
+            assert seen.status == 200
+            assert len(held) == 1
+        finally:
+            go.set()
+        answers = await asyncio.gather(*asked)
+        assert sorted(answer.status for answer in answers) == [200] * (len(drafts) - 1) + [503]
 
 
 async def test_maps_are_kept_up_to_so_many_bytes(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, drawn: list[str]
+    catalog: Catalog,
 ) -> None:
-    monkeypatch.setattr(seat_maps, "DRAFT_BYTES_MAX", 3_000)  # one of 15 seats has about 1,600
-    async with running_catalog(database_url) as catalog:
+    drawing = Drawing()
+    drawn = drawing.sessions
+    with maps_of(catalog, drawing, draft_bytes_max=3_000):  # one of 15 seats has about 1,600
         paths = [await draft_of(catalog) for _ in range(3)]
         for _, path in paths:
             await catalog.get(path, token=catalog.organizer)

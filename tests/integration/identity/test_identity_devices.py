@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-import identity.devices
 from identity.attempts import TRIES_AT_ONCE_MAX
 from identity.devices import ACCOUNTS_MAX, NAME, TTL_S, Devices
 from tests.support.api import Answer
@@ -177,16 +176,16 @@ async def test_forged_and_altered_marks_and_those_of_others_are_no_advantage(
     assert (await service.log_in(**with_cookie(f"{NAME}={good}"))).status == 200
 
 
-async def test_a_mark_ends(service: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
-    await service.register()
-    cookie = cookie_of(await service.log_in())
-    await keep_out(service)
+async def test_a_mark_ends(database_url: str) -> None:
     clock = SetClock()
-    monkeypatch.setattr(identity.devices, "time", clock)
-    clock.ahead_s = TTL_S - 60
-    assert (await service.log_in(**with_cookie(cookie))).status == 200
-    clock.ahead_s = TTL_S + 1
-    assert (await service.log_in(**with_cookie(cookie))).status == 429
+    async with running_identity(database_url, clock=clock) as service:
+        await service.register()
+        cookie = cookie_of(await service.log_in())
+        await keep_out(service)
+        clock.ahead_s = TTL_S - 60
+        assert (await service.log_in(**with_cookie(cookie))).status == 200
+        clock.ahead_s = TTL_S + 1
+        assert (await service.log_in(**with_cookie(cookie))).status == 429
 
 
 async def test_people_who_share_a_browser_are_all_known_up_to_four(service: Identity) -> None:

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 import jwt
 import pytest
 
-import chassis.auth.jwks
-import chassis.auth.tokens
+from chassis.auth.jwks import UNKNOWN_KID_PAUSE_S, UNKNOWN_KID_TTL_S
 from identity.administration import rotate_keys
 from identity.keys import JWKS_MAX_AGE_S, KEY_LEAD_S, KEYS_AGE_MAX_S, RETIREMENT_MARGIN_S
 from tests.support.clock import SetClock
@@ -16,19 +15,15 @@ JWKS = "/.well-known/jwks.json"
 
 
 @pytest.fixture
-async def identity(database_url: str) -> AsyncIterator[Identity]:
-    async with running_identity(database_url) as running:
+async def identity(database_url: str, clock: SetClock) -> AsyncIterator[Identity]:
+    async with running_identity(database_url, clock=clock) as running:
         yield running
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
+def clock() -> SetClock:
     """The verifier's idea of time and the age of cached keys; the test moves it."""
-    clock = SetClock()
-    monkeypatch.setattr(chassis.auth.tokens, "time", clock)
-    monkeypatch.setattr(chassis.auth.jwks, "time", clock)
-    monkeypatch.setattr("chassis.concurrency.cache.time", clock)
-    return clock
+    return SetClock()
 
 
 def kid_of(token: str) -> str:
@@ -113,10 +108,10 @@ async def test_a_rotation_on_the_heels_of_another_keeps_all_three_keys(
 
 async def test_the_lead_outlasts_every_cache_of_the_old_key_set() -> None:
     slowest_fetch_s = 3.0  # chassis.seam.client.DEADLINE_S
-    pause = chassis.auth.jwks.UNKNOWN_KID_PAUSE_S
+    pause = UNKNOWN_KID_PAUSE_S
     oldest_cache_s = JWKS_MAX_AGE_S + pause + slowest_fetch_s + KEYS_AGE_MAX_S
     assert oldest_cache_s < KEY_LEAD_S
-    refused_too_early_s = KEYS_AGE_MAX_S + slowest_fetch_s + chassis.auth.jwks.UNKNOWN_KID_TTL_S
+    refused_too_early_s = KEYS_AGE_MAX_S + slowest_fetch_s + UNKNOWN_KID_TTL_S
     assert refused_too_early_s < KEY_LEAD_S
     assert RETIREMENT_MARGIN_S > KEYS_AGE_MAX_S
 

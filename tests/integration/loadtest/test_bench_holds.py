@@ -1,17 +1,12 @@
 """`stampede bench --holds`, with few cells: that it fills areas as it says and measures every one."""
 
-import pytest
-
 from booking.seats.holds import LUA
 from loadtest.bench.cases import holds
 
 
-def test_every_cell_is_measured_beside_other_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holds, "SIZES", (100,))
-    monkeypatch.setattr(holds, "SOLD_PERCENT", (0, 90))
-    monkeypatch.setattr(holds, "ROUNDS", 2)
+def test_every_cell_is_measured_beside_other_scripts() -> None:
     said: list[str] = []
-    cells = holds.run_holds(LUA, said.append)
+    cells = holds.run_holds(LUA, said.append, sizes=(100,), sold_percent=(0, 90), rounds=2)
     assert [(one.how, one.sold_percent, one.quantity) for one in cells] == [
         (how, percent, quantity)
         for how in holds.HOWS

@@ -37,9 +37,15 @@ function link(href, symbol, words) {
 }
 
 function languageSwitch() {
-  const other = current() === "zh" ? "en" : "zh";
-  return h("button", { class: "nav-link language", type: "button", lang: other, onclick: () => choose(other) },
-    icon("globe"), h("span", {}, languages[other]));
+  const others = Object.keys(languages).filter((code) => code !== current());
+  if (others.length > 1) return languageMenu();
+  return others.map((other) => h("button", { class: "nav-link language", type: "button", lang: other, onclick: () => choose(other) },
+    icon("globe"), h("span", {}, languages[other])));
+}
+
+function languageMenu() {
+  const options = Object.entries(languages).map(([code, name]) => h("option", { value: code, lang: code, selected: code === current() }, name));
+  return h("select", { class: "nav-link language", "aria-label": t("nav.language"), onchange: (event) => choose(event.target.value) }, options);
 }
 
 function footerBar() {

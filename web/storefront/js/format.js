@@ -1,6 +1,6 @@
 // Money, times and names of seats as people read them.
 
-import { locale, t } from "./i18n.js";
+import { fill, locale, seatWords, t } from "./i18n.js";
 
 /** `minor` in the currency's minor unit; whole amounts are shown without decimals. */
 export function money(minor, currency) {
@@ -71,11 +71,14 @@ export function two(number) {
   return String(number).padStart(2, "0");
 }
 
-/** A区 3排12座; a standing place has no row, and its number is nothing that people look for. */
-export function seatName(seat) {
-  const area = seat.area ?? "";
-  if (seat.row) return t("seat.name", { area, row: seat.row, number: seat.number }).trim();
-  return saysStanding(area) ? area : t("seat.standing", { area }).trim();
+/** A区 3排12座, as contracts/seats.py says it, too; a standing place has no row, and its number is nothing
+ *  that people look for. */
+export function seatName({ area = "", row, number }) {
+  const words = seatWords();
+  const says = (name, word) => name.toLowerCase().includes(word);
+  if (!row) return says(area, words.standing_word) ? area : fill(words.standing, { area });
+  const said = says(row, words.row_word) ? row : fill(words.row, { row });
+  return fill(words.seat, { area, row: said, number });
 }
 
 /** Several of them, standing places of one area together. */
@@ -83,8 +86,4 @@ export function seatNames(seats) {
   const counted = new Map();
   for (const name of seats.map(seatName)) counted.set(name, (counted.get(name) ?? 0) + 1);
   return [...counted].map(([seat, count]) => (count === 1 ? seat : t("seat.times", { seat, count })));
-}
-
-function saysStanding(area) {
-  return area.includes("站") || /standing/i.test(area);
 }

@@ -1,20 +1,20 @@
-// Every sentence of the storefront, in Chinese and in English.
+// Every sentence of the storefront, in the language that its reader reads. languages.js is made by the
+// server from the folders in languages/: what languages there are is written down nowhere else.
 
-import zh from "./words/zh.js";
-import en from "./words/en.js";
+import { DEFAULT, LANGUAGES } from "./languages.js";
 
-const WORDS = { zh, en };
 const STORED = "stampede.language";
 const listeners = new Set();
-const DEFAULT = "en"; // for readers of neither: more of them can make something of it
-let language = WORDS[localStorage.getItem(STORED)] ? localStorage.getItem(STORED) : preferred(navigator.languages);
+let language = readersOwn();
 
-export const languages = { zh: "中文", en: "English" };
+/** Their names by their codes. */
+export const languages = Object.fromEntries(Object.entries(LANGUAGES).map(([code, { name }]) => [code, name]));
 
-/** The first of the reader's languages that there are words in; zh-TW and zh-Hans are zh. */
-function preferred(tags) {
-  const known = (tags ?? []).map((tag) => tag.toLowerCase().split("-")[0]);
-  return known.find((one) => one in WORDS) ?? DEFAULT;
+/** The one order: what the reader chose here, the first of their browser's languages that there is
+ *  (zh-TW and zh-Hans are zh), the default. */
+function readersOwn() {
+  const wished = (navigator.languages ?? []).map((tag) => tag.toLowerCase().split("-")[0]);
+  return [localStorage.getItem(STORED), ...wished].find((code) => Object.hasOwn(LANGUAGES, code)) ?? DEFAULT;
 }
 
 export function current() {
@@ -23,7 +23,7 @@ export function current() {
 
 /** For Intl. */
 export function locale() {
-  return language === "zh" ? "zh-CN" : "en";
+  return LANGUAGES[language].tag;
 }
 
 /** True when the reader has chosen a language here; a profile's locale then does not override it. */
@@ -39,7 +39,7 @@ export function choose(next) {
 
 /** What a profile says, unless the reader has chosen otherwise here; another page follows at once. */
 export function adopt(next) {
-  if (WORDS[next] && !chosen()) turnTo(next, { pageFollows: true });
+  if (Object.hasOwn(LANGUAGES, next) && !chosen()) turnTo(next, { pageFollows: true });
 }
 
 function turnTo(next, how) {
@@ -58,12 +58,20 @@ export function applyToDocument() {
 }
 
 export function has(key) {
-  return key in WORDS[language];
+  return key in LANGUAGES[language].words;
+}
+
+/** How a seat is said in one line. */
+export function seatWords() {
+  return LANGUAGES[language].seats;
 }
 
 /** The sentence for `key` with `{names}` filled in; counts pick `key.one` where there is one. */
 export function t(key, values = {}) {
-  const words = WORDS[language];
-  const sentence = (values.count === 1 && words[`${key}.one`]) || words[key] || key;
+  const { words } = LANGUAGES[language];
+  return fill((values.count === 1 && words[`${key}.one`]) || words[key] || key, values);
+}
+
+export function fill(sentence, values) {
   return sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }

@@ -1,6 +1,8 @@
-// What went wrong, as a sentence. The server's `code` decides; its English `detail` is a last resort.
+// What went wrong, as a sentence. The server's `code` decides; its `detail` is a last resort.
 
 import { current, has, t } from "./i18n.js";
+
+const DETAILS = "en"; // the language of what the API says in words
 
 export class Problem extends Error {
   constructor(status, document, retry_after_s = null) {
@@ -28,7 +30,7 @@ export function sentence(error) {
   const key = `problem.${error.code}${error.document?.accessible ? ".accessible" : ""}`;
   if (error.code === "validation-failed") return [t(key), ...fields(error)].join(" ");
   if (has(key)) return t(key, values);
-  const detail = current() === "en" ? error.document?.detail : "";
+  const detail = current() === DETAILS ? error.document?.detail : "";
   return detail || t("problem.unknown", { code: error.code });
 }
 
@@ -38,7 +40,7 @@ function fields(error) {
   return found.slice(0, 3).map(({ field, message }) => {
     const key = `field.${field}`;
     if (has(key)) return t(key);
-    return current() === "en" ? `${field} ${message}.` : `${field}。`;
+    return current() === DETAILS ? `${field} ${message}.` : t("field.other", { field });
   });
 }
 

@@ -1,9 +1,9 @@
--- The sandbox's own books: charges. What is not due yet is pending for whoever asks.
+-- The sandbox's charges. A charge that is not due yet is pending.
 
 -- name: take_charges
--- Many at once, keys in ascending order so that two batches cannot wait for each other. The first call
--- with a key decides; later ones find its row. A row made by somebody else after this statement began
--- is neither made nor seen here: the caller asks for it.
+-- Many at once, with keys in ascending order so that two batches cannot deadlock. The first call with a key
+-- decides; later calls find its row. A row that another transaction inserts after this statement began is
+-- neither inserted nor visible here: the caller reads it afterwards.
 WITH wanted AS (
     SELECT * FROM unnest(:keys::uuid[], :orders::text[], :amounts::bigint[], :currencies::text[],
                          :methods::text[], :states::text[], :reasons::text[],
@@ -32,5 +32,5 @@ SELECT key, amount, currency, state, reason, settles_at > now() AS pending
 FROM charges WHERE key = ANY (:keys::uuid[]);
 
 -- name: lock_charge^
--- Refunds of one charge come one after the other, each seeing what the ones before took.
+-- Refunds of one charge run one after the other, so that each sees the previous ones.
 SELECT key FROM charges WHERE key = :key FOR UPDATE;

@@ -1,7 +1,7 @@
--- The sandbox's own books: refunds.
+-- The sandbox's refunds.
 
 -- name: make_refund!
--- Under the charge's lock. What does not fit is kept as failed, so that its key stays used.
+-- Under the charge's lock. A refund that exceeds the charge is stored as failed, so that its key stays used.
 WITH charge AS (
     SELECT c.currency, c.amount - coalesce((SELECT sum(r.amount) FROM refunds r
         WHERE r.charge = c.key AND r.state = 'succeeded'), 0) AS remaining
@@ -24,5 +24,5 @@ SELECT key, charge, amount, currency, state, reason, settles_at > now() AS pendi
 FROM refunds WHERE key = :key;
 
 -- name: mark_refunded!
--- When money of a charge first went back.
+-- The time of a charge's first refund.
 UPDATE charges SET refunded_at = coalesce(refunded_at, now()) WHERE key = :key;

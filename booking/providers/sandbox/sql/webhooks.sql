@@ -1,4 +1,4 @@
--- Messages that the sandbox owes its customer, and how it is told to behave.
+-- The sandbox's outgoing webhooks, and its controls.
 
 -- name: tell!
 INSERT INTO webhooks (subject, kind, due_at)
@@ -6,7 +6,7 @@ VALUES (:subject, :kind, now() + make_interval(secs => :tell_after))
 ON CONFLICT (subject) DO NOTHING;
 
 -- name: claim_webhooks
--- Taken for :lease_s seconds: a sender that dies leaves them to the next. Several may send at once.
+-- Leased for :lease_s seconds, so that the next sender takes over if this one dies. Several may send at once.
 WITH due AS (
     SELECT subject FROM webhooks
     WHERE delivered_at IS NULL AND due_at <= now() AND attempts < :attempts_max
@@ -25,7 +25,7 @@ LEFT JOIN charges c ON t.kind = 'payment' AND c.key = t.subject
 LEFT JOIN refunds r ON t.kind = 'refund' AND r.key = t.subject;
 
 -- name: mark_webhooks!
--- What became of a batch: delivered, or due again.
+-- The outcome of a batch: delivered, or due again.
 UPDATE webhooks w
 SET delivered_at = CASE WHEN o.reason IS NULL THEN now() END,
     due_at = now() + make_interval(secs => o.retry_after), reason = o.reason

@@ -1,6 +1,6 @@
--- What cursors are told when seats were taken or freed that they had not looked for themselves.
+-- Updates of the cursors after seats were taken or freed by another script than hold_best.
 
--- `length` ordinary seats from a position on are free now, some of them since just now.
+-- Moves cursors back: `length` ordinary seats from a position on are free now.
 local function ordinary_freed(cursors, start, length)
   for wanted, cursor in pairs(cursors.runs) do
     if length >= wanted then
@@ -36,7 +36,7 @@ local function run_freed(cursors, run, last)
   end
 end
 
--- Tells the cursors of every area about runs that were taken or freed, after it was written.
+-- Updates the cursors of every area, after runs were taken or freed in `seats`.
 local function runs_changed(runs, tell)
   local areas = redis.call('HGET', KEYS[2], 'searched')
   if not areas or #runs == 0 then

@@ -1,18 +1,17 @@
--- Where the search for free seats starts: what makes a hold cost the same on seat 10 and on 99,990.
+-- Cursors: where the search for free seats starts. They make a hold cost the same on seat 10 and on 99,990.
 --
--- meta `searched` is ";first-last;…", the areas that were searched so far. meta `search:first-last` is
--- "least,ordinary;k:fit:clean;…;ak:fit;…" with, for every run length k that was asked for there:
---   fit    no k ordinary free seats next to each other start before this position
---   clean  no run of ordinary free seats that k can be taken from without an orphan starts before it;
---          an orphan is left by a run of k + 1 seats and by no other
---   ak     before this position no accessible seat is free that has k free seats, of either kind, next
---          to each other with itself among them
--- For k = 0: no ordinary free seat at all is before `fit`. least: so many seats are known not to be
--- free; ordinary: so many ordinary ones.
--- A missing cursor means the area's first position: losing them costs one search, nothing else.
-local NONE = 1000  -- more than anybody may ask for
-local RUN_MAX = 20  -- seats an order; no longer run is ever searched for
-local AREAS_MAX = 16384  -- bytes of `searched`; whatever is beyond is searched from its start
+-- meta `searched` is ";first-last;…", the areas searched so far. meta `search:first-last` is
+-- "least,ordinary;k:fit:clean;…;ak:fit;…" with, for every run length k that was requested there:
+--   fit    no k adjacent ordinary free seats start before this position
+--   clean  before this position starts no run of ordinary free seats from which k can be taken without an
+--          orphan; only a run of k + 1 seats leaves an orphan
+--   ak     before this position no free accessible seat is part of k adjacent free seats of either kind
+-- For k = 0: no ordinary free seat is before `fit`. least: this many free seats are known not to exist;
+-- ordinary: this many free ordinary seats are known not to exist.
+-- A missing cursor means the area's first position, so a lost cursor costs one search and nothing else.
+local NONE = 1000  -- more than any order may have
+local RUN_MAX = 20  -- seats an order; longer runs are never searched
+local AREAS_MAX = 16384  -- bytes of `searched`; further areas are searched from their start
 
 local function read_cursors(area, first)
   local cursors = {
@@ -74,8 +73,8 @@ local function write_cursors(cursors)
   end
 end
 
--- The bytes of a run and of RUN_MAX + 2 positions to either side of it, within first..last; what is
--- farther away makes no difference to any cursor. And where in them the run begins and ends.
+-- The bytes of a run and of RUN_MAX + 2 positions on either side, within first..last, and the run's begin and
+-- end in them. Positions farther away do not matter to any cursor.
 local function bytes_around(run, first, last)
   local reach = RUN_MAX + 2
   local from, to = math.max(run[1] - reach, first), math.min(run[2] + reach, last)
@@ -83,14 +82,14 @@ local function bytes_around(run, first, last)
   return text, run[1] - from + 1, run[2] - from + 1
 end
 
--- How many ordinary seats are free just before and just after a stretch of a text.
+-- The numbers of free ordinary seats directly before and after a stretch of a text.
 local function free_beside(text, start, stop)
   local right = string.find(text, '[^.]', stop + 1) or #text + 1
   return #string.match(string.sub(text, 1, start - 1), '%.*$'), right - stop - 1
 end
 
--- A taken run leaves a piece on either side. A piece of exactly k seats is clean for k, though
--- the run that it was part of may have been passed over as unclean.
+-- A taken run leaves a piece on either side. A piece of exactly k seats is clean for k, even if the search
+-- skipped the whole run as not clean.
 local function pieces_left(cursors, run, left, right)
   local on_left, on_right = cursors.runs[left], cursors.runs[right]
   if left > 0 and on_left then

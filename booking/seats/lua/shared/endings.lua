@@ -1,6 +1,6 @@
--- How a hold ends: read, given back or sold. What is written of it is in orders.lua.
+-- Reading and ending a hold. orders.lua writes it.
 
--- The user, repeat field and seats of an order; nil when it holds nothing here.
+-- The user, repeat field and seats of an order's hold; nil if it has none.
 local function read_hold(order_id)
   local record = redis.call('HGET', KEYS[4], order_id)
   if not record then
@@ -29,8 +29,8 @@ local function forget_repeat(order_id, repeat_field)
   end
 end
 
--- Ends an order's hold and returns the seats that were its own to the last and which of them are
--- accessible, the user and their tickets; or nil: no such hold.
+-- Ends an order's hold. Returns the seats that it still held, the accessible ones of them, the user and the
+-- number of their tickets; nil if there is no hold.
 local function end_hold(order_id)
   local user_id, repeat_field, seats = read_hold(order_id)
   redis.call('ZREM', KEYS[6], order_id)

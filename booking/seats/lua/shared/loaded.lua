@@ -1,10 +1,10 @@
--- Whether the session is in Redis whole. Each of its keys has a member that is always there
--- (`loaded`), so a missing key means loss, never emptiness; losing one is losing all.
+-- Whether the session is completely in Redis. Each of its keys always has a member (`loaded`), so a missing
+-- key means loss, never an empty key. If one key is lost, the whole session counts as lost.
 local function loaded()
   return redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]) == 6
 end
 
--- Redis' own time in ms. It orders what the sweeper asks PostgreSQL about and decides nothing.
+-- The time of Redis in ms. It only orders the sweeper's questions to PostgreSQL; it decides nothing.
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)

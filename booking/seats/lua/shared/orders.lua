@@ -1,7 +1,7 @@
--- Who holds what. `holds` maps order id → "user|repeat|seat,seat…" and each held seat → order id;
--- the second is the fence: only the order that a seat names may give it back or sell it.
+-- Holds. `holds` maps order id → "user|repeat|seat,seat…" and each held seat → order id. The second is the
+-- fence: only the order that a seat names may release or sell it.
 
--- The order that is already being worked on for this request, if any.
+-- The order that is in progress for the same request, if any.
 local function repeated(order_id, repeat_field, now)
   if repeat_field ~= '' then
     local earlier = redis.call('HGET', KEYS[5], repeat_field)
@@ -18,7 +18,7 @@ local function repeated(order_id, repeat_field, now)
   return nil
 end
 
--- Writes the record, the fence, the tally and what is due. The seats' bytes are the caller's.
+-- Writes the record, the fence, the tally and the deadline. The caller writes the bytes of the seats.
 local function record_hold(order_id, user_id, repeat_field, seats, due_ms)
   local fields = {order_id, user_id .. '|' .. repeat_field .. '|' .. table.concat(seats, ',')}
   for _, seat in ipairs(seats) do

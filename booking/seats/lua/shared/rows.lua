@@ -1,10 +1,10 @@
--- Where in a row: a row is what lies between two `|`, aisles (`/`) are a part of it, and its middle is
--- that of its positions. A place is where so many seats next to each other are free.
+-- Places in a row. A row lies between two `|` and includes aisles (`/`); its middle is the middle of its
+-- positions. A place is the index of the first of the wanted adjacent free seats.
 local FREE, FREE_ACCESSIBLE = 46, 58  -- `.` and `:`
-local ROW_REACH = 64  -- bytes before a seat that are read with it: most rows begin within them
+local ROW_REACH = 64  -- bytes read before a seat; most rows begin within them
 
--- The row that a seat lies in: its own first position, and its bytes. text: what has been read of the
--- area from position `from` on, the seat among it; when the row is not whole in it, more is read.
+-- The row of a seat: its first position and its bytes. text: the bytes read so far from position `from` on,
+-- including the seat; if they do not contain the whole row, more are read.
 local function row_around(seat, first, last, from, text)
   local reach = ROW_REACH
   while true do
@@ -21,14 +21,14 @@ local function row_around(seat, first, last, from, text)
   end
 end
 
--- Whether one free seat and no more is left before or after a place.
+-- Whether a single free seat is left before or after a place.
 local function leaves_single(text, at, wanted)
   local after = at + wanted
   return string.byte(text, at - 1) == FREE and string.byte(text, at - 2) ~= FREE
     or string.byte(text, after) == FREE and string.byte(text, after + 1) ~= FREE
 end
 
--- The first place for ordinary seats from an index on. clean: only one that leaves no single free seat.
+-- The first place for ordinary seats from an index on. clean: only a place that leaves no single free seat.
 local function first_place(text, from, needle, clean)
   local at = string.find(text, needle, from, true)
   while at and clean and leaves_single(text, at, #needle) do
@@ -37,7 +37,7 @@ local function first_place(text, from, needle, clean)
   return at
 end
 
--- The place for ordinary seats that is nearest the middle of the row; of two the lower one.
+-- The place for ordinary seats nearest the middle of the row; the lower one of two.
 local function nearest(text, needle, clean)
   local ideal = (#text - #needle) / 2 + 1
   local from = math.ceil(ideal)
@@ -53,8 +53,8 @@ local function nearest(text, needle, clean)
   return right
 end
 
--- The place for `wanted` seats, one of them accessible at least: the one with most accessible seats
--- (fewest: with fewest), then one that leaves no single free seat, then the nearest to the middle.
+-- The place for `wanted` seats with at least one accessible seat: prefers the most accessible seats
+-- (fewest: the fewest), then a place that leaves no single free seat, then the one nearest the middle.
 local function place_with_accessible(text, wanted, fewest)
   local free = string.gsub(text, ':', '.')
   local needle = string.rep('.', wanted)

@@ -1,7 +1,7 @@
--- The bytes of the seats (bytes.py), by run. Each state has a byte for an ordinary seat and one for an
--- accessible seat, so that what a seat is stays beside what became of it.
+-- Writing the bytes of seats (bytes.py) by run. Each state has one byte for ordinary and one for accessible
+-- seats, so that the byte keeps the kind of the seat.
 
--- Seats next to each other, as pairs {first, last}, of ascending seat ids.
+-- Groups ascending seat ids into runs of adjacent seats, as pairs {first, last}.
 local function runs_of(seats)
   local runs = {}
   for _, seat in ipairs(seats) do
@@ -15,7 +15,7 @@ local function runs_of(seats)
   return runs
 end
 
--- accessible: those of the seats that are accessible.
+-- accessible: the accessible ones of the seats.
 local function write_runs(runs, state, accessible)
   for _, run in ipairs(runs) do
     redis.call('SETRANGE', KEYS[1], run[1] - 1, string.rep(state, run[2] - run[1] + 1))

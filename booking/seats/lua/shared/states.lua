@@ -1,4 +1,4 @@
--- What has become of a seat, by its byte.
+-- The state of a seat, by its byte.
 
 -- The state (`.`, `h`, `s` or `b`), and whether the seat is accessible.
 local function state_of(byte)

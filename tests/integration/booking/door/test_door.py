@@ -48,7 +48,7 @@ async def test_a_ticket_lets_one_person_in_once(door: DoorApp, database_url: str
         "area": "VIP A区",
         "row": "1",
         "number": 3,
-        "label": "VIP A区 1排 3座",
+        "label": "VIP A区 1排3座",
     }
     second = await door.scan(ticket["code"], gate="北门")
     assert (second.status, second.code) == (409, "already-checked-in")
@@ -70,13 +70,42 @@ async def test_a_ticket_lets_one_person_in_once(door: DoorApp, database_url: str
     await is_sound(door.app)
 
 
+@pytest.mark.parametrize(
+    ("accepts", "label"),
+    [
+        ("zh-TW", "VIP A区 1排3座"),
+        ("en", "VIP A区, row 1, seat 3"),
+        ("tlh", "VIP A区 1排3座"),
+    ],
+)
+async def test_a_seat_is_said_in_the_language_of_whoever_scans(
+    door: DoorApp, accepts: str, label: str
+) -> None:
+    (ticket,) = await door.tickets(3)
+    headers = {"accept-language": accepts, "idempotency-key": "scanned-once"}
+    body = {"code": ticket["code"]}
+    scans = [
+        await door.app.post("/check-ins", body, user=door.staff, headers=headers),
+        await door.app.post("/check-ins", body, user=door.staff, headers=headers),
+        await door.app.post(
+            "/check-ins", body, user=door.staff, headers={"accept-language": accepts}
+        ),
+    ]
+    assert [scan.status for scan in scans] == [200, 200, 409]
+    assert [scan.json["seat"]["label"] for scan in scans] == [label] * 3
+    path = f"/sessions/{door.session_id}/check-ins"
+    counts = await door.app.get(path, user=door.staff, headers=headers)
+    assert {scan["seat"]["label"] for scan in counts.json["check_ins"]} == {label}
+
+
 async def test_what_is_no_ticket_of_ours_leaves_nothing(door: DoorApp, database_url: str) -> None:
     (ticket,) = await door.tickets(1)
     code = ticket["code"]
     foreign = TicketCodes(make_keys(), "http://elsewhere")
     gone = door.app.services.codes.code(uuid4(), door.session_id)  # ours, of no ticket
+    other = "y" if code[30] == "x" else "x"
     bad = (
-        *("", "ST1", code[:-1], code[:40], code + "A", code[:30] + "x" + code[31:]),
+        *("", "ST1", code[:-1], code[:40], code + "A", code[:30] + other + code[31:]),
         *("👍" * 20, "A" * 1000, foreign.code(UUID(ticket["ticket_id"]), door.session_id), gone),
     )
     for text in bad:
@@ -211,7 +240,7 @@ async def test_an_answer_that_was_lost_is_given_again(door: DoorApp) -> None:
 
 async def test_the_door_stays_open_while_accounts_cannot_be_asked(door: DoorApp) -> None:
     (ticket,) = await door.tickets(1)
-    door.app.services.door._buyers._active.clear()
+    door.just_started()
     door.app.neighbours.identity_is_away = True
     said = await door.scan(ticket["code"])
     assert (said.status, said.json["holder"]) == (200, None)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from click.testing import CliRunner
 
-from stampede.cli.base import stampede
+from stampede.cli.main import stampede
 from tests.support.api import PASSWORD
 from tests.support.booking import booking_tables
 

@@ -11,11 +11,10 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from booking.door import lists as door_lists
 from booking.door.administration import put_on_the_door
 from tests.support.booking import at_once, booking_tables, is_sound, running_booking
 from tests.support.door import DoorApp
-from tests.unit.test_door_docs import example
+from tests.unit.docs.test_door_docs import example
 
 
 @pytest.fixture
@@ -45,16 +44,14 @@ def ago(seconds: float) -> str:
     return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
 
 
-async def test_the_list_is_signed_and_comes_in_pages(
-    door: DoorApp, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_list_is_signed_and_comes_in_pages(door: DoorApp, database_url: str) -> None:
     tickets = await door.tickets(1, 2, 3, 12, 23)
     assert (await door.scan(tickets[1]["code"], gate="A")).status == 200
     async with booking_tables(database_url) as tables:
         void = "UPDATE tickets SET status = 'void' WHERE ticket_id = $1"
         await tables.execute(void, tickets[2]["ticket_id"])
     jwks = (await door.app.get("/tickets/keys")).json
-    monkeypatch.setattr(door_lists, "LIST_PAGE_TICKETS", 3)
+    door.lists_of(page_tickets=3)
     path = f"/sessions/{door.session_id}/check-in-list"
     signed = (await door.app.get(path, user=door.staff)).json
     page = verified(signed, jwks)
@@ -275,7 +272,7 @@ async def test_what_a_device_with_a_fast_clock_told_in_time_stays_so_when_it_tel
 
 
 async def test_the_list_says_when_the_door_is_open_and_what_other_tickets_may_come_by(
-    door: DoorApp, monkeypatch: pytest.MonkeyPatch
+    door: DoorApp,
 ) -> None:
     tomorrow = door.publish(hours=25, venue="梅赛德斯奔驰文化中心")
     next_hall, unrelated = (
@@ -287,7 +284,7 @@ async def test_the_list_says_when_the_door_is_open_and_what_other_tickets_may_co
         await door.tickets(1, session_id=session_id)
     await door.tickets(2)
     jwks = (await door.app.get("/tickets/keys")).json
-    monkeypatch.setattr(door_lists, "LIST_PAGE_TICKETS", 1)
+    door.lists_of(page_tickets=1)
     path = f"/sessions/{door.session_id}/check-in-list"
     page = verified((await door.app.get(path, user=door.staff)).json, jwks)
     starts = datetime.fromisoformat(page["starts_at"])

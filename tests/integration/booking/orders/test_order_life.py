@@ -145,9 +145,8 @@ async def test_an_order_completes_only_when_its_organizer_has_answered(
 
 
 async def test_all_that_are_due_complete_together_and_only_what_is_paid(
-    app: BookingApp, database_url: str, monkeypatch: pytest.MonkeyPatch
+    app: BookingApp, database_url: str
 ) -> None:
-    monkeypatch.setattr(expiry, "COMPLETE_BATCH_MAX", 2)
     session_id = app.neighbours.publish(max_tickets_per_user=10)
     orders = [(await app.order(USER, session_id, quantity=1)).json["order_id"] for _ in range(7)]
     for order_id in orders[:5]:
@@ -159,7 +158,7 @@ async def test_all_that_are_due_complete_together_and_only_what_is_paid(
         await tables.execute(
             "UPDATE orders SET status = 'refunded' WHERE order_id = $1", UUID(orders[4])
         )
-        assert await complete_due_orders(app.services.pool) == 4
+        assert await complete_due_orders(app.services.pool, batch_max=2) == 4
         rows = await tables.fetch("SELECT order_id, status FROM orders")
     statuses = {str(row["order_id"]): row["status"] for row in rows}
     assert [statuses[one] for one in orders] == [

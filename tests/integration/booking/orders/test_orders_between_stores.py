@@ -139,7 +139,7 @@ async def test_a_client_that_hangs_up_leaves_nothing_half_done(
             await until_one_waits(database_url)
             call.cancel()
             await asyncio.gather(call, return_exceptions=True)
-        await app.app.finishing.drain()
+        await app.app.completion.drain()
         assert await tables.fetchval("SELECT count(*) FROM orders") == 2
     assert (await app.order(USER, session_id, seats=[2], key="k1")).status == 201
     await is_sound(app)
@@ -156,7 +156,7 @@ async def test_what_a_client_has_asked_for_is_done_though_it_hangs_up(
         await until_one_waits(database_url)
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
-    await app.app.finishing.drain()
+    await app.app.completion.drain()
     assert (await app.get(f"/orders/{order_id}", user=USER)).json["status"] == "cancelled"
     assert set(await live(app, session_id)) == {"."}
     await is_sound(app)

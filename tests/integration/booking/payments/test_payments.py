@@ -190,7 +190,7 @@ async def test_a_payment_that_never_reached_the_provider_frees_the_order(app: Bo
     order_id = (await app.order(USER, app.neighbours.publish())).json["order_id"]
     assert (await app.pay(USER, order_id)).status == 202
     assert await app.services.payments.reconcile(older_than_s=NOW) == 1
-    app.services.payments._provider = disturbed._inner
+    disturbed.end()
     assert (await app.pay(USER, order_id)).status == 200
     await is_sound(app)
 
@@ -202,7 +202,7 @@ async def test_one_payments_trouble_does_not_keep_the_others_waiting(app: Bookin
     ids = [(await app.order(user, session_id)).json["order_id"] for user in users]
     waiting = [await app.pay(user, one) for user, one in zip(users, ids, strict=True)]
     troubled = UUID(waiting[0].json["payment"]["payment_id"])
-    look_up = provider._inner.look_up
+    look_up = provider.inner.look_up
 
     async def refused(payment_id: UUID) -> Any:
         if payment_id == troubled:
@@ -297,9 +297,9 @@ async def test_the_sandbox_remembers_across_restarts(database_url: str, redis_ur
     for token in ("tok_declined", "tok_ok"):
         async with running_booking(database_url, redis_url) as app:
             again = msgspec.structs.replace(charge, token=token)
-            verdict = await app.services.payments._provider.charge(again)
+            verdict = await app.provider.charge(again)
             assert (verdict.state, verdict.amount) == ("declined", 5)
-            assert await app.services.payments._provider.look_up(uuid4()) is None
+            assert await app.provider.look_up(uuid4()) is None
 
 
 async def test_the_page_is_told_who_takes_the_money_and_what_to_try(app: BookingApp) -> None:

@@ -22,7 +22,7 @@ from tests.support.booking import (
     let_time_pass,
     running_booking,
 )
-from tests.support.payments import NOW, Disturbed, taken_in_silence
+from tests.support.payments import NOW, Disturbed, outcomes_of, taken_in_silence
 
 USER, OTHER = uuid4(), uuid4()
 
@@ -52,7 +52,7 @@ async def late(app: BookingApp, database_url: str) -> Late:
     order_id = (await app.order(USER, session_id, seats=[1, 2])).json["order_id"]
     disturbed = Disturbed(app, taken_in_silence)
     assert (await app.pay(USER, order_id, key="p1")).status == 202
-    disturbed._charge = lambda inner, charge: inner.charge(charge)
+    disturbed.end()
     async with booking_tables(database_url) as tables:
         await let_time_pass(tables, order_id, past_s=10.0)
     assert await sweep_orders(app.services.pool, app.services.holds) == 1
@@ -135,7 +135,7 @@ async def test_who_cancelled_himself_gets_his_money_back_and_no_seats(
     order_id = (await app.order(USER, app.neighbours.publish())).json["order_id"]
     disturbed = Disturbed(app, taken_in_silence)
     await app.pay(USER, order_id)
-    look_up = disturbed._inner.look_up
+    look_up = disturbed.inner.look_up
 
     async def nothing(_: UUID) -> None:
         return None
@@ -147,7 +147,7 @@ async def test_who_cancelled_himself_gets_his_money_back_and_no_seats(
     async with booking_tables(database_url) as tables:
         payment = await tables.fetchval("SELECT payment_id FROM payments")
     verdict = await look_up(payment)
-    settled = await app.services.webhooks._outcomes.apply_outcome(payment, verdict)
+    settled = await outcomes_of(app).apply_outcome(payment, verdict)
     assert settled is not None
     assert settled.state == "refund_due"
     assert [await app.services.payments.refund_what_is_due() for _ in range(2)] == [1, 0]
@@ -221,6 +221,6 @@ async def test_only_seats_that_were_taken_again_are_told_redis_anew(
         taken = ChargeResult(state="succeeded", amount=order["total_amount"], currency="CNY")
         settled = await batched_outcomes.apply_outcome(UUID(order["payment"]["payment_id"]), taken)
         assert settled is not None
-        assert (settled.news, settled.seats_to_sync) == (True, seats)
+        assert (settled.is_new, settled.seats_to_sync) == (True, seats)
     assert (await app.services.holds.state(late.session_id))[1][:7] == b"ss..ss."
     await is_sound(app)

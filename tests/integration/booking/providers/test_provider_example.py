@@ -102,7 +102,7 @@ async def test_the_example_of_the_page_is_a_provider(server: str) -> None:
 def test_an_unknown_provider_is_told_which_there_are() -> None:
     with pytest.raises(SettingsError, match="must be one of acme, sandbox, stripe"):
         check_settings(Settings(payment_provider="protocol"))
-    with pytest.raises(SettingsError, match="STAMPEDE_ACME_KEY is needed"):
+    with pytest.raises(SettingsError, match="STAMPEDE_ACME_KEY is required"):
         check_settings(Settings(payment_provider="acme", provider_options={"url": "x"}))
     for hostile in ("registry", "../x", "sandbox.app", "", "os"):
         with pytest.raises(SettingsError, match="must be one of"):

@@ -90,7 +90,7 @@ async def test_both_directions_over_http(
     ("arguments", "settings", "said"),
     [
         (("serve", "booking"), {"PAYMENT_PROVIDER": "nobody"}, "must be one of sandbox, stripe"),
-        (("worker",), {"PAYMENT_PROVIDER": "stripe"}, "STAMPEDE_STRIPE_SECRET_KEY is needed"),
+        (("worker",), {"PAYMENT_PROVIDER": "stripe"}, "STAMPEDE_STRIPE_SECRET_KEY is required"),
         (("up",), {"SANDBOX_LOSS": "2"}, "STAMPEDE_SANDBOX_LOSS"),
         (("serve", "sandbox"), {"SANDBOX_DELY_S": "2"}, "STAMPEDE_SANDBOX_DELY_S is not a setting"),
     ],

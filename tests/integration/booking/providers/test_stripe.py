@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -59,12 +60,18 @@ async def pool(run_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[P
     await opened.close()
 
 
-@pytest.fixture
-async def rig(api: StripeApi, pool: Pool) -> AsyncIterator[Rig]:
+@asynccontextmanager
+async def rig_of(api: StripeApi, pool: Pool, **limits: float) -> AsyncIterator[Rig]:
     settings = Settings(payment_provider="stripe", provider_options=options(api))
     wiring: Any = _Wiring(settings)
-    async with stripe.open_provider(wiring, pool) as provider:
+    async with stripe.open_provider(wiring, pool, **limits) as provider:
         yield Rig(api, provider, pool)
+
+
+@pytest.fixture
+async def rig(api: StripeApi, pool: Pool) -> AsyncIterator[Rig]:
+    async with rig_of(api, pool) as made:
+        yield made
 
 
 def charge_with(token: str, method: str = "card", **changes: Any) -> Charge:
@@ -110,35 +117,35 @@ async def test_wallets_wait_for_the_buyer(rig: Rig) -> None:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("booking.providers.stripe.provider.DEADLINE_S", 0.5)
+async def impatient(api: StripeApi, pool: Pool) -> AsyncIterator[Rig]:
+    """Nobody waits ten seconds for an answer that does not come."""
+    async with rig_of(api, pool, deadline_s=0.5) as made:
+        yield made
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_money_taken_in_silence_is_found_by_asking(rig: Rig) -> None:
+async def test_money_taken_in_silence_is_found_by_asking(impatient: Rig) -> None:
     charge = charge_with("pm_card_visa")
-    rig.api.silent.add("confirm")
+    impatient.api.silent.add("confirm")
     with pytest.raises(Unavailable):
-        await rig.provider.charge(charge)
-    rig.api.forget_keys()
-    assert await rig.provider.look_up(charge.payment_id) == TAKEN
-    assert await rig.provider.charge(charge) == TAKEN
-    assert rig.api.captured() == 1_000
+        await impatient.provider.charge(charge)
+    impatient.api.forget_keys()
+    assert await impatient.provider.look_up(charge.payment_id) == TAKEN
+    assert await impatient.provider.charge(charge) == TAKEN
+    assert impatient.api.captured() == 1_000
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_an_intent_nobody_confirmed_is_ended_by_asking(rig: Rig) -> None:
+async def test_an_intent_nobody_confirmed_is_ended_by_asking(impatient: Rig) -> None:
     """A process slept between its two calls: it must find the door shut."""
     charge = charge_with("pm_card_visa")
-    rig.api.failing["confirm"] = (503, {"type": "api_error", "message": "down"})
+    impatient.api.failing["confirm"] = (503, {"type": "api_error", "message": "down"})
     with pytest.raises(Unavailable):
-        await rig.provider.charge(charge)
-    rig.api.failing.clear()
-    verdict = await rig.provider.look_up(charge.payment_id)
+        await impatient.provider.charge(charge)
+    impatient.api.failing.clear()
+    verdict = await impatient.provider.look_up(charge.payment_id)
     assert (verdict.state, verdict.reason) == ("declined", "canceled")
-    late = await rig.provider.charge(charge)
+    late = await impatient.provider.charge(charge)
     assert late.state == "declined"
-    assert rig.api.captured() == 0
+    assert impatient.api.captured() == 0
 
 
 async def test_a_payment_looked_up_in_vain_can_never_be_charged(rig: Rig) -> None:
@@ -341,6 +348,6 @@ def test_wrong_settings_are_named_all_at_once() -> None:
     given = {"secret_key": "pk_live_public", "webhook_secret": "whsec_x", "api_base": "stripe.com"}
     with pytest.raises(SettingsError) as caught:
         stripe.read_settings(Settings(payment_provider="stripe", provider_options=given))
-    for name in ("SECRET_KEY", "WEBHOOK_SECRET ", "API_BASE", "WEBHOOK_SECRETS is needed"):
+    for name in ("SECRET_KEY", "WEBHOOK_SECRET ", "API_BASE", "WEBHOOK_SECRETS is required"):
         assert f"STAMPEDE_STRIPE_{name}" in str(caught.value)
     assert "pk_live" not in str(caught.value)

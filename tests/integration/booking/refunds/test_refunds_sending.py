@@ -190,7 +190,7 @@ async def test_what_the_fee_takes_whole_needs_no_provider(app: BookingApp) -> No
 
 async def test_the_sandbox_pays_back_in_parts_and_knows_each(app: BookingApp) -> None:
     user, paid = await bought(app, app.neighbours.publish())
-    provider = app.services.refund_sending._provider
+    provider = app.provider
     for ticket in paid["tickets"]:
         tickets = [ticket["ticket_id"]]
         asked = await ask_back(app, user, paid["order_id"], ticket_ids=tickets)

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from booking.seats import channel as channel_module
-from booking.seats import live as live_module
 from booking.seats.channel import Event, changes_between
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import session_keys
@@ -139,10 +137,8 @@ async def test_all_listeners_share_one_poller_which_ends_with_the_last(
     assert live.listeners == 0
 
 
-async def test_too_many_listeners_are_refused(
-    live: LiveSeats, truth: DictTruth, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live_module, "LISTENERS_MAX", 2)
+async def test_too_many_listeners_are_refused(holds: SeatHolds, truth: DictTruth) -> None:
+    live = LiveSeats(holds, listeners_max=2)
     session_id = truth.publish("...")
     streams = [await live.follow(session_id) for _ in range(2)]
     for stream in streams:
@@ -185,9 +181,9 @@ async def test_a_flush_of_redis_is_seen_as_what_it_changed(
 
 @pytest.mark.parametrize("how", ["many changes", "version set back"])
 async def test_what_is_no_small_step_is_a_new_snapshot(
-    live: LiveSeats, holds: SeatHolds, truth: DictTruth, monkeypatch: pytest.MonkeyPatch, how: str
+    holds: SeatHolds, truth: DictTruth, how: str
 ) -> None:
-    monkeypatch.setattr(channel_module, "CHANGES_MAX", 3)
+    live = LiveSeats(holds, changes_max=3)
     session_id = truth.publish("." * 10)
     stream = await live.follow(session_id)
     first = await next_event(stream)

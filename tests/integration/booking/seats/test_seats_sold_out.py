@@ -22,16 +22,16 @@ def truth() -> DictTruth:
 
 
 @pytest.fixture
-async def holds(redis_url: str, truth: DictTruth) -> AsyncIterator[SeatHolds]:
-    async with seat_holds(redis_url, truth) as made:
+async def holds(
+    redis_url: str, truth: DictTruth, clock: MonotonicClock
+) -> AsyncIterator[SeatHolds]:
+    async with seat_holds(redis_url, truth, clock=clock) as made:
         yield made
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> MonotonicClock:
-    made = MonotonicClock()
-    monkeypatch.setattr(sold_out, "time", made)
-    return made
+def clock() -> MonotonicClock:
+    return MonotonicClock()
 
 
 async def known_to_be_gone(holds: SeatHolds, truth: DictTruth, clock: MonotonicClock) -> UUID:
@@ -52,7 +52,7 @@ async def test_a_seat_that_another_process_frees_is_not_seen_meanwhile(
     async with seat_holds(redis_url, truth) as elsewhere:
         await elsewhere.release(session_id, ORDER)
     assert await best(holds, session_id, AREA, 2) == SoldOut()
-    clock.now += sold_out.ASK_EVERY_S
+    clock.now += sold_out.ASK_INTERVAL_S
     assert seats_of(await best(holds, session_id, AREA, 2)) == [1, 2]
 
 

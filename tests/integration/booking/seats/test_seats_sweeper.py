@@ -6,13 +6,13 @@ from uuid import UUID
 
 import pytest
 
-from booking.seats.claims import Claim, Fate, HoldFate
+from booking.seats.claims import Claim, HoldState, OrderState
 from booking.seats.differences import Difference, look
 from booking.seats.holds import SeatHolds
 from booking.seats.keys import session_keys
 from booking.seats.loaded import add_loaded, list_loaded
 from booking.seats.reconciler import SETTLED_S, Reconciler
-from booking.seats.sweeper import HEAL_EVERY_S, Sweeper, Swept
+from booking.seats.sweeper import HEAL_INTERVAL_S, Sweeper, Swept
 from chassis.ids import uuid7
 from chassis.problems import Unavailable
 from tests.support.seats import FOREVER_MS, DictTruth, exact, letters, seat_holds, tickets_of
@@ -63,10 +63,10 @@ async def test_each_fate_has_its_end(holds: SeatHolds, truth: DictTruth) -> None
     paid = await hold(holds, session_id, [3], user_id)
     alive = await hold(holds, session_id, [4], user_id)
     not_due = await hold(holds, session_id, [5], user_id)
-    truth.fates_of = {
-        cancelled: HoldFate(Fate.CANCELLED),
-        paid: HoldFate(Fate.PAID),
-        alive: HoldFate(Fate.ALIVE, FOREVER_MS),
+    truth.order_states_of = {
+        cancelled: HoldState(OrderState.CANCELLED),
+        paid: HoldState(OrderState.PAID),
+        alive: HoldState(OrderState.ALIVE, FOREVER_MS),
     }
     await make_due(holds, session_id, lost, cancelled, paid, alive)
     assert await Sweeper(holds).sweep_once() == Swept(released=2, kept=1, sold=1)
@@ -83,12 +83,12 @@ async def test_a_fate_not_told_is_asked_for_again(holds: SeatHolds, truth: DictT
     session_id = truth.publish("...")
     order_id = await hold(holds, session_id, [1], uuid7())
     await make_due(holds, session_id, order_id)
-    truth.fates = lambda _session, _orders: _nothing()  # type: ignore[assignment,method-assign]
+    truth.order_states = lambda _session, _orders: _nothing()  # type: ignore[assignment,method-assign]
     assert await Sweeper(holds).sweep_once() == Swept()
     assert await holds.due(session_id, 10) == [order_id]
 
 
-async def _nothing() -> dict[UUID, HoldFate]:
+async def _nothing() -> dict[UUID, HoldState]:
     return {}
 
 
@@ -97,7 +97,7 @@ async def test_several_sweepers_at_once_do_it_once(
 ) -> None:
     session_id, user_id = truth.publish("." * 100), uuid7()
     orders = [await hold(holds, session_id, [seat], user_id) for seat in range(1, 41)]
-    truth.fates_of = {order: HoldFate(Fate.PAID) for order in orders[::2]}
+    truth.order_states_of = {order: HoldState(OrderState.PAID) for order in orders[::2]}
     await make_due(holds, session_id, *orders)
     async with seat_holds(redis_url, truth) as other:
         sweepers = [Sweeper(holds), Sweeper(other), Sweeper(holds)]
@@ -113,7 +113,7 @@ async def test_a_quiet_session_asks_postgresql_nothing(holds: SeatHolds, truth: 
     sweeper = Sweeper(holds)
     for _ in range(3):
         assert await sweeper.sweep_once() == Swept()
-    assert truth.fates_asked == 0
+    assert truth.order_states_asked == 0
 
 
 async def test_sessions_that_redis_forgot_are_swept_all_the_same(
@@ -121,7 +121,7 @@ async def test_sessions_that_redis_forgot_are_swept_all_the_same(
 ) -> None:
     session_id, order_id = truth.publish("..."), uuid7()
     truth.claim(session_id, [2], "held", order_id, uuid7(), -1)
-    truth.fates_of[order_id] = HoldFate(Fate.CANCELLED)
+    truth.order_states_of[order_id] = HoldState(OrderState.CANCELLED)
     sweeper = Sweeper(holds, now=clock)
     assert await sweeper.sweep_once() == Swept(released=1)
     truth.claims[session_id].clear()
@@ -130,7 +130,7 @@ async def test_sessions_that_redis_forgot_are_swept_all_the_same(
     truth.claim(other, [1], "held", uuid7(), uuid7(), FOREVER_MS)
     await sweeper.sweep_once()
     assert await list_loaded(holds.calls) == ([], None)
-    clock.seconds += HEAL_EVERY_S
+    clock.seconds += HEAL_INTERVAL_S
     await sweeper.sweep_once()
     assert await list_loaded(holds.calls) == ([other], None)
     assert await letters(holds, other) == "h.."
@@ -143,14 +143,14 @@ async def test_one_session_that_fails_does_not_stop_the_others(
     orders = {one: await hold(holds, one, [1], uuid7()) for one in (bad, good)}
     for session_id, order_id in orders.items():
         await make_due(holds, session_id, order_id)
-    answer = truth.fates
+    answer = truth.order_states
 
-    async def fail_for_one(session_id: UUID, orders: list[UUID]) -> dict[UUID, HoldFate]:
+    async def fail_for_one(session_id: UUID, orders: list[UUID]) -> dict[UUID, HoldState]:
         if session_id == bad:
             raise Unavailable("PostgreSQL does not answer.")
         return await answer(session_id, orders)
 
-    truth.fates = fail_for_one  # type: ignore[method-assign,assignment]
+    truth.order_states = fail_for_one  # type: ignore[method-assign,assignment]
     assert await Sweeper(holds).sweep_once() == Swept(released=1, failed=1)
     assert await letters(holds, bad) == "h.."
     assert await letters(holds, good) == "..."

@@ -76,7 +76,7 @@ async def test_the_old_code_dies_and_a_new_one_is_the_recipients(app: BookingApp
     new = (await app.get(f"/tickets/{moved.json['new_ticket_id']}", user=FRIEND)).json
     assert (new["status"], new["seat_id"], new["row"]) == ("valid", 1, "1")
     assert new["code"] != old["code"]
-    said = app.services.tickets._codes.read(new["code"])
+    said = app.services.codes.read(new["code"])
     assert str(said.ticket_id) == new["ticket_id"]
     dead = (await app.get(f"/tickets/{first}", user=BUYER)).json
     assert (dead["status"], dead["void_reason"]) == ("void", "transferred")

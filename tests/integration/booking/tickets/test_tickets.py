@@ -6,13 +6,16 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
+import pypdfium2
 import pytest
 
 from booking.tickets.codes import TicketCodes, make_keys
 from booking.tickets.store import load_signing_keys
 from tests.support.booking import BookingApp, at_once, booking_tables, running_booking
+from tests.support.printing import CountingPrinter, printing_with
 
 USER, OTHER = uuid4(), uuid4()
+VARIES = {True: "Authorization", False: "Authorization, Accept-Language"}  # a picture has no words
 
 
 @pytest.fixture
@@ -27,6 +30,13 @@ async def ticket(app: BookingApp) -> Any:
     return (await app.pay(USER, order_id)).json["tickets"][0]
 
 
+def text_of(pdf: bytes) -> str:
+    document = pypdfium2.PdfDocument(pdf)
+    text: str = document[0].get_textpage().get_text_bounded()
+    document.close()
+    return text
+
+
 async def test_a_ticket_says_where_and_when_and_nothing_of_the_person(
     app: BookingApp, ticket: Any
 ) -> None:
@@ -38,7 +48,7 @@ async def test_a_ticket_says_where_and_when_and_nothing_of_the_person(
         1,
         "valid",
     )
-    said = app.services.tickets._codes.read(whole["code"])
+    said = app.services.codes.read(whole["code"])
     assert str(said.ticket_id) == whole["ticket_id"]
     assert str(said.session_id) == whole["session_id"]
 
@@ -114,23 +124,25 @@ async def test_a_seat_has_one_valid_ticket_whatever_the_code_does(
 async def test_a_ticket_is_printed_and_put_into_a_calendar_by_its_links(
     app: BookingApp, ticket: Any
 ) -> None:
-    whole = (await app.get(f"/tickets/{ticket['ticket_id']}", user=USER)).json
-    for name, kind, begin in (
-        ("pdf", "application/pdf", b"%PDF-"),
-        ("calendar", "text/calendar; charset=utf-8", b"BEGIN:VCALENDAR"),
-    ):
-        link = urlsplit(whole[name])
-        path = link.path.removeprefix("/api/v1")
-        opened = await app.get(f"{path}?{link.query}")
-        assert (opened.status, opened.headers["content-type"]) == (200, kind)
-        assert opened.body.startswith(begin)
-        assert opened.headers["content-disposition"].startswith('inline; filename="ticket-')
-        assert opened.headers["cache-control"].startswith("private")
-        assert (await app.get(path)).status == 401
-        assert (await app.get(f"{path}?{link.query}", user=OTHER)).status == 200
-    again = await app.get(f"/tickets/{ticket['ticket_id']}/ticket.pdf", user=USER)
-    assert len(app.services.tickets._lanes.pages._kept) == 1, "it is not drawn twice"
-    assert again.status == 200
+    printer = CountingPrinter()
+    async with printing_with(app, printer):
+        whole = (await app.get(f"/tickets/{ticket['ticket_id']}", user=USER)).json
+        for name, kind, begin in (
+            ("pdf", "application/pdf", b"%PDF-"),
+            ("calendar", "text/calendar; charset=utf-8", b"BEGIN:VCALENDAR"),
+        ):
+            link = urlsplit(whole[name])
+            path = link.path.removeprefix("/api/v1")
+            opened = await app.get(f"{path}?{link.query}")
+            assert (opened.status, opened.headers["content-type"]) == (200, kind)
+            assert opened.body.startswith(begin)
+            assert opened.headers["content-disposition"].startswith('inline; filename="ticket-')
+            assert opened.headers["cache-control"].startswith("private")
+            assert (await app.get(path)).status == 401
+            assert (await app.get(f"{path}?{link.query}", user=OTHER)).status == 200
+        again = await app.get(f"/tickets/{ticket['ticket_id']}/ticket.pdf", user=USER)
+        assert again.status == 200
+    assert printer.drawn == [ticket["ticket_id"]], "it is not drawn twice"
 
 
 async def test_an_order_goes_into_a_calendar_once_it_is_paid(app: BookingApp) -> None:
@@ -143,6 +155,50 @@ async def test_an_order_goes_into_a_calendar_once_it_is_paid(app: BookingApp) ->
     assert "周杰伦 2026" in entry
     assert (await app.get(path, user=OTHER)).status == 404
     assert (await app.get(path)).status == 401
+
+
+async def test_paper_and_calendars_are_in_the_language_that_their_reader_chose(
+    app: BookingApp, ticket: Any
+) -> None:
+    """What the owner chose, then what their browser asks for, then the default; once an answer has come."""
+    app.neighbours.locales[OTHER] = "en"
+    order_id = (await app.order(OTHER, app.neighbours.publish(), seats=[1])).json["order_id"]
+    english = (await app.pay(OTHER, order_id)).json["tickets"][0]
+    for owner, own, seat, order in (
+        (USER, ticket, "VIP A区 1排1座", "订单"),
+        (OTHER, english, r"VIP A区\, row 1\, seat 1", "Order"),
+    ):
+        path = f"/tickets/{own['ticket_id']}"
+        whole = (await app.get(path, user=owner)).json
+        link = urlsplit(whole["calendar"]).query
+        for accepts in ("zh", "en", "tlh"):
+            headers = {"accept-language": accepts}
+            entry = (await app.get(f"{path}/ticket.ics?{link}", headers=headers)).body.decode()
+            together = await app.get(
+                f"/orders/{whole['order_id']}/calendar.ics", user=owner, headers=headers
+            )
+            for said in (entry, together.body.decode()):
+                assert seat in said
+                assert order in said
+            page = await app.get(f"{path}/ticket.pdf?{link}", headers=headers)
+            assert order in text_of(page.body)
+
+
+async def test_while_accounts_cannot_be_asked_the_browser_says_which_language(
+    database_url: str, redis_url: str
+) -> None:
+    async with running_booking(database_url, redis_url, default_language="en") as app:
+        order_id = (await app.order(USER, app.neighbours.publish(), seats=[1])).json["order_id"]
+        ticket = (await app.pay(USER, order_id)).json["tickets"][0]
+        link = urlsplit(ticket["qr_code"]).query
+    async with running_booking(database_url, redis_url, default_language="en") as app:
+        app.neighbours.identity_is_away = True
+        for accepts, word in (("zh-CN", "订单"), ("en", "Order"), ("tlh", "Order")):
+            entry = await app.get(
+                f"/tickets/{ticket['ticket_id']}/ticket.ics?{link}",
+                headers={"accept-language": accepts},
+            )
+            assert word in entry.body.decode(), accepts
 
 
 async def test_the_public_keys_verify_what_the_private_ones_signed(app: BookingApp) -> None:
@@ -163,11 +219,11 @@ async def test_what_a_token_opens_is_kept_by_nobody_and_what_a_link_opens_for_a_
         for query in ("", "?t=", f"?t={'A' * 22}"):
             own = await app.get(path + query, user=USER)
             assert (own.status, own.headers["cache-control"]) == (200, "no-store"), (name, query)
-            assert own.headers["vary"] == "Authorization"
+            assert own.headers["vary"] == VARIES[name[:2] == "qr"], name
             assert (await app.get(path + query, user=OTHER)).status == 404
         linked = await app.get(f"{path}?{link}")
         assert linked.headers["cache-control"] == "private, max-age=300"
-        assert linked.headers["vary"] == "Authorization"
+        assert linked.headers["vary"] == VARIES[name[:2] == "qr"], name
     order_id = (await app.get(f"/tickets/{ticket['ticket_id']}", user=USER)).json["order_id"]
     entry = await app.get(f"/orders/{order_id}/calendar.ics", user=USER)
     assert (entry.status, entry.headers["cache-control"]) == (200, "no-store")

@@ -1,7 +1,6 @@
 """Pages and codes are drawn past each other, pages by a process that may die."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,10 +8,10 @@ from uuid import UUID, uuid4
 import psutil
 import pytest
 
-from booking.tickets.printing.page import Print
 from booking.tickets.printing.printer import PagePrinter
-from booking.tickets.showing import PAGES_EACH_MAX, Lanes
+from booking.tickets.showing import PAGES_EACH_MAX
 from tests.support.booking import BookingApp, running_booking
+from tests.support.printing import HeldPrinter, printing_with
 
 PRINTER = "booking.tickets.printing.printer"
 
@@ -30,33 +29,6 @@ async def tickets_of(app: BookingApp, user: UUID, count: int) -> list[str]:
     return [ticket["ticket_id"] for ticket in paid.json["tickets"]]
 
 
-class HeldPrinter:
-    """Pages that are drawn when the test says so. `began`: the first one is under way."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.began, self._go = asyncio.Event(), threading.Event()
-        monkeypatch.setattr(PagePrinter, "draw", self._draw)
-        self.order: list[str] = []
-
-    def _draw(self, ticket: Print) -> bytes:
-        self._loop.call_soon_threadsafe(self.began.set)
-        self._go.wait(20)
-        self.order.append(ticket.ticket_id)
-        return b"%PDF-"
-
-    def let_go(self) -> None:
-        self._go.set()
-
-
-async def until_lined_up(app: BookingApp, owner: UUID) -> None:
-    """Returns when a page of this owner waits for its turn, or the only one is under way."""
-    lane = app.services.tickets._lanes.pages
-    async with asyncio.timeout(20):
-        while not (owner in lane._queues or len(lane._coming) == 1):  # noqa: ASYNC110  no signal
-            await asyncio.sleep(0)
-
-
 async def flood(app: BookingApp, user: UUID, tickets: list[str]) -> "list[asyncio.Task[Any]]":
     """All pages of one person asked for at once; the first is under way when this returns."""
     return [
@@ -65,51 +37,49 @@ async def flood(app: BookingApp, user: UUID, tickets: list[str]) -> "list[asynci
 
 
 async def test_a_code_does_not_wait_for_pages_nor_one_persons_page_for_anothers(
-    app: BookingApp, monkeypatch: pytest.MonkeyPatch
+    app: BookingApp,
 ) -> None:
     hostile, other = uuid4(), uuid4()
     many, (mine,) = await tickets_of(app, hostile, 10), await tickets_of(app, other, 1)
-    held = HeldPrinter(monkeypatch)
-    try:
-        asked = await flood(app, hostile, many)
-        await held.began.wait()
-        code = await app.get(f"/tickets/{mine}/qr.png", user=other)
-        assert (code.status, code.body[:4]) == (200, b"\x89PNG")
-        page = asyncio.create_task(app.get(f"/tickets/{mine}/ticket.pdf", user=other))
-        await until_lined_up(app, other)
-        refused = [
-            task.result() for task in (await asyncio.wait(asked, return_when="FIRST_COMPLETED"))[0]
-        ]
-    finally:
-        held.let_go()
-    assert {(one.status, one.code) for one in refused} == {(503, "overloaded")}
-    assert "retry-after" in refused[0].headers
-    answers = await asyncio.gather(*asked)
-    served = [one.status for one in answers].count(200)
-    assert served in {PAGES_EACH_MAX, PAGES_EACH_MAX + 1}, "the one under way, and those in line"
-    assert (await page).status == 200
+    held = HeldPrinter()
+    async with printing_with(app, held) as pages:
+        try:
+            asked = await flood(app, hostile, many)
+            await held.began.wait()
+            code = await app.get(f"/tickets/{mine}/qr.png", user=other)
+            assert (code.status, code.body[:4]) == (200, b"\x89PNG")
+            page = asyncio.create_task(app.get(f"/tickets/{mine}/ticket.pdf", user=other))
+            await pages.lined_up[other].wait()
+            done, _ = await asyncio.wait(asked, return_when="FIRST_COMPLETED")
+            refused = [task.result() for task in done]
+        finally:
+            held.let_go()
+        assert {(one.status, one.code) for one in refused} == {(503, "overloaded")}
+        assert "retry-after" in refused[0].headers
+        answers = await asyncio.gather(*asked)
+        served = [one.status for one in answers].count(200)
+        assert served in {PAGES_EACH_MAX, PAGES_EACH_MAX + 1}, "the one under way, and the line"
+        assert (await page).status == 200
     assert held.order.index(mine) <= 2, "after the one under way and perhaps one that was before it"
 
 
 async def test_control_in_one_lane_a_code_waits_for_every_page(
-    app: BookingApp, monkeypatch: pytest.MonkeyPatch
+    app: BookingApp,
 ) -> None:
     """The mutation control of the test above."""
-    user = uuid4()
-    (first, second) = await tickets_of(app, user, 2)
-    held = HeldPrinter(monkeypatch)
-    lanes = app.services.tickets._lanes
-    shared: Any = lanes.pages
-    app.services.tickets._lanes = Lanes(shared, shared)
-    try:
-        await flood(app, user, [first])
-        await held.began.wait()
-        code = asyncio.create_task(app.get(f"/tickets/{second}/qr.png", user=user))
-        done, _ = await asyncio.wait([code], timeout=0.2)
-        assert not done
-    finally:
-        held.let_go()
-        app.services.tickets._lanes = lanes
+    user, friend = uuid4(), uuid4()
+    (first,), (second,) = await tickets_of(app, user, 1), await tickets_of(app, friend, 1)
+    held = HeldPrinter()
+    async with printing_with(app, held, one_lane=True) as lane:
+        try:
+            asked = await flood(app, user, [first])
+            await held.began.wait()
+            code = asyncio.create_task(app.get(f"/tickets/{second}/qr.png", user=friend))
+            await lane.lined_up[friend].wait()
+            assert not code.done()
+        finally:
+            held.let_go()
+        await asyncio.gather(*asked, code, return_exceptions=True)
 
 
 def printers() -> list[psutil.Process]:
@@ -127,32 +97,34 @@ def _words(process: psutil.Process) -> list[str]:
 async def test_a_page_whose_printer_dies_under_it_is_drawn_by_another(app: BookingApp) -> None:
     user = uuid4()
     first, second, third = await tickets_of(app, user, 3)
-    assert (await app.get(f"/tickets/{first}/ticket.pdf", user=user)).body.startswith(b"%PDF-")
-    (printer,) = printers()
-    printer.suspend()  # so that it has the page in hand, and never answers
-    asked = asyncio.create_task(app.get(f"/tickets/{second}/ticket.pdf", user=user))
-    await until_lined_up(app, user)
-    printer.kill()
-    drawn = await asked
-    assert (drawn.status, drawn.body[:5]) == (200, b"%PDF-")
-    assert (await app.get(f"/tickets/{third}/ticket.pdf", user=user)).status == 200
-    assert [one.pid for one in printers()] != [printer.pid]
+    async with printing_with(app, PagePrinter()) as pages:
+        drawn = await app.get(f"/tickets/{first}/ticket.pdf", user=user)
+        assert drawn.body.startswith(b"%PDF-")
+        (printer,) = printers()
+        printer.suspend()  # so that it has the page in hand, and never answers
+        pages.lined_up[user].clear()
+        asked = asyncio.create_task(app.get(f"/tickets/{second}/ticket.pdf", user=user))
+        await pages.lined_up[user].wait()
+        printer.kill()
+        drawn = await asked
+        assert (drawn.status, drawn.body[:5]) == (200, b"%PDF-")
+        assert (await app.get(f"/tickets/{third}/ticket.pdf", user=user)).status == 200
+        assert [one.pid for one in printers()] != [printer.pid]
 
 
 async def test_a_page_that_never_ends_is_given_up_and_the_next_one_is_drawn(
-    app: BookingApp, monkeypatch: pytest.MonkeyPatch
+    app: BookingApp,
 ) -> None:
     user = uuid4()
     first, second = await tickets_of(app, user, 2)
-    assert (await app.get(f"/tickets/{first}/ticket.pdf", user=user)).status == 200
-    (printer,) = printers()
-    printer.suspend()
-    with monkeypatch.context() as patched:
-        patched.setattr("booking.tickets.printing.printer.ANSWER_S", 0.1)
+    async with printing_with(app, PagePrinter(answer_s=0.1)):
+        assert (await app.get(f"/tickets/{first}/ticket.pdf", user=user)).status == 200
+        (printer,) = printers()
+        printer.suspend()
         given_up = await app.get(f"/tickets/{second}/ticket.pdf", user=user)
-    assert (given_up.status, given_up.code) == (503, "unavailable")
-    assert not printer.is_running()
-    assert (await app.get(f"/tickets/{second}/ticket.pdf", user=user)).status == 200
+        assert (given_up.status, given_up.code) == (503, "unavailable")
+        assert not printer.is_running()
+        assert (await app.get(f"/tickets/{second}/ticket.pdf", user=user)).status == 200
 
 
 async def test_a_printer_that_went_is_started_again_with_the_next_page(app: BookingApp) -> None:

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from notification.webhooks import addresses, connecting, posting
+from notification.webhooks import connecting, posting
 from notification.webhooks.connecting import Destinations
 from tests.support.servers import free_port
 from tests.support.webhooks import (
@@ -54,17 +54,17 @@ async def test_a_delivery_is_refused_where_a_subscription_would_be(
 
 
 async def test_a_name_that_changes_its_meaning_gains_nothing(
-    service: Webhooks, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    service: Webhooks, receiver: Receiver
 ) -> None:
     """DNS rebinding: an open address when its owner subscribes, one of ours when it is called."""
-    monkeypatch.setattr(addresses, "PORTS", frozenset({receiver.port}))
+    ports = {receiver.port}
     endpoint = await service.subscribe(receiver.url)
     url = f"https://rebound.example.org:{receiver.port}/hook"
     look = look_up(["93.184.216.34"], ["127.0.0.1"])
-    await Destinations(look, allow_private=False).check(url)
+    await Destinations(look, allow_private=False, ports=ports).check(url)
     await service.pool.execute("UPDATE webhook_endpoints SET url = $1", url)
     await service.deliver(paid(service.catalog.session()))
-    assert await service.round(look=look, allow_private=False) == 1
+    assert await service.round(look=look, allow_private=False, ports=ports) == 1
     assert receiver.connections == 0
     (delivery,) = await service.deliveries(endpoint)
     assert delivery["last_error"] == "the host has a private or reserved address"
@@ -74,7 +74,7 @@ async def test_the_socket_is_the_last_gate_for_whatever_was_never_a_name(
     service: Webhooks, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The URL's check taken out: a literal address goes past every resolver, and not past this."""
-    monkeypatch.setattr(posting, "check_url", lambda text, allow_private: URL(text))
+    monkeypatch.setattr(posting, "check_url", lambda text, **_: URL(text))
     endpoint = await service.subscribe(receiver.url)
     await service.deliver(paid(service.catalog.session()))
     assert await service.round(allow_private=False) == 1
@@ -87,7 +87,7 @@ async def test_control_without_the_gates_the_request_would_arrive(
     service: Webhooks, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If this one fails, the two above prove nothing."""
-    monkeypatch.setattr(posting, "check_url", lambda text, allow_private: URL(text))
+    monkeypatch.setattr(posting, "check_url", lambda text, **_: URL(text))
     monkeypatch.setattr(connecting, "is_open", lambda address: True)
     await service.subscribe(receiver.url)
     await service.pool.execute(

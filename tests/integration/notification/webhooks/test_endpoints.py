@@ -118,7 +118,9 @@ async def test_a_show_must_be_ones_own(service: Webhooks) -> None:
     ]
     for refused in refusals:
         assert refused.status == 400
-        assert refused.json["errors"] == [{"field": "show_id", "message": "names no show of yours"}]
+        assert refused.json["errors"] == [
+            {"field": "show_id", "message": "is not one of your shows"}
+        ]
     assert (await service.subscribe(URL, show_id=theirs, by=ADMIN))["show_id"] == str(theirs)
     service.catalog.down = True
     away = await service.call("POST", ENDPOINTS, BODY | {"show_id": str(mine)})

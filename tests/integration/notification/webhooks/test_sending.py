@@ -7,7 +7,7 @@ from aiohttp import web
 
 from notification import workers
 from notification.webhooks import store
-from notification.webhooks.dispatching import AT_ONCE
+from notification.webhooks.dispatching import CONCURRENCY
 from notification.webhooks.posting import RESPONSE_KEPT_MAX
 from tests.support.notification import names
 from tests.support.orders import event_of, order_cancelled
@@ -219,20 +219,21 @@ async def test_slow_endpoints_of_some_delay_nobody_elses_deliveries(
         await service.router.round()
         await service.pool.execute(SPREAD, slow_owners)
         running = asyncio.create_task(dispatcher.run(stop))
+        more: list[asyncio.Task[int]] = []
         try:
             await slow.got(20)
-            for _ in range(3):  # whatever else they are given: all that they get before others come
-                await dispatcher._begin()
-            assert len(dispatcher._under_way) < AT_ONCE
+            # whatever else they are given: all that they get before others come
+            more = [asyncio.create_task(dispatcher.round()) for _ in range(3)]
             await service.subscribe(receiver.url, by=OTHER)
             await service.deliver(paid(service.catalog.session(OTHER)))
             await service.router.round()
             await receiver.got(1, within_s=10)
             assert not release.is_set()
+            assert len(slow.messages) < CONCURRENCY
         finally:
             release.set()
             stop.set()
-            await running
+            await asyncio.gather(running, *more)
 
 
 async def test_an_owners_endpoints_have_their_turns_before_any_has_a_second(

@@ -157,12 +157,12 @@ async def test_a_sender_that_dies_after_sending_leaves_a_resend_with_the_same_id
     await service.subscribe(receiver.url)
     await service.deliver(paid(service.catalog.session()))
     await service.router.round()
-    async with service.dispatcher() as dying:
+    async with service.poster() as poster, service.dispatcher() as other:
         (claimed,) = await store.claim_deliveries(
             service.pool, limit=9, each=9, busy=[], lease_s=60
         )
-        await dying._poster.post(claimed, {"webhook-id": str(claimed.event_id)})
-        assert await dying.round() == 0  # its lease still runs; and here it dies: nothing marks it
+        await poster.post(claimed, {"webhook-id": str(claimed.event_id)})
+        assert await other.round() == 0  # its lease still runs; here it died: nothing marks it
     await service.make_due()
     assert await service.round() == 1
     first, second = receiver.messages

@@ -3,7 +3,7 @@
 
 import * as api from "../api.js";
 import { h, icon, put } from "../dom.js";
-import { moment, zoneName } from "../format.js";
+import { moment, seatName, zoneName } from "../format.js";
 import { has, t } from "../i18n.js";
 import { canSee, watchWithCamera } from "../parts/camera.js";
 import { doorSession, when } from "../parts/doorsession.js";
@@ -77,7 +77,7 @@ function show(verdict, word, content) {
 const waiting = () => h("b", {}, t("door.asking"));
 
 function welcome({ seat, holder, gate, ...session }) {
-  return [icon("check"), h("b", {}, t("door.in")), h("p", { class: "door-seat" }, seat.label),
+  return [icon("check"), h("b", {}, t("door.in")), h("p", { class: "door-seat" }, seatName(seat)),
     holder && h("p", {}, holder), ...whatFor(session),
     session.door === "open" ? null : h("p", { class: "door-caution" }, t(`door.caution.${session.door}`)), gate && h("small", {}, gate)];
 }
@@ -89,7 +89,7 @@ function refusal(error, judged, door) {
   const why = `door.void.${reason}`;
   return [icon("alert"), h("b", {}, t(judged ? "door.out" : "door.unknown")), h("p", {}, has(why) ? t(why) : sentence(error)),
     at && h("p", { class: "door-seat" }, [at, gate].filter(Boolean).join(" · ")),
-    seat && h("small", {}, seat.label), title && whatFor({ ...rest, title })];
+    seat && h("small", {}, seatName(seat)), title && whatFor({ ...rest, title })];
 }
 
 /** The date on the venue's clock, which it names; of which show, and where. */

@@ -1,0 +1,51 @@
+"""Catalog's objects, built by hand once a process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from catalog import availability
+from catalog.reading import Reading
+from catalog.seat_maps import SeatMaps
+from catalog.terms import Terms
+from chassis.events.inbox import Inbox
+from chassis.observability import logs
+from chassis.postgres.pool import Pool, open_pool
+from chassis.wiring import Wiring
+
+SCHEMA = "catalog"
+
+
+class Catalog(msgspec.Struct, frozen=True, kw_only=True):
+    """The objects that the routes call."""
+
+    pool: Pool
+    reading: Reading
+    seat_maps: SeatMaps
+    terms: Terms
+    inbox: Inbox
+
+
+@asynccontextmanager
+async def opened(wiring: Wiring) -> AsyncIterator[Catalog]:
+    """Catalog over an open pool."""
+    size = wiring.settings.database_pool_size
+    pool = await open_pool(wiring.database_url, SCHEMA, size=size)
+    seat_maps = SeatMaps(pool)
+    try:
+        yield Catalog(
+            pool=pool,
+            reading=Reading(pool),
+            seat_maps=seat_maps,
+            terms=Terms(pool),
+            inbox=make_inbox(pool),
+        )
+    finally:
+        seat_maps.close()
+        await pool.close()
+
+
+def make_inbox(pool: Pool) -> Inbox:
+    """Not ordered: changes of availability are sums, so their order does not matter."""
+    return Inbox(pool, SCHEMA, availability.consume, logs.get(SCHEMA), ordered=False)

@@ -1,0 +1,152 @@
+"""An order on its way: what it asks for, what it costs, and what is told of it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+
+from booking.domain.problems import PromoCodeNotValid
+from booking.domain.seating import Seating, Stretch
+from booking.orders.draft import CreatedSoFar, OrderDraft, as_placed, new_order
+from booking.orders.records import PlacedOrder
+from booking.orders.selection import BestSeats, ExactSeats, Selection, selection_of
+from booking.orders.wire import order_answer, parse_order
+from booking.promo_codes.store import PromoCode
+from chassis.http.idempotency import body_hash
+from chassis.problems import ValidationFailed
+from contracts.booking import OrderCreated
+from contracts.catalog import AreaTerms, SessionTerms
+
+SEATED, STANDING = UUID(int=1), UUID(int=2)
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+TERMS = SessionTerms(
+    session_id=uuid4(),
+    show_id=uuid4(),
+    organizer_id=uuid4(),
+    title="T",
+    venue="V",
+    city="C",
+    starts_at=NOW + timedelta(days=9),
+    time_zone="Asia/Shanghai",
+    currency="CNY",
+    status="published",
+    sale_opens_at=NOW,
+    sale_closes_at=NOW + timedelta(days=8),
+    max_tickets_per_user=6,
+    areas=[
+        AreaTerms(SEATED, "A", "seated", 999, 1, 10, 10),
+        AreaTerms(STANDING, "F", "standing", 500, 12, 16, 5),
+    ],
+)
+SEATING = Seating(
+    16, [Stretch(1, 10, SEATED, "A", "1", 1), Stretch(12, 5, STANDING, "F", "", 1)], accessible=[3]
+)
+
+
+def selected(**body: Any) -> Selection:
+    wanted = parse_order(msgspec.json.encode({"session_id": TERMS.session_id, **body}))
+    return selection_of(wanted, TERMS, SEATING)
+
+
+def draft(selection: Selection, promo: PromoCode | None = None) -> OrderDraft:
+    return OrderDraft(
+        order_id=uuid4(),
+        user_id=uuid4(),
+        key=None,
+        body_hash=None,
+        terms=TERMS,
+        seating=SEATING,
+        selection=selection,
+        promo=promo,
+    )
+
+
+def promo_code(**changes: Any) -> PromoCode:
+    columns: dict[str, Any] = dict.fromkeys(PromoCode.__struct_fields__)
+    columns |= {"promo_code_id": uuid4(), "code": "EARLY", "kind": "percent", "value": 15}
+    return PromoCode(**columns | changes)
+
+
+def test_an_order_is_parsed_into_what_is_asked_of_redis() -> None:
+    assert selected(seats=[5, 2]) == ExactSeats([2, 5])
+    best = selected(seat_area_id=SEATED, quantity=2)
+    assert best == BestSeats((1, 10), 2, "seats")
+    accessible = selected(seat_area_id=SEATED, quantity=1, accessible=True)
+    assert accessible == BestSeats((1, 10), 1, "accessible")
+    assert selected(seat_area_id=STANDING, quantity=3) == BestSeats((12, 16), 3, "standing")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "seat_area_id"),
+        ({"seat_area_id": SEATED}, "quantity"),
+        ({"seats": [1], "quantity": 1}, "seats"),
+        ({"seats": [1], "accessible": True}, "accessible"),
+        ({"seats": [1, 1]}, "seats"),
+        ({"seats": [1, 11]}, "seats.1"),
+        ({"seat_area_id": uuid4(), "quantity": 1}, "seat_area_id"),
+        ({"seat_area_id": STANDING, "quantity": 1, "accessible": True}, "accessible"),
+    ],
+)
+def test_what_no_order_can_ask_for_is_refused_by_its_field(body: Any, field: str) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        selected(**body)
+    assert [error.field for error in refused.value.errors] == [field]
+
+
+def test_the_event_of_an_order_lacks_nothing_but_what_postgresql_gives() -> None:
+    whole = {field.name: field.type for field in msgspec.structs.fields(OrderCreated)}
+    so_far = {field.name: field.type for field in msgspec.structs.fields(CreatedSoFar)}
+    assert whole.keys() - so_far.keys() == {"order_no", "expires_at"}
+    assert so_far.items() <= whole.items()
+
+
+def test_a_promo_codes_discount_is_in_everything_that_is_told_of_the_order() -> None:
+    order = new_order(draft(ExactSeats([1, 2]), promo_code()), [1, 2])
+    answer = order_answer(as_placed(order, PlacedOrder("261128000000001", NOW, NOW)))
+    assert (answer.total_amount, answer.original_amount, answer.discount) == (1_699, 1_998, 299)
+    assert (answer.status, answer.promo_code) == ("pending_payment", "EARLY")
+    assert msgspec.json.decode(order.created)["total_amount"] == 1_699
+    assert msgspec.json.decode(order.history) == {
+        "seats": [1, 2],
+        "total_amount": 1_699,
+        "currency": "CNY",
+        "promo_code": "EARLY",
+        "original_amount": 1_998,
+        "discount": 299,
+    }
+    assert order.price.redemption is not None
+    assert sum(order.price.redemption.paid) == 1_699
+
+
+def test_a_promo_code_of_another_currency_is_refused() -> None:
+    promo = promo_code(kind="fixed", value=100, currency="USD")
+    with pytest.raises(PromoCodeNotValid):
+        new_order(draft(ExactSeats([1]), promo), [1])
+
+
+@pytest.mark.parametrize(
+    ("selection", "noted"),
+    [
+        (BestSeats((1, 10), 2, "seats"), True),
+        (BestSeats((1, 10), 2, "accessible"), False),
+        (ExactSeats([2, 3]), False),
+    ],
+)
+def test_accessible_seats_are_noted_when_nobody_asked_for_them(
+    selection: Selection, noted: bool
+) -> None:
+    order = new_order(draft(selection), [2, 3])
+    assert order.only_accessible_left is noted
+    placed = PlacedOrder("261128000000001", NOW, NOW)
+    assert (order_answer(as_placed(order, placed)).note is not None) is noted
+
+
+def test_a_body_keeps_its_hash_whatever_it_is_parsed_into() -> None:
+    """Replays compare hashes of bodies, also of orders that an earlier version has placed."""
+    body = b'{"seats":[5,2],"session_id":"00000000-0000-0000-0000-000000000007"}'
+    stored = "f4df49e14692b68776d931c7385093ae1052c3661760274278feb7ae6af2e277"
+    assert body_hash(parse_order(body)).hex() == stored

@@ -1,0 +1,85 @@
+"""Log lines: their exact shape, nothing that could forge one, nothing secret."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from chassis.context import CURRENT, RequestContext
+from chassis.observability import logs
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Iterator[Any]:
+    """A function that returns all lines so far; each test has a writer of its own."""
+    logs.configure(tmp_path, log_format="text", console=False)
+    token = CURRENT.set(RequestContext("abc-123"))
+
+    def read(service: str = "booking") -> list[str]:
+        logs.flush()
+        return (tmp_path / f"{service}.log").read_text(encoding="utf-8").splitlines()
+
+    yield read
+    CURRENT.reset(token)
+    logs.configure(None, log_format="text", console=False)
+
+
+def test_a_line_has_the_documented_shape(written: Any) -> None:
+    logs.get("booking").info("order_created", user="u1", session="s1", seats=2)
+    logs.get("gateway").info("POST /api/v1/orders", status=201, latency="12ms")
+    stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    assert re.fullmatch(
+        rf"{stamp} booking  \[abc-123\] order_created user=u1 session=s1 seats=2 span=1",
+        written()[0],
+    )
+    assert re.fullmatch(
+        rf"{stamp} gateway  \[abc-123\] POST /api/v1/orders status=201 latency=12ms span=1",
+        written("gateway")[0],
+    )
+
+
+@pytest.mark.parametrize("attack", ["a\nb", "a\r\nb", "\x1b[31mred", "a b=c", 'quote"d', "\u2028x"])
+def test_no_value_can_forge_a_line_or_a_field(written: Any, attack: str) -> None:
+    logs.get("booking").info("seen", value=attack)
+    (line,) = written()
+    assert "\x1b" not in line
+    assert re.search(r' value=("(?:[^"\\]|\\.)*") span=1$', line)
+
+
+@pytest.mark.parametrize("key", ["password", "token", "email", "authorization", "payment_token"])
+def test_fields_with_secret_names_are_never_written(written: Any, key: str) -> None:
+    logs.get("booking").info("seen", **{key: "canary-value"})
+    assert "canary" not in written()[0]
+
+
+@pytest.mark.parametrize("secret", ["eyJhbGciOiJFZERTQSJ9.e30.abc", "who@example.com", "whsec_abc"])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_values_that_look_secret_are_redacted(
+    written: Any, tmp_path: Path, secret: str, as_json: bool
+) -> None:
+    logs.configure(tmp_path, log_format="json" if as_json else "text", console=False)
+    logs.get("booking").info("seen", why=f"refused {secret} today")
+    assert secret not in written()[0]
+    assert "[redacted]" in written()[0]
+
+
+def test_json_lines_carry_the_same(written: Any, tmp_path: Path) -> None:
+    logs.configure(tmp_path, log_format="json", console=False)
+    logs.get("booking").info("order_created", seats=2)
+    document = msgspec.json.decode(written()[0])
+    assert document["service"] == "booking"
+    assert document["request_id"] == "abc-123"
+    assert document["event"] == "order_created"
+    assert document["seats"] == 2
+
+
+def test_an_exception_is_one_line(written: Any) -> None:
+    try:
+        raise ValueError("boom")
+    except ValueError as bug:
+        logs.get("booking").error("unexpected_error", exc_info=bug)
+    (line,) = written()
+    assert "ValueError: boom" in line
