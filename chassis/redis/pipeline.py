@@ -1,7 +1,7 @@
 """The commands of all requests of a process on their way to Redis: one server, or a cluster's nodes.
 
 Each node has one connection on which commands travel in pipelines (chassis.redis.node). Ours instead
-of redis-py's, which costs six times the Python per command (ADR 27), ten times in a cluster (ADR 49);
+of redis-py's, which costs six times the Python per command (ADR 27), more in a cluster (ADR 52);
 redis-py still makes sense of the URL.
 
 Whether the server belongs to a cluster is found out with the first connection. Then a command goes to
