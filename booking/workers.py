@@ -53,22 +53,24 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
         await asyncio.gather(
             relay.run(stop),
             run_provider(wiring, stop),
-            _repeat(
+            repeat_traced(
                 "expire", EXPIRE_INTERVAL_S, lambda: sweep_orders(booking.pool, booking.holds), stop
             ),
-            _repeat("sweep", SWEEP_INTERVAL_S, sweeper.sweep_once, stop),
-            _repeat("heal", HEAL_INTERVAL_S, healing.round, stop),
-            _repeat("payments", PAYMENTS_INTERVAL_S, lambda: _settle_payments(booking), stop),
-            _repeat("refunds", REFUNDS_INTERVAL_S, booking.refund_sending.send_all_due, stop),
-            _repeat(
+            repeat_traced("sweep", SWEEP_INTERVAL_S, sweeper.sweep_once, stop),
+            repeat_traced("heal", HEAL_INTERVAL_S, healing.round, stop),
+            repeat_traced("payments", PAYMENTS_INTERVAL_S, lambda: _settle_payments(booking), stop),
+            repeat_traced("refunds", REFUNDS_INTERVAL_S, booking.refund_sending.send_all_due, stop),
+            repeat_traced(
                 "cancelled_sessions",
                 CANCELLED_SESSIONS_INTERVAL_S,
                 booking.session_cancelling.work_off,
                 stop,
             ),
-            _repeat("prune", PRUNE_INTERVAL_S, lambda: _prune(booking), stop),
-            _repeat("archive", ARCHIVE_INTERVAL_S, lambda: forget(booking.pool, kept_days), stop),
-            _repeat(
+            repeat_traced("prune", PRUNE_INTERVAL_S, lambda: _prune(booking), stop),
+            repeat_traced(
+                "archive", ARCHIVE_INTERVAL_S, lambda: forget(booking.pool, kept_days), stop
+            ),
+            repeat_traced(
                 "complete", COMPLETE_INTERVAL_S, lambda: complete_due_orders(booking.pool), stop
             ),
         )
@@ -106,7 +108,9 @@ class _Healing:
             raise away
 
 
-async def _repeat(name: str, interval_s: float, one_round: Round, stop: asyncio.Event) -> None:
+async def repeat_traced(
+    name: str, interval_s: float, one_round: Round, stop: asyncio.Event
+) -> None:
     async def traced() -> None:
         CURRENT.set(RequestContext(f"{name}-{new_request_id()}"))
         await one_round()

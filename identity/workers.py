@@ -1,6 +1,7 @@
 """Identity's background work: publishes its events and deletes expired rows."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.rounds import repeat
@@ -19,30 +20,41 @@ RELAY_POOL_SIZE = 1  # the relay's own connection
 log = logs.get("identity")
 
 
-async def run(wiring: Wiring, stop: asyncio.Event) -> None:
+async def run(
+    wiring: Wiring,
+    stop: asyncio.Event,
+    *,
+    pruning: Callable[[Pool, Store], Awaitable[int]] | None = None,
+    retry: Backoff = RETRY,
+) -> None:
     """Runs until `stop`. Any number of processes may run this."""
     pool = await open_pool(wiring.database_url, SCHEMA, size=RELAY_POOL_SIZE)
     try:
         relay = Relay(pool, wiring.broker, source=SCHEMA, log=log)
-        await asyncio.gather(relay.run(stop), _keep_pruning(wiring, stop))
+        await asyncio.gather(relay.run(stop), _keep_pruning(wiring, stop, pruning or prune, retry))
     finally:
         await pool.close()
 
 
-async def _keep_pruning(wiring: Wiring, stop: asyncio.Event) -> None:
+async def _keep_pruning(
+    wiring: Wiring,
+    stop: asyncio.Event,
+    pruning: Callable[[Pool, Store], Awaitable[int]],
+    retry: Backoff,
+) -> None:
     store = Store()
 
     async def one_round() -> None:
         pool = await open_pool(wiring.database_url, SCHEMA, size=1)
         try:
-            await prune(pool, store)
+            await pruning(pool, store)
         finally:
             await pool.close()
 
     def failed(failure: Exception, failures: int) -> None:
         log.warning("prune_failed", error=type(failure).__name__, failures=failures)
 
-    await repeat(one_round, stop, interval_s=PRUNE_INTERVAL_S, retry=RETRY, failed=failed)
+    await repeat(one_round, stop, interval_s=PRUNE_INTERVAL_S, retry=retry, failed=failed)
 
 
 async def prune(pool: Pool, store: Store) -> int:

@@ -46,15 +46,17 @@ class HeldPrinter(PagePrinter):
 
 
 class WatchedLane:
-    """Says when a job of an owner has been lined up."""
+    """Says when a job has been lined up, or refused; `lined_up[owner]` for the first of an owner."""
 
     def __init__(self, lane: Any) -> None:
         self._lane = lane
+        self.came = asyncio.Semaphore(0)
         self.lined_up: defaultdict[UUID, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def get(self, owner: UUID, job: Any) -> bytes:
-        # who waits for this goes on once the call below waits itself: the job stands in its line
+        # who waits for these goes on once the call below waits itself: the job stands in its line
         self.lined_up[owner].set()
+        self.came.release()
         drawn: bytes = await self._lane.get(owner, job)
         return drawn
 
@@ -68,6 +70,8 @@ async def printing_with(
     async with open_lanes(printer) as lanes:
         pages: Any = WatchedLane(lanes.pages)
         pictures = pages if one_lane else lanes.pictures
-        app.rewire(tickets=Tickets(services.pool, services.codes, Lanes(pictures, pages)))
+        app.rewire(
+            tickets=Tickets(services.pool, services.codes, Lanes(pictures, pages), services.readers)
+        )
         yield pages
         app.rewire(tickets=before)

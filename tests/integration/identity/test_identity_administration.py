@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-import identity.workers
 from chassis.concurrency.backoff import Backoff
 from chassis.problems import ValidationFailed
 from identity.administration import (
@@ -145,7 +144,7 @@ async def test_pruning_takes_what_has_run_out_and_nothing_else(database_url: str
 
 
 async def test_the_worker_survives_a_failed_round_and_stops_when_told(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str,
 ) -> None:
     rounds: list[int] = []
     third = asyncio.Event()
@@ -157,11 +156,10 @@ async def test_the_worker_survives_a_failed_round_and_stops_when_told(
         third.set()
         return 0
 
-    monkeypatch.setattr(identity.workers, "prune", failing_twice)
-    monkeypatch.setattr(identity.workers, "RETRY", Backoff(first_s=0.001, most_s=0.001))
+    quick = Backoff(first_s=0.001, most_s=0.001)
     stop = asyncio.Event()
     async with running_identity(database_url) as service:
-        task = asyncio.create_task(run(service.wiring, stop))
+        task = asyncio.create_task(run(service.wiring, stop, pruning=failing_twice, retry=quick))
         async with asyncio.timeout(10):
             await third.wait()
             stop.set()

@@ -69,7 +69,7 @@ async def test_a_round_that_fails_does_not_end_its_loop(app: BookingApp) -> None
         raise RuntimeError("of no account")
 
     async with asyncio.timeout(10):
-        await workers._repeat("test", 0.01, one_round, stop)
+        await workers.repeat_traced("test", 0.01, one_round, stop)
     assert rounds == 2
 
 
