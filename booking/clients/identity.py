@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from booking.clients.catalog import LOOKUPS_WAITING_MAX
+from chassis.concurrency.cache import BoundedCache
 from chassis.concurrency.coalescer import Coalescer
 from chassis.context import current
 from chassis.problems import Forbidden, Unauthenticated
@@ -41,7 +41,7 @@ class KnownAccounts:
         self._lookups: Coalescer[AccountLookup, Account | None] = Coalescer(
             self._look_up, batch_max=LOOKUPS_MAX, queue_max=LOOKUPS_WAITING_MAX, concurrency=2
         )
-        self._active: OrderedDict[UUID, tuple[float, Account]] = OrderedDict()
+        self._active: BoundedCache[UUID, tuple[float, Account]] = BoundedCache(ACCOUNTS_MAX)
 
     async def find(self, user_id: UUID) -> Account | None:
         """None if there is no such account."""
@@ -53,9 +53,7 @@ class KnownAccounts:
             AccountLookup(user_id, context.request_id, context.child_span())
         )
         if account is not None and account.active:
-            self._active[user_id] = (time.monotonic() + ACCOUNT_TTL_S, account)
-            if len(self._active) > ACCOUNTS_MAX:
-                self._active.popitem(last=False)
+            self._active.put(user_id, (time.monotonic() + ACCOUNT_TTL_S, account))
         return account
 
     async def find_many(self, user_ids: Sequence[UUID]) -> list[Account | None]:

@@ -6,11 +6,11 @@ which decides when it is over.
 """
 
 import time
-from collections import OrderedDict
 from uuid import UUID
 
 from booking.domain.problems import CoolingDown
 from chassis.clock import MachineClock
+from chassis.concurrency.cache import BoundedCache
 
 ASK_INTERVAL_S = 5.0
 PEOPLE_MAX = 4096
@@ -21,7 +21,7 @@ class CoolingMemory:
 
     def __init__(self, *, clock: MachineClock = time) -> None:
         self._monotonic = clock.monotonic
-        self._told_at: OrderedDict[tuple[UUID, UUID], float] = OrderedDict()
+        self._told_at: BoundedCache[tuple[UUID, UUID], float] = BoundedCache(PEOPLE_MAX)
 
     def refuse(self, session_id: UUID, user_id: UUID) -> None:
         """Raises CoolingDown when PostgreSQL has said so a moment ago."""
@@ -30,10 +30,7 @@ class CoolingMemory:
             return
         if self._monotonic() - told_at < ASK_INTERVAL_S:
             raise CoolingDown()
-        del self._told_at[session_id, user_id]
+        self._told_at.drop((session_id, user_id))
 
     def remember(self, session_id: UUID, user_id: UUID) -> None:
-        self._told_at[session_id, user_id] = self._monotonic()
-        self._told_at.move_to_end((session_id, user_id))
-        if len(self._told_at) > PEOPLE_MAX:
-            self._told_at.popitem(last=False)
+        self._told_at.put((session_id, user_id), self._monotonic())

@@ -1,7 +1,6 @@
 """What providers tell us by webhook: verified by the provider's own rules, each event processed once."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from booking.payments.batched_outcomes import BatchedOutcomes
 from booking.payments.records import EventTarget, ReceivedEvent
 from booking.providers.protocol import ChargeResult, Provider
 from booking.refunds.sending import take_refund_verdict
+from chassis.concurrency.cache import BoundedCache
 from chassis.concurrency.coalescer import Coalescer
 from chassis.observability import logs
 from chassis.postgres.pool import Pool, transaction
@@ -42,7 +42,7 @@ class Webhooks:
         self._providers = providers
         self._outcomes = outcomes
         self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._taken: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._taken: BoundedCache[tuple[str, str], None] = BoundedCache(REMEMBERED_MAX)
         self._lookups: Coalescer[ReceivedEvent, EventTarget] = Coalescer(
             self._look_up_batch,
             batch_max=BATCH_MAX,
@@ -98,6 +98,4 @@ class Webhooks:
     def _ended(self, name: tuple[str, str], task: "asyncio.Task[None]") -> None:
         del self._under_way[name]
         if not task.cancelled() and task.exception() is None:  # seen, should nobody have waited
-            self._taken[name] = None
-            while len(self._taken) > REMEMBERED_MAX:
-                self._taken.popitem(last=False)
+            self._taken.put(name, None)

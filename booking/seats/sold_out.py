@@ -7,10 +7,10 @@ first request is still being committed, and only Redis knows that both are the s
 """
 
 import time
-from collections import OrderedDict
 from uuid import UUID
 
 from chassis.clock import MachineClock
+from chassis.concurrency.cache import BoundedCache
 
 SETTLED_S = 2.0
 ASK_INTERVAL_S = 0.25
@@ -31,9 +31,8 @@ class SoldOutMemory:
     """Call `says` before Redis, `remember` and `forget` after it."""
 
     def __init__(self, *, areas_max: int = AREAS_MAX, clock: MachineClock = time) -> None:
-        self._areas_max = areas_max
         self._monotonic = clock.monotonic
-        self._known: OrderedDict[Area, _Known] = OrderedDict()
+        self._known: BoundedCache[Area, _Known] = BoundedCache(areas_max)
 
     def says(self, session_id: UUID, first: int, quantity: int) -> bool:
         """Whether this many seats are known to be unavailable. False once in ASK_INTERVAL_S, to ask Redis."""
@@ -52,16 +51,14 @@ class SoldOutMemory:
         now = self._monotonic()
         known = self._known.get((session_id, first))
         if known is None or quantity < known.least:
-            self._known[session_id, first] = _Known(quantity, now)
-            if len(self._known) > self._areas_max:
-                self._known.popitem(last=False)
+            self._known.put((session_id, first), _Known(quantity, now))
         else:
             known.asked_at = now
 
     def forget(self, session_id: UUID, first: int | None = None) -> None:
         """Seats of the session, or of one area of it, are free again."""
         if first is not None:
-            self._known.pop((session_id, first), None)
+            self._known.drop((session_id, first))
         elif self._known:
             for area in [area for area in self._known if area[0] == session_id]:
-                del self._known[area]
+                self._known.drop(area)

@@ -6,13 +6,13 @@ each has a lane of its own.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
+from chassis.concurrency.cache import BoundedCache
 from chassis.events.envelope import Event, EventBatch
 from chassis.seam.client import ServiceClient, UpstreamRefused
 
@@ -96,7 +96,7 @@ class _Lane:
         self.name = subscriber.name
         self.trouble = ""  # the last delivery's failure; empty if it succeeded
         self._subscriber = subscriber
-        self._taken: OrderedDict[UUID, None] = OrderedDict()
+        self._taken: BoundedCache[UUID, None] = BoundedCache(REMEMBERED_MAX)
         self._task: asyncio.Task[None] | None = None
 
     def is_done(self, event: Event) -> bool:
@@ -126,9 +126,8 @@ class _Lane:
     async def _send(self, events: Sequence[Event]) -> None:
         body = msgspec.json.encode(EventBatch(list(events)))
         await self._subscriber.client.request("POST", EVENTS_PATH, body)
-        self._taken.update((event.id, None) for event in events)
-        while len(self._taken) > REMEMBERED_MAX:
-            self._taken.popitem(last=False)
+        for event in events:
+            self._taken.put(event.id, None)
 
     async def _send_singly(self, events: Sequence[Event]) -> None:
         """The call was refused (4xx): only the event that causes it, and later ones of its subject, stay
