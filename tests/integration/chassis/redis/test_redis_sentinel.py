@@ -37,7 +37,7 @@ async def test_seats_go_on_selling_at_the_primary_that_the_sentinels_name(server
                     break
                 except Unavailable:
                     await asyncio.sleep(0.05)
-        assert servers.replica.ask("ROLE")[0] == b"master"
+        assert servers.replica.role() == "master"
 
 
 async def test_a_primary_that_was_demoted_is_left_for_the_new_one(servers: Watched) -> None:
@@ -49,7 +49,7 @@ async def test_a_primary_that_was_demoted_is_left_for_the_new_one(servers: Watch
         while True:
             try:
                 await calls.command("SET", "key", "new")
-                if servers.replica.ask("ROLE")[0] == b"master":
+                if servers.replica.role() == "master":
                     break
             except Unavailable:
                 await asyncio.sleep(0.05)
