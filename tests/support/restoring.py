@@ -47,7 +47,8 @@ class Backups:
             servers.stop()
 
     def base(self, database_url: str) -> None:
-        """A base backup of the running server. (The wheel's pg_verifybackup crashes; the restore is the check.)"""
+        """A base backup of the running server. The restore is its check: pg_verifybackup of the wheel
+        crashes."""
         sockets = database_url.partition("host=")[2].partition("&")[0]
         where = ["-h", sockets, "-p", str(PORT), "-U", SUPERUSER]
         copy = str(self.folder / "base")
