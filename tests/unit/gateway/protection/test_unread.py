@@ -25,7 +25,9 @@ def test_an_address_leaves_so_many_bytes_unread_and_no_more() -> None:
     with pytest.raises(RateLimited):
         unread.begin("a", 1)
     second.end()  # nor what nobody will read
+    third = unread.begin("a", 2 * MIB)
     first.end()
+    third.end()
     unread.begin("a", 4 * MIB)
 
 
