@@ -19,9 +19,18 @@ import msgspec
 from booking.providers.registry import check_settings
 from chassis import settings
 from chassis.events.nats.link import NatsUnreachable, check
+from chassis.postgres.migration_files import Phase
 from chassis.settings import Settings
 from identity.administration import AnotherPassword
-from runtime.compose import PORTS, SERVICES, compose, migrate_all
+from runtime.compose import (
+    PORTS,
+    SANDBOX,
+    SERVICES,
+    check_schemas,
+    compose,
+    migrate_all,
+    schemas_of,
+)
 from runtime.demo import DemoAccounts, accounts_left, load_demo
 from runtime.embedded import EmbeddedServers, ServerUrls, running_urls
 from runtime.serving import is_up, port_of
@@ -62,8 +71,9 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
 
     def children(urls: ServerUrls | None) -> Sequence[Child]:
         complete = with_urls(loaded, urls)
-        if role in SERVICES:
-            asyncio.run(migrate_all(_database(complete), (role,)))
+        if role != "gateway":
+            names = [SANDBOX] if role == SANDBOX else schemas_of(complete, (role,))
+            asyncio.run(check_schemas(_database(complete), names))
         return [web_child(complete, role)]
 
     def ready() -> None:
@@ -80,7 +90,7 @@ def work(loaded: Settings, say: Say) -> int:
 
     def children(urls: ServerUrls | None) -> Sequence[Child]:
         complete = with_urls(loaded, urls)
-        asyncio.run(migrate_all(_database(complete)))
+        asyncio.run(check_schemas(_database(complete), schemas_of(complete)))
         return [worker_child(complete)]
 
     return Supervisor(servers, children, on_event=_tell(say)).run(lambda: say("worker runs"))
@@ -202,6 +212,7 @@ class _Start:
 
     def __init__(self, loaded: Settings, say: Say) -> None:
         self._loaded = loaded
+        self._given = loaded.database_url is not None
         self._say = say
         self._accounts: DemoAccounts | None = None
         self._left: list[str] = []
@@ -212,7 +223,7 @@ class _Start:
         return [web_child(self._loaded, "everything"), worker_child(self._loaded)]
 
     async def _prepare(self) -> None:
-        await migrate_all(_database(self._loaded))
+        await self._migrate()
         if self._loaded.demo:
             async with compose(self._loaded, SERVICES).running() as platform:
                 try:
@@ -224,6 +235,13 @@ class _Start:
                     ) from None
         else:
             self._left = await accounts_left(_database(self._loaded))
+
+    async def _migrate(self) -> None:
+        """Other machines may run older code on a database that was given to us, so only expands there."""
+        phase = Phase.EXPAND if self._given else None
+        names = schemas_of(self._loaded)
+        await migrate_all(_database(self._loaded), names, phase=phase)
+        await check_schemas(_database(self._loaded), names)
 
     def ready(self) -> None:
         for line in where_to_look(self._loaded, self._accounts):

@@ -18,11 +18,11 @@ import psutil
 import pytest
 import redis.asyncio
 
-from runtime.compose import SERVICES, migrate_all
+from runtime.compose import migrate_all
 from runtime.embedded import EmbeddedServers, ServerUrls
 from tests.support.nats import NatsServer
 from tests.support.platform import RunningPlatform, all_in_one, one_process_each
-from tests.support.servers import ROOT, with_database, with_redis_db
+from tests.support.servers import with_database, with_redis_db
 
 GIB = 1 << 30
 _numbers = itertools.count(1)
@@ -78,8 +78,7 @@ async def template(servers: ServerUrls) -> AsyncIterator[str]:
     admin = await asyncpg.connect(with_database(servers.database_url, "postgres"))
     try:
         await admin.execute(f"CREATE DATABASE {name}")
-        present = [one for one in SERVICES if (ROOT / one / "migrations").is_dir()]
-        await migrate_all(with_database(servers.database_url, name), present)
+        await migrate_all(with_database(servers.database_url, name))
         yield name
         await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     finally:

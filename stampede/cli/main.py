@@ -9,7 +9,7 @@ import rich_click as click
 from chassis import settings
 from chassis.problems import Problem, ValidationFailed
 from chassis.settings import Settings
-from stampede.cli import events, measuring  # noqa: F401  registers their commands
+from stampede.cli import events, measuring, migrating  # noqa: F401  registers their commands
 from stampede.cli.base import data_dir_option, load, refuse, say, stampede, with_servers
 
 ROLES = ("customer", "organizer", "staff", "admin")
@@ -53,20 +53,6 @@ def worker(data_dir: Path | None) -> None:
     from runtime import starting
 
     sys.exit(starting.work(load(data_dir=data_dir), say))
-
-
-@stampede.command()
-@data_dir_option
-def migrate(data_dir: Path | None) -> None:
-    """Brings every service's schema up to date."""
-    from runtime.compose import migrate_all
-
-    async def run(loaded: Settings) -> None:
-        applied = await migrate_all(loaded.database_url or "")
-        for service, names in applied.items():
-            say(f"{service:<13} {', '.join(names) or 'up to date'}")
-
-    with_servers(load(data_dir=data_dir), run)
 
 
 @stampede.group()

@@ -28,6 +28,7 @@ SHARED = [
     ("outbox", "identity"),
     ("archive", "booking"),
     ("lead", "booking"),
+    ("migrations", "booking"),
     ("idempotency", "booking"),
     ("idempotency", "catalog"),
     ("idempotency", "notification"),

@@ -8,7 +8,6 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from chassis.postgres.migrations import migrate
 from chassis.postgres.pool import Connection, Pool, connection, load_queries, open_pool, transaction
 
 SCHEMA = "sandbox"
@@ -65,8 +64,7 @@ class DueMessage(msgspec.Struct, frozen=True):
 
 
 async def open_books(database_url: str) -> Pool:
-    """Migrates the schema to its newest version and opens a pool."""
-    await migrate(database_url, SCHEMA, HERE / "migrations")
+    """A pool on the sandbox's schema, which `stampede migrate` makes."""
     return await open_pool(database_url, SCHEMA, size=CONNECTIONS_MAX)
 
 
