@@ -49,11 +49,13 @@ UNAVAILABLE = (
     asyncpg.PostgresSystemError,  # class 58: its disk
 )
 
-# A statement that took too long, or a transaction in conflict with another: certainly rolled back.
+# A statement that took too long, a transaction in conflict with another, or a plan that a migration made
+# invalid (asyncpg forgets it): certainly rolled back.
 ROLLED_BACK = (
     asyncpg.QueryCanceledError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    asyncpg.InvalidCachedStatementError,
 )
 
 
