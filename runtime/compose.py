@@ -88,7 +88,7 @@ def broker(settings: Settings, heard_by: Sequence[Subscriber]) -> Broker:
     """NATS if it has a URL, else in memory. Connects only when an event is published or consumed."""
     if settings.nats_url is None:
         return MemoryBroker(heard_by)
-    return NatsBroker(settings.nats_url, heard_by, database_url=settings.database_url or "")
+    return NatsBroker(settings.nats_url, heard_by, database_url=settings.direct_url)
 
 
 def subscribers(upstreams: Upstreams) -> list[Subscriber]:

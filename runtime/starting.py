@@ -20,6 +20,7 @@ from booking.providers.registry import check_settings
 from chassis import settings
 from chassis.events.nats.link import NatsUnreachable, check
 from chassis.postgres.migration_files import Phase
+from chassis.postgres.pooler import check_pooler
 from chassis.settings import Settings
 from identity.administration import AnotherPassword
 from runtime.compose import (
@@ -73,7 +74,7 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
         complete = with_urls(loaded, urls)
         if role != "gateway":
             names = [SANDBOX] if role == SANDBOX else schemas_of(complete, (role,))
-            asyncio.run(check_schemas(_database(complete), names))
+            asyncio.run(_check_database(complete, names))
         return [web_child(complete, role)]
 
     def ready() -> None:
@@ -90,7 +91,7 @@ def work(loaded: Settings, say: Say) -> int:
 
     def children(urls: ServerUrls | None) -> Sequence[Child]:
         complete = with_urls(loaded, urls)
-        asyncio.run(check_schemas(_database(complete), schemas_of(complete)))
+        asyncio.run(_check_database(complete, schemas_of(complete)))
         return [worker_child(complete)]
 
     return Supervisor(servers, children, on_event=_tell(say)).run(lambda: say("worker runs"))
@@ -196,6 +197,12 @@ def _database(loaded: Settings) -> str:
     return loaded.database_url
 
 
+async def _check_database(loaded: Settings, schemas: Sequence[str]) -> None:
+    """Raises PoolerError or MigrationError if this code cannot work on what is there."""
+    await check_pooler(_database(loaded), loaded.database_direct_url, schemas)
+    await check_schemas(loaded.direct_url, schemas)
+
+
 def _tell(say: Say) -> Callable[[str, dict[str, object]], None]:
     """Prints only what an operator must know: deaths and restarts, not normal starts."""
 
@@ -234,14 +241,15 @@ class _Start:
                         "one of its accounts. Start with --no-demo, or in another data directory."
                     ) from None
         else:
-            self._left = await accounts_left(_database(self._loaded))
+            self._left = await accounts_left(self._loaded.direct_url)
 
     async def _migrate(self) -> None:
         """Other machines may run older code on a database that was given to us, so only expands there."""
         phase = Phase.EXPAND if self._given else None
         names = schemas_of(self._loaded)
-        await migrate_all(_database(self._loaded), names, phase=phase)
-        await check_schemas(_database(self._loaded), names)
+        await check_pooler(_database(self._loaded), self._loaded.database_direct_url, names)
+        await migrate_all(self._loaded.direct_url, names, phase=phase)
+        await check_schemas(self._loaded.direct_url, names)
 
     def ready(self) -> None:
         for line in where_to_look(self._loaded, self._accounts):

@@ -1,7 +1,7 @@
 """Real servers for every test: one PostgreSQL and one Valkey a run, a fresh database a test.
 
 STAMPEDE_TEST_DATABASE_URL and STAMPEDE_TEST_REDIS_URL name servers to use instead of embedded ones;
-the tests make and drop databases of their own there, and flush the Redis databases 1 to 14.
+the tests make and drop databases of their own there, and flush the Redis databases 1 to 15.
 """
 
 import asyncio

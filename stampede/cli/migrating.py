@@ -24,12 +24,14 @@ SCHEMAS = ("identity", "catalog", "booking", "notification", "sandbox")
 def migrate(schemas: tuple[str, ...], phase: str, data_dir: Path | None, *, dry_run: bool) -> None:
     """Brings schemas up to date: all, or those named. May run while the platform sells."""
     from chassis.postgres.migration_files import Phase
+    from chassis.postgres.pooler import check_pooler
     from runtime.compose import migrate_all, pending_all, schemas_of
 
     only = None if phase == "all" else Phase(phase)
 
     async def run(loaded: Settings) -> None:
-        url = loaded.database_url or ""
+        url = loaded.direct_url
+        await check_pooler(loaded.database_url or "", loaded.database_direct_url)
         names = schemas or schemas_of(loaded)
         applied: dict[str, list[str]] = {}
         if not dry_run:

@@ -28,6 +28,7 @@ SHARED = [
     ("archive", "booking"),
     ("lead", "booking"),
     ("migrations", "booking"),
+    ("pooler", "booking"),
     ("idempotency", "booking"),
     ("idempotency", "catalog"),
     ("idempotency", "notification"),

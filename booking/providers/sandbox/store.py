@@ -63,9 +63,9 @@ class DueMessage(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-async def open_books(database_url: str) -> Pool:
+async def open_books(database_url: str, direct_url: str | None = None) -> Pool:
     """A pool on the sandbox's schema, which `stampede migrate` makes."""
-    return await open_pool(database_url, SCHEMA, size=CONNECTIONS_MAX)
+    return await open_pool(database_url, SCHEMA, size=CONNECTIONS_MAX, direct_url=direct_url)
 
 
 async def take_charges(pool: Pool, wanted: Sequence[NewCharge]) -> list[ChargeRecord]:
