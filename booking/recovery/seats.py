@@ -12,12 +12,12 @@ from uuid import UUID
 from booking.composition import Booking
 from booking.recovery.findings import Finding, Kind
 from booking.seats.differences import Difference, look
-from booking.seats.keys import HOLD_INTENT_MS, LOADED_SESSIONS
+from booking.seats.keys import HOLD_INTENT_MS
+from booking.seats.loaded import list_loaded
 from chassis.problems import NotFound, Problem
 
 SETTLED_S = HOLD_INTENT_MS / 1000 + 1
 SESSIONS_A_WAIT = 200  # sessions whose differences are kept until they have settled
-SCAN_COUNT = 500
 
 
 class SeatRecovery:
@@ -29,31 +29,19 @@ class SeatRecovery:
         self._settled_s = settled_s
 
     async def findings(self) -> AsyncIterator[Finding]:
-        async for sessions in self._loaded_sessions():
+        """Raises Unavailable, at last, if a part of Redis is away."""
+        loaded = await list_loaded(self._booking.holds.calls)
+        for start in range(0, len(loaded.sessions), SESSIONS_A_WAIT):
+            sessions = loaded.sessions[start : start + SESSIONS_A_WAIT]
             first = {one: found for one in sessions if (found := await self._look(one))}
-            if not first:
-                continue
-            await asyncio.sleep(self._settled_s)
+            if first:
+                await asyncio.sleep(self._settled_s)
             for session_id, before in first.items():
                 lasting = before & await self._look(session_id)
                 async for finding in self._found(session_id, sorted_by_place(lasting)):
                     yield finding
-
-    async def _loaded_sessions(self) -> AsyncIterator[list[UUID]]:
-        calls = self._booking.holds.calls
-        waiting: set[UUID] = set()  # SSCAN may name one twice
-        cursor: bytes | str = "0"
-        while True:
-            cursor, members = await calls.command(
-                "SSCAN", LOADED_SESSIONS, cursor, "COUNT", SCAN_COUNT
-            )
-            waiting |= {UUID(member.decode()) for member in members}
-            while len(waiting) >= SESSIONS_A_WAIT or (int(cursor) == 0 and waiting):
-                piece = sorted(waiting)[:SESSIONS_A_WAIT]
-                waiting -= set(piece)
-                yield piece
-            if int(cursor) == 0:
-                return
+        if loaded.away is not None:
+            raise loaded.away
 
     async def _look(self, session_id: UUID) -> set[Difference]:
         try:
