@@ -1,7 +1,7 @@
 """`stampede reconcile`: one pass over everything that survives a database."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 
 from booking.composition import Booking, opened
@@ -19,7 +19,7 @@ from chassis.wiring import Wiring
 MARGIN_S = 60.0
 
 
-async def reconcile(wiring: Wiring, since: datetime, *, apply: bool) -> AsyncIterator[Finding]:
+async def reconcile(wiring: Wiring, since: datetime, *, apply: bool) -> AsyncGenerator[Finding, None]:
     """Every finding of what happened from `since` on, as it is found. Raises AnotherReconcile.
 
     Run it in a request's context: what it causes has that request's id.
@@ -36,7 +36,7 @@ async def reconcile_booking(
     apply: bool,
     margin_s: float = MARGIN_S,
     settled_s: float = SETTLED_S,
-) -> AsyncIterator[Finding]:
+) -> AsyncGenerator[Finding, None]:
     """margin_s: how old a charge or a mail must be.  settled_s: how long Redis must differ."""
     async with contextlib.AsyncExitStack() as stack:
         if apply:
