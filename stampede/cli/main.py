@@ -9,7 +9,12 @@ import rich_click as click
 from chassis import settings
 from chassis.problems import Problem, ValidationFailed
 from chassis.settings import Settings
-from stampede.cli import events, measuring, migrating  # noqa: F401  registers their commands
+from stampede.cli import (  # noqa: F401  registers their commands
+    events,
+    measuring,
+    migrating,
+    recovering,
+)
 from stampede.cli.base import data_dir_option, load, refuse, say, stampede, with_servers
 
 ROLES = ("customer", "organizer", "staff", "admin")
