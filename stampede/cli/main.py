@@ -9,7 +9,7 @@ import rich_click as click
 from chassis import settings
 from chassis.problems import Problem, ValidationFailed
 from chassis.settings import Settings
-from stampede.cli import events, measuring  # noqa: F401  registers their commands
+from stampede.cli import events, measuring, planning  # noqa: F401  registers their commands
 from stampede.cli.base import data_dir_option, load, refuse, say, stampede, with_servers
 
 ROLES = ("customer", "organizer", "staff", "admin")
