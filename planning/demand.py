@@ -4,10 +4,10 @@ import msgspec
 
 from booking.domain.order import SEATS_PER_ORDER_MAX
 
-PEOPLE_MAX = 100_000_000
+PEOPLE_MAX = 20_000_000
 SEATS_MAX = 200_000  # of a session: catalog refuses larger plans
 SESSIONS_MAX = 10_000
-MINUTES_MAX = 24 * 60.0
+MINUTES_MAX = 120.0  # beyond it a sale is no rush, and its simulation too coarse
 
 
 class PlanError(Exception):
@@ -86,6 +86,11 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def seconds(self) -> float:
         return self.minutes * 60
+
+    @property
+    def opening_s(self) -> float:
+        """In which those of the opening come."""
+        return min(self.rush_s, self.seconds)
 
     @property
     def orders(self) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from chassis.settings import Settings
 from planning.costs import Costs
 from planning.demand import Sale
 from planning.simulation.outcome import Capacity, Outcome
@@ -34,10 +35,17 @@ class Plan(msgspec.Struct, frozen=True):
     outcome: Outcome
 
 
-def make_plan(sale: Sale, costs: Costs, *, path: Path | None, now: datetime) -> Plan:
-    """Raises PlanError if the question has no answer."""
+def make_plan(
+    sale: Sale,
+    costs: Costs,
+    *,
+    path: Path | None,
+    now: datetime,
+    settings: Settings | None = None,
+) -> Plan:
+    """With an operator's own places, pools and holds. Raises PlanError if the question has no answer."""
     work = Work.of(costs)
-    layout = layout_of(sale, work)
+    layout = layout_of(sale, work, settings)
     capacity = layout.capacity(sale)
     age_days = max(0, (now - costs.measured_at).days)
     return Plan(
@@ -46,7 +54,7 @@ def make_plan(sale: Sale, costs: Costs, *, path: Path | None, now: datetime) -> 
             str(path) if path else None, costs.version, costs.measured_at, age_days, costs.machine
         ),
         layout,
-        walls_of(sale, work, layout),
+        walls_of(sale, work, layout, settings),
         capacity,
-        simulate(sale, work, capacity),
+        simulate(sale, work, capacity, settings),
     )

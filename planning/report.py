@@ -83,6 +83,10 @@ def _layout(plan: Plan) -> Iterator[str]:
         f"Memory        {_size(layout.web_memory)} for all processes; worker "
         f"{layout.worker_cores:.1f} cores"
     )
+    yield (
+        f"Waiting       up to {layout.waiting_max:,} people; to refuse more would take all processors of "
+        "the gateway, and nobody would be served"
+    )
     yield f"Mails         {layout.mails:,} at most, {layout.mails_s:,.0f} s of all workers together"
 
 
@@ -122,6 +126,8 @@ def _simulation(plan: Plan) -> Iterator[str]:
         f"  everybody knows {_seconds(one.last_answer_s)} after the opening{late} "
         f"(half by {_seconds(min(one.answered_p50_s, one.last_answer_s))})"
     )
+    if one.unanswered:
+        yield f"  NEVER ANSWERED  {one.unanswered:,} people: to refuse them takes all processors"
     yield (
         f"  answers         p50 {_ms(one.served_p50_ms)}, p99 {_ms(one.served_p99_ms)}; refused "
         f"p50 {_ms(one.refused_p50_ms)}, p99 {_ms(one.refused_p99_ms)}"

@@ -38,8 +38,7 @@ class Rates(msgspec.Struct, frozen=True):
     reads: float
     logins: float
     final: float  # orders and sold-out refusals
-    again: float  # 503 to those who come back, in the mean of the time that they wait
-    again_at_first: float
+    again: float  # 503 to those who come back, while all of the opening wait
     pays: float
     robots: float  # each of what their limit lets through, and of what it does not
     orders: float  # at the opening, if nothing stood in the way
@@ -70,6 +69,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     worker_cores: float
     shards: int
     machines: dict[str, int]
+    waiting_max: int  # people who wait: to refuse more takes the gateway all its processors
     connections: int
     connections_by: dict[str, int]
     web_memory: float
@@ -107,7 +107,7 @@ def rates_of(sale: Sale) -> Rates:
     late = sale.people - rush
     look_s = sale.look_minutes * 60
 
-    asked = min(max(rush / sale.rush_s, late / sale.seconds), sale.orders / PEAK_S)
+    asked = min(max(rush / sale.opening_s, late / sale.seconds), sale.orders / PEAK_S)
 
     def worst(each: float) -> float:
         return each * max(late / sale.seconds, rush / look_s)
@@ -116,8 +116,7 @@ def rates_of(sale: Sale) -> Rates:
         reads=worst(sale.reads),
         logins=worst(sale.login_share),
         final=sale.people / sale.seconds,
-        again=rush / 2 / ASKS_AGAIN_S,
-        again_at_first=rush / ASKS_AGAIN_S,
+        again=rush / ASKS_AGAIN_S,
         pays=sale.orders * sale.pay_share / min(2 * sale.pay_after_s, sale.seconds),
         robots=sale.robots * 10.0,
         orders=asked,
@@ -125,7 +124,7 @@ def rates_of(sale: Sale) -> Rates:
     )
 
 
-def layout_of(sale: Sale, work: Work) -> Layout:
+def layout_of(sale: Sale, work: Work, settings: Settings | None = None) -> Layout:
     """Raises PlanError (by `sale.check`) if the question has no answer."""
     sale.check()
     rates = rates_of(sale)
@@ -147,7 +146,7 @@ def layout_of(sale: Sale, work: Work) -> Layout:
         if one_machine
         else _apart(rates, sale, work, workers)
     )
-    by = _connections(processes)
+    by = _connections(processes, (settings or Settings()).database_pool_size)
     wal_order = work.wal_order_beside(sale.old_orders)
     paid = sale.orders * sale.pay_share
     return Layout(
@@ -160,6 +159,9 @@ def layout_of(sale: Sale, work: Work) -> Layout:
         worker_cores=worker,
         shards=shards,
         machines=_machines(one_machine, processes, sale, shards),
+        waiting_max=round(
+            (processes.web or processes.gateway) * 1e6 / work.refused.web * ASKS_AGAIN_S
+        ),
         connections=sum(by.values()),
         connections_by=by,
         web_memory=work.web_mb * 1e6 * sum(msgspec.to_builtins(processes).values()),
@@ -206,9 +208,8 @@ def _apart(rates: Rates, sale: Sale, work: Work, workers: int) -> Processes:
     return Processes(0, **count, notification=TWO, worker=workers)
 
 
-def _connections(processes: Processes) -> dict[str, int]:
-    """PostgreSQL's, with the pools as they are by default. The gateway has none."""
-    pool = Settings().database_pool_size
+def _connections(processes: Processes, pool: int) -> dict[str, int]:
+    """PostgreSQL's. The gateway has none."""
     by = {
         "web": processes.web * pool * 4,
         "identity": processes.identity * pool,
@@ -234,7 +235,7 @@ def _machines(one_machine: bool, processes: Processes, sale: Sale, shards: int) 
 
 def _network(rates: Rates) -> float:
     """Bytes of answers a second, at the worst time."""
-    refused = rates.again_at_first + rates.robots * 2 + rates.final
+    refused = rates.again + rates.robots * 2 + rates.final
     return (
         rates.reads * ANSWER_BYTES["read"]
         + (rates.sold + rates.pays + rates.logins) * ANSWER_BYTES["order"]

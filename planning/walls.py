@@ -24,9 +24,12 @@ class Wall(msgspec.Struct, frozen=True):
     grows: bool = False
 
 
-def walls_of(sale: Sale, work: Work, layout: Layout) -> Sequence[Wall]:
+def walls_of(
+    sale: Sale, work: Work, layout: Layout, settings: Settings | None = None
+) -> Sequence[Wall]:
     """Every wall, the one that is hit first in front."""
     asked = layout.rates.orders
+    pool = (settings or Settings()).database_pool_size
     found = [
         Wall(
             "one hot session on one shard" if sale.sessions == 1 else "sessions on shards",
@@ -63,11 +66,11 @@ def walls_of(sale: Sale, work: Work, layout: Layout) -> Sequence[Wall]:
         *_booking(asked, work, layout),
         Wall(
             "max_connections",
-            at := _connections_per_s(sale, work, layout),
+            at := _connections_per_s(sale, work, layout, pool),
             asked > at,
             "a smaller STAMPEDE_DATABASE_POOL_SIZE, a larger max_connections, or PgBouncer",
             f"{layout.connections} connections for {sale.max_connections}; pools of "
-            f"{Settings().database_pool_size} a service and process",
+            f"{pool} a service and process",
         ),
         Wall(
             "PostgreSQL's CPU",
@@ -112,9 +115,8 @@ def _gateway_per_s(work: Work, layout: Layout) -> float:
     return processes.gateway * 1e6 / (work.order.gateway + work.apart_us)
 
 
-def _connections_per_s(sale: Sale, work: Work, layout: Layout) -> float:
+def _connections_per_s(sale: Sale, work: Work, layout: Layout, pool: int) -> float:
     """Orders a second of as many booking processes as have room for their pools."""
-    pool = Settings().database_pool_size
     if layout.one_machine:
         each, us = pool * 4, work.order.web
         others = layout.connections_by["worker"]

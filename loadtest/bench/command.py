@@ -25,6 +25,7 @@ from loadtest.bench.programs.programs import Stack, StackError
 from loadtest.bench.report import Point, Report, plot, print_growth, print_report, ratios
 from loadtest.bench.report import as_json as report_as_json
 from loadtest.flash_sale import allow_many_files
+from planning.costs import NEEDED
 from runtime.operations.auditing import audit_all
 from runtime.starting import StartError
 
@@ -88,6 +89,22 @@ def bench(wanted: Wanted, *, as_json: bool, growth: bool, plot_path: Path | None
     else:
         print_report(report, console)
     return report.passed
+
+
+def measure_costs(path: Path, *, seconds: float) -> None:
+    """Measures what a plan needs and saves it. Raises StartError or CostsError."""
+    allow_many_files()
+    signal.signal(signal.SIGTERM, _stop)
+
+    def say(line: str) -> None:
+        Console(stderr=True).print(line, highlight=False, markup=False)
+
+    try:
+        report = run_benches(Wanted(NEEDED, seconds), say)
+    except (StackError, GeneratorError) as trouble:
+        raise StartError(str(trouble)) from trouble
+    saving.save(path, report)
+    say(f"saved {path}")
 
 
 def _stop(number: int, _: object) -> None:

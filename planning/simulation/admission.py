@@ -11,8 +11,7 @@ LANES = {"order": "order", "robot": "order", "pay": "pay", "read": "read"}
 class Admission:
     """The places of all web processes together, which take even shares."""
 
-    def __init__(self, processes: int) -> None:
-        settings = Settings()
+    def __init__(self, processes: int, settings: Settings) -> None:
         places = settings.concurrency_max
         general = places - places // PAY_SHARE
         self._all_max = places * processes

@@ -37,6 +37,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     first_order_s: float | None
     sold_out_s: float | None  # no seat was free
     last_answer_s: float  # the last of those who ask knows
+    unanswered: int  # refused again and again until the simulation ended
     answered_p50_s: float
     answered_p99_s: float
     last_mail_s: float | None

@@ -24,21 +24,24 @@ COMMIT_S = 0.002  # a synced commit takes so long without a processor
 ROBOT_RATE, ROBOT_ALLOWED = 20.0, 10.0  # requests a second of one, and what its limit lets through
 SLOTS = 16  # into which people who come back together are spread
 STEPS_MAX = 20_000  # moments at which people ask again: bounds the time that a simulation takes
-ARRIVALS_MAX = 5_000  # moments at which new people come
-END_S = 6 * 3600.0  # mails that are not sent by then are said to be left
+ARRIVALS_MAX = 10_000  # moments at which new people come
+END_S = 3 * 3600.0  # what is not done by then is said to be left
 
 
-def simulate(sale: Sale, work: Work, capacity: Capacity) -> Outcome:
+def simulate(
+    sale: Sale, work: Work, capacity: Capacity, settings: Settings | None = None
+) -> Outcome:
     """Runs the sale to its end."""
-    return _Run(sale, work, capacity).outcome()
+    return _Run(sale, work, capacity, settings or Settings()).outcome()
 
 
 class _Run:
-    def __init__(self, sale: Sale, work: Work, capacity: Capacity) -> None:
+    def __init__(self, sale: Sale, work: Work, capacity: Capacity, settings: Settings) -> None:
+        self.hold_ttl_s = settings.hold_ttl_s
         self.sale, self.work, self.capacity = sale, work, capacity
         self.random = random.Random(sale.seed)
         self.calendar = Calendar()
-        self.step_s = max(0.002, (sale.seconds + sale.rush_s) / STEPS_MAX)
+        self.step_s = max(0.002, sale.seconds / STEPS_MAX)
         self.robots_s = sale.seconds / ARRIVALS_MAX
         cores = Cores(capacity.shared_cores) if capacity.shared_cores else None
         self.generator = Station(
@@ -65,7 +68,7 @@ class _Run:
             self.calendar, work=self._login_work, done=self._logged_in, servers=capacity.identity,
             batch_max=max(1, capacity.identity) * 4, round_s=self.step_s, cores=cores,
         )  # fmt: skip
-        self.admission = Admission(capacity.gateways)
+        self.admission = Admission(capacity.gateways, settings)
         self.mails = Mails(self.calendar, sale.pay_share, capacity.workers)
         self.seats_left = sale.seats
         self.sold = self.back = self.orders = 0
@@ -89,6 +92,7 @@ class _Run:
             first_order_s=heard.first_order_s,
             sold_out_s=heard.last_order_s if self.sold_out else None,
             last_answer_s=heard.last_answer_s,
+            unanswered=self.sale.people - heard.known.count,
             answered_p50_s=heard.known.at(50),
             answered_p99_s=heard.known.at(99),
             last_mail_s=self.mails.last_s,
@@ -130,9 +134,9 @@ class _Run:
     def _open(self) -> None:
         sale = self.sale
         rush = round(sale.people * sale.at_opening)
-        for when, count in spread(self.random, rush, 0.0, sale.rush_s, ARRIVALS_MAX):
+        for when, count in spread(self.random, rush, 0.0, sale.opening_s, ARRIVALS_MAX):
             self._come(when, "order", count)
-        late = spread(self.random, sale.people - rush, sale.rush_s, sale.seconds, ARRIVALS_MAX)
+        late = spread(self.random, sale.people - rush, sale.opening_s, sale.seconds, ARRIVALS_MAX)
         for when, count in late:
             self._come(when, "late", count)
         if sale.robots:
@@ -230,8 +234,9 @@ class _Run:
         return spent_us / 1e6
 
     def _is_behind(self, now: float) -> bool:
-        """The event loop's lag, as admission measures it: too long, and for too long."""
-        if self.web.last_round_s <= LAG_MAX_S:
+        """The event loop's lag, as admission measures it: too long, and for too long. Those who come within
+        a step are simulated as one round, which is no lag."""
+        if self.web.last_round_s <= LAG_MAX_S + self.step_s:
             self._lag_since = None
             return False
         if self._lag_since is None:
@@ -315,7 +320,7 @@ class _Run:
         seats = group.seats * paying // group.count
         lapsing, lapsing_seats = group.count - paying, group.seats - seats
         if lapsing:
-            until = self.calendar.now + Settings().hold_ttl_s
+            until = self.calendar.now + self.hold_ttl_s
             self.calendar.at(until, lambda: self._lapse(lapsing, lapsing_seats))
         if not paying:
             return

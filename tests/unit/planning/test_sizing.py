@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chassis.settings import Settings
 from planning.costs import shipped
 from planning.demand import PlanError, Sale
 from planning.sizing import Layout, layout_of
@@ -26,10 +27,10 @@ def walls(work: Work = WORK, **habits: object) -> Sequence[Wall]:
     return walls_of(sale, work, layout_of(sale, work))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
-    people=st.integers(1, 20_000_000),
-    more=st.integers(0, 20_000_000),
+    people=st.integers(1, 10_000_000),
+    more=st.integers(0, 10_000_000),
     seats=st.integers(1, 200_000),
     minutes=st.floats(0.1, 120),
     at_opening=st.floats(0, 1),
@@ -146,3 +147,17 @@ def test_a_question_without_an_answer_is_one_sentence(
 def test_two_mistakes_are_both_named() -> None:
     with pytest.raises(PlanError, match=r"--people .*; --minutes "):
         needs(people=-5, minutes=0.0)
+
+
+def test_an_operators_own_pools_are_what_is_counted() -> None:
+    small = Settings(database_pool_size=2)
+    assert layout_of(GREAT, WORK, small).connections < needs().connections
+    by_default, with_less = (
+        fixed_named("max_connections", walls_of(GREAT, WORK, layout_of(GREAT, WORK, one), one))
+        for one in (Settings(), small)
+    )
+    assert with_less.at_per_s > by_default.at_per_s
+
+
+def fixed_named(name: str, found: Sequence[Wall]) -> Wall:
+    return next(wall for wall in found if wall.name == name)
