@@ -52,9 +52,6 @@ class Work(msgspec.Struct, frozen=True):
         full = max(self.wal_order, WAL_FULL)
         return self.wal_order + (full - self.wal_order) * min(1.0, old_orders / FULL)
 
-    def wal_pay_beside(self, old_orders: int) -> float:
-        return self.wal_pay * self.wal_order_beside(old_orders) / self.wal_order
-
     @classmethod
     def of(cls, costs: Costs, *, known: bool = False) -> "Work":
         """known: the process that gets an order has had a request with its token before."""
