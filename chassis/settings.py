@@ -30,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an operator may set, with its default. Units are the last word of a name."""
 
     database_url: str | None = None  # absent: embedded PostgreSQL in data_dir
+    # Around a pooler that database_url leads to: for leaders, locks and migrations.
+    database_direct_url: str | None = None
     redis_url: str | None = None  # absent: embedded Valkey in data_dir
     nats_url: str | None = None  # absent: in-memory broker
     data_dir: Path = Path(".stampede")
@@ -74,6 +76,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secret: tuple[str, ...] = ()  # absent: one made for this data_dir; several: rotation
 
     @property
+    def direct_url(self) -> str:
+        """PostgreSQL without a pooler between. Empty until the embedded server's URL is known."""
+        return self.database_direct_url or self.database_url or ""
+
+    @property
     def base_url(self) -> str:
         """The public address without a trailing slash."""
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
@@ -104,6 +111,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             values[name] = parse(text.strip())
         except ValueError as wrong:
             problems.append(f"{key} {wrong}.")
+    if "database_direct_url" in values and "database_url" not in values:
+        problems.append(f"{PREFIX}DATABASE_DIRECT_URL means nothing without {PREFIX}DATABASE_URL.")
     if problems:
         raise SettingsError(problems)
     return Settings(**values, provider_options=options)
@@ -198,10 +207,28 @@ def _postgres_url(text: str) -> str:
     except ValueError:
         raise ValueError("is not a URL") from None
     servers = parts.netloc.rpartition("@")[2]
-    if servers and not all(map(_POSTGRES_SERVER.fullmatch, servers.split(","))):
+    if servers and not all(map(_SERVER.fullmatch, servers.split(","))):
         raise ValueError("must name its servers as host:port, with commas between several")
     if parts.fragment:
         raise ValueError("has a #: percent-encode it in a password (%23)")
+    return text
+
+
+def _redis_url(text: str) -> str:
+    """One server, a cluster's nodes with commas between, or sentinels (chassis.redis.servers)."""
+    scheme, separator, rest = text.partition("://")
+    if scheme not in _REDIS_SCHEMES or not separator or not rest:
+        names = ", ".join(f"{name}://" for name in _REDIS_SCHEMES)
+        raise ValueError(f"must be a URL beginning with one of {names}")
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    servers = parts.netloc.rpartition("@")[2]
+    if servers and scheme != "unix" and not all(map(_SERVER.fullmatch, servers.split(","))):
+        raise ValueError("must name its servers as host:port, with commas between several")
+    if scheme.startswith("sentinel") and not (servers and parts.path.strip("/")):
+        raise ValueError("must name the sentinels' primary: sentinel://host:port/name")
     return text
 
 
@@ -227,10 +254,12 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 _HTTP = _url("http", "https")
-_POSTGRES_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:,/?#@]+)(?::[0-9]{1,5})?")
+_REDIS_SCHEMES = ("redis", "rediss", "unix", "sentinel", "sentinels")
+_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:,/?#@]+)(?::[0-9]{1,5})?")
 PARSERS: dict[str, Callable[[str], Any]] = {
     "database_url": _postgres_url,
-    "redis_url": _url("redis", "rediss", "unix"),
+    "database_direct_url": _postgres_url,
+    "redis_url": _redis_url,
     "nats_url": _urls("nats", "tls"),
     "data_dir": Path,
     "host": str,

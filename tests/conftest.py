@@ -1,7 +1,7 @@
 """Real servers for every test: one PostgreSQL and one Valkey a run, a fresh database a test.
 
 STAMPEDE_TEST_DATABASE_URL and STAMPEDE_TEST_REDIS_URL name servers to use instead of embedded ones;
-the tests make and drop databases of their own there, and flush the Redis databases 1 to 14.
+the tests make and drop databases of their own there, and flush the Redis databases 1 to 15.
 """
 
 import asyncio
@@ -16,13 +16,15 @@ from pathlib import Path
 import asyncpg
 import psutil
 import pytest
-import redis.asyncio
 
-from runtime.compose import SERVICES, migrate_all
+from chassis.redis.scripts import RedisCalls
+from chassis.redis.servers import Servers
+from runtime.compose import migrate_all
 from runtime.embedded import EmbeddedServers, ServerUrls
+from tests.support.cluster import RedisCluster
 from tests.support.nats import NatsServer
 from tests.support.platform import RunningPlatform, all_in_one, one_process_each
-from tests.support.servers import ROOT, with_database, with_redis_db
+from tests.support.servers import with_database, with_redis_db
 
 GIB = 1 << 30
 _numbers = itertools.count(1)
@@ -37,13 +39,20 @@ def servers() -> Iterator[ServerUrls]:
         yield ServerUrls(database_url=database_url, redis_url=redis_url)
         return
     directory = Path(tempfile.mkdtemp(prefix="stampede-test-", dir=roomy_memory()))
-    embedded = EmbeddedServers(directory)
+    on_a_cluster = os.environ.pop("STAMPEDE_TEST_TOPOLOGY", "") == "cluster"
+    cluster = RedisCluster(directory / "cluster") if on_a_cluster else None
+    embedded = EmbeddedServers(directory, redis=cluster is None)
     try:
         urls = embedded.start()
+        if cluster is not None:
+            cluster.start()
+            urls = ServerUrls(urls.database_url, cluster.url)
         with ThreadPoolExecutor(1) as thread:
             thread.submit(asyncio.run, forget_durability(urls.database_url)).result()
         yield urls
     finally:
+        if cluster is not None:
+            cluster.kill()
         embedded.stop()
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -78,8 +87,7 @@ async def template(servers: ServerUrls) -> AsyncIterator[str]:
     admin = await asyncpg.connect(with_database(servers.database_url, "postgres"))
     try:
         await admin.execute(f"CREATE DATABASE {name}")
-        present = [one for one in SERVICES if (ROOT / one / "migrations").is_dir()]
-        await migrate_all(with_database(servers.database_url, name), present)
+        await migrate_all(with_database(servers.database_url, name))
         yield name
         await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     finally:
@@ -103,11 +111,11 @@ async def database_url(servers: ServerUrls, template: str) -> AsyncIterator[str]
 async def redis_url(servers: ServerUrls) -> str:
     """An empty Redis database for this test alone."""
     url = with_redis_db(servers.redis_url, 1 + next(_numbers) % 12)
-    client = redis.asyncio.from_url(url)
+    calls = RedisCalls(Servers(url), {})
     try:
-        await client.flushdb()
+        await calls.command_to_each_node("FLUSHDB")
     finally:
-        await client.aclose()
+        await calls.close()
     return url
 
 

@@ -86,7 +86,7 @@ def loadtest_prepare(
     async def run(loaded: Settings) -> Plan:
         return await prepare(
             loaded.base_url,
-            loaded.database_url or "",
+            loaded.direct_url,
             users=users,
             tickets=tickets,
             opens_in_s=opens_in,
