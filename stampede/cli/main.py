@@ -13,6 +13,7 @@ from stampede.cli import (  # noqa: F401  registers their commands
     events,
     measuring,
     migrating,
+    planning,
     recovering,
 )
 from stampede.cli.base import data_dir_option, load, refuse, say, stampede, with_servers
