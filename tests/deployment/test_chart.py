@@ -187,9 +187,20 @@ def test_the_schema_is_migrated_before_anything_new_starts() -> None:
     pod = job["spec"]["template"]["spec"]
     assert pod["containers"][0]["args"] == ["migrate"]
     assert "serviceAccountName" not in pod, "the chart's own does not exist before an install"
-    direct = rendered("--set", "secrets.migrationDatabaseUrl.name=direct")
-    (url,) = pods(direct)["migrate"]["containers"][0]["env"]
-    assert url["valueFrom"]["secretKeyRef"]["name"] == "direct"
+
+
+def test_behind_a_pooler_everyone_with_the_database_has_its_direct_url_too() -> None:
+    for role, pod in pods(rendered("--set", "secrets.databaseDirectUrl.name=direct")).items():
+        urls = {
+            one["name"]: one["valueFrom"]["secretKeyRef"]["name"]
+            for one in pod["containers"][0]["env"]
+            if "DATABASE" in one["name"]
+        }
+        both = {
+            "STAMPEDE_DATABASE_URL": "stampede-postgresql",
+            "STAMPEDE_DATABASE_DIRECT_URL": "direct",
+        }
+        assert urls == ({} if role == "gateway" else both), role
 
 
 def test_every_role_survives_a_drained_node_and_the_busy_ones_grow() -> None:

@@ -38,7 +38,7 @@ notification: 8004
 identity: [gateway, catalog, booking, notification, worker]
 catalog: [gateway, booking, notification, worker]
 booking: [gateway, worker]
-notification: [gateway, worker]
+notification: [gateway, booking, worker]
 {{- end }}
 
 {{/* Which stores and outside addresses each role uses. The gateway has no access to PostgreSQL. */}}
@@ -60,6 +60,13 @@ migrate: [postgresql]
       key: {{ .ref.key }}
 {{- end }}
 
+{{- define "stampede.databaseEnv" -}}
+{{ include "stampede.secretEnv" (dict "name" "STAMPEDE_DATABASE_URL" "ref" .databaseUrl) }}
+{{- if .databaseDirectUrl.name }}
+{{ include "stampede.secretEnv" (dict "name" "STAMPEDE_DATABASE_DIRECT_URL" "ref" .databaseDirectUrl) }}
+{{- end }}
+{{- end }}
+
 {{/* The environment of a role: only what it uses. */}}
 {{- define "stampede.env" -}}
 {{- $root := .root }}
@@ -74,7 +81,7 @@ migrate: [postgresql]
 {{- end }}
 {{- end }}
 {{- if has "postgresql" $uses }}
-{{ include "stampede.secretEnv" (dict "name" "STAMPEDE_DATABASE_URL" "ref" $secrets.databaseUrl) }}
+{{ include "stampede.databaseEnv" $secrets }}
 {{- end }}
 {{- if has "redis" $uses }}
 {{ include "stampede.secretEnv" (dict "name" "STAMPEDE_REDIS_URL" "ref" $secrets.redisUrl) }}
