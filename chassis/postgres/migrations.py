@@ -10,7 +10,7 @@ from pathlib import Path
 
 import asyncpg
 
-from chassis.postgres.pool import wanted_server
+from chassis.postgres.connecting import Servers
 
 MIGRATION_LOCK = 7_382_001  # one number for the whole platform: migrations run one at a time
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
@@ -22,11 +22,7 @@ class MigrationError(Exception):
 
 async def migrate(database_url: str, schema: str, directory: Path) -> list[str]:
     """Applies missing migrations to `schema`. Returns the names of the files applied."""
-    connection = await asyncpg.connect(
-        database_url,
-        target_session_attrs=wanted_server(database_url),
-        server_settings={"timezone": "UTC"},
-    )
+    connection = await Servers(database_url).connect(server_settings={"timezone": "UTC"})
     try:
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)

@@ -5,17 +5,17 @@ without a schema and cannot use another service's tables. Queries are in `.sql` 
 their store. Times are timestamptz, money is bigint in minor units, ids are uuid.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 import aiosql
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
 from chassis.postgres import adapter as sql_adapter
+from chassis.postgres.connecting import FirmConnection, Servers
 from chassis.problems import Overloaded, Unavailable
 
 if TYPE_CHECKING:  # generic for the type checker only
@@ -64,7 +64,8 @@ async def open_pool(database_url: str, schema: str, *, size: int) -> Pool:
     """
     return await asyncpg.create_pool(
         database_url,
-        target_session_attrs=wanted_server(database_url),
+        connect=Servers(database_url).connect,
+        connection_class=FirmConnection,
         min_size=1,
         max_size=size,
         max_inactive_connection_lifetime=300,
@@ -78,17 +79,6 @@ async def open_pool(database_url: str, schema: str, *, size: int) -> Pool:
             "idle_in_transaction_session_timeout": "30000",
         },
     )
-
-
-def wanted_server(database_url: str) -> SessionAttribute | None:
-    """`target_session_attrs` for asyncpg: with several servers, the one that accepts writes, unless the
-    URL says otherwise."""
-    parts = urlsplit(database_url)
-    query = parse_qs(parts.query)
-    if "target_session_attrs" in query:
-        return None
-    hosts = parts.netloc.rpartition("@")[2] + "".join(query.get("host", ()))
-    return SessionAttribute.read_write if "," in hosts else None
 
 
 async def _as_it_is(_used: Any) -> None:
@@ -111,9 +101,10 @@ async def own_session(pool: Pool) -> AsyncIterator[Connection]:
 @contextlib.asynccontextmanager
 async def connection(pool: Pool) -> AsyncIterator[Connection]:
     """Lends a connection. Raises Overloaded if none is free in time, Unavailable if the database does not
-    answer. Then nobody knows if the last statement took effect.
+    answer, or no longer waits for its standby. Then nobody knows if the last statement took effect.
 
-    After a failover, a connection may remain that is read-only: then all connections are replaced.
+    After a failover, a connection may remain that is read-only or leads nowhere: then all connections are
+    replaced.
     """
     try:
         acquired = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
@@ -123,13 +114,26 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
         raise Unavailable("The database does not answer.") from down
     try:
         yield acquired
+        if getattr(acquired, "unreplicated", False):
+            acquired.terminate()
+            raise Unavailable("The database has not confirmed that this is safe.")
     except UNAVAILABLE as down:
         if isinstance(down, asyncpg.ReadOnlySQLTransactionError):
             await pool.expire_connections()
+        _refuse_cancelled(down)
         raise Unavailable("The database does not answer.") from down
     finally:
         with contextlib.suppress(*UNAVAILABLE):  # its statements have their outcome already
             await pool.release(acquired)
+
+
+def _refuse_cancelled(down: BaseException) -> None:
+    """A cancelled task rolls back on a dropped connection, which fails. It is cancelled all the same."""
+    cause: BaseException | None = down
+    while cause is not None:
+        if isinstance(cause, asyncio.CancelledError):
+            raise cause
+        cause = cause.__context__
 
 
 @contextlib.asynccontextmanager
