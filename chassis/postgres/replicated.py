@@ -17,3 +17,11 @@ async def until_replicated(db: Connection) -> None:
     It costs a commit. So only replayed answers call it, and never the first one.
     """
     await _sql.commit_something(db)
+
+
+async def weak_commits(db: Connection) -> str | None:
+    """The value of `synchronous_commit` if a commit is answered before it is safe: on this server's disk, and
+    on the standby's where one is named."""
+    found = await _sql.commit_settings(db)
+    weak = {"off", "local", "remote_write"} if found["standbys"] else {"off"}
+    return found["waits_for"] if found["waits_for"] in weak else None

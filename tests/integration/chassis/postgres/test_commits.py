@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chassis.postgres.pool import Pool, connection, open_pool, own_session, transaction
-from chassis.postgres.replicated import until_replicated
+from chassis.postgres.replicated import until_replicated, weak_commits
 from chassis.problems import Unavailable
 from tests.support.standby import Pair, ask, connected, running_pair
 
@@ -181,3 +181,22 @@ async def test_the_pool_has_all_its_connections_after_some_were_dropped(
 
     await asyncio.wait_for(asyncio.gather(*(together() for _ in range(4))), 20)
     assert pool.get_size() == 4
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "weak_with_standby", "weak_alone"),
+    [
+        ("on", False, False),
+        ("remote_apply", False, False),
+        ("remote_write", True, False),
+        ("local", True, False),
+        ("off", True, True),
+    ],
+)
+async def test_a_server_that_answers_before_a_commit_is_safe_is_named(
+    pair: Pair, waits_for: str, weak_with_standby: bool, weak_alone: bool
+) -> None:
+    for url, weak in ((pair.primary_url, weak_with_standby), (pair.standby_url, weak_alone)):
+        async with connected(url) as db:
+            await db.execute(f"SET synchronous_commit = {waits_for}")
+            assert await weak_commits(db) == (waits_for if weak else None)
