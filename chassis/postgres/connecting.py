@@ -41,7 +41,7 @@ class FirmConnection(Driver):
     __slots__ = ("unreplicated",)
 
     def __init__(self, protocol: Any, transport: Any, *args: Any) -> None:
-        super().__init__(protocol, transport, *args)  # type: ignore[no-untyped-call]
+        super().__init__(protocol, transport, *args)
         self.unreplicated = False
         notice_a_dead_peer(transport.get_extra_info("socket"))
 
@@ -73,7 +73,8 @@ class Servers:
         Raises what is most telling of the reasons, all of them in chassis.postgres.pool.UNAVAILABLE or
         a mistake in the URL.
         """
-        options = {"timeout": CONNECT_TIMEOUT_S, "connection_class": FirmConnection} | options
+        options.setdefault("timeout", CONNECT_TIMEOUT_S)
+        options.setdefault("connection_class", FirmConnection)
         attempts: dict[Attempt, str] = {}
         found: Attempt | None = None
         try:

@@ -62,9 +62,10 @@ async def open_pool(database_url: str, schema: str, *, size: int) -> Pool:
 
     Raises one of UNAVAILABLE if it cannot.
     """
+    connect: Any = Servers(database_url).connect  # asyncpg's own declaration lists every option
     return await asyncpg.create_pool(
         database_url,
-        connect=Servers(database_url).connect,
+        connect=connect,
         connection_class=FirmConnection,
         min_size=1,
         max_size=size,
