@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from booking import workers
+from booking.audit.checks import audit_booking
 from runtime.compose import migrate_all
 from tests.support.booking import BookingApp, Neighbours, is_sound, running_booking
 from tests.support.standby import Pair, connected, running_pair
@@ -91,9 +93,26 @@ class Sale:
         await asyncio.gather(*self._buyers)
 
 
+async def told_of_all(pair: Pair) -> None:
+    """Returns when the relay has sent every event: it leads on the new primary."""
+    async with connected(pair.primary_url) as db, asyncio.timeout(WITHIN_S):
+        while await db.fetchval("SELECT EXISTS (SELECT FROM booking.outbox)"):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def has_healed(app: BookingApp) -> None:
+    """The sweeper asks after ten seconds what became of the orders whose outcome nobody knew."""
+    give_up = time.monotonic() + WITHIN_S
+    while any(not one.ok for one in await audit_booking(app.services, looks_max=1)):
+        assert time.monotonic() < give_up, await is_sound(app)
+        await asyncio.sleep(0.2)
+
+
 async def test_a_sale_goes_on_with_the_promoted_standby_and_has_all_that_was_acknowledged(
     pair: Pair, apps: list[BookingApp], record_property: Callable[[str, object], None]
 ) -> None:
+    stop = asyncio.Event()
+    working = asyncio.create_task(workers.run(apps[0].wiring, stop))  # it leads the relay
     sale = Sale(apps)
     await sale.sold_more(ENOUGH)
     pair.kill_primary()
@@ -113,6 +132,8 @@ async def test_a_sale_goes_on_with_the_promoted_standby_and_has_all_that_was_ack
     assert [order for order in sale.paid if status[order] != "paid"] == []
     assert {answered for answered, _ in sale.answers} <= {200, 201, 202, 409, 503}
     assert sale.paid
-    for app in apps:
-        await app.services.payments.reconcile(older_than_s=0)
-    await is_sound(apps[0])
+    await told_of_all(pair)
+    await apps[0].services.payments.reconcile(older_than_s=0)
+    await has_healed(apps[0])
+    stop.set()
+    await working
