@@ -16,9 +16,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 CONNECT_TIMEOUT_S = 10.0
-HEAD_START_S = (
-    0.3  # a server that has not answered for so long is perhaps gone: the next is asked too
-)
+HEAD_START_S = 0.3  # without an answer for so long, the next server is asked too
 # A peer that acknowledges nothing for about 4 s is gone: probes after 2 s, then every second.
 KEEPALIVE = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 4_000}
 SYNC_WAIT = "SyncRepWaitForLSN"  # PostgreSQL's routine that waits for standbys
@@ -67,7 +65,7 @@ class Servers:
         self._servers = list(servers_of(database_url))
         self._wanted = wanted_server(database_url)
 
-    async def connect(self, _url: object = None, **options: Any) -> FirmConnection:
+    async def connect(self, **options: Any) -> FirmConnection:
         """Like asyncpg.connect. Does not wait for a server that does not answer while another does.
 
         Raises what is most telling of the reasons, all of them in chassis.postgres.pool.UNAVAILABLE or
@@ -77,14 +75,15 @@ class Servers:
         options.setdefault("connection_class", FirmConnection)
         attempts: dict[Attempt, str] = {}
         found: Attempt | None = None
+        left = list(self._servers)  # in this order, whatever others find meanwhile
         try:
-            for server in list(self._servers):
+            while left:
+                server = left.pop(0)
                 attempt = asyncio.ensure_future(
                     asyncpg.connect(server, target_session_attrs=self._wanted, **options)
                 )
                 attempts[attempt] = server
-                last = server == self._servers[-1]
-                found = await _first(list(attempts), None if last else HEAD_START_S)
+                found = await _first(list(attempts), HEAD_START_S if left else None)
                 if found is not None:
                     self._servers.remove(attempts[found])
                     self._servers.insert(0, attempts[found])

@@ -49,37 +49,68 @@ UNAVAILABLE = (
     asyncpg.PostgresSystemError,  # class 58: its disk
 )
 
-# A statement that took too long, or a transaction in conflict with another: certainly rolled back.
+# A statement that took too long, a transaction in conflict with another, or a plan that a migration made
+# invalid (asyncpg forgets it): certainly rolled back.
 ROLLED_BACK = (
     asyncpg.QueryCanceledError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    asyncpg.InvalidCachedStatementError,
 )
 
 
-async def open_pool(database_url: str, schema: str, *, size: int) -> Pool:
+class PoolBehindPooler(asyncpg.Pool):
+    """Its connections lead to a pooler that gives them a server for one transaction at a time. `direct_url`
+    leads around it, for sessions that must keep their server."""
+
+    __slots__ = ("direct_url", "schema")
+    direct_url: str
+    schema: str
+
+
+async def open_pool(
+    database_url: str, schema: str, *, size: int, direct_url: str | None = None
+) -> Pool:
     """A pool whose connections see only `schema`. Opens one connection now, up to `size` later.
 
+    direct_url: given if `database_url` leads to a pooler (chassis.postgres.pooler says to which).
     Raises one of UNAVAILABLE if it cannot.
     """
+    pool = PoolBehindPooler if direct_url is not None else asyncpg.Pool
     connect: Any = Servers(database_url).connect  # asyncpg's own declaration lists every option
-    return await asyncpg.create_pool(
-        database_url,
+    opening = pool(
         connect=connect,
-        connection_class=FirmConnection,
+        **_connecting(schema, pooled=direct_url is not None),
         min_size=1,
         max_size=size,
+        max_queries=50_000,
         max_inactive_connection_lifetime=300,
         reset=_as_it_is,
-        command_timeout=STATEMENT_TIMEOUT_MS / 1000 + 1,
-        server_settings={
+        loop=None,
+        connection_class=FirmConnection,
+        record_class=asyncpg.Record,
+    )
+    if isinstance(opening, PoolBehindPooler):
+        assert direct_url is not None
+        opening.direct_url, opening.schema = direct_url, schema
+    return await opening
+
+
+def _connecting(schema: str, *, pooled: bool) -> dict[str, Any]:
+    """A pooler takes no timeouts at the start: there they are settings of the role."""
+    limits = {
+        "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+        "idle_in_transaction_session_timeout": "30000",
+    }
+    return {
+        "command_timeout": STATEMENT_TIMEOUT_MS / 1000 + 1,
+        "server_settings": {
             "search_path": schema,
             "timezone": "UTC",
             "application_name": f"stampede-{schema}",
-            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-            "idle_in_transaction_session_timeout": "30000",
+            **({} if pooled else limits),
         },
-    )
+    }
 
 
 async def _as_it_is(_used: Any) -> None:
@@ -90,13 +121,39 @@ async def _as_it_is(_used: Any) -> None:
 
 @contextlib.asynccontextmanager
 async def own_session(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection that is reset before others get it, so that its session-level advisory locks end."""
+    """A connection that is reset before others get it, so that its session-level advisory locks end.
+
+    Behind a pooler it is one of its own, past the pooler: there, a lock would stay with a server that
+    others use.
+    """
+    if isinstance(pool, PoolBehindPooler):
+        async with _past_the_pooler(pool) as db:
+            yield db
+        return
     async with connection(pool) as db:
         try:
             yield db
         finally:
             with contextlib.suppress(*UNAVAILABLE, asyncpg.PostgresError):
                 await db.reset(timeout=ACQUIRE_TIMEOUT_S)
+
+
+@contextlib.asynccontextmanager
+async def _past_the_pooler(pool: PoolBehindPooler) -> AsyncIterator[Connection]:
+    try:
+        options = _connecting(pool.schema, pooled=False)
+        db = await Servers(pool.direct_url).connect(timeout=ACQUIRE_TIMEOUT_S, **options)
+    except UNAVAILABLE as down:
+        raise Unavailable("The database does not answer.") from down
+    try:
+        yield db
+        _refuse_unreplicated(db)
+    except UNAVAILABLE as down:
+        _refuse_cancelled(down)
+        raise Unavailable("The database does not answer.") from down
+    finally:
+        with contextlib.suppress(*UNAVAILABLE):
+            await db.close(timeout=ACQUIRE_TIMEOUT_S)
 
 
 @contextlib.asynccontextmanager
@@ -115,9 +172,7 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
         raise Unavailable("The database does not answer.") from down
     try:
         yield acquired
-        if getattr(acquired, "unreplicated", False):
-            acquired.terminate()
-            raise Unavailable("The database has not confirmed that this is safe.")
+        _refuse_unreplicated(acquired)
     except UNAVAILABLE as down:
         if isinstance(down, asyncpg.ReadOnlySQLTransactionError):
             await pool.expire_connections()
@@ -126,6 +181,12 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
     finally:
         with contextlib.suppress(*UNAVAILABLE):  # its statements have their outcome already
             await pool.release(acquired)
+
+
+def _refuse_unreplicated(db: Connection) -> None:
+    if getattr(db, "unreplicated", False):
+        db.terminate()
+        raise Unavailable("The database has not confirmed that this is safe.")
 
 
 def _refuse_cancelled(down: BaseException) -> None:
