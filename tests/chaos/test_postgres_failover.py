@@ -29,7 +29,7 @@ def pair() -> Iterator[Pair]:
 @pytest.fixture
 async def apps(pair: Pair, redis_url: str) -> AsyncIterator[list[BookingApp]]:
     """Two processes of booking."""
-    await migrate_all(pair.url, ["booking"])
+    await migrate_all(pair.url, ["booking", "sandbox"])
     house = Neighbours()
     async with (
         running_booking(pair.url, redis_url, house) as one,

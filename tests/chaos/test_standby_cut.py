@@ -68,7 +68,7 @@ def pair() -> Iterator[Pair]:
 
 @pytest.fixture
 async def app(pair: Pair, redis_url: str) -> AsyncIterator[BookingApp]:
-    await migrate_all(pair.url, ["booking"])
+    await migrate_all(pair.url, ["booking", "sandbox"])
     async with running_booking(pair.url, redis_url) as running:
         yield running
 
