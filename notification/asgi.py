@@ -8,7 +8,6 @@ from litestar import Litestar
 from chassis.events.inbox import Inbox
 from chassis.http.service import service_app
 from chassis.observability import logs
-from chassis.postgres.pool import open_pool
 from chassis.problems import Unavailable
 from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
@@ -30,7 +29,7 @@ def create_app(wiring: Wiring) -> Litestar:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         addresses = Addresses()
-        pool = await open_pool(wiring.database_url, NAME, size=wiring.settings.database_pool_size)
+        pool = await wiring.open_pool(NAME, size=wiring.settings.database_pool_size)
         try:
             app.state.pool = pages.pool = pool
             app.state.webhook_checks = OutsideChecks(

@@ -32,6 +32,15 @@ FLOORS = {
         {"composition", "consumer", "routes"},
         {"asgi", "workers"},
     ],
+    "planning": [
+        {"costs", "demand"},
+        {"work"},
+        {"simulation"},
+        {"sizing"},
+        {"walls"},
+        {"plan"},
+        {"report"},
+    ],
     "booking": [
         {"domain", "events"},
         {"refusals", "clients", "providers"},

@@ -9,7 +9,6 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from chassis.postgres.migrations import migrate
 from chassis.postgres.pool import Connection, Pool, connection, load_queries, open_pool, transaction
 
 SCHEMA = "sandbox"
@@ -88,10 +87,9 @@ class DueMessage(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-async def open_books(database_url: str) -> Pool:
-    """Migrates the schema to its newest version and opens a pool."""
-    await migrate(database_url, SCHEMA, HERE / "migrations")
-    return await open_pool(database_url, SCHEMA, size=CONNECTIONS_MAX)
+async def open_books(database_url: str, direct_url: str | None = None) -> Pool:
+    """A pool on the sandbox's schema, which `stampede migrate` makes."""
+    return await open_pool(database_url, SCHEMA, size=CONNECTIONS_MAX, direct_url=direct_url)
 
 
 async def take_charges(pool: Pool, wanted: Sequence[NewCharge]) -> list[ChargeRecord]:
