@@ -19,7 +19,9 @@ from chassis.wiring import Wiring
 MARGIN_S = 60.0
 
 
-async def reconcile(wiring: Wiring, since: datetime, *, apply: bool) -> AsyncGenerator[Finding, None]:
+async def reconcile(
+    wiring: Wiring, since: datetime, *, apply: bool
+) -> AsyncGenerator[Finding, None]:
     """Every finding of what happened from `since` on, as it is found. Raises AnotherReconcile.
 
     Run it in a request's context: what it causes has that request's id.
