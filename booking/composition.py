@@ -55,6 +55,9 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
 
     pool: Pool
     clock: DatabaseClock
+    provider: Provider
+    notification: ServiceClient
+    buyers: KnownAccounts
     holds: SeatHolds
     sessions: Sessions
     placing: OrderPlacing
@@ -113,6 +116,9 @@ async def opened(
         yield Booking(
             pool=pool,
             clock=clock,
+            provider=provider,
+            notification=ServiceClient(wiring.upstreams.notification),
+            buyers=buyers,
             holds=holds,
             sessions=sessions,
             placing=OrderPlacing(

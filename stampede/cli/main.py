@@ -14,6 +14,7 @@ from stampede.cli import (  # noqa: F401  registers their commands
     measuring,
     migrating,
     planning,
+    recovering,
 )
 from stampede.cli.base import data_dir_option, load, refuse, say, stampede, with_servers
 

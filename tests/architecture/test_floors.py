@@ -49,7 +49,7 @@ FLOORS = {
         {"refunds"},
         {"payments", "cancelled_sessions"},
         {"composition"},
-        {"routes", "workers", "audit"},
+        {"routes", "workers", "audit", "recovery"},
         {"asgi"},
     ],
 }
