@@ -13,6 +13,7 @@ import msgspec
 from chassis.languages import HOME, LANGUAGES
 
 PREFIX = "STAMPEDE_"
+METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 OURS_BETWEEN_PROCESSES = {"STAMPEDE_PARENT_FD"}  # set by the supervisor for its children
 
 Network = IPv4Network | IPv6Network
@@ -65,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     booking_url: str | None = None
     notification_url: str | None = None
     dns_servers: tuple[str, ...] = ()  # for SRV names; absent: those of the system
+    drain_s: float | None = None  # between a process's notice that it ends, and its end
     database_pool_size: int = 8  # connections of one service in one process
     smtp_url: str | None = None  # absent: the local mailbox
     mail_from: str = "Stampede <tickets@stampede.example>"
@@ -126,6 +128,13 @@ def to_environ(settings: Settings) -> dict[str, str]:
             value = ",".join(str(part) for part in value)
         environ[PREFIX + field.name.upper()] = str(value)
     return environ
+
+
+def metrics_dir() -> Path | None:
+    """Where the processes of one server count together (chassis.observability.exposition). Its name is
+    prometheus_client's own, and the supervisor sets it for its children."""
+    directory = os.environ.get(METRICS_DIR)
+    return Path(directory) if directory else None
 
 
 def inherited_environ() -> dict[str, str]:
@@ -269,6 +278,19 @@ def _dns_servers(text: str) -> tuple[str, ...]:
     return servers
 
 
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = -1.0
+        if not least <= seconds <= most:
+            raise ValueError(f"must be a number of seconds from {least:g} to {most:g}")
+        return seconds
+
+    return parse
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(part.strip(), strict=False) for part in text.split(","))
@@ -323,6 +345,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "booking_url": _service_urls,
     "notification_url": _service_urls,
     "dns_servers": _dns_servers,
+    "drain_s": _seconds(0, 300),
     "database_pool_size": _whole(1, 100),
     "smtp_url": _url("smtp", "smtps"),
     "mail_from": str,

@@ -59,6 +59,17 @@ def test_dns_servers_are_addresses() -> None:
             load({"STAMPEDE_DNS_SERVERS": wrong})
 
 
+def test_draining_takes_seconds_and_may_take_none() -> None:
+    assert load({}).drain_s is None
+    for text, seconds in (("0", 0.0), ("6", 6.0), ("2.5", 2.5)):
+        mine = load({"STAMPEDE_DRAIN_S": text})
+        assert mine.drain_s == seconds
+        assert load(to_environ(mine)) == mine
+    for wrong in ("-1", "301", "nan", "soon"):
+        with pytest.raises(SettingsError, match="DRAIN_S must be a number of seconds"):
+            load({"STAMPEDE_DRAIN_S": wrong})
+
+
 def test_the_door_has_hours() -> None:
     loaded = load({"STAMPEDE_DOOR_OPENS_BEFORE_S": "0", "STAMPEDE_DOOR_CLOSES_AFTER_S": "86400"})
     assert (loaded.door_opens_before_s, loaded.door_closes_after_s) == (0, 86_400)
