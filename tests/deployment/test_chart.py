@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.metrics import WAITING
 from runtime import starting
 from runtime.compose import PORTS
 from tests.support.deployment import (
@@ -161,7 +162,7 @@ def test_a_rollout_takes_nothing_away_before_its_successor_is_ready(role: str) -
 def test_the_grace_period_fits_what_happens_at_the_end(role: str) -> None:
     pod = pods(rendered())[role]
     sleep_s = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    ending_s = getattr(starting, "DRAIN_S", 0.0) + starting.WEB_STOP_TIMEOUT_S
+    ending_s = starting.DRAIN_S + starting.WEB_STOP_TIMEOUT_S
     assert pod["terminationGracePeriodSeconds"] >= sleep_s + ending_s + 5
 
 
@@ -221,7 +222,8 @@ def test_the_gateway_grows_by_its_admission_queue() -> None:
     scaler = of_kind(rendered(), "HorizontalPodAutoscaler")["gateway"]["spec"]
     (queue,) = [one["pods"] for one in scaler["metrics"] if one["type"] == "Pods"]
     name = queue["metric"]["name"]
-    assert f'WAITING = Gauge("{name}"' in (ROOT / "gateway" / "metrics.py").read_text()
+    (described,) = WAITING.describe()
+    assert name == described.name
     without = rendered("--set", "queueMetric.enabled=false")
     metrics = of_kind(without, "HorizontalPodAutoscaler")["gateway"]["spec"]["metrics"]
     assert [one["type"] for one in metrics] == ["Resource"]

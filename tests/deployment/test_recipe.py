@@ -129,7 +129,7 @@ async def all_ready(api: Api, containers: Containers) -> None:
         return all("serves on" in containers.log(role) for role in SERVED)
 
     assert eventually(answered, START_WITHIN_S), [containers.log(role) for role in SERVED]
-    assert (await api.get("/readyz")).status == 200
+    assert (await api.get("/readyz?deep")).status == 200
 
 
 async def buy(api: Api, session: dict[str, object]) -> dict[str, str]:
