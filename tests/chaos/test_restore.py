@@ -70,7 +70,7 @@ async def test_a_restore_to_a_time_has_every_order_before_it_and_none_after(scra
         after = await sell(api, session, buyer)
         await backups.archived(database_url)
         await api.close()
-    backups.restore(second, until)
+    await backups.restore(second, until)
     with all_in_one(second, "--no-demo") as restored:
         api = Api(restored.base_url)
         assert session["session_id"] in stampede(restored, "rebuild", "--all")

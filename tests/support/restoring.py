@@ -18,6 +18,7 @@ from runtime.embedded.wheel import PROGRAMS
 from tests.support.servers import eventually
 
 BACKUP_TIMEOUT_S = 60
+RECOVERY_TIMEOUT_S = 60
 
 
 class Backups:
@@ -60,8 +61,19 @@ class Backups:
         copied = await asyncio.to_thread(eventually, (self.archive / segment).is_file, 30.0)
         assert copied, f"{segment} was not archived"
 
-    def restore(self, target: Path, until: datetime) -> None:
-        """Makes a data directory whose PostgreSQL, at its start, is what it was at that time."""
+    async def restore(self, target: Path, until: datetime) -> None:
+        """Makes a data directory whose PostgreSQL is what it was at that time."""
+        self._prepare(target, until)
+        servers = EmbeddedServers(target, redis=False)
+        try:
+            url = servers.start().database_url
+            async with asyncio.timeout(RECOVERY_TIMEOUT_S):
+                while await _ask(url, "SELECT pg_is_in_recovery()"):
+                    await asyncio.sleep(0.05)
+        finally:
+            servers.stop()
+
+    def _prepare(self, target: Path, until: datetime) -> None:
         folder = target / "postgres"
         shutil.copytree(self.folder / "base", folder)
         fetch = f'cp "{self.archive}/%f" "%p"'
@@ -71,7 +83,6 @@ class Backups:
                 f"restore_command = '{fetch}'\n"
                 f"recovery_target_time = '{until.isoformat()}'\n"
                 "recovery_target_action = promote\n"
-                "hot_standby = off\n"  # nobody connects before it has come to that time
             )
         (folder / "recovery.signal").touch()
         for path in (folder, *folder.rglob("*")):
