@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
-import psutil
 import pytest
 
 from chassis.redis.scripts import RedisCalls
@@ -24,9 +23,8 @@ from runtime.embedded import EmbeddedServers, ServerUrls
 from tests.support.cluster import RedisCluster
 from tests.support.nats import NatsServer
 from tests.support.platform import RunningPlatform, all_in_one, one_process_each
-from tests.support.servers import ROOT, with_database, with_redis_db
+from tests.support.servers import ROOT, roomy_memory, with_database, with_redis_db
 
-GIB = 1 << 30
 _numbers = itertools.count(1)
 
 
@@ -55,16 +53,6 @@ def servers() -> Iterator[ServerUrls]:
             cluster.kill()
         embedded.stop()
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def roomy_memory() -> str | None:
-    """Where files live in memory, on a machine that has plenty: making and dropping a database a test
-    costs 0.05 s there and 0.3 s on a disk. Two runs side by side hold half a gigabyte."""
-    memory = Path("/dev/shm")
-    if not memory.is_dir() or not os.access(memory, os.W_OK):
-        return None
-    roomy = shutil.disk_usage(memory).free >= 4 * GIB
-    return str(memory) if roomy and psutil.virtual_memory().available >= 8 * GIB else None
 
 
 async def forget_durability(database_url: str) -> None:

@@ -24,7 +24,7 @@ PORT = 5432  # part of the socket's name; nothing listens on TCP
 DATABASE = "stampede"
 SUPERUSER = "postgres"
 INITDB_TIMEOUT_S = 120.0
-CREATE_DATABASE_TIMEOUT_S = 60.0
+SQL_TIMEOUT_S = 120.0
 SHARED_BUFFERS_MAX_MB = 256
 STOP_STEPS = (
     (signal.SIGINT, 30.0),  # fast shutdown: ends sessions, writes a checkpoint
@@ -118,19 +118,32 @@ def create_database(socket_dir: Path) -> None:
         f"SELECT 'CREATE DATABASE {DATABASE} TEMPLATE template0' WHERE NOT EXISTS"
         f" (SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec\n"
     )
-    where = ["-h", str(socket_dir), "-p", str(PORT), "-U", SUPERUSER, "-d", "postgres"]
+    try:
+        run_sql(socket_dir, "postgres", statement)
+    except EmbeddedError as error:
+        raise EmbeddedError(
+            f"PostgreSQL runs but has no database {DATABASE!r} ({error})."
+        ) from error
+
+
+def run_sql(socket_dir: Path, database: str, statements: str) -> str:
+    """What psql prints for these lines, as the superuser. Waits for no standby.
+
+    Raises EmbeddedError with psql's first complaint.
+    """
+    where = ["-h", str(socket_dir), "-p", str(PORT), "-U", SUPERUSER, "-d", database]
     env = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
     result = subprocess.run(
-        [PROGRAMS / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *where],
-        input=statement.encode(),
+        [PROGRAMS / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *where],
+        input=statements.encode(),
         capture_output=True,
-        env=env,
-        timeout=CREATE_DATABASE_TIMEOUT_S,
+        env=env | {"PGOPTIONS": "-c synchronous_commit=local"},
+        timeout=SQL_TIMEOUT_S,
         check=False,
     )
     if result.returncode:
-        reason = result.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
-        raise EmbeddedError(f"PostgreSQL runs but has no database {DATABASE!r} ({reason}).")
+        raise EmbeddedError(result.stderr.decode("utf-8", "replace").strip().partition("\n")[0])
+    return result.stdout.decode().strip()
 
 
 def _check_cluster(folder: Path, account: Account | None) -> None:
@@ -180,10 +193,13 @@ def _init_cluster(spec: ServerSpec) -> None:
 
 
 def _says_ready(pid_file: Path, pid: int) -> bool:
-    """What `pg_ctl --wait` checks: line 8 of the pid file (src/include/utils/pidfile.h)."""
+    """What `pg_ctl --wait` checks: line 8 of the pid file (src/include/utils/pidfile.h).
+
+    A standby, which only a pair has, is ready once it answers reads.
+    """
     if first_line_pid(pid_file) != pid:
         return False
     with suppress(OSError):
         lines = pid_file.read_bytes().splitlines()
-        return len(lines) >= 8 and lines[7].strip() == b"ready"
+        return len(lines) >= 8 and lines[7].strip() in {b"ready", b"standby"}
     return False

@@ -12,7 +12,7 @@ from chassis.postgres.pool import connection, open_pool
 from chassis.problems import Unavailable
 from runtime.compose import migrate_all
 from tests.support.catalog import Catalog, running_catalog
-from tests.support.standby import Pair
+from tests.support.standby import Pair, running_pair
 
 VENUE = {"name": "Hall", "city": "上海", "address": "", "time_zone": "Asia/Shanghai"}
 TRIES_MAX = 600
@@ -20,11 +20,8 @@ TRIES_MAX = 600
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    pair = Pair()
-    try:
+    with running_pair(synchronous=False) as pair:
         yield pair
-    finally:
-        pair.stop()
 
 
 @pytest.fixture
@@ -86,7 +83,7 @@ async def test_a_killed_primary_is_503_until_its_standby_is_promoted(
     await pair.caught_up()
     pair.kill_primary()
     await writers.refused()
-    await pair.promote()
+    pair.promote()
     await writers.made_more(20)
     await writers.end()
     only_503_said_when_to_come_back(writers)
@@ -100,11 +97,11 @@ async def test_a_primary_that_takes_no_more_writes_is_left_for_the_promoted_stan
     await writers.made_more(20)
     await pair.fence_primary()
     await writers.refused()
-    await pair.promote()
+    pair.promote()
     await writers.made_more(20)
     await writers.end()
     only_503_said_when_to_come_back(writers)
-    newest = await asyncpg.connect(pair.standby_url)
+    newest = await asyncpg.connect(pair.primary_url)
     try:
         query = "SELECT count(*) FROM catalog.venues WHERE venue_id = ANY($1::uuid[])"
         assert await newest.fetchval(query, writers.made[-20:]) == 20
