@@ -23,8 +23,9 @@ from chassis import settings
 from chassis.settings import Settings
 from loadtest.bench.programs.accounting import Accounts
 from runtime.compose import PORTS
+from runtime.embedded import EmbeddedServers
 from runtime.serving import is_up
-from runtime.starting import attached, embedded_servers, with_urls
+from runtime.starting import attached, with_urls
 
 ROOT = Path(__file__).resolve().parents[3]
 START_DEADLINE_S = 90.0
@@ -64,8 +65,7 @@ def services_apart(workers: int) -> Iterator[Stack]:
     with _scratch() as directory, contextlib.ExitStack() as stack:
         ports = {name: free_port() for name in PORTS}
         loaded = _settings(directory, ports["gateway"])
-        servers = embedded_servers(loaded)
-        assert servers is not None, "a scratch directory has servers of its own"
+        servers = EmbeddedServers(loaded.data_dir)
         stack.callback(servers.stop)
         loaded = with_urls(loaded, servers.start())
         environ = {f"STAMPEDE_{name.upper()}_URL": _url(ports[name]) for name in PORTS}
