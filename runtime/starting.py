@@ -25,9 +25,16 @@ from chassis.settings import Settings
 from identity.administration import AnotherPassword
 from runtime.compose import PORTS, SERVICES, compose, migrate_all
 from runtime.demo import DemoAccounts, accounts_left, load_demo
-from runtime.embedded import EmbeddedServers, ServerUrls, running_urls
+from runtime.embedded import (
+    ClusterServers,
+    EmbeddedServers,
+    ServerPorts,
+    ServerUrls,
+    has_cluster,
+    running_urls,
+)
 from runtime.serving import is_up, port_of
-from runtime.supervisor import Child, Supervisor
+from runtime.supervisor import Child, Servers, Supervisor
 
 Say = Callable[[str], None]
 WEB_STOP_TIMEOUT_S = 12.0
@@ -45,9 +52,9 @@ def up(loaded: Settings, say: Say) -> int:
     check_broker(loaded)
     check_redis(loaded)
     loaded = with_webhook_secret(loaded)
-    started = _Start(loaded, say)
+    started = Start(loaded, say, lambda it: [web_child(it, "everything"), worker_child(it)])
     servers = embedded_servers(loaded)
-    supervisor = Supervisor(servers, started.children, on_event=_tell(say))
+    supervisor = Supervisor(servers, started.children, on_event=supervised_events(say))
     return supervisor.run(started.ready)
 
 
@@ -74,7 +81,7 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
     def ready() -> None:
         say(f"{role} serves on http://{loaded.host}:{loaded.port}")
 
-    return Supervisor(servers, children, on_event=_tell(say)).run(ready)
+    return Supervisor(servers, children, on_event=supervised_events(say)).run(ready)
 
 
 def work(loaded: Settings, say: Say) -> int:
@@ -89,18 +96,32 @@ def work(loaded: Settings, say: Say) -> int:
         asyncio.run(migrate_all(_database(complete)))
         return [worker_child(complete)]
 
-    return Supervisor(servers, children, on_event=_tell(say)).run(lambda: say("worker runs"))
+    return Supervisor(servers, children, on_event=supervised_events(say)).run(
+        lambda: say("worker runs")
+    )
 
 
-def embedded_servers(loaded: Settings) -> EmbeddedServers | None:
-    """The servers that no URL names. None if both have a URL."""
+def embedded_servers(loaded: Settings) -> ClusterServers | EmbeddedServers | None:
+    """The servers that no URL names. None if all have a URL.
+
+    Data that only a cluster has made are a cluster's for commands that name no topology.
+    """
     postgres, redis = loaded.database_url is None, loaded.redis_url is None
+    own = loaded.topology == "single" and (loaded.data_dir / "postgres").is_dir()
+    if loaded.topology == "cluster" or (has_cluster(loaded.data_dir) and not own):
+        return ClusterServers(
+            loaded.data_dir,
+            ServerPorts.beside(loaded.port),
+            postgres=postgres,
+            redis=redis,
+            nats=loaded.nats_url is None,
+        )
     if not postgres and not redis:
         return None
     return EmbeddedServers(loaded.data_dir, postgres=postgres, redis=redis)
 
 
-def attached(loaded: Settings) -> tuple[EmbeddedServers | None, Settings]:
+def attached(loaded: Settings) -> tuple[Servers | None, Settings]:
     """The servers to start. Empty if another process already runs them on this data directory."""
     servers = embedded_servers(loaded)
     if servers is None:
@@ -117,6 +138,7 @@ def with_urls(loaded: Settings, urls: ServerUrls | None) -> Settings:
         loaded,
         database_url=loaded.database_url or urls.database_url,
         redis_url=loaded.redis_url or urls.redis_url,
+        nats_url=loaded.nats_url or urls.nats_url or None,
     )
 
 
@@ -201,7 +223,7 @@ def _database(loaded: Settings) -> str:
     return loaded.database_url
 
 
-def _tell(say: Say) -> Callable[[str, dict[str, object]], None]:
+def supervised_events(say: Say) -> Callable[[str, dict[str, object]], None]:
     """Prints only what an operator must know: deaths and restarts, not normal starts."""
 
     def tell(event: str, facts: dict[str, object]) -> None:
@@ -212,19 +234,22 @@ def _tell(say: Say) -> Callable[[str, dict[str, object]], None]:
     return tell
 
 
-class _Start:
-    """The steps between the servers' start and the first request."""
+class Start:
+    """The steps between the servers' start and the first request. `processes`: what then starts."""
 
-    def __init__(self, loaded: Settings, say: Say) -> None:
+    def __init__(
+        self, loaded: Settings, say: Say, processes: Callable[[Settings], Sequence[Child]]
+    ) -> None:
         self._loaded = loaded
         self._say = say
+        self._processes = processes
         self._accounts: DemoAccounts | None = None
         self._left: list[str] = []
 
     def children(self, urls: ServerUrls | None) -> Sequence[Child]:
         self._loaded = with_urls(self._loaded, urls)
         asyncio.run(self._prepare())
-        return [web_child(self._loaded, "everything"), worker_child(self._loaded)]
+        return self._processes(self._loaded)
 
     async def _prepare(self) -> None:
         await migrate_all(_database(self._loaded))

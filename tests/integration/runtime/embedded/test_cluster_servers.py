@@ -116,7 +116,7 @@ def test_half_a_cluster_says_how_many_slots_have_no_node(
     home.stop()
     for number in (1, 4):
         shutil.rmtree(home.folder / "valkey" / str(number))
-    with pytest.raises(EmbeddedError, match="no node for 5461 of its slots: delete .*valkey"):
+    with pytest.raises(EmbeddedError, match=r"no node for 5461 of its slots: delete .*valkey"):
         home.valkey()
 
 
