@@ -101,24 +101,29 @@ def work(loaded: Settings, say: Say) -> int:
     )
 
 
-def embedded_servers(loaded: Settings) -> ClusterServers | EmbeddedServers | None:
-    """The servers that no URL names. None if all have a URL.
-
-    Data that only a cluster has made are a cluster's for commands that name no topology.
-    """
+def embedded_servers(loaded: Settings) -> EmbeddedServers | None:
+    """The servers that no URL names. None if both have a URL."""
     postgres, redis = loaded.database_url is None, loaded.redis_url is None
-    own = loaded.topology == "single" and (loaded.data_dir / "postgres").is_dir()
-    if loaded.topology == "cluster" or (has_cluster(loaded.data_dir) and not own):
-        return ClusterServers(
-            loaded.data_dir,
-            ServerPorts.beside(loaded.port),
-            postgres=postgres,
-            redis=redis,
-            nats=loaded.nats_url is None,
-        )
     if not postgres and not redis:
         return None
     return EmbeddedServers(loaded.data_dir, postgres=postgres, redis=redis)
+
+
+def cluster_servers(loaded: Settings) -> ClusterServers:
+    """Those of a cluster on this machine, without what a URL names."""
+    return ClusterServers(
+        loaded.data_dir,
+        ServerPorts.beside(loaded.port),
+        postgres=loaded.database_url is None,
+        redis=loaded.redis_url is None,
+        nats=loaded.nats_url is None,
+    )
+
+
+def is_clusters(loaded: Settings) -> bool:
+    """Whether a command means a cluster's data: by the topology, or because there are no others."""
+    alone = has_cluster(loaded.data_dir) and not (loaded.data_dir / "postgres").is_dir()
+    return loaded.topology == "cluster" or alone
 
 
 def attached(loaded: Settings) -> tuple[Servers | None, Settings]:

@@ -84,9 +84,10 @@ def flush(platform: Platform, session: OnSale) -> str:
 def reshard(platform: Platform, session: OnSale) -> str:
     """Moves a session's slot, and some beside it, to another primary, as an operator's tool does."""
     slot = slot_of_session(session.session_id)
-    source = platform.owner_port(slot)
-    target = next(one.port for one in platform.primaries() if one.port != source)
-    slots = [one for one in range(slot, slot + SLOTS_MOVED) if platform.owner_port(one) == source]
+    ranges = owners(platform.primaries()[0].port)
+    _, last, source = next(one for one in ranges if one[0] <= slot <= one[1])
+    target = next(port for _, _, port in ranges if port != source)
+    slots = range(slot, min(last, slot + SLOTS_MOVED - 1) + 1)
     for one in slots:
         _move(one, source, target)
     return f"{len(slots)} slots moved from the node at {source} to the one at {target}"

@@ -25,7 +25,8 @@ class Paid(msgspec.Struct, frozen=True, tag="paid"):
 
 def read_record(path: Path) -> tuple[list[Ordered], list[Paid]]:
     """The acknowledgements of an earlier run, by its file."""
-    told = [msgspec.json.decode(line, type=Ordered | Paid) for line in path.open("rb")]
+    lines = path.read_bytes().splitlines()
+    told = [msgspec.json.decode(line, type=Ordered | Paid) for line in lines]
     return (
         [one for one in told if isinstance(one, Ordered)],
         [one for one in told if isinstance(one, Paid)],

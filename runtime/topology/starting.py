@@ -13,8 +13,8 @@ from runtime.starting import (
     StartError,
     check_broker,
     check_redis,
+    cluster_servers,
     command,
-    embedded_servers,
     supervised_events,
     with_webhook_secret,
 )
@@ -34,9 +34,7 @@ def up(loaded: Settings, say: Say) -> int:
     check_broker(loaded)
     check_redis(loaded)
     loaded = with_webhook_secret(loaded)
-    servers = embedded_servers(loaded)
-    assert isinstance(servers, ClusterServers)
-    return Cluster(loaded, ports, servers, say).run()
+    return Cluster(loaded, ports, cluster_servers(loaded), say).run()
 
 
 class Cluster:
