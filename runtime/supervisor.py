@@ -14,9 +14,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from types import FrameType
 
+from chassis.settings import METRICS_DIR
 from runtime.embedded import EmbeddedServers, ServerUrls, StartCancelled
 from runtime.embedded.spawning import (
     KILLED_WITHIN_S,
@@ -27,6 +29,7 @@ from runtime.embedded.spawning import (
     tethered,
     wait_for_exit,
 )
+from runtime.metrics_files import metrics_root
 
 PARENT_FD = "STAMPEDE_PARENT_FD"
 TICK_S = 0.2
@@ -41,9 +44,10 @@ RELOAD_SIGNAL = signal.SIGUSR1
 class Child:
     """A process to run. `env` is its whole environment. `ready` answers within a second or so.
 
-    The next child starts when `ready()` is true (None: at once). On stop it gets SIGTERM, and after
-    `stop_timeout_s` seconds its whole process group gets SIGKILL. On RELOAD_SIGNAL it gets
-    `reload_signal` and replaces its own processes (None: it gets no signal).
+    The next child starts when `ready()` is true (None: at once). On stop it gets SIGTERM (after Ctrl-C,
+    SIGINT), and after `stop_timeout_s` seconds its whole process group gets SIGKILL. On RELOAD_SIGNAL it gets
+    `reload_signal` and replaces its own processes (None: it gets no signal). Children of one `counted_with`
+    write their metrics into one directory, and any of them shows the sum.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Child:
     ready: Callable[[], bool] | None = None
     stop_timeout_s: float = 10.0
     reload_signal: signal.Signals | None = None
+    counted_with: str = ""
 
 
 Children = Sequence[Child] | Callable[[ServerUrls | None], Sequence[Child]]
@@ -89,21 +94,21 @@ class Supervisor:
         before it was ever ready. In both cases nothing that it started is left running. More signals
         during the stop change nothing. Raises EmbeddedError if the servers cannot run.
         """
-        with self._signals(), _parent_pipe() as parent_fd:
+        with self._signals(), _parent_pipe() as parent_fd, metrics_root() as root:
             try:
-                return self._run(on_ready, parent_fd)
+                return self._run(on_ready, parent_fd, root)
             except StartCancelled:
                 return 0
             finally:
                 self._stop()
 
-    def _run(self, on_ready: Callable[[], None], parent_fd: int) -> int:
+    def _run(self, on_ready: Callable[[], None], parent_fd: int, metrics: Path) -> int:
         urls = self._servers.start(self._asked) if self._servers is not None else None
         children = self._children(urls) if callable(self._children) else self._children
         for child in children:
             if self._asked():
                 return 0
-            running = _Running(child, parent_fd, self._on_event)
+            running = _Running(_counting(child, metrics), parent_fd, self._on_event)
             self._running.append(running)
             running.launch()
             while not running.is_ready():
@@ -142,7 +147,7 @@ class Supervisor:
         self._on_event("stopping", {"signal": self._stop_signal})
         try:
             for running in reversed(self._running):
-                running.stop()
+                running.stop(at_once=self._stop_signal == signal.SIGINT)
         finally:
             if self._servers is not None:
                 self._servers.stop()
@@ -227,13 +232,13 @@ class _Running:
             self._process.send_signal(signum)
             self._on_event("child_reloaded", {"child": self.child.name})
 
-    def stop(self) -> None:
-        """Returns when its whole group has ended."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Returns when its whole group has ended. `at_once`: it need not drain."""
         process = self._process
         if process is None:
             return
         if process.poll() is None:
-            process.terminate()
+            process.send_signal(signal.SIGINT if at_once else signal.SIGTERM)
             if not wait_for_exit(process, self.child.stop_timeout_s):
                 self._on_event("child_killed", {"child": self.child.name})
         kill_group(process.pid)
@@ -251,6 +256,14 @@ class _Running:
         delay_s = self._backoff.died()
         facts = {"child": self.child.name, "exit": how, "restart_in_s": delay_s}
         self._on_event("child_died", facts)
+
+
+def _counting(child: Child, root: Path) -> Child:
+    if not child.counted_with:
+        return child
+    directory = root / child.counted_with
+    directory.mkdir(exist_ok=True)
+    return replace(child, env=child.env | {METRICS_DIR: str(directory)})
 
 
 def _under_nohup(signum: signal.Signals) -> bool:

@@ -51,10 +51,10 @@ class RunningPlatform:
         if ready_port is not None:
             self.wait_for_port(name, ready_port)
 
-    def wait_for_port(self, name: str, port: int) -> None:
+    def wait_for_port(self, name: str, port: int, host: str = "127.0.0.1") -> None:
         deadline = time.monotonic() + START_DEADLINE_S
         while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+            with contextlib.suppress(OSError), socket.create_connection((host, port), 0.5):
                 return
             code = self.processes[name].poll()
             if code is not None or time.monotonic() > deadline:
