@@ -17,18 +17,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from chassis.seam.address import Address
+
 RESOLVE_TIMEOUT_S = 1.0
-RECORDS_MAX = 64  # addresses of one service; more are left out
-
-
-class Address(msgspec.Struct, frozen=True):
-    """`name` is for the Host header and for certificates. Of several priorities, the lowest is called."""
-
-    ip: str
-    port: int
-    name: str
-    priority: int = 0
-    weight: int = 1
 
 
 Find = Callable[[], Awaitable[Sequence[Address]]]

@@ -27,7 +27,8 @@ from collections.abc import Iterator, Sequence
 
 from chassis.clock import MachineClock
 from chassis.observability import logs
-from chassis.seam.addresses import Address, Source, source_of
+from chassis.seam.address import Address
+from chassis.seam.addresses import Source, source_of
 
 # A new address is seen within two seconds, whatever the TTL: resolvers on the way keep to that.
 RESOLVE_INTERVAL_S = 0.5

@@ -13,9 +13,10 @@ import dns.resolver
 from dns.message import Message
 from dns.name import Name
 
-from chassis.seam.addresses import RECORDS_MAX, Address
+from chassis.seam.address import Address
 
 DNS_PORT = 53
+RECORDS_MAX = 64  # addresses of one service; more are left out
 FAMILIES = (dns.rdatatype.A, dns.rdatatype.AAAA)
 
 

@@ -3,16 +3,19 @@
 What is measured beside: docs/adr/0057-a-roll-loses-no-request.md.
 """
 
+import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from identity.administration import create_account
 from runtime.embedded import ServerUrls
 from tests.support.api import PASSWORD, Api, publish_session
-from tests.support.fleet import ROLES, TWINS, Balancer, Buyers, Fleet, two_of_each
+from tests.support.fleet import END_WITHIN_S, ROLES, TWINS, Balancer, Buyers, Fleet, two_of_each
 from tests.support.servers import with_redis_db
 
 RATE_PER_S = 40.0
@@ -92,3 +95,19 @@ async def test_a_kill_of_each_fails_only_what_can_be_tried_again(
             again = await buyers.retry(failure)
             assert again.status == 201
             assert (await buyers.retry(failure)).json["order_id"] == again.json["order_id"]
+
+
+async def test_an_event_stream_ends_when_its_gateway_drains(fleet: Fleet, buyers: Buyers) -> None:
+    """Its browser reconnects, and the balancer sends it to the other one."""
+    url = f"http://{TWINS[1]}:{fleet.ports['gateway']}/api/v1/sessions/{buyers.session_id}"
+    async with aiohttp.ClientSession() as http, http.get(f"{url}/seats/stream") as stream:
+        assert await stream.content.readany()
+        ending = fleet.terminate("gateway", TWINS[1])
+        with contextlib.suppress(aiohttp.ClientPayloadError):
+            async with asyncio.timeout(END_WITHIN_S):
+                while await stream.content.readany():
+                    pass
+        assert ending.poll() is None  # it was told, and not cut by the end of the process
+    await asyncio.to_thread(ending.wait, END_WITHIN_S)
+    fleet.launch("gateway", TWINS[1])
+    await fleet.serves("gateway", TWINS[1])

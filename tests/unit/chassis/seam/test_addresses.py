@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.seam.addresses import Address, sources_of
+from chassis.seam.address import Address
+from chassis.seam.addresses import sources_of
 from chassis.seam.hosts import Hosts
 from chassis.seam.upstream import HttpUpstream
 from tests.support.dns import DnsServer, dns_server

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from chassis.seam.addresses import Address, Source
+from chassis.seam.address import Address
+from chassis.seam.addresses import Source
 from chassis.seam.hosts import (
     BREAK_AFTER_FAILURES,
     BREAK_FOR_S,
