@@ -206,7 +206,9 @@ class Hosts:
                 for one in self._hosts
                 if one not in tried and (one.may_be_probed() if tried else one.fails_at_once())
             ]
-        return self._better_of_two(able, now) if able else None
+        if len(able) > 1:
+            return self._better_of_two(able, now)
+        return able[0] if able else None
 
     def _better_of_two(self, able: list[Host], now: float) -> Host:
         if not self._alike:

@@ -25,6 +25,7 @@ PATIENT = {  # every test comes from one address; limits have tests of their own
     "STAMPEDE_RATE_LIMIT_LOGIN": "100000/s",
     "STAMPEDE_RATE_LIMIT_LOGIN_BURST": "100000",
     "STAMPEDE_WEBHOOK_ALLOW_PRIVATE": "true",  # the tests' receivers are on loopback
+    "STAMPEDE_DRAIN_S": "0",  # most tests have one process of a service
 }
 
 
