@@ -7,7 +7,7 @@ RUN    := $(VENV)/bin/python -m
 STAMPEDE := $(RUN) stampede
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format loadtest nuisance bench audit clean
+.PHONY: help run test test-cluster lint format loadtest nuisance bench audit clean
 
 help: ## shows this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sort | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -17,6 +17,10 @@ run: $(VENV)/.runtime ## sets up everything and serves a demo on-sale on http://
 
 test: $(VENV)/.dev ## sets up everything and runs the tests
 	@$(RUN) pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+test-cluster: $(VENV)/.dev ## runs the tests of seats, orders, money and limits on a Redis cluster of six nodes
+	@STAMPEDE_TEST_TOPOLOGY=cluster $(RUN) pytest -n $(JOBS) --dist loadfile \
+	  tests/integration/booking tests/integration/gateway tests/races tests/model $(ARGS)
 
 lint: $(VENV)/.dev ## checks style, format and strict types
 	@$(RUN) ruff check .

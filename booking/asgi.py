@@ -81,7 +81,7 @@ async def _ready(app: Litestar) -> dict[str, bool]:
     except Problem:
         answers["postgresql"] = False
     try:
-        await booking.holds.calls.command("PING")
+        await booking.holds.calls.ping()
     except Problem:
         answers["redis"] = False
     return answers

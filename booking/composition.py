@@ -39,7 +39,8 @@ from booking.tickets.store import load_signing_keys
 from booking.tickets.transfers import Transfers
 from chassis.clock import DatabaseClock
 from chassis.postgres.pool import Pool, open_pool
-from chassis.redis.scripts import RedisCalls, load_scripts, open_redis
+from chassis.redis.scripts import RedisCalls, load_scripts
+from chassis.redis.servers import Servers
 from chassis.seam.client import ServiceClient
 from chassis.settings import Settings
 from chassis.wiring import Wiring
@@ -87,7 +88,7 @@ async def opened(
     async with AsyncExitStack() as stack:
         pool = await open_pool(wiring.database_url, SCHEMA, size=settings.database_pool_size)
         stack.push_async_callback(pool.close)
-        redis = RedisCalls(open_redis(wiring.redis_url), load_scripts(LUA))
+        redis = RedisCalls(Servers(wiring.redis_url), load_scripts(LUA))
         stack.push_async_callback(redis.close)
         provider = await stack.enter_async_context(open_provider(wiring, pool))
 

@@ -6,14 +6,12 @@ traced.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
-from uuid import UUID
 
 from booking.composition import Booking, opened
 from booking.orders.expiry import complete_due_orders, sweep_orders
 from booking.providers.registry import run_background as run_provider
-from booking.seats.keys import LOADED_SESSIONS
+from booking.seats.loaded import list_loaded
 from booking.seats.reconciler import Reconciler
 from booking.seats.sweeper import Sweeper
 from chassis.concurrency.backoff import Backoff
@@ -24,7 +22,7 @@ from chassis.events.relay import Relay
 from chassis.http import idempotency
 from chassis.observability import logs
 from chassis.postgres.pool import connection
-from chassis.problems import NotFound
+from chassis.problems import NotFound, Unavailable
 from chassis.wiring import Wiring
 
 log = logs.get("booking")
@@ -97,10 +95,17 @@ class _Healing:
         self._reconciler = Reconciler(booking.holds)
 
     async def round(self) -> None:
-        members = await self._holds.calls.command("SMEMBERS", LOADED_SESSIONS)
-        for session_id in sorted(UUID(member.decode()) for member in members):
-            with contextlib.suppress(NotFound):  # no longer published; the sweeper drops it
+        loaded = await list_loaded(self._holds.calls)
+        away: Unavailable | None = loaded.away
+        for session_id in loaded.sessions:
+            try:
                 await self._reconciler.reconcile_once(session_id)
+            except NotFound:  # no longer published; the sweeper drops it
+                pass
+            except Unavailable as failure:  # one node's sessions do not stop the others'
+                away = failure
+        if away is not None:
+            raise away
 
 
 async def repeat_traced(

@@ -209,10 +209,28 @@ def _postgres_url(text: str) -> str:
     except ValueError:
         raise ValueError("is not a URL") from None
     servers = parts.netloc.rpartition("@")[2]
-    if servers and not all(map(_POSTGRES_SERVER.fullmatch, servers.split(","))):
+    if servers and not all(map(_SERVER.fullmatch, servers.split(","))):
         raise ValueError("must name its servers as host:port, with commas between several")
     if parts.fragment:
         raise ValueError("has a #: percent-encode it in a password (%23)")
+    return text
+
+
+def _redis_url(text: str) -> str:
+    """One server, a cluster's nodes with commas between, or sentinels (chassis.redis.servers)."""
+    scheme, separator, rest = text.partition("://")
+    if scheme not in _REDIS_SCHEMES or not separator or not rest:
+        names = ", ".join(f"{name}://" for name in _REDIS_SCHEMES)
+        raise ValueError(f"must be a URL beginning with one of {names}")
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    servers = parts.netloc.rpartition("@")[2]
+    if servers and scheme != "unix" and not all(map(_SERVER.fullmatch, servers.split(","))):
+        raise ValueError("must name its servers as host:port, with commas between several")
+    if scheme.startswith("sentinel") and not (servers and parts.path.strip("/")):
+        raise ValueError("must name the sentinels' primary: sentinel://host:port/name")
     return text
 
 
@@ -289,10 +307,11 @@ _SERVICE = _url("http", "https", "srv", "srv+https")
 _DNS_NAME = re.compile(
     r"(?=.{1,253}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})\.)*[A-Za-z0-9_-]{1,63}\.?"
 )
-_POSTGRES_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:,/?#@]+)(?::[0-9]{1,5})?")
+_REDIS_SCHEMES = ("redis", "rediss", "unix", "sentinel", "sentinels")
+_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:,/?#@]+)(?::[0-9]{1,5})?")
 PARSERS: dict[str, Callable[[str], Any]] = {
     "database_url": _postgres_url,
-    "redis_url": _url("redis", "rediss", "unix"),
+    "redis_url": _redis_url,
     "nats_url": _urls("nats", "tls"),
     "data_dir": Path,
     "host": str,

@@ -9,7 +9,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any
 
 from chassis.observability import logs
-from chassis.redis.scripts import RedisCalls, open_redis
+from chassis.redis.scripts import RedisCalls
+from chassis.redis.servers import Servers
 from chassis.seam.upstream import Receive, Scope, Send
 from chassis.wiring import Wiring
 from gateway.edge import Edge, Patience
@@ -69,8 +70,8 @@ class Gateway:
             # decorator.
             opened = inner if isinstance(inner, AbstractAsyncContextManager) else inner()
             await stack.enter_async_context(opened)
-            client = open_redis(self._wiring.redis_url)
-            redis = RedisCalls(client, SCRIPTS, answer_timeout_s=REDIS_TIMEOUT_S)
+            servers = Servers(self._wiring.redis_url)
+            redis = RedisCalls(servers, SCRIPTS, answer_timeout_s=REDIS_TIMEOUT_S)
             stack.push_async_callback(redis.close)
             edge = Edge(self._wiring, redis, patience=self._patience, compression=self._compression)
             await stack.enter_async_context(edge.revocations.kept_fresh())

@@ -19,6 +19,8 @@ import msgspec
 from booking.providers.registry import check_settings
 from chassis import settings
 from chassis.events.nats.link import NatsUnreachable, check
+from chassis.redis.discovery import Unusable
+from chassis.redis.discovery import check as check_servers
 from chassis.settings import Settings
 from identity.administration import AnotherPassword
 from runtime.compose import PORTS, SERVICES, compose, migrate_all
@@ -44,6 +46,7 @@ def up(loaded: Settings, say: Say) -> int:
     check_settings(loaded)
     check_port(loaded)
     check_broker(loaded)
+    check_redis(loaded)
     loaded = with_webhook_secret(loaded)
     started = _Start(loaded, say)
     servers = embedded_servers(loaded)
@@ -62,6 +65,8 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
     drain_s = DRAIN_S if loaded.drain_s is None else loaded.drain_s
     loaded = msgspec.structs.replace(loaded, port=port, drain_s=drain_s)
     check_port(loaded)
+    if role in {"gateway", "booking"}:
+        check_redis(loaded)
     servers, loaded = attached(with_webhook_secret(loaded))
 
     def children(urls: ServerUrls | None) -> Sequence[Child]:
@@ -80,6 +85,7 @@ def work(loaded: Settings, say: Say) -> int:
     """The background process alone."""
     check_settings(loaded)
     check_broker(loaded)
+    check_redis(loaded)
     servers, loaded = attached(with_webhook_secret(loaded))
 
     def children(urls: ServerUrls | None) -> Sequence[Child]:
@@ -184,6 +190,15 @@ def check_broker(loaded: Settings) -> None:
         try:
             asyncio.run(check(loaded.nats_url))
         except NatsUnreachable as wrong:
+            raise StartError(str(wrong)) from None
+
+
+def check_redis(loaded: Settings) -> None:
+    """Raises StartError when the Redis that is named cannot be used. One that is away may come."""
+    if loaded.redis_url is not None:
+        try:
+            asyncio.run(check_servers(loaded.redis_url))
+        except Unusable as wrong:
             raise StartError(str(wrong)) from None
 
 

@@ -16,10 +16,12 @@ from pathlib import Path
 import asyncpg
 import psutil
 import pytest
-import redis.asyncio
 
+from chassis.redis.scripts import RedisCalls
+from chassis.redis.servers import Servers
 from runtime.compose import SERVICES, migrate_all
 from runtime.embedded import EmbeddedServers, ServerUrls
+from tests.support.cluster import RedisCluster
 from tests.support.nats import NatsServer
 from tests.support.platform import RunningPlatform, all_in_one, one_process_each
 from tests.support.servers import ROOT, with_database, with_redis_db
@@ -37,13 +39,20 @@ def servers() -> Iterator[ServerUrls]:
         yield ServerUrls(database_url=database_url, redis_url=redis_url)
         return
     directory = Path(tempfile.mkdtemp(prefix="stampede-test-", dir=roomy_memory()))
-    embedded = EmbeddedServers(directory)
+    on_a_cluster = os.environ.pop("STAMPEDE_TEST_TOPOLOGY", "") == "cluster"
+    cluster = RedisCluster(directory / "cluster") if on_a_cluster else None
+    embedded = EmbeddedServers(directory, redis=cluster is None)
     try:
         urls = embedded.start()
+        if cluster is not None:
+            cluster.start()
+            urls = ServerUrls(urls.database_url, cluster.url)
         with ThreadPoolExecutor(1) as thread:
             thread.submit(asyncio.run, forget_durability(urls.database_url)).result()
         yield urls
     finally:
+        if cluster is not None:
+            cluster.kill()
         embedded.stop()
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -103,11 +112,11 @@ async def database_url(servers: ServerUrls, template: str) -> AsyncIterator[str]
 async def redis_url(servers: ServerUrls) -> str:
     """An empty Redis database for this test alone."""
     url = with_redis_db(servers.redis_url, 1 + next(_numbers) % 12)
-    client = redis.asyncio.from_url(url)
+    calls = RedisCalls(Servers(url), {})
     try:
-        await client.flushdb()
+        await calls.command_to_each_node("FLUSHDB")
     finally:
-        await client.aclose()
+        await calls.close()
     return url
 
 

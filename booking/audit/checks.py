@@ -12,7 +12,8 @@ from booking.audit.store import INVARIANTS, broken
 from booking.composition import Booking, opened
 from booking.seats.differences import Difference, look
 from booking.seats.holds import SeatHolds
-from booking.seats.keys import HOLD_INTENT_MS, LOADED_SESSIONS
+from booking.seats.keys import HOLD_INTENT_MS
+from booking.seats.loaded import list_loaded
 from chassis.problems import NotFound, Problem
 from chassis.wiring import Wiring
 
@@ -58,14 +59,16 @@ async def _redis_agrees(holds: SeatHolds, looks_max: int) -> Finding:
     name = "redis_equals_postgresql"
     details = []
     try:
-        members = await holds.calls.command("SMEMBERS", LOADED_SESSIONS)
-        for session_id in sorted(UUID(member.decode()) for member in members):
+        loaded = await list_loaded(holds.calls)
+        for session_id in loaded.sessions:
             for difference in await _lasting(holds, session_id, looks_max):
                 details.append(
                     f"session {session_id} {difference.kind} {difference.what}: Redis says"
                     f" {difference.redis} {difference.redis_order},"
                     f" PostgreSQL {difference.postgres} {difference.postgres_order}"
                 )
+        if loaded.away is not None:
+            raise loaded.away
     except Problem as away:
         details.append(f"could not be checked: {away.detail or away.title()}")
     return Finding(name, not details, details[:DETAILS_MAX])

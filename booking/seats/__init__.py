@@ -4,7 +4,7 @@ Redis filters, PostgreSQL decides. Use cases call `SeatHolds` (holds.py). Its re
 SoldOut, Taken, LimitReached, Repeated); if Redis is not available it raises Unavailable. PostgreSQL is
 reached through one protocol (claims.py), which store.py implements.
 
-    holds = SeatHolds(RedisCalls(open_redis(url), load_scripts(LUA)), truth)
+    holds = SeatHolds(RedisCalls(Servers(url), load_scripts(LUA)), truth)
     answer = await holds.hold_best(...)      # an intent of 10 s
     ... INSERT the order and its claims into PostgreSQL ...
     # committed: nothing more to do; the sweeper moves the intent to the order's own deadline

@@ -19,7 +19,6 @@ from uuid import UUID
 
 NAMES = ("seats", "meta", "tallies", "holds", "repeats", "expiry")
 SENTINEL = "loaded"
-LOADED_SESSIONS = "loaded-sessions"  # set of session ids; the sweeper visits them
 
 HOLD_INTENT_MS = 10_000  # longest a commit may take before the sweeper asks PostgreSQL
 QUANTITY_MAX = 20  # seats an order; RUN_MAX in lua/shared/cursors.lua

@@ -22,12 +22,13 @@ from collections.abc import Awaitable, Sequence
 from uuid import UUID
 
 from booking.seats.claims import ClaimSource
-from booking.seats.keys import LOADED_SESSIONS, session_keys, staged_keys
+from booking.seats.keys import session_keys, staged_keys
+from booking.seats.loaded import add_loaded
 from booking.seats.snapshot import pack
 from chassis.observability import logs
 from chassis.problems import Unavailable
-from chassis.redis.pipeline import Call
 from chassis.redis.scripts import RedisCalls, Script
+from chassis.redis.slots import Call
 
 WAIT_S = 2.0  # longest a request waits for a session to be loaded
 TRY_S = 10.0  # longest one task tries, for all waiting requests; the next request starts another
@@ -105,7 +106,7 @@ class Rebuilder:
         keys = session_keys(session_id)
         _, (version,) = await self._calls.run(self._scripts["close"], keys, [])
         snapshot = await self._truth.snapshot(session_id)
-        seconds, microseconds = await self._calls.command("TIME")
+        seconds, microseconds = await self._calls.command("TIME", beside=keys[0])
         now_ms = int(seconds) * 1000 + int(microseconds) // 1000
         staged = staged_keys(session_id, secrets.token_hex(8))
         # in a thread: packing half a million claims takes a second
@@ -116,7 +117,7 @@ class Rebuilder:
         )
         if word == "not_staged":  # Redis was flushed meanwhile; the next request starts again
             raise Unavailable("The seats of this session were lost while they were loaded.")
-        await self._calls.command("SADD", LOADED_SESSIONS, str(session_id))
+        await add_loaded(self._calls, [session_id])
         log.info(
             "seats_loaded",
             session=session_id,

@@ -6,7 +6,7 @@ from uuid import UUID
 from booking.seats.bytes import FREE, FREE_ACCESSIBLE, TAKEN, TAKEN_ACCESSIBLE
 from booking.seats.claims import Claim, Snapshot
 from booking.seats.keys import POSITIONS_MAX, SENTINEL
-from chassis.redis.pipeline import Call
+from chassis.redis.slots import Call
 
 PAIRS_MAX = 500  # in one HSET or ZADD, so that no command blocks Redis for long
 STAGED_TTL_MS = 300_000  # longest a rebuild may take; keys of a rebuild that died expire

@@ -10,6 +10,7 @@ stop or die at any point.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
@@ -18,9 +19,9 @@ import msgspec
 
 from booking.seats.claims import HoldState, OrderState
 from booking.seats.holds import SeatHolds
-from booking.seats.keys import LOADED_SESSIONS
+from booking.seats.loaded import add_loaded, list_loaded, remove_loaded
 from chassis.observability import logs
-from chassis.problems import NotFound, Problem
+from chassis.problems import NotFound, Problem, Unavailable
 
 ORDERS_A_SESSION_MAX = 500  # a round; the rest waits for the next
 SESSION_CONCURRENCY = 256
@@ -62,7 +63,7 @@ class Sweeper:
             )
             for session_id, outcome in zip(some, outcomes, strict=True):
                 if isinstance(outcome, NotFound):  # no longer published, or of another database
-                    await self._holds.calls.command("SREM", LOADED_SESSIONS, str(session_id))
+                    await remove_loaded(self._holds.calls, session_id)
                 elif isinstance(outcome, Exception):
                     swept.failed += 1
                     known = isinstance(outcome, Problem)
@@ -75,14 +76,13 @@ class Sweeper:
 
     async def _sessions(self) -> list[UUID]:
         """The loaded sessions; every HEAL_INTERVAL_S also those with holds that Redis has lost."""
-        members = await self._holds.calls.command("SMEMBERS", LOADED_SESSIONS)
-        sessions = {UUID(member.decode()) for member in members}
+        sessions = set((await list_loaded(self._holds.calls)).sessions)
         if self._now() >= self._heal_at:
             forgotten = set(await self._holds.truth.sessions_with_claims()) - sessions
             self._heal_at = self._now() + HEAL_INTERVAL_S
             if forgotten:
-                names = sorted(map(str, forgotten))
-                await self._holds.calls.command("SADD", LOADED_SESSIONS, *names)
+                with contextlib.suppress(Unavailable):  # a node is away: the next look tries again
+                    await add_loaded(self._holds.calls, sorted(forgotten))
                 sessions |= forgotten
         return sorted(sessions)
 

@@ -1,338 +1,306 @@
-"""One connection to Redis that carries the commands of all requests of a process in pipelines.
+"""The commands of all requests of a process on their way to Redis: one server, or a cluster's nodes.
 
-Commands wait while PIPELINES_MAX pipelines are under way, and leave together when one has returned. A
-command that finds nothing under way leaves at once. This replaces redis-py's pipeline, which costs six
-times the Python per command (ADR 27). redis-py still parses the URL and serves everything else.
+Each node has one connection on which commands travel in pipelines (chassis.redis.node). Ours instead
+of redis-py's, which costs six times the Python per command (ADR 27), more in a cluster (ADR 52);
+redis-py still makes sense of the URL.
 
-A connection that breaks, or is silent for longer than the timeout, is closed. All its commands become
-Unavailable, and the next command opens a new one. Nothing is ever sent twice, except a script that the
-server does not know.
+Whether the server belongs to a cluster is found out with the first connection. Then a command goes to
+the node that has its key's slot. A node that answers MOVED, ASK or TRYAGAIN did not execute the command,
+so it is sent again, to the node that was named, within the time that an answer may take. Nothing else
+is ever sent twice. The map of slots is read anew after a cut, MOVED or CLUSTERDOWN, at most every
+REFRESH_S. Source: Redis cluster specification, "Redirection and resharding".
 """
 
 import asyncio
-import ssl
-from collections import deque
+import contextlib
+import random
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import hiredis
-from redis.asyncio import Redis
-from redis.asyncio.connection import SSLConnection
-from redis.exceptions import ResponseError
 
 from chassis.problems import Overloaded, Unavailable
-
-PIPELINES_MAX = 1  # each costs a system call on either side: few and large ones
-PIPELINE_MAX = 256  # commands per pipeline
-WAITING_MAX = 20_000  # commands waiting or under way; beyond it callers get 503
-
-Call = tuple[Any, ...]  # one command: ("EVALSHA", sha, 2, key, key, arg)
-
-# Errors of a server that is loading, failing over, full, busy, or not ours: unavailable, not a bug.
-_NOT_READY = frozenset(
-    [
-        *("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOAUTH", "NOPERM"),
-        *("NOREPLICAS", "OOM", "READONLY", "TRYAGAIN", "UNKILLABLE", "WRONGPASS"),
-    ]
+from chassis.redis.connection import Connection, Refused, open_connection
+from chassis.redis.discovery import ask_for_ranges, ask_sentinel, ranges_of
+from chassis.redis.node import AGAIN, Command, Group, Node
+from chassis.redis.servers import Address, Servers
+from chassis.redis.slots import (
+    SLOTS,
+    Call,
+    Range,
+    key_of,
+    parse_redirection,
+    slot_of,
 )
 
+WAITING_MAX = 20_000  # commands waiting or under way; beyond it the caller is told 503
+HOPS_MAX = 100  # of one command
+QUICK_HOPS = 4  # each further one waits: a slot that is being moved sends commands to and fro
+REFRESH_S = 0.1
+TRY_AGAIN_S = 0.01  # a slot's keys are between two nodes for as long as their move takes
+MAP_TIMEOUT_S = 0.5  # a node that is asked for the map
 
-class _Refused(Exception):
-    """An error that Redis answered. hiredis creates these."""
-
-
-class _Group:
-    """Commands whose answers one caller awaits together. `left` of them are still to come."""
-
-    __slots__ = ("answers", "future", "left", "single")
-
-    def __init__(self, future: "asyncio.Future[Any]", commands: int, *, single: bool) -> None:
-        self.future = future
-        self.answers: list[Any] = [None] * commands
-        self.left = commands
-        self.single = single
-
-    def settle(self, place: int, answer: Any) -> None:
-        self.answers[place] = answer
-        self.left -= 1
-        if self.left or self.future.done():
-            return
-        failure = next((one for one in self.answers if isinstance(one, BaseException)), None)
-        if failure is not None:
-            self.future.set_exception(failure)
-            self.future.exception()  # a caller cancelled in this turn will not read it
-        else:
-            self.future.set_result(self.answers[0] if self.single else self.answers)
-
-
-class _Command:
-    __slots__ = ("call", "group", "pipeline", "place", "taught")
-
-    def __init__(self, call: Call, group: _Group | None, place: int) -> None:
-        self.call = call
-        self.group = group  # None: nobody waits for its answer
-        self.place = place
-        self.taught = False
-        self.pipeline: _Pipeline | None = None
-
-
-class _Pipeline:
-    __slots__ = ("deadline", "left")
-
-    def __init__(self, commands: int, deadline: asyncio.TimerHandle) -> None:
-        self.left = commands
-        self.deadline = deadline
+NO_CLUSTER = "several servers that are no cluster"
+_NOT_COVERED = "No node of the Redis cluster has this key."
 
 
 class Pipeline:
-    """`submit(call)` and `submit_all(calls)` return futures of Redis's answers.
+    """`submit(call)`, `submit_all(calls)`, `submit_each(calls)`: futures of what Redis answers.
 
-    client: knows the server's address. script_texts: the scripts by digest, for a server that lost them.
+    servers: where they are. script_texts: what is taught to a server that lost its scripts, by digest.
     """
 
     def __init__(
-        self, client: "Redis", script_texts: Mapping[str, str], *, answer_timeout_s: float
+        self, servers: Servers, script_texts: Mapping[str, str], *, answer_timeout_s: float
     ) -> None:
-        self._client = client
+        self._servers = servers
         self._script_texts = script_texts
         self._answer_timeout_s = answer_timeout_s
-        self._queue: deque[_Command] = deque()
-        self._sent: deque[_Command] = deque()
-        self._teaching: set[str] = set()
-        self._pipelines = 0
-        self._scheduled = False
-        self._line: _Line | None = None
-        self._connecting: asyncio.Task[None] | None = None
+        self._waiting = 0
+        self._drained: asyncio.Future[None] | None = None
+        self._first = self._node(None)  # the only server; or the URL's, until they name a cluster
+        self._nodes: dict[Address, Node] = {}
+        self._slots: list[Node | None] | None = None  # None: not a cluster, or not known yet
+        self._refreshing: asyncio.Task[None] | None = None
+        self._refreshed_at = float("-inf")
+        self._closed = False
 
-    def submit(self, call: Call) -> "asyncio.Future[Any]":
-        return self._submit((call,), single=True)
+    def submit(self, call: Call, *, beside: str | bytes | None = None) -> "asyncio.Future[Any]":
+        """beside: a key whose node shall answer a command that names none."""
+        return self._submit((call,), beside, single=True)
 
     def submit_all(self, calls: Sequence[Call]) -> "asyncio.Future[list[Any]]":
-        """One future of all answers in order. The first failure is raised for all of them."""
-        return self._submit(calls, single=False)
+        """One future of all answers in order; the first failure is raised for all of them."""
+        return self._submit(calls)
 
-    async def close(self) -> None:
-        """Waits for commands under way. Waiting ones become Unavailable."""
-        if self._connecting is not None:
-            await asyncio.wait((self._connecting,))
-        waited_for = [
-            one.group.future
-            for one in (*self._sent, *self._queue)
-            if one.group is not None and not one.group.future.done()
-        ]
-        if waited_for:
-            await asyncio.wait(waited_for, timeout=self._answer_timeout_s)
-        line = self._line
-        self._cut("Redis was closed.")
-        if line is not None:
-            await line.closed.wait()
+    def submit_each(self, calls: Sequence[Call]) -> "asyncio.Future[list[Any]]":
+        """One future of all answers in order, of which some may be exceptions."""
+        return self._submit(calls, each=True)
 
-    def _submit(self, calls: Sequence[Call], *, single: bool) -> "asyncio.Future[Any]":
-        if len(self._queue) + len(self._sent) >= WAITING_MAX:
-            raise Overloaded()
-        loop = asyncio.get_running_loop()
-        group = _Group(loop.create_future(), len(calls), single=single)
-        for place, call in enumerate(calls):
-            self._queue.append(_Command(call, group, place))
-        if self._pipelines < PIPELINES_MAX and not self._scheduled:
-            # leaves after this turn of the loop, with all commands of this turn
-            self._scheduled = True
-            loop.call_soon(self._depart)
+    def submit_to_each_node(self, call: Call) -> "asyncio.Future[list[Any]]":
+        """Every primary's answer; the first failure is raised for all of them."""
+        nodes = list(self._nodes.values()) if self._slots is not None else [self._first]
+        group = self._group(len(nodes))
+        for place, node in enumerate(nodes):
+            node.enqueue(Command(call, group, place))
         return group.future
 
-    def _depart(self) -> None:
-        self._scheduled = False
-        if self._line is None:
-            if self._queue and self._connecting is None:
-                self._connecting = asyncio.get_running_loop().create_task(self._connect())
-            return
-        while self._queue and self._pipelines < PIPELINES_MAX:
-            self._send(self._line)
+    @property
+    def is_known(self) -> bool:
+        """Whether it has been connected, so that a cluster's nodes are known."""
+        return self._slots is not None or self._first.connected_to is not None
 
-    def _send(self, line: "_Line") -> None:
-        """Sends one pipeline of the longest waiting commands, without those whose callers have gone."""
-        commands: list[_Command] = []
-        packed: list[bytes] = []
-        while self._queue and len(commands) < PIPELINE_MAX:
-            command = self._queue.popleft()
-            if command.group is None or not command.group.future.done():
-                try:
-                    packed.append(hiredis.pack_command(command.call))
-                except (TypeError, ValueError) as mistake:
-                    self._settle(command, mistake)
-                    continue
-                commands.append(command)
-        if not commands:
-            return
-        deadline = asyncio.get_running_loop().call_later(self._answer_timeout_s, self._late)
-        pipeline = _Pipeline(len(commands), deadline)
-        for command in commands:
-            command.pipeline = pipeline
-        self._pipelines += 1
-        self._sent.extend(commands)
-        line.write(b"".join(packed))
-
-    def _late(self) -> None:
-        self._cut("Redis does not answer (TimeoutError).")
-
-    def arrived(self, answer: Any) -> None:
-        """The next answer on the connection."""
-        command = self._sent.popleft()
-        # a script was loaded; if the server loses it later, it is loaded again
-        if command.group is None:
-            self._teaching.clear()
-        elif isinstance(answer, _Refused):
-            answer = self._judged(command, str(answer))
-        self._settle(command, answer)
-        pipeline = command.pipeline
-        if pipeline is not None:
-            pipeline.left -= 1
-            if not pipeline.left:
-                pipeline.deadline.cancel()
-                self._pipelines -= 1
-                if self._queue:
-                    self._depart()
-
-    def _settle(self, command: _Command, answer: Any) -> None:
-        if command.group is not None and answer is not _AGAIN:
-            command.group.settle(command.place, answer)
-
-    def _judged(self, command: _Command, text: str) -> Any:
-        """The error for the caller; or loads a missing script and repeats the call."""
-        word = text.split(" ", 1)[0]
-        if word in _NOT_READY:
-            return Unavailable(f"Redis is not ready ({word}).")
-        script = self._script_texts.get(command.call[1]) if word == "NOSCRIPT" else None
-        if script is None or command.taught:
-            return ResponseError(text)
-        digest = command.call[1]
-        if digest not in self._teaching:
-            self._teaching.add(digest)
-            self._queue.appendleft(_Command(("SCRIPT", "LOAD", script), None, 0))
-        again = _Command(command.call, command.group, command.place)
-        again.taught = True
-        self._queue.append(again)  # behind the command that loads the script
-        return _AGAIN
-
-    async def _connect(self) -> None:
-        try:
-            async with asyncio.timeout(self._answer_timeout_s):
-                self._line = await self._open()
-        except (OSError, _Refused, hiredis.HiredisError) as down:  # includes TimeoutError
-            self._cut(f"Redis does not answer ({type(down).__name__}).")
-        finally:
-            self._connecting = None
-        self._depart()
-
-    async def _open(self) -> "_Line":
-        where: dict[str, Any] = self._client.get_connection_kwargs()  # type: ignore[no-untyped-call]
-        loop = asyncio.get_running_loop()
-        if (path := where.get("path")) is not None:
-            _, line = await loop.create_unix_connection(lambda: _Line(self), path)
-        else:
-            host, port = where.get("host", "localhost"), where.get("port", 6379)
-            tls = self._tls()
-            _, line = await loop.create_connection(lambda: _Line(self), host, port, ssl=tls)
-        try:
-            for call in _greeting(where):
-                await line.ask(call)
-        except BaseException:
-            line.abort()
-            raise
-        return line
-
-    def _tls(self) -> ssl.SSLContext | None:
-        pool = self._client.connection_pool
-        if not issubclass(pool.connection_class, SSLConnection):
+    def node_of(self, key: str | bytes) -> Address | None:
+        """The node that has the key now; None where there is one server only."""
+        if self._slots is None:
             return None
-        connection = pool.make_connection()  # type: ignore[no-untyped-call]
-        return cast("SSLConnection", connection).ssl_context.get()
+        node = self._slots[slot_of(key)]
+        return node.address if node is not None else Address("", slot_of(key))
 
-    def lost(self, line: "_Line") -> None:
-        if line is self._line:
-            self._cut("Redis does not answer (the connection was lost).")
+    async def close(self) -> None:
+        """After what is under way; what waits then is Unavailable."""
+        if self._waiting:
+            self._drained = asyncio.get_running_loop().create_future()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained, self._answer_timeout_s)
+        self._closed = True
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.wait((self._refreshing,))
+        await asyncio.gather(*(node.close() for node in (self._first, *self._nodes.values())))
 
-    def _cut(self, reason: str) -> None:
-        """Fails all commands that wait or are under way. Late answers on this connection are dropped."""
-        line, self._line = self._line, None
-        if line is not None:
-            line.abort()
-        commands = [*self._sent, *self._queue]
-        self._sent.clear()
-        self._queue.clear()
-        self._teaching.clear()
-        self._pipelines = 0
-        for command in commands:
-            if command.pipeline is not None:
-                command.pipeline.deadline.cancel()
-            self._settle(command, Unavailable(reason))
-
-
-_AGAIN = object()
-
-
-def _greeting(where: Mapping[str, Any]) -> list[Call]:
-    calls: list[Call] = []
-    if password := where.get("password"):
-        user = where.get("username")
-        calls.append(("AUTH", user, password) if user else ("AUTH", password))
-    if database := int(where.get("db") or 0):
-        calls.append(("SELECT", database))
-    return calls
-
-
-class _Line(asyncio.Protocol):
-    """A connection. It reads the answers to its greeting itself and passes all others on."""
-
-    def __init__(self, wire: Pipeline) -> None:
-        self._wire = wire
-        self._reader = hiredis.Reader(replyError=_Refused)
-        self._transport: asyncio.Transport | None = None
-        self._asked: asyncio.Future[Any] | None = None
-        self.closed = asyncio.Event()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    def write(self, data: bytes) -> None:
-        assert self._transport is not None
-        self._transport.write(data)
-
-    async def ask(self, call: Call) -> None:
-        self._asked = asyncio.get_running_loop().create_future()
-        self.write(hiredis.pack_command(call))
-        await self._asked
-
-    def data_received(self, data: bytes) -> None:
-        reader = self._reader
-        try:
-            reader.feed(data)
-            while self._transport is not None and (answer := reader.gets()) is not False:
-                if self._asked is None:
-                    self._wire.arrived(answer)
-                else:
-                    self._take_own(answer)
-        except hiredis.ProtocolError:
-            self.abort()
-            self._wire.lost(self)
-
-    def _take_own(self, answer: Any) -> None:
-        asked, self._asked = self._asked, None
-        if asked is None or asked.done():
-            return
-        if isinstance(answer, _Refused):
-            asked.set_exception(answer)
+    def _submit(
+        self,
+        calls: Sequence[Call],
+        beside: str | bytes | None = None,
+        *,
+        single: bool = False,
+        each: bool = False,
+    ) -> "asyncio.Future[Any]":
+        group = self._group(len(calls), single=single, each=each)
+        if self._slots is None:
+            for place, call in enumerate(calls):
+                self._first.enqueue(Command(call, group, place, beside))
         else:
-            asked.set_result(answer)
+            for place, call in enumerate(calls):
+                self._dispatch(Command(call, group, place, beside))
+        return group.future
 
-    def abort(self) -> None:
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            transport.abort()
+    def _group(self, commands: int, *, single: bool = False, each: bool = False) -> Group:
+        if self._waiting >= WAITING_MAX:
+            raise Overloaded()
+        loop = asyncio.get_running_loop()
+        self._waiting += commands
+        return Group(loop.create_future(), commands, loop.time(), single=single, each=each)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self.closed.set()
-        if self._asked is not None and not self._asked.done():
-            self._asked.set_exception(ConnectionResetError("the connection was lost"))
-        self._wire.lost(self)
+    def _dispatch(self, command: Command) -> None:
+        assert self._slots is not None
+        if self._closed:
+            self.settle(command, Unavailable("Redis was closed."))
+            return
+        try:
+            key = command.beside if command.beside is not None else key_of(command.call)
+            slot = slot_of(key) if key is not None else None
+        except (AttributeError, IndexError, TypeError) as mistake:
+            self.settle(command, mistake)
+            return
+        node = random.choice(list(self._nodes.values())) if slot is None else self._slots[slot]
+        if node is None:
+            self.settle(command, Unavailable(_NOT_COVERED))
+            self._refresh_soon()
+        else:
+            node.enqueue(command)
+
+    def _enqueue(self, node: Node, command: Command) -> None:
+        if self._closed:
+            self.settle(command, Unavailable("Redis was closed."))
+        else:
+            node.enqueue(command)
+
+    # What a node needs of its owner (chassis.redis.node.Router).
+
+    def settle(self, command: Command, answer: Any) -> None:
+        assert command.group is not None
+        self._waiting -= 1
+        command.group.settle(command.place, answer)
+        if self._drained is not None and not self._waiting and not self._drained.done():
+            self._drained.set_result(None)
+
+    def redirect(self, node: Node, command: Command, text: str) -> Any:
+        assert command.group is not None
+        loop = asyncio.get_running_loop()
+        late = loop.time() - command.group.born > self._answer_timeout_s
+        word = text.split(" ", 1)[0]
+        asked = node.connected_to
+        if self._slots is None:  # it has become a cluster's since: the next command finds that out
+            loop.call_soon(node.cut_off, f"Redis is not ready ({word}).")
+        if self._slots is None or asked is None or late or command.hops >= HOPS_MAX:
+            return Unavailable(f"Redis is not ready ({word}).")
+        again = command.once_more()
+        again.hops += 1
+        if word == "TRYAGAIN":
+            loop.call_later(TRY_AGAIN_S, self._dispatch, again)
+            return AGAIN
+        again.asking = word == "ASK"
+        if not again.asking:
+            self._refresh_soon()
+        target = self._node_at(parse_redirection(text, asked))
+        if again.hops > QUICK_HOPS:
+            loop.call_later(TRY_AGAIN_S, self._enqueue, target, again)
+        else:
+            target.enqueue(again)
+        return AGAIN
+
+    def unwell(self, node: Node) -> None:
+        if self._slots is not None:
+            self._refresh_soon()
+
+    async def open(self, node: Node) -> Connection | None:
+        if node.address is not None:
+            return await self._connect(node.address, node)
+        if self._servers.primary_name is not None:
+            return await self._connect_to_primary(node)
+        failure: Exception = Refused("no server is named")
+        for address in self._servers.addresses:
+            try:
+                async with self._share():
+                    connection = await self._connect(address, node)
+                    ranges = await ranges_of(connection)
+            except (OSError, Refused, hiredis.HiredisError) as failed:
+                failure = failed
+                continue
+            if ranges is None and len(self._servers.addresses) == 1:
+                return connection
+            connection.abort()
+            if ranges is None:
+                raise Refused(NO_CLUSTER)
+            if not ranges:
+                raise Refused("the cluster's slots have no nodes")
+            self._use(ranges)
+            for command in node.take_waiting():
+                self._dispatch(command)
+            return None
+        raise failure
+
+    def _node(self, address: Address | None) -> Node:
+        return Node(address, self, self._script_texts, self._answer_timeout_s)
+
+    def _node_at(self, address: Address) -> Node:
+        node = self._nodes.get(address)
+        if node is None:
+            node = self._nodes[address] = self._node(address)
+        return node
+
+    def _share(self) -> asyncio.Timeout:
+        """Time for one of the URL's servers: one that is silent leaves some to the others."""
+        return asyncio.timeout(self._answer_timeout_s / len(self._servers.addresses))
+
+    async def _connect(self, address: Address, node: Node) -> Connection:
+        return await open_connection(
+            address,
+            self._servers.credentials,
+            self._servers.tls(),
+            arrived=node.arrived,
+            lost=node.lost,
+        )
+
+    async def _connect_to_primary(self, node: Node) -> Connection:
+        connection = await self._connect(await self._ask_sentinels(), node)
+        try:
+            role = await connection.ask("ROLE")
+            if role[0] != b"master":
+                raise Refused("the sentinels' primary is a replica by now")
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+    async def _ask_sentinels(self) -> Address:
+        """Where the primary is. Raises Refused when no sentinel that answers knows it."""
+        failure: Exception = Refused("no sentinel is named")
+        for address in self._servers.addresses:
+            try:
+                async with self._share():
+                    primary = await ask_sentinel(address, self._servers)
+            except (OSError, Refused, hiredis.HiredisError) as failed:
+                failure = failed
+                continue
+            if primary is not None:
+                return primary
+            failure = Refused(f"no sentinel knows the primary {self._servers.primary_name}")
+        raise failure
+
+    def _refresh_soon(self) -> None:
+        if self._refreshing is None:
+            self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+
+    async def _refresh(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.sleep(max(0.0, self._refreshed_at + REFRESH_S - loop.time()))
+            known = list(self._nodes)
+            random.shuffle(known)
+            for address in dict.fromkeys([*known, *self._servers.addresses]):
+                try:
+                    async with asyncio.timeout(MAP_TIMEOUT_S):
+                        ranges = await ask_for_ranges(address, self._servers)
+                except (OSError, Refused, hiredis.HiredisError):
+                    continue
+                if ranges:
+                    self._use(ranges)
+                    return
+        finally:
+            self._refreshed_at = loop.time()
+            self._refreshing = None
+
+    def _use(self, ranges: Sequence[Range]) -> None:
+        slots: list[Node | None] = [None] * SLOTS
+        named = {one.primary for one in ranges}
+        for one in ranges:
+            slots[one.first : one.last + 1] = [self._node_at(one.primary)] * (
+                one.last - one.first + 1
+            )
+        self._slots = slots
+        gone = [self._nodes.pop(address) for address in list(self._nodes) if address not in named]
+        for node in gone:
+            node.retire()

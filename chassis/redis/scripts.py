@@ -1,4 +1,4 @@
-"""Redis (≥ 7.0, or Valkey): the client, and Lua scripts as checked, batched functions.
+"""Redis (≥ 7.0, or Valkey): commands, and Lua scripts as checked, batched functions.
 
 A script is a file with a header (STYLE.md, rule 4). All its keys are arguments and share one hash tag. It
 verifies everything and then writes. It answers with a word first, and a word that is not in its header is
@@ -11,34 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import redis.asyncio
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
-from chassis.redis.pipeline import Call, Pipeline
+from chassis.redis.pipeline import Pipeline
+from chassis.redis.servers import Address, Servers
+from chassis.redis.slots import Call
 
 ANSWER_TIMEOUT_S = 2.0  # for a round trip, and for connecting
-CONNECTIONS_MAX = 8  # of the client itself; RedisCalls has one of its own
 
 _WORD = re.compile(r"'([a-z_]+)'")
 _INCLUDES = re.compile(r"^-- INCLUDES +(.+)$", re.MULTILINE)
-
-
-def open_redis(url: str) -> "Redis":
-    """A client with a few connections. Bytes in, bytes out.
-
-    It never repeats a command by itself: a hold whose answer was lost may have happened.
-    """
-    return redis.asyncio.from_url(
-        url,
-        max_connections=CONNECTIONS_MAX,
-        socket_timeout=ANSWER_TIMEOUT_S,
-        socket_connect_timeout=ANSWER_TIMEOUT_S,
-        health_check_interval=15,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=False,
-    )
 
 
 class Script:
@@ -79,25 +59,37 @@ class RedisCalls:
 
     def __init__(
         self,
-        client: "Redis",
+        servers: Servers,
         scripts: dict[str, Script],
         *,
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
-        self.client = client
         texts = {script.digest: script.text for script in scripts.values()}
-        self._wire = Pipeline(client, texts, answer_timeout_s=answer_timeout_s)
+        self._wire = Pipeline(servers, texts, answer_timeout_s=answer_timeout_s)
         self.submit = self._wire.submit
-        self.submit_all = self._wire.submit_all
+        self.submit_each = self._wire.submit_each
+        self.close = self._wire.close
 
-    async def close(self) -> None:
-        """Waits for calls under way. Closes the client too."""
-        await self._wire.close()
-        await self.client.aclose()
+    async def command(self, *call: Any, beside: str | bytes | None = None) -> Any:
+        """One command, in the next pipeline; its answer as Redis gives it, no client's dressing.
 
-    async def command(self, *call: Any) -> Any:
-        """Sends one command in the next pipeline. Returns Redis's answer unchanged."""
-        return await self._wire.submit(call)
+        beside: for a command without a key, the key whose node shall answer.
+        """
+        return await self._wire.submit(call, beside=beside)
+
+    async def command_to_each_node(self, *call: Any) -> list[Any]:
+        """The answers of every primary. Raises what the first of them that fails does."""
+        if not self._wire.is_known:
+            await self._wire.submit(("PING",))  # with it the nodes of a cluster become known
+        return await self._wire.submit_to_each_node(call)
+
+    async def ping(self) -> None:
+        """Raises Unavailable unless every primary answers."""
+        await self.command_to_each_node("PING")
+
+    def node_of(self, key: str | bytes) -> Address | None:
+        """Which node has the key now; None where there is one server only."""
+        return self._wire.node_of(key)
 
     async def run(
         self, script: Script, keys: Sequence[str | bytes], args: Sequence[str | bytes | int]

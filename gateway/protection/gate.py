@@ -11,14 +11,16 @@ from typing import Any
 from chassis.auth.tokens import Principal
 from chassis.observability import logs
 from chassis.problems import InvalidToken, Overloaded
-from chassis.redis.pipeline import Call
 from chassis.redis.scripts import RedisCalls, load_scripts
+from chassis.redis.servers import Address
+from chassis.redis.slots import Call, key_of
 from gateway.metrics import LIMITED, LIMITS_LOCAL
 from gateway.protection.limits import Bucket, LocalBuckets, Policies, Refused, Standing, refusal
 from gateway.protection.revocations import Revocations
 from gateway.routing import Route
 
 SCRIPTS = load_scripts(Path(__file__).parent / "lua")
+FORGET_S = 60.0
 AWAY_S = 1.0  # after a failure, how long Redis is not asked
 
 Headers = list[tuple[bytes, bytes]]
@@ -38,7 +40,7 @@ class Gate:
         self._revocations = revocations
         self._refused = Refused()
         self._local = LocalBuckets()
-        self._away_until = 0.0
+        self._away: dict[Address | None, float] = {}  # nodes of Redis, and until when
         self._gcra = SCRIPTS["gcra"].digest
 
     def refuse_known(self, route: Route, address: str) -> None:
@@ -79,40 +81,70 @@ class Gate:
         """The standings in the order of the buckets, and Redis's answer about the login. None:
         Redis is away."""
         now = time.monotonic()
-        if now < self._away_until:
-            return self._count_locally(buckets, now), None
-        if self._away_until:
-            self._away_until = now + AWAY_S  # only this request tests if Redis is back
-        try:
-            standings, answer = await self._ask_redis(buckets, principal)
-        except Overloaded as away:
-            if not self._away_until:
-                log.warning("redis_away", reason=away.detail or away.code)
-            self._away_until = time.monotonic() + AWAY_S
-            return self._count_locally(buckets, now), None
-        if self._away_until:
-            self._away_until = 0.0
-            log.info("redis_back")
-        return standings, answer
-
-    async def _ask_redis(
-        self, buckets: list[Bucket], principal: Principal | None
-    ) -> tuple[list[Standing], Any]:
-        asked: list[Call] = [
+        calls: list[Call] = [
             ("EVALSHA", self._gcra, 1, bucket.key, bucket.policy.interval_us, bucket.policy.burst)
             for bucket in buckets
         ]
         if principal is not None:
-            asked.append(self._revocations.question(principal.login_id))
-        answers = await self._redis.submit_all(asked)
+            calls.append(self._revocations.question(principal.login_id))
+        answers = await (self._ask_each(calls, now) if self._away else self._submit(calls, now))
         standings = [
-            _standing(bucket, answer) for bucket, answer in zip(buckets, answers, strict=False)
+            self._local.take(bucket, now) if answer is None else _standing(bucket, answer)
+            for bucket, answer in zip(buckets, answers, strict=False)
         ]
+        if None in answers:
+            LIMITS_LOCAL.inc()
         return standings, answers[-1] if principal is not None else None
 
-    def _count_locally(self, buckets: list[Bucket], now: float) -> list[Standing]:
-        LIMITS_LOCAL.inc()
-        return [self._local.take(bucket, now) for bucket in buckets]
+    async def _ask_each(self, calls: list[Call], now: float) -> list[Any]:
+        """Leaves nodes alone that are away, but for one request in AWAY_S."""
+        asked = []
+        for node in [node for node, until in self._away.items() if until < now - FORGET_S]:
+            del self._away[node]  # no request needs it any more
+        for place, call in enumerate(calls):
+            node = self._node_of(call)
+            until = self._away.get(node)
+            if until is None or until <= now:
+                asked.append(place)
+            if until is not None and until <= now:
+                self._away[node] = now + AWAY_S  # this request alone finds out whether it is back
+        answers: list[Any] = [None] * len(calls)
+        if asked:
+            for place, answer in zip(
+                asked, await self._submit([calls[place] for place in asked], now), strict=True
+            ):
+                answers[place] = answer
+        return answers
+
+    async def _submit(self, calls: list[Call], now: float) -> list[Any]:
+        """Answers in order; None where the node is away."""
+        try:
+            answers = await self._redis.submit_each(calls)
+        except Overloaded as full:
+            answers = [full] * len(calls)
+        for place, answer in enumerate(answers):
+            if isinstance(answer, BaseException):
+                if not isinstance(answer, Overloaded):
+                    raise answer
+                self._gone(self._node_of(calls[place]), answer)
+                answers[place] = None
+            elif self._away and (node := self._node_of(calls[place])) in self._away:
+                del self._away[node]
+                log.info("redis_back", **_named(node))
+        return answers
+
+    def _node_of(self, call: Call) -> Address | None:
+        key = key_of(call)
+        return self._redis.node_of(key) if key is not None else None
+
+    def _gone(self, node: Address | None, away: Overloaded) -> None:
+        if node not in self._away:
+            log.warning("redis_away", reason=away.detail or away.code, **_named(node))
+        self._away[node] = time.monotonic() + AWAY_S
+
+
+def _named(node: Address | None) -> dict[str, str]:
+    return {} if node is None else {"node": str(node)}
 
 
 def _standing(bucket: Bucket, answer: list[Any]) -> Standing:

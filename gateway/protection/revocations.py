@@ -1,10 +1,10 @@
 """Revoked logins: their access tokens are still valid, but are refused from the next request on.
 
-Identity's PostgreSQL decides. Redis holds a copy that every process reads with each request. The
-hash `revoked-logins` has a field per login (its value is the Unix second after which all its tokens
-have expired) and a field `loaded`. Without `loaded` the copy counts for nothing, so identity's list
-is read and written over it. Each process also rewrites the copy every few seconds. That restores
-what Redis lost (a failover, a crash) and drops expired entries.
+Identity's PostgreSQL decides. Redis holds a copy that every process reads with each request, in PARTS that
+a cluster spreads over its nodes. The hash `revoked-logins:{part}` has a field per login (its value is the
+Unix second after which all its tokens have expired) and a field `loaded`. Without `loaded` the copy counts
+for nothing, so identity's list is read and written over it. Each process also rewrites the copy every few
+seconds. That restores what Redis lost (a failover, a crash) and drops expired entries.
 
 While Redis is away, identity is asked directly, at most once per second and process.
 """
@@ -13,9 +13,8 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from chassis.concurrency.backoff import Backoff
@@ -24,12 +23,13 @@ from chassis.concurrency.coalescer import Coalescer
 from chassis.concurrency.rounds import repeat
 from chassis.observability import logs
 from chassis.problems import Overloaded, Problem, Unavailable
-from chassis.redis.pipeline import Call
 from chassis.redis.scripts import RedisCalls, load_scripts
+from chassis.redis.slots import Call
 from chassis.seam.client import ServiceClient
 from contracts.identity import ALL_REVOKED, REVOKED_LOGINS_PATH, RevokedLogins
 
-KEY = "revoked-logins"
+PARTS = 16
+KEYS = tuple(f"revoked-logins:{{{part}}}" for part in range(PARTS))
 LOADED = "loaded"
 SCRIPTS = load_scripts(Path(__file__).parent / "lua")
 CLOCKS_APART_S = 60  # tolerated clock difference between machines
@@ -60,7 +60,7 @@ class Revocations:
         self._marking: set[asyncio.Task[None]] = set()
 
     def question(self, login_id: UUID) -> Call:
-        return ("HMGET", KEY, LOADED, str(login_id))
+        return ("HMGET", key_of(login_id), LOADED, str(login_id))
 
     async def is_revoked(self, login_id: UUID, answer: Sequence[bytes | None] | None) -> bool:
         """`answer`: Redis's answer to `question`, None if Redis is away.
@@ -72,7 +72,7 @@ class Revocations:
         if login in self._known:
             return True
         if answer is None:
-            revoked = login in await self._asked.get(KEY)
+            revoked = login in await self._asked.get("all")
         elif answer[1] is not None:
             revoked = True
         elif answer[0] is not None:
@@ -104,7 +104,7 @@ class Revocations:
 
     async def _read_anew(self) -> None:
         """Reads identity's list, because more logins were revoked than a header can name."""
-        self._asked.forget(KEY)
+        self._asked.forget("all")
         try:
             await self._loads.call("")
         except Problem as away:  # the keeper reads the list within RELOAD_INTERVAL_S
@@ -128,8 +128,12 @@ class Revocations:
 
     async def _write(self, logins: Sequence[str]) -> None:
         until = self._until()
-        marks = [part for login in logins for part in (login, until)]
-        await self._redis.command("HSET", KEY, *marks)
+        await asyncio.gather(
+            *(
+                self._redis.command("HSET", key, *_pairs(dict.fromkeys(some, until)))
+                for key, some in _parts(logins).items()
+            )
+        )
 
     async def _write_when_possible(self, logins: Sequence[str]) -> None:
         failures = 1
@@ -168,23 +172,41 @@ class Revocations:
         return [login in revoked for login in logins]
 
     async def _load(self) -> frozenset[str]:
-        """Identity's list. It is now also in Redis, unless Redis went away again."""
+        """Identity's list. It is now also in Redis, except for parts that went away again."""
         revoked: dict[str, int] = {}
+        left: Sequence[str] = KEYS
         for _ in range(RELOADS_MAX):
             ticket = f"loading:{secrets.token_hex(8)}"
             now_s = int(time.time())
-            with contextlib.suppress(Overloaded):
-                await self._redis.command("HSET", KEY, ticket, now_s + TICKET_LIFE_S)
+            await self._put_tickets(left, ticket, now_s)
             revoked = await self._ask_identity()
-            entries = [part for entry in revoked.items() for part in entry]
-            args: list[Any] = [ticket, now_s, *entries]
-            try:
-                word, _count = await self._redis.run(SCRIPTS["revoked_logins"], [KEY], args)
-            except Overloaded:
-                break
-            if word == "loaded":
+            parts = _parts(revoked)
+            words = await asyncio.gather(
+                *(self._load_part(key, ticket, now_s, revoked, parts.get(key, [])) for key in left)
+            )
+            left = [key for key, word in zip(left, words, strict=True) if word == "lost"]
+            if not left:
                 break
         return frozenset(revoked)
+
+    async def _put_tickets(self, keys: Sequence[str], ticket: str, now_s: int) -> None:
+        calls = [("HSET", key, ticket, now_s + TICKET_LIFE_S) for key in keys]
+        with contextlib.suppress(Overloaded):
+            for answer in await self._redis.submit_each(calls):
+                if isinstance(answer, BaseException) and not isinstance(answer, Overloaded):
+                    raise answer
+
+    async def _load_part(
+        self, key: str, ticket: str, now_s: int, revoked: dict[str, int], logins: Sequence[str]
+    ) -> str:
+        entries = _pairs({login: revoked[login] for login in logins})
+        try:
+            word, _ = await self._redis.run(
+                SCRIPTS["revoked_logins"], [key], [ticket, now_s, *entries]
+            )
+        except Overloaded:
+            return "away"
+        return word
 
     async def _list_of_identity(self, _key: str) -> frozenset[str]:
         return frozenset(await self._ask_identity())
@@ -194,3 +216,19 @@ class Revocations:
         if answer is None:
             raise Unavailable("The list of revoked logins is unavailable.")
         return {str(one.login_id): int(one.until.timestamp()) + 1 for one in answer.logins}
+
+
+def key_of(login_id: UUID) -> str:
+    return KEYS[login_id.int % PARTS]
+
+
+def _parts(logins: Iterable[str]) -> dict[str, list[str]]:
+    """Logins by the key that they are kept under."""
+    found: dict[str, list[str]] = {}
+    for login in logins:
+        found.setdefault(key_of(UUID(login)), []).append(login)
+    return found
+
+
+def _pairs(entries: Mapping[str, int]) -> list[str | int]:
+    return [one for entry in entries.items() for one in entry]

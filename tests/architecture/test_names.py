@@ -3,16 +3,16 @@
 import ast
 from collections.abc import Iterator
 
-from .source import modules
+from .source import imports_of, modules
 
 OPENED = {"connection": "db", "own_session": "db", "transaction": "tx"}  # chassis.postgres.pool
-ITS_OWN_ROOM = "chassis.postgres"  # hands connections out
+ITS_OWN_ROOM = "chassis.postgres.pool"  # hands connections out
 
 
 def named() -> Iterator[tuple[str, str, str, set[str]]]:
     """(module, function or opener, name, names it may have) of every connection of the services."""
     for module, tree in modules().items():
-        if module.startswith(ITS_OWN_ROOM):
+        if ITS_OWN_ROOM not in {name.rpartition(".")[0] for name in imports_of(module)}:
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

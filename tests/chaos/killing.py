@@ -25,7 +25,7 @@ import booking
 from booking.providers.signatures import sign
 from booking.seats.holds import LUA
 from chassis.postgres.pool import load_queries
-from chassis.redis.pipeline import Pipeline
+from chassis.redis.node import Node
 from chassis.redis.scripts import load_scripts
 from tests.support.booking import BookingApp, running_booking
 
@@ -75,15 +75,15 @@ class Steps:
         for name in ("execute", "_execute"):
             inner = getattr(asyncpg.Connection, name)
             setattr(asyncpg.Connection, name, self._before_sql(name, inner))
-        send = Pipeline._send
+        send = Node._send
 
-        def watched(wire: Pipeline, line: Any) -> None:
-            calls = [command.call for command in wire._queue]
+        def watched(node: Node, connection: Any) -> None:
+            calls = [command.call for command in node._queue]
             taught = [call for call in calls if call[0] != "SCRIPT"]
             self.step(f"Redis: {', '.join(SCRIPTS.get(call[1], call[0]) for call in taught)}")
-            send(wire, line)
+            send(node, connection)
 
-        Pipeline._send = watched  # type: ignore[method-assign]
+        Node._send = watched  # type: ignore[method-assign]
 
     def _before_sql(self, name: str, inner: Any) -> Any:
         async def watched(connection: Any, query: str, *args: Any, **kwargs: Any) -> Any:

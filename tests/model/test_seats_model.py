@@ -20,7 +20,8 @@ from booking.seats.keys import session_keys
 from booking.seats.outcomes import Held, LimitReached, NoAccessible, Repeated, SoldOut, Taken
 from booking.seats.sweeper import Sweeper
 from chassis.ids import uuid7
-from chassis.redis.scripts import RedisCalls, load_scripts, open_redis
+from chassis.redis.scripts import RedisCalls, load_scripts
+from chassis.redis.servers import Servers
 from tests.support.seat_model import best_seats, with_letters
 from tests.support.seats import FOREVER_MS, DictTruth, best, exact
 
@@ -44,9 +45,7 @@ class SeatsMachine(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.truth = DictTruth()
-        self.client = open_redis(self.redis_url)
-        self.runner.run(self.client.ping())
-        self.calls = RedisCalls(self.client, load_scripts(LUA))
+        self.calls = RedisCalls(Servers(self.redis_url), load_scripts(LUA))
         self.holds = SeatHolds(self.calls, self.truth)
         self.users = [uuid7() for _ in range(USERS)]
         self.seats = ""
@@ -193,8 +192,10 @@ class SeatsMachine(RuleBasedStateMachine):
     def lose(self, number: int) -> None:
         """All of Redis, or one key: what PostgreSQL has not heard of is forgotten."""
         keys = session_keys(self.session_id)
-        lost = ["FLUSHDB"] if number == len(keys) else ["DEL", keys[number]]
-        self.run(self.holds.calls.command(*lost))
+        if number == len(keys):
+            self.run(self.calls.command_to_each_node("FLUSHDB"))
+        else:
+            self.run(self.calls.command("DEL", keys[number]))
         for user_id, seats in self.intents.values():
             self.seats = with_letters(self.seats, seats, ".")
             self.tickets[user_id] -= len(seats)

@@ -131,11 +131,11 @@ async def test_control_losing_redis_alone_would_sell_a_seat_twice(
     session_id = app.neighbours.publish()
     monkeypatch.setattr(app.services.holds.truth, "snapshot", forgetful(app))
     first = await app.order(uuid4(), session_id, seats=[7])
-    await app.services.holds.calls.client.flushdb()
+    await app.services.holds.calls.command_to_each_node("FLUSHDB")
     refused = await app.order(uuid4(), session_id, seats=[7])
     assert (first.status, refused.code) == (201, "seats-taken")
     await without_the_key(app, monkeypatch)
-    await app.services.holds.calls.client.flushdb()
+    await app.services.holds.calls.command_to_each_node("FLUSHDB")
     assert (await app.order(uuid4(), session_id, seats=[7])).status == 201
 
 
@@ -215,7 +215,7 @@ async def test_a_sale_with_redis_flushed_again_and_again_sells_nothing_twice(
     async def vandal() -> int:
         flushes = 0
         while not over.is_set():
-            await app.services.holds.calls.client.flushdb()
+            await app.services.holds.calls.command_to_each_node("FLUSHDB")
             flushes += 1
             await asyncio.sleep(0.02)  # the fault's own rhythm; nothing waits for it
         return flushes

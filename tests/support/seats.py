@@ -21,7 +21,8 @@ from booking.seats.holds import LUA, Kind, SeatHolds
 from booking.seats.keys import session_keys
 from booking.seats.outcomes import Held
 from chassis.problems import NotFound
-from chassis.redis.scripts import RedisCalls, load_scripts, open_redis
+from chassis.redis.scripts import RedisCalls, load_scripts
+from chassis.redis.servers import Servers
 
 START_DEADLINE_S = 10.0
 FOREVER_MS = 900_000
@@ -101,8 +102,8 @@ class DictTruth:
 
 @contextlib.asynccontextmanager
 async def seat_holds(redis_url: str, truth: DictTruth, **limits: Any) -> AsyncIterator[SeatHolds]:
-    """SeatHolds on its own client, like another process."""
-    calls = RedisCalls(open_redis(redis_url), load_scripts(LUA))
+    """SeatHolds on its own connections, like another process."""
+    calls = RedisCalls(Servers(redis_url), load_scripts(LUA))
     try:
         yield SeatHolds(calls, truth, **limits)
     finally:

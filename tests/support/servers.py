@@ -1,5 +1,7 @@
 """URLs of databases on the test run's shared servers."""
 
+import contextlib
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -30,6 +32,21 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+_GIVEN: set[int] = set()
+
+
+def quiet_port() -> int:
+    """A free port that no client of this machine is given for its side of a connection, so that it stays
+    free until its server starts. Never the same twice."""
+    while True:
+        port = random.randrange(12_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _GIVEN:
+                _GIVEN.add(port)
+                return port
 
 
 def eventually(holds: Callable[[], bool], within_s: float = 20.0) -> bool:

@@ -42,7 +42,7 @@ async def test_blocked_seats_are_not_sold_until_they_are_unblocked(
     _, state = await app.services.holds.state(session_id)
     assert state[4:7] == b"bb."
     assert (await app.order(USER, session_id, seats=[6, 7])).json["seats"] == [6]
-    await app.services.holds.calls.client.flushdb()
+    await app.services.holds.calls.command_to_each_node("FLUSHDB")
     best = await app.order(USER, session_id, quantity=2)
     assert [item["seat_id"] for item in best.json["items"]] == [3, 4]
     for changed in (2, 0):

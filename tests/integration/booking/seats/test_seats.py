@@ -13,6 +13,7 @@ from booking.seats.keys import HOLD_INTENT_MS, session_keys
 from booking.seats.outcomes import Held, LimitReached, Repeated, SoldOut, Taken
 from chassis.ids import uuid7
 from chassis.redis.scripts import RedisCalls, Script
+from chassis.redis.servers import Servers
 from tests.support.seats import DictTruth, best, exact, letters, seat_holds, seats_of, tickets_of
 
 
@@ -236,8 +237,10 @@ class Recorder(RedisCalls):
         return await super().run(script, keys, args)
 
 
-async def test_python_passes_what_the_headers_name(holds: SeatHolds, truth: DictTruth) -> None:
-    recorder = Recorder(holds.calls.client, holds.scripts)
+async def test_python_passes_what_the_headers_name(
+    holds: SeatHolds, truth: DictTruth, redis_url: str
+) -> None:
+    recorder = Recorder(Servers(redis_url), holds.scripts)
     recorder.passed = {}
     recorded = SeatHolds(recorder, truth)
     session_id, order_id = truth.publish("...."), uuid7()

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from booking.seats.holds import SeatHolds
-from booking.seats.keys import LOADED_SESSIONS, NAMES, session_keys, staged_keys
+from booking.seats.keys import NAMES, session_keys, staged_keys
+from booking.seats.loaded import list_loaded
 from booking.seats.outcomes import Held, LimitReached
 from booking.seats.snapshot import pack
 from chassis.ids import uuid7
@@ -34,8 +35,7 @@ async def test_a_session_never_seen_is_loaded_by_the_first_touch(
     truth.claim(session_id, [1], "sold", uuid7(), uuid7())
     truth.claim(session_id, [4], "blocked")
     assert await letters(holds, session_id) == "s.|b."
-    members = await holds.calls.command("SMEMBERS", LOADED_SESSIONS)
-    assert set(members) == {str(session_id).encode()}
+    assert await list_loaded(holds.calls) == ([session_id], None)
 
 
 async def test_an_unknown_session_is_not_found(holds: SeatHolds) -> None:
@@ -75,7 +75,7 @@ async def test_what_is_rebuilt_is_what_was(holds: SeatHolds, truth: DictTruth) -
     truth.claim(session_id, [3, 4], "held", order_id, user_id, FOREVER_MS)
     truth.claim(session_id, [7], "sold", uuid7(), user_id)
     before, _ = await holds.state(session_id)
-    await holds.calls.command("FLUSHDB")
+    await holds.calls.command_to_each_node("FLUSHDB")
     assert await letters(holds, session_id) == "..hh..s....."
     after, _ = await holds.state(session_id)
     assert after > before

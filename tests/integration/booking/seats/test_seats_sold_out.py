@@ -69,7 +69,7 @@ async def rebuilt(holds: SeatHolds, session_id: UUID) -> None:
 
 
 async def lost_and_loaded_again(holds: SeatHolds, session_id: UUID) -> None:
-    await holds.calls.client.flushdb()
+    await holds.calls.command_to_each_node("FLUSHDB")
     await holds.state(session_id)
 
 

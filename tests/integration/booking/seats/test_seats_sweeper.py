@@ -9,7 +9,8 @@ import pytest
 from booking.seats.claims import Claim, HoldState, OrderState
 from booking.seats.differences import Difference, look
 from booking.seats.holds import SeatHolds
-from booking.seats.keys import LOADED_SESSIONS, session_keys
+from booking.seats.keys import session_keys
+from booking.seats.loaded import add_loaded, list_loaded
 from booking.seats.reconciler import SETTLED_S, Reconciler
 from booking.seats.sweeper import HEAL_INTERVAL_S, Sweeper, Swept
 from chassis.ids import uuid7
@@ -124,14 +125,14 @@ async def test_sessions_that_redis_forgot_are_swept_all_the_same(
     sweeper = Sweeper(holds, now=clock)
     assert await sweeper.sweep_once() == Swept(released=1)
     truth.claims[session_id].clear()
-    await holds.calls.command("FLUSHDB")
+    await holds.calls.command_to_each_node("FLUSHDB")
     other = truth.publish("...")
     truth.claim(other, [1], "held", uuid7(), uuid7(), FOREVER_MS)
     await sweeper.sweep_once()
-    assert await holds.calls.command("SMEMBERS", LOADED_SESSIONS) in (set(), [])
+    assert await list_loaded(holds.calls) == ([], None)
     clock.seconds += HEAL_INTERVAL_S
     await sweeper.sweep_once()
-    assert set(await holds.calls.command("SMEMBERS", LOADED_SESSIONS)) == {str(other).encode()}
+    assert await list_loaded(holds.calls) == ([other], None)
     assert await letters(holds, other) == "h.."
 
 
@@ -159,9 +160,9 @@ async def test_a_session_that_is_no_more_leaves_the_list(
     holds: SeatHolds, truth: DictTruth
 ) -> None:
     gone = uuid7()
-    await holds.calls.command("SADD", LOADED_SESSIONS, str(gone))
+    await add_loaded(holds.calls, [gone])
     assert await Sweeper(holds).sweep_once() == Swept()
-    assert await holds.calls.command("SISMEMBER", LOADED_SESSIONS, str(gone)) == 0
+    assert await list_loaded(holds.calls) == ([], None)
 
 
 async def test_differences_are_named_on_both_sides(holds: SeatHolds, truth: DictTruth) -> None:

