@@ -43,7 +43,14 @@ def create_app(wiring: Wiring, *, open_provider: OpenProvider = open_provider) -
     async def ready(app: Litestar) -> dict[str, bool]:
         return await _ready(app) | await wiring.broker.dependencies()
 
-    return service_app("booking", wiring, routes=ROUTES, lifespan=lifespan, ready=ready)
+    return service_app(
+        "booking",
+        wiring,
+        routes=ROUTES,
+        lifespan=lifespan,
+        ready=ready,
+        is_open=lambda app: not app.state.booking.pool.is_closing(),
+    )
 
 
 async def _keep_clock(booking: Booking) -> None:

@@ -21,7 +21,14 @@ def create_app(wiring: Wiring) -> Litestar:
             app.state.catalog = catalog
             yield
 
-    return service_app("catalog", wiring, routes=ROUTES, lifespan=lifespan, ready=_ready)
+    return service_app(
+        "catalog",
+        wiring,
+        routes=ROUTES,
+        lifespan=lifespan,
+        ready=_ready,
+        is_open=lambda app: not app.state.catalog.pool.is_closing(),
+    )
 
 
 async def _ready(app: Litestar) -> dict[str, bool]:

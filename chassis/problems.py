@@ -157,3 +157,9 @@ class Unavailable(Overloaded):
     """A service that this request needs is not available; try again in a moment."""
 
     code, status = "unavailable", 503
+
+
+class Draining(Unavailable):
+    """This process is about to end; another one serves."""
+
+    code, status = "draining", 503

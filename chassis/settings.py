@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ import msgspec
 from chassis.languages import HOME, LANGUAGES
 
 PREFIX = "STAMPEDE_"
+METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 OURS_BETWEEN_PROCESSES = {"STAMPEDE_PARENT_FD"}  # set by the supervisor for its children
 
 Network = IPv4Network | IPv6Network
@@ -60,10 +61,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     door_closes_after_s: int = 21_600  # after the start
     require_idempotency_key: bool = False
     access_token_ttl_s: int = 900
+    # Of other services: one or several addresses, names or SRV names (chassis.seam.addresses).
     identity_url: str | None = None
     catalog_url: str | None = None
     booking_url: str | None = None
     notification_url: str | None = None
+    dns_servers: tuple[str, ...] = ()  # for SRV names; absent: those of the system
+    drain_s: float | None = None  # between a process's notice that it ends, and its end
     database_pool_size: int = 8  # connections of one service in one process
     smtp_url: str | None = None  # absent: the local mailbox
     mail_from: str = "Stampede <tickets@stampede.example>"
@@ -125,6 +129,13 @@ def to_environ(settings: Settings) -> dict[str, str]:
             value = ",".join(str(part) for part in value)
         environ[PREFIX + field.name.upper()] = str(value)
     return environ
+
+
+def metrics_dir() -> Path | None:
+    """Where the processes of one server count together (chassis.observability.exposition). Its name is
+    prometheus_client's own, and the supervisor sets it for its children."""
+    directory = os.environ.get(METRICS_DIR)
+    return Path(directory) if directory else None
 
 
 def inherited_environ() -> dict[str, str]:
@@ -234,6 +245,53 @@ def _urls(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _service_urls(text: str) -> str:
+    """Addresses, names and SRV names of one service, with commas between."""
+    secure = set()
+    for url in (part.strip() for part in text.split(",")):
+        scheme = _SERVICE(url).partition("://")[0]
+        parts = urlsplit(url)
+        if not parts.hostname:
+            raise ValueError("must name a host in each URL")
+        if scheme.startswith("srv"):
+            if not _DNS_NAME.fullmatch(parts.netloc):
+                raise ValueError(f"must be a DNS name after {scheme}://, without a port")
+            if parts.path.strip("/") or parts.query or parts.fragment:
+                raise ValueError(f"must have nothing after the name in {scheme}://")
+        secure.add(scheme in {"https", "srv+https"})
+    if len(secure) > 1:
+        raise ValueError("must have TLS in all of its URLs or in none")
+    return ",".join(part.strip() for part in text.split(","))
+
+
+def _dns_servers(text: str) -> tuple[str, ...]:
+    servers = _words(text)
+    for one in servers:
+        try:
+            parts = urlsplit(f"//{one}")
+            ip_address(parts.hostname or "")
+            _ = parts.port
+        except ValueError:
+            raise ValueError(
+                "must be IP addresses with or without a port, separated by commas, such as "
+                "127.0.0.1:8600"
+            ) from None
+    return servers
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = -1.0
+        if not least <= seconds <= most:
+            raise ValueError(f"must be a number of seconds from {least:g} to {most:g}")
+        return seconds
+
+    return parse
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(part.strip(), strict=False) for part in text.split(","))
@@ -246,6 +304,10 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 _HTTP = _url("http", "https")
+_SERVICE = _url("http", "https", "srv", "srv+https")
+_DNS_NAME = re.compile(
+    r"(?=.{1,253}$)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})\.)*[A-Za-z0-9_-]{1,63}\.?"
+)
 _REDIS_SCHEMES = ("redis", "rediss", "unix", "sentinel", "sentinels")
 _SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:,/?#@]+)(?::[0-9]{1,5})?")
 PARSERS: dict[str, Callable[[str], Any]] = {
@@ -280,10 +342,12 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "door_closes_after_s": _whole(60, 604_800),
     "require_idempotency_key": _flag,
     "access_token_ttl_s": _whole(1, 86_400),
-    "identity_url": _HTTP,
-    "catalog_url": _HTTP,
-    "booking_url": _HTTP,
-    "notification_url": _HTTP,
+    "identity_url": _service_urls,
+    "catalog_url": _service_urls,
+    "booking_url": _service_urls,
+    "notification_url": _service_urls,
+    "dns_servers": _dns_servers,
+    "drain_s": _seconds(0, 300),
     "database_pool_size": _whole(1, 100),
     "smtp_url": _url("smtp", "smtps"),
     "mail_from": str,

@@ -6,6 +6,7 @@ import msgspec
 
 from chassis.auth.tokens import Verifier
 from chassis.clock import MachineClock
+from chassis.draining import Drain
 from chassis.events.broker import Broker
 from chassis.seam.client import ServiceClient
 from chassis.seam.upstream import Upstreams
@@ -20,6 +21,7 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
     verifier: Verifier
     broker: Broker
     clock: MachineClock = time
+    drain: Drain = msgspec.field(default_factory=Drain)
 
     @property
     def database_url(self) -> str:

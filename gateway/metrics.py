@@ -1,7 +1,11 @@
 """The gateway's metrics. Labels are route templates, statuses and names of limits, so they are
 bounded."""
 
+from typing import Literal
+
 from prometheus_client import Counter, Gauge, Histogram
+
+SUM: Literal["livesum"] = "livesum"  # of gauges over the living processes
 
 _REQUESTS = Counter(
     "stampede_gateway_requests_total", "Requests answered.", ["route", "method", "status"]
@@ -12,14 +16,18 @@ _LATENCY = Histogram(
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
 )
-UNDER_WAY = Gauge("stampede_gateway_under_way", "Requests being forwarded.")
-WAITING = Gauge("stampede_gateway_waiting", "Requests waiting for admission.")
-STREAMS = Gauge("stampede_gateway_streams", "Open event streams.")
+UNDER_WAY = Gauge("stampede_gateway_under_way", "Requests being forwarded.", multiprocess_mode=SUM)
+WAITING = Gauge(
+    "stampede_gateway_waiting", "Requests waiting for admission.", multiprocess_mode=SUM
+)
+STREAMS = Gauge("stampede_gateway_streams", "Open event streams.", multiprocess_mode=SUM)
 SHED = Counter(
     "stampede_gateway_shed_total", "Requests refused because no place was free.", ["lane"]
 )
 LONG_ANSWERS = Gauge(
-    "stampede_gateway_long_answers", "Long answers that clients have not read yet."
+    "stampede_gateway_long_answers",
+    "Long answers that clients have not read yet.",
+    multiprocess_mode=SUM,
 )
 CUT = Counter("stampede_gateway_cut_total", "Clients disconnected because they read nothing.")
 LIMITED = Counter("stampede_gateway_limited_total", "Requests over a limit.", ["policy"])

@@ -24,7 +24,14 @@ def create_app(wiring: Wiring, *, passwords: HashingPool | None = None) -> Lites
             app.state.use_cases = use_cases
             yield
 
-    return service_app("identity", wiring, routes=ROUTES, lifespan=lifespan, ready=_ready)
+    return service_app(
+        "identity",
+        wiring,
+        routes=ROUTES,
+        lifespan=lifespan,
+        ready=_ready,
+        is_open=lambda app: not app.state.use_cases.pool.is_closing(),
+    )
 
 
 async def _ready(app: Litestar) -> dict[str, bool]:

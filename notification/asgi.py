@@ -49,6 +49,7 @@ def create_app(wiring: Wiring) -> Litestar:
         routes=[take_events, *WEBHOOK_ROUTES, *mailbox_routes(pages)],
         lifespan=lifespan,
         ready=_ready,
+        is_open=lambda app: not app.state.pool.is_closing(),
     )
 
 

@@ -67,7 +67,7 @@ def compose(settings: Settings, local: Sequence[str] = SERVICES) -> Platform:
             upstreams[name] = LocalUpstream()
         else:
             url = getattr(settings, f"{name}_url") or f"http://127.0.0.1:{PORTS[name]}"
-            upstreams[name] = HttpUpstream(url)
+            upstreams[name] = HttpUpstream(url, dns_servers=settings.dns_servers)
     seam = Upstreams(**upstreams)
     wiring = wire(settings, seam, broker(settings, subscribers(seam)))
     apps = {}

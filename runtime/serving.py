@@ -2,7 +2,7 @@
 
 The supervisor runs it as `python -m runtime.serving ROLE`. Granian restarts a dead worker process at
 once. On SIGHUP it replaces its worker processes one after the other, on a socket that stays open, so no
-connection is refused.
+connection is refused. On SIGTERM it drains first (runtime.draining).
 """
 
 import sys
@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import Server
 
 from chassis import settings
+from runtime.draining import DrainingServer
 from runtime.supervisor import watch_parent
 
 BACKLOG = 8192  # connections that wait to be accepted, for ten thousand clients at once
@@ -28,12 +28,16 @@ RELOAD_OVERLAP_S = (
 )
 
 
-def serve(role: str, loaded: settings.Settings, *, kind: Callable[..., Any] = Server) -> None:
+def serve(
+    role: str, loaded: settings.Settings, *, kind: Callable[..., Any] = DrainingServer
+) -> None:
     """Blocks until SIGTERM or SIGINT."""
     server(f"runtime.web:{role}", loaded, kind=kind).serve()
 
 
-def server(factory: str, loaded: settings.Settings, *, kind: Callable[..., Any] = Server) -> Any:
+def server(
+    factory: str, loaded: settings.Settings, *, kind: Callable[..., Any] = DrainingServer
+) -> Any:
     """Granian with the settings that all roles use, for the app that `module:factory` builds."""
     return kind(
         factory,
@@ -53,6 +57,7 @@ def server(factory: str, loaded: settings.Settings, *, kind: Callable[..., Any] 
         respawn_failed_workers=True,
         respawn_interval=RELOAD_OVERLAP_S,
         workers_kill_timeout=STOP_TIMEOUT_S,
+        drain_s=loaded.drain_s or 0.0,
         log_level=LogLevels.warning,
         process_name=None,
     )
@@ -74,8 +79,9 @@ def is_up(loaded: settings.Settings) -> bool:
 
 
 def port_of(url: str | None, otherwise: int) -> int:
-    """The port in a service's URL, so that `serve X` listens where the others expect it."""
-    return (urlsplit(url).port if url else None) or otherwise
+    """The port in a service's URL, so that `serve X` listens where the others expect it. Of several
+    URLs, the first one's."""
+    return (urlsplit(url.split(",")[0]).port if url else None) or otherwise
 
 
 if __name__ == "__main__":

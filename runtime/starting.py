@@ -38,6 +38,9 @@ from runtime.supervisor import Child, Servers, Supervisor
 
 Say = Callable[[str], None]
 WEB_STOP_TIMEOUT_S = 12.0
+# Of `serve`, by default. Longer than upstreams keep idle connections (chassis.seam.upstream), so that no
+# connection is closed just as somebody uses it; a balancer that looks every two seconds has looked twice.
+DRAIN_S = 6.0
 HERE = {"localhost", "127.0.0.1", "::1"}  # hosts that only this machine can reach
 
 
@@ -66,7 +69,8 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
     if role in SERVICES:
         own_url = getattr(loaded, f"{role}_url")
     port = loaded.port if loaded.port != Settings().port else port_of(own_url, PORTS[role])
-    loaded = msgspec.structs.replace(loaded, port=port)
+    drain_s = DRAIN_S if loaded.drain_s is None else loaded.drain_s
+    loaded = msgspec.structs.replace(loaded, port=port, drain_s=drain_s)
     check_port(loaded)
     if role in {"gateway", "booking"}:
         check_redis(loaded)
@@ -153,8 +157,9 @@ def web_child(loaded: Settings, role: str) -> Child:
         argv=[sys.executable, "-m", "runtime.serving", role],
         env=child_environ(loaded),
         ready=lambda: is_up(loaded),
-        stop_timeout_s=WEB_STOP_TIMEOUT_S,
+        stop_timeout_s=WEB_STOP_TIMEOUT_S + (loaded.drain_s or 0.0),
         reload_signal=signal.SIGHUP,  # Granian's; see runtime.serving
+        counted_with=f"{role}-{loaded.port}",
     )
 
 
@@ -164,6 +169,7 @@ def worker_child(loaded: Settings) -> Child:
         argv=[sys.executable, "-m", "runtime.worker"],
         env=child_environ(loaded),
         ready=None,
+        counted_with=f"everything-{loaded.port}",  # its figures are on the gateway's /metrics
     )
 
 

@@ -14,11 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+from chassis.settings import METRICS_DIR
 from runtime.embedded import ServerUrls, StartCancelled
 from runtime.embedded.spawning import (
     KILLED_WITHIN_S,
@@ -29,6 +31,7 @@ from runtime.embedded.spawning import (
     tethered,
     wait_for_exit,
 )
+from runtime.metrics_files import metrics_root
 
 PARENT_FD = "STAMPEDE_PARENT_FD"
 TICK_S = 0.2
@@ -44,9 +47,10 @@ class Child:
     """A process to run. `env` is its whole environment. `ready` answers within a second or so.
 
     The next child starts when `ready()` is true (None: at once). Neighbours of one `wave` start side by
-    side, and stop so. On stop it gets SIGTERM, and after `stop_timeout_s` seconds its whole process group
-    gets SIGKILL. On RELOAD_SIGNAL it gets `reload_signal` and replaces its own processes (None: it gets no
-    signal).
+    side, and stop so. On stop it gets SIGTERM (after Ctrl-C, SIGINT), and after `stop_timeout_s` seconds its
+    whole process group gets SIGKILL. On RELOAD_SIGNAL it gets `reload_signal` and replaces its own processes
+    (None: it gets no signal). Children of one `counted_with` write their metrics into one directory, and any
+    of them shows the sum.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Child:
     stop_timeout_s: float = 10.0
     reload_signal: signal.Signals | None = None
     wave: str = ""
+    counted_with: str = ""
 
 
 class Servers(Protocol):
@@ -104,18 +109,19 @@ class Supervisor:
         before it was ever ready. In both cases nothing that it started is left running. More signals
         during the stop change nothing. Raises EmbeddedError if the servers cannot run.
         """
-        with self._signals(), _parent_pipe() as parent_fd:
+        with self._signals(), _parent_pipe() as parent_fd, metrics_root() as root:
             try:
-                return self._run(on_ready, parent_fd)
+                return self._run(on_ready, parent_fd, root)
             except StartCancelled:
                 return 0
             finally:
                 self._stop()
 
-    def _run(self, on_ready: Callable[[], None], parent_fd: int) -> int:
+    def _run(self, on_ready: Callable[[], None], parent_fd: int, metrics: Path) -> int:
         urls = self._servers.start(self._asked) if self._servers is not None else None
         children = self._children(urls) if callable(self._children) else self._children
-        for wave in _waves([_Running(one, parent_fd, self._on_event) for one in children]):
+        counted = [_counting(one, metrics) for one in children]
+        for wave in _waves([_Running(one, parent_fd, self._on_event) for one in counted]):
             if self._asked():
                 return 0
             self._running += wave
@@ -181,7 +187,7 @@ class Supervisor:
         try:
             for wave in reversed(_waves(self._running)):
                 for running in wave:
-                    running.ask_stop()
+                    running.ask_stop(at_once=self._stop_signal == signal.SIGINT)
                 for running in wave:
                     running.stop()
         finally:
@@ -289,9 +295,10 @@ class _Running:
         if self._process is not None and self._alive():
             kill_group(self._process.pid)
 
-    def ask_stop(self) -> None:
+    def ask_stop(self, *, at_once: bool) -> None:
+        """`at_once`: it need not drain."""
         if self._process is not None and self._alive():
-            self._process.terminate()
+            self._process.send_signal(signal.SIGINT if at_once else signal.SIGTERM)
 
     def stop(self) -> None:
         """Returns when its whole group has ended. `ask_stop` comes first."""
@@ -324,6 +331,14 @@ def _waves(running: Sequence[_Running]) -> list[list[_Running]]:
         for name, group in groupby(running, key=lambda one: one.child.wave)
         for wave in ([list(group)] if name else [[one] for one in group])
     ]
+
+
+def _counting(child: Child, root: Path) -> Child:
+    if not child.counted_with:
+        return child
+    directory = root / child.counted_with
+    directory.mkdir(exist_ok=True)
+    return replace(child, env=child.env | {METRICS_DIR: str(directory)})
 
 
 def _under_nohup(signum: signal.Signals) -> bool:

@@ -8,12 +8,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from chassis import settings
+from chassis.draining import Drain
 from chassis.http.pieces import in_pieces
 from chassis.observability import logs
+from chassis.observability.exposition import count_together
 from chassis.process_memory import settle_memory
 from chassis.seam.upstream import Receive, Scope, Send
 from gateway.asgi import create_gateway
 from runtime.compose import SERVICES, Platform, compose
+from runtime.draining import Drained
 from runtime.listening import silent_takers_cut
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -22,19 +25,20 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 def _configured() -> settings.Settings:
     loaded = settings.load()
     logs.configure(loaded.data_dir / "logs", log_format=loaded.log_format)
+    count_together()
     return loaded
 
 
 def everything() -> App:
     """The gateway and all services in this process (`stampede up`)."""
     platform = compose(_configured(), SERVICES)
-    return create_gateway(platform.wiring, lambda: _settled(platform))
+    return _gateway(platform)
 
 
 def gateway() -> App:
     """The gateway alone. Every service is reached over HTTP."""
     platform = compose(_configured(), ())
-    return create_gateway(platform.wiring, lambda: _settled(platform))
+    return _gateway(platform)
 
 
 def identity() -> App:
@@ -55,11 +59,17 @@ def notification() -> App:
 
 def sandbox() -> App:
     """The sandbox provider alone. It is not a service of the platform."""
-    return AloneSandbox(_configured())
+    return Drained(AloneSandbox(_configured()), Drain())
+
+
+def _gateway(platform: Platform) -> App:
+    gateway = create_gateway(platform.wiring, lambda: _settled(platform))
+    return Drained(gateway, platform.wiring.drain)
 
 
 def _alone(name: str) -> App:
-    return Alone(compose(_configured(), (name,)), name)
+    platform = compose(_configured(), (name,))
+    return Drained(Alone(platform, name), platform.wiring.drain)
 
 
 class Alone:

@@ -13,6 +13,7 @@ import uvloop
 
 from chassis import settings
 from chassis.observability import logs
+from chassis.observability.exposition import count_together
 from chassis.process_memory import settle_memory
 from runtime.compose import SERVICES, compose
 from runtime.supervisor import watch_parent
@@ -43,6 +44,7 @@ def main() -> None:
     os.nice(NICENESS)
     loaded = settings.load()
     logs.configure(loaded.data_dir / "logs", log_format=loaded.log_format)
+    count_together()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(loaded))
 

@@ -143,5 +143,4 @@ class Relay:
         """Only the leader reports about the outbox."""
         self._measured_at = float("-inf")
         for gauge in (metrics.OUTBOX_DEPTH, metrics.OUTBOX_AGE):
-            gauge.labels(self._source)
-            gauge.remove(self._source)
+            metrics.forget(gauge, self._source)

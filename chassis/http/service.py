@@ -15,15 +15,18 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.types import ASGIApp, Receive, Send
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from chassis import settings
 from chassis.auth.access import INTERNAL, access, authorize, provide_principal
 from chassis.auth.tokens import Verifier
 from chassis.context import CURRENT, current, from_headers
 from chassis.http.completion import RequestCompletion, must_complete
 from chassis.http.fast_path import StraightWays, json_or_empty
 from chassis.http.openapi import describe
+from chassis.http.readiness import Readiness
 from chassis.observability import logs
+from chassis.observability.exposition import Exposition
 from chassis.postgres.pool import ROLLED_BACK
 from chassis.problems import (
     CONTENT_TYPE,
@@ -36,14 +39,12 @@ from chassis.problems import (
     PayloadTooLarge,
     Problem,
     Unauthenticated,
-    Unavailable,
     UnsupportedMediaType,
     ValidationFailed,
 )
 from chassis.seam.upstream import send_problem
 from chassis.wiring import Wiring
 
-OPTIONAL_DEPENDENCIES = {"nats"}  # reported, but not needed: the outbox keeps the events
 BODY_MAX_BYTES = 1_048_576
 BY_STATUS: dict[int, type[Problem]] = {
     401: Unauthenticated,
@@ -59,11 +60,18 @@ Ready = Callable[[Litestar], Awaitable[dict[str, bool]]]
 
 
 def service_app(
-    name: str, wiring: Wiring, *, routes: Sequence[Any], lifespan: Lifespan, ready: Ready
+    name: str,
+    wiring: Wiring,
+    *,
+    routes: Sequence[Any],
+    lifespan: Lifespan,
+    ready: Ready,
+    is_open: Callable[[Litestar], bool] = lambda _: True,
 ) -> Litestar:
-    """The app of one service. `ready(app)` lists each dependency and whether it answers."""
+    """The app of one service. `ready(app)` lists each dependency and whether it answers; `is_open(app)`
+    says whether its own pools can be used."""
     app = ServiceApp(
-        route_handlers=[*routes, *_operations(name, ready)],
+        route_handlers=[*routes, *_operations(name)],
         lifespan=[lifespan, _finished],
         dependencies={"principal": Provide(provide_principal)},
         middleware=[_admission(wiring.verifier)],
@@ -82,24 +90,26 @@ def service_app(
     )
     app.straight = StraightWays(app, wiring.verifier)
     app.completion = RequestCompletion()
+    app.readiness = Readiness(name, lambda: ready(app), wiring.drain, is_open=lambda: is_open(app))
     return app
 
 
-def _operations(name: str, ready: Ready) -> list[Any]:
+def _operations(name: str) -> list[Any]:
+    exposition = Exposition(settings.metrics_dir())
+
     @get("/healthz", opt=access(INTERNAL), include_in_schema=False)
     async def healthz() -> dict[str, str]:
         return {"status": "ok", "service": name}
 
     @get("/readyz", opt=access(INTERNAL), include_in_schema=False)
     async def readyz(request: Request[Any, Any, Any]) -> dict[str, Any]:
-        dependencies = await ready(request.app)
-        if not all(up or name in OPTIONAL_DEPENDENCIES for name, up in dependencies.items()):
-            raise Unavailable(dependencies=dependencies)
-        return {"status": "ready", "service": name, "dependencies": dependencies}
+        app: Any = request.app
+        body: dict[str, Any] = await app.readiness.answer(request.scope["query_string"])
+        return body
 
     @get("/metrics", opt=access(INTERNAL), include_in_schema=False)
     async def metrics() -> Response[bytes]:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(exposition.write(), media_type=CONTENT_TYPE_LATEST)
 
     @get("/internal/openapi.json", opt=access(INTERNAL), include_in_schema=False)
     async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
@@ -113,6 +123,7 @@ class ServiceApp(Litestar):
 
     straight: StraightWays
     completion: RequestCompletion
+    readiness: Readiness
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":

@@ -1,14 +1,13 @@
 """The seam between services: an ASGI callable, whether the service is in this process or remote.
 
 In one process, an upstream is the service's own app. Across machines it is HttpUpstream: a keep-alive
-aiohttp pool over every address of the service's name (chassis.seam.hosts).
+aiohttp pool over every address of the service (chassis.seam.addresses, chassis.seam.hosts).
 """
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -17,6 +16,7 @@ from yarl import URL
 
 from chassis.context import current
 from chassis.problems import CONTENT_TYPE, Problem, Unavailable
+from chassis.seam.addresses import sources_of
 from chassis.seam.hosts import Host, Hosts
 
 Scope = MutableMapping[str, Any]
@@ -54,6 +54,8 @@ _ADDED_BY_AIOHTTP = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 # Nothing was sent: another address may serve the call, whatever it does.
 _NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+# Of a connection, before the answer began: the process may have ended.
+_CUT = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 _FAILURES = (aiohttp.ClientError, OSError, TimeoutError)
 
 
@@ -71,8 +73,9 @@ class HttpUpstream:
 
     Calls that may have had an effect are never repeated. A POST is sent once, unless no connection could
     be made: then another address may take it, or the same one a moment later while it restarts
-    (chassis.seam.hosts). A GET that got no byte of an answer is tried once more (aiohttp itself repeats
-    one that met a closed keep-alive connection).
+    (chassis.seam.hosts). A GET that got no byte of an answer is tried once more, elsewhere if it can
+    (aiohttp itself repeats one that met a closed keep-alive connection). A POST whose connection was cut
+    is 503 with Retry-After: its sender knows whether it has an Idempotency-Key.
 
     If the client of a GET leaves, the call is dropped and its connection closed. Any other call is left
     to finish, so that nothing is half done.
@@ -85,16 +88,17 @@ class HttpUpstream:
         deadline_s: float = CALL_DEADLINE_S,
         stall_s: float = STALL_S,
         hosts: Hosts | None = None,
+        dns_servers: Sequence[str] = (),
     ) -> None:
-        parts = urlsplit(url)
-        self._scheme = parts.scheme
-        self._name = parts.hostname or "127.0.0.1"
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        """`url`: one or several (chassis.seam.addresses). `dns_servers`: for SRV records."""
+        self._scheme, sources = sources_of(url, dns_servers)
+        self._name = url
         self._deadline_s, self._stall_s = deadline_s, stall_s
-        self._hosts = hosts or Hosts(self._name, self._port)
+        self._hosts = hosts or Hosts(url, 0, sources=sources)
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
+        self._hosts.open()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_ALIVE_S, socket_factory=_socket
@@ -145,7 +149,7 @@ class HttpUpstream:
                 return
             except _NOT_CONNECTED as failure:
                 host.failed(hung=isinstance(failure, TimeoutError))
-            except aiohttp.ServerDisconnectedError:
+            except _CUT:
                 host.failed()
                 if answer.started or scope["method"] not in SAFE_METHODS or repeated:
                     raise
@@ -161,11 +165,11 @@ class HttpUpstream:
                 scope["method"],
                 self._target(host, scope),
                 data=body or None,
-                headers=self._headers(scope),
+                headers=self._headers(host, scope),
                 allow_redirects=False,
-                server_hostname=self._name if self._scheme == "https" else None,
+                server_hostname=host.name or host.address if self._scheme == "https" else None,
             ) as received:
-                host.answered(received.status)
+                host.answered(received.status, leaving=_is_last(received))
                 self._hosts.connected()
                 deadline.reschedule(None)
                 await answer.relay(received, self._stall_s)
@@ -176,14 +180,14 @@ class HttpUpstream:
         path = scope["raw_path"].decode("ascii")
         query = scope.get("query_string", b"").decode("latin-1")
         query = f"?{query}" if query else ""
-        return URL(f"{self._scheme}://{address}:{self._port}{path}{query}", encoded=True)
+        return URL(f"{self._scheme}://{address}:{host.port}{path}{query}", encoded=True)
 
-    def _headers(self, scope: Scope) -> CIMultiDict[str]:
+    def _headers(self, host: Host, scope: Scope) -> CIMultiDict[str]:
         headers: CIMultiDict[str] = CIMultiDict()
         for name, value in scope["headers"]:
             if name not in _NOT_FORWARDED:
                 headers.add(name.decode("latin-1"), _text(value))
-        headers["Host"] = f"{self._name}:{self._port}"
+        headers["Host"] = f"{host.name or host.address}:{host.port}"
         return headers
 
 
@@ -214,6 +218,11 @@ class _Answer:
                 break
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _is_last(received: aiohttp.ClientResponse) -> bool:
+    """True if the other side will take no more requests on this connection: it is about to end."""
+    return received.headers.get("Connection", "").lower() == "close"
 
 
 def _socket(address: tuple[Any, ...]) -> socket.socket:

@@ -6,10 +6,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from chassis import settings
 from chassis.concurrency.cache import FetchOnce
-from chassis.problems import MethodNotAllowed, Problem, Unavailable
+from chassis.http.readiness import Readiness
+from chassis.observability.exposition import Exposition
+from chassis.problems import MethodNotAllowed, Problem
 from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
 from gateway.http.exchange import Exchange
@@ -43,11 +46,13 @@ class Operations:
             name: ServiceClient(getattr(wiring.upstreams, name), deadline_s=READY_DEADLINE_S)
             for name in SERVICES
         }
-        self._readiness: FetchOnce[str, bool] = FetchOnce(
+        self._looks: FetchOnce[str, bool] = FetchOnce(
             self._ask_readiness, ttl_s=READY_KEPT_S, entries_max=len(SERVICES)
         )
+        self._readiness = Readiness("gateway", self._look, wiring.drain)
+        self._exposition = Exposition(settings.metrics_dir())
         self._written_metrics: FetchOnce[str, bytes] = FetchOnce(
-            _write_metrics, ttl_s=METRICS_KEPT_S, entries_max=1
+            self._write_metrics, ttl_s=METRICS_KEPT_S, entries_max=1
         )
         self._document = MergedDocument(
             wiring.upstreams,
@@ -80,25 +85,25 @@ class Operations:
         await _json(exchange, {"status": "ok", "service": "gateway"})
 
     async def _readyz(self, exchange: Exchange) -> None:
-        answers = await asyncio.gather(*map(self._readiness.get, SERVICES))
-        dependencies = dict(zip(SERVICES, answers, strict=True))
-        if not all(answers):
-            raise Unavailable(dependencies=dependencies)
-        body = {"status": "ready", "service": "gateway", "dependencies": dependencies}
-        await _json(exchange, body)
+        await _json(exchange, await self._readiness.answer(exchange.query))
+
+    async def _look(self) -> dict[str, bool]:
+        answers = await asyncio.gather(*map(self._looks.get, SERVICES))
+        return dict(zip(SERVICES, answers, strict=True))
 
     async def _ask_readiness(self, name: str) -> bool:
         try:
-            status, _ = await self._services[name].exchange("GET", "/readyz")
+            status, _ = await self._services[name].exchange("GET", "/readyz?deep")
         except Problem:
             return False
         return status == 200
 
     async def _metrics(self, exchange: Exchange) -> None:
-        """This process's metrics. With several processes, chance picks one: scrape each worker's
-        own port."""
         headers = [(b"content-type", CONTENT_TYPE_LATEST.encode("ascii"))]
         await exchange.answer(200, headers, await self._written_metrics.get(""))
+
+    async def _write_metrics(self, _: str) -> bytes:
+        return self._exposition.write()
 
     async def _openapi(self, exchange: Exchange) -> None:
         await (await self._document.get()).answer(exchange)
@@ -108,10 +113,6 @@ def read_only(exchange: Exchange) -> None:
     """Raises MethodNotAllowed unless the request only reads."""
     if exchange.method not in {"GET", "HEAD"}:
         raise MethodNotAllowed(headers=READ_ONLY)
-
-
-async def _write_metrics(_: str) -> bytes:
-    return generate_latest()
 
 
 async def _json(exchange: Exchange, body: object) -> None:

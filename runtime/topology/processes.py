@@ -60,7 +60,12 @@ def children(loaded: Settings, ports: Ports) -> list[Child]:
         *(child for name in SERVICES for child in _web(inside, name, ports, "services")),
         *_web(together, "gateway", ports, "gateways"),
         *(
-            replace(worker_child(together), name=f"worker-{number}", wave="workers")
+            replace(
+                worker_child(together),
+                name=f"worker-{number}",
+                wave="workers",
+                counted_with=f"gateway-{ports.public}",  # whose /metrics shows its figures
+            )
             for number in range(1, ports.of_each + 1)
         ),
     ]

@@ -8,7 +8,7 @@ from tests.architecture.source import ROOMS, imports_of, modules
 # packages is a room of its own.
 FLOORS = {
     "chassis": [
-        {"clock", "ids", "languages", "masking", "problems", "process_memory"},
+        {"clock", "draining", "ids", "languages", "masking", "problems", "process_memory"},
         {"settings", "context", "texts", "concurrency", "redis"},
         {"observability", "postgres"},
         {"auth"},

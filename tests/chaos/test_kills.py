@@ -83,7 +83,7 @@ async def answers_again(api: Api) -> None:
     deadline = time.monotonic() + RECOVERY_S
     while True:
         with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
-            if (await api.get("/readyz")).status == 200:
+            if (await api.get("/readyz?deep")).status == 200:
                 return
         assert time.monotonic() < deadline, "the platform did not come back"
         await asyncio.sleep(0.1)

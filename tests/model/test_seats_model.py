@@ -192,8 +192,10 @@ class SeatsMachine(RuleBasedStateMachine):
     def lose(self, number: int) -> None:
         """All of Redis, or one key: what PostgreSQL has not heard of is forgotten."""
         keys = session_keys(self.session_id)
-        lost = ["FLUSHDB"] if number == len(keys) else ["DEL", keys[number]]
-        self.run(self.holds.calls.command(*lost))
+        if number == len(keys):
+            self.run(self.calls.command_to_each_node("FLUSHDB"))
+        else:
+            self.run(self.calls.command("DEL", keys[number]))
         for user_id, seats in self.intents.values():
             self.seats = with_letters(self.seats, seats, ".")
             self.tickets[user_id] -= len(seats)

@@ -15,7 +15,7 @@ from jwt.algorithms import OKPAlgorithm
 from chassis.events.broker import MemoryBroker
 from chassis.seam.upstream import Message, Receive, Scope, Send, Upstreams
 from chassis.settings import Settings
-from chassis.wiring import wire
+from chassis.wiring import Wiring, wire
 from contracts.identity import REVOKED_LOGIN_HEADER
 from gateway.asgi import Gateway
 from gateway.edge import Edge, Patience
@@ -232,9 +232,14 @@ class Rig:
     """A running gateway, its services, and a client."""
 
     def __init__(
-        self, gateway: Gateway, edge: Edge, identity: Identity, services: dict[str, Service]
+        self,
+        gateway: Gateway,
+        edge: Edge,
+        identity: Identity,
+        services: dict[str, Service],
+        wiring: Wiring,
     ) -> None:
-        self.gateway, self.edge = gateway, edge
+        self.gateway, self.edge, self.wiring = gateway, edge, wiring
         self.identity = identity
         self.services = services
         self.client = Client(gateway)
@@ -281,4 +286,4 @@ async def rig(
     wiring = wire(settings_for(redis_url, **changes), upstreams, MemoryBroker([]))
     gateway = Gateway(wiring, inner or nullcontext(), patience=patience, compression=compression)
     async with gateway.running() as edge:
-        yield Rig(gateway, edge, identity, services)
+        yield Rig(gateway, edge, identity, services, wiring)

@@ -2,16 +2,23 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sysconfig
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import nats
+import nats.errors
 
 from tests.support.servers import free_port
 
 UP_WITHIN_S = 10.0
+AGREE_WITHIN_S = 60.0  # an election takes four to nine seconds
 PROGRAM = Path(sysconfig.get_path("scripts")) / "nats-server"
 
 
@@ -65,3 +72,67 @@ class NatsServer:
                 os.kill(self._process.pid, signum)
             self._process.wait(10)
             self._process = None
+
+    def wipe(self) -> None:
+        """Its disk is gone: all files of a server that does not run."""
+        assert self._process is None
+        shutil.rmtree(self._directory)
+
+
+class NatsCluster:
+    """Three servers that agree about streams of three replicas."""
+
+    def __init__(self, directory: Path) -> None:
+        self.servers = [NatsServer(directory / str(number)) for number in range(3)]
+        routes = [free_port() for _ in self.servers]
+        for number, one in enumerate(self.servers):
+            one.in_cluster(f"n{number}", routes[number], routes)
+        self.urls = ",".join(one.url for one in self.servers)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["NatsCluster"]:
+        for one in self.servers:
+            one.start()
+        try:
+            await keeps_three_copies(self.urls)
+            yield self
+        finally:
+            for one in self.servers:
+                one.kill()
+
+    async def leader(self, context: Any, stream: str) -> NatsServer:
+        """Whose word counts for the stream."""
+        async with asyncio.timeout(AGREE_WITHIN_S):
+            while True:
+                with suppress(nats.errors.Error, TimeoutError):
+                    found = (await context.stream_info(stream)).cluster
+                    if found is not None and found.leader:
+                        return self.servers[int(found.leader.removeprefix("n"))]
+                await asyncio.sleep(0.05)
+
+    async def whole(self, context: Any, stream: str) -> None:
+        """Returns when two others have all that the leader has."""
+        async with asyncio.timeout(AGREE_WITHIN_S):
+            while True:
+                with suppress(nats.errors.Error, TimeoutError):
+                    found = (await context.stream_info(stream)).cluster
+                    replicas = (found.replicas or []) if found is not None else []
+                    if len(replicas) == 2 and all(one.current for one in replicas):
+                        return
+                await asyncio.sleep(0.05)
+
+
+async def keeps_three_copies(urls: str) -> None:
+    """Returns when the cluster does: its servers need a moment to find each other."""
+    client = await nats.connect(urls.split(","), max_reconnect_attempts=-1, reconnect_time_wait=0.1)
+    context = client.jetstream(timeout=1)
+    try:
+        async with asyncio.timeout(AGREE_WITHIN_S):
+            while True:
+                with suppress(nats.errors.Error):
+                    await context.add_stream(name="probe", subjects=["probe"], num_replicas=3)
+                    await context.delete_stream("probe")
+                    return
+                await asyncio.sleep(0.05)
+    finally:
+        await client.close()

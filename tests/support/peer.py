@@ -29,6 +29,10 @@ class Connection:
         self._writer.write(data)
         await self._writer.drain()
 
+    def reset(self) -> None:
+        """As the kernel does for a process that was killed."""
+        self._writer.transport.abort()
+
     async def closed_by_the_other_side(self) -> bool:
         return await self._reader.read(1) == b""
 

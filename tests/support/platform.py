@@ -26,6 +26,7 @@ PATIENT = {  # every test comes from one address; limits have tests of their own
     "STAMPEDE_RATE_LIMIT_LOGIN": "100000/s",
     "STAMPEDE_RATE_LIMIT_LOGIN_BURST": "100000",
     "STAMPEDE_WEBHOOK_ALLOW_PRIVATE": "true",  # the tests' receivers are on loopback
+    "STAMPEDE_DRAIN_S": "0",  # most tests have one process of a service
 }
 
 
@@ -52,10 +53,10 @@ class RunningPlatform:
         if ready_port is not None:
             self.wait_for_port(name, ready_port)
 
-    def wait_for_port(self, name: str, port: int) -> None:
+    def wait_for_port(self, name: str, port: int, host: str = "127.0.0.1") -> None:
         deadline = time.monotonic() + START_DEADLINE_S
         while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+            with contextlib.suppress(OSError), socket.create_connection((host, port), 0.5):
                 return
             code = self.processes[name].poll()
             if code is not None or time.monotonic() > deadline:

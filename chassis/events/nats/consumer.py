@@ -32,8 +32,12 @@ from chassis.observability import logs
 from chassis.problems import Unavailable
 from chassis.seam.client import UpstreamRefused
 
-PULL_S = 10.0  # how long JetStream keeps a request for more
-ACK_TIMEOUT_S = 2.0  # then the acknowledgement is uncertain, which costs only a redelivery
+# How long JetStream keeps a request for more. With its leader it forgets them: then we wait for nothing.
+PULL_S = 1.0
+PULL_MARGIN_S = 0.5  # for JetStream's word that a request is over
+ACK_TIMEOUT_S = (
+    1.5  # then the acknowledgement is uncertain: the events are offered and acknowledged again
+)
 WAIT_S = 0.25  # for the next event, before checking whether to stop
 RETRY = Backoff(first_s=0.1, most_s=2.0)
 
@@ -154,12 +158,19 @@ class Consumer:
             await self._client.request("POST", EVENTS_PATH, body)
 
     async def _acknowledge(self, taken: Sequence[Event]) -> None:
-        """The server handles acknowledgements in order, so its answer to the last one covers all."""
-        messages = [self._pending.pop(event.id).message for event in taken]
+        """The server handles acknowledgements in order, so its answer to the last one covers all.
+
+        Until it is there, the events stay pending. Waiting for JetStream to redeliver them would take
+        `ack_wait_s`; the subscriber's inbox knows that they have taken effect.
+        """
+        messages = [self._pending[event.id].message for event in taken]
+        client = await self._link.client()
         for message in messages[:-1]:
-            await message.ack()
+            await client.publish(message.reply)  # nats-py's ack() can be said only once
         for message in messages[-1:]:
             await message.ack_sync(timeout=ACK_TIMEOUT_S)
+        for event in taken:
+            del self._pending[event.id]
 
     async def _stay_alive(self) -> None:
         while True:
@@ -215,7 +226,7 @@ class _Requests:
         if room > 0 and (self._asked < 1 or time.monotonic() > self._asked_until):
             request = {"batch": room, "expires": int(PULL_S * 1e9)}
             await self._client.publish(self._next, msgspec.json.encode(request), reply=self._inbox)
-            self._asked, self._asked_until = room, time.monotonic() + PULL_S + 1
+            self._asked, self._asked_until = room, time.monotonic() + PULL_S + PULL_MARGIN_S
         if not self.arrived and wait_s:
             self._bell.clear()
             with contextlib.suppress(TimeoutError):

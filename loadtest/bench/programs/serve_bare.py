@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from granian.server import Server
-
 from chassis import settings
 from runtime import serving
+from runtime.draining import DrainingServer
 
 
-def serve(name: str, loaded: settings.Settings, *, kind: Callable[..., Any] = Server) -> None:
+def serve(
+    name: str, loaded: settings.Settings, *, kind: Callable[..., Any] = DrainingServer
+) -> None:
     """runtime.serving.serve with another app, so Granian gets the same settings."""
     serving.server(f"loadtest.bench.programs.bare_apps:{name}", loaded, kind=kind).serve()
 

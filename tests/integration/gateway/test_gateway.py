@@ -351,12 +351,27 @@ async def test_metrics_asked_for_again_and_again_are_written_once(
     assert written.times == 1
 
 
-async def test_not_ready_while_a_service_is_away(edge: Rig) -> None:
+async def test_a_service_that_is_away_is_told_when_asked_deep_and_does_not_take_gateways_out(
+    edge: Rig,
+) -> None:
+    """Every gateway needs it: without all of them, a balancer would have nobody to answer."""
     edge.identity.away = True
+    deep = await edge.client.get("/readyz?deep")
+    assert (deep.status, deep.code) == (503, "unavailable")
+    assert deep.json["dependencies"]["identity"] is False
+    assert deep.json["dependencies"]["catalog"] is True
     answer = await edge.client.get("/readyz")
-    assert (answer.status, answer.code) == (503, "unavailable")
-    assert answer.json["dependencies"]["identity"] is False
-    assert answer.json["dependencies"]["catalog"] is True
+    assert (answer.status, answer.json["status"]) == (200, "ready")
+    assert answer.json["dependencies"] == deep.json["dependencies"]
+
+
+async def test_a_gateway_that_drains_says_so_and_serves_on(edge: Rig) -> None:
+    edge.wiring.drain.begin()
+    for query in ("", "?deep"):
+        answer = await edge.client.get(f"/readyz{query}")
+        assert (answer.status, answer.code) == (503, "draining")
+        assert answer.header("retry-after") == "1"
+    assert (await edge.client.get(SHOW)).status == 200
 
 
 async def test_a_failed_start_is_said_in_one_sentence(redis_url: str) -> None:

@@ -18,6 +18,58 @@ def test_nats_may_have_several_servers() -> None:
             load({"STAMPEDE_NATS_URL": wrong})
 
 
+@pytest.mark.parametrize(
+    "urls",
+    [
+        "http://booking:8003",
+        "http://10.0.0.7:8003,http://[::1]:8003",
+        "srv://_booking._tcp.example",
+        "srv+https://booking.service.consul.,https://reserve.example",
+    ],
+)
+def test_a_service_may_have_several_addresses_and_srv_names(urls: str) -> None:
+    mine = load({"STAMPEDE_BOOKING_URL": urls})
+    assert mine.booking_url == urls
+    assert load(to_environ(mine)) == mine
+
+
+@pytest.mark.parametrize(
+    ("urls", "why"),
+    [
+        ("srv://_booking._tcp.example:8003", "without a port"),
+        ("srv://_booking._tcp.example/path", "nothing after the name"),
+        ("srv://a b", "must be a DNS name"),
+        ("srv://", "must be a URL"),
+        ("http://one,https://two", "TLS in all"),
+        ("dns://booking", "must be a URL beginning with"),
+        ("http://one,", "must be a URL"),
+        ("http://:8003", "must name a host"),
+    ],
+)
+def test_a_wrong_address_of_a_service_is_refused_in_a_sentence(urls: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=f"STAMPEDE_BOOKING_URL.*{why}"):
+        load({"STAMPEDE_BOOKING_URL": urls})
+
+
+def test_dns_servers_are_addresses() -> None:
+    loaded = load({"STAMPEDE_DNS_SERVERS": "127.0.0.1:8600, [::1]:53,10.0.0.2"})
+    assert loaded.dns_servers == ("127.0.0.1:8600", "[::1]:53", "10.0.0.2")
+    for wrong in ("consul.example", "127.0.0.1:dns", "300.0.0.1"):
+        with pytest.raises(SettingsError, match="DNS_SERVERS must be IP addresses"):
+            load({"STAMPEDE_DNS_SERVERS": wrong})
+
+
+def test_draining_takes_seconds_and_may_take_none() -> None:
+    assert load({}).drain_s is None
+    for text, seconds in (("0", 0.0), ("6", 6.0), ("2.5", 2.5)):
+        mine = load({"STAMPEDE_DRAIN_S": text})
+        assert mine.drain_s == seconds
+        assert load(to_environ(mine)) == mine
+    for wrong in ("-1", "301", "nan", "soon"):
+        with pytest.raises(SettingsError, match="DRAIN_S must be a number of seconds"):
+            load({"STAMPEDE_DRAIN_S": wrong})
+
+
 def test_the_door_has_hours() -> None:
     loaded = load({"STAMPEDE_DOOR_OPENS_BEFORE_S": "0", "STAMPEDE_DOOR_CLOSES_AFTER_S": "86400"})
     assert (loaded.door_opens_before_s, loaded.door_closes_after_s) == (0, 86_400)

@@ -1,13 +1,11 @@
 """What JetStream adds: stored events, durable consumers, one of several workers, servers that die."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import nats
 import pytest
 
 from booking.asgi import create_app
@@ -31,7 +29,7 @@ from tests.support.brokers import (
     working,
 )
 from tests.support.events import TYPE, event, numbers, put_out, subscriber, write_effects
-from tests.support.nats import NatsServer
+from tests.support.nats import NatsCluster, NatsServer
 from tests.support.servers import free_port
 
 
@@ -187,49 +185,25 @@ async def test_a_later_event_is_not_stored_while_an_earlier_one_of_its_subject_i
     assert found.state.messages == 3
 
 
-async def keeps_three_copies(urls: str) -> None:
-    """Returns when the cluster does: its servers need a moment to find each other."""
-    client = await nats.connect(urls.split(","), max_reconnect_attempts=-1, reconnect_time_wait=0.1)
-    context = client.jetstream(timeout=1)
-    try:
-        async with asyncio.timeout(30):
-            while True:
-                with contextlib.suppress(nats.errors.Error):
-                    await context.add_stream(name="probe", subjects=["probe"], num_replicas=3)
-                    await context.delete_stream("probe")
-                    return
-                await asyncio.sleep(0.05)
-    finally:
-        await client.close()
-
-
 async def test_a_cluster_keeps_three_copies_and_goes_on_without_one_server(
     tmp_path: Path, pool: Pool, database_url: str
 ) -> None:
-    servers = [NatsServer(tmp_path / str(number)) for number in range(3)]
-    routes = [NatsServer(tmp_path).port for _ in servers]
-    for number, one in enumerate(servers):
-        one.in_cluster(f"n{number}", routes[number], routes)
-        one.start()
-    urls = ",".join(one.url for one in servers)
-    await keeps_three_copies(urls)
     recorder = Recorder("one")
-    broker = NatsBroker(urls, [recorder.subscriber], database_url=database_url, ack_wait_s=1)
-    try:
+    async with NatsCluster(tmp_path).running() as cluster:
+        broker = NatsBroker(
+            cluster.urls, [recorder.subscriber], database_url=database_url, ack_wait_s=1
+        )
         async with working(pool, broker):
             await put_out(pool, [event(1)])
             await seen(recorder, 1)
             context = await broker.link.jetstream()
             config = (await context.stream_info(broker.link.stream)).config
             assert config.num_replicas == 3
-            servers[0].kill()
+            cluster.servers[0].kill()
             await put_out(pool, [event(2)])
             await seen(recorder, 2)
             await until(pool, "NOT EXISTS (SELECT FROM outbox)")
-    finally:
         await broker.close()
-        for one in servers:
-            one.kill()
     assert sorted(set(numbers(recorder.seen))) == [1, 2]
 
 

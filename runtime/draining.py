@@ -1,0 +1,110 @@
+"""The end of a web process that loses no request.
+
+    SIGTERM ─▶ /readyz is 503, answers close their connections ─drain_s─▶ no new connections ─▶ end
+                (balancers and upstreams call others)                     (requests under way finish)
+
+The server's main process gets SIGTERM, tells its worker processes by DRAIN_SIGNAL, and stops them `drain_s`
+later. A worker process that is replaced (Granian's reload) gets no notice: the socket stays open, and its
+successor accepts.
+"""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from granian.server import Server
+
+from chassis.draining import Drain
+from chassis.observability import logs
+from chassis.seam.upstream import Message, Receive, Scope, Send
+
+DRAIN_SIGNAL = signal.SIGUSR2
+CLOSE = (b"connection", b"close")
+STREAMS = "/stream"  # how the paths of event streams end
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logs.get("web")
+
+
+class Drained:
+    """An app whose answers close their connections once its process drains. Event streams end then:
+    browsers reconnect elsewhere and resume."""
+
+    def __init__(self, app: App, drain: Drain) -> None:
+        self._app, self._drain = app, drain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            asyncio.get_running_loop().add_signal_handler(DRAIN_SIGNAL, self._begin)
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].endswith(STREAMS):
+            await self._app(scope, _until_drained(receive, self._drain), send)
+        elif self._drain.begun:
+            await self._app(scope, receive, _closing(send))
+        else:
+            await self._app(scope, receive, send)
+
+    def _begin(self) -> None:
+        log.info("draining")
+        self._drain.begin()
+
+
+def _closing(send: Send) -> Send:
+    async def send_last(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], CLOSE]}
+        await send(message)
+
+    return send_last
+
+
+def _until_drained(receive: Receive, drain: Drain) -> Receive:
+    """A `receive` that says that the client left when the process drains."""
+
+    async def receive_until() -> Message:
+        loop = asyncio.get_running_loop()
+        receiving = loop.create_task(_message(receive))
+        beginning = loop.create_task(drain.begins())
+        try:
+            await asyncio.wait((receiving, beginning), return_when=asyncio.FIRST_COMPLETED)
+            return receiving.result() if receiving.done() else {"type": "http.disconnect"}
+        finally:
+            receiving.cancel()
+            beginning.cancel()
+
+    return receive_until
+
+
+async def _message(receive: Receive) -> Message:
+    return await receive()
+
+
+class DrainingServer(Server):  # type: ignore[misc,valid-type]  # Granian chooses it at import
+    """Granian's main process: SIGTERM drains first. SIGINT, and a second SIGTERM, stop at once."""
+
+    def __init__(self, *args: Any, drain_s: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._drain_s = drain_s
+        self._drains = False
+
+    def startup(self, *args: Any) -> None:
+        # A worker process that has not installed its handler yet must not die of the notice.
+        signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
+        super().startup(*args)
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        if self._drains or not self._drain_s or args[:1] != (signal.SIGTERM,):
+            super().signal_handler_interrupt(*args, **kwargs)
+            return
+        self._drains = True
+        for worker in list(self.wrks):
+            with suppress(ProcessLookupError):  # it has just died
+                os.kill(worker.inner.pid, DRAIN_SIGNAL)
+        timer = threading.Timer(self._drain_s, super().signal_handler_interrupt)
+        timer.daemon = True
+        timer.start()
