@@ -79,7 +79,8 @@ class Supervisor:
 
     `children` may be a function of the servers' URLs. It is called when the servers are ready, with the
     supervisor's signal handlers in place, and may be slow (it may migrate a database). `each_tick` is
-    called several times a second while children run.
+    called several times a second while children run. `drains`: False if nobody is left to serve when all
+    end, so that children need not wait for callers to leave.
 
     Events: child_started, child_ready, child_died, child_gave_up, child_killed, child_stopped,
     child_reloaded (each names its `child`), stopping.
@@ -92,10 +93,12 @@ class Supervisor:
         *,
         on_event: OnEvent | None = None,
         each_tick: Callable[[], None] | None = None,
+        drains: bool = True,
     ) -> None:
         self._servers = servers
         self._children = children
         self._each_tick = each_tick
+        self._drains = drains
         self._on_event = telling(on_event)
         self._running: list[_Running] = []
         self._stop_signal: int | None = None
@@ -150,8 +153,8 @@ class Supervisor:
         """Kills a child with all its processes. It is restarted, as after any death."""
         self._find(name).kill()
 
-    def reload(self, name: str) -> None:
-        """Lets a child replace its processes; one that cannot is ended in order and started again."""
+    def replace(self, name: str) -> None:
+        """Ends a child in order, so that it drains, and starts it again."""
         self._find(name).replace()
 
     def is_ready(self, name: str) -> bool:
@@ -187,7 +190,7 @@ class Supervisor:
         try:
             for wave in reversed(_waves(self._running)):
                 for running in wave:
-                    running.ask_stop(at_once=self._stop_signal == signal.SIGINT)
+                    running.ask_stop(at_once=not self._drains or self._stop_signal == signal.SIGINT)
                 for running in wave:
                     running.stop()
         finally:
@@ -285,9 +288,7 @@ class _Running:
             self._on_event("child_reloaded", {"child": self.child.name})
 
     def replace(self) -> None:
-        if self.child.reload_signal is not None:
-            self.reload()
-        elif self._process is not None and self._alive():
+        if self._process is not None and self._alive():
             self._replaced = True
             self._process.terminate()
 

@@ -18,6 +18,7 @@ REPEAT_FOR_S = 60.0  # then a buyer gives up
 WAIT_MAX_S = 2.0  # a Retry-After may say more
 PURCHASES_A_BUYER = 40  # the most tickets of a session that one account may have are 100
 PAYMENT = {"payment_method": "alipay", "payment_token": "tok_ok"}
+ACCEPTED = 202
 # Not served, or not known: worth another try.
 TRY_AGAIN = frozenset({0, 429, 500, 502, 503, 504})
 
@@ -86,6 +87,8 @@ class Buyer:
             status, document, wait_s = await self._post(path, body, headers)
             if status == wanted:
                 return document
+            if status == ACCEPTED:  # the provider's answer comes later: nothing was promised
+                return None
             code = document.get("code", "") if isinstance(document, dict) else ""
             self._record.failed(
                 self._session.number, f"{status} {code}".strip() if status else "no answer"

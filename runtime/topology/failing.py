@@ -7,8 +7,6 @@ PostgreSQL's standby is promoted because somebody asked for it.
 import time
 from collections.abc import Callable, Iterator
 
-import psutil
-
 from runtime.compose import SERVICES
 from runtime.embedded.cluster import ClusterServers
 from runtime.embedded.replication import PostgresPair
@@ -44,12 +42,12 @@ class Failing:
     def restart_all(self) -> Job:
         """Replaces the processes of every service, gateway and worker, one after the other."""
         for name in self._supervisor.pids:
-            began = time.monotonic()
-            old = _working(self._supervisor.pids[name])
-            self._supervisor.reload(name)
+            began, old = time.monotonic(), self._supervisor.pids[name]
+            self._supervisor.replace(name)
             yield from _until(
                 lambda old=old, name=name: (  # type: ignore[misc]
-                    not any(one.is_running() for one in old) and self._supervisor.is_ready(name)
+                    self._supervisor.pids[name] not in {None, old}
+                    and self._supervisor.is_ready(name)
                 ),
                 BACK_TIMEOUT_S,
                 f"{name} has not been replaced in time: see the logs.",
@@ -75,8 +73,7 @@ class Failing:
         yield Reply(f"{name} (pid {pid}) killed.")
         yield from _until(
             lambda: (
-                _working(self._supervisor.pids[name], besides=pid) != []
-                and self._supervisor.is_ready(name)
+                self._supervisor.pids[name] not in {None, pid} and self._supervisor.is_ready(name)
             ),
             BACK_TIMEOUT_S,
             f"{name} does not come back: see the logs.",
@@ -176,24 +173,6 @@ def _fail_postgres(pair: PostgresPair, *, force: bool) -> Job:
     # started by the thread that it is tied to.
     pair.rejoin()
     yield Reply(f"postgres-{old} follows it after {time.monotonic() - began:.1f} s.")
-
-
-def _working(pid: int | None, *, besides: int | None = None) -> list[psutil.Process]:
-    """The processes of a child that are replaced: a web server's workers, or itself."""
-    if pid is None or pid == besides:
-        return []
-    try:
-        main = psutil.Process(pid)
-        return [one for one in main.children() if "resource_tracker" not in _command(one)] or [main]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _command(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
 
 
 def _until(holds: Callable[[], bool], timeout_s: float, late: str) -> Iterator[None]:

@@ -8,7 +8,7 @@ import msgspec
 from chassis.settings import Settings
 from runtime.compose import SERVICES
 from runtime.embedded import ServerPorts
-from runtime.starting import StartError, check_port, web_child, worker_child
+from runtime.starting import DRAIN_S, StartError, check_port, web_child, worker_child
 from runtime.supervisor import Child
 
 OF_EACH_MAX = 9  # processes of a service: a block of ten ports has room for them
@@ -54,7 +54,13 @@ def children(loaded: Settings, ports: Ports) -> list[Child]:
         f"{name}_url": ",".join(f"http://127.0.0.1:{port}" for port in ports.of(name))
         for name in SERVICES
     }
-    together = msgspec.structs.replace(loaded, public_url=loaded.base_url, workers=1, **urls)
+    together = msgspec.structs.replace(
+        loaded,
+        public_url=loaded.base_url,
+        workers=1,
+        drain_s=DRAIN_S if loaded.drain_s is None else loaded.drain_s,
+        **urls,
+    )
     inside = msgspec.structs.replace(together, host="127.0.0.1")
     return [
         *(child for name in SERVICES for child in _web(inside, name, ports, "services")),

@@ -50,6 +50,7 @@ class Cluster:
             self._children,
             on_event=supervised_events(say),
             each_tick=self._control.poll,
+            drains=False,
         )
         self._failing = Failing(servers, self._supervisor)
 
