@@ -38,7 +38,7 @@ from booking.tickets.showing import Tickets, open_lanes
 from booking.tickets.store import load_signing_keys
 from booking.tickets.transfers import Transfers
 from chassis.clock import DatabaseClock
-from chassis.postgres.pool import Pool, open_pool
+from chassis.postgres.pool import Pool
 from chassis.redis.scripts import RedisCalls, load_scripts
 from chassis.redis.servers import Servers
 from chassis.seam.client import ServiceClient
@@ -55,6 +55,9 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
 
     pool: Pool
     clock: DatabaseClock
+    provider: Provider
+    notification: ServiceClient
+    buyers: KnownAccounts
     holds: SeatHolds
     sessions: Sessions
     placing: OrderPlacing
@@ -86,7 +89,7 @@ async def opened(
     """Booking with open pools, signing keys and a clock that is set."""
     settings = wiring.settings
     async with AsyncExitStack() as stack:
-        pool = await open_pool(wiring.database_url, SCHEMA, size=settings.database_pool_size)
+        pool = await wiring.open_pool(SCHEMA, size=settings.database_pool_size)
         stack.push_async_callback(pool.close)
         redis = RedisCalls(Servers(wiring.redis_url), load_scripts(LUA))
         stack.push_async_callback(redis.close)
@@ -113,6 +116,9 @@ async def opened(
         yield Booking(
             pool=pool,
             clock=clock,
+            provider=provider,
+            notification=ServiceClient(wiring.upstreams.notification),
+            buyers=buyers,
             holds=holds,
             sessions=sessions,
             placing=OrderPlacing(

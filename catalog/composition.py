@@ -11,7 +11,7 @@ from catalog.seat_maps import SeatMaps
 from catalog.terms import Terms
 from chassis.events.inbox import Inbox
 from chassis.observability import logs
-from chassis.postgres.pool import Pool, open_pool
+from chassis.postgres.pool import Pool
 from chassis.wiring import Wiring
 
 SCHEMA = "catalog"
@@ -31,7 +31,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
 async def opened(wiring: Wiring) -> AsyncIterator[Catalog]:
     """Catalog over an open pool."""
     size = wiring.settings.database_pool_size
-    pool = await open_pool(wiring.database_url, SCHEMA, size=size)
+    pool = await wiring.open_pool(SCHEMA, size=size)
     seat_maps = SeatMaps(pool)
     try:
         yield Catalog(

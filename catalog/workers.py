@@ -7,7 +7,7 @@ from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.rounds import repeat
 from chassis.http import idempotency
 from chassis.observability import logs
-from chassis.postgres.pool import Pool, connection, open_pool
+from chassis.postgres.pool import Pool, connection
 from chassis.wiring import Wiring
 
 PRUNE_INTERVAL_S = 3600.0
@@ -19,7 +19,7 @@ log = logs.get(SCHEMA)
 
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
     """Runs until `stop` is set."""
-    pool = await open_pool(wiring.database_url, SCHEMA, size=POOL_SIZE)
+    pool = await wiring.open_pool(SCHEMA, size=POOL_SIZE)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(make_inbox(pool).run(stop), name="catalog-inbox")

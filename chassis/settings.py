@@ -31,6 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an operator may set, with its default. Units are the last word of a name."""
 
     database_url: str | None = None  # absent: embedded PostgreSQL in data_dir
+    # Around a pooler that database_url leads to: for leaders, locks and migrations.
+    database_direct_url: str | None = None
     redis_url: str | None = None  # absent: embedded Valkey in data_dir
     nats_url: str | None = None  # absent: in-memory broker
     data_dir: Path = Path(".stampede")
@@ -79,6 +81,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_secret: tuple[str, ...] = ()  # absent: one made for this data_dir; several: rotation
 
     @property
+    def direct_url(self) -> str:
+        """PostgreSQL without a pooler between. Empty until the embedded server's URL is known."""
+        return self.database_direct_url or self.database_url or ""
+
+    @property
     def base_url(self) -> str:
         """The public address without a trailing slash."""
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
@@ -109,6 +116,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             values[name] = parse(text.strip())
         except ValueError as wrong:
             problems.append(f"{key} {wrong}.")
+    if "database_direct_url" in values and "database_url" not in values:
+        problems.append(f"{PREFIX}DATABASE_DIRECT_URL means nothing without {PREFIX}DATABASE_URL.")
     if problems:
         raise SettingsError(problems)
     return Settings(**values, provider_options=options)
@@ -312,6 +321,7 @@ _REDIS_SCHEMES = ("redis", "rediss", "unix", "sentinel", "sentinels")
 _SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:,/?#@]+)(?::[0-9]{1,5})?")
 PARSERS: dict[str, Callable[[str], Any]] = {
     "database_url": _postgres_url,
+    "database_direct_url": _postgres_url,
     "redis_url": _redis_url,
     "nats_url": _urls("nats", "tls"),
     "data_dir": Path,

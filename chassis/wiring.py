@@ -8,6 +8,7 @@ from chassis.auth.tokens import Verifier
 from chassis.clock import MachineClock
 from chassis.draining import Drain
 from chassis.events.broker import Broker
+from chassis.postgres.pool import Pool, open_pool
 from chassis.seam.client import ServiceClient
 from chassis.seam.upstream import Upstreams
 from chassis.settings import Settings
@@ -28,6 +29,11 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
         if self.settings.database_url is None:
             raise ValueError("the composition root fills in the embedded server's URL")
         return self.settings.database_url
+
+    async def open_pool(self, schema: str, *, size: int) -> Pool:
+        """Connections that see only `schema`; chassis.postgres.pool has the contract."""
+        direct_url = self.settings.database_direct_url
+        return await open_pool(self.database_url, schema, size=size, direct_url=direct_url)
 
     @property
     def redis_url(self) -> str:

@@ -130,7 +130,8 @@ class PaymentFailed(msgspec.Struct, frozen=True):
 
 class PaymentRefunded(msgspec.Struct, frozen=True):
     """A late payment that bought nothing was refunded automatically. `reason`: `seats_gone`,
-    `limit_reached`, `order_cancelled` or `paid_already`."""
+    `limit_reached`, `order_cancelled`, `paid_already`, or `order_lost` after a failover (`stampede
+    reconcile`); then `order_no` may be empty."""
 
     order_id: UUID
     order_no: str

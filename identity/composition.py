@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from chassis.postgres.pool import Pool, connection, open_pool
+from chassis.postgres.pool import Pool, connection
 from chassis.wiring import Wiring
 from identity.attempts import Attempts
 from identity.devices import Devices
@@ -40,7 +40,7 @@ class UseCases(msgspec.Struct, frozen=True, kw_only=True):
 async def opened(wiring: Wiring, passwords: HashingPool | None = None) -> AsyncIterator[UseCases]:
     """The use cases over an open pool. `passwords`: a hashing pool to use instead of the default one."""
     settings, store = wiring.settings, Store()
-    pool = await open_pool(wiring.database_url, SCHEMA, size=settings.database_pool_size)
+    pool = await wiring.open_pool(SCHEMA, size=settings.database_pool_size)
     hashing = passwords or HashingPool(threads=threads_for(settings.workers))
     try:
         await make_first_key(pool, store)

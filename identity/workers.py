@@ -7,7 +7,7 @@ from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.rounds import repeat
 from chassis.events.relay import Relay
 from chassis.observability import logs
-from chassis.postgres.pool import Pool, connection, open_pool
+from chassis.postgres.pool import Pool, connection
 from chassis.wiring import Wiring
 from identity.composition import SCHEMA
 from identity.store import Store
@@ -28,7 +28,7 @@ async def run(
     retry: Backoff = RETRY,
 ) -> None:
     """Runs until `stop`. Any number of processes may run this."""
-    pool = await open_pool(wiring.database_url, SCHEMA, size=RELAY_POOL_SIZE)
+    pool = await wiring.open_pool(SCHEMA, size=RELAY_POOL_SIZE)
     try:
         relay = Relay(pool, wiring.broker, source=SCHEMA, log=log)
         await asyncio.gather(relay.run(stop), _keep_pruning(wiring, stop, pruning or prune, retry))
@@ -45,7 +45,7 @@ async def _keep_pruning(
     store = Store()
 
     async def one_round() -> None:
-        pool = await open_pool(wiring.database_url, SCHEMA, size=1)
+        pool = await wiring.open_pool(SCHEMA, size=1)
         try:
             await pruning(pool, store)
         finally:

@@ -8,14 +8,13 @@ from litestar import Litestar
 from chassis.events.inbox import Inbox
 from chassis.http.service import service_app
 from chassis.observability import logs
-from chassis.postgres.pool import open_pool
 from chassis.problems import Unavailable
 from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
 from notification.consumer import take_effect
 from notification.mailbox.routes import MailboxPages, mailbox_routes
 from notification.messages import store
-from notification.routes import take_events
+from notification.routes import list_messages, read_receipt, take_events
 from notification.webhooks.connecting import Addresses, Destinations
 from notification.webhooks.endpoints import OutsideChecks
 from notification.webhooks.routes import WEBHOOK_ROUTES
@@ -30,7 +29,7 @@ def create_app(wiring: Wiring) -> Litestar:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         addresses = Addresses()
-        pool = await open_pool(wiring.database_url, NAME, size=wiring.settings.database_pool_size)
+        pool = await wiring.open_pool(NAME, size=wiring.settings.database_pool_size)
         try:
             app.state.pool = pages.pool = pool
             app.state.webhook_checks = OutsideChecks(
@@ -46,7 +45,7 @@ def create_app(wiring: Wiring) -> Litestar:
     return service_app(
         NAME,
         wiring,
-        routes=[take_events, *WEBHOOK_ROUTES, *mailbox_routes(pages)],
+        routes=[take_events, list_messages, read_receipt, *WEBHOOK_ROUTES, *mailbox_routes(pages)],
         lifespan=lifespan,
         ready=_ready,
         is_open=lambda app: not app.state.pool.is_closing(),

@@ -4,7 +4,6 @@ import asyncio
 
 from chassis.events.inbox import Inbox
 from chassis.observability import logs
-from chassis.postgres.pool import open_pool
 from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
 from notification.composition import messages_at_once, open_channels
@@ -21,7 +20,7 @@ POOL_SIZE = 6  # the messages of a batch are marked concurrently
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
     """Runs until `stop`. Any number of processes may run this; a message has one sender at a time."""
     log = logs.get(NAME)
-    pool = await open_pool(wiring.database_url, NAME, size=POOL_SIZE)
+    pool = await wiring.open_pool(NAME, size=POOL_SIZE)
     try:
         identity = ServiceClient(wiring.upstreams.identity)
         sender = Sender(

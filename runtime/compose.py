@@ -13,7 +13,8 @@ from typing import Any
 
 from chassis.events.broker import Broker, MemoryBroker, Subscriber
 from chassis.events.nats.broker import NatsBroker
-from chassis.postgres.migrations import migrate
+from chassis.postgres.migration_files import Migration, Phase
+from chassis.postgres.migrations import check_schema, migrate, pending
 from chassis.seam.client import ServiceClient
 from chassis.seam.upstream import HttpUpstream, Receive, Scope, Send, Upstream, Upstreams
 from chassis.settings import Settings
@@ -24,6 +25,9 @@ PORTS = {"gateway": 8000, "identity": 8001, "catalog": 8002, "booking": 8003, "n
 PORTS["sandbox"] = 8005  # a payment provider, not a service: it stands beside the platform
 EVENTS_DEADLINE_S = 15.0  # time for a subscriber to handle a whole batch
 HERE = Path(__file__).resolve().parent.parent
+SANDBOX = "sandbox"  # the payment provider, which keeps its books in a schema of its own
+MIGRATIONS = {name: HERE / name / "migrations" for name in SERVICES}
+MIGRATIONS[SANDBOX] = HERE / "booking" / "providers" / "sandbox" / "migrations"
 
 
 class LocalUpstream:
@@ -84,7 +88,7 @@ def broker(settings: Settings, heard_by: Sequence[Subscriber]) -> Broker:
     """NATS if it has a URL, else in memory. Connects only when an event is published or consumed."""
     if settings.nats_url is None:
         return MemoryBroker(heard_by)
-    return NatsBroker(settings.nats_url, heard_by, database_url=settings.database_url or "")
+    return NatsBroker(settings.nats_url, heard_by, database_url=settings.direct_url)
 
 
 def subscribers(upstreams: Upstreams) -> list[Subscriber]:
@@ -97,6 +101,32 @@ def subscribers(upstreams: Upstreams) -> list[Subscriber]:
     return found
 
 
-async def migrate_all(database_url: str, names: Sequence[str] = SERVICES) -> dict[str, list[str]]:
-    """Brings every service's schema up to date. Returns the migrations applied to each."""
-    return {name: await migrate(database_url, name, HERE / name / "migrations") for name in names}
+def schemas_of(settings: Settings, names: Sequence[str] = SERVICES) -> list[str]:
+    """The schemas that these services use. The sandbox's beside booking's, unless it has a process of its
+    own or another provider takes the money."""
+    sandbox = settings.payment_provider == SANDBOX and "url" not in settings.provider_options
+    return [*names, *([SANDBOX] if sandbox and "booking" in names else [])]
+
+
+async def migrate_all(
+    database_url: str, names: Sequence[str] = (*SERVICES, SANDBOX), *, phase: Phase | None = None
+) -> dict[str, list[str]]:
+    """Brings schemas up to date, or only as far as `phase`. Returns the migrations applied to each."""
+    return {
+        name: await migrate(database_url, name, MIGRATIONS[name], phase=phase) for name in names
+    }
+
+
+async def pending_all(
+    database_url: str, names: Sequence[str], *, phase: Phase | None = None
+) -> dict[str, list[Migration]]:
+    """What `migrate_all` would apply to each."""
+    return {
+        name: await pending(database_url, name, MIGRATIONS[name], phase=phase) for name in names
+    }
+
+
+async def check_schemas(database_url: str, names: Sequence[str]) -> None:
+    """Raises MigrationError if this code does not work on one of these schemas."""
+    for name in names:
+        await check_schema(database_url, name, MIGRATIONS[name])

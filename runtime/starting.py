@@ -19,11 +19,21 @@ import msgspec
 from booking.providers.registry import check_settings
 from chassis import settings
 from chassis.events.nats.link import NatsUnreachable, check
+from chassis.postgres.migration_files import Phase
+from chassis.postgres.pooler import check_pooler
 from chassis.redis.discovery import Unusable
 from chassis.redis.discovery import check as check_servers
 from chassis.settings import Settings
 from identity.administration import AnotherPassword
-from runtime.compose import PORTS, SERVICES, compose, migrate_all
+from runtime.compose import (
+    PORTS,
+    SANDBOX,
+    SERVICES,
+    check_schemas,
+    compose,
+    migrate_all,
+    schemas_of,
+)
 from runtime.demo import DemoAccounts, accounts_left, load_demo
 from runtime.embedded import (
     ClusterServers,
@@ -78,8 +88,9 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
 
     def children(urls: ServerUrls | None) -> Sequence[Child]:
         complete = with_urls(loaded, urls)
-        if role in SERVICES:
-            asyncio.run(migrate_all(_database(complete), (role,)))
+        if role != "gateway":
+            names = [SANDBOX] if role == SANDBOX else schemas_of(complete, (role,))
+            asyncio.run(_check_database(complete, names))
         return [web_child(complete, role)]
 
     def ready() -> None:
@@ -97,7 +108,7 @@ def work(loaded: Settings, say: Say) -> int:
 
     def children(urls: ServerUrls | None) -> Sequence[Child]:
         complete = with_urls(loaded, urls)
-        asyncio.run(migrate_all(_database(complete)))
+        asyncio.run(_check_database(complete, schemas_of(complete)))
         return [worker_child(complete)]
 
     return Supervisor(servers, children, on_event=supervised_events(say)).run(
@@ -234,6 +245,12 @@ def _database(loaded: Settings) -> str:
     return loaded.database_url
 
 
+async def _check_database(loaded: Settings, schemas: Sequence[str]) -> None:
+    """Raises PoolerError or MigrationError if this code cannot work on what is there."""
+    await check_pooler(_database(loaded), loaded.database_direct_url, schemas)
+    await check_schemas(loaded.direct_url, schemas)
+
+
 def supervised_events(say: Say) -> Callable[[str, dict[str, object]], None]:
     """Prints only what an operator must know: deaths and restarts, not normal starts."""
 
@@ -252,6 +269,7 @@ class Start:
         self, loaded: Settings, say: Say, processes: Callable[[Settings], Sequence[Child]]
     ) -> None:
         self._loaded = loaded
+        self._given = loaded.database_url is not None
         self._say = say
         self._processes = processes
         self._accounts: DemoAccounts | None = None
@@ -263,7 +281,7 @@ class Start:
         return self._processes(self._loaded)
 
     async def _prepare(self) -> None:
-        await migrate_all(_database(self._loaded))
+        await self._migrate()
         if self._loaded.demo:
             async with compose(self._loaded, SERVICES).running() as platform:
                 try:
@@ -274,7 +292,15 @@ class Start:
                         "one of its accounts. Start with --no-demo, or in another data directory."
                     ) from None
         else:
-            self._left = await accounts_left(_database(self._loaded))
+            self._left = await accounts_left(self._loaded.direct_url)
+
+    async def _migrate(self) -> None:
+        """Other machines may run older code on a database that was given to us, so only expands there."""
+        phase = Phase.EXPAND if self._given else None
+        names = schemas_of(self._loaded)
+        await check_pooler(_database(self._loaded), self._loaded.database_direct_url, names)
+        await migrate_all(self._loaded.direct_url, names, phase=phase)
+        await check_schemas(self._loaded.direct_url, names)
 
     def ready(self) -> None:
         for line in where_to_look(self._loaded, self._accounts):

@@ -1,7 +1,7 @@
 """Real servers for every test: one PostgreSQL and one Valkey a run, a fresh database a test.
 
 STAMPEDE_TEST_DATABASE_URL and STAMPEDE_TEST_REDIS_URL name servers to use instead of embedded ones;
-the tests make and drop databases of their own there, and flush the Redis databases 1 to 14.
+the tests make and drop databases of their own there, and flush the Redis databases 1 to 15.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ import pytest
 
 from chassis.redis.scripts import RedisCalls
 from chassis.redis.servers import Servers
-from runtime.compose import SERVICES, migrate_all
+from runtime.compose import migrate_all
 from runtime.embedded import EmbeddedServers, ServerUrls
 from tests.support.cluster import RedisCluster
 from tests.support.nats import NatsServer
 from tests.support.platform import RunningPlatform, all_in_one, one_process_each
-from tests.support.servers import ROOT, roomy_memory, with_database, with_redis_db
+from tests.support.servers import roomy_memory, with_database, with_redis_db
 
 _numbers = itertools.count(1)
 
@@ -75,8 +75,7 @@ async def template(servers: ServerUrls) -> AsyncIterator[str]:
     admin = await asyncpg.connect(with_database(servers.database_url, "postgres"))
     try:
         await admin.execute(f"CREATE DATABASE {name}")
-        present = [one for one in SERVICES if (ROOT / one / "migrations").is_dir()]
-        await migrate_all(with_database(servers.database_url, name), present)
+        await migrate_all(with_database(servers.database_url, name))
         yield name
         await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     finally:

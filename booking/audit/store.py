@@ -16,6 +16,7 @@ INVARIANTS = (
     "money_is_ticketed_or_goes_back",
     "captured_is_ticketed_or_refunded",
     "refunds_are_sent",
+    "lost_charges_are_returned",
     "cancelled_sessions_are_closed",
     "payments_are_answered",
     "tallies_are_right",

@@ -38,7 +38,8 @@ PUBLISHED: dict[str, Published] = {
         told.PaymentFailed, "The provider declined. The order can still be paid."
     ),
     told.PAYMENT_REFUNDED: Published(
-        told.PaymentRefunded, "Money that came too late for the seats has gone back."
+        told.PaymentRefunded,
+        "Money that came too late for the seats, or whose order was lost, has gone back.",
     ),
     told.TICKETS_ISSUED: Published(told.TicketsIssued, "With `order.paid`: its tickets."),
     told.TICKET_TRANSFERRED: Published(

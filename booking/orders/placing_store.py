@@ -83,6 +83,15 @@ async def place_with_promo_code(
         raise Unavailable("The database did not answer in time.") from None
 
 
+async def place_again(tx: Connection, order: NewOrder) -> PlacedOrder:
+    """An order that a failover has lost, under its old id and a new number, in the caller's transaction.
+
+    It ends at once: the caller pays it in the same transaction. Raises what PostgreSQL refuses it for.
+    """
+    with refusals():
+        return (await _place(tx, [order], 0))[order.order_id]
+
+
 async def true_claims(pool: Pool, session_id: UUID, seats: Sequence[int]) -> list[Claim]:
     async with connection(pool) as db:
         found = queries.true_claims(db, session_id=session_id, seats=list(seats))

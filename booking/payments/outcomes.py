@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from booking.domain.order import ORDERS, OrderStep
+from booking.domain.order import ORDERS, OrderStatus, OrderStep
 from booking.domain.payment import PAYMENTS, PaymentState, PaymentStep
 from booking.domain.problems import PaymentMismatch, TicketLimitReached
 from booking.events.history import history_entry, seats_changed
@@ -76,6 +76,16 @@ async def apply_outcome(
             return await _sell_or_owe(tx, tickets, payment, late=late)
         case Owe(reason=reason):
             return await _owe_back(tx, payment, reason)
+
+
+async def owe_back(tx: Connection, payment_id: UUID, reason: str) -> Outcome | None:
+    """The provider has sent the money back already, and we have lost why: nothing is sold for it. None for a
+    payment that has another end by now."""
+    payment = await store.lock_payment(tx, payment_id)
+    if payment is None or not PAYMENTS.allows(payment.state, PaymentStep.OWE):
+        return None
+    waits = payment.status is OrderStatus.PENDING_PAYMENT and not payment.another_live
+    return await _owe_back(tx, payment, reason, ends_order=waits)
 
 
 def refuse_mismatch(payment: KnownPayment, result: ChargeResult) -> None:

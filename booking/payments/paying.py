@@ -32,7 +32,7 @@ from booking.payments.batched_outcomes import BatchedOutcomes
 from booking.payments.reconciliation import Reconciling
 from booking.payments.records import Intent, KnownPayment, NewPayment, PreviousPayment
 from booking.payments.wire import PAYMENT_METHODS, PayAnswer, PaymentOptions, PayOrder
-from booking.providers.protocol import Charge, ChargeResult, Provider
+from booking.providers.protocol import Charge, ChargeResult, Provider, Purchase
 from booking.tickets.issuing import TicketIssuing
 from chassis.concurrency.coalescer import Coalescer
 from chassis.context import current
@@ -130,6 +130,12 @@ class Payments:
             currency=payment.currency,
             method=wanted.payment_method,
             token=wanted.payment_token,
+            purchase=Purchase(
+                order_no=payment.order_no,
+                user_id=payment.user_id,
+                session_id=payment.session_id,
+                seats=[item.seat_id for item in payment.items],
+            ),
         )
         return await self._charge_and_apply(charge, payment)
 

@@ -28,6 +28,9 @@ log = logs.get("booking")
 NEVER_COMES_AFTER_S = 15.0  # a call the provider has not heard of by then: its deadline is shorter
 BATCH_MAX = 200
 CONCURRENCY = 16  # questions under way
+SEATS_GONE = (
+    "seats_gone"  # names the refund of a payment; stays, since providers know refunds by it
+)
 
 
 class Reconciling:
@@ -87,7 +90,7 @@ class Reconciling:
 
     async def _refund(self, due: RefundDue) -> bool:
         result = await self._provider.refund(
-            refund_id=uuid5(due.payment_id, "seats_gone"),
+            refund_id=uuid5(due.payment_id, SEATS_GONE),
             payment_id=due.payment_id,
             amount=due.amount,
             currency=due.currency,

@@ -4,11 +4,22 @@ Our ids are the idempotency keys at the provider: `payment_id` for a charge, `re
 Amounts are in minor units (fen, cents).
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import msgspec
+
+
+class Purchase(msgspec.Struct, frozen=True, kw_only=True):
+    """What a charge pays for. The provider keeps it as metadata (metadata.py), so that an order which a
+    failover has lost can be restored. No personal data: ids and seats."""
+
+    order_no: str
+    user_id: UUID
+    session_id: UUID
+    seats: list[int]
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +31,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     method: str
     token: str
+    purchase: Purchase | None = None
 
 
 class ChargeResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +52,35 @@ class RefundResult(msgspec.Struct, frozen=True, kw_only=True):
 
     state: Literal["succeeded", "pending", "failed"]
     reason: str | None = None
+
+
+class ListedCharge(msgspec.Struct, frozen=True, kw_only=True):
+    """A charge of ours in the provider's list. `refunded`: how much of it has gone back, or is about to.
+
+    reference: the provider's own id, if it needs one (`adopt`). order_id, purchase: of the charge's
+    metadata; None for a charge without.
+    """
+
+    payment_id: UUID
+    result: ChargeResult
+    refunded: int
+    method: str
+    created_at: datetime
+    reference: str | None = None
+    order_id: UUID | None = None
+    purchase: Purchase | None = None
+
+
+class ListedRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund of ours in the provider's list. `payment_id`: of the charge that it is a part of."""
+
+    refund_id: UUID
+    payment_id: UUID
+    amount: int
+    currency: str
+    result: RefundResult
+    created_at: datetime
+    reference: str | None = None
 
 
 class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +125,22 @@ class Provider(Protocol):
 
     async def look_up_refund(self, refund_id: UUID) -> RefundResult | None:
         """None: the provider does not know the refund."""
+        ...
+
+    def list_charges(self, since: datetime, until: datetime) -> AsyncIterator[list[ListedCharge]]:
+        """Our charges that were made from `since` until before `until`, in any order, a page at a time.
+
+        Charges of other shops of the account are left out.
+        """
+        ...
+
+    def list_refunds(self, since: datetime, until: datetime) -> AsyncIterator[list[ListedRefund]]:
+        """Our refunds of that time, likewise."""
+        ...
+
+    async def adopt(self, found: ListedCharge | ListedRefund) -> None:
+        """Our database has lost what it knew of this charge or refund: stores again whatever this provider
+        needs to look it up or to refund it. Idempotent."""
         ...
 
     def read_webhook(self, headers: Mapping[str, Any], body: bytes) -> ProviderEvent:

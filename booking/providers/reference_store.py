@@ -28,6 +28,12 @@ class References:
             row = await queries.get_reference(db, provider=self._provider, ours=ours)
         return row["theirs"] if row is not None else None
 
+    async def adopt(self, ours: UUID, theirs: str) -> None:
+        """The provider has this object, and we have lost its id: also after `close`, which says only that
+        we knew of none. A noted id stays."""
+        async with connection(self._pool) as db:
+            await queries.adopt_reference(db, provider=self._provider, ours=ours, theirs=theirs)
+
     async def _first(self, ours: UUID, theirs: str | None) -> str | None:
         async with connection(self._pool) as db:
             await queries.note_reference(db, provider=self._provider, ours=ours, theirs=theirs)

@@ -49,35 +49,68 @@ UNAVAILABLE = (
     asyncpg.PostgresSystemError,  # class 58: its disk
 )
 
-# A statement that took too long, or a transaction in conflict with another: certainly rolled back.
+# A statement that took too long, a transaction in conflict with another, or a plan that a migration made
+# invalid (asyncpg forgets it): certainly rolled back.
 ROLLED_BACK = (
     asyncpg.QueryCanceledError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    asyncpg.InvalidCachedStatementError,
 )
 
 
-async def open_pool(database_url: str, schema: str, *, size: int) -> Pool:
+class PoolBehindPooler(asyncpg.Pool):
+    """Its connections lead to a pooler that gives them a server for one transaction at a time. `direct_url`
+    leads around it, for sessions that must keep their server."""
+
+    __slots__ = ("direct_url", "schema")
+    direct_url: str
+    schema: str
+
+
+async def open_pool(
+    database_url: str, schema: str, *, size: int, direct_url: str | None = None
+) -> Pool:
     """A pool whose connections see only `schema`. Opens one connection now, up to `size` later.
 
+    direct_url: given if `database_url` leads to a pooler (chassis.postgres.pooler says to which).
     Raises one of UNAVAILABLE if it cannot.
     """
-    return await asyncpg.create_pool(
-        database_url,
-        target_session_attrs=wanted_server(database_url),
+    pool = PoolBehindPooler if direct_url is not None else asyncpg.Pool
+    opening = pool(
+        **_connecting(database_url, schema, pooled=direct_url is not None),
         min_size=1,
         max_size=size,
+        max_queries=50_000,
         max_inactive_connection_lifetime=300,
         reset=_as_it_is,
-        command_timeout=STATEMENT_TIMEOUT_MS / 1000 + 1,
-        server_settings={
+        loop=None,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+    )
+    if isinstance(opening, PoolBehindPooler):
+        assert direct_url is not None
+        opening.direct_url, opening.schema = direct_url, schema
+    return await opening
+
+
+def _connecting(database_url: str, schema: str, *, pooled: bool) -> dict[str, Any]:
+    """A pooler takes no timeouts at the start: there they are settings of the role."""
+    limits = {
+        "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+        "idle_in_transaction_session_timeout": "30000",
+    }
+    return {
+        "dsn": database_url,
+        "target_session_attrs": wanted_server(database_url),
+        "command_timeout": STATEMENT_TIMEOUT_MS / 1000 + 1,
+        "server_settings": {
             "search_path": schema,
             "timezone": "UTC",
             "application_name": f"stampede-{schema}",
-            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-            "idle_in_transaction_session_timeout": "30000",
+            **({} if pooled else limits),
         },
-    )
+    }
 
 
 def wanted_server(database_url: str) -> SessionAttribute | None:
@@ -99,13 +132,38 @@ async def _as_it_is(_used: Any) -> None:
 
 @contextlib.asynccontextmanager
 async def own_session(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection that is reset before others get it, so that its session-level advisory locks end."""
+    """A connection that is reset before others get it, so that its session-level advisory locks end.
+
+    Behind a pooler it is one of its own, past the pooler: there, a lock would stay with a server that
+    others use.
+    """
+    if isinstance(pool, PoolBehindPooler):
+        async with _past_the_pooler(pool) as db:
+            yield db
+        return
     async with connection(pool) as db:
         try:
             yield db
         finally:
             with contextlib.suppress(*UNAVAILABLE, asyncpg.PostgresError):
                 await db.reset(timeout=ACQUIRE_TIMEOUT_S)
+
+
+@contextlib.asynccontextmanager
+async def _past_the_pooler(pool: PoolBehindPooler) -> AsyncIterator[Connection]:
+    try:
+        db = await asyncpg.connect(
+            timeout=ACQUIRE_TIMEOUT_S, **_connecting(pool.direct_url, pool.schema, pooled=False)
+        )
+    except UNAVAILABLE as down:
+        raise Unavailable("The database does not answer.") from down
+    try:
+        yield db
+    except UNAVAILABLE as down:
+        raise Unavailable("The database does not answer.") from down
+    finally:
+        with contextlib.suppress(*UNAVAILABLE):
+            await db.close(timeout=ACQUIRE_TIMEOUT_S)
 
 
 @contextlib.asynccontextmanager

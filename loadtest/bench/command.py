@@ -14,6 +14,7 @@ import psutil
 from rich.console import Console
 
 from chassis.postgres.pool import open_pool, own_session
+from loadtest.bench import saving
 from loadtest.bench.cases.every import CASES
 from loadtest.bench.cases.growth import MANY, SHAPES, Cell, grow
 from loadtest.bench.figures import Figures
@@ -24,6 +25,7 @@ from loadtest.bench.programs.programs import Stack, StackError
 from loadtest.bench.report import Point, Report, plot, print_growth, print_report, ratios
 from loadtest.bench.report import as_json as report_as_json
 from loadtest.flash_sale import allow_many_files
+from planning.costs import NEEDED
 from runtime.operations.auditing import audit_all
 from runtime.starting import StartError
 
@@ -42,6 +44,7 @@ class Wanted(msgspec.Struct, frozen=True):
     connections: int = 64
     workers: int = 2
     repeat: int = 1
+    save: Path | None = None  # the file of costs that `stampede plan` reads
 
 
 class UnknownCase(StartError):
@@ -53,6 +56,8 @@ def bench(wanted: Wanted, *, as_json: bool, growth: bool, plot_path: Path | None
     unknown = [name for name in wanted.only if name not in CASES]
     if unknown:
         raise UnknownCase(f"No case {', '.join(unknown)}; there are {', '.join(CASES)}.")
+    if wanted.save is not None:
+        saving.check(wanted.only)
     allow_many_files()
     signal.signal(signal.SIGTERM, _stop)
     console, err = Console(width=None if sys.stdout.isatty() else 160), Console(stderr=True)
@@ -74,6 +79,9 @@ def bench(wanted: Wanted, *, as_json: bool, growth: bool, plot_path: Path | None
                 print_growth(cells, console)
             return audit == "clean" and not any(cell.wrong for cell in cells)
         report = run_benches(wanted, say)
+        if wanted.save is not None:
+            saving.save(wanted.save, report)
+            say(f"saved {wanted.save}")
     except (StackError, GeneratorError) as trouble:
         raise StartError(str(trouble)) from trouble
     if as_json:
@@ -81,6 +89,22 @@ def bench(wanted: Wanted, *, as_json: bool, growth: bool, plot_path: Path | None
     else:
         print_report(report, console)
     return report.passed
+
+
+def measure_costs(path: Path, *, seconds: float) -> None:
+    """Measures what a plan needs and saves it. Raises StartError or CostsError."""
+    allow_many_files()
+    signal.signal(signal.SIGTERM, _stop)
+
+    def say(line: str) -> None:
+        Console(stderr=True).print(line, highlight=False, markup=False)
+
+    try:
+        report = run_benches(Wanted(NEEDED, seconds), say)
+    except (StackError, GeneratorError) as trouble:
+        raise StartError(str(trouble)) from trouble
+    saving.save(path, report)
+    say(f"saved {path}")
 
 
 def _stop(number: int, _: object) -> None:

@@ -35,6 +35,8 @@ class Figures(msgspec.Struct, frozen=True):
     by_call: dict[str, Latency] = {}
     wrong: dict[str, int] = {}
     outbox: Outbox | None = None
+    # bytes per counted answer, its events relayed: PostgreSQL's `wal` and `disk`, memory of `redis`
+    volumes: dict[str, float] = {}
     # figures of this case only; in the JSON they stand beside the others
     extra: dict[str, Any] = {}
 

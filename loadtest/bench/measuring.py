@@ -4,12 +4,15 @@ import asyncio
 import time
 from pathlib import Path
 
+import msgspec
+
 import chassis
 from chassis.postgres.pool import connection, load_queries, open_pool
 from loadtest.bench.case import Case
 from loadtest.bench.figures import Figures, Outbox
 from loadtest.bench.generators.driver import OVERALL, Run, drive
 from loadtest.bench.generators.traffic import Heard, Traffic
+from loadtest.bench.programs import volumes
 from loadtest.bench.programs.programs import Stack
 
 WARM_UP_S = 2.0
@@ -53,15 +56,22 @@ async def window(
     settle: bool = True,
 ) -> Figures:
     """Measures warmed-up traffic. settle: also waits until the worker is idle."""
+    empty = await volumes.look(stack.loaded) if case.writes else None
     before = stack.accounts.look()
     run = await drive(traffic, seconds=seconds, connections=connections)
     after = stack.accounts.look()
     outbox = await drained(stack) if case.writes else None
+    written = (await volumes.look(stack.loaded)).since(empty) if empty is not None else {}
     if settle:
         await quiet(stack)
     cpu_s = after.since(before) | {"generator": run.cpu_s}
     web = after.rss_bytes["web"] + after.rss_bytes["worker"]
-    return figures(case, run, cpu_s=cpu_s, rss_mb=web / 1e6, connections=connections, outbox=outbox)
+    found = figures(
+        case, run, cpu_s=cpu_s, rss_mb=web / 1e6, connections=connections, outbox=outbox
+    )
+    counted = max(1.0, found.per_second * found.seconds)
+    each = {kind: round(size / counted) for kind, size in written.items()}
+    return msgspec.structs.replace(found, volumes=each)
 
 
 def figures(

@@ -10,6 +10,7 @@ import msgspec
 
 from chassis.events.envelope import Event
 from chassis.postgres.pool import Connection, Pool, connection, load_queries
+from contracts.notification import OrderMessage
 
 _sql = load_queries(Path(__file__).parent / "sql")
 _events = msgspec.json.Decoder(Event)
@@ -126,6 +127,31 @@ async def give_up(pool: Pool, message: ClaimedMessage, reason: str) -> None:
         await _sql.give_up(
             db, message_id=message.message_id, attempt=message.attempt, reason=reason
         )
+
+
+async def list_order_messages(
+    pool: Pool, *, after: UUID, until: UUID, limit: int
+) -> list[OrderMessage]:
+    """A page, oldest first; `after` and `until` are ids of messages, or times as such (ids.eldest_since)."""
+    async with connection(pool) as db:
+        rows = _sql.list_order_messages(db, after=after, until=until, limit=limit)
+        return [
+            OrderMessage(
+                **{
+                    **row,
+                    "subject": UUID(row["subject"]),
+                    "data": msgspec.Raw(row["data"].encode()),
+                }
+            )
+            async for row in rows
+        ]
+
+
+async def get_receipt(pool: Pool, order_id: UUID) -> bytes | None:
+    """The data of an order's `order.paid`, as JSON."""
+    async with connection(pool) as db:
+        data: str | None = await _sql.get_receipt(db, order_id=str(order_id))
+    return data.encode() if data is not None else None
 
 
 async def prune(pool: Pool, *, days: int) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-from chassis.postgres.pool import open_pool
 from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
 from notification.webhooks.connecting import Addresses, Destinations
@@ -17,7 +16,7 @@ POOL_SIZE = 4  # for the router, for claiming and for marking
 async def run_webhooks(wiring: Wiring, log: Any, stop: asyncio.Event) -> None:
     """Routes and sends until `stop`. Uses its own connections, so that slow receivers do not delay mails."""
     addresses = Addresses()
-    pool = await open_pool(wiring.database_url, "notification", size=POOL_SIZE)
+    pool = await wiring.open_pool("notification", size=POOL_SIZE)
     destinations = Destinations(addresses.look, allow_private=wiring.settings.webhook_allow_private)
     try:
         async with destinations.open_session() as session, asyncio.TaskGroup() as group:

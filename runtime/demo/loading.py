@@ -51,7 +51,7 @@ async def load_demo(platform: Platform) -> DemoAccounts:
     """The demo's accounts. Its shows exist when this returns."""
     catalog = ServiceClient(platform.wiring.upstreams.catalog, deadline_s=DEADLINE_S)
     if not await _is_complete(catalog):
-        await _create_accounts(platform.wiring.database_url)
+        await _create_accounts(platform.wiring.settings.direct_url)
         await _Organizer(catalog, await _log_in(platform)).build_all()
     await _man_the_door(platform)
     return ACCOUNTS
@@ -68,7 +68,7 @@ async def _man_the_door(platform: Platform) -> None:
     existed."""
     identity = ServiceClient(platform.wiring.upstreams.identity, deadline_s=DEADLINE_S)
     staff = await identity.post(BY_EMAIL_PATH, EmailLookup(ACCOUNTS.of("staff").email), Account)
-    await put_on_the_door(platform.wiring.database_url, staff.user_id)
+    await put_on_the_door(platform.wiring.settings.direct_url, staff.user_id)
 
 
 async def _is_complete(catalog: ServiceClient) -> bool:

@@ -7,7 +7,6 @@ import msgspec
 
 from booking.audit.checks import Finding, audit
 from booking.composition import opened
-from chassis.postgres.pool import open_pool
 from chassis.settings import Settings
 from notification.webhooks.store import INVARIANTS, broken_webhooks
 from runtime.compose import compose
@@ -21,7 +20,7 @@ async def audit_all(loaded: Settings) -> list[Finding]:
     """Checks every invariant of PROMISES.md over PostgreSQL and Redis."""
     async with compose(loaded, _local(loaded)).running() as platform:
         findings = await audit(platform.wiring)
-        pool = await open_pool(platform.wiring.database_url, "notification", size=1)
+        pool = await platform.wiring.open_pool("notification", size=1)
         try:
             told = [(name, await broken_webhooks(pool, name)) for name in INVARIANTS]
         finally:

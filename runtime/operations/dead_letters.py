@@ -35,8 +35,7 @@ async def purge_letters(loaded: Settings, ids: Sequence[UUID] | None) -> int:
 async def _at(
     loaded: Settings, consumer: str, use: Callable[[Connection], Awaitable[Result]]
 ) -> Result:
-    assert loaded.database_url is not None
-    pool = await open_pool(loaded.database_url, consumer, size=1)
+    pool = await open_pool(loaded.direct_url, consumer, size=1)
     try:
         async with connection(pool) as db:
             return await use(db)

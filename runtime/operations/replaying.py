@@ -12,7 +12,7 @@ import msgspec
 from chassis.events import archive
 from chassis.events.broker import EVENTS_PATH, Subscriber, calls
 from chassis.events.envelope import Event, EventBatch
-from chassis.postgres.pool import connection, open_pool
+from chassis.postgres.pool import connection
 from chassis.problems import Unavailable
 from chassis.seam.client import UpstreamRefused
 from chassis.settings import Settings
@@ -39,7 +39,7 @@ async def replay(
     local = [name for name in ("catalog", "notification") if not getattr(loaded, f"{name}_url")]
     platform = compose(loaded, local)
     hearing = _chosen(subscribers(platform.wiring.upstreams), consumer)
-    pool = await open_pool(platform.wiring.database_url, SOURCE, size=1)
+    pool = await platform.wiring.open_pool(SOURCE, size=1)
     try:
         async with connection(pool) as db:
             now = await archive.database_now(db)

@@ -13,6 +13,8 @@ from chassis import settings
 from chassis.settings import Settings
 
 Result = TypeVar("Result")
+# what an option decorates
+Command = TypeVar("Command", bound=Callable[..., Any] | click.Command)
 
 
 def say(line: str) -> None:

@@ -9,7 +9,14 @@ import rich_click as click
 from chassis import settings
 from chassis.problems import Problem, ValidationFailed
 from chassis.settings import Settings
-from stampede.cli import events, local_cluster, measuring  # noqa: F401  registers their commands
+from stampede.cli import (  # noqa: F401  registers their commands
+    events,
+    local_cluster,
+    measuring,
+    migrating,
+    planning,
+    recovering,
+)
 from stampede.cli.base import data_dir_option, load, refuse, say, stampede, with_servers
 
 ROLES = ("customer", "organizer", "staff", "admin")
@@ -68,20 +75,6 @@ def worker(data_dir: Path | None) -> None:
     sys.exit(starting.work(load(data_dir=data_dir), say))
 
 
-@stampede.command()
-@data_dir_option
-def migrate(data_dir: Path | None) -> None:
-    """Brings every service's schema up to date."""
-    from runtime.compose import migrate_all
-
-    async def run(loaded: Settings) -> None:
-        applied = await migrate_all(loaded.database_url or "")
-        for service, names in applied.items():
-            say(f"{service:<13} {', '.join(names) or 'up to date'}")
-
-    with_servers(load(data_dir=data_dir), run)
-
-
 @stampede.group()
 def user() -> None:
     """Creates accounts and assigns staff to doors."""
@@ -128,7 +121,7 @@ def user_create(
 
     async def run(loaded: Settings) -> UUID:
         user_id = await create_account(
-            loaded.database_url or "",
+            loaded.direct_url,
             email=email,
             password=password,
             role=role,
@@ -137,7 +130,7 @@ def user_create(
             existing=existing,
         )
         if role == "staff":
-            await put_on_the_door(loaded.database_url or "", user_id, sessions or None)
+            await put_on_the_door(loaded.direct_url, user_id, sessions or None)
         return user_id
 
     try:
@@ -172,7 +165,7 @@ def user_door(
         raise refuse("Name a --session, or say --all or --only-named.")
 
     async def run(loaded: Settings) -> None:
-        url = loaded.database_url or ""
+        url = loaded.direct_url
         if everywhere is False:
             await take_off_the_house_door(url, user_id)
         if everywhere:
@@ -196,9 +189,7 @@ def keys_rotate(data_dir: Path | None) -> None:
     from identity.administration import rotate_keys
 
     async def run(loaded: Settings) -> str:
-        return await rotate_keys(
-            loaded.database_url or "", access_token_ttl_s=loaded.access_token_ttl_s
-        )
+        return await rotate_keys(loaded.direct_url, access_token_ttl_s=loaded.access_token_ttl_s)
 
     say(f"{with_servers(load(data_dir=data_dir), run)}")
 
@@ -302,6 +293,7 @@ def trace(request_id: str, data_dir: Path | None) -> None:
 def main() -> None:
     """The entry point. An expected error is one sentence and exit code 1, never a traceback."""
     from chassis.postgres.migrations import MigrationError
+    from chassis.postgres.pooler import PoolerError
     from runtime.embedded import EmbeddedError
     from runtime.starting import StartError
 
@@ -311,7 +303,10 @@ def main() -> None:
         found = "; ".join(f"{error.field} {error.message}" for error in wrong.errors)
         click.echo(f"stampede: {found or wrong}", err=True)
         sys.exit(1)
-    except (settings.SettingsError, EmbeddedError, MigrationError, StartError, Problem) as trouble:
+    except (
+        *(settings.SettingsError, EmbeddedError, MigrationError, PoolerError, StartError),
+        Problem,
+    ) as trouble:
         click.echo(f"stampede: {trouble}", err=True)
         sys.exit(1)
     except OSError as trouble:

@@ -1,12 +1,28 @@
 """Commands that measure: load tests and the bench."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import rich_click as click
 
 from chassis.settings import Settings
-from stampede.cli.base import data_dir_option, load, say, stampede, with_servers
+from stampede.cli.base import Command, data_dir_option, load, refuse, say, stampede, with_servers
+
+
+def _users(default: int, words: str) -> Callable[[Command], Command]:
+    kind = click.IntRange(1, 50_000)
+    return click.option("--users", type=kind, default=default, show_default=True, help=words)
+
+
+_tickets = click.option(
+    "--tickets",
+    type=click.IntRange(1, 100_000),
+    default=100,
+    show_default=True,
+    help="Seats of the session.",
+)
+_port = click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway.")
 
 
 @stampede.group()
@@ -15,20 +31,8 @@ def loadtest() -> None:
 
 
 @loadtest.command("flash-sale")
-@click.option(
-    "--users",
-    type=click.IntRange(1, 50_000),
-    default=10_000,
-    show_default=True,
-    help="Buyers at the opening.",
-)
-@click.option(
-    "--tickets",
-    type=click.IntRange(1, 100_000),
-    default=100,
-    show_default=True,
-    help="Seats of the session.",
-)
+@_users(10_000, "Buyers at the opening.")
+@_tickets
 @click.option(
     "--flush-redis", is_flag=True, help="Empty Redis (FLUSHALL) in the middle of the sale."
 )
@@ -36,7 +40,7 @@ def loadtest() -> None:
 @click.option(
     "--running", is_flag=True, help="Use the platform that runs on --data-dir and --port."
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway.")
+@_port
 @data_dir_option
 def flash_sale(
     users: int,
@@ -58,20 +62,8 @@ def flash_sale(
 
 
 @loadtest.command("prepare")
-@click.option(
-    "--users",
-    type=click.IntRange(1, 50_000),
-    default=1_000,
-    show_default=True,
-    help="Buyers to prepare.",
-)
-@click.option(
-    "--tickets",
-    type=click.IntRange(1, 100_000),
-    default=100,
-    show_default=True,
-    help="Seats of the session.",
-)
+@_users(1_000, "Buyers to prepare.")
+@_tickets
 @click.option(
     "--opens-in", type=click.FloatRange(0, 3600), default=30.0, help="Seconds until the sale opens."
 )
@@ -82,7 +74,7 @@ def flash_sale(
     required=True,
     help="File to write for locust.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway.")
+@_port
 @data_dir_option
 def loadtest_prepare(
     users: int, tickets: int, opens_in: float, path: Path, port: int | None, data_dir: Path | None
@@ -94,7 +86,7 @@ def loadtest_prepare(
     async def run(loaded: Settings) -> Plan:
         return await prepare(
             loaded.base_url,
-            loaded.database_url or "",
+            loaded.direct_url,
             users=users,
             tickets=tickets,
             opens_in_s=opens_in,
@@ -144,6 +136,10 @@ def loadtest_prepare(
     type=click.Path(path_type=Path),
     help="SVG to write: orders/s at 1 to 512 connections.",
 )
+@click.option(
+    "--save", is_flag=True, help="Save the costs in the data directory, for stampede plan."
+)
+@data_dir_option
 def bench(
     as_json: bool,
     only: str,
@@ -155,16 +151,27 @@ def bench(
     holds: bool,
     against: Path | None,
     plot: Path | None,
+    data_dir: Path | None,
+    *,
+    save: bool,
 ) -> None:
     """Measures throughput, latency and CPU beside an empty server. Exit code 1 if a response was wrong."""
     from loadtest.bench.cases.holds import bench_holds
     from loadtest.bench.command import Wanted
     from loadtest.bench.command import bench as run
+    from planning.costs import NAME, CostsError
 
+    if save and (holds or growth or plot):
+        raise refuse("--save is for the cases: leave out --holds, --growth and --plot.")
     if holds:
         bench_holds(against, as_json=as_json)
         return
 
     names = tuple(name.strip() for name in only.split(",") if name.strip())
-    wanted = Wanted(names, seconds, connections, workers, repeat)
-    sys.exit(0 if run(wanted, as_json=as_json, growth=growth, plot_path=plot) else 1)
+    path = load(data_dir=data_dir).data_dir / NAME if save else None
+    wanted = Wanted(names, seconds, connections, workers, repeat, path)
+    try:
+        passed = run(wanted, as_json=as_json, growth=growth, plot_path=plot)
+    except CostsError as wrong:
+        raise refuse(str(wrong)) from None
+    sys.exit(0 if passed else 1)

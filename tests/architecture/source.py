@@ -10,6 +10,7 @@ SERVICES = ("identity", "catalog", "booking", "notification")
 ROOMS = (
     "stampede",
     "loadtest",
+    "planning",
     "runtime",
     "gateway",
     *SERVICES,

@@ -32,6 +32,15 @@ FLOORS = {
         {"composition", "consumer", "routes"},
         {"asgi", "workers"},
     ],
+    "planning": [
+        {"costs", "demand"},
+        {"work"},
+        {"simulation"},
+        {"sizing"},
+        {"walls"},
+        {"plan"},
+        {"report"},
+    ],
     "booking": [
         {"domain", "events"},
         {"refusals", "clients", "providers"},
@@ -40,7 +49,7 @@ FLOORS = {
         {"refunds"},
         {"payments", "cancelled_sessions"},
         {"composition"},
-        {"routes", "workers", "audit"},
+        {"routes", "workers", "audit", "recovery"},
         {"asgi"},
     ],
 }

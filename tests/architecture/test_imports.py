@@ -16,7 +16,8 @@ MAY_IMPORT = {
     "notification": {"notification", "contracts", "chassis"},
     "gateway": {"gateway", "contracts", "chassis"},
     "runtime": {"runtime", "gateway", *SERVICES, "contracts", "chassis"},
-    "loadtest": {"loadtest", "runtime", "gateway", *SERVICES, "contracts", "chassis"},
+    "planning": {"planning", "gateway", *SERVICES, "contracts", "chassis"},
+    "loadtest": {"loadtest", "planning", "runtime", "gateway", *SERVICES, "contracts", "chassis"},
 }
 HOUSE = {*MAY_IMPORT, "stampede"}
 

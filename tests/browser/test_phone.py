@@ -27,6 +27,19 @@ RECORD_TEXTS = """(() => {
 })();"""
 
 
+# What stands on each line of a paragraph, as it is broken.
+LINES = """(one) => {
+  const [text, lines, range] = [one.firstChild, new Map(), document.createRange()];
+  for (let at = 0; at < text.length; at += 1) {
+    range.setStart(text, at);
+    range.setEnd(text, at + 1);
+    const top = Math.round(range.getBoundingClientRect().top);
+    lines.set(top, (lines.get(top) ?? "") + text.data[at]);
+  }
+  return [...lines.values()].map((line) => line.trim());
+}"""
+
+
 async def on_a_phone(visit: Visit, language: str, size: tuple[int, int]) -> Shop:
     viewport = {"width": size[0], "height": size[1]}
     return await visit(language, **PHONE | {"viewport": viewport})
@@ -63,6 +76,10 @@ async def test_the_map_s_head_says_day_hour_zone_and_venue_in_whole(
     )
     for place in ("#best-area", ".total b", ".panel-foot .button", "canvas"):
         assert await is_in_sight(shop.page.locator(place)), place
+    lines = await words.evaluate(LINES)
+    venue = (await shop.flagship())["venue"]
+    assert not [line for line in lines if line.startswith("·")], lines
+    assert any(venue in line for line in lines), lines
 
 
 @pytest.mark.parametrize("size", PHONES)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import asyncpg
 import psutil
 import pytest
 
@@ -59,6 +60,37 @@ def test_a_server_that_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> N
     done = start("migrate", "--data-dir", str(tmp_path), STAMPEDE_DATABASE_URL=url)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("role", [("serve", "booking"), ("serve", "sandbox"), ("worker",)])
+async def test_a_schema_too_old_is_refused_and_left_as_it_is(
+    tmp_path: Path, database_url: str, redis_url: str, role: tuple[str, ...]
+) -> None:
+    """Only `stampede migrate` and `stampede up` change schemas."""
+    urls = {"STAMPEDE_DATABASE_URL": database_url, "STAMPEDE_REDIS_URL": redis_url}
+    db = await asyncpg.connect(database_url)
+    for schema in ("booking", "sandbox"):
+        await db.execute(f"DELETE FROM {schema}.migrations WHERE name NOT LIKE '0001%'")
+    done = start(*role, "--data-dir", str(tmp_path), **urls)
+    assert done.returncode == 1
+    assert "is too old for this code" in done.stderr
+    assert "run `stampede migrate` first" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert await db.fetchval("SELECT count(*) FROM booking.migrations") == 1
+    await db.close()
+
+
+def test_migrate_says_what_it_would_do_and_does_it(tmp_path: Path) -> None:
+    here = ("--data-dir", str(tmp_path))
+    would = start("migrate", "--dry-run", *here)
+    assert "booking       0001_initial.sql (expand) would be applied" in would.stdout
+    done = start("migrate", "catalog", *here)
+    assert "catalog       0001_initial.sql applied" in done.stdout
+    assert "booking" not in done.stdout
+    rest = start("migrate", *here)
+    assert "catalog       up to date" in rest.stdout
+    assert "sandbox       0001_initial.sql applied" in rest.stdout
+    assert [one.returncode for one in (would, done, rest)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -203,6 +203,11 @@ class BookingApp:
         """From the next request on the app has these parts: built by the test, with its own limits."""
         self.app.state.booking = msgspec.structs.replace(self.services, **parts)
 
+    @property
+    def users(self) -> list[UUID]:
+        """Who has called so far."""
+        return list(self._tokens)
+
     def token(self, user_id: UUID, *roles: str) -> str:
         if user_id not in self._tokens:
             self._tokens[user_id] = self.signer.token(*roles, user_id=user_id)
@@ -267,13 +272,16 @@ async def running_booking(
     neighbours: Neighbours | None = None,
     *,
     clock: MachineClock = time,
+    notification: Any = None,
     **settings: Any,
 ) -> AsyncIterator[BookingApp]:
     """The app within its lifespan. Several may run over the same stores, like processes."""
     house, signer = neighbours or Neighbours(), Signer()
     wiring = Wiring(
         settings=Settings(database_url=database_url, redis_url=redis_url, **settings),
-        upstreams=Upstreams(identity=house, catalog=house, booking=house, notification=house),
+        upstreams=Upstreams(
+            identity=house, catalog=house, booking=house, notification=notification or house
+        ),
         verifier=Verifier(signer.jwks),
         broker=MemoryBroker([]),
         clock=clock,

@@ -147,6 +147,8 @@ def one_process_each(data_dir: Path, **settings: str) -> Iterator[RunningPlatfor
     settings = settings | urls | {"STAMPEDE_PUBLIC_URL": base_url}
     platform = RunningPlatform(base_url, data_dir, environment(**settings))
     try:
+        platform.start("migrate", "migrate")
+        assert platform.processes.pop("migrate").wait(START_DEADLINE_S) == 0
         for name in (*SERVICES, "gateway"):
             platform.start(name, "serve", name, "--port", str(ports[name]), "--workers", "1")
         for name, port in ports.items():

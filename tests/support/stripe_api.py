@@ -6,6 +6,7 @@ succeeds, `pm_card_visa_chargeDeclined` is declined, `pm_alipay` and `pm_wechat`
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 KEY = "sk_test_fake0123456789"
+PAGE = 2  # objects in an answer that lists them, so that few are several pages
 
 
 class StripeApi:
@@ -71,6 +73,8 @@ class StripeApi:
         match request.method, path.split("/"):
             case "POST", ["payment_intents"]:
                 found = self._create(form)
+            case "GET", ["payment_intents"]:
+                found = 200, self._list(self.intents, request)
             case "GET", ["payment_intents", name]:
                 found = 200, dict(self.intents[name])
             case "POST", ["payment_intents", name, "confirm"]:
@@ -79,11 +83,32 @@ class StripeApi:
                 found = self._cancel(self.intents[name])
             case "POST", ["refunds"]:
                 found = self._refund(form)
+            case "GET", ["refunds"] if "payment_intent" not in request.query:
+                found = 200, self._list(self.refunds, request)
             case "GET", ["refunds"]:
                 intent_id = request.query["payment_intent"]
                 mine = [one for one in self.refunds.values() if one["payment_intent"] == intent_id]
                 found = 200, {"object": "list", "data": mine, "has_more": False, "url": "/"}
         return found
+
+    def _list(self, things: dict[str, dict[str, Any]], request: web.Request) -> Any:
+        """Newest first, PAGE at a time; with `latest_charge` whole where it is asked for."""
+        asked = request.query
+        first, last = int(asked["created[gte]"]), int(asked["created[lt]"])
+        names = [name for name in reversed(things) if first <= things[name]["created"] < last]
+        after = names.index(asked["starting_after"]) + 1 if "starting_after" in asked else 0
+        page = [dict(things[name]) for name in names[after : after + PAGE]]
+        if asked.get("expand[0]") == "data.latest_charge":
+            for intent in page:
+                back = sum(
+                    refund["amount"]
+                    for refund in self.refunds.values()
+                    if refund["payment_intent"] == intent["id"]
+                )
+                charge = intent["latest_charge"]
+                intent["latest_charge"] = charge and {"id": charge, "amount_refunded": back}
+        more = after + PAGE < len(names)
+        return {"object": "list", "data": page, "has_more": more, "url": "/"}
 
     def _create(self, form: dict[str, str]) -> tuple[int, Any]:
         if int(form["amount"]) < 50:
@@ -98,6 +123,7 @@ class StripeApi:
             "canceled_at": None,
             "capture_method": "automatic",
             "client_secret": f"{name}_secret_x",
+            "created": int(time.time()),
             "confirmation_method": "automatic",
             "currency": form["currency"],
             "last_payment_error": None,
@@ -148,6 +174,7 @@ class StripeApi:
             "object": "refund",
             "amount": int(form["amount"]),
             "charge": intent["latest_charge"],
+            "created": int(time.time()),
             "currency": intent["currency"],
             "metadata": _nested(form, "metadata"),
             "payment_intent": intent["id"],

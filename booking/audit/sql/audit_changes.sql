@@ -1,4 +1,4 @@
--- Invariants of promo codes and transfers. Each returns its violations in words.
+-- Invariants of promo codes, transfers and recovered charges. Each returns its violations in words.
 
 -- name: audit_promo_uses_are_right
 -- A counted use belongs to an active order; it is released when the order is cancelled or fully refunded.
@@ -46,4 +46,13 @@ SELECT format('ticket %s is held by %s, who neither bought it nor was given it',
 FROM tickets t JOIN orders o USING (order_id)
 WHERE t.user_id <> o.user_id
   AND NOT EXISTS (SELECT FROM ticket_transfers x WHERE x.new_ticket_id = t.ticket_id)
+LIMIT :limit;
+
+-- name: audit_lost_charges_are_returned
+-- Money that `stampede reconcile` has decided to send back, and whose run did not come to its end.
+SELECT format('charge %s of %s %s has no order and is not sent back: %s', payment_id, amount, currency,
+              coalesce(failure, 'run `stampede reconcile --apply` again')) AS broken
+FROM recovered_charges
+WHERE refund_key IS NOT NULL AND refunded_at IS NULL
+  AND (failure IS NOT NULL OR decided_at < now() - :patience::interval)
 LIMIT :limit;

@@ -5,10 +5,13 @@ INSERT INTO promo_codes (promo_code_id, show_id, code, kind, value, currency, ma
                          max_uses_per_user, valid_from, valid_until)
 VALUES (:promo_code_id, :show_id, :code, :kind, :value, :currency, :max_uses,
         :max_uses_per_user, :valid_from, :valid_until)
-RETURNING *;
+RETURNING promo_code_id, show_id, code, kind, value, currency, max_uses, max_uses_per_user, valid_from, valid_until,
+    active, uses, created_at;
 
 -- name: list_promo_codes
-SELECT * FROM promo_codes WHERE show_id = :show_id
+SELECT promo_code_id, show_id, code, kind, value, currency, max_uses, max_uses_per_user, valid_from, valid_until,
+    active, uses, created_at
+FROM promo_codes WHERE show_id = :show_id
 ORDER BY created_at DESC, promo_code_id DESC LIMIT :limit OFFSET :offset;
 
 -- name: count_promo_codes$
@@ -18,16 +21,21 @@ SELECT count(*) FROM promo_codes WHERE show_id = :show_id;
 SELECT show_id FROM promo_codes WHERE promo_code_id = :promo_code_id;
 
 -- name: lock_promo_code^
-SELECT * FROM promo_codes WHERE promo_code_id = :promo_code_id FOR UPDATE;
+SELECT promo_code_id, show_id, code, kind, value, currency, max_uses, max_uses_per_user, valid_from, valid_until,
+    active, uses, created_at
+FROM promo_codes WHERE promo_code_id = :promo_code_id FOR UPDATE;
 
 -- name: change_promo_code^
 UPDATE promo_codes SET active = :active, max_uses = :max_uses,
     max_uses_per_user = :max_uses_per_user, valid_from = :valid_from, valid_until = :valid_until
-WHERE promo_code_id = :promo_code_id RETURNING *;
+WHERE promo_code_id = :promo_code_id RETURNING promo_code_id, show_id, code, kind, value, currency, max_uses, max_uses_per_user, valid_from, valid_until,
+    active, uses, created_at;
 
 -- name: find_promo_code^
 -- Not locked: a code's discount never changes, and redeem_promo_code checks the rest again.
-SELECT * FROM promo_codes WHERE show_id = :show_id AND code = :code;
+SELECT promo_code_id, show_id, code, kind, value, currency, max_uses, max_uses_per_user, valid_from, valid_until,
+    active, uses, created_at
+FROM promo_codes WHERE show_id = :show_id AND code = :code;
 
 -- name: redeem_promo_code$
 -- Compare-and-set, last in the order's transaction, so that orders with the same code wait for each other

@@ -2,13 +2,16 @@
 
 POST /charges   GET /charges/{key}      charge; read the result
 POST /refunds   GET /refunds/{key}      refund; read the result
+GET /charges    GET /refunds            those of ?since=&until=, a page behind ?after_time=&after_key=
 PUT /controls   GET /controls           change and read its behaviour at run time
 GET /healthz    GET /readyz
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
@@ -34,7 +37,10 @@ PENDING_AT_LEAST_S = 0.001  # a late result is late even without a delay
 BODY_MAX_BYTES = 16_384
 CHARGES_PER_BATCH_MAX = 200
 CHARGES_WAITING_MAX = 10_000
+PAGE_MAX = 200  # charges or refunds in an answer that lists them
 
+Word = Annotated[str, msgspec.Meta(max_length=40, pattern=full_match("[a-z_]+"))]
+Text = Annotated[str, msgspec.Meta(max_length=500)]
 Amount = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Currency = Annotated[str, msgspec.Meta(pattern=full_match("[A-Z]{3}"))]
 Receive = Callable[[], Awaitable[Message]]
@@ -48,6 +54,7 @@ class ChargeRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     currency: Currency
     method: Annotated[str, msgspec.Meta(max_length=64, pattern=full_match("[ -~]*"))]
     token: Annotated[str, msgspec.Meta(max_length=255)]
+    metadata: Annotated[dict[Word, Text], msgspec.Meta(max_length=50)] | None = None
 
 
 class RefundRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -55,6 +62,16 @@ class RefundRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     charge: UUID
     amount: Amount
     currency: Currency
+
+
+class Charges(msgspec.Struct, frozen=True):
+    """A page of the list. There is nothing behind an empty one."""
+
+    charges: list[store.ListedCharge]
+
+
+class Refunds(msgspec.Struct, frozen=True):
+    refunds: list[store.ListedRefund]
 
 
 class KeyReused(Problem):
@@ -66,8 +83,9 @@ class KeyReused(Problem):
 class SandboxApp:
     """Its whole state is in its database schema. Concurrent charges share one statement."""
 
-    def __init__(self, pool: Pool, steering: Steering) -> None:
+    def __init__(self, pool: Pool, steering: Steering, *, page_max: int = PAGE_MAX) -> None:
         self._pool = pool
+        self._page_max = page_max
         self._steering = steering
         self._charges: Coalescer[NewCharge, ChargeRecord] = Coalescer(
             self._take_charges,
@@ -81,7 +99,7 @@ class SandboxApp:
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         try:
-            answer = await self._answer(scope["method"], scope["path"], receive)
+            answer = await self._answer(scope, receive)
         except Problem as problem:
             await send_problem(scope, send, problem)
             return
@@ -90,9 +108,16 @@ class SandboxApp:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _answer(self, method: str, path: str, receive: Receive) -> Any:
+    async def _answer(self, scope: Any, receive: Receive) -> Any:
         answer: Any
-        match method, path.strip("/").split("/"):
+        match scope["method"], scope["path"].strip("/").split("/"):
+            case "GET", ["charges"]:
+                listed = await store.list_charges(self._pool, _span(scope), limit=self._page_max)
+                answer = Charges(listed)
+            case "GET", ["refunds"]:
+                answer = Refunds(
+                    await store.list_refunds(self._pool, _span(scope), limit=self._page_max)
+                )
             case "POST", ["charges"]:
                 answer = await self._charge(decode(ChargeRequest, await _body(receive)), receive)
             case "GET", ["charges", key]:
@@ -169,7 +194,25 @@ def _new_charge(wanted: ChargeRequest, controls: Controls, *, silent: bool) -> N
         reason=reason,
         settle_after_s=max(controls.delay_s, PENDING_AT_LEAST_S) if late else 0.0,
         tell_after_s=tell_after_s,
+        metadata=wanted.metadata,
     )
+
+
+class _Span(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    since: Annotated[datetime, msgspec.Meta(tz=True)]
+    until: Annotated[datetime, msgspec.Meta(tz=True)]
+    after_time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    after_key: UUID | None = None
+
+
+def _span(scope: Any) -> store.Span:
+    try:
+        asked = msgspec.convert(dict(parse_qsl(scope["query_string"].decode("ascii"))), _Span)
+    except (msgspec.ValidationError, UnicodeDecodeError) as wrong:
+        raise ValidationFailed(errors=[field_error(str(wrong))]) from None
+    place = (asked.after_time, asked.after_key)
+    after = place if place[0] is not None and place[1] is not None else None
+    return store.Span(asked.since, asked.until, after)  # type: ignore[arg-type]
 
 
 def _uuid(text: str) -> UUID:

@@ -31,11 +31,12 @@ def read_settings(settings: Settings) -> SandboxOptions:
 async def open_provider(wiring: Wiring, _pool: Pool) -> AsyncIterator[Provider]:
     options = read_settings(wiring.settings)
     secrets = wiring.settings.webhook_secret
+    direct_url = wiring.settings.database_direct_url
     if options.url is not None:
         async with _http(options.url) as upstream:
             yield SandboxProvider(ServiceClient(upstream, deadline_s=DEADLINE_S), secrets)
         return
-    async with opened(wiring.database_url, options) as (_, _, app):
+    async with opened(wiring.database_url, options, direct_url=direct_url) as (_, _, app):
         yield SandboxProvider(ServiceClient(app, deadline_s=DEADLINE_S), secrets)
 
 
@@ -46,7 +47,8 @@ async def run_background(wiring: Wiring, stop: asyncio.Event) -> None:
         return
     if not wiring.settings.webhook_secret:  # nobody could verify its webhooks
         return
-    async with opened(wiring.database_url, options) as (pool, steering, _):
+    direct_url = wiring.settings.database_direct_url
+    async with opened(wiring.database_url, options, direct_url=direct_url) as (pool, steering, _):
         client = ServiceClient(wiring.upstreams.booking, deadline_s=WEBHOOK_DEADLINE_S)
         secret = wiring.settings.webhook_secret[0]
         await Deliverer(pool, steering, client, WEBHOOK_PATH, secret=secret).run(stop)
@@ -60,7 +62,11 @@ async def running_alone(settings: Settings) -> AsyncIterator[SandboxApp]:
     target = urlsplit(options.webhook_url)
     stop = asyncio.Event()
     async with (
-        opened(settings.database_url, options) as (pool, steering, app),
+        opened(settings.database_url, options, direct_url=settings.database_direct_url) as (
+            pool,
+            steering,
+            app,
+        ),
         _http(f"{target.scheme}://{target.netloc}") as upstream,
         asyncio.TaskGroup() as group,
     ):
@@ -77,9 +83,9 @@ async def running_alone(settings: Settings) -> AsyncIterator[SandboxApp]:
 
 @contextlib.asynccontextmanager
 async def opened(
-    database_url: str, options: SandboxOptions
+    database_url: str, options: SandboxOptions, *, direct_url: str | None = None
 ) -> AsyncIterator[tuple[Pool, Steering, SandboxApp]]:
-    pool = await open_books(database_url)
+    pool = await open_books(database_url, direct_url)
     try:
         steering = Steering(pool, options.controls())
         app = SandboxApp(pool, steering)

@@ -1,6 +1,7 @@
 """The sandbox's rows: charges, refunds and messages, shared by every process of an installation."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,6 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from chassis.postgres.migrations import migrate
 from chassis.postgres.pool import Connection, Pool, connection, load_queries, open_pool, transaction
 
 SCHEMA = "sandbox"
@@ -30,6 +30,7 @@ class NewCharge(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     settle_after_s: float
     tell_after_s: float | None
+    metadata: dict[str, str] | None = None
 
 
 class ChargeRecord(msgspec.Struct, frozen=True):
@@ -51,6 +52,28 @@ class RefundRecord(msgspec.Struct, frozen=True):
     reason: str | None
 
 
+class ListedCharge(ChargeRecord, frozen=True):
+    """A charge in the list of a span of time. `refunded`: how much of it has gone back."""
+
+    reference: str
+    method: str
+    refunded: int
+    created_at: datetime
+    metadata: dict[str, str] | None
+
+
+class ListedRefund(RefundRecord, frozen=True):
+    created_at: datetime
+
+
+class Span(msgspec.Struct, frozen=True):
+    """What is listed: from `since` until before `until`, behind the place `after` (time, key)."""
+
+    since: datetime
+    until: datetime
+    after: tuple[datetime, UUID] | None = None
+
+
 class DueMessage(msgspec.Struct, frozen=True):
     """A webhook to send about a charge or refund. `attempts` includes this one."""
 
@@ -64,10 +87,9 @@ class DueMessage(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-async def open_books(database_url: str) -> Pool:
-    """Migrates the schema to its newest version and opens a pool."""
-    await migrate(database_url, SCHEMA, HERE / "migrations")
-    return await open_pool(database_url, SCHEMA, size=CONNECTIONS_MAX)
+async def open_books(database_url: str, direct_url: str | None = None) -> Pool:
+    """A pool on the sandbox's schema, which `stampede migrate` makes."""
+    return await open_pool(database_url, SCHEMA, size=CONNECTIONS_MAX, direct_url=direct_url)
 
 
 async def take_charges(pool: Pool, wanted: Sequence[NewCharge]) -> list[ChargeRecord]:
@@ -85,6 +107,10 @@ async def take_charges(pool: Pool, wanted: Sequence[NewCharge]) -> list[ChargeRe
             reasons=[charge.reason for charge in ordered],
             settle_after=[charge.settle_after_s for charge in ordered],
             tell_after=[charge.tell_after_s for charge in ordered],
+            metadata=[
+                msgspec.json.encode(charge.metadata).decode() if charge.metadata else None
+                for charge in ordered
+            ],
         )
         found = {row["key"]: _charge(row) async for row in rows}
         missing = [charge.key for charge in ordered if charge.key not in found]
@@ -98,6 +124,33 @@ async def get_charge(pool: Pool, key: UUID) -> ChargeRecord | None:
     async with connection(pool) as db:
         found = [_charge(row) async for row in queries.get_charges(db, keys=[key])]
     return found[0] if found else None
+
+
+async def list_charges(pool: Pool, span: Span, *, limit: int) -> list[ListedCharge]:
+    """A page, oldest first."""
+    async with connection(pool) as db:
+        rows = queries.list_charges(db, **_columns(span), limit=limit)
+        return [
+            ListedCharge(
+                **msgspec.structs.asdict(_charge(row)),
+                reference=row["reference"],
+                method=row["method"],
+                refunded=row["refunded"],
+                created_at=row["created_at"],
+                metadata=msgspec.json.decode(row["metadata"]) if row["metadata"] else None,
+            )
+            async for row in rows
+        ]
+
+
+async def list_refunds(pool: Pool, span: Span, *, limit: int) -> list[ListedRefund]:
+    """A page, oldest first."""
+    async with connection(pool) as db:
+        rows = queries.list_refunds(db, **_columns(span), limit=limit)
+        return [
+            ListedRefund(**msgspec.structs.asdict(_refund(row)), created_at=row["created_at"])
+            async for row in rows
+        ]
 
 
 async def make_refund(
@@ -169,6 +222,16 @@ async def get_changes(db: Connection) -> dict[str, Any]:
 
 async def put_changes(db: Connection, changes: dict[str, Any]) -> None:
     await queries.put_changes(db, changes=msgspec.json.encode(changes).decode())
+
+
+def _columns(span: Span) -> dict[str, Any]:
+    after_time, after_key = span.after or (None, None)
+    return {
+        "since": span.since,
+        "until": span.until,
+        "after_time": after_time,
+        "after_key": after_key,
+    }
 
 
 def _charge(row: "asyncpg.Record") -> ChargeRecord:

@@ -10,6 +10,7 @@ later (docs/adr/0015).
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -17,10 +18,25 @@ import aiohttp
 import msgspec
 import stripe
 
+from booking.providers.metadata import metadata_of
 from booking.providers.options import read_options
-from booking.providers.protocol import Charge, ChargeResult, Provider, ProviderEvent, RefundResult
+from booking.providers.protocol import (
+    Charge,
+    ChargeResult,
+    ListedCharge,
+    ListedRefund,
+    Provider,
+    ProviderEvent,
+    RefundResult,
+)
 from booking.providers.reference_store import References
-from booking.providers.stripe.reading import PaymentIntent, Refund, read_event
+from booking.providers.stripe.reading import (
+    PaymentIntent,
+    Refund,
+    listed_charge,
+    listed_refund,
+    read_event,
+)
 from chassis.http.bodies import full_match
 from chassis.observability import logs
 from chassis.postgres.pool import Pool
@@ -33,6 +49,7 @@ log = logs.get("booking")
 DEADLINE_S = 10.0  # a card's bank may take seconds; the reconciler asks after 15
 RETRIES_MAX = 1  # the SDK's own, with the same idempotency key
 CONNECTIONS_MAX = 100
+PAGE_MAX = 100  # objects in an answer that lists them; Stripe's own limit
 # Our payment method → Stripe's type and options.
 METHODS = {
     "card": ("card", {}),
@@ -145,6 +162,43 @@ class StripeProvider:
                     return refund.verdict()
         return None
 
+    async def list_charges(
+        self, since: datetime, until: datetime
+    ) -> AsyncIterator[list[ListedCharge]]:
+        async for page in self._pages(
+            self._intents.list_async, since, until, expand=["data.latest_charge"]
+        ):
+            found = (listed_charge(_as(PaymentIntent, one)) for one in page)
+            yield [one for one in found if one is not None]
+
+    async def list_refunds(
+        self, since: datetime, until: datetime
+    ) -> AsyncIterator[list[ListedRefund]]:
+        async for page in self._pages(self._refunds.list_async, since, until):
+            found = (listed_refund(_as(Refund, one)) for one in page)
+            yield [one for one in found if one is not None]
+
+    async def _pages(
+        self, call: Any, since: datetime, until: datetime, **more: Any
+    ) -> AsyncIterator[list[stripe.StripeObject]]:
+        """Newest first, as Stripe lists. Its times are whole seconds: the first one counts whole."""
+        span = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
+        params: dict[str, Any] = {"created": span, "limit": PAGE_MAX, **more}
+        while True:
+            async with _answered(self._deadline_s):
+                page = await call(params=params)
+            if page.data:
+                yield page.data
+            if not page.has_more or not page.data:
+                return
+            params["starting_after"] = page.data[-1].id
+
+    async def adopt(self, found: ListedCharge | ListedRefund) -> None:
+        if found.reference is None:
+            return
+        ours = found.payment_id if isinstance(found, ListedCharge) else found.refund_id
+        await self._references.adopt(ours, found.reference)
+
     def read_webhook(self, headers: Mapping[str, Any], body: bytes) -> ProviderEvent:
         return read_event(headers, body, self._webhook_secrets)
 
@@ -155,7 +209,7 @@ class StripeProvider:
             "amount": charge.amount,
             "currency": charge.currency.lower(),
             "payment_method_types": [kind],
-            "metadata": {"payment_id": str(charge.payment_id), "order_id": str(charge.order_id)},
+            "metadata": metadata_of(charge),
         }
         if options:
             params["payment_method_options"] = options

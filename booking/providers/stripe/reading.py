@@ -5,6 +5,7 @@ https://docs.stripe.com/payments/paymentintents/lifecycle, https://docs.stripe.c
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -12,7 +13,14 @@ import msgspec
 import stripe
 
 from booking.domain.problems import BadSignature, StaleTimestamp
-from booking.providers.protocol import ChargeResult, ProviderEvent, RefundResult
+from booking.providers.metadata import order_id_of, purchase_of
+from booking.providers.protocol import (
+    ChargeResult,
+    ListedCharge,
+    ListedRefund,
+    ProviderEvent,
+    RefundResult,
+)
 from chassis.http.bodies import decode
 from chassis.problems import ValidationFailed
 
@@ -34,6 +42,12 @@ class PaymentError(msgspec.Struct, frozen=True):
     decline_code: str | None = None
 
 
+class LatestCharge(msgspec.Struct, frozen=True):
+    """`amount_refunded`: refunds on their way included."""
+
+    amount_refunded: int = 0
+
+
 class PaymentIntent(msgspec.Struct, frozen=True):
     """Amounts are in the currency's minor unit, like ours."""
 
@@ -45,6 +59,9 @@ class PaymentIntent(msgspec.Struct, frozen=True):
     last_payment_error: PaymentError | None = None
     cancellation_reason: str | None = None
     metadata: dict[str, str] = {}
+    created: int = 0
+    payment_method_types: list[str] = []
+    latest_charge: LatestCharge | str | None = None  # whole only where we ask for it
 
     def was_never_confirmed(self) -> bool:
         return self.status in UNCONFIRMED and self.last_payment_error is None
@@ -75,6 +92,8 @@ class Refund(msgspec.Struct, frozen=True):
     status: str | None = None
     failure_reason: str | None = None
     metadata: dict[str, str] | None = None
+    created: int = 0
+    payment_intent: str | None = None
 
     def verdict(self) -> RefundResult:
         if self.status == "succeeded":
@@ -92,6 +111,42 @@ class _Event(msgspec.Struct, frozen=True):
     id: str
     type: str
     data: _EventData
+
+
+def listed_charge(intent: PaymentIntent) -> ListedCharge | None:
+    """None for another shop's."""
+    payment_id = _ours_or_none(intent.metadata, "payment_id")
+    if payment_id is None:
+        return None
+    charge = intent.latest_charge
+    return ListedCharge(
+        payment_id=payment_id,
+        result=intent.verdict(),
+        refunded=charge.amount_refunded if isinstance(charge, LatestCharge) else 0,
+        method=intent.payment_method_types[0] if intent.payment_method_types else "card",
+        created_at=datetime.fromtimestamp(intent.created, UTC),
+        reference=intent.id,
+        order_id=order_id_of(intent.metadata),
+        purchase=purchase_of(intent.metadata),
+    )
+
+
+def listed_refund(refund: Refund) -> ListedRefund | None:
+    """None for another shop's, and for one that was made on Stripe's own pages."""
+    metadata = refund.metadata or {}
+    refund_id = _ours_or_none(metadata, "refund_id")
+    payment_id = _ours_or_none(metadata, "payment_id")
+    if refund_id is None or payment_id is None:
+        return None
+    return ListedRefund(
+        refund_id=refund_id,
+        payment_id=payment_id,
+        amount=refund.amount,
+        currency=refund.currency.upper(),
+        result=refund.verdict(),
+        created_at=datetime.fromtimestamp(refund.created, UTC),
+        reference=refund.payment_intent,
+    )
 
 
 def read_event(headers: Mapping[str, Any], body: bytes, secrets: Sequence[str]) -> ProviderEvent:
@@ -152,3 +207,11 @@ def _ours(metadata: Mapping[str, str], name: str) -> UUID | None:
         return UUID(value)
     except ValueError:
         raise ValidationFailed(f"metadata.{name} is not one of our ids.") from None
+
+
+def _ours_or_none(metadata: Mapping[str, str], name: str) -> UUID | None:
+    """In a list one odd object must not hide the others."""
+    try:
+        return _ours(metadata, name)
+    except ValidationFailed:
+        return None

@@ -39,7 +39,9 @@ FROM asked CROSS JOIN unnest(:seats::int[], :tickets::uuid[], :prices::bigint[])
     AS i (seat_id, ticket_id, price);
 
 -- name: get_refund^
-SELECT r.*, o.order_no, o.title, o.venue, o.starts_at, o.time_zone,
+SELECT r.refund_id, r.order_id, r.payment_id, r.user_id, r.session_id, r.organizer_id, r.cause, r.reason, r.note,
+       r.price, r.fee, r.amount, r.currency, r.state, r.failure, r.attempts, r.created_at, r.decided_at, r.settled_at,
+       o.order_no, o.title, o.venue, o.starts_at, o.time_zone,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
             SELECT ri.ticket_id, ri.seat_id, i.area_id, i.area, i.row, i.number, ri.price
             FROM refund_items ri JOIN order_items i USING (order_id, seat_id)
@@ -47,7 +49,9 @@ SELECT r.*, o.order_no, o.title, o.venue, o.starts_at, o.time_zone,
 FROM refunds r JOIN orders o USING (order_id) WHERE r.refund_id = :refund_id;
 
 -- name: list_refunds_of_order
-SELECT r.*, o.order_no, o.title, o.venue, o.starts_at, o.time_zone,
+SELECT r.refund_id, r.order_id, r.payment_id, r.user_id, r.session_id, r.organizer_id, r.cause, r.reason, r.note,
+       r.price, r.fee, r.amount, r.currency, r.state, r.failure, r.attempts, r.created_at, r.decided_at, r.settled_at,
+       o.order_no, o.title, o.venue, o.starts_at, o.time_zone,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
             SELECT ri.ticket_id, ri.seat_id, i.area_id, i.area, i.row, i.number, ri.price
             FROM refund_items ri JOIN order_items i USING (order_id, seat_id)
@@ -57,7 +61,9 @@ ORDER BY r.created_at, r.refund_id;
 
 -- name: list_refunds
 -- An organizer's, or with NULL everybody's; the oldest first, since they wait for an answer.
-SELECT r.*, o.order_no, o.title, o.venue, o.starts_at, o.time_zone,
+SELECT r.refund_id, r.order_id, r.payment_id, r.user_id, r.session_id, r.organizer_id, r.cause, r.reason, r.note,
+       r.price, r.fee, r.amount, r.currency, r.state, r.failure, r.attempts, r.created_at, r.decided_at, r.settled_at,
+       o.order_no, o.title, o.venue, o.starts_at, o.time_zone,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
             SELECT ri.ticket_id, ri.seat_id, i.area_id, i.area, i.row, i.number, ri.price
             FROM refund_items ri JOIN order_items i USING (order_id, seat_id)

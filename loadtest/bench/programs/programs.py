@@ -5,6 +5,7 @@ The platform runs with default settings, limits, logs and fsync included. The on
 is a trusted proxy, so that every request can have its own buyer's address.
 """
 
+import asyncio
 import contextlib
 import shutil
 import signal
@@ -22,10 +23,9 @@ import msgspec
 from chassis import settings
 from chassis.settings import Settings
 from loadtest.bench.programs.accounting import Accounts
-from runtime.compose import PORTS
-from runtime.embedded import EmbeddedServers
+from runtime.compose import PORTS, migrate_all
 from runtime.serving import is_up
-from runtime.starting import attached, with_urls
+from runtime.starting import attached, embedded_servers, with_urls
 
 ROOT = Path(__file__).resolve().parents[3]
 START_DEADLINE_S = 90.0
@@ -65,9 +65,11 @@ def services_apart(workers: int) -> Iterator[Stack]:
     with _scratch() as directory, contextlib.ExitStack() as stack:
         ports = {name: free_port() for name in PORTS}
         loaded = _settings(directory, ports["gateway"])
-        servers = EmbeddedServers(loaded.data_dir)
+        servers = embedded_servers(loaded)
+        assert servers is not None, "a scratch directory has servers of its own"
         stack.callback(servers.stop)
         loaded = with_urls(loaded, servers.start())
+        asyncio.run(migrate_all(loaded.database_url or ""))
         environ = {f"STAMPEDE_{name.upper()}_URL": _url(ports[name]) for name in PORTS}
         environ.pop("STAMPEDE_GATEWAY_URL")
         environ |= {"STAMPEDE_TRUSTED_PROXIES": PROXIES, "STAMPEDE_DEMO": "false"}

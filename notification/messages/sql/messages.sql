@@ -103,3 +103,18 @@ WHERE state <> 'due' AND created_at < now() - make_interval(days => :days::int);
 -- name: is_up$
 -- For the readiness probe.
 SELECT true;
+
+-- name: list_order_messages
+-- A page of messages that booking's events caused, by the time in their ids.
+SELECT message_id, template, channel, state, user_id, created_at, event_id, event ->> 'type' AS type,
+       event ->> 'subject' AS subject, (event -> 'data')::text AS data
+FROM messages
+WHERE message_id > :after AND message_id < :until AND event ->> 'source' = 'booking'
+ORDER BY message_id LIMIT :limit;
+
+-- name: get_receipt$
+-- The data of the event whose receipt the order's buyer got, by the index of what ends the time to pay.
+SELECT (event -> 'data')::text FROM messages
+WHERE event ->> 'subject' = :order_id AND template IN ('payment_receipt', 'order_cancellation')
+  AND template = 'payment_receipt'
+ORDER BY created_at LIMIT 1;

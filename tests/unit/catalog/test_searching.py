@@ -1,5 +1,6 @@
 """What a search may ask, and what finds what."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -12,7 +13,7 @@ from catalog.domain.searching import (
     storable,
     words_of,
 )
-from catalog.search_texts import search_text
+from catalog.search_texts import AT_ONCE_MAX, search_text, searched_by
 from chassis.problems import ValidationFailed
 
 
@@ -27,6 +28,18 @@ def test_words_are_parted_by_any_space() -> None:
 
 def test_no_word_reaches_from_one_field_into_the_next() -> None:
     assert "ab" not in search_text("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("length", "others_run"), [(AT_ONCE_MAX, False), (AT_ONCE_MAX + 1, True), (500_000, True)]
+)
+async def test_a_long_text_is_folded_while_others_run(length: int, others_run: bool) -> None:
+    """A short one at once, which costs less than a thread."""
+    text = "Ａ" * length
+    folding = asyncio.ensure_future(searched_by(text))
+    await asyncio.sleep(0)  # it has begun; what runs on the event loop has ended as well
+    assert folding.done() is not others_run
+    assert await folding == search_text(text)
 
 
 @pytest.mark.parametrize("nothing", [None, ""])

@@ -70,6 +70,15 @@ def test_draining_takes_seconds_and_may_take_none() -> None:
             load({"STAMPEDE_DRAIN_S": wrong})
 
 
+def test_a_direct_url_is_for_a_pooler_alone() -> None:
+    pooler, direct = "postgresql://pooler/stampede", "postgresql://db/stampede"
+    loaded = load({"STAMPEDE_DATABASE_URL": pooler, "STAMPEDE_DATABASE_DIRECT_URL": direct})
+    assert (loaded.database_url, loaded.direct_url) == (pooler, direct)
+    assert load({"STAMPEDE_DATABASE_URL": direct}).direct_url == direct
+    with pytest.raises(SettingsError, match="DATABASE_DIRECT_URL means nothing without"):
+        load({"STAMPEDE_DATABASE_DIRECT_URL": direct})
+
+
 def test_the_door_has_hours() -> None:
     loaded = load({"STAMPEDE_DOOR_OPENS_BEFORE_S": "0", "STAMPEDE_DOOR_CLOSES_AFTER_S": "86400"})
     assert (loaded.door_opens_before_s, loaded.door_closes_after_s) == (0, 86_400)

@@ -38,6 +38,11 @@ export function dayAndHour(iso, time_zone) {
   return isForeign(iso, time_zone) ? `${shown} (${zoneName(iso, time_zone)})` : shown;
 }
 
+/** Parts of a line that may have to be broken: never before the dot between them. */
+export function dotted(...parts) {
+  return parts.filter(Boolean).join("\u00a0· ");
+}
+
 function isForeign(iso, time_zone) {
   const options = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric" };
   const date = new Date(iso);

@@ -7,12 +7,14 @@
 WITH wanted AS (
     SELECT * FROM unnest(:keys::uuid[], :orders::text[], :amounts::bigint[], :currencies::text[],
                          :methods::text[], :states::text[], :reasons::text[],
-                         :settle_after::float8[], :tell_after::float8[])
-        AS w (key, reference, amount, currency, method, state, reason, settle_after, tell_after)
+                         :settle_after::float8[], :tell_after::float8[], :metadata::text[])
+        AS w (key, reference, amount, currency, method, state, reason, settle_after, tell_after,
+              metadata)
 ), made AS (
-    INSERT INTO charges (key, reference, amount, currency, method, state, reason, settles_at)
+    INSERT INTO charges (key, reference, amount, currency, method, state, reason, settles_at,
+                         metadata)
     SELECT key, reference, amount, currency, method, state, reason,
-           now() + make_interval(secs => settle_after)
+           now() + make_interval(secs => settle_after), metadata::jsonb
     FROM wanted
     ON CONFLICT (key) DO NOTHING
     RETURNING key, amount, currency, state, reason, settles_at
@@ -34,3 +36,14 @@ FROM charges WHERE key = ANY (:keys::uuid[]);
 -- name: lock_charge^
 -- Refunds of one charge run one after the other, so that each sees the previous ones.
 SELECT key FROM charges WHERE key = :key FOR UPDATE;
+
+-- name: list_charges
+-- A page of those made in a span of time, oldest first; the caller asks on behind the last one.
+SELECT c.key, c.reference, c.amount, c.currency, c.method, c.state, c.reason, c.created_at,
+       c.settles_at > now() AS pending, c.metadata::text AS metadata,
+       coalesce((SELECT sum(r.amount) FROM refunds r
+                 WHERE r.charge = c.key AND r.state = 'succeeded'), 0)::bigint AS refunded
+FROM charges c
+WHERE c.created_at >= :since AND c.created_at < :until
+  AND (:after_time::timestamptz IS NULL OR (c.created_at, c.key) > (:after_time, :after_key::uuid))
+ORDER BY c.created_at, c.key LIMIT :limit;

@@ -26,3 +26,11 @@ FROM refunds WHERE key = :key;
 -- name: mark_refunded!
 -- The time of a charge's first refund.
 UPDATE charges SET refunded_at = coalesce(refunded_at, now()) WHERE key = :key;
+
+-- name: list_refunds
+-- A page of those made in a span of time, oldest first.
+SELECT key, charge, amount, currency, state, reason, created_at, settles_at > now() AS pending
+FROM refunds
+WHERE created_at >= :since AND created_at < :until
+  AND (:after_time::timestamptz IS NULL OR (created_at, key) > (:after_time, :after_key::uuid))
+ORDER BY created_at, key LIMIT :limit;

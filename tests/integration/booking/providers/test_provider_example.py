@@ -4,6 +4,7 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,13 +16,15 @@ from aiohttp import web
 
 from booking import providers
 from booking.domain.problems import BadSignature
-from booking.providers.protocol import ChargeResult, RefundResult
+from booking.providers.protocol import ChargeResult, Purchase, RefundResult
 from booking.providers.registry import check_settings, open_provider
 from booking.providers.signatures import sign
 from chassis.problems import Unavailable
 from chassis.settings import Settings, SettingsError, load
 from tests.support.sandbox import OLD, new_charge
 from tests.support.servers import ROOT
+
+NOW = "2026-08-15T11:30:00Z"
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 async def server() -> AsyncIterator[str]:
-    """Acme: PUT makes a thing once, GET shows it."""
+    """Acme: PUT makes a thing once, GET shows it, or one page after the other of its kind."""
     things: dict[str, Any] = {}
 
     async def handle(request: web.Request) -> web.Response:
@@ -46,14 +49,21 @@ async def server() -> AsyncIterator[str]:
         if request.method == "PUT":
             body = await request.json()
             state = "paid" if "token" in body else "succeeded"
-            made = {"id": request.match_info["id"], "state": state} | body
+            made = {"id": request.match_info["id"], "state": state, "created_at": NOW} | body
             things.setdefault(request.path, made)
         if request.path not in things:
             raise web.HTTPNotFound
         return web.json_response(things[request.path])
 
+    async def list_all(request: web.Request) -> web.Response:
+        kind, after = request.match_info["kind"], int(request.query.get("after", 0))
+        found = [one for path, one in things.items() if path.startswith(f"/{kind}/")]
+        more = f"/{kind}?after={after + 1}" if after + 1 < len(found) else None
+        return web.json_response({kind: found[after : after + 1], "next": more})
+
     app = web.Application()
     app.router.add_route("*", "/{kind}/{id}", handle)
+    app.router.add_get("/{kind}", list_all)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -80,6 +90,19 @@ async def test_the_example_of_the_page_is_a_provider(server: str) -> None:
         )
         assert back == RefundResult(state="succeeded")
         assert await provider.look_up_refund(uuid4()) is None
+        bought = Purchase(order_no="1", user_id=uuid4(), session_id=uuid4(), seats=[3, 4])
+        second = msgspec.structs.replace(new_charge(), purchase=bought)
+        await provider.charge(second)
+        span = (datetime.now(UTC), datetime.now(UTC))
+        pages = [page async for page in provider.list_charges(*span)]
+        assert [[one.payment_id for one in page] for page in pages] == [
+            [charge.payment_id], [second.payment_id],
+        ]  # fmt: skip
+        assert (pages[1][0].order_id, pages[1][0].purchase) == (second.order_id, bought)
+        ((listed,),) = [page async for page in provider.list_refunds(*span)]
+        assert (listed.refund_id, listed.payment_id, listed.amount) == (
+            UUID(int=9), charge.payment_id, 1,
+        )  # fmt: skip
         payment = {"id": charge.payment_id, "amount": 1_000, "currency": "CNY", "state": "paid"}
         body, at = msgspec.json.encode({"type": "payment", "payment": payment}), int(time.time())
         headers = {"webhook-id": "m1", "webhook-timestamp": str(at)}

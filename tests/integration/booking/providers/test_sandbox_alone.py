@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from chassis.seam.client import ServiceClient
+from runtime.compose import migrate_all
 from runtime.embedded import ServerUrls
 from stampede.cli.main import main
 from tests.support.booking import BookingApp, running_booking
@@ -51,8 +52,10 @@ async def test_both_directions_over_http(
 ) -> None:
     port, ours = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
+    books = await run_database("sandbox_alone")
+    await migrate_all(books, ["sandbox"])
     settings = {
-        "STAMPEDE_DATABASE_URL": await run_database("sandbox_alone"),
+        "STAMPEDE_DATABASE_URL": books,
         "STAMPEDE_REDIS_URL": servers.redis_url,
         "STAMPEDE_WEBHOOK_SECRET": OLD,
         "STAMPEDE_SANDBOX_URL": url,

@@ -66,6 +66,8 @@ async def test_the_document_tells_what_the_edge_itself_may_answer(edge: Rig) -> 
     assert responses["429"]["description"] == "`rate-limited`"
     assert "Retry-After" in responses["429"]["headers"]
     assert "X-Request-ID" in responses["200"]["headers"]
+    # and what nobody may answer with a document, since there is no request yet (ADR 40)
+    assert "get an empty 400 or 431" in document["info"]["description"]
 
 
 async def test_the_document_has_an_etag_and_outlives_a_services_absence(redis_url: str) -> None:

@@ -82,6 +82,26 @@ async def test_a_flood_at_a_hanging_identity_is_one_call_and_no_valid_token_wait
     published.answering.set()
 
 
+async def test_a_valid_token_waits_as_long_as_it_is_given_and_not_for_a_hanging_identity(
+    clock: SetClock,
+) -> None:
+    key = new_key()
+    published = HangingKeySet(key)
+    verifier = Verifier(PublicKeys(published.fetch, clock=clock, wait_s=0.0), clock=clock)
+    await verifier.verify(lasting(key))
+    published.answering.clear()
+    published.begun.clear()
+    clock.ahead_s = AGE_MAX_S + 1
+    verifying = asyncio.ensure_future(verifier.verify(lasting(key)))
+    await published.begun.wait()
+    for _ in range(10):  # turns of the loop, in which no time passes
+        await asyncio.sleep(0)
+    assert verifying.done()
+    assert (await verifying).user_id == USER
+    assert published.under_way == 1
+    published.answering.set()
+
+
 async def test_a_failed_fetch_is_not_tried_again_before_its_pause_which_grows(
     clock: SetClock,
 ) -> None:

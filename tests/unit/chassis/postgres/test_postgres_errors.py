@@ -37,7 +37,9 @@ def test_every_error_of_a_store_that_is_away_is_unavailable() -> None:
 
 
 def test_what_is_undone_for_certain_is_told_apart() -> None:
-    assert {one.sqlstate for one in ROLLED_BACK} == UNDONE
+    plan = asyncpg.InvalidCachedStatementError  # one of many errors with its state
+    assert plan in ROLLED_BACK
+    assert {one.sqlstate for one in ROLLED_BACK if one is not plan} == UNDONE
     assert not any(issubclass(one, UNAVAILABLE) for one in ROLLED_BACK)
 
 

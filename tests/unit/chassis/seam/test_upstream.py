@@ -276,6 +276,8 @@ async def test_the_last_address_is_tried_though_it_is_marked_as_broken() -> None
     for _ in range(BREAK_AFTER_FAILURES):
         broken.failed()
     nobody_there = Host("127.0.0.2")
+    both = Hosts("service", 80, known=[nobody_there, broken])
+    assert await both.pick([nobody_there]) is broken  # at once: no call waits for a moment first
     async with peer(serve_ok, [nobody_there, broken]) as (server, upstream):
         assert (await ask(upstream, "POST")).status == 200
     assert len(server.requests) == 1

@@ -1,7 +1,7 @@
 // Tickets with their codes, each like a card torn off a sheet; and a line for each that has gone.
 
 import { h, icon } from "../dom.js";
-import { dayAndHour, money, seatName } from "../format.js";
+import { dayAndHour, dotted, money, seatName } from "../format.js";
 import { t } from "../i18n.js";
 import { giving } from "./giving.js";
 
@@ -65,7 +65,7 @@ export function goneTickets(tickets) {
     const given = ticket.given_to ? t("ticket.given.to", { whom: ticket.given_to }) : t("ticket.given");
     const words = ticket.void_reason === "transferred" ? given : t(ticket.session_cancelled_for ? "ticket.cancelled" : "ticket.refunded");
     const at = ticket.given_at && dayAndHour(ticket.given_at, ticket.time_zone);
-    return line(ticket, { words, at }, `${ticket.title} · ${dayAndHour(ticket.starts_at, ticket.time_zone)}`, ticket.session_cancelled_for);
+    return line(ticket, { words, at }, dotted(ticket.title, dayAndHour(ticket.starts_at, ticket.time_zone)), ticket.session_cancelled_for);
   }));
 }
 

@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { h, icon, put } from "../dom.js";
-import { count, dayAndHour } from "../format.js";
+import { count, dayAndHour, dotted } from "../format.js";
 import { t } from "../i18n.js";
 import { Ordering } from "../parts/ordering.js";
 import { liveBadge } from "../parts/sale.js";
@@ -46,7 +46,7 @@ function head(session, show, model, states) {
     h("a", { class: "back", href: `#/shows/${session.show_id}?session=${session.session_id}`, "aria-label": t("back") }, icon("left")),
     h("div", { class: "choose-words" },
       h("h1", {}, show.title),
-      h("p", {}, `${dayAndHour(session.date, session.time_zone)} · ${show.venue}`)),
+      h("p", {}, dotted(dayAndHour(session.date, session.time_zone), show.venue))),
     h("div", { class: "choose-state" }, states, h("span", { class: "only-wide" }, t("map.seats", { count: count(model.seats.length) })))));
 }
 

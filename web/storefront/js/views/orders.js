@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { h, icon } from "../dom.js";
-import { dayAndHour, money, seatNames } from "../format.js";
+import { dayAndHour, dotted, money, seatNames } from "../format.js";
 import { t } from "../i18n.js";
 import { poster } from "../parts/poster.js";
 import { badge } from "../parts/sale.js";
@@ -40,7 +40,7 @@ function row(order) {
     poster({ title }, { size: "tiny" }),
     h("span", { class: "order-row-words" },
       h("b", {}, title),
-      order.starts_at && h("span", {}, `${dayAndHour(order.starts_at, order.time_zone)} · ${order.venue}`),
+      order.starts_at && h("span", {}, dotted(dayAndHour(order.starts_at, order.time_zone), order.venue)),
       h("span", {}, tickets(order, items.length, seats)),
       h("small", {}, t("order.no", { no: order.order_no }))),
     h("span", { class: "order-row-end" }, badge(order.status, status(order)), h("b", {}, money(order.total_amount, order.currency)),
