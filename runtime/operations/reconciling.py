@@ -11,10 +11,10 @@ from booking.recovery.reconciling import reconcile
 from booking.recovery.store import AnotherReconcile
 from booking.seats.store import database_now
 from chassis.context import CURRENT, RequestContext, new_request_id
-from chassis.postgres.pool import open_pool
 from chassis.problems import Problem
 from chassis.seam.client import UpstreamRefused
 from chassis.settings import Settings
+from chassis.wiring import Wiring
 from runtime.compose import compose
 
 # Asked through the seam; each runs in this process unless its URL is set.
@@ -44,7 +44,7 @@ async def reconcile_all(
     CURRENT.set(RequestContext(new_request_id()))
     local = [name for name in NEEDED if getattr(loaded, f"{name}_url") is None]
     platform = compose(loaded, local)
-    begin = await _begin(platform.wiring.database_url, since)
+    begin = await _begin(platform.wiring, since)
     done = Reconciled()
     interrupted: ReconcileError | None = None
     async with platform.running():
@@ -68,8 +68,8 @@ async def reconcile_all(
     return done
 
 
-async def _begin(database_url: str, since: datetime | timedelta) -> datetime:
-    pool = await open_pool(database_url, "booking", size=1)
+async def _begin(wiring: Wiring, since: datetime | timedelta) -> datetime:
+    pool = await wiring.open_pool("booking", size=1)
     try:
         now = await database_now(pool)
     finally:

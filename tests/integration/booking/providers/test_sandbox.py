@@ -13,6 +13,7 @@ from booking.providers.sandbox.app import SILENCE_S
 from booking.providers.sandbox.deliverer import BATCH_MAX
 from chassis.problems import Unavailable
 from chassis.seam.client import ServiceClient, UpstreamRefused
+from runtime.compose import SANDBOX, migrate_all
 from tests.support.booking import at_once, running_booking
 from tests.support.sandbox import NEW, OLD, Sandbox, new_charge, running_sandbox
 
@@ -20,7 +21,9 @@ from tests.support.sandbox import NEW, OLD, Sandbox, new_charge, running_sandbox
 @pytest.fixture(scope="module")
 async def books(run_database: Callable[[str], Awaitable[str]]) -> str:
     """A database for the sandbox's own schema, emptied for each test."""
-    return await run_database("sandbox")
+    url = await run_database("sandbox")
+    await migrate_all(url, (SANDBOX,))
+    return url
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ from booking.providers.protocol import RefundResult
 from booking.recovery.charges import ChargeRecovery
 from booking.recovery.findings import Finding
 from booking.recovery.refunds import RefundRecovery
-from booking.recovery.store import AnotherReconcile, alone
+from booking.recovery.restoring import find_lost, restore
+from booking.recovery.returning import decide_return
+from booking.recovery.store import AnotherReconcile, alone, known_charges
 from chassis.problems import Unavailable
 from contracts.booking import PaymentRefunded
 from tests.support.booking import (
@@ -357,6 +359,26 @@ async def test_a_second_run_is_refused_while_one_acts(house: LosingHouse) -> Non
         with pytest.raises(AnotherReconcile):
             await house.find(app, apply=True)
         assert await house.find(app) == []
+
+
+async def test_a_charge_that_was_decided_to_go_back_is_never_restored(house: LosingHouse) -> None:
+    """One run has looked and can restore it; another has decided meanwhile, and has not sent it yet."""
+    session_id, lost = await lose_a_sale(house)
+    async with house.selling() as app:
+        span = (house.since, house.since + timedelta(days=1))
+        charges = [one async for page in app.services.provider.list_charges(*span) for one in page]
+        (charge,) = [one for one in charges if str(one.order_id) == lost["order_id"]]
+        known = await known_charges(app.services.pool, [charge])
+        could = await find_lost(app.services, charge)
+        decided = decide_return(
+            app.services, charge, known[charge.payment_id], None, reason="order_lost"
+        )
+        assert await decided
+        assert not await restore(app.services, charge, could)
+        assert (await app.get(f"/orders/{lost['order_id']}", user=USER)).status == 404
+        assert ("refund_unsent", False) in shown(await house.find(app, apply=True))
+        assert await house.money_without_an_order() == []
+        assert (await app.order(OTHER, session_id, seats=[1, 2])).status == 201
 
 
 async def test_two_runs_at_once_restore_once_and_refund_once(house: LosingHouse) -> None:
