@@ -154,7 +154,7 @@ class Supervisor:
         self._find(name).kill()
 
     def replace(self, name: str) -> None:
-        """Ends a child in order, so that it drains, and starts it again."""
+        """Lets a child replace its processes; one that cannot is ended in order and started again."""
         self._find(name).replace()
 
     def is_ready(self, name: str) -> bool:
@@ -288,7 +288,9 @@ class _Running:
             self._on_event("child_reloaded", {"child": self.child.name})
 
     def replace(self) -> None:
-        if self._process is not None and self._alive():
+        if self.child.reload_signal is not None:
+            self.reload()
+        elif self._process is not None and self._alive():
             self._replaced = True
             self._process.terminate()
 

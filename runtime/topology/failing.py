@@ -6,8 +6,12 @@ PostgreSQL's standby is promoted because somebody asked for it.
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import psutil
 
 from runtime.compose import SERVICES
+from runtime.draining import DRAIN_SIGNAL
 from runtime.embedded.cluster import ClusterServers
 from runtime.embedded.replication import PostgresPair
 from runtime.embedded.valkey_nodes import NodeState, ValkeyNodes
@@ -42,12 +46,13 @@ class Failing:
     def restart_all(self) -> Job:
         """Replaces the processes of every service, gateway and worker, one after the other."""
         for name in self._supervisor.pids:
-            began, old = time.monotonic(), self._supervisor.pids[name]
+            began, old = time.monotonic(), _working(self._supervisor.pids[name])
+            if not name.startswith("worker"):
+                _let_callers_leave(old)
             self._supervisor.replace(name)
             yield from _until(
                 lambda old=old, name=name: (  # type: ignore[misc]
-                    self._supervisor.pids[name] not in {None, old}
-                    and self._supervisor.is_ready(name)
+                    not any(one.is_running() for one in old) and self._supervisor.is_ready(name)
                 ),
                 BACK_TIMEOUT_S,
                 f"{name} has not been replaced in time: see the logs.",
@@ -173,6 +178,32 @@ def _fail_postgres(pair: PostgresPair, *, force: bool) -> Job:
     # started by the thread that it is tied to.
     pair.rejoin()
     yield Reply(f"postgres-{old} follows it after {time.monotonic() - began:.1f} s.")
+
+
+def _working(pid: int | None) -> list[psutil.Process]:
+    """The processes of a child that are replaced: a web server's own processes, or itself."""
+    if pid is None:
+        return []
+    try:
+        main = psutil.Process(pid)
+        return [one for one in main.children() if "resource_tracker" not in _command(one)] or [main]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _let_callers_leave(old: list[psutil.Process]) -> None:
+    """They close each connection with its next answer, until their successors serve. A stop and a start
+    would let callers wait: the new process listens before it can answer."""
+    for one in old:
+        with suppress(psutil.NoSuchProcess):
+            one.send_signal(DRAIN_SIGNAL)
 
 
 def _until(holds: Callable[[], bool], timeout_s: float, late: str) -> Iterator[None]:

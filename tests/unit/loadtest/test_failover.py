@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from loadtest.failover.checking import Verdict, sold_twice
@@ -57,9 +58,9 @@ def test_one_thing_lost_is_enough(what: str) -> None:
     counts = {"orders_lost": [], "payments_lost": [], "seats_twice": [], "mails_lost": []}
     whole = Verdict(orders=2, payments=2, **counts, audit=[])
     assert whole.ok
-    setattr(whole, what, ["x"])
-    assert not whole.ok
-    assert any("x" in line for line in whole.lines())
+    lacking = msgspec.structs.replace(whole, **{what: ["x"]})
+    assert not lacking.ok
+    assert any("x" in line for line in lacking.lines())
 
 
 def test_an_acknowledgement_is_in_the_file_at_once(tmp_path: Path) -> None:

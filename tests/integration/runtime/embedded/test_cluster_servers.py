@@ -108,10 +108,7 @@ def test_a_node_without_its_files_gets_its_place_back(home: Home) -> None:
     assert again.state("valkey-4").in_sync
 
 
-def test_half_a_cluster_says_how_many_slots_have_no_node(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("runtime.embedded.valkey_joining.COVERED_TIMEOUT_S", 4.0)
+def test_half_a_cluster_says_how_many_slots_have_no_node(home: Home) -> None:
     home.valkey()
     home.stop()
     for number in (1, 4):
@@ -143,5 +140,5 @@ def test_another_server_leads_when_the_leader_of_nats_is_killed(home: Home) -> N
     assert [one.role for one in servers.states() if one.name == first] == ["away"]
     assert eventually(lambda: servers.leader(beside=first) not in {"", first}, 30)
     servers.restart(first)
-    assert eventually(lambda: servers._serves(first))
-    assert sorted(one.role for one in servers.states()) == ["leader", "member", "member"]
+    roles = ["leader", "member", "member"]
+    assert eventually(lambda: sorted(one.role for one in servers.states()) == roles)
