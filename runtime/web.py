@@ -24,7 +24,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 def _configured() -> settings.Settings:
     loaded = settings.load()
-    logs.configure(loaded.data_dir / "logs", log_format=loaded.log_format)
+    logs.configure(loaded.log_dir, log_format=loaded.log_format)
     count_together()
     return loaded
 

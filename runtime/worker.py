@@ -43,7 +43,7 @@ async def run(loaded: settings.Settings) -> None:
 def main() -> None:
     os.nice(NICENESS)
     loaded = settings.load()
-    logs.configure(loaded.data_dir / "logs", log_format=loaded.log_format)
+    logs.configure(loaded.log_dir, log_format=loaded.log_format)
     count_together()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(loaded))

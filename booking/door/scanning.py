@@ -35,6 +35,7 @@ from chassis.auth.tokens import Principal
 from chassis.clock import whole_second
 from chassis.observability import logs
 from chassis.postgres.pool import Pool, connection, transaction
+from chassis.postgres.replicated import until_replicated
 from chassis.problems import IdempotencyKeyReused, Problem
 
 HOLDER_PATIENCE_S = 0.5  # a missing name must not delay the queue
@@ -133,6 +134,9 @@ class Door:
             scan = await store.scan_by_key(db, principal.user_id, key)
         if scan is not None and (scan.ticket_id, scan.gate) != (ticket.ticket_id, wanted.gate):
             raise IdempotencyKeyReused()
+        if scan is not None:
+            async with connection(self._pool) as db:
+                await until_replicated(db)
         return scan
 
     async def _explain_refusal(

@@ -34,6 +34,7 @@ from chassis.http.idempotency import body_hash
 from chassis.ids import uuid7
 from chassis.observability import logs
 from chassis.postgres.pool import Pool, connection
+from chassis.postgres.replicated import until_replicated
 from chassis.problems import (
     Forbidden,
     IdempotencyInFlight,
@@ -237,6 +238,8 @@ class OrderPlacing:
             raise refused
         async with connection(self._pool) as db:
             order = await store.get_order_by_key(db, user_id, key)
+            if order is not None:
+                await until_replicated(db)
         if order is None:
             raise IdempotencyInFlight() if isinstance(refused, KeyTaken) else refused
         if order.body_hash != hashed:

@@ -40,6 +40,7 @@ from chassis.http.idempotency import body_hash
 from chassis.ids import uuid7
 from chassis.observability import logs
 from chassis.postgres.pool import Connection, Pool, connection, transaction
+from chassis.postgres.replicated import until_replicated
 from chassis.problems import (
     IdempotencyInFlight,
     IdempotencyKeyReused,
@@ -197,6 +198,8 @@ class Payments:
     async def _replay(self, earlier: PreviousPayment, method: str) -> PayAnswer:
         if earlier.state is PaymentState.CREATED:
             raise IdempotencyInFlight()
+        async with connection(self._pool) as db:
+            await until_replicated(db)
         return await self._answer(
             earlier.order_id, earlier.payment_id, earlier.state, method, replay=True
         )

@@ -96,6 +96,12 @@ def _is_due(hold: HoldState) -> bool:
     return hold.order is OrderState.ALIVE and hold.expires_in_ms <= 0
 
 
+async def claimed_sessions(pool: Pool) -> list[UUID]:
+    """Every session that has a seat held, sold or blocked."""
+    async with connection(pool) as db:
+        return [row["session_id"] async for row in queries.sessions_with_claims(db)]
+
+
 async def database_now(pool: Pool) -> datetime:
     """The time by PostgreSQL's clock, for a DatabaseClock."""
     async with connection(pool) as db:

@@ -21,6 +21,7 @@ from litestar import Request, Response
 
 from chassis.auth.tokens import Principal
 from chassis.postgres.pool import Connection, Pool, load_queries, transaction
+from chassis.postgres.replicated import until_replicated
 from chassis.problems import FieldError, IdempotencyInFlight, IdempotencyKeyReused, ValidationFailed
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -72,6 +73,7 @@ async def once(
             if stored is not None:
                 if stored["body_hash"] != body_hash(body):
                     raise IdempotencyKeyReused()
+                await until_replicated(tx)
                 return _json(stored["answer"], stored["status"], replayed=True)
         answer = msgspec.json.encode(await effect(tx))
         if key is not None:

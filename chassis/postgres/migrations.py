@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 
 from chassis.concurrency.backoff import Backoff
+from chassis.postgres.connecting import Servers
 from chassis.postgres.migration_files import (
     Migration,
     MigrationError,
@@ -23,7 +24,7 @@ from chassis.postgres.migration_files import (
     newest,
     read_migrations,
 )
-from chassis.postgres.pool import load_queries, wanted_server
+from chassis.postgres.pool import load_queries
 
 __all__ = ["MigrationError", "Patience", "Phase", "check_schema", "migrate", "pending"]
 
@@ -137,9 +138,7 @@ def _in_order(missing: Sequence[Migration], phase: Phase | None) -> list[Migrati
 
 @contextlib.asynccontextmanager
 async def _connected(database_url: str, schema: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(
-        database_url,
-        target_session_attrs=wanted_server(database_url),
+    connection = await Servers(database_url).connect(
         server_settings={
             "search_path": schema,
             "timezone": "UTC",

@@ -5,17 +5,17 @@ without a schema and cannot use another service's tables. Queries are in `.sql` 
 their store. Times are timestamptz, money is bigint in minor units, ids are uuid.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 import aiosql
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
 from chassis.postgres import adapter as sql_adapter
+from chassis.postgres.connecting import FirmConnection, Servers
 from chassis.problems import Overloaded, Unavailable
 
 if TYPE_CHECKING:  # generic for the type checker only
@@ -77,15 +77,17 @@ async def open_pool(
     Raises one of UNAVAILABLE if it cannot.
     """
     pool = PoolBehindPooler if direct_url is not None else asyncpg.Pool
+    connect: Any = Servers(database_url).connect  # asyncpg's own declaration lists every option
     opening = pool(
-        **_connecting(database_url, schema, pooled=direct_url is not None),
+        connect=connect,
+        **_connecting(schema, pooled=direct_url is not None),
         min_size=1,
         max_size=size,
         max_queries=50_000,
         max_inactive_connection_lifetime=300,
         reset=_as_it_is,
         loop=None,
-        connection_class=asyncpg.Connection,
+        connection_class=FirmConnection,
         record_class=asyncpg.Record,
     )
     if isinstance(opening, PoolBehindPooler):
@@ -94,15 +96,13 @@ async def open_pool(
     return await opening
 
 
-def _connecting(database_url: str, schema: str, *, pooled: bool) -> dict[str, Any]:
+def _connecting(schema: str, *, pooled: bool) -> dict[str, Any]:
     """A pooler takes no timeouts at the start: there they are settings of the role."""
     limits = {
         "statement_timeout": str(STATEMENT_TIMEOUT_MS),
         "idle_in_transaction_session_timeout": "30000",
     }
     return {
-        "dsn": database_url,
-        "target_session_attrs": wanted_server(database_url),
         "command_timeout": STATEMENT_TIMEOUT_MS / 1000 + 1,
         "server_settings": {
             "search_path": schema,
@@ -111,17 +111,6 @@ def _connecting(database_url: str, schema: str, *, pooled: bool) -> dict[str, An
             **({} if pooled else limits),
         },
     }
-
-
-def wanted_server(database_url: str) -> SessionAttribute | None:
-    """`target_session_attrs` for asyncpg: with several servers, the one that accepts writes, unless the
-    URL says otherwise."""
-    parts = urlsplit(database_url)
-    query = parse_qs(parts.query)
-    if "target_session_attrs" in query:
-        return None
-    hosts = parts.netloc.rpartition("@")[2] + "".join(query.get("host", ()))
-    return SessionAttribute.read_write if "," in hosts else None
 
 
 async def _as_it_is(_used: Any) -> None:
@@ -152,14 +141,15 @@ async def own_session(pool: Pool) -> AsyncIterator[Connection]:
 @contextlib.asynccontextmanager
 async def _past_the_pooler(pool: PoolBehindPooler) -> AsyncIterator[Connection]:
     try:
-        db = await asyncpg.connect(
-            timeout=ACQUIRE_TIMEOUT_S, **_connecting(pool.direct_url, pool.schema, pooled=False)
-        )
+        options = _connecting(pool.schema, pooled=False)
+        db = await Servers(pool.direct_url).connect(timeout=ACQUIRE_TIMEOUT_S, **options)
     except UNAVAILABLE as down:
         raise Unavailable("The database does not answer.") from down
     try:
         yield db
+        _refuse_unreplicated(db)
     except UNAVAILABLE as down:
+        _refuse_cancelled(down)
         raise Unavailable("The database does not answer.") from down
     finally:
         with contextlib.suppress(*UNAVAILABLE):
@@ -169,9 +159,10 @@ async def _past_the_pooler(pool: PoolBehindPooler) -> AsyncIterator[Connection]:
 @contextlib.asynccontextmanager
 async def connection(pool: Pool) -> AsyncIterator[Connection]:
     """Lends a connection. Raises Overloaded if none is free in time, Unavailable if the database does not
-    answer. Then nobody knows if the last statement took effect.
+    answer, or no longer waits for its standby. Then nobody knows if the last statement took effect.
 
-    After a failover, a connection may remain that is read-only: then all connections are replaced.
+    After a failover, a connection may remain that is read-only or leads nowhere: then all connections are
+    replaced.
     """
     try:
         acquired = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
@@ -181,13 +172,30 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
         raise Unavailable("The database does not answer.") from down
     try:
         yield acquired
+        _refuse_unreplicated(acquired)
     except UNAVAILABLE as down:
         if isinstance(down, asyncpg.ReadOnlySQLTransactionError):
             await pool.expire_connections()
+        _refuse_cancelled(down)
         raise Unavailable("The database does not answer.") from down
     finally:
         with contextlib.suppress(*UNAVAILABLE):  # its statements have their outcome already
             await pool.release(acquired)
+
+
+def _refuse_unreplicated(db: Connection) -> None:
+    if getattr(db, "unreplicated", False):
+        db.terminate()
+        raise Unavailable("The database has not confirmed that this is safe.")
+
+
+def _refuse_cancelled(down: BaseException) -> None:
+    """A cancelled task rolls back on a dropped connection, which fails. It is cancelled all the same."""
+    cause: BaseException | None = down
+    while cause is not None:
+        if isinstance(cause, asyncio.CancelledError):
+            raise cause
+        cause = cause.__context__
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,8 @@ from uuid import uuid4
 
 import asyncpg
 
-from chassis.postgres.pool import Connection, load_queries, wanted_server
+from chassis.postgres.connecting import Servers
+from chassis.postgres.pool import Connection, load_queries
 
 URL = "STAMPEDE_DATABASE_URL"
 DIRECT_URL = "STAMPEDE_DATABASE_DIRECT_URL"
@@ -92,11 +93,8 @@ async def _is_pooled(db: Connection) -> bool:
 
 @contextlib.asynccontextmanager
 async def _connected(database_url: str, **settings: str) -> AsyncIterator[Connection]:
-    db = await asyncpg.connect(
-        database_url,
-        target_session_attrs=wanted_server(database_url),
-        server_settings=settings or None,
-        statement_cache_size=0,
+    db = await Servers(database_url).connect(
+        server_settings=settings or None, statement_cache_size=0
     )
     try:
         yield db

@@ -1,5 +1,6 @@
 """`stampede audit` and `stampede rebuild`: the services' checks, run outside the web processes."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -7,6 +8,9 @@ import msgspec
 
 from booking.audit.checks import Finding, audit
 from booking.composition import opened
+from booking.seats.loaded import list_loaded
+from booking.seats.store import claimed_sessions
+from chassis.problems import NotFound
 from chassis.settings import Settings
 from notification.webhooks.store import INVARIANTS, broken_webhooks
 from runtime.compose import compose
@@ -29,15 +33,22 @@ async def audit_all(loaded: Settings) -> list[Finding]:
 
 
 async def rebuild_sessions(loaded: Settings, session_id: UUID | None) -> list[UUID]:
-    """Rebuilds the seats of one session in Redis, or (None) of every session with claims."""
+    """Rebuilds the seats of one session in Redis, or (None) of every session that has claims or is in
+    Redis. Returns those rebuilt: a session that PostgreSQL no longer knows is left to the sweeper."""
     async with (
         compose(loaded, _local(loaded)).running() as platform,
         opened(platform.wiring) as booking,
     ):
-        wanted = [session_id] if session_id else await booking.holds.truth.sessions_with_claims()
-        for one in wanted:
-            await booking.holds.rebuild(one)
-        return wanted
+        if session_id is not None:
+            await booking.holds.rebuild(session_id)
+            return [session_id]
+        loaded_ones = (await list_loaded(booking.holds.calls)).sessions
+        rebuilt = []
+        for one in sorted({*await claimed_sessions(booking.pool), *loaded_ones}):
+            with contextlib.suppress(NotFound):
+                await booking.holds.rebuild(one)
+                rebuilt.append(one)
+        return rebuilt
 
 
 def _local(loaded: Settings) -> list[str]:

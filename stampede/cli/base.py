@@ -2,7 +2,7 @@
 runs."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,13 +42,16 @@ data_dir_option = click.option(
 
 
 def with_servers(
-    loaded: Settings, use: Callable[[Settings], Coroutine[Any, Any, Result]]
+    loaded: Settings,
+    use: Callable[[Settings], Coroutine[Any, Any, Result]],
+    *,
+    used: Sequence[str] = ("database_url", "redis_url"),
 ) -> Result:
     """Runs `use` with servers: those given by URLs, those already running here, or servers started for
-    this call."""
+    this call. With URLs for all that are `used`, none is started."""
     from runtime import starting
 
-    servers, loaded = starting.attached(loaded)
+    servers, loaded = starting.attached(loaded, used)
     if servers is None:
         return asyncio.run(use(loaded))
     if starting.is_clusters(loaded):

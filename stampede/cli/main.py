@@ -290,23 +290,41 @@ def trace(request_id: str, data_dir: Path | None) -> None:
         say(text)
 
 
+def _run() -> None:
+    """The command. What one of the services met while it started comes in groups of one."""
+    try:
+        stampede()
+    except BaseExceptionGroup as met:
+        only: BaseException = met
+        while isinstance(only, BaseExceptionGroup) and len(only.exceptions) == 1:
+            only = only.exceptions[0]
+        raise only from None
+
+
 def main() -> None:
     """The entry point. An expected error is one sentence and exit code 1, never a traceback."""
+    from chassis.postgres.connecting import NoPrimary
     from chassis.postgres.migrations import MigrationError
     from chassis.postgres.pooler import PoolerError
     from runtime.embedded import EmbeddedError
     from runtime.starting import StartError
 
+    expected = (
+        settings.SettingsError,
+        EmbeddedError,
+        MigrationError,
+        NoPrimary,
+        PoolerError,
+        StartError,
+        Problem,
+    )
     try:
-        stampede()
+        _run()
     except ValidationFailed as wrong:
         found = "; ".join(f"{error.field} {error.message}" for error in wrong.errors)
         click.echo(f"stampede: {found or wrong}", err=True)
         sys.exit(1)
-    except (
-        *(settings.SettingsError, EmbeddedError, MigrationError, PoolerError, StartError),
-        Problem,
-    ) as trouble:
+    except expected as trouble:
         click.echo(f"stampede: {trouble}", err=True)
         sys.exit(1)
     except OSError as trouble:

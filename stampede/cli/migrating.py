@@ -44,4 +44,4 @@ def migrate(schemas: tuple[str, ...], phase: str, data_dir: Path | None, *, dry_
             for line in done or ["up to date"]:
                 say(f"{name:<13} {line}")
 
-    with_servers(load(data_dir=data_dir), run)
+    with_servers(load(data_dir=data_dir), run, used=("database_url",))

@@ -63,7 +63,7 @@ class Pair(PostgresPair):
     async def commits_waiting(self, count: int) -> None:
         """Returns once so many sessions wait for the standby."""
         query = (
-            f"SELECT count(*) >= {count} FROM pg_stat_activity"
+            f"SELECT count(*) = {count} FROM pg_stat_activity"
             " WHERE wait_event = 'SyncRep' AND backend_type = 'client backend'"
         )
         await _until(self.primary_url, query, True)

@@ -37,6 +37,10 @@ FROM orders WHERE order_id = ANY(:orders::uuid[]);
 -- name: sessions_with_holds
 SELECT DISTINCT session_id FROM orders WHERE status = 'pending_payment';
 
+-- name: sessions_with_claims
+-- Also those that have sold or blocked seats only. For operators: it reads all claims.
+SELECT DISTINCT session_id FROM seat_claims;
+
 -- name: try_rebuild_lock$
 SELECT pg_try_advisory_lock(7382, hashtext(:session_id::text));
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from asyncpg.connect_utils import SessionAttribute
 
-from chassis.postgres.pool import wanted_server
+from chassis.postgres.connecting import wanted_server
 from chassis.settings import PARSERS, Settings, SettingsError, load, to_environ
 
 
@@ -190,15 +190,15 @@ def test_what_names_no_servers_is_refused_without_its_password(wrong: str) -> No
 @pytest.mark.parametrize(
     ("url", "wanted"),
     [
-        ("postgresql://a/db", None),
-        ("postgresql://user:a%2Cb@a/db", None),
-        ("postgresql://user:a,b@a/db", None),
+        ("postgresql://a/db", SessionAttribute.read_write),
+        ("postgresql://user:a%2Cb@a/db", SessionAttribute.read_write),
+        ("postgresql://a/db?target_session_attrs=any", None),
         ("postgresql://a,b/db", SessionAttribute.read_write),
         ("postgresql:///db?host=/tmp/one,/tmp/two", SessionAttribute.read_write),
         ("postgresql://a,b/db?target_session_attrs=any", None),
     ],
 )
-def test_of_several_servers_the_one_that_takes_writes_is_wanted(
+def test_a_server_that_takes_writes_is_wanted_unless_the_url_says_otherwise(
     url: str, wanted: SessionAttribute | None
 ) -> None:
     assert wanted_server(url) == wanted

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import pytest
 
 from booking import workers
 from chassis.http.openapi import describe
+from chassis.observability import logs
 from tests.support.booking import BookingApp, booking_tables, running_booking
 
 BACK_ON_SALE_WITHIN_S = 5.0  # PROMISES: after its time
@@ -91,3 +93,20 @@ async def test_the_document_names_every_route_and_what_it_refuses_with(app: Book
         assert code in refusals
     assert set(operations["pay_order"]["responses"]) >= {"200", "202", "402", "409", "422"}
     assert "image/png" in operations["read_ticket_png"]["responses"]["200"]["content"]
+
+
+async def test_an_operator_is_warned_of_a_server_that_answers_before_its_disk(
+    app: BookingApp, database_url: str, tmp_path: Path
+) -> None:
+    async with booking_tables(database_url) as db:
+        name = await db.fetchval("SELECT current_database()")
+        await db.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    await app.services.pool.expire_connections()
+    logs.configure(tmp_path, log_format="text", console=False)
+    try:
+        await workers.warn_of_weak_commits(app.services)
+        logs.flush()
+        said = (tmp_path / "booking.log").read_text()
+    finally:
+        logs.configure(None, log_format="text", console=False)
+    assert "acknowledged_orders_may_be_lost synchronous_commit=off" in said

@@ -272,15 +272,20 @@ async def test_an_address_that_takes_no_connection_is_passed_over_even_for_a_pos
 
 
 async def test_the_last_address_is_tried_though_it_is_marked_as_broken() -> None:
-    broken = Host("127.0.0.1")
-    for _ in range(BREAK_AFTER_FAILURES):
-        broken.failed()
-    nobody_there = Host("127.0.0.2")
+    nobody_there, broken = with_a_broken_one()
     both = Hosts("service", 80, known=[nobody_there, broken])
     assert await both.pick([nobody_there]) is broken  # at once: no call waits for a moment first
-    async with peer(serve_ok, [nobody_there, broken]) as (server, upstream):
+    async with peer(serve_ok, with_a_broken_one()) as (server, upstream):
         assert (await ask(upstream, "POST")).status == 200
     assert len(server.requests) == 1
+
+
+def with_a_broken_one() -> list[Host]:
+    """Loopback's second address, at which nobody listens, and a first one that has failed often."""
+    nobody_there, broken = Host("127.0.0.2"), Host("127.0.0.1")
+    for _ in range(BREAK_AFTER_FAILURES):
+        broken.failed()
+    return [nobody_there, broken]
 
 
 @pytest.mark.parametrize("refusal", [502, 503, 504])
