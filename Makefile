@@ -7,7 +7,7 @@ RUN    := $(VENV)/bin/python -m
 STAMPEDE := $(RUN) stampede
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cluster lint format deploy-tools loadtest nuisance bench audit clean
+.PHONY: help run test test-cluster lint format deploy-tools loadtest nuisance failover bench audit clean
 
 help: ## shows this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sort | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -38,6 +38,9 @@ loadtest: $(VENV)/.runtime ## runs a flash sale of 10,000 buyers and 100 seats, 
 
 nuisance: $(VENV)/.runtime ## measures reads beside 500 clients that do not read, and beside the worst text
 	@$(RUN) loadtest.nuisance
+
+failover: $(VENV)/.dev ## sells on a cluster of everything for 5 minutes while each part of it is killed in turn
+	@$(RUN) loadtest.failover $(ARGS)
 
 bench: $(VENV)/.runtime ## measures throughput, latency and CPU beside an empty server
 	@$(STAMPEDE) bench $(ARGS)

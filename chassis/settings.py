@@ -38,7 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path = Path(".stampede")
     host: str = "127.0.0.1"
     port: int = 8000
-    workers: int = 2  # web processes
+    workers: int = 2  # web processes; in a cluster, processes of each service
+    topology: str = "single"  # of `stampede up`
     public_url: str = ""  # where clients reach the gateway; the beginning of links in mails
     default_language: str = HOME  # where neither a reader nor their browser names one of ours
     demo: bool = True  # demo data, and /dev/mailbox
@@ -333,6 +334,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "host": str,
     "port": _whole(1, 65535),
     "workers": _whole(1, 64),
+    "topology": _one_of("single", "cluster"),
     "public_url": _HTTP,
     "default_language": _one_of(*LANGUAGES),
     "demo": _flag,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import resource
 import shutil
 import signal
@@ -23,9 +24,12 @@ from chassis.settings import Settings
 from loadtest.answers import Answer, Crowd, percentile
 from loadtest.plan import Plan, prepare
 from runtime.operations.auditing import Finding, audit_all
+from runtime.starting import StartError
+from runtime.topology.processes import Ports
 
 Say = Callable[[str], None]
-START_DEADLINE_S = 60.0
+START_DEADLINE_S = 180.0
+STOP_DEADLINE_S = 60.0
 SPAWN_PER_S = 1000  # users that locust starts per second on one core, roughly
 RUN_DEADLINE_S = 240.0
 FILES_WANTED = 65_536  # a connection per buyer, at both ends
@@ -56,11 +60,36 @@ def scratch_platform(say: Say) -> Iterator[Settings]:
     It differs from the default in one setting: this machine is a trusted proxy, so that each buyer has
     its own address.
     """
-    directory = Path(tempfile.mkdtemp(prefix="stampede-sale-"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "stampede", "up", "--no-demo", "--port", str(port)]
+    with _scratch(port, "--port", str(port)) as loaded:
+        say(f"A platform of its own is up on port {port}.")
+        yield loaded
+
+
+@contextlib.contextmanager
+def scratch_cluster(say: Say) -> Iterator[Settings]:
+    """The same with `--topology cluster`."""
+    port = free_ports()
+    with _scratch(port, "--port", str(port), "--topology", "cluster") as loaded:
+        say(f"A cluster of its own is up on port {port}.")
+        yield loaded
+
+
+def free_ports() -> int:
+    """A port from which a cluster has room. Clients' sides of connections are given none of these."""
+    while True:
+        port = random.randrange(12_000, 30_000, 100)
+        with contextlib.suppress(StartError):
+            Ports(port, Settings().workers).check(Settings(port=port))
+            return port
+
+
+@contextlib.contextmanager
+def _scratch(port: int, *options: str) -> Iterator[Settings]:
+    directory = Path(tempfile.mkdtemp(prefix="stampede-sale-"))
+    command = [sys.executable, "-m", "stampede", "up", "--no-demo", *options]
     command += ["--data-dir", str(directory)]
     environ = settings.inherited_environ() | {"STAMPEDE_TRUSTED_PROXIES": "127.0.0.0/8"}
     output = (directory / "console.log").open("wb")
@@ -68,12 +97,11 @@ def scratch_platform(say: Say) -> Iterator[Settings]:
     loaded = settings.load({"STAMPEDE_DATA_DIR": str(directory), "STAMPEDE_PORT": str(port)})
     try:
         wait_until_ready(loaded, process)
-        say(f"A platform of its own is up on port {port}.")
         yield loaded
     finally:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(30)
+            process.wait(STOP_DEADLINE_S)
         process.kill()
         output.close()
         shutil.rmtree(directory, ignore_errors=True)

@@ -70,7 +70,12 @@ async def prepare(
 
 
 async def make_session(
-    http: aiohttp.ClientSession, token: str, tickets: int, opens_in_s: float
+    http: aiohttp.ClientSession,
+    token: str,
+    tickets: int,
+    opens_in_s: float,
+    *,
+    per_user_max: int = TICKETS_PER_BUYER_MAX,
 ) -> Any:
     venue = {"name": "Load hall", "city": "上海", "address": "1", "time_zone": "Asia/Shanghai"}
     venue_id = (await post(http, "venues", venue, token))["venue_id"]
@@ -85,7 +90,7 @@ async def make_session(
         "sale_opens_at": (now + timedelta(seconds=opens_in_s)).isoformat(),
         "sale_closes_at": (now + timedelta(days=1)).isoformat(),
         "currency": "CNY",
-        "max_tickets_per_user": TICKETS_PER_BUYER_MAX,
+        "max_tickets_per_user": per_user_max,
         "areas": [{"name": "VIP A区", "kind": "seated", "price": 128_000, "rows": rows}],
     }
     session = await post(http, f"shows/{show_id}/sessions", body, token)

@@ -35,9 +35,16 @@ from runtime.compose import (
     schemas_of,
 )
 from runtime.demo import DemoAccounts, accounts_left, load_demo
-from runtime.embedded import EmbeddedServers, ServerUrls, running_urls
+from runtime.embedded import (
+    ClusterServers,
+    EmbeddedServers,
+    ServerPorts,
+    ServerUrls,
+    has_cluster,
+    running_urls,
+)
 from runtime.serving import is_up, port_of
-from runtime.supervisor import Child, Supervisor
+from runtime.supervisor import Child, Servers, Supervisor
 
 Say = Callable[[str], None]
 WEB_STOP_TIMEOUT_S = 12.0
@@ -68,9 +75,9 @@ def up(loaded: Settings, say: Say) -> int:
     check_broker(loaded)
     check_redis(loaded)
     loaded = with_webhook_secret(loaded)
-    started = _Start(loaded, say)
+    started = Start(loaded, say, lambda it: [web_child(it, "everything"), worker_child(it)])
     servers = embedded_servers(loaded)
-    supervisor = Supervisor(servers, started.children, on_event=_tell(say))
+    supervisor = Supervisor(servers, started.children, on_event=supervised_events(say))
     return supervisor.run(started.ready)
 
 
@@ -101,7 +108,7 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
     def ready() -> None:
         say(f"{role} serves on http://{loaded.host}:{loaded.port}")
 
-    return Supervisor(servers, children, on_event=_tell(say)).run(ready)
+    return Supervisor(servers, children, on_event=supervised_events(say)).run(ready)
 
 
 def work(loaded: Settings, say: Say) -> int:
@@ -116,7 +123,9 @@ def work(loaded: Settings, say: Say) -> int:
         asyncio.run(_check_database(complete, schemas_of(complete)))
         return [worker_child(complete)]
 
-    return Supervisor(servers, children, on_event=_tell(say)).run(lambda: say("worker runs"))
+    return Supervisor(servers, children, on_event=supervised_events(say)).run(
+        lambda: say("worker runs")
+    )
 
 
 def embedded_servers(loaded: Settings) -> EmbeddedServers | None:
@@ -127,9 +136,26 @@ def embedded_servers(loaded: Settings) -> EmbeddedServers | None:
     return EmbeddedServers(loaded.data_dir, postgres=postgres, redis=redis)
 
 
+def cluster_servers(loaded: Settings) -> ClusterServers:
+    """Those of a cluster on this machine, without what a URL names."""
+    return ClusterServers(
+        loaded.data_dir,
+        ServerPorts.beside(loaded.port),
+        postgres=loaded.database_url is None,
+        redis=loaded.redis_url is None,
+        nats=loaded.nats_url is None,
+    )
+
+
+def is_clusters(loaded: Settings) -> bool:
+    """Whether a command means a cluster's data: by the topology, or because there are no others."""
+    alone = has_cluster(loaded.data_dir) and not (loaded.data_dir / "postgres").is_dir()
+    return loaded.topology == "cluster" or alone
+
+
 def attached(
     loaded: Settings, used: Sequence[str] = ("database_url", "redis_url")
-) -> tuple[EmbeddedServers | None, Settings]:
+) -> tuple[Servers | None, Settings]:
     """The servers to start. None if those that are `used` have URLs, or if another process already runs
     them on this data directory."""
     servers = embedded_servers(loaded)
@@ -147,6 +173,7 @@ def with_urls(loaded: Settings, urls: ServerUrls | None) -> Settings:
         loaded,
         database_url=loaded.database_url or urls.database_url,
         redis_url=loaded.redis_url or urls.redis_url,
+        nats_url=loaded.nats_url or urls.nats_url or None,
     )
 
 
@@ -239,7 +266,7 @@ async def _check_database(loaded: Settings, schemas: Sequence[str]) -> None:
     await check_schemas(loaded.direct_url, schemas)
 
 
-def _tell(say: Say) -> Callable[[str, dict[str, object]], None]:
+def supervised_events(say: Say) -> Callable[[str, dict[str, object]], None]:
     """Prints only what an operator must know: deaths and restarts, not normal starts."""
 
     def tell(event: str, facts: dict[str, object]) -> None:
@@ -250,20 +277,23 @@ def _tell(say: Say) -> Callable[[str, dict[str, object]], None]:
     return tell
 
 
-class _Start:
-    """The steps between the servers' start and the first request."""
+class Start:
+    """The steps between the servers' start and the first request. `processes`: what then starts."""
 
-    def __init__(self, loaded: Settings, say: Say) -> None:
+    def __init__(
+        self, loaded: Settings, say: Say, processes: Callable[[Settings], Sequence[Child]]
+    ) -> None:
         self._loaded = loaded
         self._given = loaded.database_url is not None
         self._say = say
+        self._processes = processes
         self._accounts: DemoAccounts | None = None
         self._left: list[str] = []
 
     def children(self, urls: ServerUrls | None) -> Sequence[Child]:
         self._loaded = with_urls(self._loaded, urls)
         asyncio.run(self._prepare())
-        return [web_child(self._loaded, "everything"), worker_child(self._loaded)]
+        return self._processes(self._loaded)
 
     async def _prepare(self) -> None:
         await self._migrate()

@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 from chassis.settings import METRICS_DIR
-from runtime.embedded import EmbeddedServers, ServerUrls, StartCancelled
+from runtime.embedded import ServerUrls, StartCancelled
 from runtime.embedded.spawning import (
     KILLED_WITHIN_S,
     Backoff,
@@ -44,10 +46,11 @@ RELOAD_SIGNAL = signal.SIGUSR1
 class Child:
     """A process to run. `env` is its whole environment. `ready` answers within a second or so.
 
-    The next child starts when `ready()` is true (None: at once). On stop it gets SIGTERM (after Ctrl-C,
-    SIGINT), and after `stop_timeout_s` seconds its whole process group gets SIGKILL. On RELOAD_SIGNAL it gets
-    `reload_signal` and replaces its own processes (None: it gets no signal). Children of one `counted_with`
-    write their metrics into one directory, and any of them shows the sum.
+    The next child starts when `ready()` is true (None: at once). Neighbours of one `wave` start side by
+    side, and stop so. On stop it gets SIGTERM (after Ctrl-C, SIGINT), and after `stop_timeout_s` seconds its
+    whole process group gets SIGKILL. On RELOAD_SIGNAL it gets `reload_signal` and replaces its own processes
+    (None: it gets no signal). Children of one `counted_with` write their metrics into one directory, and any
+    of them shows the sum.
     """
 
     name: str
@@ -56,17 +59,28 @@ class Child:
     ready: Callable[[], bool] | None = None
     stop_timeout_s: float = 10.0
     reload_signal: signal.Signals | None = None
+    wave: str = ""
     counted_with: str = ""
+
+
+class Servers(Protocol):
+    """EmbeddedServers, or what stands in for them."""
+
+    def start(self, should_stop: Callable[[], bool] = ...) -> ServerUrls: ...
+    def poll(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 Children = Sequence[Child] | Callable[[ServerUrls | None], Sequence[Child]]
 
 
 class Supervisor:
-    """Starts the embedded servers first, then the children in order. Ends all in reverse order.
+    """Starts the servers first, then the children in order. Ends all in reverse order.
 
     `children` may be a function of the servers' URLs. It is called when the servers are ready, with the
-    supervisor's signal handlers in place, and may be slow (it may migrate a database).
+    supervisor's signal handlers in place, and may be slow (it may migrate a database). `each_tick` is
+    called several times a second while children run. `drains`: False if nobody is left to serve when all
+    end, so that children need not wait for callers to leave.
 
     Events: child_started, child_ready, child_died, child_gave_up, child_killed, child_stopped,
     child_reloaded (each names its `child`), stopping.
@@ -74,13 +88,17 @@ class Supervisor:
 
     def __init__(
         self,
-        servers: EmbeddedServers | None,
+        servers: Servers | None,
         children: Children,
         *,
         on_event: OnEvent | None = None,
+        each_tick: Callable[[], None] | None = None,
+        drains: bool = True,
     ) -> None:
         self._servers = servers
         self._children = children
+        self._each_tick = each_tick
+        self._drains = drains
         self._on_event = telling(on_event)
         self._running: list[_Running] = []
         self._stop_signal: int | None = None
@@ -105,24 +123,46 @@ class Supervisor:
     def _run(self, on_ready: Callable[[], None], parent_fd: int, metrics: Path) -> int:
         urls = self._servers.start(self._asked) if self._servers is not None else None
         children = self._children(urls) if callable(self._children) else self._children
-        for child in children:
+        counted = [_counting(one, metrics) for one in children]
+        for wave in _waves([_Running(one, parent_fd, self._on_event) for one in counted]):
             if self._asked():
                 return 0
-            running = _Running(_counting(child, metrics), parent_fd, self._on_event)
-            self._running.append(running)
-            running.launch()
-            while not running.is_ready():
+            self._running += wave
+            for running in wave:
+                running.launch()
+            while len([running for running in wave if running.is_ready()]) < len(wave):
                 if self._asked():
                     return 0
-                if running.failed_starts >= FAILED_STARTS_MAX:
-                    self._on_event("child_gave_up", {"child": child.name})
-                    return 1
+                for running in wave:
+                    if running.failed_starts >= FAILED_STARTS_MAX:
+                        self._on_event("child_gave_up", {"child": running.child.name})
+                        return 1
                 self._tick()
         if not self._asked():
             on_ready()
         while not self._asked():
             self._tick()
         return 0
+
+    @property
+    def pids(self) -> dict[str, int | None]:
+        """Each child's main process. None while it waits for its restart."""
+        return {one.child.name: one.pid for one in self._running}
+
+    def kill(self, name: str) -> None:
+        """Kills a child with all its processes. It is restarted, as after any death."""
+        self._find(name).kill()
+
+    def replace(self, name: str) -> None:
+        """Lets a child replace its processes; one that cannot is ended in order and started again."""
+        self._find(name).replace()
+
+    def is_ready(self, name: str) -> bool:
+        running = self._find(name)
+        return running.pid is not None and (not running.child.ready or running.child.ready())
+
+    def _find(self, name: str) -> "_Running":
+        return next(one for one in self._running if one.child.name == name)
 
     def _asked(self) -> bool:
         return self._stop_signal is not None
@@ -142,12 +182,17 @@ class Supervisor:
             running.poll()
         if self._servers is not None:
             self._servers.poll()
+        if self._each_tick is not None:
+            self._each_tick()
 
     def _stop(self) -> None:
         self._on_event("stopping", {"signal": self._stop_signal})
         try:
-            for running in reversed(self._running):
-                running.stop(at_once=self._stop_signal == signal.SIGINT)
+            for wave in reversed(_waves(self._running)):
+                for running in wave:
+                    running.ask_stop(at_once=not self._drains or self._stop_signal == signal.SIGINT)
+                for running in wave:
+                    running.stop()
         finally:
             if self._servers is not None:
                 self._servers.stop()
@@ -192,6 +237,11 @@ class _Running:
         self._process: subprocess.Popen[bytes] | None = None
         self._backoff = Backoff()
         self._was_ready = False
+        self._replaced = False
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self._alive() else None
 
     def launch(self) -> None:
         env = self.child.env | {PARENT_FD: str(self._parent_fd)}
@@ -220,6 +270,11 @@ class _Running:
         """Restarts it, with backoff, if it died. Kills its leftovers first."""
         if self._alive():
             return
+        if self._replaced and self._process is not None:
+            kill_group(self._process.pid)
+            self._replaced = False
+            self.launch()
+            return
         if not self._backoff.waiting and self._process is not None:
             kill_group(self._process.pid)
             self._count_death(self._process.returncode)
@@ -232,15 +287,29 @@ class _Running:
             self._process.send_signal(signum)
             self._on_event("child_reloaded", {"child": self.child.name})
 
-    def stop(self, *, at_once: bool = False) -> None:
-        """Returns when its whole group has ended. `at_once`: it need not drain."""
+    def replace(self) -> None:
+        if self.child.reload_signal is not None:
+            self.reload()
+        elif self._process is not None and self._alive():
+            self._replaced = True
+            self._process.terminate()
+
+    def kill(self) -> None:
+        if self._process is not None and self._alive():
+            kill_group(self._process.pid)
+
+    def ask_stop(self, *, at_once: bool) -> None:
+        """`at_once`: it need not drain."""
+        if self._process is not None and self._alive():
+            self._process.send_signal(signal.SIGINT if at_once else signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Returns when its whole group has ended. `ask_stop` comes first."""
         process = self._process
         if process is None:
             return
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT if at_once else signal.SIGTERM)
-            if not wait_for_exit(process, self.child.stop_timeout_s):
-                self._on_event("child_killed", {"child": self.child.name})
+        if not wait_for_exit(process, self.child.stop_timeout_s):
+            self._on_event("child_killed", {"child": self.child.name})
         kill_group(process.pid)
         wait_for_exit(process, KILLED_WITHIN_S)
         self._process = None
@@ -256,6 +325,15 @@ class _Running:
         delay_s = self._backoff.died()
         facts = {"child": self.child.name, "exit": how, "restart_in_s": delay_s}
         self._on_event("child_died", facts)
+
+
+def _waves(running: Sequence[_Running]) -> list[list[_Running]]:
+    """Neighbours of one wave together, every other child alone."""
+    return [
+        wave
+        for name, group in groupby(running, key=lambda one: one.child.wave)
+        for wave in ([list(group)] if name else [[one] for one in group])
+    ]
 
 
 def _counting(child: Child, root: Path) -> Child:

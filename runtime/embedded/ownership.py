@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from runtime.embedded.errors import EmbeddedError
@@ -19,10 +19,16 @@ LOCK_PATIENCE_S = 0.5  # longer than a reader's probe and the end of a killed ow
 
 @dataclass(frozen=True)
 class ServerUrls:
-    """Where the servers listen. Empty for a server that was not requested."""
+    """Where the servers listen. Empty for a server that was not requested.
+
+    `nats_url` and `control` are a cluster's: its control is the socket at which it can be asked to fail
+    over (runtime.topology.control).
+    """
 
     database_url: str = ""
     redis_url: str = ""
+    nats_url: str = ""
+    control: str = ""
 
 
 class Ownership:
@@ -57,13 +63,7 @@ class Ownership:
 
     def publish(self, urls: ServerUrls) -> None:
         """Lets `running_urls` find the servers."""
-        self._write(
-            {
-                "pid": os.getpid(),
-                "database_url": urls.database_url,
-                "redis_url": urls.redis_url,
-            }
-        )
+        self._write({"pid": os.getpid(), **asdict(urls)})
 
     def give_file_to(self, uid: int, gid: int) -> None:
         """Lets the servers' account start them later without root."""
@@ -101,7 +101,9 @@ def running_urls(data_dir: Path) -> ServerUrls | None:
         os.close(fd)
     if "redis_url" not in facts:
         return None
-    return ServerUrls(str(facts["database_url"]), str(facts["redis_url"]))
+    return ServerUrls(
+        **{field.name: str(facts.get(field.name, "")) for field in fields(ServerUrls)}
+    )
 
 
 def _try_lock(fd: int, kind: int) -> bool:

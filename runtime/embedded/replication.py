@@ -108,6 +108,17 @@ class PostgresPair:
         """Where the server has its data."""
         return self.directory / name / "postgres"
 
+    def in_sync(self) -> bool:
+        """True if commits wait for the standby, and it streams. False also while the primary is dead."""
+        query = (
+            "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
+            f" AND sync_state IN ('sync', 'quorum') AND application_name = '{self.standby}';"
+        )
+        try:
+            return self._sql(self._primary, query) == "1"
+        except EmbeddedError:
+            return False
+
     def start(self, should_stop: Callable[[], bool] = lambda: False) -> str:
         """Returns `url` when both accept connections and the standby streams. Stored data is still there.
 

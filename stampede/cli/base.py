@@ -54,6 +54,8 @@ def with_servers(
     servers, loaded = starting.attached(loaded, used)
     if servers is None:
         return asyncio.run(use(loaded))
+    if starting.is_clusters(loaded):
+        servers = starting.cluster_servers(loaded)
     try:
         return asyncio.run(use(starting.with_urls(loaded, servers.start())))
     finally:

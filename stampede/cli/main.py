@@ -11,6 +11,7 @@ from chassis.problems import Problem, ValidationFailed
 from chassis.settings import Settings
 from stampede.cli import (  # noqa: F401  registers their commands
     events,
+    local_cluster,
     measuring,
     migrating,
     planning,
@@ -24,16 +25,29 @@ ROLES = ("customer", "organizer", "staff", "admin")
 @stampede.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway (default: 8000).")
 @click.option("--workers", type=click.IntRange(1, 64), help="Web processes (default: 2).")
+@click.option(
+    "--topology",
+    type=click.Choice(["single", "cluster"]),
+    help="One of everything, or several, for trying what a failover does (default: single).",
+)
 @data_dir_option
 @click.option(
     "--demo/--no-demo", default=None, help="With or without demo shows, accounts and mailbox."
 )
-def up(port: int | None, workers: int | None, data_dir: Path | None, demo: bool | None) -> None:
+def up(
+    port: int | None,
+    workers: int | None,
+    topology: str | None,
+    data_dir: Path | None,
+    demo: bool | None,
+) -> None:
     """Runs everything on this machine: servers, web processes, background work."""
     from runtime import starting
+    from runtime.topology import starting as cluster_starting
 
-    loaded = load(port=port, workers=workers, data_dir=data_dir, demo=demo)
-    sys.exit(starting.up(loaded, say))
+    loaded = load(port=port, workers=workers, topology=topology, data_dir=data_dir, demo=demo)
+    start = cluster_starting.up if loaded.topology == "cluster" else starting.up
+    sys.exit(start(loaded, say))
 
 
 @stampede.command()

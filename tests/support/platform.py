@@ -15,6 +15,7 @@ import psutil
 from tests.support.servers import ROOT, free_port
 
 START_DEADLINE_S = 60.0
+CLUSTER_START_DEADLINE_S = 180.0  # two dozen processes, on a machine that has other work
 STOP_DEADLINE_S = 30.0
 SERVICES = ("identity", "catalog", "booking", "notification")
 PATIENT = {  # every test comes from one address; limits have tests of their own
@@ -115,6 +116,23 @@ def all_in_one(data_dir: Path, *arguments: str, **settings: str) -> Iterator[Run
     platform = RunningPlatform(f"http://127.0.0.1:{port}", data_dir, environment(**settings))
     try:
         platform.start("up", "up", "--port", str(port), *arguments, ready_port=port)
+        yield platform
+    finally:
+        platform.stop()
+
+
+@contextlib.contextmanager
+def several_machines(data_dir: Path, port: int, **settings: str) -> Iterator[RunningPlatform]:
+    """`stampede up --topology cluster`, from the moment that it says it is up."""
+    platform = RunningPlatform(f"http://127.0.0.1:{port}", data_dir, environment(**settings))
+    try:
+        platform.start("up", "up", "--topology", "cluster", "--no-demo", "--port", str(port))
+        deadline = time.monotonic() + CLUSTER_START_DEADLINE_S
+        while "A cluster of" not in platform.console("up"):
+            code = platform.processes["up"].poll()
+            if code is not None or time.monotonic() > deadline:
+                raise AssertionError(f"it did not come up ({code}):\n{platform.console('up')}")
+            time.sleep(0.1)
         yield platform
     finally:
         platform.stop()

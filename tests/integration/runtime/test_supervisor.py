@@ -52,11 +52,14 @@ def wrote_pid(name):
     pids = Path(folder, "pids")
     return lambda: pids.exists() and f"{name} " in pids.read_text()
 
+beside = {"beside-1": "beside-2", "beside-2": "beside-1"}  # each is ready once the other runs
+
 def children(urls):
     say("planned", {"database": bool(urls and urls.database_url)})
     return [
         Child(name, [sys.executable, "-c", child, name, folder, child], dict(os.environ),
-              ready=(lambda: False) if name == "broken" else wrote_pid(name), stop_timeout_s=0.5)
+              ready=(lambda: False) if name == "broken" else wrote_pid(beside.get(name, name)),
+              stop_timeout_s=0.5, wave="beside" if name in beside else "")
         for name in names
     ]
 
@@ -131,6 +134,24 @@ def related(folder: Path) -> list[str]:
         except (psutil.Error, OSError):
             continue
     return found
+
+
+def test_children_of_one_wave_start_side_by_side_and_the_next_one_waits_for_all(
+    supervise: Callable[..., Supervised],
+) -> None:
+    one = supervise("first", "beside-1", "beside-2", "last")
+    one.read_until("all_ready")
+    told = [(event, facts["child"]) for event, facts in one.events if "child" in facts]
+    assert told[:4] == [
+        ("child_started", "first"),
+        ("child_ready", "first"),
+        ("child_started", "beside-1"),
+        ("child_started", "beside-2"),
+    ]
+    assert told[6:] == [("child_started", "last"), ("child_ready", "last")]
+    one.process.terminate()
+    assert one.read_to_end() == 0
+    assert one.order("child_stopped") == ["last", "beside-1", "beside-2", "first"]
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

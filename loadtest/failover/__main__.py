@@ -1,0 +1,5 @@
+"""`python -m loadtest.failover` is `make failover`."""
+
+from loadtest.failover.command import main
+
+main()

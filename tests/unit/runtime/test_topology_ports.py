@@ -1,0 +1,59 @@
+"""The ports of a cluster on one machine are all different, close together, and missed when taken."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from chassis.settings import Settings
+from loadtest.flash_sale import free_ports
+from runtime.compose import SERVICES
+from runtime.embedded import ServerPorts
+from runtime.starting import StartError, is_clusters
+from runtime.topology.processes import OF_EACH_MAX, Ports, children
+
+
+def test_no_two_parts_have_one_port_but_the_gateways() -> None:
+    ports = Ports(8000, OF_EACH_MAX)
+    services = [port for name in SERVICES for port in ports.of(name)]
+    taken = [8000, *services, *ServerPorts.beside(8000).all()]
+    assert len(taken) == len(set(taken))
+    assert set(taken) <= set(range(8000, 8089))
+    assert ports.of("gateway") == [8000] * OF_EACH_MAX
+
+
+def test_each_process_knows_both_of_every_service_and_the_public_address() -> None:
+    loaded = Settings(port=8000, database_url="postgresql://x/y", redis_url="redis://x")
+    made = {one.name: one for one in children(loaded, Ports(8000, 2))}
+    assert list(made)[:2] == ["identity-1", "identity-2"]
+    assert list(made)[-2:] == ["worker-1", "worker-2"]
+    booking = made["booking-2"].env
+    assert booking["STAMPEDE_PORT"] == "8041"
+    assert booking["STAMPEDE_BOOKING_URL"] == "http://127.0.0.1:8040,http://127.0.0.1:8041"
+    assert booking["STAMPEDE_PUBLIC_URL"] == "http://localhost:8000"
+    assert "STAMPEDE_PORT" not in made["gateway-1"].env  # the default
+
+
+def test_a_taken_port_is_named() -> None:
+    base = free_ports()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", base + 41))
+        taken.listen()
+        with pytest.raises(StartError, match=f":{base + 41} "):
+            Ports(base, 2).check(Settings(port=base))
+
+
+@pytest.mark.parametrize(("port", "of_each"), [(65_500, 2), (8000, OF_EACH_MAX + 1)])
+def test_what_has_no_room_is_refused(port: int, of_each: int) -> None:
+    with pytest.raises(StartError):
+        Ports(port, of_each).check(Settings(port=port))
+
+
+def test_commands_mean_the_data_that_are_there(tmp_path: Path) -> None:
+    loaded = Settings(data_dir=tmp_path)
+    assert not is_clusters(loaded)
+    (tmp_path / "cluster").mkdir()
+    assert is_clusters(loaded)
+    (tmp_path / "postgres").mkdir()
+    assert not is_clusters(loaded)
+    assert is_clusters(Settings(data_dir=tmp_path, topology="cluster"))
