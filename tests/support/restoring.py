@@ -68,7 +68,9 @@ class Backups:
         try:
             url = servers.start().database_url
             async with asyncio.timeout(RECOVERY_TIMEOUT_S):
-                while await _ask(url, "SELECT pg_is_in_recovery()"):
+                while True:
+                    if not await _ask(url, "SELECT pg_is_in_recovery()"):
+                        break
                     await asyncio.sleep(0.05)
         finally:
             servers.stop()
