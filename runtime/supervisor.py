@@ -186,11 +186,12 @@ class Supervisor:
             self._each_tick()
 
     def _stop(self) -> None:
-        self._on_event("stopping", {"signal": self._stop_signal})
+        asked = self._stop_signal
+        self._on_event("stopping", {"signal": asked})
         try:
             for wave in reversed(_waves(self._running)):
                 for running in wave:
-                    running.ask_stop(at_once=not self._drains or self._stop_signal == signal.SIGINT)
+                    running.ask_stop(at_once=not self._drains or asked == signal.SIGINT)
                 for running in wave:
                     running.stop()
         finally:
