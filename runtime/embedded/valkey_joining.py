@@ -73,9 +73,7 @@ def join(
         raise EmbeddedError(
             f"The Valkey cluster has no node for {_missing(nodes)} of its slots: {remedy}."
         )
-    for port, primary in _without_work(nodes):
-        ask(port, "CLUSTER", "REPLICATE", ids[primary])
-    if not _eventually(lambda: all(map(_is_well, nodes)), should_stop):
+    if not _eventually(lambda: _all_work(nodes, ids), should_stop):
         raise EmbeddedError(f"The Valkey nodes do not form a whole cluster: {remedy}.")
 
 
@@ -105,6 +103,14 @@ def _without_work(nodes: Sequence[NodePorts]) -> list[tuple[int, int]]:
     idle = [port for port, role in roles.items() if role[0] == b"master" and port not in working]
     alone = [node.port for node in nodes if node.port in working - followed]
     return list(zip(idle, alone, strict=False))
+
+
+def _all_work(nodes: Sequence[NodePorts], ids: dict[int, str]) -> bool:
+    """Gives idle nodes a primary. One that was replaced just before the last end refuses, until it has heard
+    of that and becomes a replica by itself."""
+    for port, primary in _without_work(nodes):
+        ask(port, "CLUSTER", "REPLICATE", ids[primary])
+    return all(map(_is_well, nodes))
 
 
 def _is_well(node: NodePorts) -> bool:

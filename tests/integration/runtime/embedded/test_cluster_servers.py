@@ -36,7 +36,10 @@ class Home:
         nodes = ValkeyNodes(
             self.folder / "valkey", self.folder / "logs", self._account, ports, lambda *_: None
         )
-        self._stop.append(nodes.stop)
+        self._stop += [
+            nodes.stop,
+            nodes.ask_stop,
+        ]  # all at once, or a replica takes a primary's place
         nodes.launch()
         nodes.form(never, START_TIMEOUT_S)
         return nodes
