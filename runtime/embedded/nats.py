@@ -86,9 +86,12 @@ class NatsServers:
             server.launch()
 
     def wait_for_leader(self, should_stop: Callable[[], bool], timeout_s: float) -> None:
-        """Returns when all serve and have a leader. Raises EmbeddedError or StartCancelled."""
+        """Returns when all serve and each knows a leader. Raises EmbeddedError or StartCancelled."""
         give_up = time.monotonic() + timeout_s
-        while not (all(one.ready() for one in self._servers.values()) and self.leader()):
+        while not (
+            all(one.ready() for one in self._servers.values())
+            and all(map(self._known, self._ports))
+        ):
             late = next((one for one in self._servers.values() if not one.ready()), None)
             if time.monotonic() > give_up or (late is not None and late.pid is None):
                 why = late.last_words() if late else "they agree on no leader"
@@ -119,11 +122,16 @@ class NatsServers:
         for name in self._ports:
             if name == beside or self._servers[name].pid is None:
                 continue
-            with contextlib.suppress(OSError, http.client.HTTPException, msgspec.DecodeError):
-                leaders = list(_leaders(self._monitored(name, "/jsz?accounts=1&streams=1")))
-                found = next((one for one in leaders if one), "")
-                if found and found != beside:
-                    return found
+            found = self._known(name)
+            if found and found != beside:
+                return found
+        return ""
+
+    def _known(self, name: str) -> str:
+        """The leader as this server knows it, or ""."""
+        with contextlib.suppress(OSError, http.client.HTTPException, msgspec.DecodeError):
+            leaders = list(_leaders(self._monitored(name, "/jsz?accounts=1&streams=1")))
+            return next((one for one in leaders if one), "")
         return ""
 
     def kill(self, name: str) -> None:

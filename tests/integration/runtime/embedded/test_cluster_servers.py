@@ -141,7 +141,7 @@ def test_another_server_leads_when_the_leader_of_nats_is_killed(home: Home) -> N
     servers.kill(first)
     servers.poll()
     assert [one.role for one in servers.states() if one.name == first] == ["away"]
-    assert eventually(lambda: servers.leader(beside=first) not in {"", first}, 30)
+    assert eventually(lambda: servers.leader(beside=first) not in {"", first}, 60)
     servers.restart(first)
     roles = ["leader", "member", "member"]
     assert eventually(lambda: sorted(one.role for one in servers.states()) == roles)
