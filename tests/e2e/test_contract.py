@@ -72,6 +72,8 @@ def drive(operation: Any, mode: GenerationMode, token: str) -> None:
     conforms()
 
 
+# The cases are drawn in a thread. What the event loop does meanwhile may well use `random`.
+@pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")
 @pytest.mark.timeout(400)
 async def test_every_operation_answers_as_documented(together: RunningPlatform) -> None:
     """Good and bad requests, as organizer, customer and nobody."""

@@ -24,6 +24,7 @@ from tests.support.servers import free_port
 TWINS = ("127.0.0.1", "127.0.0.2")
 ROLES = (*SERVICES, "gateway")
 END_WITHIN_S = 40.0
+RETRIES_MAX = 30
 
 
 class Fleet(RunningPlatform):
@@ -198,10 +199,15 @@ class Buyers:
                 await asyncio.sleep(0.02)
 
     async def retry(self, failure: Failure) -> BalancedAnswer:
-        """The failed order again, with its key."""
-        return await self._balancer.call(
-            "POST", "/orders", self._order, token=failure.token, key=failure.key
-        )
+        """The failed order again, with its key, as often as an answer says to come back."""
+        for _ in range(RETRIES_MAX):
+            answer = await self._balancer.call(
+                "POST", "/orders", self._order, token=failure.token, key=failure.key
+            )
+            if answer.status != 503:
+                break
+            await asyncio.sleep(0.5)
+        return answer
 
     async def _run(self) -> None:
         due = time.monotonic()
