@@ -70,8 +70,22 @@ class Pair(PostgresPair):
 
     def _sender(self) -> psutil.Process:
         primary = psutil.Process(self.pids[self.primary])
-        (sender,) = [one for one in primary.children() if "walsender" in " ".join(one.cmdline())]
-        return sender
+        found: list[psutil.Process] = []
+
+        def one_sends() -> bool:
+            found[:] = [one for one in primary.children() if "walsender" in _title(one)]
+            return len(found) == 1
+
+        assert eventually(one_sends)
+        return found[0]
+
+
+def _title(process: psutil.Process) -> str:
+    """Empty for one that is just ending."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 @contextmanager
