@@ -40,7 +40,7 @@ def build_context(directory: Path) -> Path:
 
 @dataclass(frozen=True)
 class Image:
-    """An environment like /opt/stampede, and the account that runs in it."""
+    """An environment like /srv/stampede, and the account that runs in it."""
 
     folder: Path
     account: Account | None
