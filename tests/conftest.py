@@ -4,14 +4,13 @@ STAMPEDE_TEST_DATABASE_URL and STAMPEDE_TEST_REDIS_URL name servers to use inste
 the tests make and drop databases of their own there, and flush the Redis databases 1 to 15.
 """
 
-import asyncio
 import itertools
 import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest import mock
 
 import asyncpg
 import pytest
@@ -19,12 +18,25 @@ import pytest
 from chassis.redis.scripts import RedisCalls
 from chassis.redis.servers import Servers
 from runtime.compose import migrate_all
-from runtime.embedded import EmbeddedServers, ServerUrls
+from runtime.embedded import EmbeddedServers, ServerUrls, postgres
 from tests.support.cluster import RedisCluster
 from tests.support.nats import NatsServer
 from tests.support.platform import RunningPlatform, all_in_one, one_process_each
-from tests.support.servers import roomy_memory, with_database, with_redis_db
+from tests.support.servers import (
+    TESTS_REDIS_DBS,
+    redis_of,
+    roomy_memory,
+    with_database,
+    with_redis_db,
+)
 
+# The shared server's data die with the run. Tests that kill a server start their own, which keeps them.
+FORGETFUL = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "128MB",
+    "min_wal_size": "32MB",
+}
 _numbers = itertools.count(1)
 
 
@@ -41,31 +53,17 @@ def servers() -> Iterator[ServerUrls]:
     cluster = RedisCluster(directory / "cluster") if on_a_cluster else None
     embedded = EmbeddedServers(directory, redis=cluster is None)
     try:
-        urls = embedded.start()
+        with mock.patch.dict(postgres.SETTINGS, FORGETFUL):
+            urls = embedded.start()
         if cluster is not None:
             cluster.start()
             urls = ServerUrls(urls.database_url, cluster.url)
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, forget_durability(urls.database_url)).result()
         yield urls
     finally:
         if cluster is not None:
             cluster.kill()
         embedded.stop()
         shutil.rmtree(directory, ignore_errors=True)
-
-
-async def forget_durability(database_url: str) -> None:
-    """This server's data die with the run: making a database a test costs a tenth without fsync.
-
-    Tests that kill servers start their own, which keep it.
-    """
-    admin = await asyncpg.connect(database_url)
-    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-        await admin.execute(f"ALTER SYSTEM SET {setting} = off")
-    await admin.execute("ALTER SYSTEM SET max_wal_size = '128MB'")
-    await admin.execute("SELECT pg_reload_conf()")
-    await admin.close()
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +96,7 @@ async def database_url(servers: ServerUrls, template: str) -> AsyncIterator[str]
 @pytest.fixture
 async def redis_url(servers: ServerUrls) -> str:
     """An empty Redis database for this test alone."""
-    url = with_redis_db(servers.redis_url, 1 + next(_numbers) % 12)
+    url = with_redis_db(servers.redis_url, 1 + next(_numbers) % TESTS_REDIS_DBS)
     calls = RedisCalls(Servers(url), {})
     try:
         await calls.command_to_each_node("FLUSHDB")
@@ -144,7 +142,7 @@ async def together(
     with all_in_one(
         directory,
         STAMPEDE_DATABASE_URL=await run_database("together"),
-        STAMPEDE_REDIS_URL=with_redis_db(servers.redis_url, 13),
+        STAMPEDE_REDIS_URL=redis_of(servers, "together"),
     ) as platform:
         yield platform
 
@@ -172,7 +170,7 @@ async def apart(
     with one_process_each(
         directory,
         STAMPEDE_DATABASE_URL=await run_database("apart"),
-        STAMPEDE_REDIS_URL=with_redis_db(servers.redis_url, 14),
+        STAMPEDE_REDIS_URL=redis_of(servers, "apart"),
         STAMPEDE_NATS_URL=nats_server.url,
     ) as platform:
         yield platform

@@ -17,7 +17,7 @@ import pytest
 from runtime.embedded import ServerUrls
 from tests.support.api import PASSWORD, Api
 from tests.support.platform import RunningPlatform, one_process_each
-from tests.support.servers import with_redis_db
+from tests.support.servers import redis_of
 
 EVERY_S = 0.02  # 50 requests a second
 
@@ -31,7 +31,7 @@ async def apart(
     with one_process_each(
         directory,
         STAMPEDE_DATABASE_URL=await run_database("restarts"),
-        STAMPEDE_REDIS_URL=with_redis_db(servers.redis_url, 15),
+        STAMPEDE_REDIS_URL=redis_of(servers, "restarts"),
     ) as platform:
         yield platform
 

@@ -16,7 +16,7 @@ from identity.administration import create_account
 from runtime.embedded import ServerUrls
 from tests.support.api import PASSWORD, Api, publish_session
 from tests.support.fleet import END_WITHIN_S, ROLES, TWINS, Balancer, Buyers, Fleet, two_of_each
-from tests.support.servers import with_redis_db
+from tests.support.servers import redis_of
 
 RATE_PER_S = 20.0
 SHED = "503 overloaded"  # other tests share these cores, and one gateway of two sheds load sooner
@@ -37,7 +37,7 @@ def fleet(scratch: Path, servers: ServerUrls, database: str) -> Iterator[Fleet]:
     with two_of_each(
         directory,
         STAMPEDE_DATABASE_URL=database,
-        STAMPEDE_REDIS_URL=with_redis_db(servers.redis_url, 13),
+        STAMPEDE_REDIS_URL=redis_of(servers, "rolling"),
         STAMPEDE_DATABASE_POOL_SIZE="2",
         STAMPEDE_DRAIN_S="2",
     ) as fleet:

@@ -21,7 +21,7 @@ from tests.support.container import Containers, Image, build, running
 from tests.support.deployment import DEPLOY, ROOT
 from tests.support.nats import NatsServer
 from tests.support.platform import PATIENT
-from tests.support.servers import eventually, free_port, with_redis_db
+from tests.support.servers import eventually, free_port, redis_of
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -101,7 +101,7 @@ async def containers(
     here = {f"STAMPEDE_{role.upper()}_URL": f"http://127.0.0.1:{ports[role]}" for role in SERVED}
     here |= {
         "STAMPEDE_DATABASE_URL": await run_database("image"),
-        "STAMPEDE_REDIS_URL": with_redis_db(servers.redis_url, 12),
+        "STAMPEDE_REDIS_URL": redis_of(servers, "recipe"),
         "STAMPEDE_NATS_URL": nats.url,
         "STAMPEDE_PUBLIC_URL": here.pop("STAMPEDE_GATEWAY_URL"),
         "STAMPEDE_SMTP_URL": f"smtp://127.0.0.1:{free_port()}",  # nobody: mails wait

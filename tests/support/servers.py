@@ -12,8 +12,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 
+from runtime.embedded import ServerUrls
+
 ROOT = Path(__file__).resolve().parents[2]
 GIB = 1 << 30
+TESTS_REDIS_DBS = 9  # tests take these in turn, from 1
+PLATFORMS = ("together", "apart", "rolling", "recipe", "restarts", "pgbouncer")  # the others, to 15
 
 
 def with_database(url: str, name: str) -> str:
@@ -29,6 +33,12 @@ def with_redis_db(url: str, number: int) -> str:
     if parts.scheme == "unix":
         return f"unix://{parts.path}?db={number}"
     return urlunsplit((parts.scheme, parts.netloc, f"/{number}", parts.query, ""))
+
+
+def redis_of(servers: ServerUrls, platform: str) -> str:
+    """The Redis database of one of the run's platforms. Two platforms on one database would release each
+    other's holds: an order that is not in a worker's own PostgreSQL does not exist for it."""
+    return with_redis_db(servers.redis_url, TESTS_REDIS_DBS + 1 + PLATFORMS.index(platform))
 
 
 def free_port() -> int:

@@ -16,11 +16,10 @@ from tests.chaos.support import audit_is_clean, order_best
 from tests.support.api import PASSWORD, Api, Person, publish_session
 from tests.support.pgbouncer import PgBouncer
 from tests.support.platform import RunningPlatform, all_in_one
-from tests.support.servers import with_redis_db
+from tests.support.servers import redis_of
 
 HOLD_TTL_S = 2
 WITHIN_S = 20.0
-REDIS_DB = 15
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ async def pooled(
     settings = {
         "STAMPEDE_DATABASE_URL": bouncer.url,
         "STAMPEDE_DATABASE_DIRECT_URL": direct_url,
-        "STAMPEDE_REDIS_URL": with_redis_db(servers.redis_url, REDIS_DB),
+        "STAMPEDE_REDIS_URL": redis_of(servers, "pgbouncer"),
         "STAMPEDE_HOLD_TTL_S": str(HOLD_TTL_S),
     }
     try:
@@ -105,7 +104,7 @@ async def test_a_small_sale_behind_a_pooler_is_sound(
     await until(api, left.json["order_id"], people[1], "cancelled")
 
     # the seats rebuilt from PostgreSQL, under a lock of a session
-    cache = redis.asyncio.from_url(with_redis_db(servers.redis_url, REDIS_DB))
+    cache = redis.asyncio.from_url(redis_of(servers, "pgbouncer"))
     await cache.flushdb()
     await cache.aclose()
     deadline = time.monotonic() + WITHIN_S
