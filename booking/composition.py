@@ -106,7 +106,7 @@ async def opened(
         codes = TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
         lanes = await stack.enter_async_context(open_lanes())
         issuing = TicketIssuing(codes)
-        outcomes = BatchedOutcomes(pool, tickets=issuing, holds=holds)
+        outcomes = BatchedOutcomes(pool, tickets=issuing, holds=holds, provider=provider.name)
         buyers = KnownAccounts(identity)
         readers = Readers(buyers, settings.default_language)
         hours = door_hours(settings)

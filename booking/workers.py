@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from booking.composition import Booking, opened
+from booking.events.metrics import count_relayed
+from booking.measures import audit_pool, measures
 from booking.orders.expiry import complete_due_orders, sweep_orders
 from booking.providers.registry import run_background as run_provider
 from booking.seats.loaded import list_loaded
@@ -47,9 +49,17 @@ Round = Callable[[], Awaitable[object]]
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
     """Runs until `stop`: relay, expiry, the seats' sweeper and reconciler, payments, refunds,
     completion."""
-    async with opened(wiring) as booking:
+    async with opened(wiring) as booking, audit_pool(wiring, booking.pool) as audited:
         kept_days = wiring.settings.event_archive_days
-        relay = Relay(booking.pool, wiring.broker, source="booking", log=log, archive=kept_days > 0)
+        relay = Relay(
+            booking.pool,
+            wiring.broker,
+            source="booking",
+            log=log,
+            archive=kept_days > 0,
+            measures=measures(booking, audited, audit_interval_s=wiring.settings.audit_interval_s),
+            count=count_relayed,
+        )
         sweeper = Sweeper(booking.holds)
         healing = _Healing(booking)
         await asyncio.gather(

@@ -40,7 +40,10 @@ class Terms:
         self._pool = pool
         self._terms = FetchOnce(self._read_terms, ttl_s=FRESH_S, entries_max=SESSIONS_MAX)
         self._reads: Coalescer[UUID, Encoded] = Coalescer(
-            self._read_many, batch_max=READ_TOGETHER_MAX, queue_max=SESSIONS_MAX
+            self._read_many,
+            batch_max=READ_TOGETHER_MAX,
+            queue_max=SESSIONS_MAX,
+            name="catalog_terms",
         )
         self._plans = FetchOnce(self._read_frozen_plan, ttl_s=KEEP_S, entries_max=PLANS_MAX)
 

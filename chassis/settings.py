@@ -74,6 +74,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_pool_size: int = 8  # connections of one service in one process
     smtp_url: str | None = None  # absent: the local mailbox
     mail_from: str = "Stampede <tickets@stampede.example>"
+    audit_interval_s: int = 900  # of the worker's audit; 0: none
+    audit_database_url: str | None = None  # where it reads; absent: database_url
+    worker_port: int | None = (
+        None  # where `stampede worker` serves /metrics and /healthz; absent: nowhere
+    )
     event_archive_days: int = 30  # how far back `stampede replay` can go; 0: no archive
     payment_provider: str = "sandbox"
     provider_options: dict[str, str] = {}  # STAMPEDE_<PAYMENT_PROVIDER>_…: the provider reads them
@@ -369,6 +374,9 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "smtp_url": _url("smtp", "smtps"),
     "mail_from": str,
     "payment_provider": str,  # a module of booking.providers; its registry says which there are
+    "audit_interval_s": _whole(0, 604_800),
+    "audit_database_url": _postgres_url,
+    "worker_port": _whole(1, 65535),
     "event_archive_days": _whole(0, 30),  # chassis.events.archive.DAYS_MAX
     "webhook_allow_private": _flag,
     "webhook_secret": _words,

@@ -8,6 +8,8 @@ from chassis.auth.tokens import Verifier
 from chassis.clock import MachineClock
 from chassis.draining import Drain
 from chassis.events.broker import Broker
+from chassis.observability.vitals import Vitals
+from chassis.postgres.metrics import pool_sample
 from chassis.postgres.pool import Pool, open_pool
 from chassis.seam.client import ServiceClient
 from chassis.seam.upstream import Upstreams
@@ -23,6 +25,7 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
     broker: Broker
     clock: MachineClock = time
     drain: Drain = msgspec.field(default_factory=Drain)
+    vitals: Vitals = msgspec.field(default_factory=Vitals)
 
     @property
     def database_url(self) -> str:
@@ -33,7 +36,9 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
     async def open_pool(self, schema: str, *, size: int) -> Pool:
         """Connections that see only `schema`; chassis.postgres.pool has the contract."""
         direct_url = self.settings.database_direct_url
-        return await open_pool(self.database_url, schema, size=size, direct_url=direct_url)
+        pool = await open_pool(self.database_url, schema, size=size, direct_url=direct_url)
+        self.vitals.watch(pool_sample(schema, pool))
+        return pool
 
     @property
     def redis_url(self) -> str:

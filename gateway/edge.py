@@ -27,7 +27,7 @@ from gateway.http.compression import Compression
 from gateway.http.cors import Cors
 from gateway.http.exchange import Exchange
 from gateway.http.response_headers import AnswerHeaders
-from gateway.metrics import count_request
+from gateway.metrics import caller_kind, count_request
 from gateway.pages.openapi import KEPT_S
 from gateway.pages.operations import Operations, read_only
 from gateway.problems import BadRequest, UriTooLong
@@ -204,7 +204,10 @@ class Edge:
         ):  # Failed tokens count too: checking them costs us work.
             exchange.limits = await self._gate.enter(route, counted_as, None)
             raise
-        if route.limit != "signed":
+        if route.limit == "signed":
+            exchange.caller = "provider"
+        else:
+            exchange.caller = caller_kind(principal.roles if principal is not None else None)
             exchange.limits = await self._gate.enter(route, counted_as, principal)
 
     async def _verify(self, exchange: Exchange, route: Route) -> Principal | None:
@@ -229,4 +232,4 @@ def _tell(exchange: Exchange) -> None:
     method = exchange.known_method
     log.info(f"{method} {exchange.logged_path}", status=status, latency=f"{seconds * 1000:.0f}ms")
     stream = exchange.route.endswith("/stream")
-    count_request(exchange.route, method, status, None if stream else seconds)
+    count_request(exchange.route, method, status, None if stream else seconds, exchange.caller)

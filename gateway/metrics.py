@@ -1,9 +1,11 @@
-"""The gateway's metrics. Labels are route templates, statuses and names of limits, so they are
-bounded."""
+"""The gateway's metrics. Labels are route templates, statuses, names of limits and kinds of callers, so
+they are bounded: what no route has is `(none)`, an unknown method OTHER, an unknown status `other`."""
 
 from typing import Literal
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from chassis.observability.hot import HotCounter, HotGauge, HotHistogram
 
 SUM: Literal["livesum"] = "livesum"  # of gauges over the living processes
 
@@ -16,7 +18,24 @@ _LATENCY = Histogram(
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
 )
-UNDER_WAY = Gauge("stampede_gateway_under_way", "Requests being forwarded.", multiprocess_mode=SUM)
+_ANSWERS = HotCounter(
+    "stampede_gateway_answers_total",
+    "Requests answered, by who asked: anonymous, a role, or a payment provider.",
+    ["route", "method", "status_class", "caller"],
+)
+_SECONDS = HotHistogram(
+    "stampede_gateway_answer_seconds",
+    "The same time as stampede_gateway_latency_seconds, by method too; its buckets have the SLOs' bounds.",
+    ["route", "method"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+UNDER_WAY = HotGauge(
+    "stampede_gateway_under_way", "Requests being forwarded.", multiprocess_mode=SUM
+)
+ADMITTED = HotCounter("stampede_gateway_admitted_total", "Requests that got a place.", ["lane"])
+WAITED = HotCounter(
+    "stampede_gateway_waited_total", "Requests that had to wait for a place.", ["lane"]
+)
 WAITING = Gauge(
     "stampede_gateway_waiting", "Requests waiting for admission.", multiprocess_mode=SUM
 )
@@ -31,24 +50,45 @@ LONG_ANSWERS = Gauge(
 )
 CUT = Counter("stampede_gateway_cut_total", "Clients disconnected because they read nothing.")
 LIMITED = Counter("stampede_gateway_limited_total", "Requests over a limit.", ["policy"])
+LIMITS_ASKED = HotCounter(
+    "stampede_gateway_limits_asked_total", "Requests whose limits were looked up in Redis."
+)
 LIMITS_LOCAL = Counter(
     "stampede_gateway_limits_local_total",
     "Requests that this process counted alone, without Redis.",
 )
 
-_requests: dict[tuple[str, str, int], Counter] = {}
-_latencies: dict[str, Histogram] = {}
+CALLERS = ("anonymous", "customer", "organizer", "staff", "admin", "provider")
+STATUS_CLASSES = {1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
+
+_Counters = tuple[Counter, HotCounter, Histogram, HotHistogram]
+_children: dict[tuple[str, str, int, str], _Counters] = {}
 
 
-def count_request(route: str, method: str, status: int, seconds: float | None) -> None:
-    """`seconds`: None for an event stream, whose duration means nothing."""
-    key = (route, method, status)
-    counter = _requests.get(key)
-    if counter is None:
-        counter = _requests[key] = _REQUESTS.labels(route, method, str(status))
-    counter.inc()
+def caller_kind(roles: frozenset[str] | None) -> str:
+    """The one of CALLERS that says most about these roles. None: nobody who has logged in."""
+    if roles is None:
+        return "anonymous"
+    return next((kind for kind in ("admin", "organizer", "staff") if kind in roles), "customer")
+
+
+def count_request(
+    route: str, method: str, status: int, seconds: float | None, caller: str = "anonymous"
+) -> None:
+    """`seconds`: None for an event stream, whose duration means nothing. `caller`: one of CALLERS."""
+    key = (route, method, status, caller)
+    found = _children.get(key)
+    if found is None:
+        status_class = STATUS_CLASSES.get(status // 100, "other")
+        found = _children[key] = (
+            _REQUESTS.labels(route, method, str(status)),
+            _ANSWERS.labels(route, method, status_class, caller),
+            _LATENCY.labels(route),
+            _SECONDS.labels(route, method),
+        )
+    requests, answers, latency, answer_seconds = found
+    requests.inc()
+    answers.inc()
     if seconds is not None:
-        latency = _latencies.get(route)
-        if latency is None:
-            latency = _latencies[route] = _LATENCY.labels(route)
         latency.observe(seconds)
+        answer_seconds.observe(seconds)

@@ -338,6 +338,11 @@ class Store:
     async def prune_logins(self, db: Connection, portion: int) -> int:
         return _count(await self._sql.prune_logins(db, portion=portion))
 
+    async def signing_since(self, db: Connection) -> float | None:
+        """Unix seconds. None before there is a key."""
+        since: float | None = await self._sql.signing_since(db)
+        return since
+
     async def prune_small_things(self, db: Connection) -> int:
         """Deletes retired keys, old failures and mail counts, old links and idempotency keys. Returns
         their number."""

@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from chassis.auth.metrics import SIGNING_SINCE
 from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.measuring import Measure
 from chassis.concurrency.rounds import repeat
 from chassis.events.relay import Relay
 from chassis.observability import logs
+from chassis.observability.reports import Report
 from chassis.postgres.pool import Pool, connection
 from chassis.wiring import Wiring
 from identity.composition import SCHEMA
@@ -15,7 +18,8 @@ from identity.store import Store
 PRUNE_INTERVAL_S = 60.0
 PRUNE_PORTION = 2_000  # logins per statement
 RETRY = Backoff(first_s=2.0, most_s=300.0)
-RELAY_POOL_SIZE = 1  # the relay's own connection
+RELAY_POOL_SIZE = 2  # the relay's own connection, and one to measure with
+KEYS_INTERVAL_S = 60.0
 
 log = logs.get("identity")
 
@@ -30,10 +34,17 @@ async def run(
     """Runs until `stop`. Any number of processes may run this."""
     pool = await wiring.open_pool(SCHEMA, size=RELAY_POOL_SIZE)
     try:
-        relay = Relay(pool, wiring.broker, source=SCHEMA, log=log)
+        keys = Measure("keys", KEYS_INTERVAL_S, lambda report: measure_keys(pool, report))
+        relay = Relay(pool, wiring.broker, source=SCHEMA, log=log, measures=[keys])
         await asyncio.gather(relay.run(stop), _keep_pruning(wiring, stop, pruning or prune, retry))
     finally:
         await pool.close()
+
+
+async def measure_keys(pool: Pool, report: Report) -> None:
+    async with connection(pool) as db:
+        since = await Store().signing_since(db)
+    report.show(SIGNING_SINCE, {} if since is None else {("access_token",): since})
 
 
 async def _keep_pruning(

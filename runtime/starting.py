@@ -114,6 +114,8 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
 def work(loaded: Settings, say: Say) -> int:
     """The background process alone."""
     check_settings(loaded)
+    if loaded.worker_port is not None:
+        check_port(msgspec.structs.replace(loaded, port=loaded.worker_port))
     check_broker(loaded)
     check_redis(loaded)
     servers, loaded = attached(with_webhook_secret(loaded))

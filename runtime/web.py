@@ -9,12 +9,12 @@ from typing import Any
 
 from chassis import settings
 from chassis.draining import Drain
+from chassis.http.measuring import measured
 from chassis.http.pieces import in_pieces
 from chassis.observability import logs
 from chassis.observability.exposition import count_together
 from chassis.process_memory import settle_memory
 from chassis.seam.upstream import Receive, Scope, Send
-from gateway.asgi import create_gateway
 from runtime.compose import SERVICES, Platform, compose
 from runtime.draining import Drained
 from runtime.listening import silent_takers_cut
@@ -32,13 +32,13 @@ def _configured() -> settings.Settings:
 def everything() -> App:
     """The gateway and all services in this process (`stampede up`)."""
     platform = compose(_configured(), SERVICES)
-    return _gateway(platform)
+    return _gateway(platform, "web")
 
 
 def gateway() -> App:
     """The gateway alone. Every service is reached over HTTP."""
     platform = compose(_configured(), ())
-    return _gateway(platform)
+    return _gateway(platform, "gateway")
 
 
 def identity() -> App:
@@ -62,8 +62,10 @@ def sandbox() -> App:
     return Drained(AloneSandbox(_configured()), Drain())
 
 
-def _gateway(platform: Platform) -> App:
-    gateway = create_gateway(platform.wiring, lambda: _settled(platform))
+def _gateway(platform: Platform, role: str) -> App:
+    from gateway.asgi import create_gateway  # noqa: PLC0415  a service alone has no need of it
+
+    gateway = create_gateway(platform.wiring, lambda: _settled(platform, role))
     return Drained(gateway, platform.wiring.drain)
 
 
@@ -77,19 +79,21 @@ class Alone:
 
     def __init__(self, platform: Platform, name: str) -> None:
         self._platform = platform
-        self._app = in_pieces(platform.apps[name])
+        self._name = name
+        self._app = measured(name, in_pieces(platform.apps[name]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await run_lifespan(lambda: _settled(self._platform), receive, send)
+            await run_lifespan(lambda: _settled(self._platform, self._name), receive, send)
         else:
             await self._app(scope, receive, send)
 
 
 @asynccontextmanager
-async def _settled(platform: Platform) -> AsyncIterator[None]:
-    timeout_s = platform.wiring.settings.unread_timeout_s
-    async with platform.running(), silent_takers_cut(timeout_s):
+async def _settled(platform: Platform, role: str) -> AsyncIterator[None]:
+    wiring = platform.wiring
+    timeout_s = wiring.settings.unread_timeout_s
+    async with wiring.vitals.shown(role), platform.running(), silent_takers_cut(timeout_s):
         settle_memory()
         yield
 

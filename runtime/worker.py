@@ -14,9 +14,12 @@ import uvloop
 from chassis import settings
 from chassis.observability import logs
 from chassis.observability.exposition import count_together
+from chassis.observability.vitals import disk_sample
 from chassis.process_memory import settle_memory
 from runtime.compose import SERVICES, compose
+from runtime.embedded import has_cluster, running_urls
 from runtime.supervisor import watch_parent
+from runtime.telling import told_on
 
 NICENESS = 10  # on a busy machine, sales come before mails
 log = logs.get("worker")
@@ -29,7 +32,15 @@ async def run(loaded: settings.Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     local = [name for name in SERVICES if getattr(loaded, f"{name}_url") is None]
-    async with compose(loaded, local).running() as platform, asyncio.TaskGroup() as group:
+    platform = compose(loaded, local)
+    if running_urls(loaded.data_dir) is not None or has_cluster(loaded.data_dir):
+        platform.wiring.vitals.watch(disk_sample(loaded.data_dir))
+    async with (
+        platform.wiring.vitals.shown("worker"),
+        platform.running(),
+        told_on(loaded.host, loaded.worker_port),
+        asyncio.TaskGroup() as group,
+    ):
         settle_memory()
         log.info("worker_started", services=",".join(local))
         group.create_task(platform.wiring.broker.run(stop), name="consumers")

@@ -21,6 +21,7 @@ GRACE_S = 5.0  # PROMISES: no hold past its end, plus this
 PATIENCE_S = 60.0  # longest an event may stay in the outbox, or a payment without an answer
 DETAILS_MAX = 20  # violations reported of one invariant
 LOOK_AGAIN_S = 1.0
+REDIS = "redis_equals_postgresql"
 LOOKS_MAX = HOLD_INTENT_MS // 1000 + 3  # a step in progress has ended by then
 
 
@@ -55,23 +56,30 @@ async def audit_booking(booking: Booking, *, looks_max: int = LOOKS_MAX) -> list
 
 
 async def _redis_agrees(holds: SeatHolds, looks_max: int) -> Finding:
-    """Compares loaded sessions only: a session that Redis lost is loaded again on its next use."""
-    name = "redis_equals_postgresql"
-    details = []
+    details: list[str] = []
     try:
-        loaded = await list_loaded(holds.calls)
-        for session_id in loaded.sessions:
-            for difference in await _lasting(holds, session_id, looks_max):
-                details.append(
-                    f"session {session_id} {difference.kind} {difference.what}: Redis says"
-                    f" {difference.redis} {difference.redis_order},"
-                    f" PostgreSQL {difference.postgres} {difference.postgres_order}"
-                )
-        if loaded.away is not None:
-            raise loaded.away
+        await compare_redis(holds, details, looks_max=looks_max)
     except Problem as away:
         details.append(f"could not be checked: {away.detail or away.title()}")
-    return Finding(name, not details, details[:DETAILS_MAX])
+    return Finding(REDIS, not details, details[:DETAILS_MAX])
+
+
+async def compare_redis(
+    holds: SeatHolds, details: list[str], *, looks_max: int = LOOKS_MAX
+) -> None:
+    """Adds the lasting differences to `details`. Raises a Problem if not all could be looked at.
+
+    Compares loaded sessions only: a session that Redis lost is loaded again on its next use."""
+    loaded = await list_loaded(holds.calls)
+    for session_id in loaded.sessions:
+        for difference in await _lasting(holds, session_id, looks_max):
+            details.append(
+                f"session {session_id} {difference.kind} {difference.what}: Redis says"
+                f" {difference.redis} {difference.redis_order},"
+                f" PostgreSQL {difference.postgres} {difference.postgres_order}"
+            )
+    if loaded.away is not None:
+        raise loaded.away
 
 
 async def _lasting(holds: SeatHolds, session_id: UUID, looks_max: int) -> list[Difference]:

@@ -23,6 +23,7 @@ from booking.domain.problems import (
 from booking.domain.ticket import TicketStatus
 from booking.door import store
 from booking.door.entries import open_to, tell_entries, ticket_of
+from booking.door.metrics import OFFLINE
 from booking.door.store import Admission, OfflineScan, TicketAtDoor
 from booking.door.wire import (
     BatchAnswer,
@@ -101,6 +102,8 @@ class OfflineScans:
             already=sum(one.result == "already" for one in results),
             refused=sum(one.result == "refused" for one in results),
         )
+        for one in results:
+            OFFLINE[one.result].inc()
         log.info(
             "offline_scans_taken",
             user=principal.user_id,

@@ -21,6 +21,7 @@ from booking.domain.problems import (
 from booking.domain.ticket import TicketStatus
 from booking.door import store
 from booking.door.entries import open_to, tell_entries, ticket_of
+from booking.door.metrics import CHECK_INS, ENTERED, REPEATED
 from booking.door.store import Entered, KeyedScan, TicketAtDoor
 from booking.door.wire import (
     CheckedIn,
@@ -62,6 +63,17 @@ class Door:
         `language`: what the seat is said in. Raises InvalidTicketCode, NotAssigned, WrongSession,
         AlreadyCheckedIn or TicketVoid.
         """
+        try:
+            answer = await self._check_in(principal, wanted, key, language)
+        except Problem as refused:
+            CHECK_INS.labels("online", refused.code).inc()
+            raise
+        (REPEATED if answer[1] else ENTERED).inc()
+        return answer
+
+    async def _check_in(
+        self, principal: Principal, wanted: CheckIn, key: str | None, language: str
+    ) -> tuple[CheckedIn, bool]:
         ticket = await self._presented(principal, wanted)
         before = None if key is None else await self._replayed(principal, ticket, wanted, key)
         if before is not None:

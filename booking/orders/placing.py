@@ -19,6 +19,7 @@ from booking.domain.problems import CoolingDown, SeatsTaken, SoldOut, TicketLimi
 from booking.orders import store
 from booking.orders.cooldown import CoolingMemory
 from booking.orders.draft import OrderDraft, as_placed, new_order
+from booking.orders.metrics import count_refusal
 from booking.orders.placing_store import place_orders, place_with_promo_code, true_claims
 from booking.orders.records import NewOrder, PlacedOrder
 from booking.orders.selection import ExactSeats, selection_of
@@ -26,6 +27,7 @@ from booking.orders.wire import CreateOrder, OrderAnswer, order_answer
 from booking.promo_codes.guessing import PromoGuesses
 from booking.refusals import KeyTaken, SeatsRefused
 from booking.seats.holds import SeatHolds
+from booking.seats.metrics import HOLDS, HOLDS_UNAVAILABLE
 from booking.seats.outcomes import Held, LimitReached, NoAccessible, Repeated, Taken
 from booking.seats.outcomes import SoldOut as NoneLeft
 from chassis.clock import Clock
@@ -78,10 +80,14 @@ class OrderPlacing:
         self._guesses = guesses
         self._cooling = cooling
         self._keys: Coalescer[tuple[UUID, str], bool] = Coalescer(
-            self._find_keys, batch_max=KEYS_MAX, queue_max=WAITING_MAX
+            self._find_keys,
+            batch_max=KEYS_MAX,
+            queue_max=WAITING_MAX,
+            name="booking_keys",
         )
         self._commits: Coalescer[NewOrder, PlacedOrder] = Coalescer(
             self._commit_batch,
+            name="booking_orders",
             batch_max=BATCH_MAX,
             queue_max=WAITING_MAX,
             concurrency=STATEMENT_CONCURRENCY,
@@ -101,8 +107,13 @@ class OrderPlacing:
             return await self._hold_and_commit(draft), False
         except (Problem, KeyTaken) as refused:
             if key is None or isinstance(refused, Overloaded | Unauthenticated | Forbidden):
+                count_refusal(refused)
                 raise
-            return await self._replay(user_id, key, hashed, refused), True
+            try:
+                return await self._replay(user_id, key, hashed, refused), True
+            except Problem as after_all:
+                count_refusal(after_all)
+                raise
 
     async def _draft(
         self,
@@ -161,28 +172,12 @@ class OrderPlacing:
 
     async def _hold(self, draft: OrderDraft) -> list[int]:
         """The seats that Redis lets the order have, ascending."""
-        terms, selection = draft.terms, draft.selection
-        outcome: Held | Taken | NoneLeft | NoAccessible | LimitReached | Repeated
-        if isinstance(selection, ExactSeats):
-            outcome = await self._holds.hold_exact(
-                terms.session_id,
-                order_id=draft.order_id,
-                user_id=draft.user_id,
-                tickets_max=terms.max_tickets_per_user,
-                seats=selection.seats,
-                idempotency_key=draft.key,
-            )
-        else:
-            outcome = await self._holds.hold_best(
-                terms.session_id,
-                order_id=draft.order_id,
-                user_id=draft.user_id,
-                tickets_max=terms.max_tickets_per_user,
-                area=selection.area,
-                quantity=selection.quantity,
-                kind=selection.kind,
-                idempotency_key=draft.key,
-            )
+        try:
+            outcome = await self._ask_redis(draft)
+        except Overloaded:
+            HOLDS_UNAVAILABLE.inc()
+            raise
+        HOLDS[type(outcome)].inc()
         match outcome:
             case Held(seats=seats):
                 return sorted(seats)
@@ -196,6 +191,30 @@ class OrderPlacing:
                 raise TicketLimitReached(f"You have {tickets} for this session already.")
             case Repeated():
                 raise IdempotencyInFlight()
+
+    async def _ask_redis(
+        self, draft: OrderDraft
+    ) -> Held | Taken | NoneLeft | NoAccessible | LimitReached | Repeated:
+        terms, selection = draft.terms, draft.selection
+        if isinstance(selection, ExactSeats):
+            return await self._holds.hold_exact(
+                terms.session_id,
+                order_id=draft.order_id,
+                user_id=draft.user_id,
+                tickets_max=terms.max_tickets_per_user,
+                seats=selection.seats,
+                idempotency_key=draft.key,
+            )
+        return await self._holds.hold_best(
+            terms.session_id,
+            order_id=draft.order_id,
+            user_id=draft.user_id,
+            tickets_max=terms.max_tickets_per_user,
+            area=selection.area,
+            quantity=selection.quantity,
+            kind=selection.kind,
+            idempotency_key=draft.key,
+        )
 
     async def _commit(self, order: NewOrder) -> PlacedOrder:
         redemption = order.price.redemption

@@ -16,6 +16,7 @@ from uuid import UUID
 from booking.domain.payment import UNSETTLED, PaymentState
 from booking.payments import batch_store as store
 from booking.payments.decision import WAITING, Nothing, Sell, decide
+from booking.payments.metrics import PAYMENT_STATES, begin_at_zero
 from booking.payments.outcomes import (
     Outcome,
     apply_outcome,
@@ -43,18 +44,24 @@ class BatchedOutcomes:
     otherwise. With an `event` both have their effect once an event. Raise as outcomes.apply_outcome does,
     and Unavailable or Overloaded when nobody knows or nothing happened; then it may be said again."""
 
-    def __init__(self, pool: Pool, *, tickets: TicketIssuing, holds: SeatHolds) -> None:
+    def __init__(
+        self, pool: Pool, *, tickets: TicketIssuing, holds: SeatHolds, provider: str = "unknown"
+    ) -> None:
+        begin_at_zero(provider)
+        self._provider = provider
         self._pool = pool
         self._tickets = tickets
         self._holds = holds
         self._sales: Coalescer[Sale, bool] = Coalescer(
             self._sell_batch,
+            name="booking_sales",
             batch_max=SALES_MAX,
             queue_max=WAITING_MAX,
             concurrency=STATEMENT_CONCURRENCY,
         )
         self._records: Coalescer[ReceivedEvent, bool] = Coalescer(
             self._record_batch,
+            name="booking_provider_events",
             batch_max=EVENTS_MAX,
             queue_max=WAITING_MAX,
             concurrency=STATEMENT_CONCURRENCY,
@@ -75,6 +82,7 @@ class BatchedOutcomes:
                 outcome = Outcome(
                     order=payment, state=PaymentState.SUCCEEDED, is_new=True, issued=sale.issued
                 )
+                PAYMENT_STATES.labels(self._provider, outcome.state.value).inc()
                 await sync_redis_after_payment(self._holds, outcome)
                 return outcome
         return await self.apply_outcome(payment.payment_id, result, event)
@@ -92,6 +100,8 @@ class BatchedOutcomes:
                 outcome = await apply_outcome(tx, self._tickets, payment_id, result)
         except ROLLED_BACK as undone:  # the money has moved all the same: it is said again later
             raise Overloaded("The database is too busy.") from undone
+        if outcome.is_new:
+            PAYMENT_STATES.labels(self._provider, outcome.state.value).inc()
         await sync_redis_after_payment(self._holds, outcome)
         return outcome
 

@@ -32,6 +32,7 @@ from booking.payments.batched_outcomes import BatchedOutcomes
 from booking.payments.reconciliation import Reconciling
 from booking.payments.records import Intent, KnownPayment, NewPayment, PreviousPayment
 from booking.payments.wire import PAYMENT_METHODS, PayAnswer, PaymentOptions, PayOrder
+from booking.providers.metrics import timed
 from booking.providers.protocol import Charge, ChargeResult, Provider, Purchase
 from booking.tickets.issuing import TicketIssuing
 from chassis.concurrency.coalescer import Coalescer
@@ -84,6 +85,7 @@ class Payments:
         self._alone = asyncio.Semaphore(ALONE_CONCURRENCY)
         self._intents: Coalescer[Intent, KnownPayment | None] = Coalescer(
             self._begin_batch,
+            name="booking_intents",
             batch_max=BATCH_MAX,
             queue_max=WAITING_MAX,
             concurrency=STATEMENT_CONCURRENCY,
@@ -193,7 +195,7 @@ class Payments:
     async def _charge(self, charge: Charge) -> ChargeResult:
         if charge.amount == 0:  # a promo code paid it all: there is nothing to ask a provider for
             return ChargeResult(state="succeeded", amount=0, currency=charge.currency)
-        return await self._provider.charge(charge)
+        return await timed(self._provider.name, "charge", self._provider.charge(charge))
 
     async def _replay(self, earlier: PreviousPayment, method: str) -> PayAnswer:
         if earlier.state is PaymentState.CREATED:

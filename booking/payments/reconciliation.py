@@ -15,7 +15,9 @@ from booking.events.history import history_entry
 from booking.events.store import record_and_publish
 from booking.payments import store
 from booking.payments.batched_outcomes import BatchedOutcomes
+from booking.payments.metrics import PAYMENT_STATES
 from booking.payments.records import PendingPayment, RefundDue
+from booking.providers.metrics import timed
 from booking.providers.protocol import ChargeResult, Provider
 from chassis.events.envelope import pending
 from chassis.observability import logs
@@ -73,7 +75,8 @@ class Reconciling:
                 return False
 
     async def _ask(self, payment: PendingPayment, never_after_s: float) -> bool:
-        result = await self._provider.look_up(payment.payment_id)
+        name = self._provider.name
+        result = await timed(name, "look_up", self._provider.look_up(payment.payment_id))
         if result is None:
             if payment.age_s < never_after_s:  # our call may still be on its way
                 return False
@@ -89,12 +92,13 @@ class Reconciling:
         return outcome.is_new and outcome.state is not PaymentState.PROCESSING
 
     async def _refund(self, due: RefundDue) -> bool:
-        result = await self._provider.refund(
+        sending = self._provider.refund(
             refund_id=uuid5(due.payment_id, SEATS_GONE),
             payment_id=due.payment_id,
             amount=due.amount,
             currency=due.currency,
         )
+        result = await timed(self._provider.name, "refund", sending)
         if result.state != "succeeded":
             raise Unavailable(f"The refund is {result.state}.")
         async with transaction(self._pool) as tx:
@@ -120,5 +124,7 @@ class Reconciling:
                 )
                 history = history_entry(due.order_id, PAYMENT_REFUNDED, data)
                 await record_and_publish(tx, [history], [pending(PAYMENT_REFUNDED, subject, told)])
+        if moved:
+            PAYMENT_STATES.labels(self._provider.name, PaymentState.REFUNDED.value).inc()
         log.info("payment_refunded", payment=due.payment_id, order=due.order_id)
         return moved

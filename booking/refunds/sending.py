@@ -12,6 +12,7 @@ from uuid import UUID
 
 from booking.domain.refund import REFUNDS, RefundState, RefundStep
 from booking.events.store import record_and_publish
+from booking.providers.metrics import timed
 from booking.providers.protocol import Provider, RefundResult
 from booking.refunds import store
 from booking.refunds.granting import refund_told
@@ -69,15 +70,17 @@ class RefundSending:
         if due.amount == 0:  # the fee took it all, or it cost nothing: no provider would send it
             return RefundResult(state="succeeded")
         if due.attempts > 1:  # a provider remembers its keys for a day, and its refunds for ever
-            verdict = await self._provider.look_up_refund(due.provider_key)
+            looking = self._provider.look_up_refund(due.provider_key)
+            verdict = await timed(self._provider.name, "look_up_refund", looking)
             if verdict is not None:
                 return verdict
-        return await self._provider.refund(
+        sending = self._provider.refund(
             refund_id=due.provider_key,
             payment_id=due.payment_id,
             amount=due.amount,
             currency=due.currency,
         )
+        return await timed(self._provider.name, "refund", sending)
 
     async def _postpone(self, due: DueRefund, failure: str) -> None:
         async with connection(self._pool) as db:

@@ -12,6 +12,7 @@ from uuid import UUID
 from booking.seats.differences import Difference, Look, look
 from booking.seats.holds import SEATS_A_CALL_MAX, SeatHolds
 from booking.seats.keys import HOLD_INTENT_MS
+from booking.seats.metrics import RECONCILED
 from chassis.observability import logs
 
 SETTLED_S = HOLD_INTENT_MS / 1000 + 1  # an older difference cannot be a step in progress
@@ -41,6 +42,8 @@ class Reconciler:
             self._remember(session_id, first_seen)
         if settled:
             await self._heal(session_id, settled, seen)
+            for one in settled:
+                RECONCILED[one.kind].inc()
             log.warning("seats_reconciled", session=session_id, differences=len(settled))
         return settled
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import msgspec
 
+from booking.seats import metrics
 from booking.seats.claims import HoldState, OrderState
 from booking.seats.holds import SeatHolds
 from booking.seats.loaded import add_loaded, list_loaded, remove_loaded
@@ -66,6 +67,7 @@ class Sweeper:
                     await remove_loaded(self._holds.calls, session_id)
                 elif isinstance(outcome, Exception):
                     swept.failed += 1
+                    metrics.SWEEPS_FAILED.inc()
                     known = isinstance(outcome, Problem)
                     log.warning(
                         "sweep_failed", session=session_id, exc_info=None if known else outcome
@@ -99,12 +101,15 @@ class Sweeper:
             case OrderState.NO_SUCH_ORDER | OrderState.CANCELLED:
                 await self._holds.release(session_id, order_id)
                 swept.released += 1
+                metrics.RELEASED.inc()
             case OrderState.ALIVE:
                 await self._holds.keep(session_id, order_id, hold.expires_in_ms)
                 swept.kept += 1
+                metrics.KEPT.inc()
             case OrderState.PAID:
                 await self._holds.sell(session_id, order_id)
                 swept.sold += 1
+                metrics.SOLD.inc()
 
 
 async def _in_turns(acts: Sequence[Awaitable[None]]) -> None:

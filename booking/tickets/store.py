@@ -46,6 +46,11 @@ async def load_signing_keys(pool: Pool, make: Callable[[], list[SigningKey]]) ->
         return keys
 
 
+async def signing_since(db: Connection) -> list[tuple[str, float]]:
+    """Since when the newest key of each purpose has signed, in Unix seconds."""
+    return [(row["purpose"], row["since"]) async for row in queries.signing_since(db)]
+
+
 async def _signing_keys(tx: Connection) -> list[SigningKey]:
     rows = queries.list_signing_keys(tx)
     return [SigningKey(**fields(row, SigningKey)) async for row in rows]

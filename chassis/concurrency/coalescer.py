@@ -10,7 +10,27 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
+from chassis.observability.hot import HotHistogram
 from chassis.problems import Overloaded, Unavailable
+
+BATCH_ITEMS = HotHistogram(
+    "stampede_coalescer_batch_items",
+    "Calls that travelled together in one round trip.",
+    ["coalescer"],
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+)
+WAITED = HotHistogram(
+    "stampede_coalescer_wait_seconds",
+    "How long the first call of a batch had waited for it to leave.",
+    ["coalescer"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+)
+TRAVELLED = HotHistogram(
+    "stampede_coalescer_batch_seconds",
+    "How long a batch was under way.",
+    ["coalescer"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+)
 
 # includes Unavailable (an Overloaded) and TimeoutError (an OSError)
 NOBODYS_FAULT = (Overloaded, OSError)
@@ -31,6 +51,7 @@ class Coalescer(Generic[Item, Outcome]):
         and trying each item would only prolong the outage. Then every caller gets Unavailable or Overloaded.
     batch_max: items per round trip.  queue_max: waiting items; beyond it callers get Overloaded.
     concurrency: round trips under way at once.
+    name: in metrics; a constant of the code.
 
     If a caller is cancelled while its item waits, the item is removed. Later the item stays in the batch:
     its effect may still happen, and its outcome is dropped. Callers that cancel must tolerate this (holds
@@ -44,12 +65,16 @@ class Coalescer(Generic[Item, Outcome]):
         batch_max: int,
         queue_max: int,
         concurrency: int = 1,
+        name: str = "unnamed",
     ) -> None:
+        self._count_items = BATCH_ITEMS.labels(name).observe
+        self._count_wait = WAITED.labels(name).observe
+        self._count_travel = TRAVELLED.labels(name).observe
         self._run_batch = run_batch
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._free = concurrency
-        self._queue: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
+        self._queue: deque[tuple[Item, asyncio.Future[Outcome], float]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._scheduled = False
 
@@ -62,7 +87,7 @@ class Coalescer(Generic[Item, Outcome]):
             raise Overloaded()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
-        self._queue.append((item, future))
+        self._queue.append((item, future, loop.time()))
         if self._free and not self._scheduled:
             # leaves after this turn of the loop, with all calls of this turn
             self._scheduled = True
@@ -81,8 +106,9 @@ class Coalescer(Generic[Item, Outcome]):
             if not batch:
                 return
             self._free -= 1
+            self._count_items(len(batch))
             # In a context of its own: a batch belongs to no single caller's request.
-            task = asyncio.get_running_loop().create_task(self._travel(batch), context=Context())
+            task = asyncio.get_running_loop().create_task(self._timed(batch), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._arrived)
 
@@ -90,9 +116,11 @@ class Coalescer(Generic[Item, Outcome]):
         """The longest waiting items, without those whose callers have gone."""
         batch: list[tuple[Item, asyncio.Future[Outcome]]] = []
         while self._queue and len(batch) < self._batch_max:
-            member = self._queue.popleft()
-            if not member[1].done():
-                batch.append(member)
+            item, future, came_at = self._queue.popleft()
+            if not future.done():
+                if not batch:
+                    self._count_wait(asyncio.get_running_loop().time() - came_at)
+                batch.append((item, future))
         return batch
 
     def _arrived(self, task: "asyncio.Task[None]") -> None:
@@ -100,6 +128,14 @@ class Coalescer(Generic[Item, Outcome]):
         self._free += 1
         if self._queue and not task.cancelled():
             self._depart()
+
+    async def _timed(self, batch: list[tuple[Item, "asyncio.Future[Outcome]"]]) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            await self._travel(batch)
+        finally:
+            self._count_travel(loop.time() - began)
 
     async def _travel(self, batch: list[tuple[Item, "asyncio.Future[Outcome]"]]) -> None:
         try:

@@ -63,6 +63,7 @@ class MemoryBroker:
 
     def __init__(self, subscribers: Sequence[Subscriber]) -> None:
         self._lanes = [_Lane(subscriber) for subscriber in subscribers]
+        self.consumers = {one.name: one.types for one in subscribers}
 
     async def publish(self, events: Sequence[Event]) -> None:
         tasks = [task for lane in self._lanes if (task := lane.depart(events)) is not None]

@@ -82,6 +82,13 @@ class Inbox:
         self._apply = apply
         self._log = log
         self._ordered = ordered
+        self._taken = metrics.EVENTS_TAKEN.labels(consumer).inc
+        self._delay = metrics.EVENT_DELAY.labels(consumer).observe
+        self._retried = {
+            outcome: metrics.RETRIES.labels(consumer, outcome)
+            for outcome in ("applied", "failed", "dead")
+        }
+        metrics.EVENTS_SET_ASIDE.labels(consumer)  # 0 until there is one
 
     async def take(self, events: Sequence[Event]) -> None:
         """Returns once every event is applied (now or before) or is in dead_letters.
@@ -149,7 +156,10 @@ class Inbox:
                     ids=[event.id for event in waiting],
                     events=[_encode(event) for event in waiting],
                 )
-        metrics.EVENTS_TAKEN.labels(self._consumer).inc(len(ready))
+        self._taken(len(ready))
+        now = time.time()
+        for event in ready:
+            self._delay(max(0.0, now - event.time.timestamp()))
 
     async def _enter(self, tx: Connection, events: Sequence[Event]) -> set[UUID]:
         """Records these events and returns the ids of the new ones."""
@@ -203,7 +213,9 @@ class Inbox:
                 await self._letter_failed(tx, letter, failure)
             else:
                 await _sql.drop_letter(tx, event_id=letter["event_id"])
-                metrics.EVENTS_TAKEN.labels(self._consumer).inc()
+                self._taken()
+                self._delay(max(0.0, time.time() - event.time.timestamp()))
+                self._retried["applied"].inc()
         return True
 
     async def _letter_failed(self, tx: Connection, letter: Any, failure: Exception) -> None:
@@ -212,6 +224,7 @@ class Inbox:
         await _sql.letter_failed(
             tx, event_id=letter["event_id"], reason=_reason(failure), delay_s=delay_s
         )
+        self._retried["dead" if delay_s is None else "failed"].inc()
         self._failed(letter["event_id"], letter["type"], attempts, failure)
 
     def _failed(self, event_id: UUID, type_: str, attempts: int, failure: Exception) -> None:
@@ -229,6 +242,7 @@ class Inbox:
             letters = await _sql.count_letters(db)
         for state in ("waiting", "dead"):
             metrics.DEAD_LETTERS.labels(self._consumer, state).set(letters[state])
+            metrics.DEAD_LETTERS_AGE.labels(self._consumer, state).set(letters[f"oldest_{state}_s"])
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

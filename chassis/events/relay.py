@@ -9,7 +9,7 @@ deleting, its successor sends the rows again, and each consumer's inbox applies 
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ import asyncpg
 import msgspec
 
 from chassis.concurrency.backoff import Backoff, pause
+from chassis.concurrency.measuring import Measure, report_all
 from chassis.concurrency.rounds import repeat
-from chassis.events.broker import Broker, PartlyTaken
+from chassis.events.broker import Broker, MemoryBroker, PartlyTaken
 from chassis.events.envelope import Event
 from chassis.observability import metrics
 from chassis.postgres.leadership import lead_by
@@ -44,13 +45,26 @@ class Relay:
     """
 
     def __init__(
-        self, pool: Pool, broker: Broker, *, source: str, log: Any, archive: bool = False
+        self,
+        pool: Pool,
+        broker: Broker,
+        *,
+        source: str,
+        log: Any,
+        archive: bool = False,
+        measures: Sequence[Measure] = (),
+        count: Callable[[Sequence[Any]], None] = lambda _: None,
     ) -> None:
         self._pool = pool
         self._broker = broker
         self._source = source
         self._log = log
         self._forget = _sql.archive_delivered if archive else _sql.delete_delivered
+        self._measures = measures
+        self._count = count
+        metrics.RELAY_FAILURES.labels(source)  # 0 until there is one
+        self._batch_events = metrics.RELAY_BATCH.labels(source).observe
+        self._batch_seconds = metrics.RELAY_SECONDS.labels(source).observe
         self._measured_at = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -74,10 +88,18 @@ class Relay:
         """Stands by, then leads. The lock goes when the pool gets its connection back."""
         try:
             await lead_by(
-                self._pool, _sql.try_lead, lambda held: self._run_as_leader(held, stop), stop
+                self._pool, _sql.try_lead, lambda held: self._lead_and_measure(held, stop), stop
             )
         finally:
             self._forget_measures()
+
+    async def _lead_and_measure(self, db: Connection, stop: asyncio.Event) -> None:
+        measuring = asyncio.create_task(report_all(self._measures, stop, self._log))
+        try:
+            await self._run_as_leader(db, stop)
+        finally:
+            measuring.cancel()
+            await asyncio.gather(measuring, return_exceptions=True)
 
     async def _run_as_leader(self, db: Connection, stop: asyncio.Event) -> None:
         self._log.info("relay_leads", source=self._source)
@@ -104,21 +126,25 @@ class Relay:
             await pause(stop, delay_s)
 
     async def _relay_batch(self, db: Connection, limit: int) -> int:
+        began = time.monotonic()
         rows = [row async for row in _sql.undelivered(db, limit=limit)]
         if not rows:
             return 0
+        self._batch_events(len(rows))
         try:
             await self._broker.publish([self._event(row) for row in rows])
         except PartlyTaken as partly:
             await self._delete(db, [row for row in rows if row["event_id"] in partly.taken])
             raise
         await self._delete(db, rows)
+        self._batch_seconds(time.monotonic() - began)
         return len(rows)
 
     async def _delete(self, db: Connection, rows: Sequence[Any]) -> None:
         if rows:
             await self._forget(db, positions=[row["position"] for row in rows])
             metrics.EVENTS_RELAYED.labels(self._source).inc(len(rows))
+            self._count(rows)
 
     def _event(self, row: Any) -> Event:
         return Event(
@@ -138,9 +164,21 @@ class Relay:
         backlog = await _sql.backlog(db)
         metrics.OUTBOX_DEPTH.labels(self._source).set(backlog["depth"])
         metrics.OUTBOX_AGE.labels(self._source).set(backlog["age_s"])
+        if isinstance(self._broker, MemoryBroker):
+            await self._measure_consumers(db, self._broker)
+
+    async def _measure_consumers(self, db: Connection, broker: MemoryBroker) -> None:
+        """This broker stores nothing: what a consumer has not taken is here."""
+        waiting = {row["type"]: row["events"] async for row in _sql.backlog_by_type(db)}
+        for name, types in broker.consumers.items():
+            lag = sum(events for type_, events in waiting.items() if type_ in types)
+            metrics.CONSUMER_LAG.labels(name, self._source).set(lag)
 
     def _forget_measures(self) -> None:
         """Only the leader reports about the outbox."""
         self._measured_at = float("-inf")
         for gauge in (metrics.OUTBOX_DEPTH, metrics.OUTBOX_AGE):
             metrics.forget(gauge, self._source)
+        if isinstance(self._broker, MemoryBroker):
+            for name in self._broker.consumers:
+                metrics.forget(metrics.CONSUMER_LAG, name, self._source)

@@ -50,7 +50,10 @@ class MinimalRequest:
 
 
 class FastRoute:
-    """One handler. `matches(segments)` returns its path's arguments or None; `answer(…)` calls it."""
+    """One handler. `matches(segments)` returns its path's arguments or None; `answer(…)` calls it.
+    `template`: of its path, as Litestar has it."""
+
+    template = ""
 
     def __init__(
         self,
@@ -136,6 +139,7 @@ class StraightWays:
             for handler in getattr(route, "route_handlers", ()):
                 if handler.opt.get("straight"):
                     way = FastRoute(app, verifier, handler, route.path_components)
+                    way.template = route.path_format
                     self._add(way, handler.http_methods, route.path_components)
 
     def _add(self, way: FastRoute, methods: Iterable[Any], components: Sequence[Any]) -> None:
@@ -151,6 +155,7 @@ class StraightWays:
             arguments = way.matches(segments)
             if arguments is not None:
                 plain = not (way.takes_query and scope["query_string"])
+                scope["path_template"] = way.template
                 return (way, arguments) if plain and way.read_headers(scope, arguments) else None
         return None
 

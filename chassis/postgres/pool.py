@@ -59,7 +59,17 @@ ROLLED_BACK = (
 )
 
 
-class PoolBehindPooler(asyncpg.Pool):
+class ServicePool(asyncpg.Pool):
+    """`waiting`: how many callers of `connection` have none yet."""
+
+    __slots__ = ("waiting",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.waiting = 0
+
+
+class PoolBehindPooler(ServicePool):
     """Its connections lead to a pooler that gives them a server for one transaction at a time. `direct_url`
     leads around it, for sessions that must keep their server."""
 
@@ -69,19 +79,26 @@ class PoolBehindPooler(asyncpg.Pool):
 
 
 async def open_pool(
-    database_url: str, schema: str, *, size: int, direct_url: str | None = None
+    database_url: str,
+    schema: str,
+    *,
+    size: int,
+    direct_url: str | None = None,
+    at_once: bool = True,
 ) -> Pool:
     """A pool whose connections see only `schema`. Opens one connection now, up to `size` later.
+
+    at_once: False opens none now, for a server that may be away.
 
     direct_url: given if `database_url` leads to a pooler (chassis.postgres.pooler says to which).
     Raises one of UNAVAILABLE if it cannot.
     """
-    pool = PoolBehindPooler if direct_url is not None else asyncpg.Pool
+    pool = PoolBehindPooler if direct_url is not None else ServicePool
     connect: Any = Servers(database_url).connect  # asyncpg's own declaration lists every option
     opening = pool(
         connect=connect,
         **_connecting(schema, pooled=direct_url is not None),
-        min_size=1,
+        min_size=1 if at_once else 0,
         max_size=size,
         max_queries=50_000,
         max_inactive_connection_lifetime=300,
@@ -164,12 +181,18 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
     After a failover, a connection may remain that is read-only or leads nowhere: then all connections are
     replaced.
     """
+    counted = pool if isinstance(pool, ServicePool) else None
+    if counted is not None:
+        counted.waiting += 1
     try:
         acquired = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
     except TimeoutError as late:
         raise Overloaded("No database connection is free.") from late
     except UNAVAILABLE as down:
         raise Unavailable("The database does not answer.") from down
+    finally:
+        if counted is not None:
+            counted.waiting -= 1
     try:
         yield acquired
         _refuse_unreplicated(acquired)

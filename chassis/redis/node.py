@@ -19,6 +19,7 @@ from redis.exceptions import ResponseError
 
 from chassis.problems import Unavailable
 from chassis.redis.connection import Connection, Refused
+from chassis.redis.metrics import figures_of
 from chassis.redis.servers import Address
 from chassis.redis.slots import Call
 
@@ -139,6 +140,7 @@ class Node:
         self._retired = False
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._figures = figures_of(address)
 
     @property
     def connected_to(self) -> Address | None:
@@ -210,6 +212,7 @@ class Node:
         self._pipelines += 1
         self._sent.extend(commands)
         connection.write(b"".join(packed))
+        self._figures.commands(len(commands))
 
     def _late(self) -> None:
         self.cut_off("Redis does not answer (TimeoutError).")
@@ -230,6 +233,8 @@ class Node:
             pipeline.left -= 1
             if not pipeline.left:
                 pipeline.deadline.cancel()
+                began = pipeline.deadline.when() - self._answer_timeout_s
+                self._figures.seconds(asyncio.get_running_loop().time() - began)
                 self._pipelines -= 1
                 if self._queue:
                     self._depart()
@@ -265,6 +270,7 @@ class Node:
         try:
             async with asyncio.timeout(self._answer_timeout_s):
                 self._connection = await self._router.open(self)
+            self._figures = figures_of(self.connected_to)
         except Refused as refused:
             self.cut_off(f"Redis refuses the connection ({refused}).")
         except (OSError, hiredis.HiredisError) as down:  # TimeoutError is an OSError
@@ -280,6 +286,7 @@ class Node:
     def cut_off(self, reason: str, connection: Connection | None = None) -> None:
         """The node is not what it was, unless a newer connection than this one has replaced it."""
         if connection is None or connection is self._connection:
+            self._figures.cut()
             self._cut(reason)
             self._router.unwell(self)
 

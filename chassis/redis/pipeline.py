@@ -77,13 +77,21 @@ class Pipeline:
         """One future of all answers in order, of which some may be exceptions."""
         return self._submit(calls, each=True)
 
-    def submit_to_each_node(self, call: Call) -> "asyncio.Future[list[Any]]":
-        """Every primary's answer; the first failure is raised for all of them."""
-        nodes = list(self._nodes.values()) if self._slots is not None else [self._first]
-        group = self._group(len(nodes))
+    def submit_to_each_node(self, call: Call, *, each: bool = False) -> "asyncio.Future[list[Any]]":
+        """Every primary's answer, in the order of `primaries()`; the first failure is raised for all of
+        them, or with `each` is an answer too."""
+        nodes = self._primaries()
+        group = self._group(len(nodes), each=each)
         for place, node in enumerate(nodes):
             node.enqueue(Command(call, group, place))
         return group.future
+
+    def primaries(self) -> list[Address | None]:
+        """Where each leads. None: not connected now, where there is one server only."""
+        return [node.connected_to for node in self._primaries()]
+
+    def _primaries(self) -> list[Node]:
+        return list(self._nodes.values()) if self._slots is not None else [self._first]
 
     @property
     def is_known(self) -> bool:

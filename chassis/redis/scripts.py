@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from chassis.problems import Overloaded
 from chassis.redis.pipeline import Pipeline
 from chassis.redis.servers import Address, Servers
 from chassis.redis.slots import Call
@@ -65,6 +66,7 @@ class RedisCalls:
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         texts = {script.digest: script.text for script in scripts.values()}
+        self._servers = servers
         self._wire = Pipeline(servers, texts, answer_timeout_s=answer_timeout_s)
         self.submit = self._wire.submit
         self.submit_each = self._wire.submit_each
@@ -82,6 +84,20 @@ class RedisCalls:
         if not self._wire.is_known:
             await self._wire.submit(("PING",))  # with it the nodes of a cluster become known
         return await self._wire.submit_to_each_node(call)
+
+    async def look_at_nodes(self) -> dict[str, bool]:
+        """Which primaries answer, by address. One server that is away now has the URL's name."""
+        try:
+            if not self._wire.is_known:
+                await self._wire.submit(("PING",))
+        except Overloaded:
+            return {str(self._servers): False}
+        nodes = self._wire.primaries()
+        answers = await self._wire.submit_to_each_node(("PING",), each=True)
+        return {
+            str(node or self._servers): not isinstance(answer, BaseException)
+            for node, answer in zip(nodes, answers, strict=True)
+        }
 
     async def ping(self) -> None:
         """Raises Unavailable unless every primary answers."""

@@ -23,6 +23,7 @@ from gateway.routing import METHODS, judge
 Headers = Sequence[tuple[bytes, bytes]]
 
 NO_ROUTE = "(none)"
+ANONYMOUS = "anonymous"
 LOGGED_PATH_MAX = 200
 LINGER_S = 2.0
 LINGER_MAX_BYTES = 16 * 1_048_576
@@ -40,6 +41,7 @@ class Exchange:
     `status` is 0 until the answer begins.
     `path` is quoted unless it is plain (see gateway.routing.judge), so it can stand in logs and
     problems.
+    `caller` is what kind of client asks (see gateway.metrics).
     `counted_as` is the address that its unread answers count for.
     `on_long` is called when a long answer begins.
     """
@@ -51,6 +53,7 @@ class Exchange:
         "_send",
         "_unread",
         "began_s",
+        "caller",
         "context",
         "counted_as",
         "ended",
@@ -92,6 +95,7 @@ class Exchange:
         request_id = accept_request_id(self.headers.single(b"x-request-id"))
         self.context = RequestContext(request_id, new_root_span())
         self.route = NO_ROUTE
+        self.caller = ANONYMOUS
         self.limits: Headers = ()
         self.status = 0
         self.ended = False

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from chassis.clock import MachineClock
 from chassis.problems import Overloaded
-from gateway.metrics import SHED, STREAMS, UNDER_WAY, WAITING
+from gateway.metrics import ADMITTED, SHED, STREAMS, UNDER_WAY, WAITED, WAITING
 
 WAIT_S = 0.08  # API.md: an overload answer comes within 100 ms
 PAY = "pay"
@@ -27,6 +27,7 @@ LAG_MAX_S = 0.08  # Above it the event loop is the queue, and nothing is answere
 LAG_PERSISTS_S = 0.5  # one long task is not an overload (as in CoDel, RFC 8289)
 LAG_HOLDS_S = 0.1  # an older measurement says nothing about now
 PAY_LAG_MAX_S = 0.25  # payments are refused last
+LANES = (PAY, "identity", "catalog", "booking", "notification", "stream")
 STREAMS_MAX = 4_000  # event streams of one process
 STREAMS_PER_ADDRESS_MAX = 200  # a whole office may watch from one address
 
@@ -58,6 +59,9 @@ class Admission:
         self._general = 0
         self._all = 0
         self._waiting: dict[str, _Waiting] = {PAY: {}}
+        self._admitted: dict[str, Callable[[], None]] = {}  # its counter, by lane
+        for lane in LANES:
+            ADMITTED.labels(lane), WAITED.labels(lane), SHED.labels(lane)
         self._coming = {True: 0, False: 0}
         drain = drain or Drain
         self._drains = {True: drain(wait_s), False: drain(wait_s)}
@@ -130,6 +134,10 @@ class Admission:
         self._all += 1
         self._general += lane != PAY
         UNDER_WAY.inc()
+        count = self._admitted.get(lane)
+        if count is None:
+            count = self._admitted[lane] = ADMITTED.labels(lane).inc
+        count()
 
     def _count_waiting(self, lane: str) -> int:
         if lane == PAY:
@@ -142,6 +150,7 @@ class Admission:
         queue = self._waiting.setdefault(lane, {})
         queue[place] = None
         self._drains[lane == PAY].waited()
+        WAITED.labels(lane).inc()
         WAITING.inc()
         deadline = loop.call_later(self._wait_s, _give_up, place)
         try:

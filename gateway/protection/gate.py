@@ -14,7 +14,7 @@ from chassis.problems import InvalidToken, Overloaded
 from chassis.redis.scripts import RedisCalls, load_scripts
 from chassis.redis.servers import Address
 from chassis.redis.slots import Call, key_of
-from gateway.metrics import LIMITED, LIMITS_LOCAL
+from gateway.metrics import LIMITED, LIMITS_ASKED, LIMITS_LOCAL
 from gateway.protection.limits import Bucket, LocalBuckets, Policies, Refused, Standing, refusal
 from gateway.protection.revocations import Revocations
 from gateway.routing import Route
@@ -41,6 +41,8 @@ class Gate:
         self._refused = Refused()
         self._local = LocalBuckets()
         self._away: dict[Address | None, float] = {}  # nodes of Redis, and until when
+        for name in policies.names:
+            LIMITED.labels(name)
         self._gcra = SCRIPTS["gcra"].digest
 
     def refuse_known(self, route: Route, address: str) -> None:
@@ -87,6 +89,7 @@ class Gate:
         ]
         if principal is not None:
             calls.append(self._revocations.question(principal.login_id))
+        LIMITS_ASKED.inc()
         answers = await (self._ask_each(calls, now) if self._away else self._submit(calls, now))
         standings = [
             self._local.take(bucket, now) if answer is None else _standing(bucket, answer)

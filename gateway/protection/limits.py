@@ -77,6 +77,8 @@ class Policies:
         self._beside = {"login": self.login, "refresh": self.refresh, "mail": self.mail}
         rate, burst = settings.rate_limit_per_ip, settings.rate_limit_per_ip_burst
         self.refused = Policy("refused", rate, burst)
+        every = (self.ip, self.user, self.login, self.refresh, self.mail, self.refused)
+        self.names = [one.name for one in every]
         self._fields: dict[tuple[str, ...], bytes] = {}
 
     def buckets(self, limit: str, address: str, user: str | None) -> list[Bucket]:

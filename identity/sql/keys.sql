@@ -27,3 +27,7 @@ WHERE kid <> :successor AND retires_at IS NULL;
 -- name: prune_keys!
 -- Kept for one more day so that an operator can inspect them.
 DELETE FROM signing_keys WHERE retires_at < now() - interval '1 day';
+
+-- name: signing_since$
+-- Since when the key that signs now has signed.
+SELECT extract(epoch FROM max(signs_from))::float8 FROM signing_keys WHERE signs_from <= now();

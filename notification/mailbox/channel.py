@@ -20,7 +20,10 @@ class MailboxChannel:
         self._name = name
         self._sender = sender
         self._mails: Coalescer[NewMail, None] = Coalescer(
-            self._put, batch_max=MAILBOX_BATCH_MAX, queue_max=16 * MAILBOX_BATCH_MAX
+            self._put,
+            batch_max=MAILBOX_BATCH_MAX,
+            queue_max=16 * MAILBOX_BATCH_MAX,
+            name="notification_mailbox",
         )
 
     async def send(self, message: Outgoing) -> None:

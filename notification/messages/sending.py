@@ -39,6 +39,7 @@ from contracts.identity import (
 )
 from notification.mailbox import store as mailbox
 from notification.messages import store
+from notification.messages.metrics import MESSAGES
 from notification.messages.planning import SMS, matter_of
 from notification.messages.rendering import Renderer
 from notification.messages.store import ClaimedMessage, EndedMessage
@@ -95,7 +96,10 @@ class Sender:
         self._header_domain = header_domain
         self._at_once = at_once
         self._ends: Coalescer[EndedMessage, None] = Coalescer(
-            self._mark, batch_max=ENDS_MAX, queue_max=16 * ENDS_MAX
+            self._mark,
+            batch_max=ENDS_MAX,
+            queue_max=16 * ENDS_MAX,
+            name="notification_ends",
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -235,6 +239,7 @@ class Sender:
 
     def _say(self, message: ClaimedMessage, outcome: str, **fields: Any) -> None:
         """Logs `email_sent template=order_confirmation` with the request id of the event."""
+        MESSAGES.labels(message.channel, outcome).inc()
         write = self._log.info if outcome in {"sent", "skipped"} else self._log.warning
         if message.attempt > 1:
             fields["attempt"] = message.attempt
@@ -248,7 +253,10 @@ def accounts(identity: ServiceClient) -> FetchAccount:
         return (await identity.post(LOOKUP_PATH, AccountLookups(list(asked)), Accounts)).accounts
 
     lookups: Coalescer[AccountLookup, Account | None] = Coalescer(
-        look_up, batch_max=LOOKUPS_MAX, queue_max=16 * LOOKUPS_MAX
+        look_up,
+        batch_max=LOOKUPS_MAX,
+        queue_max=16 * LOOKUPS_MAX,
+        name="notification_accounts",
     )
 
     async def fetch(user_id: UUID) -> Account | None:

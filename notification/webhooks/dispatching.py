@@ -35,6 +35,8 @@ ATTEMPTS = Counter(
     "Requests made to organizers' receivers, by what came of them.",
     ["outcome"],
 )
+for _outcome in ("delivered", "failed", "given_up"):
+    ATTEMPTS.labels(_outcome)
 
 
 class Dispatcher:

@@ -62,12 +62,14 @@ def children(loaded: Settings, ports: Ports) -> list[Child]:
         **urls,
     )
     inside = msgspec.structs.replace(together, host="127.0.0.1")
+    # Several workers cannot listen on one port, and the gateways show their figures.
+    working = msgspec.structs.replace(together, worker_port=None)
     return [
         *(child for name in SERVICES for child in _web(inside, name, ports, "services")),
         *_web(together, "gateway", ports, "gateways"),
         *(
             replace(
-                worker_child(together),
+                worker_child(working),
                 name=f"worker-{number}",
                 wave="workers",
                 counted_with=f"gateway-{ports.public}",  # whose /metrics shows its figures

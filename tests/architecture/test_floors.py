@@ -9,8 +9,10 @@ from tests.architecture.source import ROOMS, imports_of, modules
 FLOORS = {
     "chassis": [
         {"clock", "draining", "ids", "languages", "masking", "problems", "process_memory"},
-        {"settings", "context", "texts", "concurrency", "redis"},
-        {"observability", "postgres"},
+        {"settings", "context", "texts"},
+        {"observability"},
+        {"concurrency", "redis"},
+        {"postgres"},
         {"auth"},
         {"seam"},
         {"events"},
@@ -49,7 +51,9 @@ FLOORS = {
         {"refunds"},
         {"payments", "cancelled_sessions"},
         {"composition"},
-        {"routes", "workers", "audit", "recovery"},
+        {"audit"},
+        {"measures"},
+        {"routes", "workers", "recovery"},
         {"asgi"},
     ],
 }

@@ -26,7 +26,7 @@ from tests.support.deployment import (
 
 SERVING = ("gateway", "identity", "catalog", "booking", "notification")
 ROLES = (*SERVING, "worker")
-OF_EXTENSIONS = {"ServiceMonitor", "HTTPRoute"}  # their schemas are not Kubernetes' own
+OF_EXTENSIONS = {"ServiceMonitor", "PodMonitor", "HTTPRoute"}  # their schemas are not Kubernetes' own
 EVERYTHING = (
     "--set", "gatewayApi.enabled=true",
     "--set-json", 'gatewayApi.parentRefs=[{"name": "public"}]',
@@ -286,3 +286,30 @@ def test_only_those_who_use_a_store_may_reach_it() -> None:
     assert reached[4222] == {"booking", "worker"}
     assert reached[587] == {"worker"}
     assert reached[443] == {"booking", "worker"}
+
+
+MONITORED = (
+    "--set", "serviceMonitor.enabled=true",
+    "--set-json", 'networkPolicies.monitoring.from=[{"namespaceSelector": {}}]',
+)  # fmt: skip
+
+
+def test_the_worker_is_scraped_where_it_serves_and_by_nobody_else() -> None:
+    found = rendered(*MONITORED)
+    container = pods(found)["worker"]["containers"][0]
+    (port,) = container["ports"]
+    own = {one["name"]: one.get("value") for one in container["env"]}
+    assert own["STAMPEDE_WORKER_PORT"] == str(port["containerPort"])
+    assert port["containerPort"] not in PORTS.values()
+    (monitor,) = of_kind(found, "PodMonitor").values()
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint["path"]) == (port["name"], "/metrics")
+    deployment = of_kind(found, "Deployment")["worker"]["spec"]
+    labels = deployment["template"]["metadata"]["labels"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    (rule,) = of_kind(found, "NetworkPolicy")["worker"]["spec"]["ingress"]
+    assert rule["from"] == [{"namespaceSelector": {}}]
+    assert [one["port"] for one in rule["ports"]] == [port["containerPort"]]
+    closed = of_kind(rendered(), "NetworkPolicy")["worker"]["spec"]
+    assert "Ingress" in closed["policyTypes"]
+    assert "ingress" not in closed, "nobody is named: nobody may"

@@ -37,6 +37,7 @@ class RunningPlatform:
         self.base_url = base_url
         self.data_dir = data_dir
         self.environ = environ
+        self.metrics_urls = {"up": f"{base_url}/metrics"}  # by process
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, *arguments: str, ready_port: int | None = None) -> None:
@@ -142,10 +143,16 @@ def several_machines(data_dir: Path, port: int, **settings: str) -> Iterator[Run
 def one_process_each(data_dir: Path, **settings: str) -> Iterator[RunningPlatform]:
     """`stampede serve X` for each service and the gateway, HTTP between them, and a worker."""
     ports = {name: free_port() for name in (*SERVICES, "gateway")}
+    worker_port = free_port()
     urls = {f"STAMPEDE_{n.upper()}_URL": f"http://127.0.0.1:{ports[n]}" for n in SERVICES}
     base_url = f"http://127.0.0.1:{ports['gateway']}"
     settings = settings | urls | {"STAMPEDE_PUBLIC_URL": base_url}
+    settings["STAMPEDE_WORKER_PORT"] = str(worker_port)
     platform = RunningPlatform(base_url, data_dir, environment(**settings))
+    platform.metrics_urls = {
+        name: f"http://127.0.0.1:{port}/metrics"
+        for name, port in (ports | {"worker": worker_port}).items()
+    }
     try:
         platform.start("migrate", "migrate")
         assert platform.processes.pop("migrate").wait(START_DEADLINE_S) == 0
@@ -153,7 +160,7 @@ def one_process_each(data_dir: Path, **settings: str) -> Iterator[RunningPlatfor
             platform.start(name, "serve", name, "--port", str(ports[name]), "--workers", "1")
         for name, port in ports.items():
             platform.wait_for_port(name, port)
-        platform.start("worker", "worker")
+        platform.start("worker", "worker", ready_port=worker_port)
         yield platform
     finally:
         platform.stop()

@@ -89,6 +89,7 @@ class SandboxApp:
         self._steering = steering
         self._charges: Coalescer[NewCharge, ChargeRecord] = Coalescer(
             self._take_charges,
+            name="sandbox_charges",
             batch_max=CHARGES_PER_BATCH_MAX,
             queue_max=CHARGES_WAITING_MAX,
         )

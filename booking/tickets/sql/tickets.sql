@@ -32,3 +32,7 @@ SELECT kid, purpose, secret FROM signing_keys ORDER BY created_at, kid;
 
 -- name: insert_signing_key!
 INSERT INTO signing_keys (kid, purpose, secret) VALUES (:kid, :purpose, :secret);
+
+-- name: signing_since
+-- Since when the newest key of each purpose has signed.
+SELECT purpose, extract(epoch FROM max(created_at))::float8 AS since FROM signing_keys GROUP BY purpose;

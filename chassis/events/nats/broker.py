@@ -19,12 +19,15 @@ from nats.js.api import Header, PubAck
 from nats.js.errors import NoStreamResponseError
 
 from chassis.concurrency.backoff import Backoff
+from chassis.concurrency.measuring import Measure, report_all
 from chassis.concurrency.rounds import repeat
 from chassis.events.broker import PartlyTaken, Subscriber
 from chassis.events.envelope import Event
 from chassis.events.nats.consumer import Consumer
 from chassis.events.nats.link import CALL_TIMEOUT_S, PREFIX, Link, heed_cancellation
 from chassis.observability import logs
+from chassis.observability.metrics import CONSUMER_LAG
+from chassis.observability.reports import Report
 from chassis.postgres.leadership import lead
 from chassis.postgres.pool import open_pool
 from chassis.problems import Unavailable
@@ -32,6 +35,7 @@ from chassis.problems import Unavailable
 ACK_WAIT_S = 20.0  # longer than a subscriber's call may take
 WAVE_MAX = 1000  # events on their way to NATS together
 PROBE_TIMEOUT_S = 1.0
+LAG_INTERVAL_S = 5.0
 LOOK_INTERVAL_S = 0.2  # interval to check the connection on which acknowledgements arrive
 RETRY = Backoff(first_s=0.2, most_s=5.0)
 CONTENT_TYPE = "application/cloudevents+json"
@@ -119,6 +123,16 @@ class NatsBroker:
         async with asyncio.TaskGroup() as group:
             for consumer in self._consumers:
                 group.create_task(consumer.run(stop), name=f"{consumer.name}-consumer")
+            lag = Measure("consumer_lag", LAG_INTERVAL_S, self._measure_lag)
+            group.create_task(report_all([lag], stop, log), name="consumer-lag")
+
+    async def _measure_lag(self, report: Report) -> None:
+        context = await self.link.jetstream()
+        waiting: dict[tuple[str, ...], float] = {}
+        for consumer in self._consumers:
+            found = await context.consumer_info(self.link.stream, consumer.name)
+            waiting[consumer.name, "nats"] = (found.num_pending or 0) + (found.num_ack_pending or 0)
+        report.show(CONSUMER_LAG, waiting)
 
     async def _store(
         self, context: JetStreamContext, wave: Sequence[Event]

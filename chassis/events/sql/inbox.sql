@@ -62,7 +62,11 @@ DELETE FROM inbox WHERE event_id IN (
 -- name: count_letters^
 -- For the gauges.
 SELECT count(*) FILTER (WHERE next_attempt IS NOT NULL) AS waiting,
-       count(*) FILTER (WHERE next_attempt IS NULL) AS dead
+       count(*) FILTER (WHERE next_attempt IS NULL) AS dead,
+       coalesce(extract(epoch FROM now() - min(first_failed) FILTER (WHERE next_attempt IS NOT NULL)),
+                0)::float8 AS oldest_waiting_s,
+       coalesce(extract(epoch FROM now() - min(first_failed) FILTER (WHERE next_attempt IS NULL)),
+                0)::float8 AS oldest_dead_s
 FROM dead_letters;
 
 -- name: list_letters

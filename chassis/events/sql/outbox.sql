@@ -33,3 +33,7 @@ FROM delivered;
 SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT 10000) AS counted) AS depth,
        coalesce((SELECT extract(epoch FROM now() - created_at)
                  FROM outbox ORDER BY position LIMIT 1), 0)::float8 AS age_s;
+
+-- name: backlog_by_type
+-- The same by type, for the consumers of each.
+SELECT type, count(*) AS events FROM (SELECT type FROM outbox LIMIT 10000) AS counted GROUP BY type;

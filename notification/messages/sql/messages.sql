@@ -118,3 +118,11 @@ SELECT (event -> 'data')::text FROM messages
 WHERE event ->> 'subject' = :order_id AND template IN ('payment_receipt', 'order_cancellation')
   AND template = 'payment_receipt'
 ORDER BY created_at LIMIT 1;
+
+-- name: message_backlog^
+-- For the gauges, from the index of due messages; bounded.
+SELECT count(*) FILTER (WHERE attempts = 0) AS new, count(*) FILTER (WHERE attempts > 0) AS tried,
+       coalesce(extract(epoch FROM greatest(interval '0', now() - min(next_attempt))),
+                0)::float8 AS oldest_s
+FROM (SELECT attempts, next_attempt FROM messages WHERE state = 'due'
+      ORDER BY next_attempt LIMIT 10000) AS counted;

@@ -192,3 +192,11 @@ SELECT format('delivery %s to endpoint %s is pending since %s', delivery_id, end
 FROM webhook_deliveries
 WHERE state = 'pending' AND started_at < now() - make_interval(hours => :give_up_hours::int + 24)
 LIMIT :limit;
+
+-- name: delivery_backlog^
+-- For the gauges, from the index of pending deliveries; bounded.
+SELECT count(*) FILTER (WHERE attempts = 0) AS new, count(*) FILTER (WHERE attempts > 0) AS tried,
+       coalesce(extract(epoch FROM greatest(interval '0', now() - min(next_attempt))),
+                0)::float8 AS oldest_s
+FROM (SELECT attempts, next_attempt FROM webhook_deliveries WHERE state = 'pending'
+      ORDER BY next_attempt LIMIT 10000) AS counted;

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from chassis.observability.exposition import Exposition
 from chassis.settings import METRICS_DIR
 from runtime.embedded import ServerUrls
 from runtime.metrics_files import PREFIX, metrics_root
@@ -23,9 +24,12 @@ from tests.support.servers import ROOT, eventually, free_port
 COUNTING = """
 import sys
 from chassis.observability.exposition import count_together
-from chassis.observability.metrics import EVENTS_TAKEN, OUTBOX_AGE, forget
-from gateway.metrics import UNDER_WAY, count_request
+from chassis.observability.hot import write_hot
+from chassis.observability.metrics import CONSUMER_LAG, EVENT_DELAY, EVENTS_TAKEN, OUTBOX_AGE, forget
+from chassis.observability.reports import Report
+from gateway.metrics import LIMITS_ASKED, UNDER_WAY, count_request
 count_together()
+report = Report()
 for word in sys.stdin:
     match word.split():
         case "count", times:
@@ -38,6 +42,21 @@ for word in sys.stdin:
             OUTBOX_AGE.labels("test").set(float(age))
         case "stand_by",:
             forget(OUTBOX_AGE, "test")
+        case "show", *lags:
+            report.show(CONSUMER_LAG, {(name, "nats"): float(n) for name, n in
+                                       (one.split("=") for one in lags)})
+        case "withdraw",:
+            report.withdraw()
+        case "hot", times:
+            for _ in range(int(times)):
+                LIMITS_ASKED.inc()
+                EVENT_DELAY.labels("test").observe(0.2)
+                UNDER_WAY.inc()
+        case "write",:
+            write_hot()
+        case "many", series:
+            for number in range(int(series)):
+                EVENTS_TAKEN.labels(f"test-{number}").inc()
     print("done", flush=True)
 """
 SCRAPING = """
@@ -155,6 +174,66 @@ def test_of_what_one_process_reports_for_all_the_latest_counts(directory: Path) 
         one.do("lead 9")
         two.kill()
         assert scrape(directory)[age] == 9
+
+
+def test_what_the_leader_shows_is_there_once_or_not_at_all(directory: Path) -> None:
+    def lags() -> dict[str, float]:
+        name = "stampede_consumer_lag_events"
+        return {key: value for key, value in scrape(directory).items() if key.startswith(name)}
+
+    shown = 'stampede_consumer_lag_events{consumer="%s",queue="nats"}'
+    with processes(directory) as (one, two):
+        one.do("show catalog=5 notification=7")
+        assert lags() == {shown % "catalog": 5, shown % "notification": 7}
+        one.do("show catalog=6")  # the other one is gone, not left as it was
+        assert lags() == {shown % "catalog": 6}
+        one.do("withdraw")
+        assert lags() == {}
+        two.do("show catalog=2")
+        assert lags() == {shown % "catalog": 2}
+        one.do("show catalog=3")  # the lead goes to and fro
+        two.do("withdraw")
+        one.do("show catalog=4")
+        assert lags() == {shown % "catalog": 4}
+        one.kill()
+        scrape(directory)  # tidies up
+        assert lags() == {}
+
+
+def test_what_hot_code_counts_is_shown_once_it_is_written(directory: Path) -> None:
+    asked = "stampede_gateway_limits_asked_total"
+    delay = 'stampede_event_delay_seconds_%s{consumer="test"}'
+    with processes(directory) as (one, two):
+        one.do("hot 300")
+        two.do("hot 45")
+        assert scrape(directory)[asked] == 0
+        for process in (one, two):
+            process.do("write")
+            process.do("write")  # nothing twice
+        seen = scrape(directory)
+        assert seen[asked] == 345
+        assert seen["stampede_gateway_under_way"] == 345
+        assert seen[delay % "count"] == 345
+        assert seen[delay % "sum"] == pytest.approx(345 * 0.2)
+        bucket = 'stampede_event_delay_seconds_bucket{consumer="test",le="%s"}'
+        assert (seen[bucket % "0.1"], seen[bucket % "0.25"]) == (0, 345)
+
+
+async def test_a_scrape_of_ten_thousand_series_lets_others_have_their_turns(
+    directory: Path,
+) -> None:
+    with processes(directory) as (one, two):
+        one.do("many 10000")
+        two.do("many 10000")
+        turns = 0
+        scraping = asyncio.create_task(Exposition(directory).body())
+        while not scraping.done():
+            await asyncio.sleep(0)
+            turns += 1
+        body = (await scraping).decode()
+    assert turns > 10, "written on the event loop, a scrape leaves it one turn"
+    assert 'stampede_events_taken_total{consumer="test-9999"} 2.0' in body
+    assert body.count("stampede_events_taken_total{") == 10_000
 
 
 def test_directories_of_killed_supervisors_are_removed_and_living_ones_stay(tmp_path: Path) -> None:

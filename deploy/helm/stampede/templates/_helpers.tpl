@@ -33,6 +33,9 @@ booking: 8003
 notification: 8004
 {{- end }}
 
+{{/* Where the worker serves /metrics. It is no service: nobody calls it. */}}
+{{- define "stampede.workerPort" -}}8006{{- end }}
+
 {{/* Who calls each service over HTTP. */}}
 {{- define "stampede.callers" -}}
 identity: [gateway, catalog, booking, notification, worker]
@@ -101,6 +104,10 @@ migrate: [postgresql]
 {{ include "stampede.secretEnv" (dict "name" "STAMPEDE_SMTP_URL" "ref" $secrets.smtpUrl) }}
 - name: STAMPEDE_MAIL_FROM
   value: {{ .root.Values.mailFrom | quote }}
+{{- end }}
+{{- if eq .role "worker" }}
+- name: STAMPEDE_WORKER_PORT
+  value: {{ include "stampede.workerPort" . | quote }}
 {{- end }}
 {{- if eq .role "gateway" }}
 - name: STAMPEDE_TRUSTED_PROXIES

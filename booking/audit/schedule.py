@@ -1,0 +1,80 @@
+"""The audit on a schedule: one process does it, now and then, and what it finds is a metric and a log line.
+
+Its cost is bounded. A check is one statement with the time limit of our connections; after it comes a pause
+of REST times its duration, so an audit takes a fifth of one core at most, however large the data are. A
+check that the limit ends is shown as unchecked. It reads where `audit_database_url` says, such as a standby
+(`?target_session_attrs=any`): there it costs the primary nothing.
+"""
+
+import asyncio
+import time
+
+from booking.audit import metrics
+from booking.audit.checks import DETAILS_MAX, GRACE_S, PATIENCE_S, REDIS, compare_redis
+from booking.audit.store import INVARIANTS, broken
+from booking.composition import Booking
+from chassis.observability import logs
+from chassis.observability.reports import Report
+from chassis.postgres.pool import ROLLED_BACK, Pool
+from chassis.problems import Overloaded
+
+REST = 4.0
+LOOK_AGAIN_S = 2.0  # a standby may be a moment behind
+
+log = logs.get("booking")
+
+
+class ScheduledAudit:
+    """`await audit.take(report)`: one audit. `pool`: where the invariants are read."""
+
+    def __init__(self, booking: Booking, pool: Pool, *, rest: float = REST) -> None:
+        self._booking = booking
+        self._pool = pool
+        self._rest = rest
+        self._violations: dict[tuple[str, ...], float] = {}
+        self._unchecked: dict[tuple[str, ...], float] = {}
+        self._seconds: dict[tuple[str, ...], float] = {}
+
+    async def take(self, report: Report) -> None:
+        for invariant in (*INVARIANTS, REDIS):
+            began = time.monotonic()
+            found = await self._check(invariant)
+            took_s = time.monotonic() - began
+            self._note(invariant, found, took_s)
+            report.show(metrics.VIOLATIONS, self._violations)
+            report.show(metrics.UNCHECKED, self._unchecked)
+            report.show(metrics.SECONDS, self._seconds)
+            await asyncio.sleep(self._rest * took_s)
+        report.show(metrics.FINISHED, {("booking",): time.time()})
+
+    def _note(self, invariant: str, found: list[str] | None, took_s: float) -> None:
+        self._unchecked[invariant,] = float(found is None)
+        self._seconds[invariant,] = took_s
+        if found is None:
+            self._violations.pop((invariant,), None)  # what it was is not what it is
+            log.warning("audit_unchecked", invariant=invariant, seconds=round(took_s, 1))
+            return
+        self._violations[invariant,] = len(found)
+        if found:
+            log.error("audit_violated", invariant=invariant, found=len(found), example=found[0])
+
+    async def _check(self, invariant: str) -> list[str] | None:
+        """What two looks have found. None: it could not be checked."""
+        try:
+            if invariant == REDIS:
+                details: list[str] = []
+                await compare_redis(self._booking.holds, details)
+                return details[:DETAILS_MAX]
+            found = await self._look(invariant)
+            if found:
+                await asyncio.sleep(LOOK_AGAIN_S)
+                again = set(await self._look(invariant))
+                found = [one for one in found if one in again] or sorted(again)
+            return found
+        except (*ROLLED_BACK, Overloaded, TimeoutError):
+            return None
+
+    async def _look(self, invariant: str) -> list[str]:
+        return await broken(
+            self._pool, invariant, grace_s=GRACE_S, patience_s=PATIENCE_S, limit=DETAILS_MAX
+        )
