@@ -26,7 +26,11 @@ from tests.support.deployment import (
 
 SERVING = ("gateway", "identity", "catalog", "booking", "notification")
 ROLES = (*SERVING, "worker")
-OF_EXTENSIONS = {"ServiceMonitor", "PodMonitor", "HTTPRoute"}  # their schemas are not Kubernetes' own
+OF_EXTENSIONS = {
+    "ServiceMonitor",
+    "PodMonitor",
+    "HTTPRoute",
+}  # their schemas are not Kubernetes' own
 EVERYTHING = (
     "--set", "gatewayApi.enabled=true",
     "--set-json", 'gatewayApi.parentRefs=[{"name": "public"}]',

@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
+from chassis.observability.reports import Report
+from chassis.postgres.metrics import STANDBYS, measure_standbys
 from chassis.postgres.pool import Pool, connection, open_pool, own_session, transaction
 from chassis.postgres.replicated import until_replicated, weak_commits
 from chassis.problems import Unavailable
@@ -200,3 +203,22 @@ async def test_a_server_that_answers_before_a_commit_is_safe_is_named(
         async with connected(url) as db:
             await db.execute(f"SET synchronous_commit = {waits_for}")
             assert await weak_commits(db) == (waits_for if weak else None)
+
+
+async def test_a_standby_is_shown_with_its_lag_and_no_longer_when_it_is_withdrawn(
+    pair: Pair, pool: Pool
+) -> None:
+    report = Report()
+    await measure_standbys(pool, report)
+    (family,) = STANDBYS.collect()
+    (sample,) = family.samples
+    assert sample.value == 1
+    assert sample.labels["state"] in {"streaming", "catchup"}
+    async with connected(pair.primary_url) as db:
+        name = await db.fetchval("SELECT application_name FROM pg_stat_replication")
+    lag = REGISTRY.get_sample_value("stampede_postgres_standby_lag_bytes", {"standby": name})
+    assert lag is not None
+    assert lag >= 0
+    report.withdraw()
+    (family,) = STANDBYS.collect()
+    assert family.samples == []
