@@ -8,7 +8,6 @@ Whether a process lives is told by a lock on a file that the kernel releases at 
 be somebody else's by then.
 """
 
-import asyncio
 import fcntl
 import gc
 import os
@@ -31,22 +30,14 @@ from chassis.observability.hot import write_hot
 class Exposition:
     """`write()` is the body of `/metrics`. `directory`: None for this process alone.
 
-    With thousands of series it takes tens of milliseconds: on an event loop `await body()`, which writes in
-    a thread, so that requests get their turns meanwhile.
+    With thousands of series it takes tens of milliseconds, so callers keep it for a second.
     """
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
 
-    async def body(self) -> bytes:
-        write_hot()
-        return await asyncio.to_thread(self._generate)
-
     def write(self) -> bytes:
         write_hot()
-        return self._generate()
-
-    def _generate(self) -> bytes:
         if self._directory is None:
             return generate_latest()
         living = list(_living(self._directory))

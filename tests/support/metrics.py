@@ -57,9 +57,12 @@ def _named(processes: str) -> frozenset[str]:
 
 async def scrape(url: str) -> list[Metric]:
     timeout = aiohttp.ClientTimeout(total=SCRAPE_S)
-    async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url) as answer:
-        assert answer.status == 200
-        return list(text_string_to_metric_families(await answer.text()))
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url) as answer:
+            assert answer.status == 200, url
+            return list(text_string_to_metric_families(await answer.text()))
+    except TimeoutError:
+        raise AssertionError(f"{url} does not answer") from None
 
 
 def families(scraped: list[Metric]) -> dict[str, Family]:
