@@ -34,6 +34,9 @@ class PaymentStep(StrEnum):
     REFUND = "refund"  # the provider gave it back
 
 
+# The reason of a payment that failed because its provider never heard of it. Nobody declined anything.
+NEVER_REACHED = "never_reached_provider"
+
 UNSETTLED = frozenset({PaymentState.CREATED, PaymentState.PROCESSING})
 
 PAYMENTS: Machine[PaymentState, PaymentStep] = Machine(

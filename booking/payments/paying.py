@@ -169,7 +169,7 @@ class Payments:
             if order is None:
                 raise NotFound()
             if wanted.idempotency_key is not None:
-                await _refuse_repeated_key(tx, wanted)
+                await _free_key(tx, wanted)
             _refuse_unpayable(order)
             await store.insert_payment(tx, wanted, order)
             await record_and_publish(tx, [intent.history], [])
@@ -237,14 +237,18 @@ def _processing(order_id: UUID, payment_id: UUID, method: str) -> PayAnswer:
     return PayAnswer(order_id=order_id, status="pending_payment", tickets=[], payment=waiting)
 
 
-async def _refuse_repeated_key(tx: Connection, wanted: NewPayment) -> None:
+async def _free_key(tx: Connection, wanted: NewPayment) -> None:
+    """Raises _Replay when the key has paid before, IdempotencyKeyReused when it was for something else.
+    A payment that its provider never heard of has no answer to repeat: this one is made in its stead."""
     assert wanted.idempotency_key is not None
     earlier = await store.payment_by_key(tx, wanted.order_id, wanted.idempotency_key)
     if earlier is None:
         return
     if earlier.body_hash != wanted.body_hash:
         raise IdempotencyKeyReused()
-    raise _Replay(earlier)
+    if not earlier.never_reached:
+        raise _Replay(earlier)
+    await store.give_up_key(tx, earlier.payment_id)
 
 
 def _refuse_unpayable(order: LockedOrder) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 from uuid import uuid5
 
-from booking.domain.payment import PAYMENTS, PaymentState, PaymentStep
+from booking.domain.payment import NEVER_REACHED, PAYMENTS, PaymentState, PaymentStep
 from booking.events.history import history_entry
 from booking.events.store import record_and_publish
 from booking.payments import store
@@ -84,7 +84,7 @@ class Reconciling:
                 state="declined",
                 amount=payment.amount,
                 currency=payment.currency,
-                reason="never_reached_provider",
+                reason=NEVER_REACHED,
             )
         outcome = await self._outcomes.apply_outcome(payment.payment_id, result)
         if outcome is None:

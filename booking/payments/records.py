@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from booking.domain.order import OrderStatus
-from booking.domain.payment import PaymentState
+from booking.domain.payment import NEVER_REACHED, PaymentState
 from booking.events.store import NewHistoryEntry
 from booking.tickets.records import NewTicket
 from chassis.events.envelope import PendingEvent
@@ -62,6 +62,11 @@ class PreviousPayment(msgspec.Struct, frozen=True, kw_only=True):
     body_hash: bytes
     state: PaymentState
     reason: str | None
+
+    @property
+    def never_reached(self) -> bool:
+        """The provider does not know it and cannot hear of it any more: there is no answer to repeat."""
+        return self.state is PaymentState.FAILED and self.reason == NEVER_REACHED
 
 
 class PendingPayment(msgspec.Struct, frozen=True):

@@ -35,6 +35,11 @@ async def payment_by_key(tx: Connection, order_id: UUID, key: str) -> PreviousPa
     return PreviousPayment(**{**fields(row, PreviousPayment), "state": PaymentState(row["state"])})
 
 
+async def give_up_key(tx: Connection, payment_id: UUID) -> None:
+    """Another payment of the order, which the caller has locked, may be made with its idempotency key."""
+    await queries.give_up_key(tx, payment_id=payment_id)
+
+
 async def insert_payment(tx: Connection, payment: NewPayment, order: LockedOrder) -> None:
     """The intent to pay the order's whole amount. Raises PaymentInProgress when another payment of it
     is live."""

@@ -16,7 +16,7 @@ import psutil
 
 from runtime.embedded.account import Account, let_reach, let_run, make_folder
 from runtime.embedded.errors import EmbeddedError
-from runtime.embedded.process import ServerSpec, first_line_pid, kill_in, launch
+from runtime.embedded.process import ServerSpec, first_line_pid, kill_in, last_words, launch
 from runtime.embedded.spawning import kill_group, wait_for_exit
 from runtime.embedded.wheel import PROGRAMS, VERSION
 
@@ -186,7 +186,12 @@ def _init_cluster(spec: ServerSpec) -> None:
         kill_group(process.pid)  # an interrupted initdb would go on writing
         process.wait()
     if not finished or process.returncode != 0:
-        raise EmbeddedError(f"PostgreSQL's initdb failed in {spec.folder}: see {spec.log}.")
+        words = last_words(spec.log, ("error:", "FATAL", "PANIC"))
+        how = "failed" if finished else f"was not done after {INITDB_TIMEOUT_S:g} s"
+        raise EmbeddedError(
+            f"PostgreSQL's initdb {how} in {spec.folder} (exit {process.returncode}: {words}):"
+            f" see {spec.log}."
+        )
     if spec.folder.is_dir():
         spec.folder.rmdir()  # empty, as `prepare` has checked
     fresh.rename(spec.folder)

@@ -130,11 +130,7 @@ class ServerProcess:
 
     def last_words(self) -> str:
         """The last line of its log that explains why it did not start."""
-        with suppress(OSError):
-            lines = self.spec.log.read_text("utf-8", "replace").splitlines()[-40:]
-            telling = [line for line in lines if "FATAL" in line or "PANIC" in line or "# " in line]
-            return (telling or lines or [""])[-1].strip()
-        return ""
+        return last_words(self.spec.log)
 
     def _count_death(self, how: object) -> None:
         delay_s = self._backoff.died()
@@ -148,6 +144,15 @@ class ServerProcess:
         continues.
         """
         kill_in(self.spec.folder, self.spec.program.name)
+
+
+def last_words(log: Path, telling: Sequence[str] = ("FATAL", "PANIC", "# ")) -> str:
+    """The last of a log's last lines that has one of these words, or the last line; empty without a log."""
+    with suppress(OSError):
+        lines = log.read_text("utf-8", "replace").splitlines()[-40:]
+        found = [line for line in lines if any(word in line for word in telling)]
+        return (found or lines or [""])[-1].strip()
+    return ""
 
 
 def launch(

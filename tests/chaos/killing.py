@@ -30,6 +30,7 @@ from chassis.redis.scripts import load_scripts
 from tests.support.booking import BookingApp, running_booking
 
 SECRET = "whsec_a2lsbGVk"
+PAY_KEY = "pay-1"
 SCRIPTS = {script.digest: name for name, script in load_scripts(LUA).items()}
 BOOKING = Path(booking.__file__).parent
 STATEMENTS = {
@@ -119,7 +120,7 @@ class WatchedProvider:
 
 async def do(work: Work, app: BookingApp) -> None:
     if work.what == "pay":
-        await app.pay(work.user_id, str(work.order_id))
+        await app.pay(work.user_id, str(work.order_id), key=PAY_KEY)
     elif work.what == "webhook":
         await app.post("/payments/webhooks/sandbox", raw=message(work), headers=signed(work))
     else:

@@ -17,7 +17,7 @@ import pytest
 
 from booking.audit.checks import audit_booking
 from booking.orders.expiry import sweep_orders
-from tests.chaos.killing import SECRET, Ask, Work
+from tests.chaos.killing import PAY_KEY, SECRET, Ask, Work
 from tests.support.booking import BookingApp, booking_tables, let_time_pass, running_booking
 from tests.support.payments import Disturbed, outcomes_of, taken_in_silence
 from tests.support.servers import ROOT
@@ -29,7 +29,8 @@ A test kills the process (kill -9) just before each step that leaves it: a state
 as in booking/*/sql), a script in Redis, a call of the provider, the response. *Found* is the state right
 after that; PostgreSQL passes the audit there. *Becomes* is the state after the reconciler, the sweeper
 and the refund round of any other process have run. In every row money is taken at most once, and money
-that is taken buys tickets or goes back.
+that is taken buys tickets or goes back. A buyer whose `pay` got no answer repeats it with the same key:
+after that every row has tickets and one charge.
 
 tests/chaos/test_payment_steps.py writes this page with WRITE_DOCS=1, and fails when the page is no longer
 true.
@@ -118,7 +119,7 @@ class Scene:
         row = await self.tables.fetchrow(
             "SELECT status, p.payment_id, p.state, (SELECT count(*) FROM tickets t"
             " WHERE t.order_id = o.order_id) AS tickets FROM orders o LEFT JOIN payments p"
-            " USING (order_id) WHERE o.order_id = $1",
+            " USING (order_id) WHERE o.order_id = $1 ORDER BY p.payment_id DESC LIMIT 1",
             work.order_id,
         )
         assert row is not None
@@ -135,6 +136,14 @@ class Scene:
         """Never tickets without money, nor a payment called succeeded without either."""
         assert (row["tickets"] > 0) == (row["status"] == "paid") == (row["state"] == "succeeded")
         assert taken or row["state"] not in {"succeeded", "refund_due", "refunded"}
+
+    async def pay_again(self, work: Work) -> None:
+        """The buyer, who got no answer, sends the same request: it pays now unless it has paid before."""
+        again = await self.app.pay(work.user_id, str(work.order_id), key=PAY_KEY)
+        assert again.status == 200, again.json
+        assert await self.state(work) == "order paid, payment succeeded, money taken, 2 tickets"
+        charges = "SELECT count(*) FROM sandbox.charges WHERE reference = $1"
+        assert await self.tables.fetchval(charges, str(work.order_id)) == 1
 
     async def converge(self) -> None:
         """What the workers of any other process do, at once instead of when it is due."""
@@ -182,6 +191,9 @@ async def table_of(story: str, scene: Scene, killer: Killer) -> list[tuple[str, 
             assert found == becomes
             return rows
         rows.append((steps[-1], found, "the same" if becomes == found else becomes))
+        if story == "pay":
+            await scene.pay_again(work)
+            await is_sound(scene.app)
     raise AssertionError("it never comes to its end")
 
 

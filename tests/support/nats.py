@@ -15,6 +15,7 @@ from typing import Any
 import nats
 import nats.errors
 
+from runtime.embedded.spawning import tethered
 from tests.support.servers import free_port
 
 UP_WITHIN_S = 10.0
@@ -41,7 +42,10 @@ class NatsServer:
         self._directory.mkdir(parents=True, exist_ok=True)
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [PROGRAM, "--addr", "127.0.0.1", "--port", str(self.port), *self._more],
+                tethered(
+                    [str(PROGRAM), "--addr", "127.0.0.1", "--port", str(self.port), *self._more],
+                    signal.SIGKILL,
+                ),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from runtime.embedded.spawning import tethered
 from tests.support.servers import ROOT, free_port
 
 START_DEADLINE_S = 60.0
@@ -44,7 +45,17 @@ class RunningPlatform:
         """Starts `stampede ARGUMENTS` and returns when its port answers."""
         with (self.data_dir / f"{name}.console").open("ab") as console:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "stampede", *arguments, "--data-dir", str(self.data_dir)],
+                tethered(
+                    [
+                        sys.executable,
+                        "-m",
+                        "stampede",
+                        *arguments,
+                        "--data-dir",
+                        str(self.data_dir),
+                    ],
+                    signal.SIGTERM,  # it ends its own servers
+                ),
                 cwd=ROOT,
                 env=self.environ,
                 stdout=console,

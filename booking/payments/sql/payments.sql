@@ -4,6 +4,11 @@
 SELECT payment_id, body_hash, state, reason, order_id FROM payments
 WHERE order_id = :order_id AND idempotency_key = :key;
 
+-- name: give_up_key!
+-- Of a payment that its provider never heard of: the next one has the key, and an id of its own, because
+-- a provider may have closed the old one for good. The caller has locked the order.
+UPDATE payments SET idempotency_key = NULL, body_hash = NULL WHERE payment_id = :payment_id;
+
 -- name: insert_payment!
 INSERT INTO payments (payment_id, order_id, user_id, provider, method, amount, currency, state,
                       idempotency_key, body_hash, request_id)

@@ -89,12 +89,26 @@ def with_a_cost(cost: float) -> dict[str, Any]:
     return found
 
 
+def with_a_log(size: float) -> dict[str, Any]:
+    found = document()
+    found["cases"]["browse"]["volumes"] = {"wal": size}
+    return found
+
+
+def without_a_kind() -> dict[str, Any]:
+    found = document()
+    del found["cases"]["browse"]["cpu_us"]["redis"]
+    return found
+
+
 def test_a_file_that_cannot_be_used_is_one_sentence_that_names_it(tmp_path: Path) -> None:
     bad = {
         "format 2": changed(format=2),
         "Stampede 9": changed(version="9.0"),
         "no case login": without_a_case(),
         "browse has no usable figure for web": with_a_cost(-1.0),
+        "browse has no usable figure for wal": with_a_log(1e13),
+        "browse has no usable figure for redis": without_a_kind(),
         "browse costs its web process nothing": with_a_cost(0.0),
         "no zone": changed(measured_at="2026-08-01T00:00:00"),
         "is broken": changed(more=1),

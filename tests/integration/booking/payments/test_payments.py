@@ -1,5 +1,6 @@
 """Paying orders with the sandbox provider over real stores."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,7 +22,7 @@ from tests.support.booking import (
     running_booking,
     without_redis,
 )
-from tests.support.payments import NOW, Disturbed, taken_in_silence
+from tests.support.payments import NOW, Disturbed, outcomes_of, taken_in_silence
 
 USER, OTHER = uuid4(), uuid4()
 
@@ -192,6 +193,69 @@ async def test_a_payment_that_never_reached_the_provider_frees_the_order(app: Bo
     assert await app.services.payments.reconcile(older_than_s=NOW) == 1
     disturbed.end()
     assert (await app.pay(USER, order_id)).status == 200
+    await is_sound(app)
+
+
+async def never_reached(app: BookingApp, key: str) -> str:
+    """An order whose payment with this key the provider never heard of, which the reconciler has found."""
+
+    async def lost(_: Any, charge: Charge) -> ChargeResult:
+        raise Unavailable()
+
+    disturbed = Disturbed(app, lost)
+    order_id: str = (await app.order(USER, app.neighbours.publish())).json["order_id"]
+    assert (await app.pay(USER, order_id, key=key)).status == 202
+    assert await app.services.payments.reconcile(older_than_s=NOW) == 1
+    disturbed.end()
+    return order_id
+
+
+async def test_a_key_whose_payment_never_reached_the_provider_pays_the_second_time(
+    app: BookingApp, books: "asyncpg.Connection[Any]"
+) -> None:
+    order_id = await never_reached(app, "p1")
+    other = await app.pay(USER, order_id, "tok_declined", key="p1")
+    assert (other.status, other.code) == (422, "idempotency-key-reused")
+    paid = await app.pay(USER, order_id, key="p1")
+    assert (paid.status, len(paid.json["tickets"])) == (200, 2)
+    assert "idempotency-replayed" not in paid.headers
+    again = await app.pay(USER, order_id, key="p1")
+    assert (again.status, again.json) == (200, paid.json)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert await books.fetchval("SELECT count(*) FROM charges") == 1
+    await is_sound(app)
+
+
+async def test_a_key_repeated_by_many_at_once_charges_once(
+    app: BookingApp, books: "asyncpg.Connection[Any]"
+) -> None:
+    order_id = await never_reached(app, "p1")
+    answers = await asyncio.gather(*(app.pay(USER, order_id, key="p1") for _ in range(10)))
+    assert {(each.status, each.code) for each in answers if each.status != 200} <= {
+        (409, "idempotency-in-flight")
+    }
+    assert len({each.json["payment"]["payment_id"] for each in answers if each.status == 200}) == 1
+    assert await books.fetchval("SELECT count(*) FROM charges") == 1
+    await is_sound(app)
+
+
+async def test_a_charge_that_arrives_after_its_key_has_paid_goes_back(app: BookingApp) -> None:
+    order_id = await never_reached(app, "p1")
+    earlier = (await app.get(f"/orders/{order_id}", user=USER)).json["payment"]["payment_id"]
+    assert (await app.pay(USER, order_id, key="p1")).status == 200
+    taken = ChargeResult(state="succeeded", amount=256_000, currency="CNY")
+    late = await outcomes_of(app).apply_outcome(UUID(earlier), taken)
+    assert late is not None
+    assert late.state == "refund_due"
+
+
+async def test_a_key_that_never_paid_cannot_pay_an_order_that_was_paid_with_another(
+    app: BookingApp,
+) -> None:
+    order_id = await never_reached(app, "p1")
+    assert (await app.pay(USER, order_id, key="p2")).status == 200
+    again = await app.pay(USER, order_id, key="p1")
+    assert (again.status, again.code) == (409, "order-not-payable")
     await is_sound(app)
 
 

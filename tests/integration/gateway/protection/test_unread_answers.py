@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from runtime.embedded.spawning import tethered
 from runtime.listening import GRACE_S, tune
 from tests.support.long_answers import LONG_BYTES, LONG_PATH, SHORT_PATH
 from tests.support.servers import ROOT, eventually, free_port
@@ -51,7 +52,9 @@ class Servers:
         )
         with self._log.open("ab") as console:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.long_answers", role],
+                tethered(
+                    [sys.executable, "-m", "tests.support.long_answers", role], signal.SIGTERM
+                ),
                 cwd=ROOT,
                 env=environ,
                 stdout=console,

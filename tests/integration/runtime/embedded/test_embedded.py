@@ -22,6 +22,7 @@ from runtime.embedded import (
     EmbeddedServers,
     ServerUrls,
     StartCancelled,
+    postgres,
     running_urls,
 )
 from tests.support.servers import eventually
@@ -314,6 +315,12 @@ def test_folder_that_is_not_ours_is_left_alone(
     with pytest.raises(EmbeddedError, match=said):
         EmbeddedServers(data_dir).start()
     assert (data_dir / "postgres" / name).read_text() == text
+
+
+def test_an_initdb_that_fails_says_why(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "SUPERUSER", "pg_nobody")
+    with pytest.raises(EmbeddedError, match=r'initdb failed .*\(exit 1: .*cannot begin with "pg_"'):
+        EmbeddedServers(data_dir).start()
 
 
 def test_server_that_cannot_start_is_explained(data_dir: Path) -> None:

@@ -133,6 +133,9 @@ async def test_a_copy_that_was_interrupted_is_made_anew(pair: Pair) -> None:
     pair.start()
     assert (pair.primary, await noted(pair)) == ("two", [1])
     assert await in_recovery(pair.standby_url)
+    pair.kill_primary()
+    pair.promote()  # its copy was of a primary that waits: for this very server
+    await asyncio.wait_for(note(pair.primary_url, 2), 20)
 
 
 async def test_a_primary_that_died_by_itself_is_started_again_and_not_replaced(pair: Pair) -> None:

@@ -15,6 +15,7 @@ from chassis.events.inbox import Inbox
 from chassis.events.nats.broker import NatsBroker
 from chassis.events.relay import Relay
 from chassis.postgres.pool import Pool
+from chassis.problems import Unavailable
 from tests.support.asgi import exchange, in_a_task_of_its_own
 from tests.support.booking import running_booking
 from tests.support.brokers import (
@@ -104,6 +105,30 @@ async def test_while_nats_is_away_the_outbox_keeps_everything(
         await until(pool, "NOT EXISTS (SELECT FROM outbox)")
         await until(pool, "count(*) = 30 FROM effects")
     assert await effects(pool) == {"a": [*range(30)]}
+
+
+async def test_an_event_stays_in_the_outbox_until_nats_has_confirmed_it(
+    pool: Pool, nats: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker: Any = nats(Recorder("one").subscriber, call_timeout_s=0.3)
+    context = await broker.link.jetstream()
+    publish_async = context.publish_async
+
+    async def unconfirmed(subject: str, payload: bytes, **how: Any) -> Any:
+        await (await publish_async(subject, payload, **how))
+        return asyncio.get_running_loop().create_future()
+
+    relay = Relay(pool, broker, source="scratch", log=LOG)
+    await put_out(pool, [event(1)])
+    monkeypatch.setattr(context, "publish_async", unconfirmed)
+    with pytest.raises(Unavailable):
+        await relay.round()
+    assert await pool.fetchval("SELECT count(*) FROM outbox") == 1
+    monkeypatch.undo()
+    assert await relay.round() == 1
+    assert await pool.fetchval("SELECT count(*) FROM outbox") == 0
+    found = await context.stream_info(broker.link.stream)
+    assert found.state.messages == 1
 
 
 async def test_what_was_stored_comes_to_a_consumer_that_was_not_running(

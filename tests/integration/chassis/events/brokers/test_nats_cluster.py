@@ -102,10 +102,33 @@ async def selling(
         await broker.close()
 
 
+@asynccontextmanager
+async def acknowledgements_lost(context: Any) -> AsyncIterator[None]:
+    """Begins once an event is stored without the relay having heard of it."""
+    publish, stored = context.publish_async, asyncio.Event()
+
+    def told(answer: "asyncio.Future[Any]") -> None:
+        if not answer.cancelled() and answer.exception() is None:
+            stored.set()
+
+    async def unheard(subject: str, payload: bytes, **how: Any) -> "asyncio.Future[Any]":
+        (await publish(subject, payload, **how)).add_done_callback(told)
+        return asyncio.get_running_loop().create_future()
+
+    context.publish_async = unheard
+    try:
+        await asyncio.wait_for(stored.wait(), ENDS_WITHIN_S)
+        yield
+    finally:
+        context.publish_async = publish
+
+
 async def leader_killed(cluster: NatsCluster, platform: Platform) -> None:
+    """What it has stored last, it has told nobody: the next leader is given that again."""
     context = await platform.broker.link.jetstream()
     leader = await cluster.leader(context, platform.broker.link.stream)
-    leader.kill()
+    async with acknowledgements_lost(context):
+        leader.kill()
     await platform.takes_more(10 * BATCH)
     leader.start()
 
