@@ -41,7 +41,10 @@ class Sessions:
             self._fetch_terms, ttl_s=TERMS_TTL_S, entries_max=SESSIONS_MAX
         )
         self._lookups: Coalescer[TermsLookup, SessionTerms | None] = Coalescer(
-            self._look_up, batch_max=TERMS_LOOKUPS_MAX, queue_max=LOOKUPS_WAITING_MAX
+            self._look_up,
+            batch_max=TERMS_LOOKUPS_MAX,
+            queue_max=LOOKUPS_WAITING_MAX,
+            stage="services",
         )
         self._seating: FetchOnce[UUID, Seating] = FetchOnce(
             self._fetch_seating,

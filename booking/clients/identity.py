@@ -39,7 +39,11 @@ class KnownAccounts:
     def __init__(self, identity: ServiceClient) -> None:
         self._identity = identity
         self._lookups: Coalescer[AccountLookup, Account | None] = Coalescer(
-            self._look_up, batch_max=LOOKUPS_MAX, queue_max=LOOKUPS_WAITING_MAX, concurrency=2
+            self._look_up,
+            batch_max=LOOKUPS_MAX,
+            queue_max=LOOKUPS_WAITING_MAX,
+            concurrency=2,
+            stage="services",
         )
         self._active: BoundedCache[UUID, tuple[float, Account]] = BoundedCache(ACCOUNTS_MAX)
 

@@ -52,7 +52,7 @@ class Revocations:
         # revoked logins this process has seen; a revocation is final
         self._known: dict[str, int] = {}
         self._loads: Coalescer[str, bool] = Coalescer(
-            self._load_for, batch_max=WAITING_MAX, queue_max=WAITING_MAX
+            self._load_for, batch_max=WAITING_MAX, queue_max=WAITING_MAX, stage=None
         )
         self._asked: FetchOnce[str, frozenset[str]] = FetchOnce(
             self._list_of_identity, ttl_s=1.0, entries_max=1

@@ -261,7 +261,7 @@ def accounts(identity: ServiceClient) -> FetchAccount:
         return (await identity.post(LOOKUP_PATH, AccountLookups(list(asked)), Accounts)).accounts
 
     lookups: Coalescer[AccountLookup, Account | None] = Coalescer(
-        look_up, batch_max=LOOKUPS_MAX, queue_max=16 * LOOKUPS_MAX
+        look_up, batch_max=LOOKUPS_MAX, queue_max=16 * LOOKUPS_MAX, stage="services"
     )
 
     async def fetch(user_id: UUID) -> Account | None:

@@ -9,7 +9,8 @@ from tests.architecture.source import ROOMS, imports_of, modules
 FLOORS = {
     "chassis": [
         {"clock", "draining", "ids", "languages", "masking", "problems", "process_memory"},
-        {"settings", "context", "texts", "concurrency", "redis"},
+        {"settings", "context", "texts"},
+        {"concurrency", "redis"},
         {"observability", "postgres"},
         {"auth"},
         {"seam"},
