@@ -14,13 +14,14 @@ from contextvars import ContextVar
 
 from chassis.masking import logged_id
 
+COUNTED_FROM_S = 0.001
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContext:
     """The request's id, the span of this part of it, and its trace id (32 hex digits).
 
-    `logged_id`: the id as log lines show it (see chassis.masking). `spent`: seconds by stage.
+    `logged_id`: the id as log lines show it (see chassis.masking). `spent`: seconds by stage, or None.
     """
 
     __slots__ = ("calls", "logged_id", "request_id", "span", "spent", "trace_id")
@@ -31,13 +32,15 @@ class RequestContext:
         self.span = span
         self.trace_id = trace_id
         self.calls = 0
-        self.spent: dict[str, float] = {}
+        self.spent: dict[str, float] | None = None
 
     def spend(self, stage: str, since_s: float) -> None:
         """Counts the seconds since then (`time.perf_counter()`) for a stage of this request (see
-        chassis.observability.slow)."""
+        chassis.observability.slow). What took no time is not counted: it explains no slow request."""
         seconds = time.perf_counter() - since_s
-        self.spent[stage] = self.spent.get(stage, 0.0) + seconds
+        if seconds >= COUNTED_FROM_S:
+            spent = self.spent = self.spent or {}
+            spent[stage] = spent.get(stage, 0.0) + seconds
 
     def child_span(self) -> str:
         """The span of this request's next call to another service."""

@@ -51,9 +51,9 @@ class SlowRequests:
 
 
 def _shares(context: RequestContext, seconds: float) -> dict[str, str]:
-    spent = context.spent
+    spent = context.spent or {}
     shares = {"duration": _ms(seconds)}
-    shares |= {stage: _ms(spent[stage]) for stage in STAGES if spent.get(stage, 0.0) >= 0.001}
+    shares |= {stage: _ms(spent[stage]) for stage in STAGES if stage in spent}
     return shares | {"other": _ms(max(0.0, seconds - sum(spent.values())))}
 
 

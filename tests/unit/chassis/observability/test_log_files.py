@@ -1,5 +1,6 @@
 """Log files stay within their bound, whoever else writes to them or moves them, and cost no request."""
 
+import fcntl
 import os
 import re
 import resource
@@ -12,7 +13,13 @@ from pathlib import Path
 import pytest
 
 from chassis.observability import logs
-from chassis.observability.log_files import FILES_OF_A_SERVICE, PIECE_MAX_BYTES, LogFile, pieces
+from chassis.observability.log_files import (
+    FILES_OF_A_SERVICE,
+    LOCK,
+    PIECE_MAX_BYTES,
+    LogFile,
+    pieces,
+)
 
 LINE = b"%08d " + b"x" * 90 + b"\n"
 
@@ -59,10 +66,33 @@ def test_writers_that_share_a_file_lose_no_line_while_it_rotates(tmp_path: Path)
     assert (tmp_path / "booking.log.2").exists()
 
 
-def test_a_file_that_logrotate_moved_away_is_left_for_a_new_one(tmp_path: Path) -> None:
+def test_a_writer_waits_for_a_rotation_under_way_and_does_not_rotate_again(tmp_path: Path) -> None:
+    path = tmp_path / "booking.log"
+    path.write_bytes(LINE % 1)
+    writer = threading.Thread(
+        target=lambda: LogFile(path, max_bytes=8 * 150).write([LINE % 2]), daemon=True
+    )
+    with (tmp_path / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        writer.start()
+        writer.join(0.2)
+        assert writer.is_alive()
+        path.rename(tmp_path / "booking.log.1")
+    writer.join()
+    assert path.read_bytes() == LINE % 2
+    assert (tmp_path / "booking.log.1").read_bytes() == LINE % 1
+    assert not (tmp_path / "booking.log.2").exists()
+
+
+@pytest.mark.parametrize("created", [False, True])
+def test_a_file_that_logrotate_moved_away_is_left_for_a_new_one(
+    tmp_path: Path, *, created: bool
+) -> None:
     file = LogFile(tmp_path / "booking.log", max_bytes=80_000)
     file.write([LINE % 1])
     (tmp_path / "booking.log").rename(tmp_path / "booking.log-20260114")
+    if created:
+        (tmp_path / "booking.log").touch()
     file.write([LINE % 2])
     assert (tmp_path / "booking.log").read_bytes() == LINE % 2
 
@@ -145,7 +175,7 @@ def test_lines_travel_to_a_console_in_pieces_that_a_pipe_takes_whole() -> None:
 def test_text_that_is_no_unicode_costs_no_other_line(tmp_path: Path, log_format: str) -> None:
     logs.configure(tmp_path, log_format=log_format, console=False)
     log = logs.get("booking")
-    log.info("seen", value="half \ud800", number=2**70)
+    log.info("seen", value="\ud800half", number=2**70)
     log.info("next")
     logs.flush()
     first, second = (tmp_path / "booking.log").read_text("utf-8").splitlines()
