@@ -9,20 +9,22 @@ Context).
 
 import random
 import re
+import time
 from contextvars import ContextVar
 
 from chassis.masking import logged_id
 
+COUNTED_FROM_S = 0.001
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContext:
     """The request's id, the span of this part of it, and its trace id (32 hex digits).
 
-    `logged_id`: the id as log lines show it (see chassis.masking).
+    `logged_id`: the id as log lines show it (see chassis.masking). `spent`: seconds by stage, or None.
     """
 
-    __slots__ = ("calls", "logged_id", "request_id", "span", "trace_id")
+    __slots__ = ("calls", "logged_id", "request_id", "span", "spent", "trace_id")
 
     def __init__(self, request_id: str, span: str = "1", trace_id: str = "") -> None:
         self.request_id = request_id
@@ -30,6 +32,15 @@ class RequestContext:
         self.span = span
         self.trace_id = trace_id
         self.calls = 0
+        self.spent: dict[str, float] | None = None
+
+    def spend(self, stage: str, since_s: float) -> None:
+        """Counts the seconds since then (`time.perf_counter()`) for a stage of this request (see
+        chassis.observability.slow). What took no time is not counted: it explains no slow request."""
+        seconds = time.perf_counter() - since_s
+        if seconds >= COUNTED_FROM_S:
+            spent = self.spent = self.spent or {}
+            spent[stage] = spent.get(stage, 0.0) + seconds
 
     def child_span(self) -> str:
         """The span of this request's next call to another service."""

@@ -9,6 +9,26 @@ import re
 from hashlib import blake2b
 
 MASK = "[redacted]"
+# Fields of log lines that are never written.
+SECRET_FIELDS = frozenset(
+    [
+        "password",
+        "token",
+        "access_token",
+        "refresh_token",
+        "authorization",
+        "cookie",
+        "secret",
+        "email",
+        "phone",
+        "address",
+        "full_name",
+        "payment_token",
+        "code",
+        "signature",
+        "ip",
+    ]
+)
 _TOKEN = (
     r"eyJ[\w-]{8,}"  # a JWT
     r"|ST1\.[\w.-]+"  # a ticket's code

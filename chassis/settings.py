@@ -45,6 +45,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     demo: bool = True  # demo data, and /dev/mailbox
     log_format: str = "text"
     log_files: bool = True  # beside the console; false where something else collects the console
+    log_files_max_mb: int = 400  # of one service on one machine, with its older files
+    slow_request_ms: int = (
+        1_000  # a request that takes longer is logged with where its time went; 0: none
+    )
     trusted_proxies: tuple[Network, ...] = ()
     cors_origins: tuple[str, ...] = ()
     rate_limit_per_ip: float = 10.0  # requests a second
@@ -343,8 +347,10 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "public_url": _HTTP,
     "default_language": _one_of(*LANGUAGES),
     "demo": _flag,
-    "log_format": _one_of("text", "json"),
+    "log_format": _one_of("text", "json", "otel"),
     "log_files": _flag,
+    "log_files_max_mb": _whole(8, 1_000_000),
+    "slow_request_ms": _whole(0, 3_600_000),
     "trusted_proxies": _networks,
     "cors_origins": _words,
     "rate_limit_per_ip": _rate,

@@ -8,6 +8,7 @@ import msgspec
 from chassis.auth.tokens import Principal, Verifier, bearer_token
 from chassis.context import CURRENT
 from chassis.observability import logs
+from chassis.observability.slow import SlowRequests
 from chassis.problems import (
     InternalError,
     MethodNotAllowed,
@@ -86,6 +87,7 @@ class Edge:
             settings.concurrency_max, settings.queue_max, wait_s=patience.place_s
         )
         self._streams = StreamPlaces()
+        self._slow = SlowRequests("gateway", settings.slow_request_ms)
         self._unread = Unread(settings)
         self.forwarder = Forwarder(
             wiring.upstreams,
@@ -101,7 +103,7 @@ class Edge:
             await self._answer(exchange)
         finally:
             exchange.close()
-            _tell(exchange)
+            self._tell(exchange)
             CURRENT.reset(token)
 
     async def _answer(self, exchange: Exchange) -> None:
@@ -174,14 +176,22 @@ class Edge:
             return
         body = b""
         if exchange.headers.body_length():
+            began_s = time.perf_counter()
             body = await self._bodies.read(exchange.receive)
+            exchange.context.spend("body", began_s)
         with self._bodies.held(body):
-            await self._admission.enter(lane)
+            began_s = time.perf_counter()
+            try:
+                await self._admission.enter(lane)
+            finally:
+                exchange.context.spend("queue", began_s)
             place = Place(self._admission, lane)
             exchange.on_long = place.leave  # a client that reads slowly does not keep a place
+            began_s = time.perf_counter()
             try:
                 await self.forwarder.forward(exchange, route, address, body)
             finally:
+                exchange.context.spend("services", began_s)
                 place.leave()
         if route.limit == "signed" and exchange.status in FORGED:
             # the answer has been sent; the count applies to the next request
@@ -208,7 +218,9 @@ class Edge:
             exchange.caller = "provider"
         else:
             exchange.caller = caller_kind(principal.roles if principal is not None else None)
+            began_s = time.perf_counter()
             exchange.limits = await self._gate.enter(route, counted_as, principal)
+            exchange.context.spend("redis", began_s)
 
     async def _verify(self, exchange: Exchange, route: Route) -> Principal | None:
         """The caller, or None for an anonymous request. Raises InvalidToken or TokenExpired."""
@@ -216,7 +228,13 @@ class Edge:
         if header is None or route.token_ignored:
             return None
         token = bearer_token(header.decode("latin-1"))
-        return None if token is None else await self._verifier.verify(token)
+        if token is None:
+            return None
+        began_s = time.perf_counter()
+        try:
+            return await self._verifier.verify(token)
+        finally:
+            exchange.context.spend("auth", began_s)
 
     def _is_reachable(self, path: str) -> bool:
         """True if the gateway forwards this OpenAPI path, whose parameters are in braces."""
@@ -224,12 +242,15 @@ class Edge:
         judged = judge(plain.encode("ascii", "replace"))
         return judged is not None and self._routes.match(judged) is not None
 
-
-def _tell(exchange: Exchange) -> None:
-    """Writes one log line and counts the request. 499: the client left before an answer."""
-    seconds = time.perf_counter() - exchange.began_s
-    status = exchange.status or 499
-    method = exchange.known_method
-    log.info(f"{method} {exchange.logged_path}", status=status, latency=f"{seconds * 1000:.0f}ms")
-    stream = exchange.route.endswith("/stream")
-    count_request(exchange.route, method, status, None if stream else seconds, exchange.caller)
+    def _tell(self, exchange: Exchange) -> None:
+        """Writes one log line and counts the request. 499: the client left before an answer."""
+        seconds = time.perf_counter() - exchange.began_s
+        status = exchange.status or 499
+        method = exchange.known_method
+        log.info(
+            f"{method} {exchange.logged_path}", status=status, latency=f"{seconds * 1000:.0f}ms"
+        )
+        stream = exchange.route.endswith("/stream")
+        if seconds >= self._slow.threshold_s and not stream:
+            self._slow.look(exchange.context, seconds, method=method, route=exchange.route)
+        count_request(exchange.route, method, status, None if stream else seconds, exchange.caller)

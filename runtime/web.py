@@ -24,7 +24,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 def _configured() -> settings.Settings:
     loaded = settings.load()
-    logs.configure(loaded.log_dir, log_format=loaded.log_format)
+    logs.configure(
+        loaded.log_dir,
+        log_format=loaded.log_format,
+        files_max_bytes=loaded.log_files_max_mb * 1_000_000,
+    )
     count_together()
     return loaded
 

@@ -54,7 +54,11 @@ async def run(loaded: settings.Settings) -> None:
 def main() -> None:
     os.nice(NICENESS)
     loaded = settings.load()
-    logs.configure(loaded.log_dir, log_format=loaded.log_format)
+    logs.configure(
+        loaded.log_dir,
+        log_format=loaded.log_format,
+        files_max_bytes=loaded.log_files_max_mb * 1_000_000,
+    )
     count_together()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(loaded))

@@ -45,6 +45,7 @@ class Sessions:
             batch_max=TERMS_LOOKUPS_MAX,
             queue_max=LOOKUPS_WAITING_MAX,
             name="booking_terms",
+            stage="services",
         )
         self._seating: FetchOnce[UUID, Seating] = FetchOnce(
             self._fetch_seating,

@@ -44,6 +44,7 @@ class KnownAccounts:
             queue_max=LOOKUPS_WAITING_MAX,
             concurrency=2,
             name="booking_accounts",
+            stage="services",
         )
         self._active: BoundedCache[UUID, tuple[float, Account]] = BoundedCache(ACCOUNTS_MAX)
 

@@ -165,7 +165,7 @@ class OrderPlacing:
                 raise
             log.info(
                 "order_created", user=draft.user_id, session=draft.terms.session_id,
-                seats=len(seats), order=draft.order_id,
+                seats=len(seats), order=draft.order_id, order_no=placed.order_no,
             )  # fmt: skip
             return order_answer(as_placed(order, placed))
         raise Overloaded("The seats of this session are being sorted out.")

@@ -68,7 +68,10 @@ class Webhooks:
         if event.refund_id is not None and event.refund_verdict is not None:
             async with transaction(self._pool) as tx:  # its state is compared: no need to note it
                 changed = await take_refund_verdict(tx, event.refund_id, event.refund_verdict)
-            log.info("webhook_taken", provider=provider_name, type=event.type, news=changed)
+            log.info(
+                "webhook_taken", provider=provider_name, type=event.type, news=changed,
+                refund_key=event.refund_id,
+            )  # fmt: skip
             self._count(provider_name, "first" if changed else "duplicate")
             return
         if event.payment_id is None or event.verdict is None:
@@ -104,7 +107,10 @@ class Webhooks:
             self._count(event.provider, "rejected")
             raise
         self._count(event.provider, _kind(outcome))
-        log.info("webhook_taken", provider=event.provider, type=event.type)
+        log.info(
+            "webhook_taken", provider=event.provider, type=event.type,
+            order=target.payment.order_id, payment=event.payment_id,
+        )  # fmt: skip
 
     async def _look_up_batch(
         self, events: Sequence[ReceivedEvent]

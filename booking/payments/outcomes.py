@@ -102,7 +102,7 @@ async def sync_redis_after_payment(holds: SeatHolds, outcome: Outcome) -> None:
     await release_holds(holds, outcome.cancelled)
     order = outcome.order
     if outcome.state is PaymentState.SUCCEEDED:
-        log.info("order_paid", order=order.order_id, user=order.user_id)
+        log.info("order_paid", order=order.order_id, user=order.user_id, payment=order.payment_id)
         try:
             await holds.sell(order.session_id, order.order_id)
             if outcome.seats_to_sync:
@@ -117,6 +117,8 @@ async def sync_redis_after_payment(holds: SeatHolds, outcome: Outcome) -> None:
         log.info("payment_failed", order=order.order_id, payment=order.payment_id)
     elif outcome.state is PaymentState.REFUND_DUE:
         log.warning("refund_due", order=order.order_id, payment=order.payment_id)
+    elif outcome.state is PaymentState.PROCESSING:
+        log.info("payment_processing", order=order.order_id, payment=order.payment_id)
 
 
 async def _fail(tx: Connection, payment: LockedPayment, reason: str | None) -> Outcome:

@@ -5,11 +5,13 @@ leaves at once. Batch and queue are bounded, and each item has its own outcome.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
+from chassis.context import current
 from chassis.observability.hot import HotHistogram
 from chassis.problems import Overloaded, Unavailable
 
@@ -50,8 +52,8 @@ class Coalescer(Generic[Item, Outcome]):
         changed nothing. NOBODYS_FAULT is different: a batch whose connection was lost may have taken effect,
         and trying each item would only prolong the outage. Then every caller gets Unavailable or Overloaded.
     batch_max: items per round trip.  queue_max: waiting items; beyond it callers get Overloaded.
-    concurrency: round trips under way at once.
-    name: in metrics; a constant of the code.
+    concurrency: round trips under way at once.  name: in metrics; a constant of the code.
+    stage: what the caller's request spends its wait on (RequestContext.spend); None: counted elsewhere.
 
     If a caller is cancelled while its item waits, the item is removed. Later the item stays in the batch:
     its effect may still happen, and its outcome is dropped. Callers that cancel must tolerate this (holds
@@ -66,6 +68,7 @@ class Coalescer(Generic[Item, Outcome]):
         queue_max: int,
         concurrency: int = 1,
         name: str = "unnamed",
+        stage: str | None = "postgres",
     ) -> None:
         self._count_items = BATCH_ITEMS.labels(name).observe
         self._count_wait = WAITED.labels(name).observe
@@ -74,12 +77,19 @@ class Coalescer(Generic[Item, Outcome]):
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._free = concurrency
+        self._stage = stage
         self._queue: deque[tuple[Item, asyncio.Future[Outcome], float]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._scheduled = False
 
     async def call(self, item: Item) -> Outcome:
-        return await self.submit(item)
+        if self._stage is None:
+            return await self.submit(item)
+        began_s = time.perf_counter()
+        try:
+            return await self.submit(item)
+        finally:
+            current().spend(self._stage, began_s)
 
     def submit(self, item: Item) -> "asyncio.Future[Outcome]":
         """Like `call`, but does not wait: for callers with several items for one round trip."""

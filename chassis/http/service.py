@@ -6,6 +6,7 @@ Routes carry their public path (`/api/v1/shows`), so the gateway forwards withou
 other services call lives under `/internal/`, which the gateway never forwards.
 """
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -25,8 +26,10 @@ from chassis.http.completion import RequestCompletion, must_complete
 from chassis.http.fast_path import StraightWays, json_or_empty
 from chassis.http.openapi import describe
 from chassis.http.readiness import Readiness
+from chassis.masking import masked_path
 from chassis.observability import logs
 from chassis.observability.exposition import Exposition
+from chassis.observability.slow import SlowRequests
 from chassis.postgres.pool import ROLLED_BACK
 from chassis.problems import (
     CONTENT_TYPE,
@@ -90,6 +93,7 @@ def service_app(
     )
     app.straight = StraightWays(app, wiring.verifier)
     app.completion = RequestCompletion()
+    app.slow = SlowRequests(name, wiring.settings.slow_request_ms)
     app.readiness = Readiness(name, lambda: ready(app), wiring.drain, is_open=lambda: is_open(app))
     return app
 
@@ -124,6 +128,7 @@ class ServiceApp(Litestar):
     straight: StraightWays
     completion: RequestCompletion
     readiness: Readiness
+    slow: SlowRequests
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -135,7 +140,9 @@ class ServiceApp(Litestar):
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
-        token = CURRENT.set(from_headers(scope["headers"]))
+        began_s = time.perf_counter()
+        context = from_headers(scope["headers"])
+        token = CURRENT.set(context)
         try:
             found = self.straight.find(scope)
             if found is None:
@@ -143,6 +150,9 @@ class ServiceApp(Litestar):
             else:
                 await self._serve_fast(found, scope, receive, send)
         finally:
+            seconds = time.perf_counter() - began_s
+            if seconds >= self.slow.threshold_s and not scope["path"].endswith("/stream"):
+                self.slow.look(context, seconds, path=masked_path(scope["path"])[:200])
             CURRENT.reset(token)
 
     async def _serve_fast(self, found: Any, scope: Any, receive: Any, send: Any) -> None:

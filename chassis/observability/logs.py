@@ -2,9 +2,9 @@
 
     2026-01-14T15:30:00Z gateway  [abc-123] POST /api/v1/orders status=201 latency=12ms span=1
 
-Text by default, JSON by setting; to the console and to one file per service in `<data_dir>/logs`. Fields
-with names of secrets are never written, nor values that look like tokens or e-mail addresses. Text that
-could forge a line is quoted.
+Text by default, JSON by setting (log_json.py); to the console and to one file per service in
+`<data_dir>/logs` (log_files.py). Fields with names of secrets are never written, nor values that look like
+tokens or e-mail addresses. Text that could forge a line is quoted.
 """
 
 import json
@@ -23,28 +23,11 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from chassis.context import current
-from chassis.masking import MASK, SECRET
+from chassis.context import NO_REQUEST, RequestContext, current
+from chassis.masking import MASK, SECRET, SECRET_FIELDS
+from chassis.observability.log_files import Outputs
+from chassis.observability.log_json import LOUD, RenderLine, flat_line, otel_line
 
-SECRET_FIELDS = frozenset(
-    [
-        "password",
-        "token",
-        "access_token",
-        "refresh_token",
-        "authorization",
-        "cookie",
-        "secret",
-        "email",
-        "phone",
-        "address",
-        "full_name",
-        "payment_token",
-        "code",
-        "signature",
-        "ip",
-    ]
-)
 _PLAIN = re.compile(r"[^\s\"'=\x00-\x1f\x7f-\x9f\u2028\u2029\x1b]+")
 _WRITER_BATCH_MAX = 1000
 _GATHER_S = (
@@ -52,28 +35,35 @@ _GATHER_S = (
 )
 _QUEUE_MAX = 100_000  # lines; beyond it, lines are counted and dropped to save memory
 
-EventDict = dict[str, Any]
+FILES_MAX_BYTES = 400_000_000  # of one service, with its older files
 
 
 class LogWriter:
-    """Writes finished lines in its own thread: to the console, and to a file per service."""
+    """Writes finished lines in its own thread. Nobody waits for it, and it raises nothing."""
 
-    def __init__(self, directory: Path | None, console: TextIO | None) -> None:
-        self._directory = directory
-        self._console = console
+    def __init__(
+        self,
+        directory: Path | None,
+        console: TextIO | None,
+        *,
+        files_max_bytes: int = FILES_MAX_BYTES,
+    ) -> None:
+        self._outputs = Outputs(directory, console, max_bytes=files_max_bytes, say_lost=_lost_line)
         self._lines: deque[tuple[str, str]] = deque()
         self._wake, self._hurry = threading.Event(), threading.Event()
         self._flushing: queue.SimpleQueue[threading.Event] = queue.SimpleQueue()
-        self._files: dict[str, TextIO] = {}
-        self.dropped = 0
-        if directory is not None:
-            directory.mkdir(parents=True, exist_ok=True)
+        self._overflown: dict[str, int] = {}
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def dropped(self) -> int:
+        """Lines lost since the start: the queue was full, or they could not be written."""
+        return sum(self._overflown.values()) + self._outputs.dropped
+
     def write(self, service: str, line: str) -> None:
         if len(self._lines) > _QUEUE_MAX:
-            self.dropped += 1
+            self._overflown[service] = self._overflown.get(service, 0) + 1
             return
         self._lines.append((service, line))
         if not self._wake.is_set():  # waking a thread costs more than the line: once per batch
@@ -94,48 +84,38 @@ class LogWriter:
             self._hurry.clear()
             self._wake.clear()  # before reading, so that later lines wake us again
             waiting = [self._flushing.get() for _ in range(self._flushing.qsize())]
+            overflown, self._overflown = self._overflown, {}
+            for service, count in overflown.items():
+                self._outputs.lose(service, count)
             while self._lines:
                 most = min(len(self._lines), _WRITER_BATCH_MAX)
-                self._write_out([self._lines.popleft() for _ in range(most)])
+                self._outputs.write([self._lines.popleft() for _ in range(most)])
             for written in waiting:
                 written.set()
 
-    def _write_out(self, lines: list[tuple[str, str]]) -> None:
-        by_service: dict[str, list[str]] = {}
-        for service, line in lines:
-            by_service.setdefault(service, []).append(line)
-        try:
-            if self._console is not None and lines:
-                self._console.write("".join(line for _, line in lines))
-                self._console.flush()
-            if self._directory is not None:
-                for service, texts in by_service.items():
-                    self._file(service).write("".join(texts))
-                    self._file(service).flush()
-        except (OSError, ValueError):  # a full disk or closed console must not end the service
-            self.dropped += len(lines)
 
-    def _file(self, service: str) -> TextIO:
-        if service not in self._files:
-            assert self._directory is not None
-            path = self._directory / f"{service}.log"
-            self._files[service] = path.open("a", encoding="utf-8")
-        return self._files[service]
-
-
-_writer = LogWriter(None, None)  # until configure(): tests and tools without output
-_as_json = False
-
-
-def configure(directory: Path | None, *, log_format: str, console: bool = True) -> None:
-    """Sets where this process writes its lines. The composition root calls it once."""
-    global _writer, _as_json  # noqa: PLW0603  the one place where a process decides its output
-    _writer = LogWriter(directory, sys.stdout if console else None)
-    _as_json = log_format == "json"
+def configure(
+    directory: Path | None,
+    *,
+    log_format: str,
+    console: bool = True,
+    files_max_bytes: int = FILES_MAX_BYTES,
+) -> None:
+    """Sets where this process writes its lines, and how: `text`, `json` or `otel`. The composition root
+    calls it once."""
+    global _writer, _render_line  # noqa: PLW0603  the one place where a process decides its output
+    stdout = sys.stdout if console else None
+    _writer = LogWriter(directory, stdout, files_max_bytes=files_max_bytes)
+    _render_line = _FORMATS[log_format]
 
 
 def flush() -> None:
     _writer.flush()
+
+
+def dropped() -> int:
+    """How many lines this process has lost."""
+    return _writer.dropped
 
 
 class _Out:
@@ -176,16 +156,18 @@ def _quoted(value: Any) -> str:
 
 
 def _render(logger: Any, level: str, event: MutableMapping[str, Any]) -> str:
-    context = current()
-    service = logger.service
     name = event.pop("event")
-    if level in {"warning", "error", "critical"}:
+    if level in LOUD:
         event["level"] = level
     exc_info = event.pop("exc_info", None)
     if exc_info:
         event["error"] = _traceback(exc_info)
-    if _as_json:
-        return _json_line(service, context.logged_id, context.span, name, event)
+    return _render_line(logger.service, level, name, event, current())
+
+
+def _text_line(
+    service: str, _level: str, name: str, event: MutableMapping[str, Any], context: RequestContext
+) -> str:
     fields = "".join(
         f" {key}={_quoted(value)}" for key, value in event.items() if key not in SECRET_FIELDS
     )
@@ -194,23 +176,16 @@ def _render(logger: Any, level: str, event: MutableMapping[str, Any]) -> str:
     return f"{_now_text()} {service:<8} [{context.logged_id}] {name}{fields} span={context.span}\n"
 
 
-def _json_line(
-    service: str, request_id: str, span: str, name: str, event: MutableMapping[str, Any]
-) -> str:
-    document: EventDict = {
-        "time": _now_text(),
-        "service": service,
-        "request_id": request_id,
-        "event": name,
-    }
-    for key, value in event.items():
-        if key not in SECRET_FIELDS:
-            plain = value if isinstance(value, int | float | bool | None) else str(value)
-            if isinstance(plain, str):
-                plain = SECRET.sub(MASK, plain)
-            document[key] = plain
-    document["span"] = span
-    return msgspec.json.encode(document).decode() + "\n"
+_FORMATS: dict[str, RenderLine] = {"text": _text_line, "json": flat_line, "otel": otel_line}
+_render_line: RenderLine = _text_line
+
+
+def _lost_line(service: str, count: int) -> str:
+    event = {"count": count, "level": "warning"}
+    return _render_line(service, "warning", "log_lines_dropped", event, NO_REQUEST)
+
+
+_writer = LogWriter(None, None)  # until configure(): tests and tools without output
 
 
 def _traceback(exc_info: Any) -> str:

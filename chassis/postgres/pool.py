@@ -7,6 +7,7 @@ their store. Times are timestamptz, money is bigint in minor units, ids are uuid
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import aiosql
 import asyncpg
 
+from chassis.context import current
 from chassis.postgres import adapter as sql_adapter
 from chassis.postgres.connecting import FirmConnection, Servers
 from chassis.problems import Overloaded, Unavailable
@@ -184,9 +186,11 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
     counted = pool if isinstance(pool, ServicePool) else None
     if counted is not None:
         counted.waiting += 1
+    began_s = time.perf_counter()
     try:
         acquired = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
     except TimeoutError as late:
+        current().spend("postgres", began_s)
         raise Overloaded("No database connection is free.") from late
     except UNAVAILABLE as down:
         raise Unavailable("The database does not answer.") from down
@@ -204,6 +208,7 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
     finally:
         with contextlib.suppress(*UNAVAILABLE):  # its statements have their outcome already
             await pool.release(acquired)
+        current().spend("postgres", began_s)
 
 
 def _refuse_unreplicated(db: Connection) -> None:

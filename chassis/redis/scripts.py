@@ -7,10 +7,12 @@ an error here.
 
 import hashlib
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from chassis.context import current
 from chassis.problems import Overloaded
 from chassis.redis.pipeline import Pipeline
 from chassis.redis.servers import Address, Servers
@@ -111,7 +113,11 @@ class RedisCalls:
         self, script: Script, keys: Sequence[str | bytes], args: Sequence[str | bytes | int]
     ) -> tuple[str, list[Any]]:
         """A script's answer as (word, rest). Raises LookupError on an undocumented word."""
-        answer = await self._wire.submit(script.call(keys, args))
+        began_s = time.perf_counter()
+        try:
+            answer = await self._wire.submit(script.call(keys, args))
+        finally:
+            current().spend("redis", began_s)
         word = answer[0].decode("ascii") if isinstance(answer, list) else answer.decode("ascii")
         if word not in script.words:
             raise LookupError(f"{script.name}.lua returned {word!r}, which is not in its header")

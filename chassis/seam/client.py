@@ -1,6 +1,7 @@
 """Typed calls from one service to another. Bytes cross the seam, never objects."""
 
 import asyncio
+import time
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,10 +23,20 @@ class UpstreamRefused(Exception):
 
 
 class ServiceClient:
-    """Calls one service. Raises Unavailable if it does not answer in time or answers 5xx."""
+    """Calls one service. Raises Unavailable if it does not answer in time or answers 5xx.
 
-    def __init__(self, upstream: Upstream, *, deadline_s: float = DEADLINE_S) -> None:
+    stage: what the caller's request spends its wait on (RequestContext.spend).
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        deadline_s: float = DEADLINE_S,
+        stage: str = "services",
+    ) -> None:
         self._upstream = upstream
+        self._stage = stage
         self._deadline_s = deadline_s
 
     async def get(self, path: str, kind: type[Answer]) -> Answer | None:
@@ -87,6 +98,7 @@ class ServiceClient:
             else:
                 parts.append(message.get("body", b""))
 
+        began_s = time.perf_counter()
         try:
             async with asyncio.timeout(self._deadline_s):
                 await self._upstream(_scope(method, path, body, headers or []), receive, send)
@@ -94,6 +106,8 @@ class ServiceClient:
             raise
         except (TimeoutError, OSError) as late:
             raise Unavailable() from late
+        finally:
+            current().spend(self._stage, began_s)
         return status, b"".join(parts)
 
 

@@ -56,6 +56,7 @@ class Revocations:
             batch_max=WAITING_MAX,
             queue_max=WAITING_MAX,
             name="gateway_revocations",
+            stage=None,
         )
         self._asked: FetchOnce[str, frozenset[str]] = FetchOnce(
             self._list_of_identity, ttl_s=1.0, entries_max=1

@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.cache import FetchOnce
 from chassis.concurrency.coalescer import Coalescer
@@ -66,6 +68,15 @@ KEEP_MAILBOX_DAYS = 7
 
 FetchAccount = Callable[[UUID], Awaitable[Account | None]]
 MakeLink = Callable[[UUID], Awaitable[str | None]]
+
+
+class About(msgspec.Struct):
+    """What a log line names of an event."""
+
+    order_id: str | None = None
+
+
+_about = msgspec.json.Decoder(About).decode
 
 
 class Skipped(Exception):
@@ -243,6 +254,8 @@ class Sender:
         write = self._log.info if outcome in {"sent", "skipped"} else self._log.warning
         if message.attempt > 1:
             fields["attempt"] = message.attempt
+        if order_id := _about(message.event.data).order_id:
+            fields["order"] = order_id
         write(f"{message.channel}_{outcome}", template=message.template, **fields)
 
 
@@ -257,6 +270,7 @@ def accounts(identity: ServiceClient) -> FetchAccount:
         batch_max=LOOKUPS_MAX,
         queue_max=16 * LOOKUPS_MAX,
         name="notification_accounts",
+        stage="services",
     )
 
     async def fetch(user_id: UUID) -> Account | None:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import psutil
 
 from runtime.embedded.account import Account
+from runtime.embedded.log_files import keep_bounded, open_log
 from runtime.embedded.spawning import (
     KILLED_WITHIN_S,
     Backoff,
@@ -20,8 +20,6 @@ from runtime.embedded.spawning import (
     wait_for_exit,
     wait_gone,
 )
-
-LOG_MAX_BYTES = 10_000_000  # then, at the next start, it is renamed; one old log is kept
 
 
 @dataclass(frozen=True)
@@ -93,9 +91,10 @@ class ServerProcess:
         return True
 
     def poll(self) -> None:
-        """Restarts it, with backoff, if it died. Does not wait until it is ready."""
+        """Restarts it, with backoff, if it died. Does not wait until it is ready. Bounds its log."""
         if self._process is None:
             return
+        keep_bounded(self.spec.log)
         if self.pid is not None:
             self.ready()
             return
@@ -164,7 +163,7 @@ def launch(
     """
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_"))}
     env |= {"TZ": "UTC", "LC_ALL": "C", "LANG": "C"}
-    with _open_log(spec.log, spec.account) as log:
+    with open_log(spec.log, spec.account) as log:
         return subprocess.Popen(
             tethered([str(spec.program), *args], death_signal, spec.account),
             cwd=spec.folder,
@@ -175,15 +174,6 @@ def launch(
             start_new_session=True,  # we handle Ctrl-C at the terminal
             umask=0o077,
         )
-
-
-def _open_log(path: Path, account: Account | None) -> BinaryIO:
-    if path.exists() and path.stat().st_size > LOG_MAX_BYTES:
-        path.replace(path.with_name(path.name + ".1"))
-    log = path.open("ab")
-    if account is not None:
-        os.fchown(log.fileno(), account.uid, account.gid)
-    return log
 
 
 def processes_in(folder: Path, program: str) -> list[psutil.Process]:

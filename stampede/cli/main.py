@@ -16,6 +16,7 @@ from stampede.cli import (  # noqa: F401  registers their commands
     migrating,
     planning,
     recovering,
+    tracing,
 )
 from stampede.cli.base import data_dir_option, load, refuse, say, stampede, with_servers
 
@@ -273,21 +274,6 @@ def dlq_purge(event_ids: tuple[UUID, ...], everything: bool, data_dir: Path | No
     if event_ids and not count:
         raise refuse("No dead letter has such an id; `stampede dlq list` names them.")
     say(f"{count} thrown away")
-
-
-@stampede.command()
-@click.argument("request_id")
-@data_dir_option
-def trace(request_id: str, data_dir: Path | None) -> None:
-    """Shows one request in the logs of all services, as a tree with durations."""
-    from runtime.operations import trace as tracing
-
-    directory = load(data_dir=data_dir).data_dir / "logs"
-    lines = tracing.read(directory, request_id)
-    if not lines:
-        raise refuse(f"No log line in {directory} has the request id {request_id}.")
-    for text in tracing.render(lines):
-        say(text)
 
 
 def _run() -> None:

@@ -34,10 +34,12 @@ async def open_provider(wiring: Wiring, _pool: Pool) -> AsyncIterator[Provider]:
     direct_url = wiring.settings.database_direct_url
     if options.url is not None:
         async with _http(options.url) as upstream:
-            yield SandboxProvider(ServiceClient(upstream, deadline_s=DEADLINE_S), secrets)
+            yield SandboxProvider(
+                ServiceClient(upstream, deadline_s=DEADLINE_S, stage="provider"), secrets
+            )
         return
     async with opened(wiring.database_url, options, direct_url=direct_url) as (_, _, app):
-        yield SandboxProvider(ServiceClient(app, deadline_s=DEADLINE_S), secrets)
+        yield SandboxProvider(ServiceClient(app, deadline_s=DEADLINE_S, stage="provider"), secrets)
 
 
 async def run_background(wiring: Wiring, stop: asyncio.Event) -> None:

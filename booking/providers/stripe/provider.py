@@ -9,6 +9,7 @@ later (docs/adr/0015).
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
@@ -37,6 +38,7 @@ from booking.providers.stripe.reading import (
     listed_refund,
     read_event,
 )
+from chassis.context import current
 from chassis.http.bodies import full_match
 from chassis.observability import logs
 from chassis.postgres.pool import Pool
@@ -233,6 +235,7 @@ class StripeProvider:
 @contextlib.asynccontextmanager
 async def _answered(deadline_s: float) -> AsyncIterator[None]:
     """Turns errors that do not reveal the payment's result into Unavailable; it is looked up later."""
+    began_s = time.perf_counter()
     try:
         async with asyncio.timeout(deadline_s):
             yield
@@ -242,6 +245,8 @@ async def _answered(deadline_s: float) -> AsyncIterator[None]:
     except (stripe.StripeError, TimeoutError, msgspec.ValidationError) as unknown:
         log.warning("provider_unanswered", provider="stripe", reason=type(unknown).__name__)
         raise Unavailable() from unknown
+    finally:
+        current().spend("provider", began_s)
 
 
 def _as(kind: type[Kind], found: stripe.StripeObject) -> Kind:

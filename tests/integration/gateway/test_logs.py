@@ -1,6 +1,7 @@
 """One line a request, of an exact shape, that nobody outside can forge or fill with secrets."""
 
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from chassis.observability import logs
 from chassis.seam.upstream import Scope, Send
 from runtime.operations.trace import read as read_trace
-from tests.support.gateway import Rig, rig
+from tests.support.gateway import Rig, answer_json, rig
 
 CANARIES = (
     "hunter2-canary",
@@ -112,7 +113,7 @@ SECRETS = (
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("log_format", ["text", "json", "otel"])
 async def test_a_secret_in_a_path_or_as_the_request_id_is_masked(
     redis_url: str, tmp_path: Path, secret: str, log_format: str
 ) -> None:
@@ -144,3 +145,38 @@ async def test_our_own_paths_are_logged_as_they_are(edge: Rig, log_file: Path) -
     ):
         await edge.client.get(path)
         assert f" {path} status=" in lines_of(log_file)[-1]
+
+
+async def test_a_full_disk_stops_no_request(edge: Rig, log_file: Path) -> None:
+    log_file.symlink_to("/dev/full")
+    for _ in range(3):
+        assert (await edge.client.post("/api/v1/orders", b"{}")).status == 200
+    logs.flush()
+    assert logs.dropped() == 3
+    log_file.unlink()
+    assert (await edge.client.post("/api/v1/orders", b"{}")).status == 200
+    told, line = lines_of(log_file)
+    assert "log_lines_dropped count=3" in told
+    assert " POST /api/v1/orders status=200 " in line
+
+
+async def test_a_slow_request_is_logged_with_the_time_of_the_service(
+    redis_url: str, log_file: Path
+) -> None:
+    async with rig(redis_url, slow_request_ms=1) as edge:
+
+        async def respond(_scope: Scope, _body: bytes, send: Send) -> None:
+            ended = time.perf_counter() + 0.003
+            while time.perf_counter() < ended:
+                pass
+            await answer_json(send, {})
+
+        edge.services["booking"].respond = respond
+        await edge.client.post("/api/v1/orders", b"{}")
+        slow, access = sorted(lines_of(log_file), key=lambda line: "slow_request" not in line)
+    assert re.search(
+        r" slow_request method=POST route=/api/v1/orders duration=\d+ms (redis=\d+ms )?"
+        r"services=\d+ms other=\d+ms level=warning span=[0-9a-f]{8}$",
+        slow,
+    )
+    assert " POST /api/v1/orders status=200 " in access

@@ -1,5 +1,6 @@
 """Log lines: their exact shape, nothing that could forge one, nothing secret."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,3 +84,37 @@ def test_an_exception_is_one_line(written: Any) -> None:
         logs.get("booking").error("unexpected_error", exc_info=bug)
     (line,) = written()
     assert "ValueError: boom" in line
+
+
+def test_an_otel_line_is_a_record_of_opentelemetrys_log_data_model(
+    written: Any, tmp_path: Path
+) -> None:
+    logs.configure(tmp_path, log_format="otel", console=False)
+    logs.get("booking").info("order_created", session="s1", seats=2)
+    record = msgspec.json.decode(written()[0])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", record.pop("Timestamp"))
+    instance = record["Resource"].pop("service.instance.id")
+    assert instance.endswith(f":{os.getpid()}")
+    assert record == {
+        "SeverityText": "INFO",
+        "SeverityNumber": 9,
+        "Body": "order_created",
+        "Attributes": {"request_id": "abc-123", "session": "s1", "seats": 2, "span": "1"},
+        "Resource": {"service.name": "booking", "service.namespace": "stampede"},
+    }
+
+
+def test_an_otel_line_says_how_severe_it_is_and_keeps_the_traceback(
+    written: Any, tmp_path: Path
+) -> None:
+    logs.configure(tmp_path, log_format="otel", console=False)
+    try:
+        raise ValueError("boom of who@example.com")
+    except ValueError as bug:
+        logs.get("booking").error("unexpected_error", exc_info=bug, token="canary")
+    logs.get("booking").warning("away")
+    first, second = map(msgspec.json.decode, written())
+    assert (first["SeverityText"], first["SeverityNumber"]) == ("ERROR", 17)
+    assert "ValueError: boom of [redacted]" in first["Attributes"]["error"]
+    assert set(first["Attributes"]) == {"request_id", "error", "span"}
+    assert (second["SeverityText"], second["SeverityNumber"]) == ("WARN", 13)

@@ -1,0 +1,108 @@
+"""Log lines as JSON, one object each: `otel` after OpenTelemetry's log data model, and `json`, the flat form.
+
+    {"Timestamp":"2026-01-14T15:30:00.120391Z","SeverityText":"INFO","SeverityNumber":9,
+     "Body":"order_created","Attributes":{"request_id":"abc-123","seats":2,"span":"8c1f.1"},
+     "Resource":{"service.name":"booking","service.namespace":"stampede",
+                 "service.instance.id":"host-1:4711"}}
+
+Both have the events and fields of a text line, and the same is masked. A record has TraceId and SpanId only
+if there is a trace; there is none yet.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, MutableMapping
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from chassis.context import RequestContext
+from chassis.masking import MASK, SECRET, SECRET_FIELDS
+
+Event = MutableMapping[str, Any]
+RenderLine = Callable[[str, str, str, Event, RequestContext], str]
+
+# Levels that a text line names; an ordinary line has none.
+LOUD = frozenset({"warning", "error", "critical"})
+SEVERITIES = {
+    "debug": ("DEBUG", 5),
+    "info": ("INFO", 9),
+    "warning": ("WARN", 13),
+    "error": ("ERROR", 17),
+    "critical": ("FATAL", 21),
+}
+_INTEGERS = range(-(2**63), 2**63)
+_encoder = msgspec.json.Encoder()
+
+
+def otel_line(service: str, level: str, name: str, event: Event, context: RequestContext) -> str:
+    text, number = SEVERITIES[level]
+    event.pop("level", None)  # SeverityText says it
+    attributes = {"request_id": context.logged_id, **_fields(event), "span": context.span}
+    return _encoded(
+        {
+            "Timestamp": _now_exactly(),
+            "SeverityText": text,
+            "SeverityNumber": number,
+            "Body": name,
+            "Attributes": attributes,
+            "Resource": _resource(service, os.getpid()),
+        }
+    )
+
+
+def flat_line(service: str, _level: str, name: str, event: Event, context: RequestContext) -> str:
+    document = {
+        "time": _now_exactly()[:19] + "Z",
+        "service": service,
+        "request_id": context.logged_id,
+        "event": name,
+        **_fields(event),
+    }
+    document["span"] = context.span
+    return _encoded(document)
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in event.items() if key not in SECRET_FIELDS}
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if value in _INTEGERS else str(value)
+    return SECRET.sub(MASK, str(value))
+
+
+def _encoded(document: dict[str, Any]) -> str:
+    try:
+        return _encoder.encode(document).decode() + "\n"
+    except UnicodeEncodeError:  # half a surrogate pair
+        return _encoder.encode(_repaired(document)).decode() + "\n"
+
+
+def _repaired(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_repaired(key): _repaired(part) for key, part in value.items()}
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value
+
+
+def _now_exactly() -> str:
+    now = time.time_ns() // 1000
+    second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 1_000_000))
+    return f"{second}.{now % 1_000_000:06d}Z"
+
+
+@cache
+def _resource(service: str, pid: int) -> dict[str, str]:
+    """`pid`: an argument, since a process that was forked is another instance."""
+    return {
+        "service.name": service,
+        "service.namespace": "stampede",
+        "service.instance.id": f"{socket.gethostname()}:{pid}",
+    }
