@@ -30,6 +30,16 @@ ROLES = ("customer", "organizer", "staff", "admin")
     type=click.Choice(["single", "cluster"]),
     help="One of everything, or several, for trying what a failover does (default: single).",
 )
+@click.option(
+    "--balancer",
+    type=click.Choice(["haproxy", "none"]),
+    help="Of a cluster, before its gateways (default: HAProxy where it is installed).",
+)
+@click.option(
+    "--promoter",
+    type=click.Choice(["patroni", "none"]),
+    help="Of a cluster's PostgreSQL (default: Patroni where it is installed with etcd).",
+)
 @data_dir_option
 @click.option(
     "--demo/--no-demo", default=None, help="With or without demo shows, accounts and mailbox."
@@ -38,6 +48,8 @@ def up(
     port: int | None,
     workers: int | None,
     topology: str | None,
+    balancer: str | None,
+    promoter: str | None,
     data_dir: Path | None,
     demo: bool | None,
 ) -> None:
@@ -45,7 +57,15 @@ def up(
     from runtime import starting
     from runtime.topology import starting as cluster_starting
 
-    loaded = load(port=port, workers=workers, topology=topology, data_dir=data_dir, demo=demo)
+    loaded = load(
+        port=port,
+        workers=workers,
+        topology=topology,
+        balancer=balancer,
+        promoter=promoter,
+        data_dir=data_dir,
+        demo=demo,
+    )
     start = cluster_starting.up if loaded.topology == "cluster" else starting.up
     sys.exit(start(loaded, say))
 

@@ -16,8 +16,11 @@ from loadtest.failover.command import Wanted, sale
 from loadtest.failover.record import read_record
 from loadtest.flash_sale import free_ports
 from runtime.starting import attached
+from runtime.topology.control import Request, ask
+from runtime.topology.starting import control_of
 from tests.chaos.test_starts import start
 from tests.support.api import Api
+from tests.support.haproxy import program
 from tests.support.platform import RunningPlatform, several_machines
 
 pytestmark = pytest.mark.timeout(600)
@@ -46,7 +49,9 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 async def running(home: Path, port: int) -> AsyncIterator[RunningPlatform]:
-    with several_machines(home, port, STAMPEDE_TRUSTED_PROXIES="127.0.0.0/8") as platform:
+    program()  # HAProxy stands before the gateways
+    given = {"STAMPEDE_TRUSTED_PROXIES": "127.0.0.0/8", "STAMPEDE_PROMOTER": "none"}
+    with several_machines(home, port, **given) as platform:
         yield platform
 
 
@@ -58,8 +63,9 @@ def asked(platform: RunningPlatform, *arguments: str) -> list[str]:
 
 
 def role_of(platform: RunningPlatform, part: str) -> str:
-    (line,) = [line for line in asked(platform, "status") if line.startswith(f"{part} ")]
-    return line.removeprefix(part).split(" pid ")[0].strip()
+    replies = ask(control_of(platform.data_dir), Request("status"))
+    (role,) = [one.role for reply in replies for one in reply.parts if one.name == part]
+    return role
 
 
 def sentence_of(*arguments: str, **settings: str) -> str:
@@ -147,6 +153,29 @@ async def not_waiting(url: str) -> None:
 )
 def test_what_is_not_there_cannot_be_killed(running: RunningPlatform, name: str, said: str) -> None:
     assert said in sentence_of("failover", name, "--data-dir", str(running.data_dir))
+
+
+def test_the_status_says_who_takes_over(running: RunningPlatform) -> None:
+    first, second, *_ = asked(running, "status")
+    assert first == "HAProxy stands before the gateways."
+    assert second == "PostgreSQL's standby is promoted by `stampede failover postgresql` only."
+    (line,) = [line for line in asked(running, "status") if line.startswith("haproxy ")]
+    assert line.split()[1:3] == ["serves", "pid"]
+
+
+async def test_a_killed_balancer_is_back(running: RunningPlatform) -> None:
+    killed, back = asked(running, "failover", "haproxy")
+    assert killed.startswith("haproxy (pid ")
+    assert back.startswith("haproxy is back after ")
+    api = Api(running.base_url)
+    answer = await api.get("/readyz")
+    await api.close()
+    assert answer.status == 200
+
+
+def test_nobody_hands_over_in_order_without_patroni(running: RunningPlatform) -> None:
+    here = ("--data-dir", str(running.data_dir))
+    assert "only by Patroni" in sentence_of("failover", "postgresql", "--planned", *here)
 
 
 def test_where_no_cluster_runs_one_sentence_says_so(tmp_path: Path) -> None:
