@@ -10,12 +10,17 @@ import shutil
 import signal
 from pathlib import Path
 
+import msgspec
+
 from runtime.embedded.account import Account
+from runtime.embedded.errors import EmbeddedError
 from runtime.embedded.process import ServerSpec
 
 NAME = "etcd"
 STOP_STEPS = ((signal.SIGTERM, 5.0),)
 PROBE_TIMEOUT_S = 0.5
+SET_UP_TIMEOUT_S = 10.0
+USER = "root"  # etcd allows passwords only if there is one of this name
 
 
 def find_etcd() -> Path | None:
@@ -47,6 +52,25 @@ def etcd_spec(
         stop_steps=STOP_STEPS,
         remedy=f"see {log}",
     )
+
+
+def require_password(port: int, password: str) -> None:
+    """From now on only who knows it gets in, as USER: who may write here decides what PostgreSQL runs.
+
+    Raises EmbeddedError if etcd refuses.
+    """
+    for path, said in (
+        ("user/add", {"name": USER, "password": password}),
+        ("role/add", {"name": USER}),
+        ("user/grant", {"user": USER, "role": USER}),
+        ("enable", {}),
+    ):
+        asked = http.client.HTTPConnection("127.0.0.1", port, timeout=SET_UP_TIMEOUT_S)
+        with contextlib.closing(asked):
+            asked.request("POST", f"/v3/auth/{path}", msgspec.json.encode(said))
+            answer = asked.getresponse()
+            if answer.status != 200:
+                raise EmbeddedError(f"etcd refuses a password ({answer.read().decode()[:200]}).")
 
 
 def _is_healthy(port: int) -> bool:

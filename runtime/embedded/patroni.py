@@ -30,7 +30,7 @@ import msgspec
 
 from runtime.embedded.account import Account, let_reach, let_run, make_folder
 from runtime.embedded.errors import EmbeddedError, StartCancelled
-from runtime.embedded.etcd import etcd_spec, find_etcd
+from runtime.embedded.etcd import etcd_spec, find_etcd, require_password
 from runtime.embedded.patroni_config import HOST, PatroniPorts, configuration
 from runtime.embedded.postgres import DATABASE, SUPERUSER, create_database
 from runtime.embedded.process import ServerProcess, ServerSpec, first_line_pid, kill_in
@@ -157,6 +157,8 @@ class PatroniPair:
         self._etcd.launch()
         self._wait(self._etcd.ready, should_stop)
         first = not (self._directory / WHOLE).exists()
+        if first:
+            require_password(self._ports.etcd, self._password())
         for name in NAMES[:1] if first else NAMES:
             self._nodes[name].launch()
         self._wait(lambda: bool(self.primary()), should_stop)

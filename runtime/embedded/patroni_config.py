@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runtime.embedded.etcd import USER as ETCD_USER
 from runtime.embedded.postgres import SETTINGS, SUPERUSER, shared_buffers
 from runtime.embedded.wheel import PROGRAMS
 
@@ -49,7 +50,7 @@ def configuration(
             "connect_address": f"{HOST}:{rest}",
             "authentication": {"username": SUPERUSER, "password": password},
         },
-        "etcd3": {"hosts": [f"{HOST}:{etcd}"]},
+        "etcd3": {"hosts": [f"{HOST}:{etcd}"], "username": ETCD_USER, "password": password},
         "bootstrap": {"dcs": _shared(), "initdb": _initdb()},
         "postgresql": {
             "listen": f"{HOST}:{postgres}",

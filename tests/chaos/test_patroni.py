@@ -4,12 +4,14 @@
 """
 
 import asyncio
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
@@ -96,6 +98,21 @@ def test_the_status_says_that_patroni_promotes(running: RunningPlatform) -> None
     assert roles["postgres-one"] == "primary"
     assert roles["postgres-two"] == "standby, in sync"
     assert {roles[name] for name in ("patroni-one", "patroni-two", "etcd")} == {"runs"}
+
+
+@pytest.mark.parametrize(
+    ("port_after", "path"), [(84, "/v3/kv/put"), (82, "/switchover"), (83, "/switchover")]
+)
+async def test_a_program_without_the_password_decides_nothing(
+    running: RunningPlatform, port: int, port_after: int, path: str
+) -> None:
+    body = {"key": "aGVyZQ==", "leader": "one", "candidate": "two"}
+    async with (
+        aiohttp.ClientSession(f"http://127.0.0.1:{port + port_after}") as http,
+        http.post(path, json=body) as answer,
+    ):
+        assert answer.status in {400, 401}
+        assert re.search("user name is empty|no auth header", await answer.text())
 
 
 async def test_a_sale_loses_nothing_when_the_primary_hands_over_and_when_it_is_killed(
