@@ -151,10 +151,12 @@ async def together(
 async def nats_server(scratch: Path) -> AsyncIterator[NatsServer]:
     """The broker of the platform that is apart."""
     server = NatsServer(scratch / "nats")
-    server.start()
-    await server.ready()
-    yield server
-    server.stop()
+    try:
+        server.start()
+        await server.ready()
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

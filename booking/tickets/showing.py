@@ -12,8 +12,8 @@ from booking.domain.ticket import TicketStatus
 from booking.tickets import store
 from booking.tickets.codes import TicketCodes
 from booking.tickets.printing.calendar import Entry, calendar_of
-from booking.tickets.printing.page import Print
 from booking.tickets.printing.press import Lane
+from booking.tickets.printing.print import Print
 from booking.tickets.printing.printer import PagePrinter
 from booking.tickets.printing.symbol import Format, Symbol, draw_symbol
 from booking.tickets.readers import Readers

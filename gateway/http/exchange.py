@@ -24,7 +24,8 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 NO_ROUTE = "(none)"
 LOGGED_PATH_MAX = 200
-LINGER_S = 2.0
+LINGER_S = 10.0  # in all, while the client goes on sending
+LINGER_PAUSE_S = 2.0
 LINGER_MAX_BYTES = 16 * 1_048_576
 _PATH_CHARACTERS = "/%!$&'()*+,;=:@~"
 _PRINTABLE = string.punctuation
@@ -186,7 +187,8 @@ class Exchange:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINGER_S):
                 while taken < LINGER_MAX_BYTES:
-                    message = await self._receive()
+                    async with asyncio.timeout(LINGER_PAUSE_S):
+                        message = await self._receive()
                     taken += len(message.get("body", b""))
                     if message["type"] == "http.disconnect" or not message.get("more_body", False):
                         return

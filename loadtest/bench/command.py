@@ -45,6 +45,7 @@ class Wanted(msgspec.Struct, frozen=True):
     workers: int = 2
     repeat: int = 1
     save: Path | None = None  # the file of costs that `stampede plan` reads
+    on_a_cluster: bool = False  # six Valkey nodes instead of one
 
 
 class UnknownCase(StartError):
@@ -160,7 +161,7 @@ def run_bench(wanted: Wanted, say: Say) -> Report:
     done: dict[str, Figures] = {}
     audits: list[str] = []
     for where in dict.fromkeys(case.where for case in chosen):
-        with _program(where, wanted.workers) as stack:
+        with _program(where, wanted) as stack:
             for case in (one for one in chosen if one.where == where):
                 say(f"{case.name} ...")
                 done[case.name] = asyncio.run(
@@ -180,7 +181,7 @@ def run_bench(wanted: Wanted, say: Say) -> Report:
 
 def run_growth(wanted: Wanted, say: Say) -> tuple[list[Cell], str]:
     """The cells of the growth table and the audit."""
-    with stacks.platform(wanted.workers) as stack:
+    with stacks.platform(wanted.workers, on_a_cluster=wanted.on_a_cluster) as stack:
         cells = []
         for shape in (*SHAPES, *MANY):
             say(f"{shape.sessions:,} × {shape.seats:,} seats, {shape.sold_percent}% sold ...")
@@ -207,7 +208,7 @@ def run_plot(wanted: Wanted, say: Say) -> list[Point]:
             points.append(Point(connections, one.per_second, one.p99_ms))
         return points
 
-    with stacks.platform(wanted.workers) as stack:
+    with stacks.platform(wanted.workers, on_a_cluster=wanted.on_a_cluster) as stack:
         return asyncio.run(steps(stack))
 
 
@@ -221,6 +222,7 @@ def describe_machine(wanted: Wanted) -> dict[str, str | int | float]:
         "generator": name_of_generator(),
         "connections": wanted.connections,
         "workers": wanted.workers,
+        "redis": "cluster" if wanted.on_a_cluster else "one",
         "load_before": round(psutil.getloadavg()[0], 2),
     }
 
@@ -234,13 +236,13 @@ def _processor() -> str:
 
 
 @contextlib.contextmanager
-def _program(where: str, workers: int) -> Iterator[Stack]:
+def _program(where: str, wanted: Wanted) -> Iterator[Stack]:
     if where == "platform":
-        program = stacks.platform(workers)
+        program = stacks.platform(wanted.workers, on_a_cluster=wanted.on_a_cluster)
     elif where == "services apart":
-        program = stacks.services_apart(1)
+        program = stacks.services_apart(1, on_a_cluster=wanted.on_a_cluster)
     else:
-        program = stacks.comparator(where, workers)
+        program = stacks.comparator(where, wanted.workers)
     with program as stack:
         yield stack
 

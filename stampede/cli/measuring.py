@@ -117,6 +117,13 @@ def loadtest_prepare(
     "--workers", type=click.IntRange(1, 64), default=2, help="Web processes (default: 2)."
 )
 @click.option(
+    "--redis",
+    type=click.Choice(["one", "cluster"]),
+    default="one",
+    show_default=True,
+    help="One Valkey, or a cluster of six nodes.",
+)
+@click.option(
     "--repeat",
     type=click.IntRange(1, 20),
     default=1,
@@ -146,6 +153,7 @@ def bench(
     seconds: float,
     connections: int,
     workers: int,
+    redis: str,
     repeat: int,
     growth: bool,
     holds: bool,
@@ -169,7 +177,7 @@ def bench(
 
     names = tuple(name.strip() for name in only.split(",") if name.strip())
     path = load(data_dir=data_dir).data_dir / NAME if save else None
-    wanted = Wanted(names, seconds, connections, workers, repeat, path)
+    wanted = Wanted(names, seconds, connections, workers, repeat, path, redis == "cluster")
     try:
         passed = run(wanted, as_json=as_json, growth=growth, plot_path=plot)
     except CostsError as wrong:

@@ -66,8 +66,17 @@ async def buying(shop: Shop, session_id: str) -> list[str]:
     return found + await findings(shop, "giving a ticket away")
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize(
+    ("language", "screen"),
+    [
+        ("zh", "desktop"),
+        ("en", "phone"),
+        ("zh", "dark small phone"),
+        pytest.param("en", "desktop", marks=pytest.mark.long),
+        pytest.param("zh", "phone", marks=pytest.mark.long),
+        pytest.param("en", "dark small phone", marks=pytest.mark.long),
+    ],
+)
 async def test_axe_finds_nothing_serious_on_any_page(
     visit: Visit, language: str, screen: str
 ) -> None:
@@ -112,7 +121,7 @@ async def test_axe_finds_nothing_serious_at_the_door(
     assert found + await findings(shop, "door that refuses") == []
 
 
-@pytest.mark.parametrize("screen", ["desktop", "phone"])
+@pytest.mark.parametrize("screen", ["desktop", pytest.param("phone", marks=pytest.mark.long)])
 async def test_axe_finds_nothing_serious_in_the_api_docs(visit: Visit, screen: str) -> None:
     shop = await visit("en", **SCREENS[screen])
     page = shop.page

@@ -5,9 +5,10 @@ What is measured beside: docs/adr/0057-a-roll-loses-no-request.md.
 
 import asyncio
 import contextlib
-import itertools
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
@@ -18,7 +19,8 @@ from tests.support.api import PASSWORD, Api, publish_session
 from tests.support.fleet import END_WITHIN_S, ROLES, TWINS, Balancer, Buyers, Fleet, two_of_each
 from tests.support.servers import redis_of
 
-RATE_PER_S = 20.0
+RATE_PER_S = float(os.environ.get("STAMPEDE_TEST_ROLL_RATE", "20"))
+SETTLED = int(2 * RATE_PER_S)  # answers between two restarts
 SHED = "503 overloaded"  # other tests share these cores, and one gateway of two sheds load sooner
 AREA = {"name": "Floor", "kind": "standing", "price": 1000, "capacity": 20_000}
 
@@ -44,10 +46,15 @@ def fleet(scratch: Path, servers: ServerUrls, database: str) -> Iterator[Fleet]:
         yield fleet
 
 
-@pytest.fixture
-async def buyers(fleet: Fleet, database: str) -> AsyncIterator[Buyers]:
+class OnSale(NamedTuple):
+    session: Any
+    tokens: list[str]
+
+
+@pytest.fixture(scope="module")
+async def on_sale(fleet: Fleet, database: str) -> OnSale:
     api = Api(fleet.base_url)
-    email = f"organizer-{next(_numbers)}@example.com"
+    email = "organizer@example.com"
     await create_account(
         database, email=email, password=PASSWORD, role="organizer", full_name="Organizer"
     )
@@ -55,16 +62,18 @@ async def buyers(fleet: Fleet, database: str) -> AsyncIterator[Buyers]:
     session = await publish_session(
         api, organizer["access_token"], areas=[AREA], max_tickets_per_user=100
     )
-    tokens = [(await api.register()).token for _ in range(40)]
+    tokens = [(await api.register()).token for _ in range(max(40, int(RATE_PER_S)))]
     await api.close()
+    return OnSale(session, tokens)
+
+
+@pytest.fixture
+async def buyers(fleet: Fleet, on_sale: OnSale) -> AsyncIterator[Buyers]:
     async with Balancer(fleet.ports["gateway"]) as balancer:
-        buyers = Buyers(balancer, session, tokens, rate_per_s=RATE_PER_S)
-        await buyers.answered(40)
+        buyers = Buyers(balancer, *on_sale, rate_per_s=RATE_PER_S)
+        await buyers.answered(SETTLED)
         yield buyers
         await buyers.end()
-
-
-_numbers = itertools.count(1)
 
 
 async def test_a_rolling_restart_of_every_service_fails_no_request(
@@ -72,7 +81,7 @@ async def test_a_rolling_restart_of_every_service_fails_no_request(
 ) -> None:
     for role in ROLES:
         await fleet.restart(role, TWINS[0])
-        await buyers.answered(40)
+        await buyers.answered(SETTLED)
     await buyers.end()
     print(f"rolling: {buyers.requests} requests, {buyers.outcomes}, {buyers.slowest_s:.2f} s")
     assert [one.outcome for one in buyers.failures if one.outcome != SHED] == []
@@ -97,9 +106,9 @@ async def test_a_kill_of_each_fails_only_what_can_be_tried_again(
             assert (await buyers.retry(failure)).json["order_id"] == again.json["order_id"]
 
 
-async def test_an_event_stream_ends_when_its_gateway_drains(fleet: Fleet, buyers: Buyers) -> None:
+async def test_an_event_stream_ends_when_its_gateway_drains(fleet: Fleet, on_sale: OnSale) -> None:
     """Its browser reconnects, and the balancer sends it to the other one."""
-    url = f"http://{TWINS[1]}:{fleet.ports['gateway']}/api/v1/sessions/{buyers.session_id}"
+    url = f"http://{TWINS[1]}:{fleet.ports['gateway']}/api/v1/sessions/{on_sale.session['session_id']}"
     async with aiohttp.ClientSession() as http, http.get(f"{url}/seats/stream") as stream:
         assert await stream.content.readany()
         ending = fleet.terminate("gateway", TWINS[1])

@@ -103,6 +103,7 @@ async def lose_tickets(loaded: Settings, order_id: str) -> None:
     await pool.close()
 
 
+@pytest.mark.long
 def test_postgresql_fails_over_and_back(running: RunningPlatform) -> None:
     first = [
         name for name in ("postgres-one", "postgres-two") if role_of(running, name) == "primary"
@@ -120,6 +121,7 @@ def test_postgresql_fails_over_and_back(running: RunningPlatform) -> None:
         assert role_of(running, killed) == "standby, in sync"
 
 
+@pytest.mark.long
 def test_a_standby_that_is_not_in_sync_is_promoted_only_by_force(running: RunningPlatform) -> None:
     """Its sender is stopped, as by a network that is cut: it has not what comes now."""
     roles = {name: role_of(running, name) for name in ("postgres-one", "postgres-two")}

@@ -95,8 +95,6 @@ async def containers(
     directory = image.folder.parents[1] / "run"
     directory.mkdir()
     nats = NatsServer(directory / "nats")
-    nats.start()
-    await nats.ready()
     ports = {role: free_port() for role in SERVED}
     here = {f"STAMPEDE_{role.upper()}_URL": f"http://127.0.0.1:{ports[role]}" for role in SERVED}
     here |= {
@@ -116,6 +114,8 @@ async def containers(
             made[role]["STAMPEDE_PORT"] = str(ports[role])
     made["gateway"] |= PATIENT
     try:
+        nats.start()
+        await nats.ready()
         with running(image, directory, made) as them:
             yield them
     finally:

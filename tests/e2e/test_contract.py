@@ -4,6 +4,7 @@ schemathesis makes up requests, good and bad ones, for every operation of the do
 """
 
 import asyncio
+import os
 import secrets
 from typing import Any
 
@@ -33,7 +34,8 @@ CHECKS = (
 
 
 ENDLESS = "/api/v1/sessions/{session_id}/seats/stream"  # never ends; tests of its own
-EXAMPLES = 20  # a kind of caller and operation
+# a kind of caller and operation; `make test-long` makes up more
+EXAMPLES = int(os.environ.get("STAMPEDE_TEST_EXAMPLES", "8"))
 
 
 async def callers(platform: RunningPlatform) -> dict[str, str]:
@@ -74,7 +76,7 @@ def drive(operation: Any, mode: GenerationMode, token: str) -> None:
 
 # The cases are drawn in a thread. What the event loop does meanwhile may well use `random`.
 @pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_every_operation_answers_as_documented(together: RunningPlatform) -> None:
     """Good and bad requests, as organizer, customer and nobody."""
     url = f"{together.base_url}/api/v1/openapi.json"

@@ -174,7 +174,6 @@ class Buyers:
             "seat_area_id": session["seat_areas"][0]["area_id"],
             "quantity": 1,
         }
-        self.session_id: str = session["session_id"]
         self._show_id = session["show_id"]
         self._tokens = tokens
         self._every_s = 1 / rate_per_s

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from booking.tickets.printing.page import Print
+from booking.tickets.printing.print import Print
 from booking.tickets.printing.printer import PagePrinter
 from booking.tickets.showing import Lanes, Tickets, open_lanes
 from tests.support.booking import BookingApp

@@ -8,13 +8,13 @@ import logging
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import msgspec
 import segno
 from babel.dates import format_datetime, format_time
 from fpdf import FPDF
 from fpdf.enums import TextMode
 from fpdf.fonts import TTFFont
 
+from booking.tickets.printing.print import Print
 from booking.tickets.printing.typesetting import ELLIPSIS, FONT, fitted, printable
 from booking.tickets.printing.words import WORDS, words_of
 from chassis.languages import LANGUAGES
@@ -39,24 +39,6 @@ TITLE_SIZES = [(24.0, 2), (19.0, 3), (15.0, 4), (12.0, 6)]
 VENUE_SIZES = [(12.0, 1), (10.0, 2), (8.5, 3)]
 SEAT_SIZES = [(17.0, 1), (12.0, 2), (8.5, 3)]
 _FIXED = {*range(0x20, 0x7F), ord(ELLIPSIS)}  # besides what the words and the texts of a page need
-
-
-class Print(msgspec.Struct, frozen=True, kw_only=True):
-    """What is printed. `language`: of whoever reads it. `code`: what the QR symbol holds; `void`: the ticket
-    is void."""
-
-    language: str
-    ticket_id: str
-    order_no: str
-    title: str
-    venue: str
-    starts_at: datetime
-    time_zone: str
-    area: str
-    row: str
-    number: int
-    code: str
-    void: bool
 
 
 def draw_ticket(ticket: Print) -> bytes:

@@ -1,16 +1,14 @@
-"""Draws pages in a separate process.
+"""Has pages drawn by a separate process (drawing.py).
 
 A page takes 80 ms of pure Python. A thread would hold the interpreter's lock for most of that time and delay
 everything else in this process (measured: reading a ticket took 79 ms at the 99th percentile instead of
 1.4). The process starts with the first page and receives pages over its standard input. It ends when that is
-closed, also because this process died, or after IDLE_S without a page; it takes about 80 MiB.
+closed, also because this process died, or after a minute without a page; it takes about 80 MiB.
 
 Frames: four bytes of length, little-endian, and the body. An answer's body begins with OK or WRONG.
 """
 
-import os
 import select
-import signal
 import struct
 import subprocess
 import sys
@@ -20,15 +18,14 @@ from typing import IO
 
 import msgspec
 
-from booking.tickets.printing.page import Print, draw_ticket
+from booking.tickets.printing.print import Print
 from chassis.observability import logs
 from chassis.problems import Unavailable
 
 START_S = 20.0  # for the first answer: starts Python, imports and loads the font, on a busy machine
 ANSWER_S = 5.0  # a page takes 80 ms; after this it counts as hanging
-IDLE_S = 60.0
 TRIES = 2
-NICENESS = 10  # as in chassis.concurrency.threads: yields to the sale on the same cores
+PROGRAM = "booking.tickets.printing.drawing"
 OK, WRONG = b"\x00", b"\x01"
 LENGTH = struct.Struct("<I")
 
@@ -81,7 +78,7 @@ class PagePrinter:
                 return self._process, self._answer_s
             self._end()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "booking.tickets.printing.printer"],
+                [sys.executable, "-m", PROGRAM],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
@@ -107,11 +104,11 @@ def _ask(process: "subprocess.Popen[bytes]", question: bytes, patience_s: float)
     process.stdin.write(
         LENGTH.pack(len(question)) + question
     )  # smaller than a pipe's buffer: does not block
-    (length,) = LENGTH.unpack(_read(process.stdout, LENGTH.size, until_s))
-    return _read(process.stdout, length, until_s)
+    (length,) = LENGTH.unpack(read_exactly(process.stdout, LENGTH.size, until_s))
+    return read_exactly(process.stdout, length, until_s)
 
 
-def _read(pipe: IO[bytes], size: int, until_s: float | None = None) -> bytes:
+def read_exactly(pipe: IO[bytes], size: int, until_s: float | None = None) -> bytes:
     """Reads exactly `size` bytes. Raises EOFError, TimeoutError."""
     parts = []
     while size:
@@ -125,28 +122,3 @@ def _read(pipe: IO[bytes], size: int, until_s: float | None = None) -> bytes:
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
-
-
-def _print_pages() -> None:
-    """The main loop of the process, until its input is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, which closes our input
-    os.nice(NICENESS)
-    questions = os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
-    answers = sys.stdout.buffer
-    decoder = msgspec.msgpack.Decoder(Print)
-    while select.select([questions], [], [], IDLE_S)[0]:
-        try:
-            (length,) = LENGTH.unpack(_read(questions, LENGTH.size))
-            ticket = decoder.decode(_read(questions, length))
-        except EOFError:
-            return
-        try:
-            answer = OK + draw_ticket(ticket)
-        except Exception as defect:
-            answer = WRONG + repr(defect).encode("utf-8", "replace")
-        answers.write(LENGTH.pack(len(answer)) + answer)
-        answers.flush()
-
-
-if __name__ == "__main__":
-    _print_pages()

@@ -24,6 +24,9 @@ from chassis import settings
 from chassis.settings import Settings
 from loadtest.bench.programs.accounting import Accounts
 from runtime.compose import PORTS, migrate_all
+from runtime.embedded.cluster import ClusterServers, ServerPorts
+from runtime.embedded.valkey_joining import NodePorts
+from runtime.embedded.valkey_nodes import NODES
 from runtime.serving import is_up
 from runtime.starting import attached, embedded_servers, with_urls
 
@@ -46,25 +49,46 @@ class Stack(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def platform(workers: int) -> Iterator[Stack]:
-    """`stampede up --no-demo`."""
-    with _scratch() as directory:
+def platform(workers: int, *, on_a_cluster: bool = False) -> Iterator[Stack]:
+    """`stampede up --no-demo`, with a Valkey of its own or with a cluster of six nodes."""
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(_scratch())
         port = free_port()
         command = [*("stampede", "up", "--no-demo", "--port", str(port))]
         command += ["--workers", str(workers), "--data-dir", str(directory)]
-        with _running(command, directory, {"STAMPEDE_TRUSTED_PROXIES": PROXIES}) as process:
-            loaded = _settings(directory, port)
-            _wait(lambda: is_up(loaded), [process], directory)
-            _, loaded = attached(loaded)
-            yield Stack(_url(port), loaded, Accounts([process.pid]))
+        environ, nodes = stack.enter_context(_redis(on_a_cluster=on_a_cluster))
+        environ["STAMPEDE_TRUSTED_PROXIES"] = PROXIES
+        process = stack.enter_context(_running(command, directory, environ))
+        loaded = _settings(directory, port, environ)
+        _wait(lambda: is_up(loaded), [process], directory)
+        _, loaded = attached(loaded)
+        yield Stack(_url(port), loaded, Accounts([process.pid, *nodes]))
 
 
 @contextlib.contextmanager
-def services_apart(workers: int) -> Iterator[Stack]:
+def _redis(*, on_a_cluster: bool) -> Iterator[tuple[dict[str, str], list[int]]]:
+    """The setting that names a cluster of three primaries and replicas, and its processes; or nothing."""
+    if not on_a_cluster:
+        yield {}, []
+        return
+    with _scratch() as directory:
+        ports = ServerPorts(tuple(NodePorts(free_port(), free_port()) for _ in range(NODES)), ())
+        servers = ClusterServers(directory, ports, postgres=False, nats=False)
+        try:
+            environ = {"STAMPEDE_REDIS_URL": servers.start().redis_url}
+            assert servers.valkey is not None
+            yield environ, [one.pid for one in servers.valkey.states() if one.pid is not None]
+        finally:
+            servers.stop()
+
+
+@contextlib.contextmanager
+def services_apart(workers: int, *, on_a_cluster: bool = False) -> Iterator[Stack]:
     """The five `stampede serve`s and a `stampede worker`, over HTTP. `workers` per service."""
     with _scratch() as directory, contextlib.ExitStack() as stack:
         ports = {name: free_port() for name in PORTS}
-        loaded = _settings(directory, ports["gateway"])
+        redis, nodes = stack.enter_context(_redis(on_a_cluster=on_a_cluster))
+        loaded = _settings(directory, ports["gateway"], redis)
         servers = embedded_servers(loaded)
         assert servers is not None, "a scratch directory has servers of its own"
         stack.callback(servers.stop)
@@ -85,7 +109,7 @@ def services_apart(workers: int) -> Iterator[Stack]:
             if name != "worker":
                 there = msgspec.structs.replace(loaded, port=ports[name])
                 _wait(partial(is_up, there), [process], directory, name)
-        roots = [process.pid for process in processes] + list(servers.pids.values())
+        roots = [process.pid for process in processes] + list(servers.pids.values()) + nodes
         yield Stack(_url(ports["gateway"]), loaded, Accounts(roots))
 
 
@@ -157,8 +181,9 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _settings(directory: Path, port: int) -> Settings:
-    return settings.load({"STAMPEDE_DATA_DIR": str(directory), "STAMPEDE_PORT": str(port)})
+def _settings(directory: Path, port: int, environ: dict[str, str] | None = None) -> Settings:
+    own = {"STAMPEDE_DATA_DIR": str(directory), "STAMPEDE_PORT": str(port)}
+    return settings.load(own | (environ or {}))
 
 
 def _url(port: int) -> str:

@@ -8,12 +8,10 @@ from uuid import UUID, uuid4
 import psutil
 import pytest
 
-from booking.tickets.printing.printer import PagePrinter
+from booking.tickets.printing.printer import PROGRAM, PagePrinter
 from booking.tickets.showing import PAGES_EACH_MAX
 from tests.support.booking import BookingApp, running_booking
 from tests.support.printing import HeldPrinter, printing_with
-
-PRINTER = "booking.tickets.printing.printer"
 
 
 @pytest.fixture
@@ -85,7 +83,7 @@ async def test_control_in_one_lane_a_code_waits_for_every_page(
 
 def printers() -> list[psutil.Process]:
     children = psutil.Process().children()  # not those of servers that other tests share
-    return [one for one in children if PRINTER in " ".join(_words(one))]
+    return [one for one in children if PROGRAM in " ".join(_words(one))]
 
 
 def _words(process: psutil.Process) -> list[str]:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from booking.tickets.printing.calendar import Entry, calendar_of
-from booking.tickets.printing.page import Print, draw_ticket
+from booking.tickets.printing.page import draw_ticket
+from booking.tickets.printing.print import Print
 from booking.tickets.printing.typesetting import ELLIPSIS, MISSING, fitted, lines_of, printable
 from booking.tickets.printing.words import WORDS
 from chassis.languages import LANGUAGES
