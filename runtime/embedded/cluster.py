@@ -39,7 +39,7 @@ class ServerPorts:
 
     valkey: tuple[NodePorts, ...]
     nats: tuple[NatsPorts, ...]
-    patroni: PatroniPorts
+    patroni: PatroniPorts | None = None
 
     @staticmethod
     def beside(base: int) -> "ServerPorts":
@@ -53,7 +53,7 @@ class ServerPorts:
     def all(self) -> list[int]:
         nodes = [port for one in self.valkey for port in (one.port, one.bus)]
         nodes += [port for one in self.nats for port in (one.port, one.route, one.monitor)]
-        return nodes + self.patroni.all()
+        return nodes + (self.patroni.all() if self.patroni is not None else [])
 
 
 def has_cluster(data_dir: Path) -> bool:
@@ -147,9 +147,8 @@ class ClusterServers:
             let_reach(path, account)
         self._socket_dir = make_socket_dir(self._data_dir, account)
         program = find_program() if self._wanted["nats"] else None
-        patroni = None
-        if self._wanted["postgres"]:
-            patroni = choose_patroni(folder, self._promoter, find_patroni())
+        ports = self._ports.patroni if self._wanted["postgres"] else None
+        patroni = choose_patroni(folder, self._promoter, find_patroni()) if ports else None
         if self._wanted["redis"]:
             self.valkey = ValkeyNodes(
                 folder / "valkey", logs, account, self._ports.valkey, self._on_event
@@ -166,12 +165,12 @@ class ClusterServers:
             )
             self.nats.launch()
         database_url = ""
-        if patroni is not None:
+        if ports is not None and patroni is not None:
             self.patroni = PatroniPair(
                 folder / "patroni",
                 logs,
                 account,
-                self._ports.patroni,
+                ports,
                 self._on_event,
                 programs=patroni,
             )

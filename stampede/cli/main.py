@@ -17,7 +17,7 @@ from stampede.cli import (  # noqa: F401  registers their commands
     planning,
     recovering,
 )
-from stampede.cli.base import data_dir_option, load, refuse, say, stampede, with_servers
+from stampede.cli.base import OneOf, data_dir_option, load, refuse, say, stampede, with_servers
 
 ROLES = ("customer", "organizer", "staff", "admin")
 
@@ -27,17 +27,17 @@ ROLES = ("customer", "organizer", "staff", "admin")
 @click.option("--workers", type=click.IntRange(1, 64), help="Web processes (default: 2).")
 @click.option(
     "--topology",
-    type=click.Choice(["single", "cluster"]),
+    type=OneOf(["single", "cluster"]),
     help="One of everything, or several, for trying what a failover does (default: single).",
 )
 @click.option(
     "--balancer",
-    type=click.Choice(["haproxy", "none"]),
+    type=OneOf(["haproxy", "none"]),
     help="Of a cluster, before its gateways (default: HAProxy where it is installed).",
 )
 @click.option(
     "--promoter",
-    type=click.Choice(["patroni", "none"]),
+    type=OneOf(["patroni", "none"]),
     help="Of a cluster's PostgreSQL (default: Patroni where it is installed with etcd).",
 )
 @data_dir_option
