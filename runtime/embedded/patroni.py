@@ -42,7 +42,7 @@ NAMES = ("one", "two")
 WHOLE = "made"  # there once the first start has succeeded
 PASSWORD = "password"  # the name of a file
 READY_TIMEOUT_S = 120.0  # a first start copies the primary; a later one may wait for a lock to end
-ASK_TIMEOUT_S = 1.0
+ASK_TIMEOUT_S = 2.0  # a busy machine, not a dead one
 STOP_STEPS = ((signal.SIGTERM, 30.0),)
 
 

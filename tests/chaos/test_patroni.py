@@ -23,8 +23,8 @@ from runtime.embedded.patroni import find_programs
 from runtime.embedded.patroni_config import TTL_S
 from runtime.starting import attached
 from tests.chaos.test_starts import start
-from tests.support.platform import RunningPlatform, several_machines
-from tests.support.servers import eventually
+from tests.support.platform import RunningPlatform, environment, several_machines
+from tests.support.servers import ROOT, eventually
 
 pytestmark = pytest.mark.timeout(600)
 ENDED_WITHIN_S = 60.0
@@ -154,11 +154,14 @@ async def test_commits_go_on_without_the_standby_which_nobody_promotes_then(
         assert (refused.returncode, "not in sync" in refused.stderr) == (1, True)
         forced = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "stampede", "failover", "postgresql", "--force", *here),
+            cwd=ROOT,
+            env=environment(),
             stdout=PIPE,
             stderr=PIPE,
         )
         assert forced.stdout is not None
-        assert await forced.stdout.readline()  # that it is killed
+        killed = await forced.stdout.readline()
+        assert b" killed." in killed, await forced.communicate()
     finally:
         patroni.send_signal(signal.SIGCONT)
     _, why = await asyncio.wait_for(forced.communicate(), ENDED_WITHIN_S)
