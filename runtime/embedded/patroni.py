@@ -162,9 +162,8 @@ class PatroniPair:
         for name in NAMES[:1] if first else NAMES:
             self._nodes[name].launch()
         self._wait(lambda: bool(self.primary()), should_stop)
-        primary = self.primary() or NAMES[0]
-        create_database(self._sockets[primary], self._postgres_port(primary))
         if first:
+            create_database(self._sockets[NAMES[0]], self._postgres_port(NAMES[0]))
             self._nodes[NAMES[1]].launch()
         self._wait(self.in_sync, should_stop)
         (self._directory / WHOLE).touch()
