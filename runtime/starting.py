@@ -146,6 +146,7 @@ def cluster_servers(loaded: Settings) -> ClusterServers:
         postgres=loaded.database_url is None,
         redis=loaded.redis_url is None,
         nats=loaded.nats_url is None,
+        promoter=loaded.promoter,
     )
 
 

@@ -59,6 +59,8 @@ class Outcome(msgspec.Struct):
 async def sale(loaded: Settings, wanted: Wanted, record_path: Path, say: Say) -> Outcome:
     """One sale on a running cluster. Raises Refused if an event could not be made to happen."""
     platform = Platform(control_of(loaded.data_dir))
+    for line in platform.who_takes_over():
+        say(line)
     on_sale = await _put_on_sale(loaded, platform, wanted)
     tokens = await _accounts(loaded, wanted)
     record = Record(record_path)

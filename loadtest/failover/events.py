@@ -25,10 +25,15 @@ class Platform:
     def __init__(self, control: str) -> None:
         self._control = control
 
-    def do(self, what: str, name: str = "") -> str:
+    def do(self, what: str, name: str = "", *, planned: bool = False) -> str:
         """The last thing that it says. Raises Refused."""
-        said = [reply.say for reply in ask(self._control, Request(what, name)) if reply.say]
+        asked = Request(what, name, planned=planned)
+        said = [reply.say for reply in ask(self._control, asked) if reply.say]
         return said[-1] if said else ""
+
+    def who_takes_over(self) -> list[str]:
+        """What stands before the gateways, and who promotes PostgreSQL's standby."""
+        return [reply.say for reply in ask(self._control, Request("status")) if reply.say]
 
     def parts(self) -> list[Part]:
         return [part for reply in ask(self._control, Request("status")) for part in reply.parts]
@@ -55,13 +60,19 @@ def slot_of_session(session_id: str) -> int:
 
 def all_events(platform: Platform, on_sale: Sequence[OnSale]) -> list[Event]:
     """In their order. Every Valkey node that is a primary now is killed once."""
+    names = {part.name for part in platform.parts()}
     kills = [(f"kill -9 {one.name} (primary)", one.name) for one in platform.primaries()]
-    kills += [("kill -9 PostgreSQL's primary, promote", "postgresql")]
+    patroni = _has(platform, "patroni")
+    who = "Patroni promotes" if patroni else "promote"
+    kills += [(f"kill -9 PostgreSQL's primary, {who}", "postgresql")]
     kills += [("kill -9 the NATS leader", "nats")] if _has(platform, "nats") else []
     services = ("identity", "catalog", "booking", "notification", "gateway")
     kills += [(f"kill -9 one {name}", name) for name in services]
+    kills += [("kill -9 HAProxy", "haproxy")] if "haproxy" in names else []
     kills += [("kill -9 a worker", "worker")]
     events = [Event(name, lambda part=part: platform.do("failover", part)) for name, part in kills]  # type: ignore[misc]
+    if patroni:
+        events.insert(3, Event("PostgreSQL hands over", lambda: hand_over(platform)))
     events.insert(3, Event("FLUSHALL on one primary", lambda: flush(platform, on_sale[0])))
     events += [
         Event("reshard: slots of sessions on sale", lambda: reshard(platform, on_sale[-1])),
@@ -72,6 +83,10 @@ def all_events(platform: Platform, on_sale: Sequence[OnSale]) -> list[Event]:
 
 def _has(platform: Platform, kind: str) -> bool:
     return any(part.name.startswith(f"{kind}-") for part in platform.parts())
+
+
+def hand_over(platform: Platform) -> str:
+    return platform.do("failover", "postgresql", planned=True)
 
 
 def flush(platform: Platform, session: OnSale) -> str:

@@ -2,7 +2,7 @@
 
     servers = ClusterServers(Path(".stampede"), ServerPorts.beside(8000))
     urls = servers.start()      # the caller then calls poll() about once a second
-    servers.pair, servers.valkey, servers.nats      # to kill and restart their parts
+    servers.pair or servers.patroni, servers.valkey, servers.nats    # to kill and restart their parts
     servers.stop()
 
 It stands in for EmbeddedServers wherever one is used. Its data are in `<data_dir>/cluster`, apart from
@@ -19,6 +19,9 @@ from runtime.embedded.account import choose_account, let_reach, make_folder
 from runtime.embedded.errors import EmbeddedError
 from runtime.embedded.nats import SERVERS, NatsPorts, NatsServers, find_program
 from runtime.embedded.ownership import Ownership, ServerUrls
+from runtime.embedded.patroni import PatroniPair, choose_patroni
+from runtime.embedded.patroni import find_programs as find_patroni
+from runtime.embedded.patroni_config import PatroniPorts
 from runtime.embedded.replication import PostgresPair
 from runtime.embedded.sockets import make_socket_dir
 from runtime.embedded.spawning import OnEvent, telling
@@ -32,10 +35,11 @@ CONTROL_NAME = "control.sock"
 
 @dataclass(frozen=True)
 class ServerPorts:
-    """The servers' ports on loopback. PostgreSQL has none: it listens on Unix sockets."""
+    """The servers' ports on loopback. PostgreSQL has none without Patroni: it listens on Unix sockets."""
 
     valkey: tuple[NodePorts, ...]
     nats: tuple[NatsPorts, ...]
+    patroni: PatroniPorts | None = None
 
     @staticmethod
     def beside(base: int) -> "ServerPorts":
@@ -43,11 +47,13 @@ class ServerPorts:
         return ServerPorts(
             tuple(NodePorts(base + 60 + n, base + 70 + n) for n in range(NODES)),
             tuple(NatsPorts(base + 66 + n, base + 76 + n, base + 86 + n) for n in range(SERVERS)),
+            PatroniPorts((base + 80, base + 81), (base + 82, base + 83), base + 84, base + 85),
         )
 
     def all(self) -> list[int]:
         nodes = [port for one in self.valkey for port in (one.port, one.bus)]
-        return nodes + [port for one in self.nats for port in (one.port, one.route, one.monitor)]
+        nodes += [port for one in self.nats for port in (one.port, one.route, one.monitor)]
+        return nodes + (self.patroni.all() if self.patroni is not None else [])
 
 
 def has_cluster(data_dir: Path) -> bool:
@@ -57,8 +63,10 @@ def has_cluster(data_dir: Path) -> bool:
 
 class ClusterServers:
     """`pair`, `valkey` and `nats` are None for what is not wanted, and `nats` also where no nats-server is
-    installed. Call `start` and `poll` from the main thread. Events: those of EmbeddedServers, for each
-    server by its name (`postgres-one`, `valkey-1`, `nats-1`, …).
+    installed. `patroni` stands in for `pair` where Patroni promotes: `promoter` is auto (where it is
+    installed, but what the data were made with goes on), patroni or none. Call `start` and `poll` from the
+    main thread. Events: those of EmbeddedServers, for each server by its name (`postgres-one`, `valkey-1`,
+    `nats-1`, `patroni-one`, `etcd`, …).
     """
 
     def __init__(
@@ -69,16 +77,19 @@ class ClusterServers:
         postgres: bool = True,
         redis: bool = True,
         nats: bool = True,
+        promoter: str = "auto",
         on_event: OnEvent | None = None,
     ) -> None:
         self._data_dir = Path(os.path.abspath(data_dir))
         self._ports = ports
         self._wanted = {"postgres": postgres, "redis": redis, "nats": nats}
+        self._promoter = promoter
         self._on_event = telling(on_event)
         self._ownership = Ownership(self._data_dir)
         self._urls: ServerUrls | None = None
         self._socket_dir: Path | None = None
         self.pair: PostgresPair | None = None
+        self.patroni: PatroniPair | None = None
         self.valkey: ValkeyNodes | None = None
         self.nats: NatsServers | None = None
 
@@ -108,7 +119,7 @@ class ClusterServers:
 
     def poll(self) -> None:
         """Restarts servers that died. Never waits until a server is ready."""
-        for servers in (self.valkey, self.nats, self.pair):
+        for servers in (self.valkey, self.nats, self.pair, self.patroni):
             if servers is not None:
                 servers.poll()
 
@@ -117,10 +128,10 @@ class ClusterServers:
         for asked in (self.valkey, self.nats):
             if asked is not None:
                 asked.ask_stop()
-        for stopped in (self.pair, self.valkey, self.nats):
+        for stopped in (self.pair, self.patroni, self.valkey, self.nats):
             if stopped is not None:
                 stopped.stop()
-        self.pair = self.valkey = self.nats = self._urls = None
+        self.pair = self.patroni = self.valkey = self.nats = self._urls = None
         if self._socket_dir is not None:
             shutil.rmtree(self._socket_dir, ignore_errors=True)
             self._socket_dir = None
@@ -136,6 +147,8 @@ class ClusterServers:
             let_reach(path, account)
         self._socket_dir = make_socket_dir(self._data_dir, account)
         program = find_program() if self._wanted["nats"] else None
+        ports = self._ports.patroni if self._wanted["postgres"] else None
+        patroni = choose_patroni(folder, self._promoter, find_patroni()) if ports else None
         if self._wanted["redis"]:
             self.valkey = ValkeyNodes(
                 folder / "valkey", logs, account, self._ports.valkey, self._on_event
@@ -151,15 +164,26 @@ class ClusterServers:
                 program=program,
             )
             self.nats.launch()
-        if self._wanted["postgres"]:
+        database_url = ""
+        if ports is not None and patroni is not None:
+            self.patroni = PatroniPair(
+                folder / "patroni",
+                logs,
+                account,
+                ports,
+                self._on_event,
+                programs=patroni,
+            )
+            database_url = self.patroni.start(should_stop)
+        elif self._wanted["postgres"]:
             self.pair = PostgresPair(folder / "postgres", on_event=self._on_event)
-            self.pair.start(should_stop)
+            database_url = self.pair.start(should_stop)
         if self.valkey is not None:
             self.valkey.form(should_stop, READY_TIMEOUT_S)
         if self.nats is not None:
             self.nats.wait_for_leader(should_stop, READY_TIMEOUT_S)
         return ServerUrls(
-            database_url=self.pair.url if self.pair is not None else "",
+            database_url=database_url,
             redis_url=self.valkey.url if self.valkey is not None else "",
             nats_url=self.nats.url if self.nats is not None else "",
             control=str(self._socket_dir / CONTROL_NAME),

@@ -67,10 +67,9 @@ def postgres_spec(
 ) -> ServerSpec:
     folder = data_dir / "postgres"
     socket = socket_dir / f".s.PGSQL.{PORT}"
-    memory_mb = psutil.virtual_memory().total // 1_048_576
     settings = SETTINGS | {
         "unix_socket_directories": str(socket_dir),
-        "shared_buffers": f"{max(32, min(SHARED_BUFFERS_MAX_MB, memory_mb // 4))}MB",
+        "shared_buffers": shared_buffers(),
     }
     pid_file = folder / "postmaster.pid"
     return ServerSpec(
@@ -86,6 +85,12 @@ def postgres_spec(
         stop_steps=STOP_STEPS,
         remedy=f"see {log}",
     )
+
+
+def shared_buffers() -> str:
+    """A setting that fits this machine."""
+    memory_mb = psutil.virtual_memory().total // 1_048_576
+    return f"{max(32, min(SHARED_BUFFERS_MAX_MB, memory_mb // 4))}MB"
 
 
 def database_url(socket_dir: Path) -> str:
@@ -112,26 +117,26 @@ def prepare(spec: ServerSpec) -> None:
     let_reach(spec.folder, spec.account)
 
 
-def create_database(socket_dir: Path) -> None:
+def create_database(socket_dir: Path, port: int = PORT) -> None:
     """Creates the database unless it exists. The server must be ready."""
     statement = (
         f"SELECT 'CREATE DATABASE {DATABASE} TEMPLATE template0' WHERE NOT EXISTS"
         f" (SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec\n"
     )
     try:
-        run_sql(socket_dir, "postgres", statement)
+        run_sql(socket_dir, "postgres", statement, port)
     except EmbeddedError as error:
         raise EmbeddedError(
             f"PostgreSQL runs but has no database {DATABASE!r} ({error})."
         ) from error
 
 
-def run_sql(socket_dir: Path, database: str, statements: str) -> str:
+def run_sql(socket_dir: Path, database: str, statements: str, port: int = PORT) -> str:
     """What psql prints for these lines, as the superuser. Waits for no standby.
 
     Raises EmbeddedError with psql's first complaint.
     """
-    where = ["-h", str(socket_dir), "-p", str(PORT), "-U", SUPERUSER, "-d", database]
+    where = ["-h", str(socket_dir), "-p", str(port), "-U", SUPERUSER, "-d", database]
     env = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
     result = subprocess.run(
         [PROGRAMS / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *where],

@@ -21,6 +21,8 @@ from runtime.embedded.spawning import (
     wait_gone,
 )
 
+NOT_INHERITED = ("PG", "LC_", "PATRONI_", "ETCD_")
+
 
 @dataclass(frozen=True)
 class ServerSpec:
@@ -59,6 +61,11 @@ class ServerProcess:
         if self._process is None or self._process.poll() is not None:
             return None
         return self._process.pid
+
+    @property
+    def launched(self) -> bool:
+        """True from `launch` to `stop`, though it may have died."""
+        return self._process is not None
 
     def take_over(self) -> None:
         """Ends what an earlier owner left running here. May take as long as the stop steps."""
@@ -159,9 +166,9 @@ def launch(
 ) -> subprocess.Popen[bytes]:
     """Starts the spec's program in its folder, in its own session, with its output in its log.
 
-    The machine's time zone, language and PostgreSQL client settings do not affect it.
+    The machine's time zone, language and settings for other servers do not affect it.
     """
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_"))}
+    env = {key: value for key, value in os.environ.items() if not key.startswith(NOT_INHERITED)}
     env |= {"TZ": "UTC", "LC_ALL": "C", "LANG": "C"}
     with open_log(spec.log, spec.account) as log:
         return subprocess.Popen(

@@ -21,11 +21,12 @@ ANSWER_TIMEOUT_S = 180.0  # between two lines; an old primary may have to be cop
 
 
 class Request(msgspec.Struct, frozen=True):
-    """`do`: failover (of `name`), restart or status."""
+    """`do`: failover (of `name`; `planned`: in order, without a kill), restart or status."""
 
     do: str
     name: str = ""
     force: bool = False
+    planned: bool = False
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Kills a part of the running topology on purpose, and brings it back.
 
 Nothing here acts by itself: Valkey and NATS choose their own successors, a service has its twin, and
-PostgreSQL's standby is promoted because somebody asked for it.
+PostgreSQL's standby is promoted by Patroni, or because somebody asked for it.
 """
 
 import time
@@ -13,13 +13,15 @@ import psutil
 from runtime.compose import SERVICES
 from runtime.draining import DRAIN_SIGNAL
 from runtime.embedded.cluster import ClusterServers
+from runtime.embedded.patroni import PatroniPair
 from runtime.embedded.replication import PostgresPair
 from runtime.embedded.valkey_nodes import NodeState, ValkeyNodes
 from runtime.supervisor import Supervisor
 from runtime.topology.control import Job, Refused, Reply
 
-KINDS = ("valkey", "postgresql", "nats", "gateway", *SERVICES, "worker")
+KINDS = ("valkey", "postgresql", "nats", "haproxy", "gateway", *SERVICES, "worker")
 TAKEOVER_TIMEOUT_S = 20.0
+PROMOTION_TIMEOUT_S = 45.0  # the lock of a dead primary ends after 20 s
 BACK_TIMEOUT_S = 90.0
 
 
@@ -30,22 +32,35 @@ class Failing:
         self._servers, self._supervisor = servers, supervisor
         self._last: dict[str, str] = {}
 
-    def fail_over(self, name: str, *, force: bool) -> Job:
-        """`name`: one of KINDS, or a part's own name such as `valkey-2`."""
+    def fail_over(self, name: str, *, force: bool, planned: bool = False) -> Job:
+        """`name`: one of KINDS, or a part's own name such as `valkey-2`. `planned`: nothing is killed."""
+        if planned and (name != "postgresql" or self._servers.patroni is None):
+            raise Refused("Only PostgreSQL can be handed over in order, and only by Patroni.")
         kind = name if name in KINDS else name.rpartition("-")[0]
         if kind == "valkey" and self._servers.valkey is not None:
             return _fail_valkey(self._servers.valkey, name, force=force)
         if kind == "nats" and self._servers.nats is not None:
             return self._fail_nats(name)
+        if name == "postgresql" and self._servers.patroni is not None:
+            return _fail_primary(self._servers.patroni, force=force, planned=planned)
         if name == "postgresql" and self._servers.pair is not None:
             return _fail_postgres(self._servers.pair, force=force)
-        if name in {"valkey", "postgresql", "nats"}:
+        if name == "etcd" and self._servers.patroni is not None:
+            return _fail_etcd(self._servers.patroni)
+        if name in {"valkey", "postgresql", "nats", "etcd"}:
             raise Refused(f"This topology does not run {name} itself.")
+        if name == "haproxy" and name not in self._supervisor.pids:
+            raise Refused("This topology has no HAProxy: its gateways share one port.")
         return self._fail_process(self._pick(name))
 
     def restart_all(self) -> Job:
-        """Replaces the processes of every service, gateway and worker, one after the other."""
+        """Replaces the processes of every service, gateway and worker, one after the other.
+
+        HAProxy runs no code of ours, and goes on.
+        """
         for name in self._supervisor.pids:
+            if name == "haproxy":
+                continue
             began, old = time.monotonic(), _working(self._supervisor.pids[name])
             if not name.startswith("worker"):
                 _let_callers_leave(old)
@@ -178,6 +193,50 @@ def _fail_postgres(pair: PostgresPair, *, force: bool) -> Job:
     # started by the thread that it is tied to.
     pair.rejoin()
     yield Reply(f"postgres-{old} follows it after {time.monotonic() - began:.1f} s.")
+
+
+def _fail_primary(pair: PatroniPair, *, force: bool, planned: bool) -> Job:
+    """Patroni promotes. Forced without a standby in sync, it promotes nobody, and the primary comes back."""
+    old = next((one for one in pair.members() if one.role == "primary"), None)
+    if old is None:
+        raise Refused("PostgreSQL has no primary: wait until Patroni has promoted one.")
+    if not pair.in_sync() and (planned or not force):
+        raise Refused(
+            "PostgreSQL's standby is not in sync, and Patroni would promote nobody: wait until it is"
+            + ("." if planned else ", or say --force.")
+        )
+    began = time.monotonic()
+    if planned:
+        pair.hand_over(old.name)
+        yield Reply(f"postgres-{old.name} (primary, pid {old.pid}) hands over.")
+    else:
+        pair.kill(old.name)
+        yield Reply(f"postgres-{old.name} (primary, pid {old.pid}) killed.")
+    try:
+        yield from _until(
+            lambda: bool(pair.primary(beside=old.name)),
+            PROMOTION_TIMEOUT_S,
+            f"Patroni has promoted nobody; postgres-{old.name} is started again.",
+        )
+        new = pair.primary(beside=old.name)
+        yield Reply(f"postgres-{new} is the primary after {time.monotonic() - began:.1f} s.")
+    finally:
+        if not planned:
+            pair.restart(old.name)
+    yield from _until(
+        pair.in_sync, BACK_TIMEOUT_S, f"postgres-{old.name} does not follow: see its log."
+    )
+    yield Reply(f"postgres-{old.name} follows it after {time.monotonic() - began:.1f} s.")
+
+
+def _fail_etcd(pair: PatroniPair) -> Job:
+    (pid, _), began = pair.etcd, time.monotonic()
+    pair.kill_etcd()
+    yield Reply(f"etcd (pid {pid}) killed.")
+    yield from _until(
+        lambda: pair.etcd[0] not in {0, pid}, BACK_TIMEOUT_S, "etcd does not come back."
+    )
+    yield Reply(f"etcd was started again after {time.monotonic() - began:.1f} s.")
 
 
 def _working(pid: int | None) -> list[psutil.Process]:

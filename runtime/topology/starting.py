@@ -19,31 +19,40 @@ from runtime.starting import (
     with_webhook_secret,
 )
 from runtime.supervisor import Child, Supervisor
+from runtime.topology.balancer import choose_haproxy
 from runtime.topology.control import Control, Job, Part, Reply, Request
 from runtime.topology.failing import Failing
-from runtime.topology.parts import parts_of
+from runtime.topology.parts import parts_of, who_takes_over
 from runtime.topology.processes import Ports, children
 
 
 def up(loaded: Settings, say: Say) -> int:
     """Runs a cluster on this machine. Blocks until told to stop; returns the exit code."""
     check_settings(loaded)
-    ports = Ports(loaded.port, loaded.workers)
+    haproxy = choose_haproxy(loaded.balancer)
+    ports = Ports(loaded.port, loaded.workers, balanced=haproxy is not None)
     if running_urls(loaded.data_dir) is None:  # else the sentence is that these data are in use
         ports.check(loaded)
     check_broker(loaded)
     check_redis(loaded)
     loaded = with_webhook_secret(loaded)
-    return Cluster(loaded, ports, cluster_servers(loaded), say).run()
+    return Cluster(loaded, ports, cluster_servers(loaded), say, haproxy).run()
 
 
 class Cluster:
     """The supervisor of the processes, with a control beside it."""
 
-    def __init__(self, loaded: Settings, ports: Ports, servers: ClusterServers, say: Say) -> None:
+    def __init__(
+        self,
+        loaded: Settings,
+        ports: Ports,
+        servers: ClusterServers,
+        say: Say,
+        haproxy: Path | None,
+    ) -> None:
         self._ports, self._servers, self._say = ports, servers, say
         self._no_nats = loaded.nats_url is None and find_program() is None
-        self._start = Start(loaded, say, lambda complete: children(complete, ports))
+        self._start = Start(loaded, say, lambda complete: children(complete, ports, haproxy))
         self._control = Control(self._begin)
         self._supervisor = Supervisor(
             servers,
@@ -72,14 +81,20 @@ class Cluster:
         self._start.ready()
         if self._no_nats:
             self._say("No nats-server is installed: events go through the broker in memory.")
+        for line in who_takes_over(self._servers, self._ports):
+            self._say(line)
         self._say(f"A cluster of {len(self.parts())} processes: {command()} status lists them, and")
         self._say(f"{command()} failover valkey|postgresql|nats|SERVICE kills one.")
 
     def _begin(self, request: Request) -> Job:
         if request.do == "status":
+            for line in who_takes_over(self._servers, self._ports):
+                yield Reply(line)
             yield Reply(parts=self.parts())
         elif request.do == "failover":
-            yield from self._failing.fail_over(request.name, force=request.force)
+            yield from self._failing.fail_over(
+                request.name, force=request.force, planned=request.planned
+            )
         else:
             yield from self._failing.restart_all()
 

@@ -36,6 +36,17 @@ def load(**overrides: Any) -> Settings:
     return msgspec.structs.replace(settings.load(), **given)
 
 
+class OneOf(click.Choice[str]):
+    """A choice whose wrong words are told as those of a setting: one sentence, exit code 1."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            option = param.opts[0] if param is not None else "It"
+            words = ", ".join(self.choices)
+            raise settings.SettingsError([f"{option} must be one of {words}."])
+        return super().convert(value, param, ctx)
+
+
 data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Folder for data and logs."
 )

@@ -10,14 +10,18 @@ from stampede.cli.base import data_dir_option, load, say, stampede
 @stampede.command()
 @click.argument("name")
 @click.option("--force", is_flag=True, help="Even if its standby or replica is not in sync.")
+@click.option(
+    "--planned", is_flag=True, help="postgresql with Patroni: hands over in order, kills nothing."
+)
 @data_dir_option
-def failover(name: str, data_dir: Path | None, *, force: bool) -> None:
-    """Kills a part of the running cluster: valkey, postgresql, nats, a service, worker, or one by its name.
+def failover(name: str, data_dir: Path | None, *, force: bool, planned: bool) -> None:
+    """Kills a part of the running cluster: valkey, postgresql, nats, etcd, haproxy, a service, worker, or one
+    by its name.
 
-    For postgresql it promotes the standby, and turns the old primary into the new one's standby. Whatever
-    is killed is started again.
+    For postgresql Patroni promotes the standby, or this command does where Patroni is not installed; the old
+    primary becomes the new one's standby. Whatever is killed is started again.
     """
-    _do("failover", data_dir, name=name, force=force)
+    _do("failover", data_dir, name=name, force=force, planned=planned)
 
 
 @stampede.command()
@@ -34,14 +38,21 @@ def status(data_dir: Path | None) -> None:
     _do("status", data_dir)
 
 
-def _do(what: str, data_dir: Path | None, *, name: str = "", force: bool = False) -> None:
+def _do(
+    what: str,
+    data_dir: Path | None,
+    *,
+    name: str = "",
+    force: bool = False,
+    planned: bool = False,
+) -> None:
     from runtime.starting import StartError
     from runtime.topology.control import Refused, Request, ask
     from runtime.topology.starting import control_of
 
     path = control_of(load(data_dir=data_dir).data_dir)
     try:
-        for reply in ask(path, Request(what, name, force)):
+        for reply in ask(path, Request(what, name, force, planned)):
             if reply.say:
                 say(reply.say)
             for part in reply.parts:

@@ -18,7 +18,7 @@ from stampede.cli import (  # noqa: F401  registers their commands
     recovering,
     tracing,
 )
-from stampede.cli.base import data_dir_option, load, refuse, say, stampede, with_servers
+from stampede.cli.base import OneOf, data_dir_option, load, refuse, say, stampede, with_servers
 
 ROLES = ("customer", "organizer", "staff", "admin")
 
@@ -28,8 +28,18 @@ ROLES = ("customer", "organizer", "staff", "admin")
 @click.option("--workers", type=click.IntRange(1, 64), help="Web processes (default: 2).")
 @click.option(
     "--topology",
-    type=click.Choice(["single", "cluster"]),
+    type=OneOf(["single", "cluster"]),
     help="One of everything, or several, for trying what a failover does (default: single).",
+)
+@click.option(
+    "--balancer",
+    type=OneOf(["haproxy", "none"]),
+    help="Of a cluster, before its gateways (default: HAProxy where it is installed).",
+)
+@click.option(
+    "--promoter",
+    type=OneOf(["patroni", "none"]),
+    help="Of a cluster's PostgreSQL (default: Patroni where it is installed with etcd).",
 )
 @data_dir_option
 @click.option(
@@ -39,6 +49,8 @@ def up(
     port: int | None,
     workers: int | None,
     topology: str | None,
+    balancer: str | None,
+    promoter: str | None,
     data_dir: Path | None,
     demo: bool | None,
 ) -> None:
@@ -46,7 +58,15 @@ def up(
     from runtime import starting
     from runtime.topology import starting as cluster_starting
 
-    loaded = load(port=port, workers=workers, topology=topology, data_dir=data_dir, demo=demo)
+    loaded = load(
+        port=port,
+        workers=workers,
+        topology=topology,
+        balancer=balancer,
+        promoter=promoter,
+        data_dir=data_dir,
+        demo=demo,
+    )
     start = cluster_starting.up if loaded.topology == "cluster" else starting.up
     sys.exit(start(loaded, say))
 

@@ -16,8 +16,11 @@ from loadtest.failover.command import Wanted, sale
 from loadtest.failover.record import read_record
 from loadtest.flash_sale import free_ports
 from runtime.starting import attached
+from runtime.topology.control import Request, ask
+from runtime.topology.starting import control_of
 from tests.chaos.test_starts import start
 from tests.support.api import Api
+from tests.support.haproxy import program
 from tests.support.platform import RunningPlatform, several_machines
 
 pytestmark = pytest.mark.timeout(600)
@@ -46,7 +49,9 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 async def running(home: Path, port: int) -> AsyncIterator[RunningPlatform]:
-    with several_machines(home, port, STAMPEDE_TRUSTED_PROXIES="127.0.0.0/8") as platform:
+    program()  # HAProxy stands before the gateways
+    given = {"STAMPEDE_TRUSTED_PROXIES": "127.0.0.0/8", "STAMPEDE_PROMOTER": "none"}
+    with several_machines(home, port, **given) as platform:
         yield platform
 
 
@@ -58,8 +63,9 @@ def asked(platform: RunningPlatform, *arguments: str) -> list[str]:
 
 
 def role_of(platform: RunningPlatform, part: str) -> str:
-    (line,) = [line for line in asked(platform, "status") if line.startswith(f"{part} ")]
-    return line.removeprefix(part).split(" pid ")[0].strip()
+    replies = ask(control_of(platform.data_dir), Request("status"))
+    (role,) = [one.role for reply in replies for one in reply.parts if one.name == part]
+    return role
 
 
 def sentence_of(*arguments: str, **settings: str) -> str:
@@ -151,6 +157,29 @@ def test_what_is_not_there_cannot_be_killed(running: RunningPlatform, name: str,
     assert said in sentence_of("failover", name, "--data-dir", str(running.data_dir))
 
 
+def test_the_status_says_who_takes_over(running: RunningPlatform) -> None:
+    first, second, *parts = asked(running, "status")
+    assert first == "HAProxy stands before the gateways."
+    assert second == "PostgreSQL's standby is promoted by `stampede failover postgresql` only."
+    (line,) = [part for part in parts if part.startswith("haproxy ")]
+    assert line.split()[1:3] == ["serves", "pid"]
+
+
+async def test_a_killed_balancer_is_back(running: RunningPlatform) -> None:
+    killed, back = asked(running, "failover", "haproxy")
+    assert killed.startswith("haproxy (pid ")
+    assert back.startswith("haproxy is back after ")
+    api = Api(running.base_url)
+    answer = await api.get("/readyz")
+    await api.close()
+    assert answer.status == 200
+
+
+def test_nobody_hands_over_in_order_without_patroni(running: RunningPlatform) -> None:
+    here = ("--data-dir", str(running.data_dir))
+    assert "only by Patroni" in sentence_of("failover", "postgresql", "--planned", *here)
+
+
 def test_where_no_cluster_runs_one_sentence_says_so(tmp_path: Path) -> None:
     for arguments in (("failover", "valkey"), ("status",), ("restart",)):
         assert "No topology is running" in sentence_of(*arguments, "--data-dir", str(tmp_path))
@@ -159,8 +188,8 @@ def test_where_no_cluster_runs_one_sentence_says_so(tmp_path: Path) -> None:
 def test_an_unknown_topology_is_one_sentence(tmp_path: Path) -> None:
     wrong = {"STAMPEDE_TOPOLOGY": "wrong"}
     assert "single, cluster" in sentence_of("up", "--data-dir", str(tmp_path), **wrong)
-    done = start("up", "--topology", "wrong", "--data-dir", str(tmp_path))
-    assert (done.returncode, "'single', 'cluster'" in done.stderr) == (2, True)
+    said = sentence_of("up", "--topology", "wrong", "--data-dir", str(tmp_path))
+    assert said == "stampede: Wrong settings: --topology must be one of single, cluster."
 
 
 async def test_a_second_start_has_what_the_first_acknowledged_and_the_promoted_primary(

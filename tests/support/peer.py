@@ -29,6 +29,11 @@ class Connection:
         self._writer.write(data)
         await self._writer.drain()
 
+    @property
+    def address(self) -> str:
+        """The other side's."""
+        return str(self._writer.get_extra_info("peername")[0])
+
     def reset(self) -> None:
         """As the kernel does for a process that was killed."""
         self._writer.transport.abort()

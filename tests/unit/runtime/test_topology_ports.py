@@ -1,6 +1,7 @@
 """The ports of a cluster on one machine are all different, close together, and missed when taken."""
 
 import socket
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from runtime.compose import SERVICES
 from runtime.embedded import ServerPorts
 from runtime.starting import StartError, is_clusters
 from runtime.topology.processes import OF_EACH_MAX, Ports, children
+from tests.support.haproxy import program
 
 
 def test_no_two_parts_have_one_port_but_the_gateways() -> None:
@@ -20,6 +22,36 @@ def test_no_two_parts_have_one_port_but_the_gateways() -> None:
     assert len(taken) == len(set(taken))
     assert set(taken) <= set(range(8000, 8089))
     assert ports.of("gateway") == [8000] * OF_EACH_MAX
+
+
+def test_behind_a_balancer_each_gateway_has_a_port_of_its_own_and_believes_it_only(
+    tmp_path: Path,
+) -> None:
+    ports = Ports(8000, OF_EACH_MAX, balanced=True)
+    services = [port for name in ("gateway", *SERVICES) for port in ports.of(name)]
+    taken = [8000, *services, *ServerPorts.beside(8000).all()]
+    assert len(taken) == len(set(taken))
+    assert set(taken) <= set(range(8000, 8089))
+
+    given = {
+        "data_dir": tmp_path,
+        "host": "0.0.0.0",
+        "trusted_proxies": (ip_network("10.0.0.0/8"),),
+    }
+    made = {
+        one.name: one
+        for one in children(Settings(**given), Ports(8000, 2, balanced=True), program())
+    }
+    assert list(made)[-5:] == ["gateway-1", "gateway-2", "haproxy", "worker-1", "worker-2"]
+    first, second = made["gateway-1"], made["gateway-2"]
+    assert (first.env["STAMPEDE_PORT"], second.env["STAMPEDE_PORT"]) == ("8010", "8011")
+    assert "STAMPEDE_HOST" not in first.env  # the default: loopback
+    assert first.env["STAMPEDE_TRUSTED_PROXIES"] == "10.0.0.0/8,127.0.0.66/32"
+    assert made["booking-1"].env["STAMPEDE_TRUSTED_PROXIES"] == "10.0.0.0/8"
+    assert first.counted_with == second.counted_with == made["worker-1"].counted_with
+    written = (tmp_path / "haproxy.cfg").read_text()
+    assert "bind 0.0.0.0:8000\n" in written
+    assert "server gateway-2 127.0.0.1:8011 check\n" in written
 
 
 def test_each_process_knows_both_of_every_service_and_the_public_address() -> None:

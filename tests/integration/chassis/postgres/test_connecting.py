@@ -75,7 +75,17 @@ async def test_without_a_primary_the_error_is_one_sentence(pair: Pair, names: st
     await reader.close()
 
 
-@pytest.mark.parametrize("command", [["up", "--no-demo"], ["audit"], ["dlq", "list"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["up", "--no-demo"],
+        ["serve", "booking"],
+        ["worker"],
+        ["migrate"],
+        ["audit"],
+        ["dlq", "list"],
+    ],
+)
 async def test_a_command_that_is_given_a_standby_says_so_in_one_sentence(
     pair: Pair, redis_url: str, command: list[str], tmp_path: Path
 ) -> None:
