@@ -16,6 +16,7 @@ LOG = logs.get("test")
 OTHER_TYPE = "stampede.tests.other.v1"
 BOTH = frozenset({TYPE, OTHER_TYPE})
 IN_TIME_S = 15.0
+STORED_WITHIN_S = 90.0  # elections take up to nine seconds each
 
 Make = Callable[..., Broker]
 
@@ -68,3 +69,24 @@ async def holds(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(IN_TIME_S):
         while not condition():  # noqa: ASYNC110  the subscriber sends no signal
             await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def acknowledgements_lost(context: Any) -> AsyncIterator[None]:
+    """Begins once an event is stored without the relay having heard of it."""
+    publish, stored = context.publish_async, asyncio.Event()
+
+    def told(answer: "asyncio.Future[Any]") -> None:
+        if not answer.cancelled() and answer.exception() is None:
+            stored.set()
+
+    async def unheard(subject: str, payload: bytes, **how: Any) -> "asyncio.Future[Any]":
+        (await publish(subject, payload, **how)).add_done_callback(told)
+        return asyncio.get_running_loop().create_future()
+
+    context.publish_async = unheard
+    try:
+        await asyncio.wait_for(stored.wait(), STORED_WITHIN_S)
+        yield
+    finally:
+        context.publish_async = publish

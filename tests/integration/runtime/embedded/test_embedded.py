@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -22,7 +23,6 @@ from runtime.embedded import (
     EmbeddedServers,
     ServerUrls,
     StartCancelled,
-    postgres,
     running_urls,
 )
 from tests.support.servers import eventually
@@ -317,10 +317,14 @@ def test_folder_that_is_not_ours_is_left_alone(
     assert (data_dir / "postgres" / name).read_text() == text
 
 
-def test_an_initdb_that_fails_says_why(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "SUPERUSER", "pg_nobody")
-    with pytest.raises(EmbeddedError, match=r'initdb failed .*\(exit 1: .*cannot begin with "pg_"'):
-        EmbeddedServers(data_dir).start()
+def test_an_initdb_that_fails_says_why(data_dir: Path) -> None:
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, most[1]))  # less than a segment of the log
+    try:
+        with pytest.raises(EmbeddedError, match=r"initdb failed .*\(exit 1: .*File too large"):
+            EmbeddedServers(data_dir, redis=False).start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
 
 
 def test_server_that_cannot_start_is_explained(data_dir: Path) -> None:

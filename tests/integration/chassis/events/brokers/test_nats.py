@@ -23,6 +23,7 @@ from tests.support.brokers import (
     LOG,
     Make,
     Recorder,
+    acknowledgements_lost,
     effects,
     holds,
     seen,
@@ -108,23 +109,17 @@ async def test_while_nats_is_away_the_outbox_keeps_everything(
 
 
 async def test_an_event_stays_in_the_outbox_until_nats_has_confirmed_it(
-    pool: Pool, nats: Make, monkeypatch: pytest.MonkeyPatch
+    pool: Pool, nats: Make
 ) -> None:
     broker: Any = nats(Recorder("one").subscriber, call_timeout_s=0.3)
     context = await broker.link.jetstream()
-    publish_async = context.publish_async
-
-    async def unconfirmed(subject: str, payload: bytes, **how: Any) -> Any:
-        await (await publish_async(subject, payload, **how))
-        return asyncio.get_running_loop().create_future()
-
     relay = Relay(pool, broker, source="scratch", log=LOG)
     await put_out(pool, [event(1)])
-    monkeypatch.setattr(context, "publish_async", unconfirmed)
-    with pytest.raises(Unavailable):
-        await relay.round()
+    unconfirmed = asyncio.create_task(relay.round())
+    async with acknowledgements_lost(context):
+        with pytest.raises(Unavailable):
+            await unconfirmed
     assert await pool.fetchval("SELECT count(*) FROM outbox") == 1
-    monkeypatch.undo()
     assert await relay.round() == 1
     assert await pool.fetchval("SELECT count(*) FROM outbox") == 0
     found = await context.stream_info(broker.link.stream)

@@ -16,7 +16,7 @@ from chassis.events.inbox import Inbox
 from chassis.events.nats.broker import NatsBroker
 from chassis.events.relay import Relay
 from chassis.postgres.pool import Pool
-from tests.support.brokers import LOG, effects
+from tests.support.brokers import LOG, acknowledgements_lost, effects
 from tests.support.events import event, put_out, subscriber, write_effects
 from tests.support.nats import NatsCluster
 
@@ -100,27 +100,6 @@ async def selling(
         stop.set()
         await asyncio.wait_for(asyncio.gather(writing, *tasks), ENDS_WITHIN_S)
         await broker.close()
-
-
-@asynccontextmanager
-async def acknowledgements_lost(context: Any) -> AsyncIterator[None]:
-    """Begins once an event is stored without the relay having heard of it."""
-    publish, stored = context.publish_async, asyncio.Event()
-
-    def told(answer: "asyncio.Future[Any]") -> None:
-        if not answer.cancelled() and answer.exception() is None:
-            stored.set()
-
-    async def unheard(subject: str, payload: bytes, **how: Any) -> "asyncio.Future[Any]":
-        (await publish(subject, payload, **how)).add_done_callback(told)
-        return asyncio.get_running_loop().create_future()
-
-    context.publish_async = unheard
-    try:
-        await asyncio.wait_for(stored.wait(), ENDS_WITHIN_S)
-        yield
-    finally:
-        context.publish_async = publish
 
 
 async def leader_killed(cluster: NatsCluster, platform: Platform) -> None:
