@@ -314,6 +314,7 @@ def test_the_worker_is_scraped_where_it_serves_and_by_nobody_else() -> None:
     (rule,) = of_kind(found, "NetworkPolicy")["worker"]["spec"]["ingress"]
     assert rule["from"] == [{"namespaceSelector": {}}]
     assert [one["port"] for one in rule["ports"]] == [port["containerPort"]]
-    closed = of_kind(rendered(), "NetworkPolicy")["worker"]["spec"]
+    nobody = rendered("--set-json", "networkPolicies.monitoring.from=[]")
+    closed = of_kind(nobody, "NetworkPolicy")["worker"]["spec"]
     assert "Ingress" in closed["policyTypes"]
     assert "ingress" not in closed, "nobody is named: nobody may"
