@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import psutil
-from prometheus_client import CollectorRegistry, Counter, PlatformCollector, generate_latest
+from prometheus_client import CollectorRegistry, PlatformCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from chassis import settings
-from chassis.observability.hot import write_hot
+from chassis.observability.hot import HotCounter, write_hot
 
 
 class Exposition:
@@ -64,10 +64,13 @@ class Member:
     def __init__(self, directory: Path) -> None:
         self._file: IO[bytes] = (directory / f"{os.getpid()}.alive").open("wb")
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._collected = {
-            name: Counter(f"python_gc_{name}", text, ["generation"], registry=None)
+        counters = [
+            HotCounter(f"python_gc_{name}", text, ["generation"], registry=None)
             for name, text in GC_FIGURES.items()
-        }
+        ]
+        self._collected = [
+            [counter.labels(str(generation)) for counter in counters] for generation in range(3)
+        ]
         gc.callbacks.append(self._count)
 
     def leave(self) -> None:
@@ -75,13 +78,12 @@ class Member:
         self._file.close()
 
     def _count(self, phase: str, facts: dict[str, int]) -> None:
+        """Takes no lock: the collector runs anywhere, also while this thread has prometheus_client's."""
         if phase == "stop":
-            generation = str(facts["generation"])
-            self._collected["collections_total"].labels(generation).inc()
-            self._collected["objects_collected_total"].labels(generation).inc(facts["collected"])
-            self._collected["objects_uncollectable_total"].labels(generation).inc(
-                facts["uncollectable"]
-            )
+            collected, uncollectable, collections = self._collected[facts["generation"]]
+            collected.inc(facts["collected"])
+            uncollectable.inc(facts["uncollectable"])
+            collections.inc()
 
 
 GC_FIGURES = {

@@ -228,6 +228,32 @@ def test_a_scrape_of_ten_thousand_series_is_whole(directory: Path) -> None:
     assert {seen[name] for name in counted} == {2}
 
 
+COLLECTING = """
+import gc
+from prometheus_client import Counter
+from chassis.observability.exposition import count_together
+from chassis.observability.hot import write_hot
+count_together()
+counter = Counter("asked_total", "x", ["n"])
+gc.set_threshold(1)  # the collector runs while new children are written, under prometheus_client's lock
+for n in range(200):
+    counter.labels(str(n)).inc()
+write_hot()
+"""
+
+
+def test_the_collector_may_run_while_something_is_counted(directory: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTING],
+        cwd=ROOT,
+        env=os.environ | {METRICS_DIR: str(directory)},
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert scrape(directory)['python_gc_collections_total{generation="0"}'] > 200
+
+
 def test_directories_of_killed_supervisors_are_removed_and_living_ones_stay(tmp_path: Path) -> None:
     with metrics_root() as living:
         abandoned = living.parent / f"{PREFIX}abandoned-{os.getpid()}"
