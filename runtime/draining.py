@@ -24,7 +24,7 @@ from chassis.seam.upstream import Message, Receive, Scope, Send
 
 DRAIN_SIGNAL = signal.SIGUSR2
 CLOSE = (b"connection", b"close")
-STREAMS = "/stream"  # how the paths of event streams end
+STREAMS = ("/stream", "/operations/wall")  # how the paths of event streams end
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 

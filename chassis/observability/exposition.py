@@ -40,10 +40,10 @@ class Exposition:
         write_hot()
         if self._directory is None:
             return generate_latest()
-        living = list(_living(self._directory))
+        pids = list(living(self._directory))
         registry = CollectorRegistry()
         registry.register(_Shared(self._directory))
-        registry.register(_Processes(living))
+        registry.register(_Processes(pids))
         PlatformCollector(registry=registry)
         return generate_latest(registry)
 
@@ -93,7 +93,7 @@ GC_FIGURES = {
 }
 
 
-def _living(directory: Path) -> Iterator[int]:
+def living(directory: Path) -> Iterator[int]:
     """Process ids of members. Forgets the gauges of those that have ended."""
     for path in directory.glob("*.alive"):
         pid = int(path.stem)
