@@ -305,6 +305,12 @@ def _gauges(sources: Iterable[Source]) -> dict[str, Counters]:
     for one in sorted(sources, key=lambda one: one.heard_s):
         for name, values in one.digest.gauges.items():
             merged.setdefault(name, {}).update(values)
+    checked = len(merged.get("audit_violations", {}))
+    for name in ("audit_violations", "audit_unchecked"):  # the rest of them hold
+        if name in merged:
+            merged[name] = {one: value for one, value in merged[name].items() if value}
+    if checked:
+        merged["audit_checked"] = {"invariants": float(checked)}
     return merged
 
 
