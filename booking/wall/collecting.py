@@ -151,12 +151,12 @@ class Collector:
             if name in self._sources:
                 self._sources[name].hear(now_s, digest)
             else:
-                before = self._state.sources.get(name)
+                before = self._state.sources.pop(name, None)
                 self._sources[name] = Source(now_s, digest, before)
         ended = {name for name in self._sources if name.encode() not in said}
         gone = {n for n, one in self._sources.items() if one.age_s(now_s) > GONE_AFTER_S}
         for name in ended | gone:
-            del self._sources[name]
+            self._state.sources[name] = self._sources.pop(name).carried()
         for name in gone - ended:
             await self._calls.command("HDEL", SOURCES_KEY, name)
         more = added(one.grown for one in self._sources.values())
@@ -240,10 +240,13 @@ class Collector:
             await self._keep()
 
     async def _keep(self) -> None:
-        self._state.sources = {name: one.carried() for name, one in self._sources.items()}
+        carried = {name: one.carried() for name, one in self._sources.items()}
+        ended = list(self._state.sources.items())[-SOURCES_MAX:]  # they may come back
+        self._state.sources = dict(ended)
+        state = msgspec.structs.replace(self._state, sources=dict(ended) | carried)
         history = History(hour=self._rings.hour.points, sale=self._rings.sale.points)
         await asyncio.gather(
-            self._calls.command("SET", STATE_KEY, msgspec.json.encode(self._state), "EX", KEPT_S),
+            self._calls.command("SET", STATE_KEY, msgspec.json.encode(state), "EX", KEPT_S),
             self._calls.command("SET", RINGS_KEY, msgspec.json.encode(history), "EX", KEPT_S),
         )
 

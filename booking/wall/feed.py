@@ -55,9 +55,11 @@ class WallFeed:
         clock: MachineClock = time,
         viewers_max: int = VIEWERS_MAX,
         silent_after_s: float = SILENT_AFTER_S,
+        interval_s: float = WATCHED_INTERVAL_S,
     ) -> None:
         self._calls, self._clock = calls, clock
         self._viewers_max, self._silent_after_s = viewers_max, silent_after_s
+        self._interval_s = interval_s
         self._snapshots: FetchOnce[str, WallSnapshot] = FetchOnce(
             self._fetch_snapshot, ttl_s=0.5, entries_max=1
         )
@@ -68,7 +70,10 @@ class WallFeed:
         self._closed = False
         self._begun = 0  # how often counting has begun again
         self.viewers = 0
-        self.reads = 0
+
+    @property
+    def is_reading(self) -> bool:
+        return self._reading is not None
 
     async def snapshot(self) -> WallSnapshot:
         """Says that somebody watches; waits a moment for the first frame of a wall that nobody watched."""
@@ -149,13 +154,12 @@ class WallFeed:
         await repeat(
             self._read,
             None,
-            interval_s=WATCHED_INTERVAL_S,
-            retry=WATCHED_INTERVAL_S,
+            interval_s=self._interval_s,
+            retry=self._interval_s,
             failed=failed,
         )
 
     async def _read(self) -> None:
-        self.reads += 1
         _, body = await asyncio.gather(self._watch(), self._calls.command("GET", FRAME_KEY))
         if body is None:
             return

@@ -9,6 +9,7 @@ SERIES = (
     *("holds", "orders", "paid", "refused"),
     *("p50_s", "p99_s", "orders_p50_s", "orders_p99_s"),
 )
+MINUTE_S, HOUR_S = 60.0, 3600.0
 WORST = frozenset({"p99_s", "orders_p99_s"})  # of a step the worst, not the mean
 
 Values = Mapping[str, float | None]
@@ -39,6 +40,7 @@ class Ring:
         step_at = at - at % self.points.step_s
         if self._step_at is not None and step_at != self._step_at:
             self._close()
+            step_at = at - at % self.points.step_s  # it may have been stretched
         self._step_at = step_at
         self._waiting.append(values)
 
@@ -52,6 +54,12 @@ class Ring:
     def _close(self) -> None:
         assert self._step_at is not None
         points = self.points
+        if (
+            points.at and points.at[-1] == self._step_at
+        ):  # its first part, from before it was stretched
+            last = {name: values.pop() for name, values in points.series.items()}
+            self._waiting.append(last)
+            points.at.pop()
         points.at.append(self._step_at)
         for name in SERIES:
             seen = [value for one in self._waiting if (value := one.get(name)) is not None]
@@ -101,3 +109,5 @@ class Rings:
     def add(self, at: float, values: Values) -> None:
         for ring in (self.minute, self.hour, self.sale):
             ring.add(at, values)
+        self.minute.forget_before(at - MINUTE_S)
+        self.hour.forget_before(at - HOUR_S)

@@ -5,6 +5,7 @@ every CHOOSE_S. A session whose version has not changed costs one HGET.
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -26,6 +27,7 @@ AREAS_MAX = 60  # of a session; further ones are in the session's own numbers on
 LOOKED_AT_MAX = 1_000
 LOOKUPS_AT_ONCE = 50
 CHOOSE_S = 15.0
+LIST_S = 3.0  # a session that is new in Redis is shown within this time
 
 SaleState = Literal["upcoming", "open", "sold_out", "closed", "cancelled"]
 
@@ -81,6 +83,8 @@ class SeatBoard:
         self._holds, self._sessions, self._clock = holds, sessions, clock
         self._sessions_max = sessions_max
         self._choosing = Every(choose_s)
+        self._listing = Every(min(LIST_S, choose_s))
+        self._loaded: list[UUID] = []
         self._chosen: list[UUID] = []
         self._counted: dict[UUID, _Counted] = {}
         self.sessions: list[SessionNow] = []
@@ -88,8 +92,12 @@ class SeatBoard:
 
     async def look(self) -> None:
         """Raises Unavailable when Redis or catalog is away; what was found before stays."""
-        if self._choosing.is_due() or any(self._has_begun(one) for one in self.sessions):
-            await self._choose()
+        begins = any(self._has_begun(one) for one in self.sessions)
+        if self._listing.is_due() or begins:
+            loaded = (await list_loaded(self._holds.calls)).sessions
+            if loaded != self._loaded or self._choosing.is_due() or begins:
+                await self._choose(loaded)
+                self._loaded = loaded
         metas = [("HGET", session_keys(one)[1], "version") for one in self._chosen]
         versions = await self._holds.calls.submit_each(metas) if metas else []
         found = []
@@ -141,8 +149,7 @@ class SeatBoard:
             **counted.seats,
         )
 
-    async def _choose(self) -> None:
-        loaded = (await list_loaded(self._holds.calls)).sessions
+    async def _choose(self, loaded: Sequence[UUID]) -> None:
         now = self._clock.now()
         found: list[tuple[bool, float, UUID]] = []
         newest = sorted(loaded, reverse=True)[:LOOKED_AT_MAX]

@@ -43,7 +43,6 @@ class Exchange:
     `path` is quoted unless it is plain (see gateway.routing.judge), so it can stand in logs and
     problems.
     `caller` is what kind of client asks (see gateway.metrics).
-    `is_stream` is true for event streams, whose duration means nothing.
     `counted_as` is the address that its unread answers count for.
     `on_long` is called when a long answer begins.
     """
@@ -62,7 +61,6 @@ class Exchange:
         "gone",
         "headers",
         "is_plain",
-        "is_stream",
         "limits",
         "method",
         "on_long",
@@ -99,7 +97,6 @@ class Exchange:
         self.context = RequestContext(request_id, new_root_span())
         self.route = NO_ROUTE
         self.caller = ANONYMOUS
-        self.is_stream = False
         self.limits: Headers = ()
         self.status = 0
         self.ended = False

@@ -102,8 +102,7 @@ async def _keep_publishing(redis_url: str, role: str) -> None:
         try:
             await _publish(publisher)
         finally:
-            if directory is None:
-                await _leave(publisher)
+            await _leave(publisher)
     finally:
         await calls.close()
         if held is not None:

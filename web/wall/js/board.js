@@ -15,6 +15,7 @@ import { seatsPanel } from "./panels/seats.js";
 import { age, clock, t } from "./say.js";
 import { WINDOWS } from "./state.js";
 
+const SPANS_S = { minute: 60, hour: 3600, sale: Number.POSITIVE_INFINITY };
 const STORED = "stampede.wall.window";
 
 export function board(state, someone, signal) {
@@ -35,7 +36,7 @@ export function board(state, someone, signal) {
     waiting.hidden = true;
     body.hidden = false;
     head.draw();
-    for (const panel of panels) panel.draw(state.frame, state.windows[shown.window]);
+    for (const panel of panels) panel.draw(state.frame, state.windows[shown.window], SPANS_S[shown.window]);
     ages();
   };
   return { node, draw, ages };
@@ -57,7 +58,7 @@ function heading(state, someone, signal, shown, redraw) {
   };
   const draw = () => put(lights, lightsOf(state.frame).map(({ tone, words }) => h("li", { class: `is-${tone}` }, light(tone), words)));
   const node = h("header", { class: "head" },
-    h("a", { class: "brand", href: "/", "aria-label": "Stampede" }, h("img", { src: "/favicon.svg", alt: "", width: "28", height: "28" }), h("h1", {}, t("wall.title"))),
+    h("a", { class: "brand", href: "/" }, h("img", { src: "/favicon.svg", alt: "Stampede", width: "28", height: "28" }), h("h1", {}, t("wall.title"))),
     live, lights, windows(shown, redraw),
     h("nav", { class: "head-nav", "aria-label": t("wall.nav") },
       tool("search", t("traces.title"), () => tracesDrawer(signal)),

@@ -22,8 +22,9 @@ export function chart({ series, say, label, floor = 1 }) {
   const axis = h("div", { class: "chart-axis", "aria-hidden": "true" });
   const times = h("div", { class: "chart-times", "aria-hidden": "true" });
   const node = h("div", { class: "chart-box" }, legend, h("div", { class: "chart-frame" }, axis, picture, times));
-  const draw = (window, now) => {
-    const span = [window.at[0] ?? 0, window.at.at(-1) ?? 1];
+  const draw = (window, now, most_s) => {
+    const end = window.at.at(-1) ?? 1;
+    const span = [Math.max(window.at[0] ?? 0, end - most_s), end];
     const all = series.flatMap(({ name }) => window.series[name] ?? []).filter((one) => one !== null);
     const top = ceiling(Math.max(floor, ...all));
     put(picture, grid(), series.map(({ name, tone }) => line(window, name, tone, span, top)));
@@ -50,7 +51,7 @@ function line(window, name, tone, [from, to], top) {
   let pen = "M";
   let path = "";
   (window.series[name] ?? []).forEach((value, index) => {
-    if (value === null) {
+    if (value === null || window.at[index] < from) {
       pen = "M";
       return;
     }

@@ -30,7 +30,7 @@ function plain(name, series, { say, pick, floor }) {
   const box = panel(name, t(`${name}.title`));
   const lines = chart({ series, say, label: () => t(`${name}.title`), floor });
   box.body.append(lines.node);
-  return { ...box, ages: box.old, draw: (frame, window) => lines.draw(window, (one) => pick(frame, one)) };
+  return { ...box, ages: box.old, draw: (frame, window, most_s) => lines.draw(window, (one) => pick(frame, one), most_s) };
 }
 
 function traffic() {

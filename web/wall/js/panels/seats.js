@@ -7,6 +7,7 @@ import { saleDrawer } from "../drawers/sale.js";
 import { panel } from "../panel.js";
 import { number, percent, t } from "../say.js";
 
+const TAKEN = ["sold", "held", "blocked"];
 const LEVELS = [0, 0.25, 0.5, 0.75, 0.95]; // a tile's colour: how many of these its share has passed
 
 export function seatsPanel(state, signal) {
@@ -37,7 +38,7 @@ function card(first, signal) {
   let session = first;
   const badge = h("span", { class: "sale-state" });
   const facts = h("p", { class: "session-facts" });
-  const bar = h("div", { class: "seat-bar", "aria-hidden": "true" }, ["sold", "held", "blocked"].map((state) => h("span", { class: `seat-${state}` })));
+  const bar = seatBar();
   const numbers = h("dl", { class: "seat-numbers" });
   const areas = h("ul", { class: "heat" });
   const button = h("button", { class: "button small quiet", type: "button", onclick: () => saleDrawer(session, signal) }, t("seats.control"));
@@ -53,7 +54,7 @@ function card(first, signal) {
     badge.className = `sale-state is-${next.state}`;
     badge.textContent = t(`sale.${next.state}`);
     facts.textContent = `${next.venue} · ${moment(next.starts_at, next.time_zone)}`;
-    ["sold", "held", "blocked"].forEach((state, place) => bar.children[place].style.setProperty("--share", String(next[state] / Math.max(1, capacity))));
+    fill(bar, next, capacity);
     put(numbers, ["sold", "held", "free", "blocked"].filter((state) => state !== "blocked" || next.blocked).map((state) =>
       h("div", { class: `of-${state}` }, h("dt", {}, t(`seat.${state}`)), h("dd", {}, number(next[state])))));
     put(areas, next.areas.map(tile));
@@ -61,11 +62,22 @@ function card(first, signal) {
   return { node, draw };
 }
 
+/** Sold and held seats differ by a pattern too. */
+function seatBar() {
+  return h("div", { class: "seat-bar", "aria-hidden": "true" }, TAKEN.map((state) => h("span", { class: `seat-${state}` })));
+}
+
+function fill(bar, seats, capacity) {
+  TAKEN.forEach((state, place) => bar.children[place].style.setProperty("--share", String(seats[state] / Math.max(1, capacity))));
+}
+
 function tile(area) {
   const capacity = area.free + area.held + area.sold + area.blocked;
   const share = 1 - area.free / Math.max(1, capacity);
   const level = area.free ? LEVELS.filter((least) => share > least).length : "full";
-  return h("li", { class: "heat-tile", dataset: { level } }, h("span", { class: "heat-name" }, area.name),
+  const bar = seatBar();
+  fill(bar, area, capacity);
+  return h("li", { class: "heat-tile", dataset: { level } }, h("span", { class: "heat-name" }, area.name), bar,
     h("b", {}, area.free ? percent(Math.min(share, 0.99)) : t("heat.full")),
     h("small", {}, area.free ? t("heat.free", { n: number(area.free) }) : t("heat.sold", { n: number(area.sold), held: number(area.held) })));
 }
