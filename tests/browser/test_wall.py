@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-import pytest
 from playwright.async_api import Page, expect
 
 from runtime.demo.loading import ACCOUNTS
@@ -44,6 +43,7 @@ async def test_the_wall_follows_a_sale_to_its_end_and_says_when_its_data_is_late
     visit: Visit,
 ) -> None:
     shop = await visit("en", refusals=True)
+    await shop.page.clock.install()  # it runs on, and can be set forward
     page = await watch(shop)
     sale = await SmallSale(shop).open()
     before = await sum_of(page, "orders")
@@ -65,24 +65,26 @@ async def test_the_wall_follows_a_sale_to_its_end_and_says_when_its_data_is_late
 
     await page.route("**/operations/wall", lambda route: route.fulfill(status=429, json={}))
     await page.evaluate("window.stop()")  # the stream ends, and does not come back
+    await page.clock.fast_forward(8_000)
     await expect(page.locator(".live.is-late")).to_contain_text("Late:", timeout=WITHIN_MS)
     traffic = page.locator(".panel-traffic .late")
     await expect(traffic).to_contain_text("s old")
     assert await findings(shop, "late data") == []
     await page.unroute("**/operations/wall")
+    await page.clock.fast_forward(20_000)
     await expect(page.locator(".live:not(.is-late)")).to_be_visible(timeout=WITHIN_MS)
     await expect(traffic).to_be_hidden()
 
 
-@pytest.mark.parametrize("look", ["dark", "phone"])
-async def test_the_wall_is_readable_in_chinese(visit: Visit, look: str) -> None:
-    how: dict[str, Any] = PHONE if look == "phone" else {"color_scheme": "dark"}
-    shop = await visit("zh", **how)
+async def test_the_wall_is_readable_in_chinese_in_the_dark_and_in_a_hand(visit: Visit) -> None:
+    shop = await visit("zh", refusals=True, color_scheme="dark")
     page = await watch(shop)
     await expect(page.locator("h1")).to_have_text("开售大屏")
     await expect(page.locator(".panel-audit h2")).to_have_text("审计")
     await page.click('.segmented [data-window="hour"]')
-    assert await findings(shop, look) == []
+    assert await findings(shop, "dark") == []
+    await page.set_viewport_size(PHONE["viewport"])
+    assert await findings(shop, "phone") == []
     width = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width[0] <= width[1]
     for tool in ("追踪请求", "操作记录"):
