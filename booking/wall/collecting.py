@@ -47,7 +47,8 @@ from contracts.wall import (
     Digest,
 )
 
-LEASE_MS = 3_500
+LEASE_MS = 6_000  # an overloaded process is not a dead one
+JITTER_S = 0.5  # of the looks, which come about once a second
 KEEP_INTERVAL_S = 10.0  # what the next collector would not know of rings
 KEPT_S = 86_400
 MARKS = 12  # counts of the last two minutes, from which a sale that has just opened is counted
@@ -87,7 +88,7 @@ class Collector:
         if not self._leads:
             await self._take_over()
         interval_s = WATCHED_INTERVAL_S if watched else UNWATCHED_INTERVAL_S
-        if self._clock.monotonic() - self._collected_s >= interval_s * 0.9:
+        if self._clock.monotonic() - self._collected_s >= interval_s - JITTER_S:
             await self.collect(interval_s)
 
     async def collect(self, interval_s: float = WATCHED_INTERVAL_S) -> Frame:
@@ -139,6 +140,7 @@ class Collector:
         if minute is not None:
             self._rings.minute.points = minute
         self._leads = True
+        self._collected_s = float("-inf")
 
     async def _hear(self, now_s: float) -> None:
         flat = await self._calls.command("HGETALL", SOURCES_KEY)
@@ -186,7 +188,8 @@ class Collector:
         at = self._clock.time()
         if self._marking.is_due():
             self._marks.append((at, dict(self._state.totals)))
-        self._state.seq += 1
+        # By the time, so that neither another collector nor an emptied Redis goes back.
+        self._state.seq = max(self._state.seq + 1, int(at * 10))
         fresh = [one for one in self._sources.values() if not one.is_late(now_s, interval_s)]
         rates = added(one.rates() for one in fresh)
         answers = _answers(fresh)

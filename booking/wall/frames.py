@@ -36,7 +36,7 @@ class LeaderNow(msgspec.Struct, frozen=True, kw_only=True):
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """One second.
 
-    seq: ascends; the event's id. at: Unix seconds. interval_s: how long until the next one.
+    seq: ascends with time; the event's id. at: Unix seconds. interval_s: how long until the next one.
     rates: per second, over the last three seconds, by name. answers: seconds, of the last ten.
     sale: counts since `sale_since`, Unix seconds: the last opening of a sale, or when counting began.
     """

@@ -5,7 +5,7 @@ every CHOOSE_S. A session whose version has not changed costs one HGET.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -29,7 +29,7 @@ LOOKUPS_AT_ONCE = 50
 CHOOSE_S = 15.0
 LIST_S = 3.0  # a session that is new in Redis is shown within this time
 
-SaleState = Literal["upcoming", "open", "sold_out", "closed", "cancelled"]
+SaleState = Literal["upcoming", "open", "paused", "sold_out", "closed", "cancelled"]
 
 
 class AreaNow(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,11 +77,12 @@ class SeatBoard:
         sessions: Sessions,
         clock: Clock,
         *,
+        is_paused: Callable[[UUID], bool] = lambda _: False,
         sessions_max: int = SESSIONS_MAX,
         choose_s: float = CHOOSE_S,
     ) -> None:
         self._holds, self._sessions, self._clock = holds, sessions, clock
-        self._sessions_max = sessions_max
+        self._is_paused, self._sessions_max = is_paused, sessions_max
         self._choosing = Every(choose_s)
         self._listing = Every(min(LIST_S, choose_s))
         self._loaded: list[UUID] = []
@@ -134,6 +135,9 @@ class SeatBoard:
         return _Counted(b"%d" % rest[0], _counts(letters), areas)
 
     def _now(self, terms: SessionTerms, counted: _Counted) -> SessionNow:
+        state = sale_state(terms, counted.seats["free"], self._clock.now())
+        if state == "open" and self._is_paused(terms.session_id):
+            state = "paused"
         return SessionNow(
             session_id=terms.session_id,
             show_id=terms.show_id,
@@ -144,7 +148,7 @@ class SeatBoard:
             starts_at=terms.starts_at,
             sale_opens_at=terms.sale_opens_at,
             sale_closes_at=terms.sale_closes_at,
-            state=sale_state(terms, counted.seats["free"], self._clock.now()),
+            state=state,
             areas=counted.areas,
             **counted.seats,
         )
