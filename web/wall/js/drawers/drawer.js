@@ -6,6 +6,8 @@ import { notice } from "/js/parts/states.js";
 import { sentence } from "/js/problems.js";
 import { t } from "../say.js";
 
+let forms = 0; // so that two of them in one dialog have fields of their own
+
 /** Opens it; `fill(body, signal)` is what it shows. It ends with the page or when it is closed. */
 export function drawer(title, outer, fill) {
   const closing = new AbortController();
@@ -37,7 +39,8 @@ export async function loaded(place, signal, load, draw) {
 
 /** A form that changes something, which needs a reason. `act(values)` sends it, `then()` follows. */
 export function reasoned({ submit, fields = [], act, then, bad = false }) {
-  const reason = field({ name: "reason", label: t("reason.label"), hint: t("reason.hint"), maxlength: "200", autocomplete: "off", wrong: t("field.reason"), check: (value) => value.trim().length > 0 });
+  forms += 1;
+  const reason = field({ name: `reason-${forms}`, label: t("reason.label"), hint: t("reason.hint"), maxlength: "200", autocomplete: "off", wrong: t("field.reason"), check: (value) => value.trim().length > 0 });
   const message = notice();
   const button = h("button", { class: bad ? "button bad" : "button", type: "submit" }, submit);
   const send = async (event) => {
