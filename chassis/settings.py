@@ -51,6 +51,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     slow_request_ms: int = (
         1_000  # a request that takes longer is logged with where its time went; 0: none
     )
+    otlp_endpoint: str | None = None  # traces and metrics go there; absent: nowhere
+    otlp_sample: float = 0.01  # share of requests that are traced, beside failed and slow ones
+    otlp_metrics_interval_s: int = 30  # between two sets of metrics to the endpoint; 0: none
     trusted_proxies: tuple[Network, ...] = ()
     cors_origins: tuple[str, ...] = ()
     rate_limit_per_ip: float = 10.0  # requests a second
@@ -318,6 +321,28 @@ def _seconds(least: float, most: float) -> Callable[[str], float]:
     return parse
 
 
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ValueError("must be a share from 0 to 1, such as 0.01")
+    return share
+
+
+def _otlp_endpoint(text: str) -> str:
+    """The base of OTLP over HTTP: /v1/traces and /v1/metrics are added."""
+    parts = urlsplit(_HTTP(text))
+    if not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be a base URL such as http://collector:4318, with nothing after it")
+    if "@" in parts.netloc:
+        raise ValueError("must have no password: put it into OTEL_EXPORTER_OTLP_HEADERS")
+    if parts.path.rstrip("/").endswith(("/v1/traces", "/v1/metrics")):
+        raise ValueError("must be the base URL: /v1/traces and /v1/metrics are added to it")
+    return text
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(part.strip(), strict=False) for part in text.split(","))
@@ -355,6 +380,9 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "log_files": _flag,
     "log_files_max_mb": _whole(8, 1_000_000),
     "slow_request_ms": _whole(0, 3_600_000),
+    "otlp_endpoint": _otlp_endpoint,
+    "otlp_sample": _share,
+    "otlp_metrics_interval_s": _whole(0, 3_600),
     "trusted_proxies": _networks,
     "cors_origins": _words,
     "rate_limit_per_ip": _rate,

@@ -13,6 +13,7 @@ from chassis.http.measuring import measured
 from chassis.http.pieces import in_pieces
 from chassis.observability import logs
 from chassis.observability.exposition import count_together
+from chassis.observability.telemetry import exported
 from chassis.process_memory import settle_memory
 from chassis.seam.upstream import Receive, Scope, Send
 from runtime.compose import SERVICES, Platform, compose
@@ -97,7 +98,12 @@ class Alone:
 async def _settled(platform: Platform, role: str) -> AsyncIterator[None]:
     wiring = platform.wiring
     timeout_s = wiring.settings.unread_timeout_s
-    async with wiring.vitals.shown(role), platform.running(), silent_takers_cut(timeout_s):
+    async with (
+        exported(wiring.tracer, role),
+        wiring.vitals.shown(role),
+        platform.running(),
+        silent_takers_cut(timeout_s),
+    ):
         settle_memory()
         yield
 
