@@ -13,7 +13,7 @@ import time
 from contextvars import ContextVar
 
 from chassis.masking import logged_id
-from chassis.spans import CLIENT, INTERNAL, Part
+from chassis.spans import CLIENT, INTERNAL, SWITCH, Part, new_span_id, new_trace_id
 
 COUNTED_FROM_S = 0.001
 NO_ID = "-"  # of what is done for no request
@@ -64,21 +64,21 @@ class RequestContext:
         """Headers for a call to another service. Each call of this method starts a new child span."""
         if self.trace is not None:
             return self._traced_headers(self.trace)
+        if SWITCH.on:  # nobody here has a span for what is called
+            return self._headers(f"00-{new_trace_id():032x}-{new_span_id():016x}-00")
         if not self.trace_id:
             self.trace_id = f"{random.getrandbits(128):032x}"
-        parent = f"00-{self.trace_id}-{random.getrandbits(64):016x}-01"
-        return [
-            (b"x-request-id", self.request_id.encode("ascii")),
-            (b"traceparent", parent.encode("ascii")),
-            (b"tracestate", f"stampede={self.child_span()}".encode("ascii")),
-        ]
+        return self._headers(f"00-{self.trace_id}-{random.getrandbits(64):016x}-01")
 
     def _traced_headers(self, part: Part) -> list[tuple[bytes, bytes]]:
         """A batch works for several requests: its calls bear the id of the one whose trace it is in."""
         request_id = part.trace.request_id if self.request_id == NO_ID else self.request_id
+        return self._headers(part.call_traceparent(), request_id)
+
+    def _headers(self, traceparent: str, request_id: str = "") -> list[tuple[bytes, bytes]]:
         return [
-            (b"x-request-id", request_id.encode("ascii")),
-            (b"traceparent", part.call_traceparent().encode("ascii")),
+            (b"x-request-id", (request_id or self.request_id).encode("ascii")),
+            (b"traceparent", traceparent.encode("ascii")),
             (b"tracestate", f"stampede={self.child_span()}".encode("ascii")),
         ]
 

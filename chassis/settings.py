@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from chassis.languages import HOME, LANGUAGES
+from chassis.setting_values import dns_servers, otlp_endpoint, share
 
 PREFIX = "STAMPEDE_"
 METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
@@ -293,21 +294,6 @@ def _service_urls(text: str) -> str:
     return ",".join(part.strip() for part in text.split(","))
 
 
-def _dns_servers(text: str) -> tuple[str, ...]:
-    servers = _words(text)
-    for one in servers:
-        try:
-            parts = urlsplit(f"//{one}")
-            ip_address(parts.hostname or "")
-            _ = parts.port
-        except ValueError:
-            raise ValueError(
-                "must be IP addresses with or without a port, separated by commas, such as "
-                "127.0.0.1:8600"
-            ) from None
-    return servers
-
-
 def _seconds(least: float, most: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
         try:
@@ -319,28 +305,6 @@ def _seconds(least: float, most: float) -> Callable[[str], float]:
         return seconds
 
     return parse
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise ValueError("must be a share from 0 to 1, such as 0.01")
-    return share
-
-
-def _otlp_endpoint(text: str) -> str:
-    """The base of OTLP over HTTP: /v1/traces and /v1/metrics are added."""
-    parts = urlsplit(_HTTP(text))
-    if not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("must be a base URL such as http://collector:4318, with nothing after it")
-    if "@" in parts.netloc:
-        raise ValueError("must have no password: put it into OTEL_EXPORTER_OTLP_HEADERS")
-    if parts.path.rstrip("/").endswith(("/v1/traces", "/v1/metrics")):
-        raise ValueError("must be the base URL: /v1/traces and /v1/metrics are added to it")
-    return text
 
 
 def _networks(text: str) -> tuple[Network, ...]:
@@ -380,8 +344,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "log_files": _flag,
     "log_files_max_mb": _whole(8, 1_000_000),
     "slow_request_ms": _whole(0, 3_600_000),
-    "otlp_endpoint": _otlp_endpoint,
-    "otlp_sample": _share,
+    "otlp_endpoint": otlp_endpoint,
+    "otlp_sample": share,
     "otlp_metrics_interval_s": _whole(0, 3_600),
     "trusted_proxies": _networks,
     "cors_origins": _words,
@@ -406,7 +370,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "catalog_url": _service_urls,
     "booking_url": _service_urls,
     "notification_url": _service_urls,
-    "dns_servers": _dns_servers,
+    "dns_servers": dns_servers,
     "drain_s": _seconds(0, 300),
     "database_pool_size": _whole(1, 100),
     "smtp_url": _url("smtp", "smtps"),

@@ -104,6 +104,14 @@ class Part:
     def _traceparent(self, span_id: int) -> str:
         return f"00-{self.trace.trace_id:032x}-{span_id:016x}-{self.trace.sampled:02x}"
 
+    def callee(self, service: str) -> "Part":
+        """The part of another program in this process, which has just been called."""
+        return Part(self.trace, service, self.call_id)
+
+    def end(self, name: str, kind: int, began_s: float) -> None:
+        """Its own span."""
+        self.add(name, kind, began_s, span_id=self.span_id, parent_id=self.parent_id)
+
     def add(
         self,
         name: str,

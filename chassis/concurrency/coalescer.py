@@ -165,31 +165,26 @@ class Coalescer(Generic[Item, Outcome]):
         span: Part,
         items: int,
     ) -> None:
-        name = f"batch {self._name}"
         left_s = time.perf_counter()
         try:
             await work
         finally:
+            sampled = [one.part.link for one in waiters if one.part.trace.sampled]
+            others = [link for link in sampled if link[0] != lead.part.trace.trace_id]
+            back = (span.link,) if span.trace.sampled else ()
             for one in waiters:
                 attributes = {
                     "stampede.batch.items": items,
                     "stampede.batch.waited_s": round(left_s - one.since_s, 6),
                 }
-                if one is lead:
-                    others = [
-                        it.part.link for it in waiters if it.part.trace is not lead.part.trace
-                    ]
-                    one.part.add(
-                        name,
-                        INTERNAL,
-                        one.since_s,
-                        attributes,
-                        span_id=span.span_id,
-                        links=others[:LINKS_MAX],
-                    )
-                else:
-                    links = (span.link,) if span.trace.sampled else ()
-                    one.part.add(name, INTERNAL, one.since_s, attributes, links=links)
+                one.part.add(
+                    f"batch {self._name}",
+                    INTERNAL,
+                    one.since_s,
+                    attributes,
+                    span_id=span.span_id if one is lead else 0,
+                    links=others[:LINKS_MAX] if one is lead else back,
+                )
 
     def _arrived(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)

@@ -87,12 +87,14 @@ class Sender:
         *,
         metrics_interval_s: float = 0.0,
         queue_max: int = QUEUE_MAX,
+        gather_s: float = GATHER_S,
         export_s: float = EXPORT_S,
         say_s: float = SAY_S,
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._metrics_interval_s = metrics_interval_s
-        self._queue_max, self._export_s, self._say_s = queue_max, export_s, say_s
+        self._queue_max, self._gather_s = queue_max, gather_s
+        self._export_s, self._say_s = export_s, say_s
         self._queue: deque[tuple[Trace, Span]] = deque()
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -101,6 +103,11 @@ class Sender:
         self._sent = {one: SENT.labels(one) for one in (SPANS, METRICS)}
         self._said_at, self._lost = float("-inf"), 0
         self._failures = 0
+
+    @property
+    def waiting(self) -> int:
+        """Spans that have not left."""
+        return len(self._queue)
 
     def keep(self, trace: Trace, spans: Sequence[Span]) -> None:
         room = self._queue_max - len(self._queue)
@@ -135,7 +142,7 @@ class Sender:
         measuring = collect is not None and lead is not None and self._metrics_interval_s > 0
         due = time.monotonic() if measuring else float("inf")
         while not self._ending.is_set():
-            self._wake.wait(min(GATHER_S, max(0.0, due - time.monotonic())))
+            self._wake.wait(min(self._gather_s, max(0.0, due - time.monotonic())))
             self._wake.clear()
             while self._queue and not self._ending.is_set():
                 self._send_spans(exporters, reasons)

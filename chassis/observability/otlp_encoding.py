@@ -32,6 +32,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from prometheus_client import Metric
 from prometheus_client.samples import Sample
 
+from chassis.context import NO_ID
 from chassis.spans import TEXT_MAX, Span, Trace
 
 SCOPE = InstrumentationScope("stampede")
@@ -96,7 +97,8 @@ def resource(service: str) -> Resource:
 def _readable(trace: Trace, span: Span) -> ReadableSpan:
     parent = _context(trace.trace_id, span.parent_id) if span.parent_id else None
     attributes = {name: _short(value) for name, value in span.attributes.items()}
-    attributes["stampede.request_id"] = trace.request_id
+    if trace.request_id != NO_ID:
+        attributes["stampede.request_id"] = trace.request_id
     if span.error:
         attributes["error.type"] = _short(span.error)
     return ReadableSpan(

@@ -16,7 +16,7 @@ failed or was slow; the others have forgotten their share.
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chassis.context import RequestContext, current
@@ -30,7 +30,15 @@ TRACEPARENT = b"traceparent"
 class Tracer:
     """`share`: of all requests, 0 to 1. `slow_s`: a request that takes as long is kept."""
 
-    def __init__(self, keeper: Keeper, *, share: float, slow_s: float = float("inf")) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        *,
+        share: float,
+        slow_s: float = float("inf"),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self.keeper = keeper
         self._share = share
         self._slow_s = slow_s
@@ -121,7 +129,7 @@ class Tracer:
         return part
 
     def _has_room(self) -> bool:
-        second = int(time.monotonic())
+        second = int(self._clock())
         if second != self._second:
             self._second, self._room = second, KEPT_A_SECOND
         self._room -= 1
