@@ -57,6 +57,11 @@ class Lead:
         self._held = -1
         self.since_s = time.time()
 
+    @property
+    def name(self) -> str:
+        """The same for all of them, and for nobody else on this host."""
+        return self._directory.name if self._directory is not None else str(os.getpid())
+
     def take(self) -> bool:
         if self._directory is None or self._held >= 0:
             return True
@@ -138,7 +143,8 @@ class Sender:
         from chassis.observability.otlp_encoding import Exporters  # noqa: PLC0415  0.2 s, and 15 MB
 
         reasons = _Reasons()
-        exporters = Exporters(self._endpoint, process, timeout_s=self._export_s)
+        instance = lead.name if lead is not None else str(os.getpid())
+        exporters = Exporters(self._endpoint, process, instance, timeout_s=self._export_s)
         measuring = collect is not None and lead is not None and self._metrics_interval_s > 0
         due = time.monotonic() if measuring else float("inf")
         while not self._ending.is_set():

@@ -1,6 +1,7 @@
 """Our spans and Prometheus' families as OpenTelemetry's objects, and its exporters. Imported in the thread
 that sends (chassis.observability.otlp), only where an endpoint is set."""
 
+import os
 import socket
 import time
 from collections.abc import Iterable, Sequence
@@ -65,36 +66,38 @@ class _Session(requests.Session):
 class Exporters:
     """`send_…`: True if the endpoint took it. Raises nothing."""
 
-    def __init__(self, endpoint: str, process: str, *, timeout_s: float) -> None:
-        self._process = process
+    def __init__(self, endpoint: str, process: str, instance: str, *, timeout_s: float) -> None:
+        self._resource = resource(process, instance)
+        self._own = str(os.getpid())
         options: dict[str, Any] = {"timeout": timeout_s}
         self._spans = OTLPSpanExporter(f"{endpoint}/v1/traces", session=_Session(), **options)
         self._metrics = OTLPMetricExporter(f"{endpoint}/v1/metrics", session=_Session(), **options)
 
     def send_spans(self, batch: Sequence[tuple[Trace, Span]]) -> bool:
-        readable = [_readable(trace, span) for trace, span in batch]
+        readable = [_readable(trace, span, self._own) for trace, span in batch]
         return self._spans.export(readable) is SpanExportResult.SUCCESS
 
     def send_metrics(self, families: Iterable[Metric], *, since_s: float) -> bool:
         times = int(since_s * 1e9), time.time_ns()
         metrics = [one for family in families if (one := _metric(family, *times)) is not None]
         scope = ScopeMetrics(SCOPE, metrics, "")
-        data = MetricsData([ResourceMetrics(resource(self._process), [scope], "")])
+        data = MetricsData([ResourceMetrics(self._resource, [scope], "")])
         return self._metrics.export(data) is MetricExportResult.SUCCESS
 
 
 @cache
-def resource(service: str) -> Resource:
+def resource(service: str, instance: str) -> Resource:
+    """`instance`: distinguishes it from others of this host."""
     return Resource(
         {
             "service.name": service,
             "service.namespace": "stampede",
-            "service.instance.id": socket.gethostname(),
+            "service.instance.id": f"{socket.gethostname()}:{instance}",
         }
     )
 
 
-def _readable(trace: Trace, span: Span) -> ReadableSpan:
+def _readable(trace: Trace, span: Span, process_id: str) -> ReadableSpan:
     parent = _context(trace.trace_id, span.parent_id) if span.parent_id else None
     attributes = {name: _short(value) for name, value in span.attributes.items()}
     if trace.request_id != NO_ID:
@@ -105,7 +108,7 @@ def _readable(trace: Trace, span: Span) -> ReadableSpan:
         name=_short(span.name),
         context=_context(trace.trace_id, span.span_id),
         parent=parent,
-        resource=resource(span.service),
+        resource=resource(span.service, process_id),
         attributes=attributes,
         links=[Link(_context(*link)) for link in span.links],
         kind=_KINDS[span.kind],
@@ -132,7 +135,7 @@ def _metric(family: Metric, since_ns: int, now_ns: int) -> OtelMetric | None:
     if family.type == "counter":
         name += "_total"
         points = [
-            NumberDataPoint(one.labels, since_ns, now_ns, one.value)
+            NumberDataPoint(one.labels, since_ns, now_ns, float(one.value))
             for one in family.samples
             if one.name == name
         ]
@@ -142,7 +145,8 @@ def _metric(family: Metric, since_ns: int, now_ns: int) -> OtelMetric | None:
         data = Histogram(points, CUMULATIVE)
     else:
         points = [
-            NumberDataPoint(one.labels, since_ns, now_ns, one.value) for one in family.samples
+            NumberDataPoint(one.labels, since_ns, now_ns, float(one.value))
+            for one in family.samples
         ]
         data = Gauge(points)
     if not points:

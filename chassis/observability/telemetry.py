@@ -31,7 +31,7 @@ async def exported(tracer: Tracer | None, role: str) -> AsyncIterator[None]:
     sender = tracer.keeper
     assert isinstance(sender, Sender)
     directory = metrics_dir()
-    everything = role in {"web", "worker"}
+    everything = role == "web" or (role == "worker" and directory is not None)
     sender.start(
         "stampede" if everything else role, Exposition(directory).families, Lead(directory)
     )
