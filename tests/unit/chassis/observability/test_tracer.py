@@ -267,6 +267,7 @@ async def test_a_batch_goes_with_a_sampled_request_where_there_is_one(kept: Kept
     traced, untraced = Tracer(kept, share=1.0), Tracer(kept, share=0.0)
 
     async def run(items: Sequence[int]) -> Sequence[int]:
+        CURRENT.get().spend("redis", time.perf_counter(), "hold")
         return items
 
     calls: Coalescer[int, int] = Coalescer(run, batch_max=10, queue_max=10, name="orders")
@@ -279,7 +280,7 @@ async def test_a_batch_goes_with_a_sampled_request_where_there_is_one(kept: Kept
     await asyncio.gather(*map(call, requests))
     for context in requests[:2]:
         ended(untraced, context)
-    assert sorted(kept.names) == ["GET /x", "batch orders"]
+    assert sorted(kept.names) == ["EVALSHA hold", "GET /x", "batch orders"]
     assert list(kept.one("batch orders").links) == []  # nobody will see the other one
 
 
