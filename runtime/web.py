@@ -99,7 +99,7 @@ async def _settled(platform: Platform, role: str) -> AsyncIterator[None]:
     wiring = platform.wiring
     timeout_s = wiring.settings.unread_timeout_s
     async with (
-        exported(wiring.tracer, role),
+        exported(wiring.tracer, "stampede" if role == "web" else role),
         wiring.vitals.shown(role),
         platform.running(),
         silent_takers_cut(timeout_s),

@@ -37,7 +37,7 @@ async def run(loaded: settings.Settings) -> None:
     if running_urls(loaded.data_dir) is not None or has_cluster(loaded.data_dir):
         platform.wiring.vitals.watch(disk_sample(loaded.data_dir))
     async with (
-        exported(platform.wiring.tracer, "worker"),
+        exported(platform.wiring.tracer, "stampede" if len(local) == len(SERVICES) else "worker"),
         platform.wiring.vitals.shown("worker"),
         platform.running(),
         told_on(loaded.host, loaded.worker_port),

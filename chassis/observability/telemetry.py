@@ -21,8 +21,8 @@ def tracer_of(settings: Settings) -> Tracer | None:
 
 
 @asynccontextmanager
-async def exported(tracer: Tracer | None, role: str) -> AsyncIterator[None]:
-    """`role`: of this process. Metrics are those of all that count together, sent by one of them."""
+async def exported(tracer: Tracer | None, name: str) -> AsyncIterator[None]:
+    """`name`: of what counts together, for its metrics: `stampede` where web processes and worker do."""
     if tracer is None:
         yield
         return
@@ -31,10 +31,7 @@ async def exported(tracer: Tracer | None, role: str) -> AsyncIterator[None]:
     sender = tracer.keeper
     assert isinstance(sender, Sender)
     directory = metrics_dir()
-    everything = role == "web" or (role == "worker" and directory is not None)
-    sender.start(
-        "stampede" if everything else role, Exposition(directory).families, Lead(directory)
-    )
+    sender.start(name, Exposition(directory).families, Lead(directory))
     try:
         yield
     finally:
