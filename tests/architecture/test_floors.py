@@ -8,7 +8,17 @@ from tests.architecture.source import ROOMS, imports_of, modules
 # packages is a room of its own.
 FLOORS = {
     "chassis": [
-        {"clock", "draining", "ids", "languages", "masking", "problems", "process_memory"},
+        {
+            "clock",
+            "draining",
+            "ids",
+            "languages",
+            "masking",
+            "problems",
+            "process_memory",
+            "setting_values",
+            "spans",
+        },
         {"settings", "context", "texts"},
         {"observability"},
         {"concurrency", "redis"},

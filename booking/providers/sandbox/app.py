@@ -8,6 +8,7 @@ GET /healthz    GET /readyz
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -20,10 +21,12 @@ from booking.providers.sandbox import store
 from booking.providers.sandbox.controls import Controls, Steering
 from booking.providers.sandbox.store import ChargeRecord, NewCharge, RefundRecord
 from chassis.concurrency.coalescer import Coalescer
+from chassis.context import CURRENT, RequestContext, current
 from chassis.http.bodies import decode, field_error, full_match
 from chassis.postgres.pool import Pool
 from chassis.problems import NotFound, PayloadTooLarge, Problem, Unavailable, ValidationFailed
 from chassis.seam.upstream import Message, send_problem
+from chassis.spans import SERVER
 
 DECLINED = {"tok_declined": "card_declined", "tok_async_declined": "card_declined"}
 LATE = frozenset({"tok_async", "tok_async_declined"})
@@ -99,6 +102,22 @@ class SandboxApp:
         await self._charges.drain()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        calling = current()
+        if calling.trace is None:
+            await self._serve(scope, receive, send)
+            return
+        began_s = time.perf_counter()
+        context = RequestContext(calling.request_id, calling.span)
+        context.trace = part = calling.trace.callee("sandbox")
+        token = CURRENT.set(context)
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            CURRENT.reset(token)
+            what = scope["path"].strip("/").partition("/")[0]
+            part.end(f"{scope['method']} /{what}", SERVER, began_s)
+
+    async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
         try:
             answer = await self._answer(scope, receive)
         except Problem as problem:
