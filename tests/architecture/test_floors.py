@@ -28,7 +28,7 @@ FLOORS = {
         {"asgi"},
     ],
     "notification": [
-        {"outgoing"},
+        {"outgoing", "rehearsals"},
         {"mailbox", "webhooks"},
         {"messages"},
         {"composition", "consumer", "routes"},
@@ -44,7 +44,7 @@ FLOORS = {
         {"report"},
     ],
     "booking": [
-        {"domain", "events"},
+        {"domain", "events", "rehearsals"},
         {"refusals", "clients", "providers"},
         {"promo_codes", "seats", "tickets", "reports"},
         {"orders", "door"},
