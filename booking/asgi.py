@@ -11,6 +11,9 @@ from booking.providers.registry import open_provider
 from booking.routes import ROUTES
 from booking.seats.live import LiveSeats
 from booking.seats.store import database_now
+from booking.wall.collecting import Collector, keep_collecting
+from booking.wall.feed import WallFeed
+from booking.wall.seats import SeatBoard
 from chassis.concurrency.rounds import repeat
 from chassis.http.service import service_app
 from chassis.observability import logs
@@ -32,12 +35,20 @@ def create_app(wiring: Wiring, *, open_provider: OpenProvider = open_provider) -
         async with opened(wiring, open_provider=open_provider) as booking:
             app.state.booking = booking
             app.state.live_seats = LiveSeats(booking.holds)
-            setting = asyncio.create_task(_keep_clock(booking))
+            app.state.wall_feed = WallFeed(booking.holds.calls)
+            board = SeatBoard(booking.holds, booking.sessions, booking.clock)
+            collector = Collector(booking.holds.calls, board)
+            background = [
+                asyncio.create_task(_keep_clock(booking)),
+                asyncio.create_task(keep_collecting(collector)),
+            ]
             try:
                 yield
             finally:
-                setting.cancel()
-                await asyncio.gather(setting, return_exceptions=True)
+                for one in background:
+                    one.cancel()
+                await asyncio.gather(*background, return_exceptions=True)
+                await app.state.wall_feed.close()
                 await app.state.live_seats.close()
 
     async def ready(app: Litestar) -> dict[str, bool]:

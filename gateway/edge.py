@@ -7,6 +7,7 @@ import msgspec
 
 from chassis.auth.tokens import Principal, Verifier, bearer_token
 from chassis.context import CURRENT
+from chassis.http.streams import is_stream
 from chassis.observability import logs
 from chassis.observability.slow import SlowRequests
 from chassis.problems import (
@@ -250,7 +251,7 @@ class Edge:
         log.info(
             f"{method} {exchange.logged_path}", status=status, latency=f"{seconds * 1000:.0f}ms"
         )
-        stream = exchange.route.endswith("/stream")
+        stream = is_stream(exchange.route)
         if seconds >= self._slow.threshold_s and not stream:
             self._slow.look(exchange.context, seconds, method=method, route=exchange.route)
         count_request(exchange.route, method, status, None if stream else seconds, exchange.caller)

@@ -142,6 +142,9 @@ ROUTES: tuple[Route, ...] = (
     _route("booking", "GET", "/sessions/{session_id}/check-in-list"),
     _route("booking", "GET POST", "/sessions/{session_id}/staff"),
     _route("booking", "DELETE", "/sessions/{session_id}/staff/{user_id}"),
+    # Whoever looks after a sale must see it: they do not queue behind it.
+    _route("booking", "GET", "/operations/wall", lane="stream"),
+    _route("booking", "GET", "/operations/wall/snapshot", lane="pay"),
     _route("notification", "GET POST", "/webhook-endpoints"),
     _route("notification", "GET PATCH DELETE", "/webhook-endpoints/{endpoint_id}"),
     _route("notification", "POST", "/webhook-endpoints/{endpoint_id}/rotate-secret"),

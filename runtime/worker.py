@@ -20,6 +20,7 @@ from runtime.compose import SERVICES, compose
 from runtime.embedded import has_cluster, running_urls
 from runtime.supervisor import watch_parent
 from runtime.telling import told_on
+from runtime.wall.publishing import published
 
 NICENESS = 10  # on a busy machine, sales come before mails
 log = logs.get("worker")
@@ -39,6 +40,7 @@ async def run(loaded: settings.Settings) -> None:
         platform.wiring.vitals.shown("worker"),
         platform.running(),
         told_on(loaded.host, loaded.worker_port),
+        published(platform.wiring.redis_url, "worker"),
         asyncio.TaskGroup() as group,
     ):
         settle_memory()

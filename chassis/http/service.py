@@ -26,6 +26,7 @@ from chassis.http.completion import RequestCompletion, must_complete
 from chassis.http.fast_path import StraightWays, json_or_empty
 from chassis.http.openapi import describe
 from chassis.http.readiness import Readiness
+from chassis.http.streams import is_stream
 from chassis.masking import masked_path
 from chassis.observability import logs
 from chassis.observability.exposition import Exposition
@@ -151,7 +152,7 @@ class ServiceApp(Litestar):
                 await self._serve_fast(found, scope, receive, send)
         finally:
             seconds = time.perf_counter() - began_s
-            if seconds >= self.slow.threshold_s and not scope["path"].endswith("/stream"):
+            if seconds >= self.slow.threshold_s and not is_stream(scope["path"]):
                 self.slow.look(context, seconds, path=masked_path(scope["path"])[:200])
             CURRENT.reset(token)
 

@@ -45,10 +45,10 @@ class Exposition:
     def _add_up(self) -> bytes:
         if self._directory is None:
             return generate_latest()
-        living = list(_living(self._directory))
+        pids = list(living(self._directory))
         registry = CollectorRegistry()
         registry.register(_Shared(self._directory))
-        registry.register(_Processes(living))
+        registry.register(_Processes(pids))
         PlatformCollector(registry=registry)
         return generate_latest(registry)
 
@@ -98,7 +98,7 @@ GC_FIGURES = {
 }
 
 
-def _living(directory: Path) -> Iterator[int]:
+def living(directory: Path) -> Iterator[int]:
     """Process ids of members. Forgets the gauges of those that have ended."""
     for path in directory.glob("*.alive"):
         pid = int(path.stem)

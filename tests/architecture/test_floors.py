@@ -47,7 +47,7 @@ FLOORS = {
         {"domain", "events", "rehearsals"},
         {"refusals", "clients", "providers"},
         {"promo_codes", "seats", "tickets", "reports"},
-        {"orders", "door"},
+        {"orders", "door", "wall"},
         {"refunds"},
         {"payments", "cancelled_sessions"},
         {"composition"},
