@@ -38,7 +38,7 @@ FLOORS = {
         {"asgi"},
     ],
     "notification": [
-        {"outgoing"},
+        {"outgoing", "rehearsals"},
         {"mailbox", "webhooks"},
         {"messages"},
         {"composition", "consumer", "routes"},
@@ -54,7 +54,7 @@ FLOORS = {
         {"report"},
     ],
     "booking": [
-        {"domain", "events"},
+        {"domain", "events", "rehearsals"},
         {"refusals", "clients", "providers"},
         {"promo_codes", "seats", "tickets", "reports"},
         {"orders", "door", "wall"},

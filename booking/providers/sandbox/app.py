@@ -31,6 +31,9 @@ from chassis.spans import SERVER
 DECLINED = {"tok_declined": "card_declined", "tok_async_declined": "card_declined"}
 LATE = frozenset({"tok_async", "tok_async_declined"})
 SILENT = frozenset({"tok_timeout"})
+# What `stampede rehearse` asks for with --fault: not of interest to people, so pages do not offer them.
+SLOW, BROKEN = "tok_slow", "tok_broken"
+SLOW_S = 1.5  # within the caller's deadline
 # Every token with a meaning, for pages to offer; any other token succeeds.
 TOKENS = ("tok_ok", "tok_declined", "tok_async", "tok_async_declined", "tok_timeout")
 # How long an unanswered call keeps its connection, and how long its webhook waits. It is longer than the
@@ -161,6 +164,8 @@ class SandboxApp:
         return answer
 
     async def _charge(self, wanted: ChargeRequest, receive: Receive) -> ChargeRecord:
+        if wanted.token == BROKEN:  # before any money is taken
+            raise Unavailable("This token fails.")
         controls = await self._steering.current()
         silent = controls.never_answer or wanted.token in SILENT
         charge = await self._charges.call(_new_charge(wanted, controls, silent=silent))
@@ -168,6 +173,8 @@ class SandboxApp:
             raise KeyReused()
         if silent:
             await _until_gone(receive)
+        if wanted.token == SLOW:
+            await asyncio.sleep(SLOW_S)
         return charge
 
     async def _take_charges(self, wanted: Sequence[NewCharge]) -> list[ChargeRecord]:
