@@ -16,6 +16,8 @@ PREFIX = "STAMPEDE_"
 METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 OURS_BETWEEN_PROCESSES = {"STAMPEDE_PARENT_FD"}  # set by the supervisor for its children
 
+PATHS_MAX = 32  # each is a label of a metric
+
 Network = IPv4Network | IPv6Network
 
 
@@ -85,6 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker_port: int | None = (
         None  # where `stampede worker` serves /metrics and /healthz; absent: nowhere
     )
+    certificates: tuple[str, ...] = ()  # PEM files whose expiry the worker shows
     event_archive_days: int = 30  # how far back `stampede replay` can go; 0: no archive
     payment_provider: str = "sandbox"
     provider_options: dict[str, str] = {}  # STAMPEDE_<PAYMENT_PROVIDER>_…: the provider reads them
@@ -329,6 +332,13 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def _paths(text: str) -> tuple[str, ...]:
+    paths = _words(text)
+    if not all(path.startswith("/") for path in paths) or len(paths) > PATHS_MAX:
+        raise ValueError(f"must be at most {PATHS_MAX} absolute paths separated by commas")
+    return paths
+
+
 _HTTP = _url("http", "https")
 _SERVICE = _url("http", "https", "srv", "srv+https")
 _DNS_NAME = re.compile(
@@ -387,6 +397,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "audit_interval_s": _whole(0, 604_800),
     "audit_database_url": _postgres_url,
     "worker_port": _whole(1, 65535),
+    "certificates": _paths,
     "event_archive_days": _whole(0, 30),  # chassis.events.archive.DAYS_MAX
     "webhook_allow_private": _flag,
     "webhook_secret": _words,

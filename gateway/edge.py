@@ -13,6 +13,7 @@ from chassis.problems import (
     InternalError,
     MethodNotAllowed,
     NotFound,
+    Overloaded,
     PayloadTooLarge,
     Problem,
     Unauthenticated,
@@ -124,6 +125,7 @@ class Edge:
 
     async def _refuse(self, exchange: Exchange, problem: Problem) -> None:
         if not exchange.status:
+            exchange.shed = isinstance(problem, Overloaded)
             await exchange.refuse(problem, linger=isinstance(problem, PayloadTooLarge))
         elif not exchange.ended and not exchange.gone:
             raise ConnectionAbortedError("The answer had already begun.")
@@ -253,4 +255,6 @@ class Edge:
         stream = exchange.route.endswith("/stream")
         if seconds >= self._slow.threshold_s and not stream:
             self._slow.look(exchange.context, seconds, method=method, route=exchange.route)
-        count_request(exchange.route, method, status, None if stream else seconds, exchange.caller)
+        taken_s = None if stream else seconds
+        caller, shed = exchange.caller, exchange.shed
+        count_request(exchange.route, method, status, taken_s, caller, shed=shed)

@@ -65,6 +65,7 @@ VALUES: Mapping[str, frozenset[str] | None] = {
     "coalescer": None,
     "consumer": CONSUMERS,
     "instance": None,
+    "file": None,
     "invariant": frozenset({*INVARIANTS, REDIS}),
     "job": frozenset({"gateway", "worker", "identity", "catalog", "booking", "notification"}),
     "kind": frozenset({"new", "tried"}),
@@ -90,6 +91,7 @@ VALUES: Mapping[str, frozenset[str] | None] = {
     "severity": frozenset({"page", "ticket"}),
 }
 VALUES_OF: Mapping[tuple[str, str], frozenset[str] | None] = {
+    ("stampede_gateway_failures_total", "kind"): frozenset({"failed", "shed"}),
     ("stampede_holds_total", "outcome"): frozenset(
         {"held", "sold_out", "taken", "no_accessible", "limit_reached", "repeated", "unavailable"}
     ),
@@ -136,7 +138,10 @@ VALUES_OF: Mapping[tuple[str, str], frozenset[str] | None] = {
     ("stampede_check_ins_total", "way"): frozenset({"online", "offline"}),
     ("stampede_check_ins_total", "outcome"): CODES
     | {"entered", "repeated", "accepted", "already", "refused"},
-    ("stampede_signing_key_since_timestamp_seconds", "use"): None,
+    (
+        "stampede_signing_key_since_timestamp_seconds",
+        "use",
+    ): None,  # identity's, and booking's purposes
 }
 
 
