@@ -16,8 +16,6 @@ PREFIX = "STAMPEDE_"
 METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 OURS_BETWEEN_PROCESSES = {"STAMPEDE_PARENT_FD"}  # set by the supervisor for its children
 
-PATHS_MAX = 32  # each is a label of a metric
-
 Network = IPv4Network | IPv6Network
 
 
@@ -50,9 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str = "text"
     log_files: bool = True  # beside the console; false where something else collects the console
     log_files_max_mb: int = 400  # of one service on one machine, with its older files
-    slow_request_ms: int = (
-        1_000  # a request that takes longer is logged with where its time went; 0: none
-    )
+    slow_request_ms: int = 1_000  # a slower request is logged with where its time went; 0: none
     trusted_proxies: tuple[Network, ...] = ()
     cors_origins: tuple[str, ...] = ()
     rate_limit_per_ip: float = 10.0  # requests a second
@@ -84,9 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str = "Stampede <tickets@stampede.example>"
     audit_interval_s: int = 900  # of the worker's audit; 0: none
     audit_database_url: str | None = None  # where it reads; absent: database_url
-    worker_port: int | None = (
-        None  # where `stampede worker` serves /metrics and /healthz; absent: nowhere
-    )
+    worker_port: int | None = None  # of `stampede worker`'s /metrics; absent: served nowhere
     certificates: tuple[str, ...] = ()  # PEM files whose expiry the worker shows
     event_archive_days: int = 30  # how far back `stampede replay` can go; 0: no archive
     payment_provider: str = "sandbox"
@@ -334,8 +328,8 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _paths(text: str) -> tuple[str, ...]:
     paths = _words(text)
-    if not all(path.startswith("/") for path in paths) or len(paths) > PATHS_MAX:
-        raise ValueError(f"must be at most {PATHS_MAX} absolute paths separated by commas")
+    if len(paths) > 32 or not all(path.startswith("/") for path in paths):
+        raise ValueError("must be at most 32 absolute paths separated by commas")
     return paths
 
 
