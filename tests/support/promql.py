@@ -85,6 +85,12 @@ VALUES: Mapping[str, frozenset[str] | None] = {
     "source": frozenset({"booking", "catalog", "identity"}),
     "standby": None,
     "status": frozenset(str(status) for status in range(100, 600)),
+    "what": frozenset(
+        {
+            *("money", "seats", "redis", "standbys", "keys", "certificates", "audit"),
+            *("messages", "webhooks", "token_keys", "consumer_lag"),
+        }
+    ),
     "status_class": frozenset({*STATUS_CLASSES.values(), OTHER}),
     "alertname": None,
     "alertstate": frozenset({"pending", "firing"}),
