@@ -92,13 +92,13 @@ async def run(loaded: Settings, causes: Causes, watch: Watch, plan: Plan, say: S
                 one.over = time.monotonic()
                 killed.append(one)
                 say(f"  {event.name}: {said}")
-    table = lines(injected, watch.history)
+    table = lines(injected, watch.loud())
     wrong = [f"{one.alert} did not fire: {one.cause}" for one in table if one.fired == "not"]
     wrong += [
         f"{one.alert} did not clear: {one.cause}" for one in table if one.cleared == "not yet"
     ]
     wrong += without_cause([*injected, *killed], watch.history)
-    felt = as_markdown(lines(killed, watch.history)) if killed else []
+    felt = as_markdown(lines(killed, watch.loud())) if killed else []
     return Outcome(as_markdown(table), felt, wrong)
 
 
@@ -110,21 +110,13 @@ async def _quiet(seconds: float) -> Injected:
 
 
 async def _inject(cause: Cause, watch: Watch, say: Say) -> Injected:
-    """Lasts until its alerts fire, and is over when they have cleared. Burn rates of tickets look back for
-    hours: only the pages among them are waited for."""
+    """Lasts until its alerts fire, and is over when they have cleared."""
     one = Injected(cause.name, time.monotonic(), cause.fires, cause.may)
     async with cause.lasting():
         await watch.until(lambda: cause.fires <= watch.names(), FIRES_WITHIN_S)
         said = sorted(watch.names())
     one.undone = time.monotonic()
-    explained = cause.fires | cause.may
-    await watch.until(
-        lambda: (
-            not {n for n, severity in watch.firing() if n in explained and severity == "page"}
-            and not (cause.fires & watch.names() - OF_ORDERS)
-        ),
-        CLEARS_WITHIN_S,
-    )
+    await watch.until(lambda: not (cause.fires | cause.may) & watch.names(), CLEARS_WITHIN_S)
     one.over = time.monotonic()
     took = one.undone - one.began
     say(

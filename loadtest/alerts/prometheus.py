@@ -4,13 +4,15 @@ import asyncio
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
+
+from loadtest.alerts.rules import paging
 
 LOOK_INTERVAL_S = 0.5
 START_TIMEOUT_S = 30.0
@@ -31,10 +33,11 @@ class Firing(msgspec.Struct):
 
 
 class Watch:
-    """Asks Prometheus twice a second what is firing. Several series of one alert are one."""
+    """Asks Prometheus twice a second what is firing. Several series of one alert are one. `paging`: names of
+    alerts that can page."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, paging: Collection[str] = ()) -> None:
+        self._url, self._paging = url, paging
         self.history: list[Firing] = []
         self._looked = asyncio.Condition()
 
@@ -42,7 +45,15 @@ class Watch:
         return {(one.name, one.severity): one for one in self.history if one.ended is None}
 
     def names(self) -> set[str]:
-        return {name for name, _ in self.firing()}
+        """Those that can page only if they do: their tickets look back for long."""
+        return {name for name, severity in self.firing() if self._is_loud(name, severity)}
+
+    def loud(self) -> list[Firing]:
+        """The history of those."""
+        return [one for one in self.history if self._is_loud(one.name, one.severity)]
+
+    def _is_loud(self, name: str, severity: str) -> bool:
+        return severity == "page" or name not in self._paging
 
     async def until(self, holds: Callable[[], bool], timeout_s: float) -> None:
         """Asks after each look."""
@@ -87,7 +98,7 @@ async def watching(
     command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}"]
     command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
     process = _start(command, folder / "prometheus.log")
-    watch = Watch(f"http://127.0.0.1:{port}")
+    watch = Watch(f"http://127.0.0.1:{port}", paging(sorted(rules.glob("*.yml"))))
     running = asyncio.create_task(watch.run())
     try:
         await _until_ready(f"http://127.0.0.1:{port}/-/ready")

@@ -24,6 +24,13 @@ def shortened(text: str, divisor: int) -> str:
     return made
 
 
+def paging(files: Sequence[Path]) -> frozenset[str]:
+    """Names of the alerts that can wake somebody."""
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    found = re.findall(r"- alert: (\w+)(.*?)severity: (\w+)", text, re.DOTALL)
+    return frozenset(name for name, _, severity in found if severity == "page")
+
+
 def write_shortened(files: Sequence[Path], into: Path, divisor: int) -> None:
     into.mkdir(parents=True)
     for file in files:

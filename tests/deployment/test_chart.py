@@ -10,6 +10,7 @@ import yaml
 from gateway.metrics import WAITING
 from runtime import starting
 from runtime.compose import PORTS
+from tests.support.alerts import PROMETHEUS
 from tests.support.deployment import (
     CHART,
     EXAMPLE,
@@ -29,6 +30,7 @@ ROLES = (*SERVING, "worker")
 OF_EXTENSIONS = {
     "ServiceMonitor",
     "PodMonitor",
+    "PrometheusRule",
     "HTTPRoute",
 }  # their schemas are not Kubernetes' own
 EVERYTHING = (
@@ -318,3 +320,16 @@ def test_the_worker_is_scraped_where_it_serves_and_by_nobody_else() -> None:
     closed = of_kind(nobody, "NetworkPolicy")["worker"]["spec"]
     assert "Ingress" in closed["policyTypes"]
     assert "ingress" not in closed, "nobody is named: nobody may"
+
+
+def test_the_rules_of_the_chart_are_those_that_are_tested() -> None:
+    found = rendered(*MONITORED, "--set", "prometheusRule.enabled=true")
+    (made,) = [one for one in found if one["kind"] == "PrometheusRule"]
+    files = sorted((PROMETHEUS / "rules").glob("*.yml"))
+    there = [
+        group
+        for file in files
+        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
+    ]
+    assert made["spec"]["groups"] == there
+    assert [one for one in rendered(*MONITORED) if one["kind"] == "PrometheusRule"] == []

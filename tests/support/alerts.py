@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     annotations: dict[str, str] = {}
 
 
+@cache
 def rules(directory: Path = PROMETHEUS) -> list[Rule]:
     return [
         msgspec.convert(
@@ -51,10 +53,12 @@ def rules(directory: Path = PROMETHEUS) -> list[Rule]:
     ]
 
 
+@cache
 def alerts() -> list[Rule]:
     return [rule for rule in rules() if rule.alert]
 
 
+@cache
 def recorded() -> Vocabulary:
     """What the platform exports and our rules record."""
     found = Vocabulary.of_the_page()
