@@ -113,7 +113,7 @@ def _operations(name: str) -> list[Any]:
 
     @get("/metrics", opt=access(INTERNAL), include_in_schema=False)
     async def metrics() -> Response[bytes]:
-        return Response(exposition.write(), media_type=CONTENT_TYPE_LATEST)
+        return Response(await exposition.text(), media_type=CONTENT_TYPE_LATEST)
 
     @get("/internal/openapi.json", opt=access(INTERNAL), include_in_schema=False)
     async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:

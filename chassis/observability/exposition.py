@@ -8,6 +8,7 @@ Whether a process lives is told by a lock on a file that the kernel releases at 
 be somebody else's by then.
 """
 
+import asyncio
 import fcntl
 import gc
 import os
@@ -28,16 +29,20 @@ from chassis.observability.hot import HotCounter, write_hot
 
 
 class Exposition:
-    """`write()` is the body of `/metrics`. `directory`: None for this process alone.
+    """`await text()` is the body of `/metrics`. `directory`: None for this process alone.
 
-    With thousands of series it takes tens of milliseconds, so callers keep it for a second.
+    It costs 15 ms of CPU on a machine that sells, 200 ms with 10,000 series of three processes, so it is
+    written in a thread: an order that comes meanwhile is answered between. Callers keep it for a second.
     """
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
 
-    def write(self) -> bytes:
+    async def text(self) -> bytes:
         write_hot()
+        return await asyncio.to_thread(self._add_up)
+
+    def _add_up(self) -> bytes:
         if self._directory is None:
             return generate_latest()
         living = list(_living(self._directory))

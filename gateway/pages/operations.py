@@ -103,7 +103,7 @@ class Operations:
         await exchange.answer(200, headers, await self._written_metrics.get(""))
 
     async def _write_metrics(self, _: str) -> bytes:
-        return self._exposition.write()
+        return await self._exposition.text()
 
     async def _openapi(self, exchange: Exchange) -> None:
         await (await self._document.get()).answer(exchange)

@@ -89,7 +89,8 @@ class Causes:
                 "NATS hangs",
                 frozenset({"OutboxStalled"}),
                 lambda: self.stopped("nats-"),
-                frozenset({"EventsLate", "BacklogSlow", "ConsumerLags"}),
+                # the invariant outbox_is_drained_or_moving
+                frozenset({"EventsLate", "BacklogSlow", "ConsumerLags", "AuditViolated"}),
             ),
             Cause(
                 "orders are slow (booking stutters)",

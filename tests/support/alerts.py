@@ -1,10 +1,5 @@
-"""The files of deploy/prometheus as data, and what Prometheus' own programs say of them.
+"""The files of deploy/prometheus as data, and what promtool says of them."""
 
-A machine without `promtool` (Debian: prometheus) skips those tests; where `CI` is set that is a failure.
-"""
-
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
@@ -12,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 import yaml
 
+from tests.support.prometheus import program
 from tests.support.promql import Vocabulary
 from tests.support.servers import ROOT
 
@@ -74,13 +69,8 @@ def unit_tests() -> Iterator[dict[str, Any]]:
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    program = shutil.which("promtool")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("promtool is not installed here")
-        pytest.skip("promtool is not installed here")
     return subprocess.run(
-        [program, *map(str, arguments)],
+        [program("promtool"), *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
