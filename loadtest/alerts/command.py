@@ -18,14 +18,13 @@ import msgspec
 import rich_click as click
 
 from chassis.settings import Settings
-from loadtest.alerts.causes import OF_ORDERS, Cause, Causes, write_certificate
+from loadtest.alerts.causes import Cause, Causes, write_certificate
 from loadtest.alerts.prometheus import Missing, Watch, watching
 from loadtest.alerts.rules import write_shortened
 from loadtest.alerts.table import Injected, as_markdown, lines, without_cause
 from loadtest.failover.buyers import Buyer, OnSale
 from loadtest.failover.command import CALL_TIMEOUT_S, CONNECTIONS_MAX, Wanted, accounts, put_on_sale
-from loadtest.failover.events import Platform, happens
-from loadtest.failover.events import all_events as failover_events
+from loadtest.failover.events import Platform
 from loadtest.failover.record import Record
 from loadtest.flash_sale import Say, allow_many_files, scratch_cluster
 from loadtest.plan import PrepareError
@@ -46,27 +45,19 @@ SETTINGS = {
     "STAMPEDE_PROMOTER": "none",
     "STAMPEDE_AUDIT_INTERVAL_S": "20",
 }
-# A failover is told by what it costs: orders, and whoever was killed.
-OF_FAILOVERS = OF_ORDERS | {
-    *("RedisNodeDown", "StandbyLost", "StandbyLags", "NobodyMeasures", "ScrapeFails"),
-    *("ProcessMissing", "NoGateway", "AuditStale", "ConsumerFails"),
-}
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What is asked for: `quiet_s` of sale without a cause first; parts of causes' names, empty for all;
-    `failover`: then everything is killed in turn as well."""
+    """What is asked for: `quiet_s` of sale without a cause first; parts of causes' names, empty for all."""
 
     quiet_s: float
     only: tuple[str, ...]
-    failover: bool
     clients: int
     pace_s: float
 
 
 class Outcome(msgspec.Struct):
     table: list[str]
-    failover: list[str]
     wrong: list[str]
 
 
@@ -82,24 +73,13 @@ async def run(loaded: Settings, causes: Causes, watch: Watch, plan: Plan, say: S
         say(f"  {plan.quiet_s:.0f} s of plain sale: {sorted(watch.names()) or 'nothing fires'}")
         for cause in chosen:
             injected.append(await _inject(cause, watch, say))
-        killed = []
-        if plan.failover:
-            for event in failover_events(platform, on_sale):
-                one = Injected(event.name, time.monotonic(), may=OF_FAILOVERS)
-                said = await happens(event)
-                one.undone = time.monotonic()
-                await asyncio.sleep(20.0)
-                one.over = time.monotonic()
-                killed.append(one)
-                say(f"  {event.name}: {said}")
     table = lines(injected, watch.loud())
     wrong = [f"{one.alert} did not fire: {one.cause}" for one in table if one.fired == "not"]
     wrong += [
         f"{one.alert} did not clear: {one.cause}" for one in table if one.cleared == "not yet"
     ]
-    wrong += without_cause([*injected, *killed], watch.history)
-    felt = as_markdown(lines(killed, watch.loud())) if killed else []
-    return Outcome(as_markdown(table), felt, wrong)
+    wrong += without_cause(injected, watch.history)
+    return Outcome(as_markdown(table), wrong)
 
 
 async def _quiet(seconds: float) -> Injected:
@@ -189,16 +169,14 @@ async def _watched(loaded: Settings, causes: Causes, folder: Path, plan: Plan, s
 @click.option("--quiet", type=click.FloatRange(10, 3600), default=120.0, show_default=True,
               help="Seconds of plain sale before the first cause.")  # fmt: skip
 @click.option("--only", default="", help="Parts of causes' names, separated by commas.")
-@click.option("--failover/--no-failover", default=True, show_default=True,
-              help="Then kill everything in turn, as `make failover` does.")  # fmt: skip
 @click.option("--clients", type=click.IntRange(3, 1000), default=30, show_default=True)
 @click.option("--pace", type=click.FloatRange(0.1, 60), default=5.0, show_default=True,
               help="Seconds between two purchases of a client.")  # fmt: skip
-def main(quiet: float, only: str, failover: bool, clients: int, pace: float) -> None:
+def main(quiet: float, only: str, clients: int, pace: float) -> None:
     """Injects causes into a cluster of its own that sells, and tells which alerts fire."""
     allow_many_files()
     parts = tuple(one.strip() for one in only.split(",") if one.strip())
-    plan = Plan(quiet, parts, failover, clients, pace)
+    plan = Plan(quiet, parts, clients, pace)
     if shutil.which("prometheus") is None:
         raise click.ClickException("There is no prometheus on the PATH (Debian: prometheus).")
     with (
@@ -218,7 +196,7 @@ def main(quiet: float, only: str, failover: bool, clients: int, pace: float) -> 
                 outcome = asyncio.run(_watched(complete, causes, folder, plan, click.echo))
         except (Refused, StartError, PrepareError, Missing) as trouble:
             raise click.ClickException(str(trouble)) from None
-    for line in (*outcome.table, "", *outcome.failover):
+    for line in outcome.table:
         click.echo(line)
     for one in outcome.wrong:
         click.echo(f"WRONG: {one}")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from loadtest.alerts.causes import OF_ORDERS, Causes
-from loadtest.alerts.command import DIVISOR, OF_FAILOVERS, RULES
+from loadtest.alerts.command import DIVISOR, RULES
 from loadtest.alerts.prometheus import Firing, Watch
 from loadtest.alerts.rules import shortened, write_shortened
 from loadtest.alerts.table import Injected, as_markdown, lines, without_cause
@@ -60,7 +60,7 @@ def test_every_alert_that_a_cause_names_is_there(tmp_path: Path) -> None:
         for cause in Causes(nothing, "", tmp_path, tmp_path).all()
         for name in cause.fires | cause.may
     }
-    assert named | OF_FAILOVERS | OF_ORDERS <= {one.alert for one in alerts()}
+    assert named | OF_ORDERS <= {one.alert for one in alerts()}
 
 
 def told(*firing: str, state: str = "firing") -> list[dict[str, Any]]:
