@@ -30,6 +30,7 @@ class Firing(msgspec.Struct):
     severity: str
     began: float
     ended: float | None = None
+    told: str = ""  # the description of its first series
 
 
 class Watch:
@@ -75,13 +76,13 @@ class Watch:
         """Prometheus' answer of now."""
         now, known = time.monotonic(), self.firing()
         fires = {
-            (one["labels"]["alertname"], one["labels"]["severity"])
+            (one["labels"]["alertname"], one["labels"]["severity"]): one.get("annotations", {})
             for one in told
             if one["state"] == "firing"
         }
-        for key in fires - known.keys():
-            self.history.append(Firing(*key, now))
-        for key in known.keys() - fires:
+        for key in fires.keys() - known.keys():
+            self.history.append(Firing(*key, now, told=fires[key].get("description", "")))
+        for key in known.keys() - fires.keys():
             known[key].ended = now
 
 

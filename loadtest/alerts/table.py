@@ -70,7 +70,7 @@ def without_cause(injected: Sequence[Injected], history: Sequence[Firing]) -> li
     for cause in injected:
         explained = cause.fires | cause.may
         found += [
-            f"{one.name} ({one.severity}) during: {cause.name}"
+            f"{one.name} ({one.severity}) during: {cause.name}: {one.told}"
             for one in history
             if cause.began <= one.began < cause.over and one.name not in explained | burned
         ]
