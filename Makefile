@@ -10,7 +10,7 @@ STAMPEDE := $(RUN) stampede
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-cluster test-patroni lint format deploy-tools dashboards loadtest nuisance failover bench audit clean
+.PHONY: help run test test-long test-cluster test-patroni lint format deploy-tools dashboards loadtest nuisance failover alerts bench audit clean
 
 help: ## shows this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sort | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -51,6 +51,9 @@ loadtest: $(VENV)/.runtime ## runs a flash sale of 10,000 buyers and 100 seats, 
 
 nuisance: $(VENV)/.runtime ## measures reads beside 500 clients that do not read, and beside the worst text
 	@$(RUN) loadtest.nuisance
+
+alerts: $(VENV)/.dev ## injects causes into a cluster that sells, and shows which alerts fire; needs prometheus
+	@$(RUN) loadtest.alerts $(ARGS)
 
 failover: $(VENV)/.dev ## sells on a cluster of everything for 5 minutes while each part of it is killed in turn
 	@$(RUN) loadtest.failover $(ARGS)

@@ -10,18 +10,20 @@ from booking.seats.sampling import SeatCounts
 from booking.tickets.store import signing_since
 from chassis.auth.metrics import SIGNING_SINCE
 from chassis.concurrency.measuring import Measure
+from chassis.observability.certificates import certificate_files, measure_certificates
 from chassis.observability.reports import Report
 from chassis.postgres.metrics import measure_standbys
 from chassis.postgres.pool import Pool, connection, open_pool
 from chassis.redis.metrics import UP
+from chassis.settings import Settings
 from chassis.wiring import Wiring
 
 INTERVAL_S = 5.0
-KEYS_INTERVAL_S = 60.0
+KEYS_INTERVAL_S = 60.0  # of certificates too
 
 
-def measures(booking: Booking, audited: Pool, *, audit_interval_s: float) -> list[Measure]:
-    """`audited`: where the audit reads. `audit_interval_s`: 0 for no audit."""
+def measures(booking: Booking, audited: Pool, settings: Settings) -> list[Measure]:
+    """`audited`: where the audit reads."""
     pool = booking.pool
     seats = SeatCounts(booking.holds, booking.sessions, booking.clock)
     provider = booking.provider.name
@@ -47,9 +49,15 @@ def measures(booking: Booking, audited: Pool, *, audit_interval_s: float) -> lis
         Measure("standbys", INTERVAL_S, standbys),
         Measure("keys", KEYS_INTERVAL_S, keys),
     ]
-    if audit_interval_s:
+    if files := certificate_files(settings):
+
+        async def certificates(report: Report) -> None:
+            await measure_certificates(files, report)
+
+        found.append(Measure("certificates", KEYS_INTERVAL_S, certificates))
+    if settings.audit_interval_s:
         audit = ScheduledAudit(booking, audited)
-        found.append(Measure("audit", audit_interval_s, audit.take))
+        found.append(Measure("audit", settings.audit_interval_s, audit.take))
     return found
 
 

@@ -57,7 +57,7 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             source="booking",
             log=log,
             archive=kept_days > 0,
-            measures=measures(booking, audited, audit_interval_s=wiring.settings.audit_interval_s),
+            measures=measures(booking, audited, wiring.settings),
             count=count_relayed,
             tracer=wiring.tracer,
         )

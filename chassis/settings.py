@@ -49,9 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str = "text"
     log_files: bool = True  # beside the console; false where something else collects the console
     log_files_max_mb: int = 400  # of one service on one machine, with its older files
-    slow_request_ms: int = (
-        1_000  # a request that takes longer is logged with where its time went; 0: none
-    )
+    slow_request_ms: int = 1_000  # a slower request is logged with where its time went; 0: none
     otlp_endpoint: str | None = None  # traces and metrics go there; absent: nowhere
     otlp_sample: float = 0.01  # share of requests that are traced, beside failed and slow ones
     otlp_metrics_interval_s: int = 30  # between two sets of metrics to the endpoint; 0: none
@@ -86,9 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str = "Stampede <tickets@stampede.example>"
     audit_interval_s: int = 900  # of the worker's audit; 0: none
     audit_database_url: str | None = None  # where it reads; absent: database_url
-    worker_port: int | None = (
-        None  # where `stampede worker` serves /metrics and /healthz; absent: nowhere
-    )
+    worker_port: int | None = None  # of `stampede worker`'s /metrics; absent: served nowhere
+    certificates: tuple[str, ...] = ()  # PEM files whose expiry the worker shows
     event_archive_days: int = 30  # how far back `stampede replay` can go; 0: no archive
     payment_provider: str = "sandbox"
     provider_options: dict[str, str] = {}  # STAMPEDE_<PAYMENT_PROVIDER>_…: the provider reads them
@@ -318,6 +315,13 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def _paths(text: str) -> tuple[str, ...]:
+    paths = _words(text)
+    if len(paths) > 32 or not all(path.startswith("/") for path in paths):
+        raise ValueError("must be at most 32 absolute paths separated by commas")
+    return paths
+
+
 _HTTP = _url("http", "https")
 _SERVICE = _url("http", "https", "srv", "srv+https")
 _DNS_NAME = re.compile(
@@ -379,6 +383,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "audit_interval_s": _whole(0, 604_800),
     "audit_database_url": _postgres_url,
     "worker_port": _whole(1, 65535),
+    "certificates": _paths,
     "event_archive_days": _whole(0, 30),  # chassis.events.archive.DAYS_MAX
     "webhook_allow_private": _flag,
     "webhook_secret": _words,

@@ -15,6 +15,7 @@ from chassis.problems import (
     InternalError,
     MethodNotAllowed,
     NotFound,
+    Overloaded,
     PayloadTooLarge,
     Problem,
     Unauthenticated,
@@ -129,6 +130,7 @@ class Edge:
 
     async def _refuse(self, exchange: Exchange, problem: Problem) -> None:
         if not exchange.status:
+            exchange.shed = isinstance(problem, Overloaded)
             await exchange.refuse(problem, linger=isinstance(problem, PayloadTooLarge))
         elif not exchange.ended and not exchange.gone:
             raise ConnectionAbortedError("The answer had already begun.")
@@ -260,7 +262,9 @@ class Edge:
             self._slow.look(exchange.context, seconds, method=method, route=exchange.route)
         if self._tracer is not None:
             self._finish_trace(self._tracer, exchange, stream=stream)
-        count_request(exchange.route, method, status, None if stream else seconds, exchange.caller)
+        taken_s = None if stream else seconds
+        caller, shed = exchange.caller, exchange.shed
+        count_request(exchange.route, method, status, taken_s, caller, shed=shed)
 
     def _finish_trace(self, tracer: Tracer, exchange: Exchange, *, stream: bool) -> None:
         part = exchange.context.trace

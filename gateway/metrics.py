@@ -24,6 +24,12 @@ _ANSWERS = HotCounter(
     "Requests answered, by who asked: anonymous, a role, or a payment provider.",
     ["route", "method", "status_class", "caller"],
 )
+_FAILURES = HotCounter(
+    "stampede_gateway_failures_total",
+    "Requests answered with 5xx: `shed`, since no place was free, or `failed`. Shedding is on purpose, so "
+    "alerts tell the two apart.",
+    ["route", "method", "kind"],
+)
 _SECONDS = HotHistogram(
     "stampede_gateway_answer_seconds",
     "The same time as stampede_gateway_latency_seconds, by method too; its buckets have the SLOs' bounds.",
@@ -59,6 +65,11 @@ LIMITS_LOCAL = Counter(
     "Requests that this process counted alone, without Redis.",
 )
 
+# Promised in docs/slo.md. Their series are there before the first failure, so that a rate sees it.
+PROMISED = (("/api/v1/orders", "POST"), ("/api/v1/payments/webhooks/{provider}", "POST"))
+for _route in PROMISED:
+    _FAILURES.labels(*_route, "failed"), _FAILURES.labels(*_route, "shed")
+
 CALLERS = ("anonymous", "customer", "organizer", "staff", "admin", "provider")
 STATUS_CLASSES = {1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
@@ -74,9 +85,18 @@ def caller_kind(roles: frozenset[str] | None) -> str:
 
 
 def count_request(
-    route: str, method: str, status: int, seconds: float | None, caller: str = "anonymous"
+    route: str,
+    method: str,
+    status: int,
+    seconds: float | None,
+    caller: str = "anonymous",
+    *,
+    shed: bool = False,
 ) -> None:
-    """`seconds`: None for an event stream, whose duration means nothing. `caller`: one of CALLERS."""
+    """`seconds`: None for an event stream, whose duration means nothing. `caller`: one of CALLERS. `shed`:
+    the gateway refused it because no place was free."""
+    if status >= 500:
+        _FAILURES.labels(route, method, "shed" if shed else "failed").inc()
     key = (route, method, status, caller)
     found = _children.get(key)
     if found is None:

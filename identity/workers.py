@@ -34,7 +34,7 @@ async def run(
     """Runs until `stop`. Any number of processes may run this."""
     pool = await wiring.open_pool(SCHEMA, size=RELAY_POOL_SIZE)
     try:
-        keys = Measure("keys", KEYS_INTERVAL_S, lambda report: measure_keys(pool, report))
+        keys = Measure("token_keys", KEYS_INTERVAL_S, lambda report: measure_keys(pool, report))
         relay = Relay(
             pool, wiring.broker, source=SCHEMA, log=log, measures=[keys], tracer=wiring.tracer
         )

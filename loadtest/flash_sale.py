@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -71,10 +71,13 @@ def scratch_platform(say: Say) -> Iterator[Settings]:
 
 
 @contextlib.contextmanager
-def scratch_cluster(say: Say) -> Iterator[Settings]:
-    """The same with `--topology cluster`."""
+def scratch_cluster(
+    say: Say, environ: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Iterator[Settings]:
+    """The same with `--topology cluster`. `environ`: more settings. `folder`: where its data are put."""
     port = free_ports()
-    with _scratch(port, "--port", str(port), "--topology", "cluster") as loaded:
+    options = ("--port", str(port), "--topology", "cluster")
+    with _scratch(port, *options, environ=environ or {}, folder=folder) as loaded:
         say(f"A cluster of its own is up on port {port}.")
         yield loaded
 
@@ -89,13 +92,17 @@ def free_ports() -> int:
 
 
 @contextlib.contextmanager
-def _scratch(port: int, *options: str) -> Iterator[Settings]:
-    directory = Path(tempfile.mkdtemp(prefix="stampede-sale-"))
+def _scratch(
+    port: int, *options: str, environ: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Iterator[Settings]:
+    directory = Path(tempfile.mkdtemp(prefix="stampede-sale-", dir=folder))
     command = [sys.executable, "-m", "stampede", "up", "--no-demo", *options]
     command += ["--data-dir", str(directory)]
-    environ = settings.inherited_environ() | {"STAMPEDE_TRUSTED_PROXIES": "127.0.0.0/8"}
+    own = {"STAMPEDE_TRUSTED_PROXIES": "127.0.0.0/8", **(environ or {})}
     output = (directory / "console.log").open("wb")
-    process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
+    process = subprocess.Popen(
+        command, env=settings.inherited_environ() | own, stdout=output, stderr=output
+    )
     loaded = settings.load({"STAMPEDE_DATA_DIR": str(directory), "STAMPEDE_PORT": str(port)})
     try:
         wait_until_ready(loaded, process)

@@ -5,9 +5,11 @@
 
 What a measure does not show any more, has failed to measure, or showed when the lead went, is withdrawn:
 a scrape leaves it out, rather than tell what was true once. So a value is there once, or not at all.
+A leader that hangs withdraws nothing: stampede_measured_timestamp_seconds tells how old the values are.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -16,13 +18,14 @@ import msgspec
 from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.rounds import repeat
 from chassis.context import CURRENT, RequestContext, new_request_id
+from chassis.observability.metrics import MEASURED, forget
 from chassis.observability.reports import Report
 
 RETRY = Backoff(first_s=1.0, most_s=30.0)
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """`take(report)` is called every `interval_s`, first at once."""
+    """`name`: of one measure only. `take(report)` is called every `interval_s`, first at once."""
 
     name: str
     interval_s: float
@@ -40,6 +43,7 @@ async def _keep_measuring(measure: Measure, stop: asyncio.Event | None, log: Any
     async def one_round() -> None:
         CURRENT.set(RequestContext(f"measure-{new_request_id()}"))
         await measure.take(report)
+        MEASURED.labels(measure.name).set(time.time())
 
     def failed(failure: Exception, failures: int) -> None:
         report.withdraw()
@@ -56,3 +60,4 @@ async def _keep_measuring(measure: Measure, stop: asyncio.Event | None, log: Any
         )
     finally:
         report.withdraw()
+        forget(MEASURED, measure.name)

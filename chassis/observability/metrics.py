@@ -75,6 +75,12 @@ RELAY_SECONDS = HotHistogram(
     ["source"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0),
 )
+MEASURED = Gauge(
+    "stampede_measured_timestamp_seconds",
+    "When the leader measured this last, in Unix seconds. A leader that hangs shows old gauges and this.",
+    ["what"],
+    multiprocess_mode="livemostrecent",
+)
 JWKS_FETCHES = Counter(
     "stampede_jwks_fetches_total", "Calls to identity for its public keys.", ["outcome"]
 )

@@ -26,8 +26,12 @@ ROWS = {
         lines(
             "Failures by route",
             REQUESTS,
-            {"{{method}} {{route}}": per_second(ANSWERS, "method, route", 'status_class="5xx"')},
-            "Every 503 counts, also `overloaded`.",
+            {
+                "{{kind}} {{method}} {{route}}": per_second(
+                    "stampede_gateway_failures_total", "kind, method, route"
+                )
+            },
+            "`shed`: refused on purpose, since no place was free. `failed`: everything else with 5xx.",
         ),
         lines(
             "p99 by route",
@@ -70,6 +74,12 @@ ROWS = {
             {"{{process}} p99": quantile(0.99, "stampede_event_loop_lag_seconds", "process")},
             "Over 100 ms, something computes where it should wait.",
             limit=0.1,
+        ),
+        lines(
+            "Age of what the leader measures",
+            SECONDS,
+            {"{{what}}": "time() - max by (what) (stampede_measured_timestamp_seconds)"},
+            "A leader that hangs still shows its old gauges. The audit is as old as its interval.",
         ),
         lines(
             "Processes",

@@ -96,6 +96,12 @@ ROWS = {
             "Where the platform runs the servers itself.",
         ),
         lines(
+            "Certificates: time left",
+            SECONDS,
+            {"{{file}}": "min by (file) (stampede_certificate_expires_timestamp_seconds) - time()"},
+            "Below zero it has expired; decades below, the file cannot be read. Empty where none is named.",
+        ),
+        lines(
             "Age of signing keys",
             SECONDS,
             {"{{use}}": "time() - max by (use) (stampede_signing_key_since_timestamp_seconds)"},

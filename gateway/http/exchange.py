@@ -69,6 +69,7 @@ class Exchange:
         "raw_path",
         "route",
         "scope",
+        "shed",
         "status",
     )
 
@@ -99,6 +100,7 @@ class Exchange:
         self.caller = ANONYMOUS
         self.limits: Headers = ()
         self.status = 0
+        self.shed = False  # refused by the gateway itself, because no place was free
         self.ended = False
         self.gone = False
         self.counted_as = ""

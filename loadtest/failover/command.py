@@ -61,8 +61,8 @@ async def sale(loaded: Settings, wanted: Wanted, record_path: Path, say: Say) ->
     platform = Platform(control_of(loaded.data_dir))
     for line in platform.who_takes_over():
         say(line)
-    on_sale = await _put_on_sale(loaded, platform, wanted)
-    tokens = await _accounts(loaded, wanted)
+    on_sale = await put_on_sale(loaded, platform, wanted)
+    tokens = await accounts(loaded, wanted)
     record = Record(record_path)
     over = asyncio.Event()
     base = f"{loaded.base_url}/api/v1/"
@@ -111,7 +111,7 @@ def _chosen(platform: Platform, on_sale: Sequence[OnSale], wanted: Wanted) -> li
     return [one for one in events if any(part in one.name for part in wanted.only)]
 
 
-async def _put_on_sale(loaded: Settings, platform: Platform, wanted: Wanted) -> list[OnSale]:
+async def put_on_sale(loaded: Settings, platform: Platform, wanted: Wanted) -> list[OnSale]:
     """Sessions on sale, equally many on each Valkey primary. Each has more seats than can be sold."""
     seats = math.ceil(wanted.clients / wanted.sessions * wanted.longest_s / wanted.pace_s) + 100
     assert loaded.database_url is not None
@@ -135,7 +135,7 @@ async def _put_on_sale(loaded: Settings, platform: Platform, wanted: Wanted) -> 
     raise Refused("The sessions do not spread over the Valkey nodes.")
 
 
-async def _accounts(loaded: Settings, wanted: Wanted) -> list[list[str]]:
+async def accounts(loaded: Settings, wanted: Wanted) -> list[list[str]]:
     """Tokens for each client: enough accounts for what it may buy."""
     assert loaded.database_url is not None
     each = math.ceil(2 * wanted.longest_s / wanted.pace_s / PURCHASES_A_BUYER)

@@ -10,6 +10,7 @@ import yaml
 from gateway.metrics import WAITING
 from runtime import starting
 from runtime.compose import PORTS
+from tests.support.alerts import PROMETHEUS
 from tests.support.deployment import (
     CHART,
     EXAMPLE,
@@ -29,6 +30,7 @@ ROLES = (*SERVING, "worker")
 OF_EXTENSIONS = {
     "ServiceMonitor",
     "PodMonitor",
+    "PrometheusRule",
     "HTTPRoute",
 }  # their schemas are not Kubernetes' own
 EVERYTHING = (
@@ -330,3 +332,16 @@ def test_every_role_may_reach_the_collector_where_one_is_set() -> None:
     assert {role for role, one in found.items() if to_it in one["spec"].get("egress", [])} == {
         *("gateway", "identity", "catalog", "booking", "notification", "worker")
     }
+
+
+def test_the_rules_of_the_chart_are_those_that_are_tested() -> None:
+    found = rendered(*MONITORED, "--set", "prometheusRule.enabled=true")
+    (made,) = [one for one in found if one["kind"] == "PrometheusRule"]
+    files = sorted((PROMETHEUS / "rules").glob("*.yml"))
+    there = [
+        group
+        for file in files
+        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
+    ]
+    assert made["spec"]["groups"] == there
+    assert [one for one in rendered(*MONITORED) if one["kind"] == "PrometheusRule"] == []

@@ -65,6 +65,7 @@ VALUES: Mapping[str, frozenset[str] | None] = {
     "coalescer": None,
     "consumer": CONSUMERS,
     "instance": None,
+    "file": None,
     "invariant": frozenset({*INVARIANTS, REDIS}),
     "job": frozenset({"gateway", "worker", "identity", "catalog", "booking", "notification"}),
     "kind": frozenset({"new", "tried"}),
@@ -84,12 +85,19 @@ VALUES: Mapping[str, frozenset[str] | None] = {
     "source": frozenset({"booking", "catalog", "identity"}),
     "standby": None,
     "status": frozenset(str(status) for status in range(100, 600)),
+    "what": frozenset(
+        {
+            *("money", "seats", "redis", "standbys", "keys", "certificates", "audit"),
+            *("messages", "webhooks", "token_keys", "consumer_lag"),
+        }
+    ),
     "status_class": frozenset({*STATUS_CLASSES.values(), OTHER}),
     "alertname": None,
     "alertstate": frozenset({"pending", "firing"}),
     "severity": frozenset({"page", "ticket"}),
 }
 VALUES_OF: Mapping[tuple[str, str], frozenset[str] | None] = {
+    ("stampede_gateway_failures_total", "kind"): frozenset({"failed", "shed"}),
     ("stampede_holds_total", "outcome"): frozenset(
         {"held", "sold_out", "taken", "no_accessible", "limit_reached", "repeated", "unavailable"}
     ),
@@ -136,7 +144,10 @@ VALUES_OF: Mapping[tuple[str, str], frozenset[str] | None] = {
     ("stampede_check_ins_total", "way"): frozenset({"online", "offline"}),
     ("stampede_check_ins_total", "outcome"): CODES
     | {"entered", "repeated", "accepted", "already", "refused"},
-    ("stampede_signing_key_since_timestamp_seconds", "use"): None,
+    (
+        "stampede_signing_key_since_timestamp_seconds",
+        "use",
+    ): None,  # identity's, and booking's purposes
 }
 
 

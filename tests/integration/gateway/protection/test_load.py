@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from prometheus_client import REGISTRY
 
+from chassis.observability.hot import write_hot
 from chassis.seam.upstream import Message, Scope, Send
 from gateway.edge import Patience
 from gateway.http.request_headers import BODY_MAX_BYTES, BYTES_MAX, COUNT_MAX
@@ -233,3 +234,32 @@ async def test_an_answer_that_does_not_begin_is_given_up(redis_url: str) -> None
             answer = await edge.client.call(method, SHOW)
             assert (answer.status, answer.code) == (503, "unavailable")
         crowd.go_on.set()
+
+
+async def test_what_was_shed_is_told_apart_from_what_failed(redis_url: str) -> None:
+    """Alerts on orders count the one and not the other (docs/slo.md)."""
+
+    def failures(kind: str) -> float:
+        write_hot()
+        labels = {"route": ORDERS, "method": "POST", "kind": kind}
+        found = REGISTRY.get_sample_value("stampede_gateway_failures_total", labels)
+        assert found is not None, "there before the first one"
+        return found
+
+    async def unavailable(_scope: Scope, _body: bytes, send: Send) -> None:
+        await answer_json(send, {"code": "overloaded"}, status=503)
+
+    shed, failed = failures("shed"), failures("failed")
+    async with rig(redis_url, concurrency_max=1, queue_max=0) as edge:
+        crowd = Crowd(edge)
+        await crowd.come(1)
+        assert (await edge.client.post(ORDERS, b"{}")).code == "overloaded"
+        assert (failures("shed") - shed, failures("failed") - failed) == (1, 0)
+        crowd.go_on.set()
+        await asyncio.gather(*crowd.tasks)
+        edge.booking.respond = unavailable
+        assert (await edge.client.post(ORDERS, b"{}")).status == 503
+        assert (failures("shed") - shed, failures("failed") - failed) == (1, 1)
+        edge.booking.respond = edge.booking.echo
+        assert (await edge.client.post(ORDERS, b"{}")).status == 200
+        assert (failures("shed") - shed, failures("failed") - failed) == (1, 1)

@@ -1,9 +1,10 @@
 """What a leader measures is there while it leads and measures, and not a moment longer."""
 
 import asyncio
+import time
 
 import pytest
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
 from chassis.concurrency.measuring import Measure, report_all
 from chassis.observability import logs
@@ -78,3 +79,31 @@ async def test_a_report_shows_its_last_values_and_no_older_ones(gauge: Gauge) ->
     report.show(gauge, {("new",): 3.0, ("old",): 1.0})
     report.show(gauge, {("new",): 2.0})
     assert shown(gauge) == {"new": 2.0}
+
+
+async def test_the_age_of_a_measure_grows_while_it_fails_and_goes_with_the_lead(
+    gauge: Gauge,
+) -> None:
+    """What a leader that hangs still shows looks fresh otherwise."""
+
+    def measured_at() -> float | None:
+        name = "stampede_measured_timestamp_seconds"
+        return REGISTRY.get_sample_value(name, {"what": "aged"})
+
+    taken, failed = asyncio.Event(), asyncio.Event()
+
+    async def take(report: Report) -> None:
+        if taken.is_set():
+            failed.set()
+            raise ConnectionError("the database is away")
+        taken.set()
+
+    before = time.time()
+    leading = asyncio.create_task(report_all([Measure("aged", 0.0, take)], None, log))
+    await until(failed)
+    at = measured_at()
+    assert at is not None
+    assert before <= at <= time.time()
+    leading.cancel()
+    await asyncio.gather(leading, return_exceptions=True)
+    assert measured_at() is None
