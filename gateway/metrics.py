@@ -58,7 +58,8 @@ LIMITS_LOCAL = Counter(
     "Requests that this process counted alone, without Redis.",
 )
 
-CALLERS = ("anonymous", "customer", "organizer", "staff", "admin", "provider")
+CALLERS = ("anonymous", "customer", "organizer", "staff", "operator", "admin", "provider")
+_SAYING_MOST = ("admin", "operator", "organizer", "staff")
 STATUS_CLASSES = {1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
 _Counters = tuple[Counter, HotCounter, Histogram, HotHistogram]
@@ -69,7 +70,7 @@ def caller_kind(roles: frozenset[str] | None) -> str:
     """The one of CALLERS that says most about these roles. None: nobody who has logged in."""
     if roles is None:
         return "anonymous"
-    return next((kind for kind in ("admin", "organizer", "staff") if kind in roles), "customer")
+    return next((kind for kind in _SAYING_MOST if kind in roles), "customer")
 
 
 def count_request(

@@ -50,7 +50,7 @@ def _functions(text: str) -> int:
 def _is(statement: exp.Expression, pattern: str) -> bool:
     if not isinstance(statement, exp.Command):
         return False
-    text = " ".join(statement.sql(dialect="postgres").split())
+    text = " ".join(statement.sql(dialect="postgres", comments=False).split())
     return re.fullmatch(pattern, text, re.IGNORECASE) is not None
 
 
