@@ -370,7 +370,7 @@ async def roles_known() -> AsyncIterator[None]:
         if error.constraint_name != "accounts_roles_are_known":
             raise
         raise RoleNotYetKnown(
-            "The database does not know this role yet: run `stampede migrate --phase contract`."
+            "The database does not know this role yet: run `stampede migrate`."
         ) from None
 
 

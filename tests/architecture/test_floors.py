@@ -47,6 +47,7 @@ FLOORS = {
         {"domain", "events"},
         {"refusals", "clients", "providers"},
         {"promo_codes", "seats", "tickets", "reports"},
+        {"operations"},
         {"orders", "door"},
         {"refunds"},
         {"payments", "cancelled_sessions"},

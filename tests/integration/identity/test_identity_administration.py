@@ -34,14 +34,13 @@ async def test_an_operator_makes_accounts_that_can_log_in(database_url: str) -> 
             assert profile.json["full_name"] == role
 
 
-async def test_a_schema_that_waits_for_its_contract_says_what_to_do(database_url: str) -> None:
-    """Beside older code only expands are applied; the role comes with a contract."""
+async def test_a_schema_from_before_a_role_says_what_to_do(database_url: str) -> None:
     async with identity_tables(database_url) as tables:
         await tables.execute(
             "ALTER TABLE accounts DROP CONSTRAINT accounts_roles_are_known, ADD CONSTRAINT"
             " accounts_roles_are_known CHECK (NOT 'operator' = ANY(roles))"
         )
-    with pytest.raises(RoleNotYetKnown, match="stampede migrate --phase contract"):
+    with pytest.raises(RoleNotYetKnown, match="run `stampede migrate`"):
         await create_account(database_url, email=EMAIL, password=PASSWORD, role="operator")
 
 

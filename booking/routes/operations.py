@@ -1,0 +1,104 @@
+"""Operations: steering a session's sale, and who did what."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, get, patch, post
+from litestar.params import FromPath, QueryParameter, RawBody
+
+from booking.operations.wire import (
+    PAGE_ROWS,
+    ActionPage,
+    ChangeLimits,
+    SaleAnswer,
+    WithReason,
+)
+from booking.routes.parameters import booking_of
+from chassis.auth.access import OPERATORS, access
+from chassis.http.bodies import decode
+from chassis.http.pagination import PAGE_SIZE_MAX
+from chassis.http.parameters import Caller
+from chassis.problems import Unavailable
+
+Cursor = Annotated[
+    str | None,
+    QueryParameter(
+        name="cursor", max_length=200, description="The `next_cursor` of a page of this list."
+    ),
+]
+Limit = Annotated[
+    int, QueryParameter(name="limit", ge=1, le=PAGE_SIZE_MAX, description="Rows of a page.")
+]
+
+
+@get(
+    "/api/v1/operations/sessions/{session_id:uuid}/sale",
+    operation_id="read_sale_controls",
+    opt=access(*OPERATORS, problems=(Unavailable,)),
+)
+async def read_sale(request: Request[Any, Any, Any], session_id: FromPath[UUID]) -> SaleAnswer:
+    """Tells whether a session's sale is paused, and its limits."""
+    return await booking_of(request).operations.steering.sale(session_id)
+
+
+@post(
+    "/api/v1/operations/sessions/{session_id:uuid}/pause",
+    operation_id="pause_sale",
+    status_code=200,
+    opt=access(*OPERATORS, body=WithReason, problems=(Unavailable,)),
+)
+async def pause_sale(
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID], body: RawBody
+) -> SaleAnswer:
+    """Pauses a session's sale: no order is placed once this is answered.
+
+    Orders that hold seats can be paid. Refunds, transfers and check-ins go on. Pausing a paused sale changes
+    nothing and leaves no action.
+    """
+    reason = decode(WithReason, body).reason
+    return await booking_of(request).operations.steering.pause(principal, session_id, reason)
+
+
+@post(
+    "/api/v1/operations/sessions/{session_id:uuid}/resume",
+    operation_id="resume_sale",
+    status_code=200,
+    opt=access(*OPERATORS, body=WithReason, problems=(Unavailable,)),
+)
+async def resume_sale(
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID], body: RawBody
+) -> SaleAnswer:
+    """Resumes a paused sale: every process sells again within a second."""
+    reason = decode(WithReason, body).reason
+    return await booking_of(request).operations.steering.resume(principal, session_id, reason)
+
+
+@patch(
+    "/api/v1/operations/sessions/{session_id:uuid}/limits",
+    operation_id="change_sale_limits",
+    opt=access(*OPERATORS, body=ChangeLimits, problems=(Unavailable,)),
+)
+async def change_limits(
+    request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID], body: RawBody
+) -> SaleAnswer:
+    """Changes the limits of a session's sale while it sells.
+
+    A lower `max_tickets_per_user` takes nothing from those who have more already.
+    """
+    wanted = decode(ChangeLimits, body)
+    return await booking_of(request).operations.steering.limit(principal, session_id, wanted)
+
+
+@get(
+    "/api/v1/operations/actions",
+    operation_id="list_actions",
+    opt=access(*OPERATORS, problems=(Unavailable,)),
+)
+async def list_actions(
+    request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = PAGE_ROWS
+) -> ActionPage:
+    """Lists what operators did, newest first: who, when, why, and what changed."""
+    return await booking_of(request).operations.actions.list(cursor=cursor, limit=limit)
+
+
+OPERATION_ROUTES = [read_sale, pause_sale, resume_sale, change_limits, list_actions]
