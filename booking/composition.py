@@ -17,7 +17,9 @@ from booking.door.scanning import Door
 from booking.door.staff import DoorStaff
 from booking.operations.actions import Actions
 from booking.operations.controls import SaleControls
+from booking.operations.dead_letters import DeadLetters
 from booking.operations.steering import SaleSteering
+from booking.operations.traces import Traces
 from booking.orders.cooldown import CoolingMemory
 from booking.orders.expiry import expire_orders
 from booking.orders.placing import OrderPlacing
@@ -49,6 +51,7 @@ from chassis.settings import Settings
 from chassis.wiring import Wiring
 
 SCHEMA = "booking"
+CONSUMERS = ("catalog", "notification")  # services with dead letters, each of one consumer
 
 OpenProvider = Callable[[Wiring, Pool], AbstractAsyncContextManager[Provider]]
 
@@ -59,6 +62,8 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True):
     controls: SaleControls
     steering: SaleSteering
     actions: Actions
+    dead_letters: DeadLetters
+    traces: Traces
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +125,7 @@ async def opened(
         readers = Readers(buyers, settings.default_language)
         hours = door_hours(settings)
         guesses = PromoGuesses(pool, address_max=settings.promo_misses_per_address)
-        operations = await _operations(pool, sessions, holds, buyers)
+        operations = await _operations(wiring, pool, sessions, holds, buyers)
         clock = await _clock(pool)
         yield Booking(
             pool=pool,
@@ -167,14 +172,19 @@ async def opened(
 
 
 async def _operations(
-    pool: Pool, sessions: Sessions, holds: SeatHolds, accounts: KnownAccounts
+    wiring: Wiring, pool: Pool, sessions: Sessions, holds: SeatHolds, accounts: KnownAccounts
 ) -> Operations:
     controls = SaleControls(pool, holds=holds)
     await controls.read()
     return Operations(
+        traces=Traces(wiring.settings.log_dir),
         controls=controls,
         steering=SaleSteering(pool, sessions=sessions, controls=controls),
         actions=Actions(pool, accounts=accounts),
+        dead_letters=DeadLetters(
+            pool,
+            services={name: ServiceClient(getattr(wiring.upstreams, name)) for name in CONSUMERS},
+        ),
     )
 
 

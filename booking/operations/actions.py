@@ -19,7 +19,7 @@ class Actions:
         self._pool = pool
         self._accounts = accounts
 
-    async def list(self, *, cursor: str | None, limit: int) -> ActionPage:
+    async def page(self, *, cursor: str | None, limit: int) -> ActionPage:
         """Newest first. Without identity, nobody's address is known."""
         before = LAST_ACTION if cursor is None else _read_cursor(cursor)
         async with connection(self._pool) as db:

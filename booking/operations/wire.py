@@ -1,7 +1,7 @@
 """Request and response bodies of operations."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -80,6 +80,51 @@ class ActionPage(msgspec.Struct, frozen=True):
 
     items: list[ActionAnswer]
     next_cursor: str | None
+
+
+class DeadLetterAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that a consumer could not apply. state: `waiting` for its next attempt, or `dead` until
+    somebody sends it back. `error`: without secrets."""
+
+    service: str
+    consumer: str
+    event_id: UUID
+    type: str
+    attempts: int
+    error: str
+    first_failed_at: datetime
+    state: Literal["waiting", "dead"]
+
+
+class DeadLetterPage(msgspec.Struct, frozen=True):
+    """Oldest first. `unavailable`: services that did not answer, and whose letters are missing."""
+
+    items: list[DeadLetterAnswer]
+    next_cursor: str | None
+    unavailable: list[str]
+
+
+class TraceSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """`start_ms`: since the first span. `depth`: calls stand below their callers. Values without secrets."""
+
+    name: str
+    service: str
+    start_ms: float
+    duration_ms: float
+    depth: int
+    status: str | None
+    fields: dict[str, str]
+
+
+class TraceAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A request's way through the services, to the end of the order that it touched. `complete`: nothing was
+    left out. `not_available`: why there are no spans, and what to do instead."""
+
+    request_id: str
+    order_no: str | None
+    complete: bool
+    spans: list[TraceSpan]
+    not_available: str | None = None
 
 
 def sale_answer(controls: Controls, session_max: int) -> SaleAnswer:

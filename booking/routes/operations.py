@@ -1,4 +1,4 @@
-"""Operations: steering a session's sale, and who did what."""
+"""Operations: steering a session's sale, who did what, dead letters and traces."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,15 +10,19 @@ from booking.operations.wire import (
     PAGE_ROWS,
     ActionPage,
     ChangeLimits,
+    DeadLetterAnswer,
+    DeadLetterPage,
     SaleAnswer,
+    TraceAnswer,
     WithReason,
 )
 from booking.routes.parameters import booking_of
 from chassis.auth.access import OPERATORS, access
+from chassis.context import REQUEST_ID
 from chassis.http.bodies import decode
 from chassis.http.pagination import PAGE_SIZE_MAX
 from chassis.http.parameters import Caller
-from chassis.problems import Unavailable
+from chassis.problems import NotFound, Overloaded, Unavailable
 
 Cursor = Annotated[
     str | None,
@@ -98,7 +102,55 @@ async def list_actions(
     request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = PAGE_ROWS
 ) -> ActionPage:
     """Lists what operators did, newest first: who, when, why, and what changed."""
-    return await booking_of(request).operations.actions.list(cursor=cursor, limit=limit)
+    return await booking_of(request).operations.actions.page(cursor=cursor, limit=limit)
 
 
-OPERATION_ROUTES = [read_sale, pause_sale, resume_sale, change_limits, list_actions]
+@get(
+    "/api/v1/operations/dead-letters",
+    operation_id="list_dead_letters",
+    opt=access(*OPERATORS, problems=(Unavailable,)),
+)
+async def list_dead_letters(
+    request: Request[Any, Any, Any], cursor: Cursor = None, limit: Limit = PAGE_ROWS
+) -> DeadLetterPage:
+    """Lists the events that services could not apply, oldest first."""
+    return await booking_of(request).operations.dead_letters.page(cursor=cursor, limit=limit)
+
+
+@post(
+    "/api/v1/operations/dead-letters/{service:str}/{consumer:str}/{event_id:uuid}/retry",
+    operation_id="retry_dead_letter",
+    status_code=200,
+    opt=access(*OPERATORS, body=WithReason, problems=(Unavailable,)),
+)
+async def retry_dead_letter(
+    request: Request[Any, Any, Any],
+    principal: Caller,
+    *,
+    service: FromPath[str],
+    consumer: FromPath[str],
+    event_id: FromPath[UUID],
+    body: RawBody,
+) -> DeadLetterAnswer:
+    """Sends an event back to its consumer: it is due now, with all its attempts again."""
+    reason = decode(WithReason, body).reason
+    letters = booking_of(request).operations.dead_letters
+    return await letters.retry(principal, service, consumer, event_id, reason)
+
+
+@get(
+    "/api/v1/operations/traces/{request_id:str}",
+    operation_id="read_trace",
+    opt=access(*OPERATORS, problems=(Unavailable, Overloaded)),
+)
+async def read_trace(request: Request[Any, Any, Any], request_id: FromPath[str]) -> TraceAnswer:
+    """Follows a request through the logs of this machine's services, as a waterfall is drawn."""
+    if not request_id.isascii() or not REQUEST_ID.fullmatch(request_id.encode()):
+        raise NotFound()
+    return await booking_of(request).operations.traces.trace(request_id)
+
+
+OPERATION_ROUTES = [
+    *(read_sale, pause_sale, resume_sale, change_limits, list_actions),
+    *(list_dead_letters, retry_dead_letter, read_trace),
+]
