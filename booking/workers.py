@@ -59,6 +59,7 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             archive=kept_days > 0,
             measures=measures(booking, audited, audit_interval_s=wiring.settings.audit_interval_s),
             count=count_relayed,
+            tracer=wiring.tracer,
         )
         sweeper = Sweeper(booking.holds)
         healing = _Healing(booking)

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from chassis.languages import HOME, LANGUAGES
+from chassis.setting_values import dns_servers, otlp_endpoint, share
 
 PREFIX = "STAMPEDE_"
 METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
@@ -51,6 +52,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     slow_request_ms: int = (
         1_000  # a request that takes longer is logged with where its time went; 0: none
     )
+    otlp_endpoint: str | None = None  # traces and metrics go there; absent: nowhere
+    otlp_sample: float = 0.01  # share of requests that are traced, beside failed and slow ones
+    otlp_metrics_interval_s: int = 30  # between two sets of metrics to the endpoint; 0: none
     trusted_proxies: tuple[Network, ...] = ()
     cors_origins: tuple[str, ...] = ()
     rate_limit_per_ip: float = 10.0  # requests a second
@@ -290,21 +294,6 @@ def _service_urls(text: str) -> str:
     return ",".join(part.strip() for part in text.split(","))
 
 
-def _dns_servers(text: str) -> tuple[str, ...]:
-    servers = _words(text)
-    for one in servers:
-        try:
-            parts = urlsplit(f"//{one}")
-            ip_address(parts.hostname or "")
-            _ = parts.port
-        except ValueError:
-            raise ValueError(
-                "must be IP addresses with or without a port, separated by commas, such as "
-                "127.0.0.1:8600"
-            ) from None
-    return servers
-
-
 def _seconds(least: float, most: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
         try:
@@ -355,6 +344,9 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "log_files": _flag,
     "log_files_max_mb": _whole(8, 1_000_000),
     "slow_request_ms": _whole(0, 3_600_000),
+    "otlp_endpoint": otlp_endpoint,
+    "otlp_sample": share,
+    "otlp_metrics_interval_s": _whole(0, 3_600),
     "trusted_proxies": _networks,
     "cors_origins": _words,
     "rate_limit_per_ip": _rate,
@@ -378,7 +370,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "catalog_url": _service_urls,
     "booking_url": _service_urls,
     "notification_url": _service_urls,
-    "dns_servers": _dns_servers,
+    "dns_servers": dns_servers,
     "drain_s": _seconds(0, 300),
     "database_pool_size": _whole(1, 100),
     "smtp_url": _url("smtp", "smtps"),

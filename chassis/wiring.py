@@ -8,6 +8,7 @@ from chassis.auth.tokens import Verifier
 from chassis.clock import MachineClock
 from chassis.draining import Drain
 from chassis.events.broker import Broker
+from chassis.observability.tracer import Tracer
 from chassis.observability.vitals import Vitals
 from chassis.postgres.metrics import pool_sample
 from chassis.postgres.pool import Pool, open_pool
@@ -26,6 +27,7 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
     clock: MachineClock = time
     drain: Drain = msgspec.field(default_factory=Drain)
     vitals: Vitals = msgspec.field(default_factory=Vitals)
+    tracer: Tracer | None = None  # None: this process traces nothing
 
     @property
     def database_url(self) -> str:
@@ -48,11 +50,21 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def wire(
-    settings: Settings, upstreams: Upstreams, broker: Broker, *, clock: MachineClock = time
+    settings: Settings,
+    upstreams: Upstreams,
+    broker: Broker,
+    *,
+    clock: MachineClock = time,
+    tracer: Tracer | None = None,
 ) -> Wiring:
     """A wiring whose verifier fetches its keys from identity."""
     identity = ServiceClient(upstreams.identity)
     verifier = Verifier(lambda: identity.request("GET", "/.well-known/jwks.json"), clock=clock)
     return Wiring(
-        settings=settings, upstreams=upstreams, verifier=verifier, broker=broker, clock=clock
+        settings=settings,
+        upstreams=upstreams,
+        verifier=verifier,
+        broker=broker,
+        clock=clock,
+        tracer=tracer,
     )

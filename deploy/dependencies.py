@@ -1,4 +1,5 @@
-"""Prints the dependencies in a pyproject.toml, one a line: the image installs them before the code."""
+"""Prints the dependencies in a pyproject.toml and those of the extras named after it, one a line: the image
+installs them before the code."""
 
 import sys
 import tomllib
@@ -6,4 +7,5 @@ from pathlib import Path
 
 if __name__ == "__main__":
     project = tomllib.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["project"]
-    print("\n".join(project["dependencies"]))  # noqa: T201  this is its output
+    extras = [project["optional-dependencies"][name] for name in sys.argv[2:]]
+    print("\n".join(sum(extras, project["dependencies"])))  # noqa: T201  this is its output

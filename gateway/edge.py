@@ -7,8 +7,10 @@ import msgspec
 
 from chassis.auth.tokens import Principal, Verifier, bearer_token
 from chassis.context import CURRENT
+from chassis.http.streams import is_stream
 from chassis.observability import logs
 from chassis.observability.slow import SlowRequests
+from chassis.observability.tracer import Tracer, request_attributes
 from chassis.problems import (
     InternalError,
     MethodNotAllowed,
@@ -26,7 +28,7 @@ from gateway.forwarding import ANSWER_DEADLINE_S, Forwarder
 from gateway.http.bodies import BODY_DEADLINE_S, Bodies, ClientGone
 from gateway.http.compression import Compression
 from gateway.http.cors import Cors
-from gateway.http.exchange import Exchange
+from gateway.http.exchange import NO_ROUTE, Exchange
 from gateway.http.response_headers import AnswerHeaders
 from gateway.metrics import caller_kind, count_request
 from gateway.pages.openapi import KEPT_S
@@ -88,6 +90,7 @@ class Edge:
         )
         self._streams = StreamPlaces()
         self._slow = SlowRequests("gateway", settings.slow_request_ms)
+        self._tracer = wiring.tracer
         self._unread = Unread(settings)
         self.forwarder = Forwarder(
             wiring.upstreams,
@@ -98,6 +101,8 @@ class Edge:
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send, self._answer_headers, self._unread)
+        if self._tracer is not None:
+            self._tracer.begin(exchange.context, "gateway", scope["headers"])
         token = CURRENT.set(exchange.context)
         try:
             await self._answer(exchange)
@@ -220,7 +225,7 @@ class Edge:
             exchange.caller = caller_kind(principal.roles if principal is not None else None)
             began_s = time.perf_counter()
             exchange.limits = await self._gate.enter(route, counted_as, principal)
-            exchange.context.spend("redis", began_s)
+            exchange.context.spend("redis", began_s, "limits")
 
     async def _verify(self, exchange: Exchange, route: Route) -> Principal | None:
         """The caller, or None for an anonymous request. Raises InvalidToken or TokenExpired."""
@@ -250,7 +255,20 @@ class Edge:
         log.info(
             f"{method} {exchange.logged_path}", status=status, latency=f"{seconds * 1000:.0f}ms"
         )
-        stream = exchange.route.endswith("/stream")
+        stream = is_stream(exchange.route)
         if seconds >= self._slow.threshold_s and not stream:
             self._slow.look(exchange.context, seconds, method=method, route=exchange.route)
+        if self._tracer is not None:
+            self._finish_trace(self._tracer, exchange, stream=stream)
         count_request(exchange.route, method, status, None if stream else seconds, exchange.caller)
+
+    def _finish_trace(self, tracer: Tracer, exchange: Exchange, *, stream: bool) -> None:
+        part = exchange.context.trace
+        assert part is not None
+        name, attributes, error = request_attributes(
+            exchange.known_method,
+            exchange.route if exchange.route != NO_ROUTE else "",
+            exchange.status,
+            **{"stampede.caller": exchange.caller},
+        )
+        tracer.finish(part, name, exchange.began_s, attributes, error=error, may_be_slow=not stream)

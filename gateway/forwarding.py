@@ -5,11 +5,13 @@ disconnects or the server is stopping; only the answer is dropped.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from chassis.http.completion import RUN_TO_ITS_END, RequestCompletion
 from chassis.observability import logs
+from chassis.observability.tracer import request_attributes
 from chassis.problems import (
     CONTENT_TYPE,
     Forbidden,
@@ -24,6 +26,7 @@ from chassis.problems import (
     ValidationFailed,
 )
 from chassis.seam.upstream import SAFE_METHODS, Message, Scope, Upstreams
+from chassis.spans import CLIENT
 from contracts.identity import REVOKED_LOGIN_HEADER
 from gateway.http.compression import Compression, as_asked, varied
 from gateway.http.exchange import Exchange
@@ -75,6 +78,23 @@ class Forwarder:
         relay = _Relay(exchange, body, self._revocations, packing, cookies=route.cookies)
         upstream: Any = getattr(self._upstreams, route.service)
         scope = _scope(exchange, address, body, cookies=route.cookies)
+        part = exchange.context.trace
+        call_id, began_s = (part.call_id if part is not None else 0), time.perf_counter()
+        try:
+            await self._forward(exchange, upstream, scope, relay)
+        finally:
+            if part is not None:
+                name, attributes, error = request_attributes(
+                    exchange.known_method, route.template, exchange.status
+                )
+                attributes["peer.service"] = route.service
+                part.add(name, CLIENT, began_s, attributes, error=error, span_id=call_id)
+        if not exchange.status and not exchange.gone and not relay.client_gone:
+            raise RuntimeError(f"{route.service} did not answer {route.template}")
+
+    async def _forward(
+        self, exchange: Exchange, upstream: Any, scope: Scope, relay: "_Relay"
+    ) -> None:
         if exchange.method in SAFE_METHODS:
             async with asyncio.timeout(self._deadline_s) as deadline:
                 relay.deadline = deadline
@@ -89,8 +109,6 @@ class Forwarder:
             except (asyncio.CancelledError, TimeoutError):
                 relay.dropped = True  # whatever the service says later has nobody to hear it
                 raise
-        if not exchange.status and not exchange.gone and not relay.client_gone:
-            raise RuntimeError(f"{route.service} did not answer {route.template}")
 
     async def drain(self) -> None:
         """Waits for requests that may change state, for a limited time."""

@@ -6,6 +6,7 @@ from typing import Literal
 from prometheus_client import Counter, Gauge, Histogram
 
 from chassis.observability.hot import HotCounter, HotGauge, HotHistogram
+from contracts.wall import BOUNDS_S
 
 SUM: Literal["livesum"] = "livesum"  # of gauges over the living processes
 
@@ -27,7 +28,7 @@ _SECONDS = HotHistogram(
     "stampede_gateway_answer_seconds",
     "The same time as stampede_gateway_latency_seconds, by method too; its buckets have the SLOs' bounds.",
     ["route", "method"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0),
+    buckets=BOUNDS_S,
 )
 UNDER_WAY = HotGauge(
     "stampede_gateway_under_way", "Requests being forwarded.", multiprocess_mode=SUM

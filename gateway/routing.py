@@ -156,6 +156,9 @@ ROUTES: tuple[Route, ...] = (
         "/operations/dead-letters/{service}/{consumer}/{event_id}/retry",
         lane="pay",
     ),
+    # Whoever looks after a sale must see it: they do not queue behind it.
+    _route("booking", "GET", "/operations/wall", lane="stream"),
+    _route("booking", "GET", "/operations/wall/snapshot", lane="pay"),
     _route("notification", "GET POST", "/webhook-endpoints"),
     _route("notification", "GET PATCH DELETE", "/webhook-endpoints/{endpoint_id}"),
     _route("notification", "POST", "/webhook-endpoints/{endpoint_id}/rotate-secret"),

@@ -27,6 +27,7 @@ DEFAULT_LANGUAGE = Settings().default_language
 BUYER_LOGIN_TTL_S = 86_400.0
 BUYER_DOMAIN = "buyers.invalid"  # RFC 2606: nobody can register it, so no mail is delivered
 BUYER_PREFIX = "buyer"
+REMOVED_AT_ONCE = 1_000
 
 log = logs.get("identity")
 
@@ -173,10 +174,21 @@ async def make_buyers(
     ]
 
 
-async def remove_buyers(database_url: str, *, prefix: str = BUYER_PREFIX) -> int:
-    """Deletes the buyers whose addresses begin with `prefix`. Returns their number."""
+async def list_buyers(database_url: str, *, prefix: str = BUYER_PREFIX) -> list[UUID]:
+    """The buyers whose addresses begin with `prefix`, in ascending order."""
     async with _pool(database_url) as pool, connection(pool) as db:
-        return await Store().delete_accounts_named(db, f"{prefix}-")
+        return await Store().accounts_named(db, f"{prefix}-", UNUSABLE)
+
+
+async def remove_buyers(database_url: str, *, prefix: str = BUYER_PREFIX) -> int:
+    """Deletes them, a bounded number in a statement. Returns how many there were."""
+    removed = 0
+    async with _pool(database_url) as pool, connection(pool) as db:
+        buyers = await Store().accounts_named(db, f"{prefix}-", UNUSABLE)
+        for start in range(0, len(buyers), REMOVED_AT_ONCE):
+            some = buyers[start : start + REMOVED_AT_ONCE]
+            removed += await Store().delete_accounts(db, some)
+    return removed
 
 
 @asynccontextmanager

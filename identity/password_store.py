@@ -59,6 +59,7 @@ class PasswordStore:
             event_id=uuid7(),
             type=PASSWORD_RESET_ASKED,
             request_id=current().request_id,
+            traceparent=current().event_traceparent,
         )
         return AskedLink(**row)
 
@@ -117,6 +118,7 @@ class PasswordStore:
             subject=event.subject,
             request_id=event.request_id,
             data=event.data.decode(),
+            traceparent=event.traceparent,
         )
 
     async def get_device_key(self, db: Connection) -> bytes:

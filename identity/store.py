@@ -148,8 +148,12 @@ class Store:
         user_id: UUID | None = await self._sql.add_role(db, email=email, role=role)
         return user_id
 
-    async def delete_accounts_named(self, db: Connection, prefix: str) -> int:
-        return _count(await self._sql.delete_accounts_named(db, prefix=prefix))
+    async def accounts_named(self, db: Connection, prefix: str, unusable: str) -> list[UUID]:
+        found = self._sql.accounts_named(db, prefix=prefix, unusable=unusable)
+        return [row["user_id"] async for row in found]
+
+    async def delete_accounts(self, db: Connection, user_ids: Sequence[UUID]) -> int:
+        return _count(await self._sql.delete_accounts(db, user_ids=list(user_ids)))
 
     async def copy_accounts_with_logins(
         self,

@@ -35,7 +35,9 @@ async def run(
     pool = await wiring.open_pool(SCHEMA, size=RELAY_POOL_SIZE)
     try:
         keys = Measure("keys", KEYS_INTERVAL_S, lambda report: measure_keys(pool, report))
-        relay = Relay(pool, wiring.broker, source=SCHEMA, log=log, measures=[keys])
+        relay = Relay(
+            pool, wiring.broker, source=SCHEMA, log=log, measures=[keys], tracer=wiring.tracer
+        )
         await asyncio.gather(relay.run(stop), _keep_pruning(wiring, stop, pruning or prune, retry))
     finally:
         await pool.close()

@@ -23,6 +23,7 @@ from chassis import settings
 from chassis.settings import Settings
 from loadtest.answers import Answer, Crowd, percentile
 from loadtest.plan import Plan, prepare
+from runtime.embedded.spawning import tethered
 from runtime.operations.auditing import Finding, audit_all
 from runtime.starting import StartError
 from runtime.topology.processes import Ports
@@ -35,6 +36,7 @@ RUN_DEADLINE_S = 240.0
 FILES_WANTED = 65_536  # a connection per buyer, at both ends
 SETTLE_DEADLINE_S = 45.0  # the provider is asked about a payment without an answer after 15 s
 FLUSH_INTERVAL_S = 0.5
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 FLUSHING_S = 12.0
 
 
@@ -142,16 +144,29 @@ def opens_in_s(users: int) -> float:
     return 6.0 + users / SPAWN_PER_S * 1.5
 
 
-async def run_crowd(loaded: Settings, plan: Plan, *, say: Say, flush_redis: bool = False) -> Crowd:
-    """All answers, and the CPU seconds that the crowd used."""
-    with tempfile.TemporaryDirectory(prefix="stampede-crowd-") as directory:
+async def run_crowd(
+    loaded: Settings,
+    plan: Plan,
+    *,
+    say: Say,
+    flush_redis: bool = False,
+    locustfile: Path = LOCUSTFILE,
+    deadline_s: float = RUN_DEADLINE_S,
+    folder_prefix: str = "stampede-crowd-",
+) -> Crowd:
+    """All answers, and the CPU seconds that the crowd used. `locustfile`: what its people do. The crowd ends
+    with this process, however that ends."""
+    with tempfile.TemporaryDirectory(prefix=folder_prefix) as directory:
         plan_path, results = Path(directory, "plan.json"), Path(directory, "results.json")
         plan.write(plan_path)
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py"))),
+        command = [
+            *(sys.executable, "-m", "locust", "-f", str(locustfile)),
             *("--headless", "--users", str(len(plan.tokens)), "--spawn-rate", str(SPAWN_PER_S)),
             *("--plan", str(plan_path), "--results", str(results), "--loglevel", "ERROR"),
             *("--only-summary", "--stop-timeout", "1"),
+        ]
+        process = await asyncio.create_subprocess_exec(
+            *tethered(command, signal.SIGKILL),
             env=settings.inherited_environ(),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -159,7 +174,7 @@ async def run_crowd(loaded: Settings, plan: Plan, *, say: Say, flush_redis: bool
         flushing = asyncio.create_task(_flush(loaded, plan, say)) if flush_redis else None
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(RUN_DEADLINE_S):
+            async with asyncio.timeout(deadline_s):
                 async for line in process.stdout:
                     if line.startswith(b"  "):
                         say(line.decode().rstrip())

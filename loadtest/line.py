@@ -28,8 +28,10 @@ NO_REPLY = Reply()
 class Line:
     """A keep-alive connection to `base_url` (http), opened on first use."""
 
-    def __init__(self, address: tuple[str, int], timeout_s: float) -> None:
+    def __init__(self, address: tuple[str, int], timeout_s: float, source: str = "") -> None:
+        """`source`: the address to connect from, if it matters."""
         self._address = address
+        self._source = source
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
 
@@ -59,6 +61,8 @@ class Line:
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             self._socket.settimeout(self._timeout_s)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._source:
+                self._socket.bind((self._source, 0))
             self._socket.connect(self._address)
         self._socket.sendall(request)
         heard = self._read(b"")

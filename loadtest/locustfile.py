@@ -27,7 +27,6 @@ from loadtest.line import Line, Reply, address_of, request_of
 from loadtest.plan import Plan
 
 TRIES_MAX = 20
-GIVE_UP_AFTER_S = 60.0
 ANSWER_TIMEOUT_S = 30.0
 PROGRESS_INTERVAL_S = 1.0
 WAIT_S = 1.0  # if no time was given
@@ -45,6 +44,7 @@ class Run:
         self.done = 0
         self.address = ("", 0)
         self.cpu_at_opening_s: float | None = None
+        self.busy: list[tuple[float, float]] = []
 
 
 run = Run()
@@ -72,8 +72,14 @@ def _read_plan(environment: Any, **_: Any) -> None:
 
 
 def _note_the_opening(opens_at: float) -> None:
+    """From then on also how busy this process is, second by second."""
     gevent.sleep(max(0.0, opens_at - time.time()))
     run.cpu_at_opening_s = time.process_time()
+    while True:
+        before_s, began = time.process_time(), time.perf_counter()
+        gevent.sleep(PROGRESS_INTERVAL_S)
+        share = (time.process_time() - before_s) / (time.perf_counter() - began)
+        run.busy.append((time.time() - opens_at, share))
 
 
 def _progress(environment: Any) -> None:
@@ -86,7 +92,7 @@ def _progress(environment: Any) -> None:
         phase = f"opens in {left:.0f} s" if left > 0 else f"open for {-left:.0f} s"
         count = environment.runner.user_count if environment.runner else 0
         print(f"  {phase}: {count} waiting, {run.done} of {buyers} served", flush=True)
-        if run.done >= buyers or left < -GIVE_UP_AFTER_S - ANSWER_TIMEOUT_S:
+        if run.done >= buyers or left < -run.plan.give_up_after_s - ANSWER_TIMEOUT_S:
             environment.runner.quit()
             return
 
@@ -96,7 +102,7 @@ def _write_results(**_: Any) -> None:
     if run.results is not None:
         cpu_s = time.process_time()
         before_s = cpu_s if run.cpu_at_opening_s is None else run.cpu_at_opening_s
-        crowd = Crowd(run.answers, cpu_s=cpu_s, cpu_since_opening_s=cpu_s - before_s)
+        crowd = Crowd(run.answers, cpu_s=cpu_s, cpu_since_opening_s=cpu_s - before_s, busy=run.busy)
         run.results.write_bytes(msgspec.json.encode(crowd))
 
 
@@ -163,10 +169,10 @@ class Buyer(User):
             reply = self.line.ask(request)
             latency_ms = (time.perf_counter() - started) * 1000
             at_s = time.time() - plan.opens_at
-            self._note(Answer(at_s, call, reply.status, reply.code, latency_ms))
+            self._note(Answer(at_s, call, reply.status, reply.code, latency_ms, self.number))
             not_open = reply.code == "sale-not-open"
             again = reply.status in {0, 429, 503} or not_open
-            if not (again or reply.code == "idempotency-in-flight") or at_s > GIVE_UP_AFTER_S:
+            if not (again or reply.code == "idempotency-in-flight") or at_s > plan.give_up_after_s:
                 return reply
             wait_s = NOT_OPEN_WAIT_S if not_open else reply.retry_after_s or WAIT_S
             gevent.sleep(wait_s + random.random())

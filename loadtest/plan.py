@@ -20,8 +20,30 @@ TICKETS_PER_BUYER_MAX = 2
 PREPARE_DEADLINE_S = 30.0
 
 
+class Person(msgspec.Struct, frozen=True):
+    """What one of a rehearsal's crowd is going to do (loadtest.rehearsal.people). `areas`: in the order in
+    which they are tried, by their place in the plan. `pays_after_s` None: never."""
+
+    arrives_s: float
+    seats: int
+    areas: list[int]
+    pays_after_s: float | None
+    token: str
+
+
+class TokenFault(msgspec.Struct, frozen=True):
+    """Between these seconds, this share of payments names this token, by which the sandbox misbehaves."""
+
+    token: str
+    from_s: float
+    until_s: float
+    share: float
+
+
 class Plan(msgspec.Struct, frozen=True):
-    """Written to a file for locust. `opens_at` is in Unix seconds of the server's clock."""
+    """Written to a file for locust. `opens_at` is in Unix seconds of the server's clock. The last seven
+    fields are a rehearsal's: a person a token, all areas, the prefix of request ids, when everybody gives up;
+    `from_loopback`: each connects from an address of its own in 127.0.0.0/8, which needs no trusted proxy."""
 
     base_url: str
     session_id: UUID
@@ -30,6 +52,13 @@ class Plan(msgspec.Struct, frozen=True):
     tickets_per_buyer_max: int
     opens_at: float
     tokens: list[str]
+    people: list[Person] = []
+    areas: list[UUID] = []
+    faults: list[TokenFault] = []
+    show_id: UUID | None = None
+    tag: str = "sale"
+    give_up_after_s: float = 60.0
+    from_loopback: bool = False
 
     def write(self, path: Path) -> None:
         path.write_bytes(msgspec.json.encode(self))

@@ -42,6 +42,7 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             make_link=links(identity),
             header_domain=sender_domain(wiring.settings.mail_from),
             at_once=messages_at_once(wiring.settings),
+            tracer=wiring.tracer,
         )
         inbox = Inbox(pool, NAME, take_effect, log)
         async with asyncio.TaskGroup() as group:

@@ -13,6 +13,8 @@ from typing import Any
 
 from chassis.events.broker import Broker, MemoryBroker, Subscriber
 from chassis.events.nats.broker import NatsBroker
+from chassis.observability.telemetry import tracer_of
+from chassis.observability.tracer import Tracer
 from chassis.postgres.migration_files import Migration, Phase
 from chassis.postgres.migrations import check_schema, migrate, pending
 from chassis.seam.client import ServiceClient
@@ -73,7 +75,9 @@ def compose(settings: Settings, local: Sequence[str] = SERVICES) -> Platform:
             url = getattr(settings, f"{name}_url") or f"http://127.0.0.1:{PORTS[name]}"
             upstreams[name] = HttpUpstream(url, dns_servers=settings.dns_servers)
     seam = Upstreams(**upstreams)
-    wiring = wire(settings, seam, broker(settings, subscribers(seam)))
+    tracer = tracer_of(settings)
+    delivery = broker(settings, subscribers(seam), tracer=tracer)
+    wiring = wire(settings, seam, delivery, tracer=tracer)
     apps = {}
     for name in SERVICES:
         upstream = upstreams[name]
@@ -84,11 +88,13 @@ def compose(settings: Settings, local: Sequence[str] = SERVICES) -> Platform:
     return Platform(wiring, apps, remote)
 
 
-def broker(settings: Settings, heard_by: Sequence[Subscriber]) -> Broker:
+def broker(
+    settings: Settings, heard_by: Sequence[Subscriber], *, tracer: Tracer | None = None
+) -> Broker:
     """NATS if it has a URL, else in memory. Connects only when an event is published or consumed."""
     if settings.nats_url is None:
         return MemoryBroker(heard_by)
-    return NatsBroker(settings.nats_url, heard_by, database_url=settings.direct_url)
+    return NatsBroker(settings.nats_url, heard_by, database_url=settings.direct_url, tracer=tracer)
 
 
 def subscribers(upstreams: Upstreams) -> list[Subscriber]:

@@ -19,12 +19,12 @@ from typing import Any
 from granian.server import Server
 
 from chassis.draining import Drain
+from chassis.http.streams import is_stream
 from chassis.observability import logs
 from chassis.seam.upstream import Message, Receive, Scope, Send
 
 DRAIN_SIGNAL = signal.SIGUSR2
 CLOSE = (b"connection", b"close")
-STREAMS = "/stream"  # how the paths of event streams end
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -42,7 +42,7 @@ class Drained:
         if scope["type"] == "lifespan":
             asyncio.get_running_loop().add_signal_handler(DRAIN_SIGNAL, self._begin)
             await self._app(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"].endswith(STREAMS):
+        elif scope["type"] == "http" and is_stream(scope["path"]):
             await self._app(scope, _until_drained(receive, self._drain), send)
         elif self._drain.begun:
             await self._app(scope, receive, _closing(send))

@@ -24,7 +24,7 @@ async def told_on(host: str, port: int | None) -> AsyncIterator[None]:
     exposition = Exposition(settings.metrics_dir())
 
     async def write(_: str) -> bytes:
-        return exposition.write()
+        return await exposition.text()
 
     written: FetchOnce[str, bytes] = FetchOnce(write, ttl_s=METRICS_KEPT_S, entries_max=1)
 

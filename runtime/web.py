@@ -4,7 +4,7 @@ Settings come from the environment. The process that started the embedded server
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from chassis import settings
@@ -13,11 +13,16 @@ from chassis.http.measuring import measured
 from chassis.http.pieces import in_pieces
 from chassis.observability import logs
 from chassis.observability.exposition import count_together
+from chassis.observability.telemetry import exported
 from chassis.process_memory import settle_memory
 from chassis.seam.upstream import Receive, Scope, Send
 from runtime.compose import SERVICES, Platform, compose
 from runtime.draining import Drained
 from runtime.listening import silent_takers_cut
+from runtime.wall.publishing import published
+
+# Those that have Redis, and count what the wall shows.
+ON_THE_WALL = frozenset({"web", "gateway", "booking"})
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -97,7 +102,15 @@ class Alone:
 async def _settled(platform: Platform, role: str) -> AsyncIterator[None]:
     wiring = platform.wiring
     timeout_s = wiring.settings.unread_timeout_s
-    async with wiring.vitals.shown(role), platform.running(), silent_takers_cut(timeout_s):
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(
+            exported(wiring.tracer, "stampede" if role == "web" else role)
+        )
+        await stack.enter_async_context(wiring.vitals.shown(role))
+        await stack.enter_async_context(platform.running())
+        await stack.enter_async_context(silent_takers_cut(timeout_s))
+        if role in ON_THE_WALL:
+            await stack.enter_async_context(published(wiring.redis_url, role))
         settle_memory()
         yield
 

@@ -14,12 +14,14 @@ import uvloop
 from chassis import settings
 from chassis.observability import logs
 from chassis.observability.exposition import count_together
+from chassis.observability.telemetry import exported
 from chassis.observability.vitals import disk_sample
 from chassis.process_memory import settle_memory
 from runtime.compose import SERVICES, compose
 from runtime.embedded import has_cluster, running_urls
 from runtime.supervisor import watch_parent
 from runtime.telling import told_on
+from runtime.wall.publishing import published
 
 NICENESS = 10  # on a busy machine, sales come before mails
 log = logs.get("worker")
@@ -36,9 +38,11 @@ async def run(loaded: settings.Settings) -> None:
     if running_urls(loaded.data_dir) is not None or has_cluster(loaded.data_dir):
         platform.wiring.vitals.watch(disk_sample(loaded.data_dir))
     async with (
+        exported(platform.wiring.tracer, "stampede" if len(local) == len(SERVICES) else "worker"),
         platform.wiring.vitals.shown("worker"),
         platform.running(),
         told_on(loaded.host, loaded.worker_port),
+        published(platform.wiring.redis_url, "worker"),
         asyncio.TaskGroup() as group,
     ):
         settle_memory()

@@ -20,6 +20,7 @@ from chassis.redis.servers import Servers
 from runtime.compose import migrate_all
 from runtime.embedded import EmbeddedServers, ServerUrls, postgres
 from tests.support.cluster import RedisCluster
+from tests.support.collector import Receiver, collector
 from tests.support.nats import NatsServer
 from tests.support.platform import RunningPlatform, all_in_one, one_process_each
 from tests.support.servers import (
@@ -160,13 +161,28 @@ async def nats_server(scratch: Path) -> AsyncIterator[NatsServer]:
 
 
 @pytest.fixture(scope="session")
+def telemetry() -> Iterator[Receiver]:
+    """What has come through the collector, from every platform that exports to it."""
+    with Receiver().running() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def collector_url(scratch: Path, telemetry: Receiver) -> Iterator[str]:
+    with collector(scratch / "collector", telemetry) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 async def apart(
     servers: ServerUrls,
     scratch: Path,
     run_database: Callable[[str], Awaitable[str]],
     nats_server: NatsServer,
+    collector_url: str,
 ) -> AsyncIterator[RunningPlatform]:
-    """The same as five services and a worker that know each other by HTTP only, over NATS."""
+    """The same as five services and a worker that know each other by HTTP only, over NATS. Every request is
+    traced, while none is in the other platform."""
     directory = scratch / "apart"
     directory.mkdir()
     with one_process_each(
@@ -174,6 +190,9 @@ async def apart(
         STAMPEDE_DATABASE_URL=await run_database("apart"),
         STAMPEDE_REDIS_URL=redis_of(servers, "apart"),
         STAMPEDE_NATS_URL=nats_server.url,
+        STAMPEDE_OTLP_ENDPOINT=collector_url,
+        STAMPEDE_OTLP_SAMPLE="1",
+        STAMPEDE_OTLP_METRICS_INTERVAL_S="5",
     ) as platform:
         yield platform
 

@@ -44,4 +44,5 @@ async def record_and_publish(
         event_subjects=[event.subject for event in events],
         event_requests=[event.request_id for event in events],
         event_data=[event.data.decode() for event in events],
+        event_traces=[event.traceparent for event in events],
     )

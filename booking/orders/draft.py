@@ -81,6 +81,7 @@ def new_order(draft: OrderDraft, seats: Sequence[int]) -> NewOrder:
         held_id=uuid7(),
         held=msgspec.json.encode(held).decode(),
         history=msgspec.json.encode(_history(seats, price, terms.currency)).decode(),
+        traceparent=current().event_traceparent,
     )
 
 

@@ -136,6 +136,7 @@ def _columns(orders: Sequence[NewOrder], hold_ttl_s: int) -> dict[str, Any]:
         "held_ids": [order.held_id for order in orders],
         "held": [order.held for order in orders],
         "histories": [order.history for order in orders],
+        "traces": [order.traceparent for order in orders],
         "item_orders": [order.order_id for order, _ in items],
         "item_sessions": [order.terms.session_id for order, _ in items],
         "item_seats": [item.seat_id for _, item in items],

@@ -49,6 +49,7 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     held_id: UUID
     held: str
     history: str
+    traceparent: str | None = None
 
 
 class PlacedOrder(msgspec.Struct, frozen=True, gc=False):

@@ -137,6 +137,7 @@ def _sale_columns(sales: Sequence[Sale]) -> dict[str, Any]:
         "issued_ids": [sale.tickets_issued.id for sale in sales],
         "issued": [sale.tickets_issued.data.decode() for sale in sales],
         "histories": [sale.history.data.decode() for sale in sales],
+        "traces": [sale.paid.traceparent for sale in sales],
         "item_orders": [order.order_id for order, _ in tickets],
         "item_sessions": [order.session_id for order, _ in tickets],
         "item_seats": [ticket.seat_id for _, ticket in tickets],

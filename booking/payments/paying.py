@@ -50,9 +50,11 @@ from chassis.problems import (
     Unavailable,
 )
 from contracts.booking import PAYMENT_STARTED, IssuedTicket
+from contracts.rehearsals import is_rehearsal
 
 log = logs.get("booking")
 
+SANDBOX = "sandbox"  # the only provider at which a rehearsal may pay
 BATCH_MAX = 64  # intents a statement
 WAITING_MAX = 5_000
 STATEMENT_CONCURRENCY = 2
@@ -126,6 +128,9 @@ class Payments:
         if payment is None:
             async with self._alone:
                 payment = await self._begin_alone(intent)
+        if is_rehearsal(payment.session_id) and self._provider.name != SANDBOX:
+            log.error("rehearsal_refused", payment=payment.payment_id, provider=self._provider.name)
+            raise OrderNotPayable("This is a rehearsal: no real money pays for it.")
         charge = Charge(
             payment_id=payment.payment_id,
             order_id=order_id,

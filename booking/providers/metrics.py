@@ -4,7 +4,9 @@ import time
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
+from chassis.context import current
 from chassis.observability.hot import HotHistogram
+from chassis.spans import CLIENT
 
 SECONDS = HotHistogram(
     "stampede_provider_call_seconds",
@@ -27,3 +29,7 @@ async def timed(provider: str, call: str, answer: Awaitable[Result]) -> Result:
         return result
     finally:
         SECONDS.labels(provider, call, outcome).observe(time.perf_counter() - began)
+        if (part := current().trace) is not None:
+            attributes = {"peer.service": provider, "stampede.payment.outcome": outcome}
+            error = UNANSWERED if outcome == UNANSWERED else ""
+            part.add(f"{call} {provider}", CLIENT, began, attributes, error=error)

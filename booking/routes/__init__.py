@@ -10,9 +10,11 @@ from booking.routes.refunds import REFUND_ROUTES
 from booking.routes.reports import REPORT_ROUTES
 from booking.routes.seats import SEAT_ROUTES
 from booking.routes.tickets import TICKET_ROUTES
+from booking.routes.wall import WALL_ROUTES
 
 ROUTES = [
     *(*ORDER_ROUTES, *PAYMENT_ROUTES, *REFUND_ROUTES, *CANCELLED_SESSION_ROUTES),
     *(*TICKET_ROUTES, *SEAT_ROUTES, *PROMO_CODE_ROUTES, *DOOR_ROUTES, *REPORT_ROUTES),
     *OPERATION_ROUTES,
+    *WALL_ROUTES,
 ]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from booking.seats.keys import session_keys
 from chassis.problems import Unavailable
 from chassis.redis.scripts import RedisCalls
 
@@ -41,3 +42,9 @@ async def list_loaded(calls: RedisCalls) -> Loaded:
             raise failure
     members = [one for part in answers if not isinstance(part, BaseException) for one in part]
     return Loaded(sorted(UUID(member.decode()) for member in members), away)
+
+
+async def unload(calls: RedisCalls, session_id: UUID) -> None:
+    """Removes all keys of a session that is no more. One that is still sold would be loaded again."""
+    await calls.command("UNLINK", *session_keys(session_id))
+    await remove_loaded(calls, session_id)

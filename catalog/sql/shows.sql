@@ -56,10 +56,11 @@ WHERE s.session_id = moved.session_id AND s.status = 'draft';
 -- name: venues
 -- One page of venues.
 SELECT venue_id, name, city, address, time_zone
-FROM venues ORDER BY name, venue_id LIMIT :limit OFFSET :offset;
+FROM venues WHERE NOT is_rehearsal(venue_id)
+ORDER BY name, venue_id LIMIT :limit OFFSET :offset;
 
 -- name: count_venues$
-SELECT count(*) FROM venues;
+SELECT count(*) FROM venues WHERE NOT is_rehearsal(venue_id);
 
 -- name: insert_show!
 INSERT INTO shows (show_id, organizer_id, venue_id, title, category, description, poster_url,
@@ -124,6 +125,7 @@ WITH found AS MATERIALIZED (
     ) AS run
     WHERE CASE WHEN :organizer_id IS NULL THEN run.published > 0
                ELSE sh.organizer_id = :organizer_id END
+      AND NOT is_rehearsal(sh.show_id)
       AND (run.in_time > 0 OR NOT :timed::boolean)
       AND (:city_key::text IS NULL OR sh.city_key = :city_key)
       AND (:category_key::text IS NULL OR sh.category_key = :category_key)

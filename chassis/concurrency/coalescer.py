@@ -7,13 +7,14 @@ leaves at once. Batch and queue are bounded, and each item has its own outcome.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import Context
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from chassis.context import current
+from chassis.context import CURRENT, NO_ID, RequestContext, current
 from chassis.observability.hot import HotHistogram
 from chassis.problems import Overloaded, Unavailable
+from chassis.spans import INTERNAL, LINKS_MAX, SWITCH, Part
 
 BATCH_ITEMS = HotHistogram(
     "stampede_coalescer_batch_items",
@@ -78,7 +79,9 @@ class Coalescer(Generic[Item, Outcome]):
         self._queue_max = queue_max
         self._free = concurrency
         self._stage = stage
-        self._queue: deque[tuple[Item, asyncio.Future[Outcome], float]] = deque()
+        self._name = name
+        # With `SWITCH.on` also the part of the trace that waits, and since when.
+        self._queue: deque[tuple[Item, asyncio.Future[Outcome], float, _Waiter | None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._scheduled = False
 
@@ -97,7 +100,8 @@ class Coalescer(Generic[Item, Outcome]):
             raise Overloaded()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
-        self._queue.append((item, future, loop.time()))
+        waiter = _waiter() if SWITCH.on else None
+        self._queue.append((item, future, loop.time(), waiter))
         if self._free and not self._scheduled:
             # leaves after this turn of the loop, with all calls of this turn
             self._scheduled = True
@@ -112,26 +116,75 @@ class Coalescer(Generic[Item, Outcome]):
     def _depart(self) -> None:
         self._scheduled = False
         while self._free:
-            batch = self._next_batch()
+            waiters: list[_Waiter] = []
+            batch = self._next_batch(waiters)
             if not batch:
                 return
             self._free -= 1
             self._count_items(len(batch))
             # In a context of its own: a batch belongs to no single caller's request.
-            task = asyncio.get_running_loop().create_task(self._timed(batch), context=Context())
+            context = Context()
+            work = self._timed(batch)
+            if waiters:
+                work = context.run(self._traced, work, waiters, len(batch))
+            task = asyncio.get_running_loop().create_task(work, context=context)
             self._tasks.add(task)
             task.add_done_callback(self._arrived)
 
-    def _next_batch(self) -> list[tuple[Item, "asyncio.Future[Outcome]"]]:
-        """The longest waiting items, without those whose callers have gone."""
+    def _next_batch(self, waiters: "list[_Waiter]") -> list[tuple[Item, "asyncio.Future[Outcome]"]]:
+        """The longest waiting items, without those whose callers have gone. `waiters`: gets those of them
+        that are traced."""
         batch: list[tuple[Item, asyncio.Future[Outcome]]] = []
         while self._queue and len(batch) < self._batch_max:
-            item, future, came_at = self._queue.popleft()
+            item, future, came_at, waiter = self._queue.popleft()
             if not future.done():
                 if not batch:
                     self._count_wait(asyncio.get_running_loop().time() - came_at)
                 batch.append((item, future))
+                if waiter is not None:
+                    waiters.append(waiter)
         return batch
+
+    def _traced(
+        self, work: Coroutine[Any, Any, None], waiters: "list[_Waiter]", items: int
+    ) -> Coroutine[Any, Any, None]:
+        """A batch is a span of one of its requests, the first that is sampled: what it asks others is below
+        that. The other requests have a span of their own, with a link to it, and it has links to them."""
+        lead = next((one for one in waiters if one.part.trace.sampled), waiters[0])
+        span = Part(lead.part.trace, lead.part.service, lead.part.span_id)
+        context = RequestContext(NO_ID, "0")
+        context.trace = span
+        CURRENT.set(context)
+        return self._travel_traced(work, waiters, lead, span, items)
+
+    async def _travel_traced(
+        self,
+        work: Coroutine[Any, Any, None],
+        waiters: "list[_Waiter]",
+        lead: "_Waiter",
+        span: Part,
+        items: int,
+    ) -> None:
+        left_s = time.perf_counter()
+        try:
+            await work
+        finally:
+            sampled = [one.part.link for one in waiters if one.part.trace.sampled]
+            others = [link for link in sampled if link[0] != lead.part.trace.trace_id]
+            back = (span.link,) if span.trace.sampled else ()
+            for one in waiters:
+                attributes = {
+                    "stampede.batch.items": items,
+                    "stampede.batch.waited_s": round(left_s - one.since_s, 6),
+                }
+                one.part.add(
+                    f"batch {self._name}",
+                    INTERNAL,
+                    one.since_s,
+                    attributes,
+                    span_id=span.span_id if one is lead else 0,
+                    links=others[:LINKS_MAX] if one is lead else back,
+                )
 
     def _arrived(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
@@ -166,6 +219,16 @@ class Coalescer(Generic[Item, Outcome]):
             raise
         else:
             _settle_all([future for _, future in batch], outcomes)
+
+
+class _Waiter(NamedTuple):
+    part: Part
+    since_s: float
+
+
+def _waiter() -> _Waiter | None:
+    part = current().trace
+    return _Waiter(part, time.perf_counter()) if part is not None else None
 
 
 def _told(failure: Exception) -> Overloaded:

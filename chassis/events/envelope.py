@@ -1,4 +1,5 @@
-"""The event envelope: CloudEvents 1.0 in JSON, with the request id as an extension."""
+"""The event envelope: CloudEvents 1.0 in JSON, with the request id as an extension, and `traceparent` of the
+distributed tracing extension where the request was traced."""
 
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     data: msgspec.Raw
     specversion: str = "1.0"
     datacontenttype: str = "application/json"
+    traceparent: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class EventBatch(msgspec.Struct, frozen=True):
@@ -41,14 +43,17 @@ class PendingEvent(msgspec.Struct, frozen=True):
     subject: str
     request_id: str
     data: bytes
+    traceparent: str | None = None
 
 
 def pending(type_: str, subject: str, data: Any) -> PendingEvent:
     """An event caused by the running request. msgspec must be able to encode `data`."""
+    context = current()
     return PendingEvent(
         id=uuid7(),
         type=type_,
         subject=subject,
-        request_id=current().request_id,
+        request_id=context.request_id,
         data=msgspec.json.encode(data),
+        traceparent=context.event_traceparent,
     )

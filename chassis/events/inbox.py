@@ -23,6 +23,7 @@ import msgspec
 from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.rounds import Every, repeat
 from chassis.events.envelope import Event
+from chassis.events.tracing import trace_effects
 from chassis.ids import eldest_since
 from chassis.observability import metrics
 from chassis.postgres.pool import (
@@ -142,6 +143,7 @@ class Inbox:
                 return pruned
 
     async def _take_together(self, events: Sequence[Event]) -> None:
+        began_s = time.perf_counter()
         async with transaction(self._pool) as tx:
             new_ids = await self._enter(tx, events)
             new = list({event.id: event for event in events if event.id in new_ids}.values())
@@ -157,6 +159,7 @@ class Inbox:
                     events=[_encode(event) for event in waiting],
                 )
         self._taken(len(ready))
+        trace_effects(self._consumer, ready, began_s)
         now = time.time()
         for event in ready:
             self._delay(max(0.0, now - event.time.timestamp()))

@@ -21,9 +21,12 @@ from chassis.concurrency.measuring import Measure, report_all
 from chassis.concurrency.rounds import repeat
 from chassis.events.broker import Broker, MemoryBroker, PartlyTaken
 from chassis.events.envelope import Event
+from chassis.events.tracing import delivery
 from chassis.observability import metrics
+from chassis.observability.tracer import Tracer
 from chassis.postgres.leadership import lead_by
 from chassis.postgres.pool import UNAVAILABLE, Connection, Pool, connection, load_queries
+from chassis.spans import PRODUCER
 
 BATCH_MAX = 500  # rows per round
 # Rows read while a subscriber takes nothing, so that the others still get theirs.
@@ -54,6 +57,7 @@ class Relay:
         archive: bool = False,
         measures: Sequence[Measure] = (),
         count: Callable[[Sequence[Any]], None] = lambda _: None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._pool = pool
         self._broker = broker
@@ -62,6 +66,7 @@ class Relay:
         self._forget = _sql.archive_delivered if archive else _sql.delete_delivered
         self._measures = measures
         self._count = count
+        self._tracer = tracer
         metrics.RELAY_FAILURES.labels(source)  # 0 until there is one
         self._batch_events = metrics.RELAY_BATCH.labels(source).observe
         self._batch_seconds = metrics.RELAY_SECONDS.labels(source).observe
@@ -131,8 +136,11 @@ class Relay:
         if not rows:
             return 0
         self._batch_events(len(rows))
+        events = [self._event(row) for row in rows]
+        name = f"publish {self._source}"
         try:
-            await self._broker.publish([self._event(row) for row in rows])
+            with delivery(self._tracer, events, name=name, service=self._source, kind=PRODUCER):
+                await self._broker.publish(events)
         except PartlyTaken as partly:
             await self._delete(db, [row for row in rows if row["event_id"] in partly.taken])
             raise
@@ -155,6 +163,7 @@ class Relay:
             time=row["created_at"],
             requestid=row["request_id"],
             data=msgspec.Raw(row["data"].encode()),
+            traceparent=row["traceparent"] or msgspec.UNSET,
         )
 
     async def _measure(self, db: Connection) -> None:

@@ -4,6 +4,7 @@ the gateway counts the same requests."""
 import time
 from collections.abc import Awaitable, Callable
 
+from chassis.http.streams import is_stream
 from chassis.observability.hot import HotCounter, HotHistogram
 from chassis.seam.upstream import Message, Receive, Scope, Send
 
@@ -51,7 +52,7 @@ def measured(service: str, app: App) -> App:
             method = scope["method"] if scope["method"] in METHODS else OTHER
             status_class = STATUS_CLASSES.get(status // 100, OTHER)
             REQUESTS.labels(service, route, method, status_class).inc()
-            if not route.endswith("/stream"):
+            if not is_stream(route):
                 SECONDS.labels(service, route).observe(time.perf_counter() - began)
 
     return serve

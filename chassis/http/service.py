@@ -21,15 +21,17 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from chassis import settings
 from chassis.auth.access import INTERNAL, access, authorize, provide_principal
 from chassis.auth.tokens import Verifier
-from chassis.context import CURRENT, current, from_headers
+from chassis.context import CURRENT, RequestContext, current, from_headers
 from chassis.http.completion import RequestCompletion, must_complete
 from chassis.http.fast_path import StraightWays, json_or_empty
 from chassis.http.openapi import describe
 from chassis.http.readiness import Readiness
+from chassis.http.streams import is_stream
 from chassis.masking import masked_path
 from chassis.observability import logs
 from chassis.observability.exposition import Exposition
 from chassis.observability.slow import SlowRequests
+from chassis.observability.tracer import Tracer, request_attributes
 from chassis.postgres.pool import ROLLED_BACK
 from chassis.problems import (
     CONTENT_TYPE,
@@ -46,9 +48,11 @@ from chassis.problems import (
     ValidationFailed,
 )
 from chassis.seam.upstream import send_problem
+from chassis.spans import Part
 from chassis.wiring import Wiring
 
 BODY_MAX_BYTES = 1_048_576
+STATUS = "stampede.status"  # of the answer, in the scope of a traced request
 BY_STATUS: dict[int, type[Problem]] = {
     401: Unauthenticated,
     403: Forbidden,
@@ -94,6 +98,7 @@ def service_app(
     app.straight = StraightWays(app, wiring.verifier)
     app.completion = RequestCompletion()
     app.slow = SlowRequests(name, wiring.settings.slow_request_ms)
+    app.tracer = wiring.tracer
     app.readiness = Readiness(name, lambda: ready(app), wiring.drain, is_open=lambda: is_open(app))
     return app
 
@@ -113,7 +118,7 @@ def _operations(name: str) -> list[Any]:
 
     @get("/metrics", opt=access(INTERNAL), include_in_schema=False)
     async def metrics() -> Response[bytes]:
-        return Response(exposition.write(), media_type=CONTENT_TYPE_LATEST)
+        return Response(await exposition.text(), media_type=CONTENT_TYPE_LATEST)
 
     @get("/internal/openapi.json", opt=access(INTERNAL), include_in_schema=False)
     async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
@@ -129,6 +134,7 @@ class ServiceApp(Litestar):
     completion: RequestCompletion
     readiness: Readiness
     slow: SlowRequests
+    tracer: Tracer | None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -142,6 +148,8 @@ class ServiceApp(Litestar):
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         began_s = time.perf_counter()
         context = from_headers(scope["headers"])
+        if self.tracer is not None:
+            send = self._traced(self.tracer, context, scope, send)
         token = CURRENT.set(context)
         try:
             found = self.straight.find(scope)
@@ -151,9 +159,30 @@ class ServiceApp(Litestar):
                 await self._serve_fast(found, scope, receive, send)
         finally:
             seconds = time.perf_counter() - began_s
-            if seconds >= self.slow.threshold_s and not scope["path"].endswith("/stream"):
+            if seconds >= self.slow.threshold_s and not is_stream(scope["path"]):
                 self.slow.look(context, seconds, path=masked_path(scope["path"])[:200])
+            if context.trace is not None:
+                self._finish_trace(context.trace, scope, began_s)
             CURRENT.reset(token)
+
+    def _traced(self, tracer: Tracer, context: RequestContext, scope: Any, send: Any) -> Any:
+        """Begins this service's part of the trace, before the context is the current one."""
+        tracer.enter(context, self.opt["service"], scope["headers"])
+        scope[STATUS] = 0
+
+        async def send_on(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                scope[STATUS] = message["status"]
+            await send(message)
+
+        return send_on
+
+    def _finish_trace(self, part: Part, scope: Any, began_s: float) -> None:
+        assert self.tracer is not None
+        route = scope.get("path_template") or ""
+        name, attributes, error = request_attributes(scope["method"], route, scope[STATUS])
+        stream = scope["path"].endswith("/stream")
+        self.tracer.finish(part, name, began_s, attributes, error=error, may_be_slow=not stream)
 
     async def _serve_fast(self, found: Any, scope: Any, receive: Any, send: Any) -> None:
         way, arguments = found

@@ -5,8 +5,9 @@
      "Resource":{"service.name":"booking","service.namespace":"stampede",
                  "service.instance.id":"host-1:4711"}}
 
-Both have the events and fields of a text line, and the same is masked. A record has TraceId and SpanId only
-if there is a trace; there is none yet.
+Both have the events and fields of a text line, and the same is masked. A record has TraceId and SpanId (the
+flat form `trace_id` and `span_id`) only in a process that exports traces (STAMPEDE_OTLP_ENDPOINT). A record
+of a request that was not sampled has them too: a request that fails is kept.
 """
 
 import os
@@ -41,16 +42,18 @@ def otel_line(service: str, level: str, name: str, event: Event, context: Reques
     text, number = SEVERITIES[level]
     event.pop("level", None)  # SeverityText says it
     attributes = {"request_id": context.logged_id, **_fields(event), "span": context.span}
-    return _encoded(
-        {
-            "Timestamp": _now_exactly(),
-            "SeverityText": text,
-            "SeverityNumber": number,
-            "Body": name,
-            "Attributes": attributes,
-            "Resource": _resource(service, os.getpid()),
-        }
-    )
+    record: dict[str, Any] = {
+        "Timestamp": _now_exactly(),
+        "SeverityText": text,
+        "SeverityNumber": number,
+        "Body": name,
+        "Attributes": attributes,
+        "Resource": _resource(service, os.getpid()),
+    }
+    if context.trace is not None:
+        record["TraceId"] = context.trace.trace_hex
+        record["SpanId"] = f"{context.trace.span_id:016x}"
+    return _encoded(record)
 
 
 def flat_line(service: str, _level: str, name: str, event: Event, context: RequestContext) -> str:
@@ -61,6 +64,9 @@ def flat_line(service: str, _level: str, name: str, event: Event, context: Reque
         "event": name,
         **_fields(event),
     }
+    if context.trace is not None:
+        document["trace_id"] = context.trace.trace_hex
+        document["span_id"] = f"{context.trace.span_id:016x}"
     document["span"] = context.span
     return _encoded(document)
 

@@ -173,6 +173,8 @@ def _text_line(
     )
     if not name.isprintable():
         name = "".join(char if char.isprintable() else "?" for char in name)
+    if context.trace is not None:
+        fields += f" trace_id={context.trace.trace_hex}"
     return f"{_now_text()} {service:<8} [{context.logged_id}] {name}{fields} span={context.span}\n"
 
 

@@ -117,7 +117,7 @@ class RedisCalls:
         try:
             answer = await self._wire.submit(script.call(keys, args))
         finally:
-            current().spend("redis", began_s)
+            current().spend("redis", began_s, script.name)
         word = answer[0].decode("ascii") if isinstance(answer, list) else answer.decode("ascii")
         if word not in script.words:
             raise LookupError(f"{script.name}.lua returned {word!r}, which is not in its header")

@@ -1,6 +1,7 @@
 """Typed calls from one service to another. Bytes cross the seam, never objects."""
 
 import asyncio
+import re
 import time
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ import msgspec
 from chassis.context import current
 from chassis.problems import Problem, Unavailable
 from chassis.seam.upstream import Message, Scope, Upstream
+from chassis.spans import CLIENT, Part
 
 Answer = TypeVar("Answer")
 DEADLINE_S = 3.0
@@ -99,16 +101,34 @@ class ServiceClient:
                 parts.append(message.get("body", b""))
 
         began_s = time.perf_counter()
+        scope = _scope(method, path, body, headers or [])
+        part = current().trace
+        call_id = part.call_id if part is not None else 0
         try:
             async with asyncio.timeout(self._deadline_s):
-                await self._upstream(_scope(method, path, body, headers or []), receive, send)
+                await self._upstream(scope, receive, send)
         except Problem:
             raise
         except (TimeoutError, OSError) as late:
             raise Unavailable() from late
         finally:
             current().spend(self._stage, began_s)
+            if part is not None:
+                _trace_call(part, call_id, f"{method} {path}", status, began_s)
         return status, b"".join(parts)
+
+
+_ID = re.compile(r"/(?:[0-9a-f]{8}-[0-9a-f-]{27}|[0-9]+)(?=/|$)")
+
+
+def _trace_call(part: Part, call_id: int, call: str, status: int, began_s: float) -> None:
+    """`status` 0: no answer."""
+    method, _, template = _ID.sub("/{id}", call.partition("?")[0]).partition(" ")
+    attributes: dict[str, Any] = {"http.request.method": method, "url.template": template}
+    if status:
+        attributes["http.response.status_code"] = status
+    error = str(status) if status >= 400 else "" if status else "unanswered"
+    part.add(f"{method} {template}", CLIENT, began_s, attributes, error=error, span_id=call_id)
 
 
 def _scope(method: str, path: str, body: bytes, extra: list[tuple[bytes, bytes]]) -> Scope:

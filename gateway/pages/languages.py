@@ -24,16 +24,16 @@ class Spoken(msgspec.Struct, frozen=True):
     words: Words
 
 
-def read_words(folder: Path, code: str) -> Words:
-    """Every sentence of the storefront, from all files of the language. Raises LanguageError."""
+def read_words(folder: Path, code: str, page: str = WORDS) -> Words:
+    """Every sentence of the page, from all files of the language. Raises LanguageError."""
     words: Words = {}
-    for path in sorted((folder / code / WORDS).glob("*.toml")):
+    for path in sorted((folder / code / page).glob("*.toml")):
         try:
             more = msgspec.toml.decode(path.read_bytes(), type=Words)
         except (msgspec.DecodeError, ValueError) as wrong:
-            raise LanguageError(f"languages/{code}/{WORDS}/{path.name}: {wrong}") from None
+            raise LanguageError(f"languages/{code}/{page}/{path.name}: {wrong}") from None
         if twice := words.keys() & more.keys():
-            raise LanguageError(f"languages/{code}/{WORDS} says {', '.join(sorted(twice))} twice.")
+            raise LanguageError(f"languages/{code}/{page} says {', '.join(sorted(twice))} twice.")
         words |= more
     return words
 

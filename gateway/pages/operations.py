@@ -20,6 +20,7 @@ from gateway.http.static import File
 from gateway.pages.docs import docs_files
 from gateway.pages.openapi import KEPT_S, SERVICES, MergedDocument
 from gateway.pages.storefront import load_storefront, plain_address
+from gateway.pages.wall import wall_files
 
 Handler = Callable[[Exchange], Awaitable[None]]
 
@@ -62,7 +63,8 @@ class Operations:
             kept_s=document_kept_s,
         )
         storefront = load_storefront(STOREFRONT, wiring.settings.default_language)
-        self._files: dict[str, File] = docs_files() | storefront
+        wall = wall_files(wiring.settings.default_language)
+        self._files: dict[str, File] = docs_files() | storefront | wall
         self._handlers: dict[str, Handler] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -103,7 +105,7 @@ class Operations:
         await exchange.answer(200, headers, await self._written_metrics.get(""))
 
     async def _write_metrics(self, _: str) -> bytes:
-        return self._exposition.write()
+        return await self._exposition.text()
 
     async def _openapi(self, exchange: Exchange) -> None:
         await (await self._document.get()).answer(exchange)

@@ -60,10 +60,15 @@ UPDATE accounts SET roles = array_append(roles, CAST(:role AS text))
 WHERE email = :email AND NOT roles @> ARRAY[CAST(:role AS text)]
 RETURNING user_id;
 
--- name: delete_accounts_named!
--- Buyers of load tests: their addresses begin with a prefix and end with a domain that nobody can register.
-DELETE FROM accounts
-WHERE starts_with(email, :prefix) AND email LIKE '%@buyers.invalid';
+-- name: accounts_named
+-- Buyers of load tests: their addresses begin with a prefix and end with a domain that nobody can register, and no
+-- password opens them.
+SELECT user_id FROM accounts
+WHERE starts_with(email, :prefix) AND email LIKE '%@buyers.invalid' AND password_hash = :unusable
+ORDER BY user_id;
+
+-- name: delete_accounts!
+DELETE FROM accounts WHERE user_id = ANY(:user_ids::uuid[]);
 
 -- name: lock_registration_key$
 -- Held until the transaction ends. A process that dies releases it.

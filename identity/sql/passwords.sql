@@ -21,9 +21,9 @@ WITH account AS (
     SET reset_id = excluded.reset_id, asked_at = now(), token_hash = NULL, ends_at = NULL
     RETURNING user_id, reset_id
 ), told AS (
-    INSERT INTO outbox (event_id, type, subject, request_id, data)
+    INSERT INTO outbox (event_id, type, subject, request_id, data, traceparent)
     SELECT :event_id, :type, user_id::text, :request_id,
-           jsonb_build_object('user_id', user_id, 'reset_id', reset_id)
+           jsonb_build_object('user_id', user_id, 'reset_id', reset_id), :traceparent::text
     FROM asked
     RETURNING event_id
 )
@@ -87,8 +87,8 @@ RETURNING l.login_id, EXISTS (
 ) AS live;
 
 -- name: insert_event!
-INSERT INTO outbox (event_id, type, subject, request_id, data)
-VALUES (:event_id, :type, :subject, :request_id, :data);
+INSERT INTO outbox (event_id, type, subject, request_id, data, traceparent)
+VALUES (:event_id, :type, :subject, :request_id, :data, :traceparent);
 
 -- name: get_device_key$
 SELECT secret FROM device_key;

@@ -6,6 +6,7 @@ import platform as machine_platform
 import signal
 import statistics
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from loadtest.bench.generators.driver import GeneratorError, name_of_generator
 from loadtest.bench.measuring import WARM_UP_MAX_S, measure, warm_up, window
 from loadtest.bench.programs import programs as stacks
 from loadtest.bench.programs.programs import Stack, StackError
-from loadtest.bench.report import Point, Report, plot, print_growth, print_report, ratios
+from loadtest.bench.report import Point, Report, costs, plot, print_growth, print_report, ratios
 from loadtest.bench.report import as_json as report_as_json
 from loadtest.flash_sale import allow_many_files
 from planning.costs import NEEDED
@@ -46,6 +47,7 @@ class Wanted(msgspec.Struct, frozen=True):
     repeat: int = 1
     save: Path | None = None  # the file of costs that `stampede plan` reads
     on_a_cluster: bool = False  # six Valkey nodes instead of one
+    changed: dict[str, str] = {}  # settings of the platform beside the default ones
 
 
 class UnknownCase(StartError):
@@ -135,6 +137,7 @@ def together(reports: Sequence[Report]) -> Report:
             if all(name in report.ratios for report in reports)
         },
         audit=next((one.audit for one in reports if one.audit != "clean"), "clean"),
+        costs=costs(runs),
         runs=runs,
         spread={
             name: {
@@ -218,13 +221,25 @@ def describe_machine(wanted: Wanted) -> dict[str, str | int | float]:
         "processor": _processor(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{machine_platform.system()} {machine_platform.release()}",
-        "python": machine_platform.python_version(),
+        "python": f"{machine_platform.python_implementation()} {machine_platform.python_version()}",
+        "python_build": describe_build(),
         "generator": name_of_generator(),
         "connections": wanted.connections,
         "workers": wanted.workers,
         "redis": "cluster" if wanted.on_a_cluster else "one",
         "load_before": round(psutil.getloadavg()[0], 2),
     }
+
+
+def describe_build() -> str:
+    """How the interpreter was compiled: without profiles it costs a fifth more CPU."""
+    how = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    found = [
+        word
+        for word in ("optimizations", "lto")
+        if f"--enable-{word}" in how or f"--with-{word}" in how
+    ]
+    return " and ".join(found) or "neither profiles nor lto"
 
 
 def _processor() -> str:
@@ -238,9 +253,11 @@ def _processor() -> str:
 @contextlib.contextmanager
 def _program(where: str, wanted: Wanted) -> Iterator[Stack]:
     if where == "platform":
-        program = stacks.platform(wanted.workers, on_a_cluster=wanted.on_a_cluster)
+        program = stacks.platform(
+            wanted.workers, on_a_cluster=wanted.on_a_cluster, changed=wanted.changed
+        )
     elif where == "services apart":
-        program = stacks.services_apart(1, on_a_cluster=wanted.on_a_cluster)
+        program = stacks.services_apart(1, on_a_cluster=wanted.on_a_cluster, changed=wanted.changed)
     else:
         program = stacks.comparator(where, wanted.workers)
     with program as stack:

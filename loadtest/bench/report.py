@@ -1,7 +1,8 @@
 """The output of a run: a table, a JSON document, and a plot with two lines."""
 
 import math
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from rich.box import SIMPLE
@@ -11,6 +12,7 @@ from rich.table import Table
 from loadtest.bench.cases.growth import Cell
 from loadtest.bench.figures import Figures
 
+UNIT = "bare_echo"  # what a request costs that does nothing
 KINDS = ("web", "worker", "postgres", "redis", "generator")
 WIDTH, HEIGHT, MARGIN = 720, 400, 60
 
@@ -35,10 +37,10 @@ def as_json(report: "Report") -> str:
 
 def print_report(report: "Report", console: Console) -> None:
     table = Table(box=SIMPLE, title="CPU in µs per answer counted")
-    for name in ("case", "/s", "p50", "p95", "p99", "max ms", *KINDS, "MB", "by status"):
+    for name in ("case", "/s", "p50", "p95", "p99", "max ms", *KINDS, "÷ echo", "MB", "by status"):
         table.add_column(name, justify="left" if name in {"case", "by status"} else "right")
     for name, one in report.cases.items():
-        table.add_row(*_row(name, one))
+        table.add_row(*_row(name, one, report.costs.get(name)))
     console.print(table)
     for name, one in report.cases.items():
         console.print(f"  {name}: {one.counts}", highlight=False)
@@ -52,17 +54,25 @@ def print_report(report: "Report", console: Console) -> None:
             console.print(f"    {what} = {value}", markup=False, highlight=False)
     if len(report.runs) > 1:
         console.print(as_markdown(report), markup=False, highlight=False, soft_wrap=True)
+    for name, costs in report.costs.items():
+        if len(costs) > 1:
+            console.print(
+                f"  {name} costs {statistics.median(costs):.2f} × {UNIT}"
+                f" ({min(costs):.2f}–{max(costs):.2f})",
+                highlight=False,
+            )
     for name, ratio in report.ratios.items():
         console.print(f"  {name} = {ratio}", highlight=False)
     console.print(f"  audit: {report.audit}", markup=False, highlight=False)
 
 
-def _row(name: str, one: Figures) -> list[str]:
+def _row(name: str, one: Figures, costs: list[float] | None) -> list[str]:
     times = [f"{ms:,.1f}" for ms in (one.p50_ms, one.p95_ms, one.p99_ms, one.max_ms)]
     cpu = [f"{one.cpu_us.get(kind, 0.0):,.0f}" for kind in KINDS]
     statuses = " ".join(f"{status}:{count:,}" for status, count in one.by_status.items())
     label = name if one.passed else f"{name} FAILED"
-    return [label, f"{one.per_second:,.0f}", *times, *cpu, f"{one.rss_mb:,.0f}", statuses]
+    echoes = "" if costs is None else f"{statistics.median(costs):.2f}"
+    return [label, f"{one.per_second:,.0f}", *times, *cpu, echoes, f"{one.rss_mb:,.0f}", statuses]
 
 
 def _outbox(one: Figures) -> str:
@@ -202,6 +212,7 @@ class Report(msgspec.Struct, frozen=True):
 
     cases: each case's figures; with several runs, those of the median run by `per_second`.
     runs: every run's cases. spread: lowest, median and highest over the runs of compared figures.
+    costs: CPU of an answer over all processes in units of the empty server's in the same run, by run.
     """
 
     machine: dict[str, str | int | float]
@@ -210,6 +221,7 @@ class Report(msgspec.Struct, frozen=True):
     audit: str
     runs: list[dict[str, Figures]] = []
     spread: dict[str, dict[str, tuple[float, float, float]]] = {}
+    costs: dict[str, list[float]] = {}
 
     @property
     def passed(self) -> bool:
@@ -223,4 +235,18 @@ def ratios(done: dict[str, Figures]) -> dict[str, float]:
         f"{case}/{other}": round(done[case].per_second / done[other].per_second, 3)
         for case, other in RATIOS
         if case in done and other in done and done[other].per_second
+    }
+
+
+def cost(cpu_us: Mapping[str, float], empty_us: Mapping[str, float]) -> float:
+    """How many answers of the empty server cost as much, everything counted on both sides."""
+    return sum(cpu_us.values()) / sum(empty_us.values())
+
+
+def costs(runs: Sequence[Mapping[str, Figures]]) -> dict[str, list[float]]:
+    """By case, one a run, where the runs have the empty server."""
+    return {
+        case: [round(cost(run[case].cpu_us, run[UNIT].cpu_us), 3) for run in runs]
+        for case in runs[0]
+        if case != UNIT and all(UNIT in run for run in runs)
     }

@@ -45,6 +45,7 @@ from contracts.identity import (
     PasswordChanged,
     PasswordResetAsked,
 )
+from contracts.rehearsals import is_rehearsal
 from notification.messages import store
 from notification.messages.store import PlannedMessage
 
@@ -107,11 +108,13 @@ def messages_of(event_type: str, matter: Matter) -> tuple[tuple[str, str], ...]:
 
 
 async def plan_messages(tx: Connection, events: Sequence[Event]) -> None:
-    """Part of the inbox's `apply`. Ignores events of other types."""
+    """Part of the inbox's `apply`. Ignores events of other types, and of rehearsals: nobody is written to."""
     planned = []
     for event in events:
         if event.type in KINDS:
             matter = matter_of(event)
+            if isinstance(matter, Order) and is_rehearsal(matter.session_id):
+                continue
             for template, channel in messages_of(event.type, matter):
                 reader = getattr(matter, READERS.get(template, "user_id"))
                 urgent = template in URGENT

@@ -23,9 +23,11 @@ from chassis.concurrency.cache import FetchOnce
 from chassis.concurrency.coalescer import Coalescer
 from chassis.concurrency.rounds import Every, repeat
 from chassis.context import CURRENT, RequestContext, current
+from chassis.observability.tracer import Tracer
 from chassis.postgres.pool import Pool
 from chassis.problems import Problem
 from chassis.seam.client import ServiceClient, UpstreamRefused
+from chassis.spans import INTERNAL, parse_traceparent
 from contracts.booking import OrderCreated
 from contracts.identity import (
     LOOKUP_PATH,
@@ -61,6 +63,7 @@ SHARE = 0.25  # of the time, in a rush that lasts longer
 STALE_S = 10.0  # after this, "please pay" is skipped if the receipt follows it
 ACCOUNT_TTL_S = 5.0
 ACCOUNTS_MAX = 2000
+SERVICE = "notification"
 SPAN = "2"  # what came of a request after its answer; the request itself is span 1
 PRUNE_INTERVAL_S = 3600.0
 KEEP_MESSAGES_DAYS = 90
@@ -97,7 +100,9 @@ class Sender:
         make_link: MakeLink,
         header_domain: str,
         at_once: int = CONCURRENCY,
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer
         self._pool = pool
         self._channels = channels
         self._renderer = renderer
@@ -162,11 +167,21 @@ class Sender:
         return len(claimed)
 
     async def _work_off(self, message: ClaimedMessage) -> None:
-        token = CURRENT.set(RequestContext(message.event.requestid, SPAN))
+        context = RequestContext(message.event.requestid, SPAN)
+        caused_by = message.event.traceparent
+        caller = parse_traceparent(caused_by) if caused_by else None
+        part = None
+        if self._tracer is not None and caller is not None:
+            part = self._tracer.resume(context, SERVICE, caller)
+        began_s = time.perf_counter()
+        token = CURRENT.set(context)
         try:
             await self._try(message)
         finally:
             CURRENT.reset(token)
+            if self._tracer is not None and part is not None:
+                name = f"send {message.template} by {message.channel}"
+                self._tracer.finish(part, name, began_s, {}, kind=INTERNAL)
 
     async def _try(self, message: ClaimedMessage) -> None:
         began = time.monotonic()

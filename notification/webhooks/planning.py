@@ -16,6 +16,7 @@ from chassis.events.envelope import Event
 from chassis.postgres.pool import Connection, Pool
 from chassis.seam.client import ServiceClient
 from contracts.catalog import SESSION_PATH, SessionTerms
+from contracts.rehearsals import is_rehearsal
 from notification.webhooks import store
 from notification.webhooks.payloads import TOLD, told
 
@@ -31,7 +32,8 @@ async def plan_deliveries(tx: Connection, events: Sequence[Event]) -> None:
     heard = await store.heard_types(tx, sorted(types)) if types else set()
     if not heard:
         return
-    kept = await store.keep_events(tx, [told(event) for event in events if event.type in heard])
+    about = [told(event) for event in events if event.type in heard]
+    kept = await store.keep_events(tx, [one for one in about if not is_rehearsal(one.session_id)])
     if kept:
         await store.deliver_to_audience(tx, kept, skew_s=SKEW_S)
 

@@ -106,6 +106,19 @@ def running_urls(data_dir: Path) -> ServerUrls | None:
     )
 
 
+def owner_pid(data_dir: Path) -> int | None:
+    """The process that runs servers on `data_dir`. None if there is none."""
+    try:
+        fd = os.open(data_dir / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        pid = None if _try_lock(fd, fcntl.LOCK_SH) else _read(fd).get("pid")
+    finally:
+        os.close(fd)
+    return pid if isinstance(pid, int) else None
+
+
 def _try_lock(fd: int, kind: int) -> bool:
     try:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)

@@ -12,7 +12,7 @@ import msgspec
 
 _LINE = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z) (?P<service>[\w.-]+) +"
-    r"\[(?P<id>[^\]\s]+)\] (?P<text>.*?)(?: span=(?P<span>[0-9a-f.]+))?$"
+    r"\[(?P<id>[^\]\s]+)\] (?P<text>.*?)(?: trace_id=[0-9a-f]{32})?(?: span=(?P<span>[0-9a-f.]+))?$"
 )
 _FIELD = re.compile(r' ([A-Za-z_][\w.-]*)=("(?:[^"\\]|\\.)*"|\S*)')
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -146,6 +146,8 @@ def _of_otel(document: dict[str, Any]) -> Line | None:
 def _of_flat(document: dict[str, Any]) -> Line | None:
     fields = dict(document)
     time, service, name = (fields.pop(key, "") for key in ("time", "service", "event"))
+    for key in ("trace_id", "span_id"):  # a collector's; the tree here follows `span`
+        fields.pop(key, None)
     return _line(time, service, name, fields)
 
 

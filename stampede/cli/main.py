@@ -16,6 +16,7 @@ from stampede.cli import (  # noqa: F401  registers their commands
     migrating,
     planning,
     recovering,
+    rehearsing,
     tracing,
 )
 from stampede.cli.base import OneOf, data_dir_option, load, refuse, say, stampede, with_servers

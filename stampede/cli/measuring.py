@@ -125,6 +125,7 @@ def loadtest_prepare(
 )
 @click.option(
     "--repeat",
+    "--rounds",
     type=click.IntRange(1, 20),
     default=1,
     help="Number of runs; prints median, least and most.",
@@ -135,9 +136,17 @@ def loadtest_prepare(
 @click.option("--holds", is_flag=True, help="Measure the cost of finding the best seats in Valkey.")
 @click.option(
     "--against",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="With --holds: folder booking/seats/lua of another version, measured in turns.",
+    metavar="COMMIT",
+    help="Another commit to measure in turns with this tree; with --holds its folder booking/seats/lua.",
 )
+@click.option(
+    "--with",
+    "variants",
+    multiple=True,
+    metavar="SETTINGS",
+    help="Settings to measure in turns with those that are: STAMPEDE_A=1,STAMPEDE_B=x.",
+)
+@click.option("--settings", default="", hidden=True, help="Those of a side of --with.")
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
@@ -157,7 +166,9 @@ def bench(
     repeat: int,
     growth: bool,
     holds: bool,
-    against: Path | None,
+    against: str | None,
+    variants: tuple[str, ...],
+    settings: str,
     plot: Path | None,
     data_dir: Path | None,
     *,
@@ -167,17 +178,45 @@ def bench(
     from loadtest.bench.cases.holds import bench_holds
     from loadtest.bench.command import Wanted
     from loadtest.bench.command import bench as run
+    from loadtest.bench.turns import bench_in_turns, settings_of
     from planning.costs import NAME, CostsError
 
     if save and (holds or growth or plot):
         raise refuse("--save is for the cases: leave out --holds, --growth and --plot.")
+    if variants and holds:
+        raise refuse("--holds measures scripts, which have no settings: leave out --with.")
     if holds:
-        bench_holds(against, as_json=as_json)
+        if against is not None and not Path(against).is_dir():
+            raise refuse(f"{against} is not a folder: --holds compares scripts of a folder.")
+        bench_holds(None if against is None else Path(against), as_json=as_json)
+        return
+    if against is not None or variants:
+        if save or growth or plot:
+            raise refuse(
+                "--against and --with are for the cases: leave out --save, --growth and --plot."
+            )
+        options = {
+            "only": only,
+            "seconds": seconds,
+            "connections": connections,
+            "workers": workers,
+            "redis": redis,
+        }
+        bench_in_turns(against, variants, rounds=repeat, options=options, as_json=as_json)
         return
 
     names = tuple(name.strip() for name in only.split(",") if name.strip())
     path = load(data_dir=data_dir).data_dir / NAME if save else None
-    wanted = Wanted(names, seconds, connections, workers, repeat, path, redis == "cluster")
+    wanted = Wanted(
+        names,
+        seconds,
+        connections,
+        workers,
+        repeat,
+        path,
+        redis == "cluster",
+        settings_of(settings),
+    )
     try:
         passed = run(wanted, as_json=as_json, growth=growth, plot_path=plot)
     except CostsError as wrong:

@@ -19,7 +19,9 @@ from sqlglot import exp
 from tests.architecture.source import ROOT, SERVICES
 
 STATE_COLUMNS = {"state", "status"}
-FUNCTIONS = re.compile(r"^(CREATE FUNCTION|DO)\b([^;$]*\$\$.*?\$\$)?[^;]*;", re.S | re.M)
+FUNCTIONS = re.compile(
+    r"^(CREATE (?:OR REPLACE )?FUNCTION|DO)\b([^;$]*\$\$.*?\$\$)?[^;]*;", re.S | re.M
+)
 VALIDATES = re.compile(r"ALTER TABLE \w+ VALIDATE CONSTRAINT \w+")
 WRITTEN = re.compile(r"\b(?:INSERT INTO|UPDATE|MERGE INTO)\b[^;]*;")
 Words = frozenset[str]

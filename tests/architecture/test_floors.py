@@ -8,7 +8,17 @@ from tests.architecture.source import ROOMS, imports_of, modules
 # packages is a room of its own.
 FLOORS = {
     "chassis": [
-        {"clock", "draining", "ids", "languages", "masking", "problems", "process_memory"},
+        {
+            "clock",
+            "draining",
+            "ids",
+            "languages",
+            "masking",
+            "problems",
+            "process_memory",
+            "setting_values",
+            "spans",
+        },
         {"settings", "context", "texts"},
         {"observability"},
         {"concurrency", "redis"},
@@ -28,7 +38,7 @@ FLOORS = {
         {"asgi"},
     ],
     "notification": [
-        {"outgoing"},
+        {"outgoing", "rehearsals"},
         {"mailbox", "webhooks"},
         {"messages"},
         {"composition", "consumer", "routes"},
@@ -44,11 +54,11 @@ FLOORS = {
         {"report"},
     ],
     "booking": [
-        {"domain", "events"},
+        {"domain", "events", "rehearsals"},
         {"refusals", "clients", "providers"},
         {"promo_codes", "seats", "tickets", "reports"},
         {"operations"},
-        {"orders", "door"},
+        {"orders", "door", "wall"},
         {"refunds"},
         {"payments", "cancelled_sessions"},
         {"composition"},

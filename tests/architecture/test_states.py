@@ -43,7 +43,7 @@ WRITTEN_BY_SQL_ALONE = {
         {
             "held": {"place_orders"},
             "sold": {"take_seats"},
-            "blocked": {"block_seats", "close_seats", "0004_refunds"},
+            "blocked": {"block_seats", "block_shadow", "close_seats", "0004_refunds"},
         },
         {
             ("held", "held"): {"place_orders"},
@@ -52,9 +52,9 @@ WRITTEN_BY_SQL_ALONE = {
         },  # a claim that is sold or blocked only goes
     ),
     "catalog.sessions.status": Table(
-        {"draft": {"insert_session"}},
+        {"draft": {"insert_session", "copy_session"}},
         {
-            ("draft", "published"): {"publish_session"},
+            ("draft", "published"): {"publish_session", "publish_shadow"},
             ("published", "cancelled"): {"cancel_session"},
         },
     ),

@@ -318,3 +318,15 @@ def test_the_worker_is_scraped_where_it_serves_and_by_nobody_else() -> None:
     closed = of_kind(nobody, "NetworkPolicy")["worker"]["spec"]
     assert "Ingress" in closed["policyTypes"]
     assert "ingress" not in closed, "nobody is named: nobody may"
+
+
+def test_every_role_may_reach_the_collector_where_one_is_set() -> None:
+    to_it = {"ports": [{"protocol": "TCP", "port": 4318}]}
+    without = of_kind(rendered(), "NetworkPolicy").values()
+    assert not any(to_it in one["spec"].get("egress", []) for one in without)
+    found = of_kind(
+        rendered("--set", "settings.OTLP_ENDPOINT=http://collector:4318"), "NetworkPolicy"
+    )
+    assert {role for role, one in found.items() if to_it in one["spec"].get("egress", [])} == {
+        *("gateway", "identity", "catalog", "booking", "notification", "worker")
+    }

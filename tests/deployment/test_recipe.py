@@ -53,11 +53,13 @@ def test_the_package_has_every_file_of_the_house(image: Image) -> None:
 
 def test_the_dependencies_of_the_first_layer_are_those_of_the_project() -> None:
     printed = subprocess.run(
-        ["python3", "-I", DEPLOY / "dependencies.py", ROOT / "pyproject.toml"],
+        ["python3", "-I", DEPLOY / "dependencies.py", ROOT / "pyproject.toml", "otlp"],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert printed.splitlines() == project["dependencies"]
+    extra = project["optional-dependencies"]["otlp"]
+    assert printed.splitlines() == [*project["dependencies"], *extra]
+    assert "dependencies.py pyproject.toml otlp" in (DEPLOY / "Dockerfile").read_text()
 
 
 def test_the_code_comes_from_the_package(image: Image, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ SET search_path TO scratch;
 CREATE TABLE outbox (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event_id uuid NOT NULL, type text NOT NULL, subject text NOT NULL, request_id text NOT NULL,
-    data jsonb NOT NULL, created_at timestamptz NOT NULL DEFAULT now()
+    data jsonb NOT NULL, created_at timestamptz NOT NULL DEFAULT now(), traceparent text
 );
 CREATE TABLE inbox (event_id uuid PRIMARY KEY, taken_at timestamptz NOT NULL DEFAULT now());
 CREATE TABLE dead_letters (

@@ -8,9 +8,9 @@ WITH remembered AS (
          WITH ORDINALITY AS h (order_id, event_id, type, request_id, data, place)
     ORDER BY h.place
 )
-INSERT INTO outbox (event_id, type, subject, request_id, data)
-SELECT e.event_id, e.type, e.subject, e.request_id, e.data::jsonb
+INSERT INTO outbox (event_id, type, subject, request_id, data, traceparent)
+SELECT e.event_id, e.type, e.subject, e.request_id, e.data::jsonb, e.traceparent
 FROM unnest(:event_ids::uuid[], :event_types::text[], :event_subjects::text[],
-            :event_requests::text[], :event_data::text[])
-     WITH ORDINALITY AS e (event_id, type, subject, request_id, data, place)
+            :event_requests::text[], :event_data::text[], :event_traces::text[])
+     WITH ORDINALITY AS e (event_id, type, subject, request_id, data, traceparent, place)
 ORDER BY e.place;

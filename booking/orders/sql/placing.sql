@@ -18,9 +18,9 @@ WITH terms AS (
     SELECT * FROM unnest(
         :orders::uuid[], :users::uuid[], :sessions::uuid[], :totals::bigint[], :keys::text[],
         :hashes::bytea[], :requests::text[], :counts::int[], :created_ids::uuid[],
-        :created::text[], :held_ids::uuid[], :held::text[], :histories::text[]
+        :created::text[], :held_ids::uuid[], :held::text[], :histories::text[], :traces::text[]
     ) AS w (order_id, user_id, session_id, total_amount, idempotency_key, body_hash, request_id,
-            seats, created_id, created, held_id, held, history)
+            seats, created_id, created, held_id, held, history, trace)
 ), items AS (
     SELECT * FROM unnest(
         :item_orders::uuid[], :item_sessions::uuid[], :item_seats::int[], :item_areas::uuid[],
@@ -70,8 +70,8 @@ WITH terms AS (
     SELECT w.order_id, w.created_id, 'stampede.order.created.v1', w.request_id, w.history::jsonb
     FROM wanted w CROSS JOIN allowed WHERE allowed.ok
 ), announced AS (
-    INSERT INTO outbox (event_id, type, subject, request_id, data)
-    SELECT told.event_id, told.type, w.order_id::text, w.request_id, told.data
+    INSERT INTO outbox (event_id, type, subject, request_id, data, traceparent)
+    SELECT told.event_id, told.type, w.order_id::text, w.request_id, told.data, w.trace
     FROM placed p JOIN wanted w USING (order_id) CROSS JOIN LATERAL (VALUES
         (w.created_id, 'stampede.order.created.v1', w.created::jsonb || jsonb_build_object(
             'order_no', p.order_no,

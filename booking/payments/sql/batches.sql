@@ -50,9 +50,9 @@ WITH wanted AS (
         :payments::uuid[], :orders::uuid[], :sessions::uuid[], :users::uuid[], :counts::int[],
         :providers::text[], :taken_ids::text[], :taken_types::text[], :requests::text[],
         :paid_ids::uuid[], :paid::text[], :sold_ids::uuid[], :sold::text[],
-        :issued_ids::uuid[], :issued::text[], :histories::text[]
+        :issued_ids::uuid[], :issued::text[], :histories::text[], :traces::text[]
     ) AS w (payment_id, order_id, session_id, user_id, seats, provider, taken_id, taken_type,
-            request_id, paid_id, paid, sold_id, sold, issued_id, issued, history)
+            request_id, paid_id, paid, sold_id, sold, issued_id, issued, history, trace)
 ), items AS (
     SELECT * FROM unnest(
         :item_orders::uuid[], :item_sessions::uuid[], :item_seats::int[], :ticket_ids::uuid[],
@@ -96,8 +96,8 @@ WITH wanted AS (
     INSERT INTO order_events (order_id, event_id, type, request_id, data)
     SELECT order_id, paid_id, 'stampede.order.paid.v1', request_id, history::jsonb FROM whole
 ), announced AS (
-    INSERT INTO outbox (event_id, type, subject, request_id, data)
-    SELECT told.event_id, told.type, w.order_id::text, w.request_id, told.data::jsonb
+    INSERT INTO outbox (event_id, type, subject, request_id, data, traceparent)
+    SELECT told.event_id, told.type, w.order_id::text, w.request_id, told.data::jsonb, w.trace
     FROM whole w CROSS JOIN LATERAL (VALUES
         (w.paid_id, 'stampede.order.paid.v1', w.paid),
         (w.sold_id, 'stampede.seats.sold.v1', w.sold),

@@ -8,6 +8,7 @@ GET /healthz    GET /readyz
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -20,14 +21,19 @@ from booking.providers.sandbox import store
 from booking.providers.sandbox.controls import Controls, Steering
 from booking.providers.sandbox.store import ChargeRecord, NewCharge, RefundRecord
 from chassis.concurrency.coalescer import Coalescer
+from chassis.context import CURRENT, RequestContext, current
 from chassis.http.bodies import decode, field_error, full_match
 from chassis.postgres.pool import Pool
 from chassis.problems import NotFound, PayloadTooLarge, Problem, Unavailable, ValidationFailed
 from chassis.seam.upstream import Message, send_problem
+from chassis.spans import SERVER
 
 DECLINED = {"tok_declined": "card_declined", "tok_async_declined": "card_declined"}
 LATE = frozenset({"tok_async", "tok_async_declined"})
 SILENT = frozenset({"tok_timeout"})
+# What `stampede rehearse` asks for with --fault: not of interest to people, so pages do not offer them.
+SLOW, BROKEN = "tok_slow", "tok_broken"
+SLOW_S = 1.5  # within the caller's deadline
 # Every token with a meaning, for pages to offer; any other token succeeds.
 TOKENS = ("tok_ok", "tok_declined", "tok_async", "tok_async_declined", "tok_timeout")
 # How long an unanswered call keeps its connection, and how long its webhook waits. It is longer than the
@@ -99,6 +105,22 @@ class SandboxApp:
         await self._charges.drain()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        calling = current()
+        if calling.trace is None:
+            await self._serve(scope, receive, send)
+            return
+        began_s = time.perf_counter()
+        context = RequestContext(calling.request_id, calling.span)
+        context.trace = part = calling.trace.callee("sandbox")
+        token = CURRENT.set(context)
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            CURRENT.reset(token)
+            what = scope["path"].strip("/").partition("/")[0]
+            part.end(f"{scope['method']} /{what}", SERVER, began_s)
+
+    async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
         try:
             answer = await self._answer(scope, receive)
         except Problem as problem:
@@ -142,6 +164,8 @@ class SandboxApp:
         return answer
 
     async def _charge(self, wanted: ChargeRequest, receive: Receive) -> ChargeRecord:
+        if wanted.token == BROKEN:  # before any money is taken
+            raise Unavailable("This token fails.")
         controls = await self._steering.current()
         silent = controls.never_answer or wanted.token in SILENT
         charge = await self._charges.call(_new_charge(wanted, controls, silent=silent))
@@ -149,6 +173,8 @@ class SandboxApp:
             raise KeyReused()
         if silent:
             await _until_gone(receive)
+        if wanted.token == SLOW:
+            await asyncio.sleep(SLOW_S)
         return charge
 
     async def _take_charges(self, wanted: Sequence[NewCharge]) -> list[ChargeRecord]:

@@ -255,3 +255,23 @@ def _refund(row: "asyncpg.Record") -> RefundRecord:
         "pending" if pending else row["state"],
         None if pending else row["reason"],
     )
+
+
+async def callback_delays(pool: Pool, payments: Sequence[UUID]) -> list[float]:
+    """Of those that were decided late: seconds from the decision to when it was heard."""
+    async with connection(pool) as db:
+        found = queries.callback_delays(db, payments=list(payments))
+        return [row["delay_s"] async for row in found]
+
+
+async def count_untold(pool: Pool, payments: Sequence[UUID]) -> int:
+    async with connection(pool) as db:
+        return int(await queries.untold(db, payments=list(payments)))
+
+
+async def remove_charges(pool: Pool, payments: Sequence[UUID]) -> None:
+    """Forgets a rehearsal's charges, with everything that would still be told about them."""
+    async with transaction(pool) as tx:
+        await queries.delete_webhooks(tx, payments=list(payments))
+        await queries.delete_refunds(tx, payments=list(payments))
+        await queries.delete_charges(tx, payments=list(payments))

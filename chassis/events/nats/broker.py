@@ -28,6 +28,7 @@ from chassis.events.nats.link import CALL_TIMEOUT_S, PREFIX, Link, heed_cancella
 from chassis.observability import logs
 from chassis.observability.metrics import CONSUMER_LAG
 from chassis.observability.reports import Report
+from chassis.observability.tracer import Tracer
 from chassis.postgres.leadership import lead
 from chassis.postgres.pool import open_pool
 from chassis.problems import Unavailable
@@ -52,6 +53,7 @@ class NatsBroker:
         subscribers: Sequence[Subscriber],
         *,
         database_url: str,
+        tracer: Tracer | None = None,
         prefix: str = PREFIX,
         ack_wait_s: float = ACK_WAIT_S,
         call_timeout_s: float = CALL_TIMEOUT_S,
@@ -60,7 +62,9 @@ class NatsBroker:
         self._url = url
         self._database_url = database_url
         self.link = Link(url, subscribers, prefix=prefix, ack_wait_s=ack_wait_s)
-        self._consumers = [Consumer(self.link, one, ack_wait_s=ack_wait_s) for one in subscribers]
+        self._consumers = [
+            Consumer(self.link, one, ack_wait_s=ack_wait_s, tracer=tracer) for one in subscribers
+        ]
         self._looked_at = float("-inf")
         self._answers = False
 

@@ -28,9 +28,12 @@ from chassis.concurrency.rounds import repeat
 from chassis.events.broker import EVENTS_PATH, Subscriber, calls
 from chassis.events.envelope import Event, EventBatch
 from chassis.events.nats.link import UNACKED_MAX, Link, heed_cancellation
+from chassis.events.tracing import delivery
 from chassis.observability import logs
+from chassis.observability.tracer import Tracer
 from chassis.problems import Unavailable
 from chassis.seam.client import UpstreamRefused
+from chassis.spans import CONSUMER
 
 # How long JetStream keeps a request for more. With its leader it forgets them: then we wait for nothing.
 PULL_S = 1.0
@@ -54,7 +57,15 @@ class _Pending(msgspec.Struct):
 class Consumer:
     """Call `run` in one process at a time. JetStream remembers its position."""
 
-    def __init__(self, link: Link, subscriber: Subscriber, *, ack_wait_s: float) -> None:
+    def __init__(
+        self,
+        link: Link,
+        subscriber: Subscriber,
+        *,
+        ack_wait_s: float,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self._tracer = tracer
         self.name = subscriber.name
         self._client = subscriber.client
         self._link = link
@@ -155,7 +166,9 @@ class Consumer:
     async def _send(self, events: Sequence[Event]) -> None:
         if events:
             body = msgspec.json.encode(EventBatch(list(events)))
-            await self._client.request("POST", EVENTS_PATH, body)
+            name = f"receive {self.name}"
+            with delivery(self._tracer, events, name=name, service="worker", kind=CONSUMER):
+                await self._client.request("POST", EVENTS_PATH, body)
 
     async def _acknowledge(self, taken: Sequence[Event]) -> None:
         """The server handles acknowledgements in order, so its answer to the last one covers all.

@@ -8,7 +8,7 @@ SELECT pg_try_advisory_lock(hashtextextended('outbox relay of ' || current_schem
 -- name: undelivered
 -- Rows that are still here are undelivered. No `position > cursor`: numbers are assigned before their
 -- transactions commit, so a lower one may appear after a higher one was sent.
-SELECT position, event_id, type, subject, request_id, data, created_at
+SELECT position, event_id, type, subject, request_id, data, created_at, traceparent
 FROM outbox
 ORDER BY position
 LIMIT :limit;

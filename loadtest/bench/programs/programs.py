@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[3]
 START_DEADLINE_S = 90.0
 STOP_DEADLINE_S = 30.0
 PROXIES = "127.0.0.0/8"
+NOTHING: Mapping[str, str] = {}
 
 
 class StackError(Exception):
@@ -49,8 +50,11 @@ class Stack(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def platform(workers: int, *, on_a_cluster: bool = False) -> Iterator[Stack]:
-    """`stampede up --no-demo`, with a Valkey of its own or with a cluster of six nodes."""
+def platform(
+    workers: int, *, on_a_cluster: bool = False, changed: Mapping[str, str] = NOTHING
+) -> Iterator[Stack]:
+    """`stampede up --no-demo`, with a Valkey of its own or with a cluster of six nodes. `changed`: settings
+    beside the default ones."""
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(_scratch())
         port = free_port()
@@ -58,6 +62,7 @@ def platform(workers: int, *, on_a_cluster: bool = False) -> Iterator[Stack]:
         command += ["--workers", str(workers), "--data-dir", str(directory)]
         environ, nodes = stack.enter_context(_redis(on_a_cluster=on_a_cluster))
         environ["STAMPEDE_TRUSTED_PROXIES"] = PROXIES
+        environ |= changed
         process = stack.enter_context(_running(command, directory, environ))
         loaded = _settings(directory, port, environ)
         _wait(lambda: is_up(loaded), [process], directory)
@@ -83,8 +88,11 @@ def _redis(*, on_a_cluster: bool) -> Iterator[tuple[dict[str, str], list[int]]]:
 
 
 @contextlib.contextmanager
-def services_apart(workers: int, *, on_a_cluster: bool = False) -> Iterator[Stack]:
-    """The five `stampede serve`s and a `stampede worker`, over HTTP. `workers` per service."""
+def services_apart(
+    workers: int, *, on_a_cluster: bool = False, changed: Mapping[str, str] = NOTHING
+) -> Iterator[Stack]:
+    """The five `stampede serve`s and a `stampede worker`, over HTTP. `workers` per service. `changed`: as
+    above."""
     with _scratch() as directory, contextlib.ExitStack() as stack:
         ports = {name: free_port() for name in PORTS}
         redis, nodes = stack.enter_context(_redis(on_a_cluster=on_a_cluster))
@@ -98,6 +106,7 @@ def services_apart(workers: int, *, on_a_cluster: bool = False) -> Iterator[Stac
         environ.pop("STAMPEDE_GATEWAY_URL")
         environ |= {"STAMPEDE_TRUSTED_PROXIES": PROXIES, "STAMPEDE_DEMO": "false"}
         environ |= settings.to_environ(loaded) | {"STAMPEDE_WORKERS": str(workers)}
+        environ |= changed
         processes = []
         for name in (*(one for one in PORTS if one != "gateway"), "gateway", "worker"):
             command = ["stampede", "worker"] if name == "worker" else ["stampede", "serve", name]

@@ -59,10 +59,10 @@ for word in sys.stdin:
     print("done", flush=True)
 """
 SCRAPING = """
-import sys
+import asyncio, sys
 from pathlib import Path
 from chassis.observability.exposition import Exposition
-sys.stdout.buffer.write(Exposition(Path(sys.argv[1])).write())
+sys.stdout.buffer.write(asyncio.run(Exposition(Path(sys.argv[1])).text()))
 """
 REQUESTS = 'stampede_gateway_requests_total{method="GET",route="/x",status="200"}'
 

@@ -1,5 +1,6 @@
 """Settings: defaults, parsing, and a start that names every wrong key at once."""
 
+import re
 from ipaddress import ip_network
 
 import msgspec
@@ -7,6 +8,7 @@ import pytest
 from asyncpg.connect_utils import SessionAttribute
 
 from chassis.postgres.connecting import wanted_server
+from chassis.setting_values import otlp_endpoint
 from chassis.settings import PARSERS, Settings, SettingsError, load, to_environ
 
 
@@ -202,3 +204,41 @@ def test_a_server_that_takes_writes_is_wanted_unless_the_url_says_otherwise(
     url: str, wanted: SessionAttribute | None
 ) -> None:
     assert wanted_server(url) == wanted
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong", "why"),
+    [
+        ("ENDPOINT", "collector:4318", "must be a base URL such as"),
+        ("ENDPOINT", "ftp://collector", "must be a base URL such as"),
+        ("ENDPOINT", "http://collector:port", "is not a URL"),
+        ("ENDPOINT", "http://", "must be a base URL"),
+        ("ENDPOINT", "http:///v1", "must be a base URL"),
+        ("ENDPOINT", "http://collector:4318/?x=1", "must be a base URL"),
+        ("ENDPOINT", "http://collector:4318/v1/traces", "must be the base URL"),
+        ("ENDPOINT", "https://me:secret@collector", "must have no password"),
+        ("SAMPLE", "1.1", "must be a share from 0 to 1"),
+        ("SAMPLE", "-0.1", "must be a share from 0 to 1"),
+        ("SAMPLE", "1%", "must be a share from 0 to 1"),
+        ("SAMPLE", "nan", "must be a share from 0 to 1"),
+        ("METRICS_INTERVAL_S", "1.5", "must be a whole number"),
+    ],
+)
+def test_where_telemetry_goes_is_a_base_url_and_how_much_a_share(
+    key: str, wrong: str, why: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"STAMPEDE_OTLP_{key} {re.escape(why)}") as refused:
+        load({f"STAMPEDE_OTLP_{key}": wrong})
+    assert "secret" not in str(refused.value)
+
+
+def test_telemetry_is_off_and_samples_one_in_a_hundred() -> None:
+    assert (load({}).otlp_endpoint, load({}).otlp_sample) == (None, 0.01)
+    loaded = load({"STAMPEDE_OTLP_ENDPOINT": "https://c:4318/otlp", "STAMPEDE_OTLP_SAMPLE": "0"})
+    assert (loaded.otlp_endpoint, loaded.otlp_sample) == ("https://c:4318/otlp", 0.0)
+    assert load(to_environ(loaded)) == loaded
+
+
+def test_telemetry_without_its_packages_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"needs OpenTelemetry: install stampede\[otlp\]"):
+        otlp_endpoint("http://collector:4318", package="no-such-package-of-opentelemetry")

@@ -73,7 +73,7 @@ async function authorized(method, path, options) {
 }
 
 /** GETs, and POSTs that carry a key, are tried again when that may help; nothing else is. */
-async function call(method, path, options = {}) {
+export async function call(method, path, options = {}) {
   const repeatable = method === "GET" || Boolean(options.key);
   for (let attempt = 0; ; attempt += 1) {
     try {

@@ -378,3 +378,18 @@ async def test_the_page_is_told_who_takes_the_money_and_what_to_try(app: Booking
     assert set(options.json["test_tokens"]) == meant, (
         "every outcome that the sandbox knows is offered"
     )
+
+
+async def test_the_tokens_of_rehearsals_are_slow_or_fail_without_taking_money(
+    app: BookingApp, books: "asyncpg.Connection[Any]"
+) -> None:
+    session_id = app.neighbours.publish()
+    slow = (await app.order(USER, session_id, seats=[1])).json["order_id"]
+    broken = (await app.order(OTHER, session_id, seats=[2])).json["order_id"]
+    paid, failed = await asyncio.gather(
+        app.pay(USER, slow, token=sandbox.SLOW), app.pay(OTHER, broken, token=sandbox.BROKEN)
+    )
+    assert (paid.status, paid.json["status"]) == (200, "paid")
+    assert (failed.status, failed.json["payment"]["status"]) == (202, "processing")
+    assert await books.fetchval("SELECT count(*) FROM charges") == 1
+    assert sandbox.SLOW not in sandbox.TOKENS

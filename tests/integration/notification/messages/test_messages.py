@@ -11,6 +11,7 @@ import pytest
 from chassis.events.inbox import Inbox, list_dead, retry
 from chassis.ids import uuid7
 from chassis.seam.client import UpstreamRefused
+from contracts.rehearsals import rehearsal_id
 from notification import workers
 from notification.mailbox import store as mailbox
 from notification.messages import store
@@ -339,3 +340,12 @@ async def test_a_transfer_is_told_to_both_of_its_people(service: Notification) -
         ("ticket_received", moved.to_user_id),
         ("ticket_sent", moved.from_user_id),
     ]
+
+
+async def test_nobody_is_written_to_about_a_rehearsal(service: Notification) -> None:
+    session_id = rehearsal_id()
+    about = [order_created(session_id=session_id), order_paid(session_id=session_id)]
+    await service.deliver(*map(event_of, about))
+    assert await service.states() == []
+    await service.deliver(event_of(order_paid()))
+    assert {template for template, _, _ in await service.states()} == {"payment_receipt"}

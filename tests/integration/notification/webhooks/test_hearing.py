@@ -11,6 +11,7 @@ import pytest
 from chassis.events.inbox import Inbox
 from chassis.ids import uuid7
 from chassis.problems import Unavailable
+from contracts.rehearsals import rehearsal_id
 from notification.consumer import take_effect
 from notification.webhooks.planning import plan_deliveries
 from tests.support.notification import RecordedLines, names
@@ -199,3 +200,15 @@ async def test_an_endpoint_is_not_told_what_happened_long_before_it_was_there(
     )
     await service.deliver(old)
     assert await service.round() == 0
+
+
+async def test_no_endpoint_hears_of_a_rehearsal(service: Webhooks, receiver: Receiver) -> None:
+    await service.subscribe(receiver.url, by=ADMIN)
+    ordinary, marked = service.catalog.session(), rehearsal_id()
+    terms = service.catalog.sessions[ordinary]
+    service.catalog.sessions[marked] = msgspec.structs.replace(terms, session_id=marked)
+    await service.deliver(paid(marked))
+    assert await service.round() == 0
+    await service.deliver(paid(ordinary))
+    assert await service.round() == 1
+    assert len(receiver.messages) == 1

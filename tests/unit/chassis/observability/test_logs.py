@@ -1,8 +1,9 @@
 """Log lines: their exact shape, nothing that could forge one, nothing secret."""
 
+import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from chassis.context import CURRENT, RequestContext
 from chassis.observability import logs
+from chassis.observability.tracer import Tracer
+from chassis.spans import SWITCH, Span, Trace
 
 
 @pytest.fixture
@@ -118,3 +121,38 @@ def test_an_otel_line_says_how_severe_it_is_and_keeps_the_traceback(
     assert "ValueError: boom of [redacted]" in first["Attributes"]["error"]
     assert set(first["Attributes"]) == {"request_id", "error", "span"}
     assert (second["SeverityText"], second["SeverityNumber"]) == ("WARN", 13)
+
+
+@pytest.mark.parametrize("log_format", ["text", "json", "otel"])
+def test_a_line_of_a_traced_request_bears_its_ids_and_no_other_line_does(
+    tmp_path: Path, log_format: str
+) -> None:
+    logs.configure(tmp_path, log_format=log_format, console=False)
+    context = RequestContext("abc-123", "8c1f.1")
+    token = CURRENT.set(context)
+    try:
+        logs.get("booking").info("before")
+        Tracer(Unkept(), share=1.0).begin(context, "booking", [])
+        logs.get("booking").info("after", seats=2)
+    finally:
+        CURRENT.reset(token)
+        SWITCH.on = False
+        logs.flush()
+        logs.configure(None, log_format="text", console=False)
+    part = context.trace
+    assert part is not None
+    before, after = (tmp_path / "booking.log").read_text().splitlines()
+    trace_id, span_id = part.trace_hex, f"{part.span_id:016x}"
+    assert "trace" not in before.lower()
+    if log_format == "text":
+        assert after.endswith(f" after seats=2 trace_id={trace_id} span=8c1f.1")
+    elif log_format == "json":
+        found = json.loads(after)
+        assert (found["trace_id"], found["span_id"]) == (trace_id, span_id)
+    else:
+        found = json.loads(after)
+        assert (found["TraceId"], found["SpanId"]) == (trace_id, span_id)
+
+
+class Unkept:
+    def keep(self, trace: Trace, spans: Sequence[Span]) -> None: ...

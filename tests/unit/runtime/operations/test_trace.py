@@ -45,3 +45,19 @@ def test_json_lines_are_read_too(tmp_path: Path) -> None:
 
 def test_nothing_found_is_an_empty_list(tmp_path: Path) -> None:
     assert read(tmp_path, "abc") == []
+
+
+def test_a_collectors_ids_are_not_shown(tmp_path: Path) -> None:
+    """They are for the collector; the tree follows `span`."""
+    ids = "0af7651916cd43dd8448eb211c80319c"
+    (tmp_path / "booking.log").write_text(
+        f"2026-01-14T15:30:00Z booking  [r] order_created seats=2 trace_id={ids} span=a1.1\n"
+        '{"time":"2026-01-14T15:30:00Z","service":"booking","request_id":"r","event":"order_paid",'
+        f'"trace_id":"{ids}","span_id":"b7ad6b7169203331","span":"a1.2"}}\n',
+        encoding="utf-8",
+    )
+    shown = "\n".join(render(read(tmp_path, "r")))
+    assert ids not in shown
+    assert "b7ad6b7169203331" not in shown
+    assert shown.count("booking") == 2
+    assert "seats=2" in shown

@@ -3,8 +3,8 @@
 import { h } from "../dom.js";
 import { t } from "../i18n.js";
 
-/** `check(value)` tells whether it may be sent; `.check()` shows the sentence for the field if not. */
-export function field({ name, label, type = "text", hint = "", check, ...props }) {
+/** `check(value)` tells whether it may be sent; `.check()` shows `wrong`, or the sentence for the field, if not. */
+export function field({ name, label, type = "text", hint = "", check, wrong: sentence = "", ...props }) {
   const id = `field-${name}`;
   const wrong = h("p", { class: "field-wrong", id: `${id}-wrong`, role: "alert" });
   const input = h("input", { id, name, type, required: true, "aria-describedby": hint ? `${id}-hint ${id}-wrong` : `${id}-wrong`, oninput: () => say(""), ...props });
@@ -15,7 +15,7 @@ export function field({ name, label, type = "text", hint = "", check, ...props }
   const node = h("div", { class: "field" }, h("label", { for: id }, label), input, hint && h("p", { class: "field-hint", id: `${id}-hint` }, hint), wrong);
   const ask = () => {
     const fine = check(input.value);
-    say(fine ? "" : t(`field.${name}`));
+    say(fine ? "" : sentence || t(`field.${name}`));
     return fine;
   };
   return { node, input, say, check: ask };
