@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from litestar import Litestar
 
 from booking.composition import Booking, OpenProvider, opened
+from booking.operations.controls import READ_INTERVAL_S
 from booking.providers.registry import open_provider
 from booking.routes import ROUTES
 from booking.seats.live import LiveSeats
@@ -27,19 +28,33 @@ CLOCK_SET_INTERVAL_S = (
 log = logs.get("booking")
 
 
-def create_app(wiring: Wiring, *, open_provider: OpenProvider = open_provider) -> Litestar:
-    """`open_provider`: who takes the money, if not the provider that the settings name."""
+def create_app(
+    wiring: Wiring,
+    *,
+    open_provider: OpenProvider = open_provider,
+    controls_interval_s: float = READ_INTERVAL_S,
+) -> Litestar:
+    """`open_provider`: who takes the money, if not the provider that the settings name.
+    `controls_interval_s`: how often the controls of sales are read."""
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with opened(wiring, open_provider=open_provider) as booking:
             app.state.booking = booking
-            app.state.live_seats = LiveSeats(booking.holds)
+            app.state.live_seats = LiveSeats(
+                booking.holds, is_paused=booking.operations.controls.is_paused
+            )
             app.state.wall_feed = WallFeed(booking.holds.calls)
-            board = SeatBoard(booking.holds, booking.sessions, booking.clock)
+            board = SeatBoard(
+                booking.holds,
+                booking.sessions,
+                booking.clock,
+                is_paused=booking.operations.controls.is_paused,
+            )
             collector = Collector(booking.holds.calls, board)
             background = [
                 asyncio.create_task(_keep_clock(booking)),
+                asyncio.create_task(booking.operations.controls.keep_read(controls_interval_s)),
                 asyncio.create_task(keep_collecting(collector)),
             ]
             try:

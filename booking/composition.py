@@ -15,6 +15,11 @@ from booking.door.lists import DoorLists
 from booking.door.offline import OfflineScans
 from booking.door.scanning import Door
 from booking.door.staff import DoorStaff
+from booking.operations.actions import Actions
+from booking.operations.controls import SaleControls
+from booking.operations.dead_letters import DeadLetters
+from booking.operations.steering import SaleSteering
+from booking.operations.traces import Traces
 from booking.orders.cooldown import CoolingMemory
 from booking.orders.expiry import expire_orders
 from booking.orders.placing import OrderPlacing
@@ -46,8 +51,19 @@ from chassis.settings import Settings
 from chassis.wiring import Wiring
 
 SCHEMA = "booking"
+CONSUMERS = ("catalog", "notification")  # services with dead letters, each of one consumer
 
 OpenProvider = Callable[[Wiring, Pool], AbstractAsyncContextManager[Provider]]
+
+
+class Operations(msgspec.Struct, frozen=True, kw_only=True):
+    """What operators call, and what this process knows of their controls."""
+
+    controls: SaleControls
+    steering: SaleSteering
+    actions: Actions
+    dead_letters: DeadLetters
+    traces: Traces
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +95,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     door_lists: DoorLists
     door_staff: DoorStaff
     reports: Reports
+    operations: Operations
     require_idempotency_key: bool
 
 
@@ -98,11 +115,8 @@ async def opened(
         catalog = ServiceClient(wiring.upstreams.catalog)
         identity = ServiceClient(wiring.upstreams.identity)
         sessions = Sessions(catalog)
-        holds = SeatHolds(
-            redis,
-            PostgresClaims(pool, layout=sessions.layout, expire=_expiring(pool)),
-            clock=wiring.clock,
-        )
+        claims = PostgresClaims(pool, layout=sessions.layout, expire=_expiring(pool))
+        holds = SeatHolds(redis, claims, clock=wiring.clock)
         codes = TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
         lanes = await stack.enter_async_context(open_lanes())
         issuing = TicketIssuing(codes)
@@ -111,8 +125,8 @@ async def opened(
         readers = Readers(buyers, settings.default_language)
         hours = door_hours(settings)
         guesses = PromoGuesses(pool, address_max=settings.promo_misses_per_address)
-        clock = DatabaseClock()
-        clock.set(await database_now(pool))
+        operations = await _operations(wiring, pool, sessions, holds, buyers)
+        clock = await _clock(pool)
         yield Booking(
             pool=pool,
             clock=clock,
@@ -130,6 +144,7 @@ async def opened(
                 hold_ttl_s=settings.hold_ttl_s,
                 guesses=guesses,
                 cooling=CoolingMemory(clock=wiring.clock),
+                controls=operations.controls,
             ),
             payments=Payments(pool, provider=provider, tickets=issuing, outcomes=outcomes),
             tickets=Tickets(pool, codes, lanes, readers),
@@ -151,8 +166,32 @@ async def opened(
             door_lists=DoorLists(pool, sessions=sessions, codes=codes, clock=clock, hours=hours),
             door_staff=DoorStaff(pool, sessions=sessions, buyers=buyers),
             reports=Reports(pool, sessions=sessions, buyers=buyers),
+            operations=operations,
             require_idempotency_key=settings.require_idempotency_key,
         )
+
+
+async def _operations(
+    wiring: Wiring, pool: Pool, sessions: Sessions, holds: SeatHolds, accounts: KnownAccounts
+) -> Operations:
+    controls = SaleControls(pool, holds=holds)
+    await controls.read()
+    return Operations(
+        traces=Traces(wiring.settings.log_dir),
+        controls=controls,
+        steering=SaleSteering(pool, sessions=sessions, controls=controls),
+        actions=Actions(pool, accounts=accounts),
+        dead_letters=DeadLetters(
+            pool,
+            services={name: ServiceClient(getattr(wiring.upstreams, name)) for name in CONSUMERS},
+        ),
+    )
+
+
+async def _clock(pool: Pool) -> DatabaseClock:
+    clock = DatabaseClock()
+    clock.set(await database_now(pool))
+    return clock
 
 
 def door_hours(settings: Settings) -> DoorHours:

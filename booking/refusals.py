@@ -13,6 +13,7 @@ from booking.domain.problems import (
     PromoCodeUsedUp,
     SaleClosed,
     SaleNotOpen,
+    SalePaused,
     TicketLimitReached,
 )
 from chassis.postgres.pool import ROLLED_BACK
@@ -35,6 +36,7 @@ RULES: dict[str, Callable[[], Exception]] = {
     "tickets_one_valid_per_seat": SeatsRefused,
     "orders_not_before_sale": SaleNotOpen,
     "orders_not_after_sale": SaleClosed,
+    "orders_not_while_paused": SalePaused,
     "orders_one_per_idempotency_key": KeyTaken,
     "user_tallies_within_cap": TicketLimitReached,
     "user_tallies_not_churning": CoolingDown,

@@ -1,17 +1,18 @@
 """Catalog's objects, built by hand once a process."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
 
-from catalog import availability
+from catalog import availability, steered_sales
 from catalog.reading import Reading
 from catalog.seat_maps import SeatMaps
 from catalog.terms import Terms
+from chassis.events.envelope import Event
 from chassis.events.inbox import Inbox
 from chassis.observability import logs
-from chassis.postgres.pool import Pool
+from chassis.postgres.pool import Connection, Pool
 from chassis.wiring import Wiring
 
 SCHEMA = "catalog"
@@ -47,5 +48,10 @@ async def opened(wiring: Wiring) -> AsyncIterator[Catalog]:
 
 
 def make_inbox(pool: Pool) -> Inbox:
-    """Not ordered: changes of availability are sums, so their order does not matter."""
-    return Inbox(pool, SCHEMA, availability.consume, logs.get(SCHEMA), ordered=False)
+    """Not ordered: changes of availability are sums, and those of a sale have versions."""
+    return Inbox(pool, SCHEMA, _consume, logs.get(SCHEMA), ordered=False)
+
+
+async def _consume(tx: Connection, events: Sequence[Event]) -> None:
+    await availability.consume(tx, events)
+    await steered_sales.consume(tx, events)

@@ -190,7 +190,8 @@ def _session_answer(row: Record, areas: Sequence[Record]) -> Session:
         sale_closes_at=row["sale_closes_at"].replace(microsecond=0),
         status=row["sale_status"],
         currency=row["currency"],
-        max_tickets_per_user=row["max_tickets_per_user"],
+        max_tickets_per_user=row["steered_max"] or row["max_tickets_per_user"],
+        paused=row["paused"],
         seat_areas=[
             SeatArea(
                 area_id=area["area_id"],

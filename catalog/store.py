@@ -13,6 +13,7 @@ from catalog.domain.plan import Row
 from catalog.domain.searching import Search
 from chassis.http.pagination import offset
 from chassis.postgres.pool import Connection, load_queries
+from contracts.booking import SaleChanged
 
 _sql = load_queries(Path(__file__).parent / "sql")
 
@@ -294,6 +295,17 @@ async def delete_drafts(tx: Connection, session_ids: Sequence[UUID]) -> None:
     """Deletes their areas too."""
     await _sql.delete_areas(tx, session_ids=list(session_ids))
     await _sql.delete_drafts(tx, session_ids=list(session_ids))
+
+
+async def set_sale_controls(tx: Connection, told: SaleChanged) -> None:
+    """If this is newer than what is there."""
+    await _sql.set_sale_controls(
+        tx,
+        session_id=told.session_id,
+        paused=told.paused,
+        max_tickets_per_user=told.max_tickets_per_user,
+        version=told.version,
+    )
 
 
 async def move_availability(tx: Connection, deltas: Mapping[tuple[UUID, UUID], int]) -> set[UUID]:

@@ -166,7 +166,8 @@ class SeatArea(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A performance. `status` is by the database's clock at the time of the answer."""
+    """A performance. `status` is by the database's clock at the time of the answer. `paused`: its sale
+    stands still for a moment, and goes on by itself."""
 
     session_id: UUID
     show_id: UUID
@@ -177,6 +178,7 @@ class Session(msgspec.Struct, frozen=True):
     status: SaleStatus
     currency: str
     max_tickets_per_user: int
+    paused: bool
     seat_areas: list[SeatArea]
 
 

@@ -1,7 +1,7 @@
 """What other services may know of booking: the data of its events. Import nothing else of booking.
 
-An order's id is the subject of its events. Blocking and unblocking seats have the session's id as their
-subject. A `.v1` may gain fields; any other change makes a `.v2`.
+An order's id is the subject of its events. Blocking and unblocking seats, and what concerns a whole session,
+have the session's id as their subject. A `.v1` may gain fields; any other change makes a `.v2`.
 """
 
 from datetime import datetime
@@ -26,6 +26,7 @@ REFUND_REJECTED = "stampede.refund.rejected.v1"
 REFUND_SUCCEEDED = "stampede.refund.succeeded.v1"
 REFUND_FAILED = "stampede.refund.failed.v1"
 SESSION_CANCELLED = "stampede.session.cancelled.v1"
+SALE_CHANGED = "stampede.sale.changed.v1"
 PAYMENT_FAILED = "stampede.payment.failed.v1"
 PAYMENT_REFUNDED = "stampede.payment.refunded.v1"
 TICKET_TRANSFERRED = "stampede.ticket.transferred.v1"
@@ -214,6 +215,19 @@ class SessionCancelled(msgspec.Struct, frozen=True):
     starts_at: datetime
     time_zone: str
     reason: str
+
+
+class SaleChanged(msgspec.Struct, frozen=True):
+    """An operator paused or resumed a session's sale, or changed its limits: how it is steered from now on.
+    The session's id is the event's subject. null: the session's own limit holds, or there is none.
+    `version` grows with each change of the session."""
+
+    session_id: UUID
+    paused: bool
+    paused_at: datetime | None
+    max_tickets_per_user: int | None
+    orders_per_second: int | None
+    version: int
 
 
 class TicketTransferred(msgspec.Struct, frozen=True):

@@ -137,4 +137,5 @@ SUBSCRIBES_TO = (
     "stampede.seats.released.v1",
     "stampede.seats.blocked.v1",
     "stampede.seats.unblocked.v1",
+    "stampede.sale.changed.v1",
 )

@@ -70,7 +70,8 @@ PROMISED = (("/api/v1/orders", "POST"), ("/api/v1/payments/webhooks/{provider}",
 for _route in PROMISED:
     _FAILURES.labels(*_route, "failed"), _FAILURES.labels(*_route, "shed")
 
-CALLERS = ("anonymous", "customer", "organizer", "staff", "admin", "provider")
+CALLERS = ("anonymous", "customer", "organizer", "staff", "operator", "admin", "provider")
+_SAYING_MOST = ("admin", "operator", "organizer", "staff")
 STATUS_CLASSES = {1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
 _Counters = tuple[Counter, HotCounter, Histogram, HotHistogram]
@@ -81,7 +82,7 @@ def caller_kind(roles: frozenset[str] | None) -> str:
     """The one of CALLERS that says most about these roles. None: nobody who has logged in."""
     if roles is None:
         return "anonymous"
-    return next((kind for kind in ("admin", "organizer", "staff") if kind in roles), "customer")
+    return next((kind for kind in _SAYING_MOST if kind in roles), "customer")
 
 
 def count_request(

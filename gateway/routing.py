@@ -142,6 +142,20 @@ ROUTES: tuple[Route, ...] = (
     _route("booking", "GET", "/sessions/{session_id}/check-in-list"),
     _route("booking", "GET POST", "/sessions/{session_id}/staff"),
     _route("booking", "DELETE", "/sessions/{session_id}/staff/{user_id}"),
+    # Whoever steers a sale does not queue behind it.
+    _route("booking", "GET", "/operations/sessions/{session_id}/sale", lane="pay"),
+    _route("booking", "POST", "/operations/sessions/{session_id}/pause", lane="pay"),
+    _route("booking", "POST", "/operations/sessions/{session_id}/resume", lane="pay"),
+    _route("booking", "PATCH", "/operations/sessions/{session_id}/limits", lane="pay"),
+    _route("booking", "GET", "/operations/actions", lane="pay"),
+    _route("booking", "GET", "/operations/dead-letters", lane="pay"),
+    _route("booking", "GET", "/operations/traces/{request_id}", lane="pay"),
+    _route(
+        "booking",
+        "POST",
+        "/operations/dead-letters/{service}/{consumer}/{event_id}/retry",
+        lane="pay",
+    ),
     # Whoever looks after a sale must see it: they do not queue behind it.
     _route("booking", "GET", "/operations/wall", lane="stream"),
     _route("booking", "GET", "/operations/wall/snapshot", lane="pay"),
@@ -165,6 +179,7 @@ SHARES: dict[tuple[str, ...], Service] = {
     ("api", "v1", "promo-codes"): "booking",
     ("api", "v1", "check-ins"): "booking",
     ("api", "v1", "refunds"): "booking",
+    ("api", "v1", "operations"): "booking",
     ("api", "v1", "webhook-endpoints"): "notification",
 }
 

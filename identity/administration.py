@@ -18,10 +18,10 @@ from identity.domain.passwords import acceptable_password
 from identity.domain.people import clean_name, normalise_email, refused
 from identity.hashing import UNUSABLE, hash_parameters
 from identity.registration import EVERYBODY
-from identity.store import NewAccount, Store
+from identity.store import NewAccount, Store, roles_known
 from identity.tokens import sign_access_token
 
-Role = Literal["customer", "organizer", "staff", "admin"]
+Role = Literal["customer", "organizer", "staff", "operator", "admin"]
 DEFAULT_ACCESS_TOKEN_TTL_S = Settings().access_token_ttl_s
 DEFAULT_LANGUAGE = Settings().default_language
 BUYER_LOGIN_TTL_S = 86_400.0
@@ -55,7 +55,7 @@ async def create_account(
     An existing account keeps its password and name, so `password` must match it: addresses are not
     verified, and a stranger who registered the address before its owner would get the owner's role.
     `existing` skips this check. Returns the user id. Raises AccountExists if it has the role already,
-    AnotherPassword, or ValidationFailed.
+    AnotherPassword, RoleNotYetKnown, or ValidationFailed.
     """
     if role not in get_args(Role):
         raise refused("role", f"must be one of {', '.join(get_args(Role))}")
@@ -63,7 +63,7 @@ async def create_account(
     name = clean_name(full_name or email.partition("@")[0])
     password = acceptable_password(password, email=email)
     store = Store()
-    async with _pool(database_url) as pool, connection(pool) as db:
+    async with _pool(database_url) as pool, connection(pool) as db, roles_known():
         if not await store.email_is_taken(db, email):
             account = NewAccount(
                 user_id=uuid7(),

@@ -1,6 +1,7 @@
 """Identity's SQL: accounts and registrations, failed attempts, logins, keys. Only stores run SQL."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from chassis.postgres.pool import Connection, load_queries
 from contracts.identity import Account, RevokedLogin
 
 QUERIES = Path(__file__).with_name("sql")
+
+
+class RoleNotYetKnown(Exception):
+    """The schema is older than this role. Nothing was changed."""
 
 
 class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -358,6 +363,19 @@ class Store:
             self._sql.prune_mail_counts,
         )
         return sum([_count(await prune(db)) for prune in prunes])
+
+
+@asynccontextmanager
+async def roles_known() -> AsyncIterator[None]:
+    """Use around statements that give a role. Raises RoleNotYetKnown if the schema refuses it."""
+    try:
+        yield
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name != "accounts_roles_are_known":
+            raise
+        raise RoleNotYetKnown(
+            "The database does not know this role yet: run `stampede migrate`."
+        ) from None
 
 
 def _account(row: asyncpg.Record | None) -> Account | None:

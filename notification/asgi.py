@@ -14,7 +14,7 @@ from chassis.wiring import Wiring
 from notification.consumer import take_effect
 from notification.mailbox.routes import MailboxPages, mailbox_routes
 from notification.messages import store
-from notification.routes import list_messages, read_receipt, take_events
+from notification.routes import INTERNAL_ROUTES
 from notification.webhooks.connecting import Addresses, Destinations
 from notification.webhooks.endpoints import OutsideChecks
 from notification.webhooks.routes import WEBHOOK_ROUTES
@@ -45,7 +45,7 @@ def create_app(wiring: Wiring) -> Litestar:
     return service_app(
         NAME,
         wiring,
-        routes=[take_events, list_messages, read_receipt, *WEBHOOK_ROUTES, *mailbox_routes(pages)],
+        routes=[*INTERNAL_ROUTES, *WEBHOOK_ROUTES, *mailbox_routes(pages)],
         lifespan=lifespan,
         ready=_ready,
         is_open=lambda app: not app.state.pool.is_closing(),

@@ -11,6 +11,7 @@ from chassis.events.broker import EVENTS_PATH
 from chassis.events.envelope import EventBatch
 from chassis.events.inbox import Inbox
 from chassis.http.bodies import decode
+from chassis.http.dead_letters import dead_letter_routes
 from contracts.notification import MESSAGES_PATH, MessagePage, MessageSpan
 from notification.messages.reading import messages_of_orders, receipt_of
 
@@ -40,3 +41,9 @@ async def read_receipt(
     """OrderPaid. 404 if no receipt was due."""
     found = await receipt_of(request.app.state.pool, order_id)
     return Response(found, media_type="application/json")
+
+
+INTERNAL_ROUTES = [
+    *(take_events, list_messages, read_receipt),
+    *dead_letter_routes("notification", lambda request: request.app.state.pool),
+]

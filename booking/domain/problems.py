@@ -54,6 +54,24 @@ class SaleClosed(Problem):
     code, status = "sale-closed", 409
 
 
+class SalePaused(Problem):
+    """The sale is paused. It goes on soon; seats that you hold stay yours."""
+
+    code, status = "sale-paused", 409
+
+
+class SaleRateLimited(RateLimited):
+    """More people order this session than its sale takes in a second.
+
+    An operator has limited the orders a second. It counts all buyers of the session, not this one alone.
+    """
+
+    code = "sale-rate-limited"
+
+    def __init__(self, again_in_s: int) -> None:
+        super().__init__(headers={"Retry-After": str(again_in_s)})
+
+
 class PromoCodeUnknown(Problem):
     """This promo code does not exist for this show."""
 

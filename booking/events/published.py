@@ -62,6 +62,9 @@ PUBLISHED: dict[str, Published] = {
     told.ORDER_REFUNDED: Published(
         told.OrderRefunded, "All tickets of a paid order were refunded."
     ),
+    told.SALE_CHANGED: Published(
+        told.SaleChanged, "An operator paused or resumed a session's sale, or changed its limits."
+    ),
     told.SESSION_CANCELLED: Published(
         told.SessionCancelled,
         "The organizer cancelled a session. Everybody who paid gets a refund.",

@@ -1,6 +1,6 @@
 """Placing orders: hold in Redis, decide in PostgreSQL, answer 201 only for what is committed.
 
-    parsed → terms → sale window → selection → promo code → one hold script → buyer → price and draft
+    parsed → terms → sale window, paused? → selection → promo code → one hold script → buyer → price and draft
            → one coalesced statement → answer
 
 A promo code is found before the hold, so that guessing them holds no seats (booking.promo_codes.guessing).
@@ -15,7 +15,14 @@ from uuid import UUID
 
 from booking.clients.catalog import Sessions, refuse_outside_sale
 from booking.clients.identity import KnownAccounts
-from booking.domain.problems import CoolingDown, SeatsTaken, SoldOut, TicketLimitReached
+from booking.domain.problems import (
+    CoolingDown,
+    SalePaused,
+    SeatsTaken,
+    SoldOut,
+    TicketLimitReached,
+)
+from booking.operations.controls import SaleControls
 from booking.orders import store
 from booking.orders.cooldown import CoolingMemory
 from booking.orders.draft import OrderDraft, as_placed, new_order
@@ -70,6 +77,7 @@ class OrderPlacing:
         hold_ttl_s: int,
         guesses: PromoGuesses,
         cooling: CoolingMemory,
+        controls: SaleControls,
     ) -> None:
         self._pool = pool
         self._holds = holds
@@ -79,6 +87,7 @@ class OrderPlacing:
         self._hold_ttl_s = hold_ttl_s
         self._guesses = guesses
         self._cooling = cooling
+        self._controls = controls
         self._keys: Coalescer[tuple[UUID, str], bool] = Coalescer(
             self._find_keys,
             batch_max=KEYS_MAX,
@@ -126,6 +135,7 @@ class OrderPlacing:
         """Refuses what needs no hold to be refused."""
         terms = await self._sessions.published(wanted.session_id)
         refuse_outside_sale(terms, self._clock)
+        self._controls.refuse_paused(wanted.session_id)
         self._cooling.refuse(wanted.session_id, user_id)
         seating = await self._sessions.seating_of(terms)
         selection = selection_of(wanted, terms, seating)
@@ -134,6 +144,7 @@ class OrderPlacing:
             promo = await self._guesses.find(
                 terms.show_id, wanted.promo_code, user_id=user_id, address=address
             )
+        await self._controls.take_turn(wanted.session_id)
         return OrderDraft(
             order_id=uuid7(),
             user_id=user_id,
@@ -160,6 +171,8 @@ class OrderPlacing:
             except (Problem, KeyTaken) as refused:
                 if isinstance(refused, CoolingDown):
                     self._cooling.remember(draft.terms.session_id, draft.user_id)
+                if isinstance(refused, SalePaused):
+                    self._controls.remember_paused(draft.terms.session_id)
                 if not isinstance(refused, Unavailable):  # then it may have been committed
                     await self._release(draft)
                 raise
@@ -196,12 +209,13 @@ class OrderPlacing:
         self, draft: OrderDraft
     ) -> Held | Taken | NoneLeft | NoAccessible | LimitReached | Repeated:
         terms, selection = draft.terms, draft.selection
+        tickets_max = self._controls.cap(terms)
         if isinstance(selection, ExactSeats):
             return await self._holds.hold_exact(
                 terms.session_id,
                 order_id=draft.order_id,
                 user_id=draft.user_id,
-                tickets_max=terms.max_tickets_per_user,
+                tickets_max=tickets_max,
                 seats=selection.seats,
                 idempotency_key=draft.key,
             )
@@ -209,7 +223,7 @@ class OrderPlacing:
             terms.session_id,
             order_id=draft.order_id,
             user_id=draft.user_id,
-            tickets_max=terms.max_tickets_per_user,
+            tickets_max=tickets_max,
             area=selection.area,
             quantity=selection.quantity,
             kind=selection.kind,

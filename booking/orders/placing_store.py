@@ -86,10 +86,11 @@ async def place_with_promo_code(
 async def place_again(tx: Connection, order: NewOrder) -> PlacedOrder:
     """An order that a failover has lost, under its old id and a new number, in the caller's transaction.
 
-    It ends at once: the caller pays it in the same transaction. Raises what PostgreSQL refuses it for.
+    It ends at once: the caller pays it in the same transaction. Raises what PostgreSQL refuses it for. It was
+    placed before, so a paused sale is no reason.
     """
     with refusals():
-        return (await _place(tx, [order], 0))[order.order_id]
+        return (await _place(tx, [order], 0, heed_pause=False))[order.order_id]
 
 
 async def true_claims(pool: Pool, session_id: UUID, seats: Sequence[int]) -> list[Claim]:
@@ -99,10 +100,10 @@ async def true_claims(pool: Pool, session_id: UUID, seats: Sequence[int]) -> lis
 
 
 async def _place(
-    db: Connection, orders: Sequence[NewOrder], hold_ttl_s: int
+    db: Connection, orders: Sequence[NewOrder], hold_ttl_s: int, *, heed_pause: bool = True
 ) -> dict[UUID, PlacedOrder]:
     """By order id. Raises what PostgreSQL says."""
-    placed = queries.place_orders(db, **_columns(orders, hold_ttl_s))
+    placed = queries.place_orders(db, heed_pause=heed_pause, **_columns(orders, hold_ttl_s))
     return {row["order_id"]: PlacedOrder(**fields(row, PlacedOrder)) async for row in placed}
 
 

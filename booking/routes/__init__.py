@@ -2,6 +2,7 @@
 
 from booking.routes.cancelled_sessions import CANCELLED_SESSION_ROUTES
 from booking.routes.door import DOOR_ROUTES
+from booking.routes.operations import OPERATION_ROUTES
 from booking.routes.orders import ORDER_ROUTES
 from booking.routes.payments import PAYMENT_ROUTES
 from booking.routes.promo_codes import PROMO_CODE_ROUTES
@@ -14,5 +15,6 @@ from booking.routes.wall import WALL_ROUTES
 ROUTES = [
     *(*ORDER_ROUTES, *PAYMENT_ROUTES, *REFUND_ROUTES, *CANCELLED_SESSION_ROUTES),
     *(*TICKET_ROUTES, *SEAT_ROUTES, *PROMO_CODE_ROUTES, *DOOR_ROUTES, *REPORT_ROUTES),
+    *OPERATION_ROUTES,
     *WALL_ROUTES,
 ]

@@ -16,6 +16,8 @@ from booking.domain.problems import (
     PromoCodeUsedUp,
     SaleClosed,
     SaleNotOpen,
+    SalePaused,
+    SaleRateLimited,
     SeatsTaken,
     SoldOut,
     TicketLimitReached,
@@ -62,6 +64,7 @@ Cursor = Annotated[
         body=CreateOrder,
         problems=(
             *(SoldOut, SeatsTaken, TicketLimitReached, SaleNotOpen, SaleClosed),
+            *(SalePaused, SaleRateLimited),
             *(PromoCodeUnknown, PromoCodeNotValid, PromoCodeUsedUp, PromoCodeLimitReached),
             *(NotFound, Forbidden, Unavailable, *ONCE),
         ),

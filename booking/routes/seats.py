@@ -73,12 +73,15 @@ async def read_seats(
             str,
             generate_examples=False,
             media_type="text/event-stream",
-            description="Server-sent events `snapshot` and `delta`; the id is the version.",
+            description="Server-sent events `snapshot` and `delta`, whose id is the version, and `sale`.",
         )
     },
 )
 async def follow_seats(request: Request[Any, Any, Any], session_id: FromPath[UUID]) -> Stream:
-    """Streams the seats: a snapshot, then changes. `Last-Event-ID` resumes after that version if possible."""
+    """Streams the seats: a snapshot, then changes. `Last-Event-ID` resumes after that version if possible.
+
+    `sale` tells whether the session's sale is paused, when that changes.
+    """
     live: LiveSeats = request.app.state.live_seats
     sent = request.headers.get("last-event-id", "").strip()
     last_version = int(sent) if _VERSION.fullmatch(sent) else None  # an invalid one is ignored

@@ -3,12 +3,12 @@
 While there are listeners, one task polls the version in Redis. When the version changes, the task reads the
 seats and compares them with the previous ones. Recent deltas are kept, so that a client that reconnects
 with its last version resumes there. A listener has no queue, only its version; if it is too slow for the
-kept deltas it gets a snapshot.
+kept deltas it gets a snapshot. A sale that is paused or resumed is told between them.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from uuid import UUID
 
 import msgspec
@@ -75,6 +75,12 @@ def _event(name: str, version: int, data: bytes) -> Event:
     return Event(name, version, b"event: %b\nid: %d\ndata: %b\n\n" % (name.encode(), version, data))
 
 
+def _sale_event(version: int, *, paused: bool) -> Event:
+    """Without an id: it is no version of the seats."""
+    data = msgspec.json.encode({"paused": paused})
+    return Event("sale", version, b"event: sale\ndata: %b\n\n" % data)
+
+
 class Channel:
     """Polls from its creation until `stop`; its creator stops it after the last listener has left."""
 
@@ -84,8 +90,11 @@ class Channel:
         session_id: UUID,
         first: LiveState,
         *,
+        is_paused: Callable[[UUID], bool],
         changes_max: int = CHANGES_MAX,
     ) -> None:
+        self._is_paused = is_paused
+        self._paused = is_paused(session_id)
         self._changes_max = changes_max
         self.listeners = 0
         self._holds = holds
@@ -110,9 +119,17 @@ class Channel:
     async def events(
         self, last_version: int | None, keep_alive_s: float
     ) -> AsyncGenerator[Event | None, None]:
-        """An endless stream of events for a listener at `last_version`; None is a keep-alive."""
+        """An endless stream of events for a listener at `last_version`; None is a keep-alive.
+
+        Whoever comes is told of a pause first; that none is told means that there is none.
+        """
         version = last_version
+        told_paused = False
         while not self._stopped:
+            if told_paused is not self._paused:
+                told_paused = self._paused
+                yield _sale_event(version or 0, paused=told_paused)
+                continue
             if version == self._state.version:
                 changed = self._changed
                 try:
@@ -149,6 +166,10 @@ class Channel:
         )
 
     async def _look(self) -> None:
+        paused = self._is_paused(self._session_id)
+        if paused is not self._paused:
+            self._paused = paused
+            self._wake()
         meta = session_keys(self._session_id)[1]
         version = await self._holds.calls.command("HGET", meta, "version")
         if version is None or int(version) != self._state.version:
@@ -168,5 +189,8 @@ class Channel:
             data = msgspec.json.encode({"version": state.version, "changes": changes})
             event = _event("delta", state.version, data)
             self._deltas.append(_Delta(before.version, event))
+        self._wake()
+
+    def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

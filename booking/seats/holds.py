@@ -1,5 +1,6 @@
 """Seat operations for use cases: one method an operation, one Lua script a method."""
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from chassis.redis.scripts import RedisCalls, load_scripts
 
 LUA = Path(__file__).parent / "lua"
 ATTEMPTS_MAX = 3  # a session may get lost again while it is loaded
+TURNS_AT_ONCE = 10  # parts of a second: a burst is what one of them has
 SEATS_A_CALL_MAX = 500  # of correct, block and unblock; larger lists take several calls
 
 Args = Sequence[str | bytes | int]
@@ -173,6 +175,18 @@ class SeatHolds:
         """Orders whose holds are due. They stay due until release, keep or sell."""
         _, orders = await self.run(session_id, "due", [orders_max])
         return [UUID(order.decode()) for order in orders]
+
+    async def take_turn(self, session_id: UUID, per_second: int) -> int:
+        """0, or in how many ms the next turn comes: `per_second` turns over all processes. A tenth of a
+        second's turns may be taken at once. Losing Redis gives these again."""
+        args: Args = [round(1_000_000 / per_second), math.ceil(per_second / TURNS_AT_ONCE)]
+        match await self.run(session_id, "turn", args):
+            case "taken", _:
+                return 0
+            case "wait", [again_in_ms]:
+                return int(again_in_ms)
+            case answer:
+                raise LookupError(f"turn answered {answer}")
 
     async def stored(self, session_id: UUID) -> tuple[int, bytes]:
         """The version, and Redis' bytes: one a position (bytes.py)."""

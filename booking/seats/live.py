@@ -4,7 +4,7 @@
 changes (channel.py).
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from uuid import UUID
 
 from booking.seats.channel import CHANGES_MAX, Channel, Event, LiveState, live_state
@@ -25,11 +25,13 @@ class LiveSeats:
         self,
         holds: SeatHolds,
         *,
+        is_paused: Callable[[UUID], bool] = lambda _: False,
         keep_alive_s: float = KEEP_ALIVE_S,
         listeners_max: int = LISTENERS_MAX,
         changes_max: int = CHANGES_MAX,
     ) -> None:
         self._holds = holds
+        self._is_paused = is_paused
         self._listeners_max, self._changes_max = listeners_max, changes_max
         self._keep_alive_s = keep_alive_s
         self._states: FetchOnce[UUID, LiveState] = FetchOnce(
@@ -71,7 +73,11 @@ class LiveSeats:
         channel = self.channels.get(session_id)
         if channel is None:
             channel = self.channels[session_id] = Channel(
-                self._holds, session_id, first, changes_max=self._changes_max
+                self._holds,
+                session_id,
+                first,
+                is_paused=self._is_paused,
+                changes_max=self._changes_max,
             )
         self.listeners += 1
         channel.listeners += 1

@@ -13,6 +13,7 @@ from chassis.auth.access import INTERNAL, access
 from chassis.context import CURRENT, RequestContext
 from chassis.events.envelope import EventBatch
 from chassis.http.bodies import decode
+from chassis.http.dead_letters import dead_letter_routes
 from chassis.observability import logs
 from chassis.postgres.pool import transaction
 from contracts.catalog import TERMS_LOOKUP_PATH, ShowTerms, TermsLookups
@@ -82,4 +83,7 @@ async def take_events(request: Request[Any, Any, Any], body: RawBody) -> None:
     await catalog_of(request).inbox.take(decode(EventBatch, body).events)
 
 
-INTERNAL_ROUTES = [get_terms, look_up_terms, get_plan, get_show_terms, cancel_session, take_events]
+INTERNAL_ROUTES = [
+    *(get_terms, look_up_terms, get_plan, get_show_terms, cancel_session, take_events),
+    *dead_letter_routes("catalog", lambda request: catalog_of(request).pool),
+]

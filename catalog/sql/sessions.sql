@@ -21,16 +21,20 @@ FROM unnest(:area_ids::uuid[], :names::text[], :kinds::text[], :prices::bigint[]
 -- Sessions joined with their shows. `sale_status` is by this database's clock.
 SELECT st.session_id, st.show_id, st.starts_at, st.sale_opens_at, st.sale_closes_at, st.currency,
        st.max_tickets_per_user, st.status, st.sale_status,
+       coalesce(c.paused, false) AS paused, c.max_tickets_per_user AS steered_max,
        sh.organizer_id, sh.title, v.name AS venue, v.city, v.time_zone,
        sh.refundable, sh.refund_until_hours, sh.refund_fee_kind, sh.refund_fee, sh.refund_approval
 FROM session_states st JOIN shows sh USING (show_id) JOIN venues v USING (venue_id)
+LEFT JOIN sale_controls c ON c.session_id = st.session_id
 WHERE st.session_id = ANY(:session_ids::uuid[]);
 
 -- name: sessions_of_show
 SELECT st.session_id, st.show_id, st.starts_at, st.sale_opens_at, st.sale_closes_at, st.currency,
        st.max_tickets_per_user, st.status, st.sale_status, st.price_from, v.time_zone,
+       coalesce(c.paused, false) AS paused, c.max_tickets_per_user AS steered_max,
        st.starts_at > now() AS ahead
 FROM session_states st JOIN shows sh USING (show_id) JOIN venues v USING (venue_id)
+LEFT JOIN sale_controls c ON c.session_id = st.session_id
 WHERE st.show_id = :show_id
 ORDER BY st.starts_at, st.session_id;
 
@@ -90,6 +94,15 @@ DELETE FROM areas WHERE session_id = ANY(:session_ids::uuid[]);
 -- name: delete_drafts!
 -- Delete their areas first. A published session is never deleted, because orders refer to it.
 DELETE FROM sessions WHERE session_id = ANY(:session_ids::uuid[]) AND status = 'draft';
+
+-- name: set_sale_controls!
+-- An older version changes nothing.
+INSERT INTO sale_controls AS c (session_id, paused, max_tickets_per_user, version)
+VALUES (:session_id, :paused, :max_tickets_per_user, :version)
+ON CONFLICT (session_id) DO UPDATE
+    SET paused = EXCLUDED.paused, max_tickets_per_user = EXCLUDED.max_tickets_per_user,
+        version = EXCLUDED.version
+    WHERE c.version < EXCLUDED.version;
 
 -- name: move_availability
 -- Adds booking's deltas, one per area. Rows are locked in ascending order first: two deliveries may run

@@ -17,6 +17,7 @@ LOGGED_IN = "logged-in"
 TOKEN_IGNORED = "token-ignored"  # with PUBLIC: even an expired token is no reason to refuse
 INTERNAL = "internal"  # other services only: the gateway does not forward these
 ORGANIZERS = ("organizer", "admin")  # roles; Principal.may_manage checks ownership
+OPERATORS = ("operator", "admin")  # roles of whoever runs the platform on the night of a sale
 PRINCIPAL = "stampede.principal"
 _ANYBODY = frozenset({PUBLIC, LOGGED_IN})
 

@@ -25,7 +25,7 @@ AUDIENCE = "stampede"
 ALGORITHM = "EdDSA"
 TOKEN_TYPE = "at+jwt"
 ADMIN = "admin"
-ROLES = frozenset({"customer", "organizer", "staff", ADMIN})
+ROLES = frozenset({"customer", "organizer", "staff", "operator", ADMIN})
 
 TOKEN_LENGTH_MAX = 4096
 VERIFIED_MAX = 200_000  # tokens remembered; about 100 bytes each beside the token itself

@@ -268,6 +268,19 @@ async def list_dead(db: Connection, *, limit: int = LIST_MAX) -> list[DeadLetter
     return [DeadLetter(**row) async for row in _sql.list_letters(db, limit=limit)]
 
 
+async def page_of_letters(
+    db: Connection, *, since: datetime | None, event_id: UUID, itself: bool, limit: int
+) -> list[DeadLetter]:
+    """Letters of the connection's schema after that one, oldest first. `since`: None for the first page."""
+    found = _sql.page_of_letters(db, since=since, event_id=event_id, itself=itself, limit=limit)
+    return [DeadLetter(**row) async for row in found]
+
+
+async def find_letter(db: Connection, event_id: UUID) -> DeadLetter | None:
+    row = await _sql.find_letter(db, event_id=event_id)
+    return None if row is None else DeadLetter(**row)
+
+
 async def retry(db: Connection, ids: Sequence[UUID] | None = None) -> int:
     """Makes these letters due now (None: all dead ones); the worker tries them. Returns their number."""
     return _count(await _sql.retry_letters(db, ids=ids))

@@ -21,7 +21,7 @@ from stampede.cli import (  # noqa: F401  registers their commands
 )
 from stampede.cli.base import OneOf, data_dir_option, load, refuse, say, stampede, with_servers
 
-ROLES = ("customer", "organizer", "staff", "admin")
+ROLES = ("customer", "organizer", "staff", "operator", "admin")
 
 
 @stampede.command()
@@ -137,6 +137,7 @@ def user_create(
     """
     from booking.door.administration import put_on_the_door
     from identity.administration import AccountExists, AnotherPassword, create_account
+    from identity.store import RoleNotYetKnown
 
     if sessions and role != "staff":
         raise refuse("--session is for --role staff.")
@@ -157,7 +158,7 @@ def user_create(
 
     try:
         say(f"{with_servers(load(data_dir=data_dir), run)}")
-    except (AccountExists, AnotherPassword) as exists:
+    except (AccountExists, AnotherPassword, RoleNotYetKnown) as exists:
         raise refuse(str(exists)) from None
 
 

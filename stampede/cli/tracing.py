@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import msgspec
 import rich_click as click
 
 from stampede.cli.base import data_dir_option, load, refuse, say, stampede
@@ -18,6 +19,7 @@ from stampede.cli.base import data_dir_option, load, refuse, say, stampede
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the waterfall as one page to this file.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the spans as one JSON document.")
 @data_dir_option
 def trace(
     request_id: str | None,
@@ -25,6 +27,8 @@ def trace(
     order_no: str | None,
     page: Path | None,
     data_dir: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Follows a request through the logs of all services, to the end of the order that it touched.
 
@@ -33,6 +37,7 @@ def trace(
     """
     from runtime.operations import tracing
     from runtime.operations.trace import render_story
+    from runtime.operations.trace_answer import trace_of
     from runtime.operations.trace_files import TraceError
     from runtime.operations.trace_page import write_page
 
@@ -50,7 +55,9 @@ def trace(
             wanted = tracing.wanted_request(request_id or "")
             what = f"the request id {request_id}"
         story = tracing.find_story(wanted, names, sys.stdin.buffer, what=what)
-        if page is None:
+        if as_json:
+            say(msgspec.json.encode(trace_of(story, request_id or "")).decode())
+        elif page is None:
             for line in render_story(story):
                 say(line)
         else:

@@ -50,7 +50,7 @@ def _functions(text: str) -> int:
 def _is(statement: exp.Expression, pattern: str) -> bool:
     if not isinstance(statement, exp.Command):
         return False
-    text = " ".join(statement.sql(dialect="postgres").split())
+    text = " ".join(statement.sql(dialect="postgres", comments=False).split())
     return re.fullmatch(pattern, text, re.IGNORECASE) is not None
 
 
@@ -108,12 +108,20 @@ def _action(action: exp.Expression, alter: exp.Alter, *, expanding: bool) -> Ite
         case exp.AlterColumn():
             yield from _alter_column(action, expanding=expanding)
         case exp.Drop() | exp.RenameColumn() | exp.AlterRename():
-            if expanding:
+            if expanding and not _is_replaced(action, alter):
                 yield "only a contract drops or renames"
         case exp.AlterSet():
             pass
         case _:
             yield f"is not known to be harmless: {action.sql(dialect='postgres')[:80]}"
+
+
+def _is_replaced(action: exp.Expression, alter: exp.Alter) -> bool:
+    """DROP CONSTRAINT of a rule that the same statement adds anew, under the same name."""
+    if not isinstance(action, exp.Drop) or action.args.get("kind") != "CONSTRAINT":
+        return False
+    added = {rule.name for rule in alter.find_all(exp.Constraint)}
+    return {one.name for one in action.args["tables"]} <= added
 
 
 def _column(column: exp.ColumnDef) -> Iterator[str]:

@@ -57,6 +57,7 @@ FLOORS = {
         {"domain", "events", "rehearsals"},
         {"refusals", "clients", "providers"},
         {"promo_codes", "seats", "tickets", "reports"},
+        {"operations"},
         {"orders", "door", "wall"},
         {"refunds"},
         {"payments", "cancelled_sessions"},

@@ -46,6 +46,7 @@ def test_only_the_composition_root_and_the_registry_import_by_name() -> None:
 def test_only_routes_and_asgi_know_litestar() -> None:
     allowed = {
         "chassis.http.service",
+        "chassis.http.dead_letters",  # routes that services share
         "chassis.auth.access",
         "chassis.http.openapi",
         "chassis.http.pagination",

@@ -41,6 +41,7 @@ FINE = [
     "ALTER TABLE t ADD COLUMN a timestamptz NOT NULL DEFAULT now();",
     "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID;",
     "ALTER TABLE t VALIDATE CONSTRAINT c;",
+    "ALTER TABLE t DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (a > 0) NOT VALID;",
     "ALTER TABLE t ADD CONSTRAINT c UNIQUE USING INDEX i;",
     "ALTER TABLE t ALTER COLUMN a DROP NOT NULL, ALTER COLUMN b SET DEFAULT 1;",
     "ALTER TABLE t SET (fillfactor = 70);",
@@ -54,6 +55,9 @@ FINE = [
     CONTRACT + ONLINE + "DROP INDEX CONCURRENTLY IF EXISTS i;",
 ]
 WRONG = [
+    ("ALTER TABLE t DROP CONSTRAINT c;", "only a contract drops"),
+    ("ALTER TABLE t DROP CONSTRAINT c, ADD CONSTRAINT d CHECK (a > 0) NOT VALID;", "only a contract drops"),
+    ("ALTER TABLE t DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (a > 0);", "NOT VALID"),
     ("ALTER TABLE t ADD COLUMN a uuid DEFAULT gen_random_uuid();", "computed for each row"),
     ("ALTER TABLE t ADD COLUMN a float DEFAULT random();", "computed for each row"),
     ("ALTER TABLE t ADD COLUMN a int GENERATED ALWAYS AS (b + 1) STORED;", "computed value"),

@@ -7,7 +7,7 @@ from typing import Any
 from runtime.demo.loading import ACCOUNTS
 from tests.browser.storefront import PASSWORD, Shop
 
-ORGANIZER = ACCOUNTS.of("organizer")
+ORGANIZER, ADMIN = ACCOUNTS.of("organizer"), ACCOUNTS.of("admin")
 
 
 def in_hours(hours: float) -> str:
@@ -61,6 +61,12 @@ class SmallSale:
 
     async def let_go(self, order: tuple[str, dict[str, str]]) -> None:
         await self._post(f"/orders/{order[0]}/cancel", None, order[1])
+
+    async def steer(self, action: str) -> None:
+        """`pause` or `resume`, as whoever runs the platform."""
+        headers = await self._login(ADMIN.email, ADMIN.password)
+        path = f"/operations/sessions/{self.session_id}/{action}"
+        await self._post(path, {"reason": "the test wants it"}, headers)
 
     async def _login(self, email: str, password: str) -> dict[str, str]:
         login = {"email": email, "password": password}

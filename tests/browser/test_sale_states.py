@@ -110,6 +110,52 @@ async def test_never_more_is_offered_than_is_left_and_nothing_of_what_is_sold_ou
     await expect(button).to_have_text("Sold out")
 
 
+async def test_a_paused_sale_says_so_on_an_open_page_and_goes_on_by_itself(visit: Visit) -> None:
+    shop = await visit("en")
+    sale = await SmallSale(shop).open()
+    page = shop.page
+    await shop.open(f"/sessions/{sale.session_id}")
+    await expect(page.locator(".live")).to_have_attribute("data-state", "live")
+    button, foot = page.locator(".panel-foot .button"), page.locator(".panel-foot")
+    await expect(button).to_be_enabled()
+    await sale.steer("pause")
+    await expect(button).to_be_disabled()
+    await expect(button).to_have_text("Paused")
+    await expect(foot).to_contain_text("paused for a moment and goes on by itself")
+    await expect(page.locator(".choose-state .badge")).to_have_text("Paused")
+    await page.reload()  # whoever comes during the pause
+    await expect(button).to_have_text("Paused")
+    await sale.steer("resume")
+    await expect(button).to_be_enabled()
+    await expect(foot).not_to_contain_text("paused")
+
+
+async def test_the_page_of_a_paused_show_turns_when_the_sale_goes_on(visit: Visit) -> None:
+    shop = await with_a_wrong_clock(visit)
+    show = await shop.flagship()
+    paused = [True]
+    times = {"sale_opens_at": minutes_from_now(-10), "sale_closes_at": minutes_from_now(20)}
+
+    async def standing(route: Route) -> None:
+        answer = await route.fetch()
+        document = await answer.json()
+        now = times | {"paused": bool(paused)}
+        document["sessions"] = [session | now for session in document["sessions"]]
+        await route.fulfill(response=answer, json=document)
+
+    await shop.page.route("**/api/v1/shows/*", standing)
+    await shop.open(f"/shows/{show['show_id']}")
+    button = shop.page.locator(".buy-bar .button")
+    await expect(button).to_be_disabled()
+    await expect(button).to_have_text("Paused")
+    await expect(shop.page.locator(".buy-facts")).to_contain_text("goes on by itself")
+    await expect(shop.page.locator(".session-tile .badge").first).to_have_text("Paused")
+    await expect(shop.page.locator(".buy-bar a")).to_have_text("See the seats")
+    paused.clear()
+    await shop.page.clock.fast_forward("00:13")
+    await expect(button).to_have_text("Choose seats")
+
+
 async def test_the_page_of_a_sold_out_session_has_no_live_button(visit: Visit) -> None:
     shop = await visit("en")
     show = await shop.flagship()

@@ -15,6 +15,7 @@ import msgspec
 from booking.asgi import create_app
 from booking.audit.checks import audit_booking
 from booking.composition import Booking
+from booking.operations.controls import READ_INTERVAL_S
 from booking.providers.registry import open_provider
 from booking.seats.claims import Claim
 from booking.seats.outcomes import Held
@@ -50,6 +51,7 @@ from tests.support.catalog import Signer
 
 SEATED, STANDING = UUID(int=1), UUID(int=2)
 ROW_SEATS = 10
+NEVER_S = 3600.0
 
 
 class Neighbours:
@@ -273,9 +275,13 @@ async def running_booking(
     *,
     clock: MachineClock = time,
     notification: Any = None,
+    reads_controls: bool = True,
     **settings: Any,
 ) -> AsyncIterator[BookingApp]:
-    """The app within its lifespan. Several may run over the same stores, like processes."""
+    """The app within its lifespan. Several may run over the same stores, like processes.
+
+    reads_controls: False for a process between two readings of the controls of sales, for as long as it runs.
+    """
     house, signer = neighbours or Neighbours(), Signer()
     wiring = Wiring(
         settings=Settings(database_url=database_url, redis_url=redis_url, **settings),
@@ -287,7 +293,8 @@ async def running_booking(
         clock=clock,
     )
     provider = SwitchedProvider()
-    app = create_app(wiring, open_provider=provider.open)
+    interval_s = READ_INTERVAL_S if reads_controls else NEVER_S
+    app = create_app(wiring, open_provider=provider.open, controls_interval_s=interval_s)
     async with in_a_task_of_its_own(app.lifespan):
         yield BookingApp(app, wiring, house, signer, provider)
 

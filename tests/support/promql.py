@@ -82,6 +82,7 @@ VALUES: Mapping[str, frozenset[str] | None] = {
     "schema": frozenset({"booking"}),
     "service": SERVICES,
     "session": None,
+    "signal": frozenset({"spans", "metrics"}),
     "source": frozenset({"booking", "catalog", "identity"}),
     "standby": None,
     "status": frozenset(str(status) for status in range(100, 600)),
@@ -140,6 +141,7 @@ VALUES_OF: Mapping[tuple[str, str], frozenset[str] | None] = {
     ("stampede_reconciler_differences_total", "kind"): frozenset({"seat", "tickets", "layout"}),
     ("stampede_sweeper_holds_total", "outcome"): frozenset({"released", "kept", "sold"}),
     ("stampede_sessions_on_sale", "shown"): frozenset({"yes", "left_out"}),
+    ("stampede_otlp_dropped_total", "reason"): frozenset({"queue_full", "not_taken"}),
     ("stampede_jwks_fetches_total", "outcome"): frozenset({"done", "failed"}),
     ("stampede_check_ins_total", "way"): frozenset({"online", "offline"}),
     ("stampede_check_ins_total", "outcome"): CODES

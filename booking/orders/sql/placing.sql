@@ -6,6 +6,8 @@
 -- taken over only when it is held and past its end. What must not be raises its rule by refuse(), or
 -- by a named constraint, and the coalescer then tries the members one by one.
 -- The number and the end of an order are given here, so they are put into its event here.
+-- Controls of the sale are asked for after the claims: the lock that this takes is shared, and whoever waits for it
+-- alone waits for us, so nothing may be waited for behind it (steered_cap, docs/adr/0070).
 WITH terms AS (
     SELECT * FROM unnest(
         :term_sessions::uuid[], :titles::text[], :venues::text[], :starts::timestamptz[],
@@ -40,6 +42,9 @@ WITH terms AS (
         WHEN (SELECT count(*) FROM claimed) < cardinality(:item_seats::int[])
             THEN refuse('seat_claims_all_or_none')
         ELSE true END AS ok
+), steered AS MATERIALIZED (
+    SELECT t.session_id, coalesce(steered_cap(t.session_id, :heed_pause::boolean), t.cap) AS cap
+    FROM terms t CROSS JOIN allowed WHERE allowed.ok
 ), placed AS (
     INSERT INTO orders (order_id, user_id, session_id, status, total_amount, currency, title, venue,
                         starts_at, time_zone, idempotency_key, body_hash, expires_at)
@@ -54,8 +59,8 @@ WITH terms AS (
     FROM items i CROSS JOIN allowed WHERE allowed.ok
 ), tallied AS (
     INSERT INTO user_tallies AS tally (session_id, user_id, tickets, cap, placed_at)
-    SELECT w.session_id, w.user_id, sum(w.seats), max(t.cap), now()
-    FROM wanted w JOIN terms t USING (session_id) CROSS JOIN allowed WHERE allowed.ok
+    SELECT w.session_id, w.user_id, sum(w.seats), max(s.cap), now()
+    FROM wanted w JOIN steered s USING (session_id)
     GROUP BY w.session_id, w.user_id ORDER BY w.session_id, w.user_id
     ON CONFLICT (session_id, user_id) DO UPDATE
         SET tickets = tally.tickets + EXCLUDED.tickets, cap = EXCLUDED.cap,

@@ -77,6 +77,22 @@ FROM dead_letters
 ORDER BY next_attempt IS NOT NULL, first_failed
 LIMIT :limit;
 
+-- name: page_of_letters
+-- Oldest first, after one of them; without a time, from the first. `itself`: that one too.
+SELECT event_id, event ->> 'type' AS type, event ->> 'subject' AS subject,
+       event ->> 'requestid' AS request_id, reason, attempts, first_failed, last_failed, next_attempt
+FROM dead_letters
+WHERE :since::timestamptz IS NULL
+   OR (first_failed, event_id) > (:since::timestamptz, :event_id::uuid)
+   OR (:itself::boolean AND first_failed = :since::timestamptz AND event_id = :event_id::uuid)
+ORDER BY first_failed, event_id
+LIMIT :limit;
+
+-- name: find_letter^
+SELECT event_id, event ->> 'type' AS type, event ->> 'subject' AS subject,
+       event ->> 'requestid' AS request_id, reason, attempts, first_failed, last_failed, next_attempt
+FROM dead_letters WHERE event_id = :event_id;
+
 -- name: retry_letters!
 -- Due now, with all their attempts again. Without ids: all dead ones.
 UPDATE dead_letters SET attempts = 0, next_attempt = now()

@@ -11,7 +11,14 @@ import msgspec
 import pytest
 
 from chassis.events.envelope import Event
-from contracts.booking import SEATS_BLOCKED, SEATS_HELD, SEATS_RELEASED, SEATS_SOLD, SEATS_UNBLOCKED
+from contracts.booking import (
+    SALE_CHANGED,
+    SEATS_BLOCKED,
+    SEATS_HELD,
+    SEATS_RELEASED,
+    SEATS_SOLD,
+    SEATS_UNBLOCKED,
+)
 from contracts.catalog import SUBSCRIBES_TO
 from tests.support.catalog import Catalog, catalog_tables, running_catalog, seats_changed
 
@@ -155,4 +162,4 @@ async def test_what_is_no_batch_is_refused(catalog: Catalog) -> None:
 
 def test_we_hear_of_everything_that_moves_availability() -> None:
     moving = {SEATS_HELD, SEATS_RELEASED, SEATS_BLOCKED, SEATS_UNBLOCKED}
-    assert set(SUBSCRIBES_TO) == moving
+    assert set(SUBSCRIBES_TO) == moving | {SALE_CHANGED}  # test_catalog_steered_sales.py

@@ -15,12 +15,13 @@ from identity.administration import (
     rotate_keys,
 )
 from identity.composition import opened
+from identity.store import RoleNotYetKnown
 from identity.workers import prune, run
 from tests.support.identity import EMAIL, PASSWORD, identity_tables, running_identity
 
 
 async def test_an_operator_makes_accounts_that_can_log_in(database_url: str) -> None:
-    for role in ("customer", "organizer", "staff", "admin"):
+    for role in ("customer", "organizer", "staff", "operator", "admin"):
         email = f"{role}@example.com"
         user_id = await create_account(
             database_url, email=f" {email.upper()} ", password=PASSWORD, role=role
@@ -31,6 +32,16 @@ async def test_an_operator_makes_accounts_that_can_log_in(database_url: str) -> 
             profile = await identity.get("me", token=login.json["access_token"])
             assert set(profile.json["roles"]) == {"customer", role}
             assert profile.json["full_name"] == role
+
+
+async def test_a_schema_from_before_a_role_says_what_to_do(database_url: str) -> None:
+    async with identity_tables(database_url) as tables:
+        await tables.execute(
+            "ALTER TABLE accounts DROP CONSTRAINT accounts_roles_are_known, ADD CONSTRAINT"
+            " accounts_roles_are_known CHECK (NOT 'operator' = ANY(roles))"
+        )
+    with pytest.raises(RoleNotYetKnown, match="run `stampede migrate`"):
+        await create_account(database_url, email=EMAIL, password=PASSWORD, role="operator")
 
 
 async def test_an_existing_account_is_given_the_role_once_and_keeps_its_password(

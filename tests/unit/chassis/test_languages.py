@@ -283,6 +283,7 @@ NAMED = {
     "booking/tickets/printing/page.py": "an offset from UTC, written alike for everybody",
     "web/storefront/js/problems.js": "the API's own details are English",
     "web/docs/index.html": "the API's documents are English",
+    "loadtest/rehearsal/page.py": "what operators read is English",
     "runtime/operations/trace_page.py": "what operators read is English",
 }
 

@@ -15,11 +15,12 @@ from gateway.metrics import CALLERS, caller_kind, count_request
         ({"customer"}, "customer"),
         ({"customer", "staff"}, "staff"),
         ({"customer", "organizer"}, "organizer"),
-        ({"staff", "admin"}, "admin"),
+        ({"organizer", "operator"}, "operator"),
+        ({"staff", "operator", "admin"}, "admin"),
         ({"made-up"}, "customer"),
     ],
 )
-def test_a_caller_is_one_of_six_kinds(roles: set[str] | None, kind: str) -> None:
+def test_a_caller_is_one_of_seven_kinds(roles: set[str] | None, kind: str) -> None:
     found = caller_kind(None if roles is None else frozenset(roles))
     assert found == kind
     assert found in CALLERS

@@ -57,6 +57,25 @@ async def scripts_run(holds: SeatHolds) -> int:
     return sum(map(int, re.findall(rb"cmdstat_evalsha:calls=(\d+)", b"".join(stats))))
 
 
+async def test_a_pause_is_told_first_and_its_end_when_it_comes(
+    holds: SeatHolds, truth: DictTruth
+) -> None:
+    paused, session_id = {True: "yes"}, truth.publish("..")
+    live = LiveSeats(holds, is_paused=lambda _: True in paused)
+    stream = await live.follow(session_id)
+    told = await next_event(stream)
+    assert told.wire == b'event: sale\ndata: {"paused":true}\n\n'  # no id: no version of the seats
+    snapshot = await next_event(stream)
+    assert snapshot.name == "snapshot"
+    paused.clear()
+    assert (await next_event(stream)).wire == b'event: sale\ndata: {"paused":false}\n\n'
+    paused[True] = "again"
+    assert (await next_event(stream)).name == "sale"
+    resumed = await live.follow(session_id, snapshot.version)
+    assert (await next_event(resumed)).wire == told.wire
+    await live.close()
+
+
 async def test_many_reads_are_one_question_to_redis(
     live: LiveSeats, holds: SeatHolds, truth: DictTruth
 ) -> None:

@@ -95,7 +95,11 @@ def test_an_event_on_the_wire_is_a_cloud_event() -> None:
     jsonschema_rs.validator_for(schemas()["envelope.v1"]).validate(wire)
     assert {name for name in wire if not name.isalnum() or name != name.lower()} == set()
     assert {"id", "source", "specversion", "type"} <= wire.keys()
-    assert set(Event.__struct_fields__) == wire.keys()
+    assert set(Event.__struct_fields__) == wire.keys() | {"traceparent"}
+    traced = msgspec.structs.replace(event(1), traceparent=f"00-{1:032x}-{1:016x}-01")
+    wire = msgspec.json.decode(msgspec.json.encode(traced))
+    jsonschema_rs.validator_for(schemas()["envelope.v1"]).validate(wire)
+    assert wire.keys() == set(Event.__struct_fields__)
 
 
 class Seat(msgspec.Struct):

@@ -71,7 +71,8 @@ export class Ordering {
   /** Before the opening the foot counts down, then it is the button. */
   drawFoot(status) {
     const opens = status === "scheduled" && countdown(this.session.sale_opens_at, this.signal);
-    put(this.foot, opens, h("div", { class: "foot-row" }, this.total, this.button));
+    const waits = status === "paused" && h("p", { class: "hint", role: "status" }, t("choose.paused"));
+    put(this.foot, opens, waits, h("div", { class: "foot-row" }, this.total, this.button));
     this.open = status === "on_sale";
     this.closedWords = status === "scheduled" ? t("choose.not-open") : t(`sale.${status}`);
     this.refresh();
@@ -217,7 +218,9 @@ export class Ordering {
 
   refused(error) {
     this.unsure = !isDefinite(error);
-    this.message.say(sentence(error));
+    const paused = error.code === "sale-paused"; // the foot says it, until it is over
+    if (paused) this.session.paused = true;
+    this.message.say(paused ? "" : sentence(error));
     if (error.code === "seats-taken") {
       const named = seatsOf(error).map((seat_id) => this.model.byId.get(seat_id)).filter(Boolean);
       const gone = named.length ? named : [...this.selected.values()].filter((seat) => !this.model.isFree(seat));

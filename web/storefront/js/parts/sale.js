@@ -16,7 +16,8 @@ export function saleStatus(session) {
   if (now() < Date.parse(session.sale_opens_at)) return "scheduled";
   if (now() >= Date.parse(session.sale_closes_at)) return "closed";
   const left = (session.seat_areas ?? []).some((area) => area.available > 0);
-  return left || session.status === "scheduled" ? "on_sale" : "sold_out";
+  if (!left && session.status !== "scheduled") return "sold_out";
+  return session.paused ? "paused" : "on_sale";
 }
 
 /** Of a show in a list: what the list said, and what has opened or closed since. */

@@ -1,16 +1,18 @@
 // Keeps a model up to date: by the event stream, and by asking with the ETag while there is none.
-// A page that nobody looks at listens to nothing.
+// A page that nobody looks at listens to nothing. `sale.paused` is kept up to date as well.
 
 import * as api from "../api.js";
 
 const POLL_MS = 2500;
 const REOPEN_MS = 15_000;
+const TOLD_WITHIN_MS = 2000;
 const JITTER = 0.5;
 
 const jittered = (duration_ms) => duration_ms * (1 + Math.random() * JITTER);
 
 /** `changed(seats | null)`: these changed, null for all. `status(live | polling | offline)`. */
-export function follow(session_id, model, { changed, status }, signal) {
+export function follow(sale, model, { changed, status }, signal) {
+  const { session_id } = sale;
   let stream = null;
   let timer = null;
   let reopening = null;
@@ -23,6 +25,7 @@ export function follow(session_id, model, { changed, status }, signal) {
       const state = await api.seats(session_id, etag, signal);
       if (state && model.takeSnapshot(state)) changed(null);
       etag = state?.etag ?? etag;
+      if (sale.paused) sale.paused = (await api.session(session_id, signal)).paused;
       status("polling");
     } catch {
       if (!signal.aborted) status("offline");
@@ -42,7 +45,11 @@ export function follow(session_id, model, { changed, status }, signal) {
     if (signal.aborted || document.hidden) return;
     stream = new EventSource(api.streamUrl(session_id));
     stream.addEventListener("open", () => { clearTimeout(timer); status("live"); });
-    stream.addEventListener("snapshot", ({ data }) => { if (model.takeSnapshot(JSON.parse(data))) changed(null); });
+    let told = false; // of a pause: before anything else, if there is one
+    const running = () => { if (!told) sale.paused = false; };
+    stream.addEventListener("open", () => { told = false; setTimeout(running, TOLD_WITHIN_MS); });
+    stream.addEventListener("sale", ({ data }) => { told = true; sale.paused = JSON.parse(data).paused; });
+    stream.addEventListener("snapshot", ({ data }) => { running(); if (model.takeSnapshot(JSON.parse(data))) changed(null); });
     stream.addEventListener("delta", ({ data }) => {
       const seats = model.takeDelta(JSON.parse(data));
       if (seats.length) changed(seats);

@@ -33,7 +33,7 @@ export async function chooseView({ params, signal }) {
   ordering.reveal = (seat) => map.reveal(seat);
   const changed = (seats) => { ordering.lose(seats); map.refresh(seats); list.refresh(seats); ordering.refresh(); };
   const status = (name) => { live.dataset.state = name; put(live, h("i", { "aria-hidden": "true" }), t(`map.${name}`)); };
-  follow(session.session_id, model, { changed, status }, signal);
+  follow(session, model, { changed, status }, signal);
   ordering.resume();
 
   return h("div", { class: "choose" },

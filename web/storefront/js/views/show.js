@@ -1,19 +1,21 @@
 // One show: what it is, where, its sessions with prices, and the way to the seats.
 
 import * as api from "../api.js";
-import { h, icon, put } from "../dom.js";
+import { every, h, icon, put } from "../dom.js";
 import { day, dayAndHour, hour, money, zoneName } from "../format.js";
 import { t } from "../i18n.js";
 import { poster } from "../parts/poster.js";
 import { areaLeft, countdown, liveBadge, saleStatus, watchSale } from "../parts/sale.js";
 
 const OVER = ["closed", "cancelled"];
+const PAUSED_LOOK_MS = 8_000;
 
 export async function showView({ params, query, signal }) {
   const show = await api.show(params.id, signal);
   const sessions = [...(show.sessions ?? [])].sort((one, two) => one.date.localeCompare(two.date));
   const wished = sessions.find((session) => session.session_id === query.get("session"));
   const among = (status) => sessions.find((session) => saleStatus(session) === status);
+  lookWhilePaused(show.show_id, sessions, signal);
   const first = wished ?? among("on_sale") ?? among("scheduled") ?? sessions[0];
   return h("div", { class: "wrap show" },
     h("a", { class: "back", href: "#/" }, icon("left"), t("nav.shows")),
@@ -21,6 +23,15 @@ export async function showView({ params, query, signal }) {
       h("div", { class: "show-poster" }, poster(show, { size: "large" })),
       h("div", { class: "show-main" }, heading(show, first), first ? sessionChoice(sessions, first, signal) : h("p", {}, t("show.no-sessions"))),
       show.description && h("section", { class: "about" }, h("h2", {}, t("show.about")), show.description.split(/\n{2,}/).map((text) => h("p", {}, text)))));
+}
+
+/** A paused sale goes on by itself: asked now and then, by those only who see one. */
+function lookWhilePaused(show_id, sessions, signal) {
+  every(signal, PAUSED_LOOK_MS * (1 + Math.random() / 2), async () => {
+    if (document.hidden || !sessions.some((session) => session.paused)) return;
+    const fresh = await api.show(show_id, signal).catch(() => null);
+    for (const session of sessions) session.paused = fresh?.sessions.find((one) => one.session_id === session.session_id)?.paused ?? session.paused;
+  });
 }
 
 function heading(show, session) {
@@ -51,6 +62,7 @@ function sessionChoice(sessions, first, signal) {
 
 function saleWindow({ sale_opens_at, sale_closes_at, time_zone }, status) {
   if (status === "cancelled") return "";
+  if (status === "paused") return t("choose.paused");
   if (status === "scheduled") return t("show.opens", { when: dayAndHour(sale_opens_at, time_zone) });
   return t(status === "closed" ? "show.closed" : "show.closes", { when: dayAndHour(sale_closes_at, time_zone) });
 }
@@ -97,6 +109,7 @@ function action(session, status) {
   if (status === "on_sale") return h("a", { class: "button large", href: seats }, t("show.pick"), icon("right"));
   return [
     status === "sold_out" && h("a", { class: "link-button", href: seats }, t("show.returns")),
+    status === "paused" && h("a", { class: "link-button", href: seats }, t("show.see-seats")),
     h("button", { class: "button large", type: "button", disabled: true }, t(`sale.${status}`)),
   ];
 }
