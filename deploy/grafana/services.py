@@ -142,6 +142,17 @@ ROWS = {
             },
             "Cut: nothing of a long answer was read for a while.",
         ),
+        lines(
+            "Sent by OTLP",
+            TIMES,
+            {
+                "{{signal}} taken": per_second("stampede_otlp_sent_total", "signal"),
+                "{{signal}} dropped, {{reason}}": per_second(
+                    "stampede_otlp_dropped_total", "signal, reason"
+                ),
+            },
+            "Spans, and sets of metrics. Empty without STAMPEDE_OTLP_ENDPOINT.",
+        ),
     ],
 }
 BOARD = board("Services", __doc__, ROWS)

@@ -15,9 +15,9 @@ from tests.support.prometheus import Prometheus
 
 SOON_S = 90.0  # a leader has measured everything once, on a machine that has other work
 WINDOW = "15s"
-# What one machine without standbys does not have, where the services share a process or not.
-EMPTY_HERE = {"Standby behind", "Standby behind, in WAL"}
-EMPTY_TOGETHER = {"Services of their own", "Requests of services of their own"}
+# What one machine without standbys and certificates does not have, where the services share a process or not.
+EMPTY_HERE = {"Standby behind", "Standby behind, in WAL", "Certificates: time left"}
+EMPTY_TOGETHER = {"Services of their own", "Requests of services of their own", "Sent by OTLP"}
 HAVE_NOTHING_TO_SHOW = {  # nothing of the kind has happened yet, so there is no series
     "Failures by route",
     "Clients that do not read, keys asked for",
