@@ -149,6 +149,7 @@ ROUTES: tuple[Route, ...] = (
     _route("booking", "PATCH", "/operations/sessions/{session_id}/limits", lane="pay"),
     _route("booking", "GET", "/operations/actions", lane="pay"),
     _route("booking", "GET", "/operations/dead-letters", lane="pay"),
+    _route("booking", "GET", "/operations/traces", lane="pay"),
     _route("booking", "GET", "/operations/traces/{request_id}", lane="pay"),
     _route(
         "booking",

@@ -362,6 +362,7 @@ def where_to_look(loaded: Settings, accounts: DemoAccounts | None) -> list[str]:
         "",
         f"Stampede is up.  Storefront  {base}/",
         f"                 API docs    {base}/docs",
+        f"                 The wall    {base}/wall  (for operators and the admin)",
     ]
     if accounts is not None:
         if loaded.smtp_url is None:

@@ -67,7 +67,7 @@ class DeadLetters:
         away: list[str] = []
         found: list[tuple[Place, Letter]] = []
         for name, page in zip(names, pages, strict=True):
-            if isinstance(page, Problem):
+            if isinstance(page, (Problem, UpstreamRefused)):  # an older release has no such route
                 away.append(name)
                 continue
             if isinstance(page, BaseException):

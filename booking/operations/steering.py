@@ -24,8 +24,9 @@ from chassis.events.envelope import PendingEvent, pending
 from chassis.observability import logs
 from chassis.postgres.pool import Pool, connection, transaction
 from chassis.postgres.replicated import until_replicated
-from chassis.problems import Problem
+from chassis.problems import NotFound, Problem
 from contracts.booking import SALE_CHANGED, SaleChanged
+from contracts.rehearsals import is_rehearsal
 
 log = logs.get("booking")
 
@@ -45,7 +46,7 @@ class Steered(msgspec.Struct, frozen=True):
 
 
 class SaleSteering:
-    """Every method raises NotFound if the session is not published."""
+    """Every method raises NotFound if the session is not published. A rehearsal's is not steered."""
 
     def __init__(self, pool: Pool, *, sessions: Sessions, controls: SaleControls) -> None:
         self._pool = pool
@@ -96,6 +97,8 @@ class SaleSteering:
         reason: str,
         change: Callable[[Controls], Controls],
     ) -> SaleAnswer:
+        if is_rehearsal(session_id):  # it is gone in a minute, and what is written here would stay
+            raise NotFound()
         terms = await self._sessions.published(session_id)
         async with transaction(self._pool) as tx:
             await store.lock_controls(tx, session_id)

@@ -127,6 +127,23 @@ class TraceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     not_available: str | None = None
 
 
+class RecentTrace(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that failed or was slow. `name`: its method and path. `at`: when it was answered."""
+
+    request_id: str
+    at: str
+    name: str
+    status: str
+    duration_ms: float
+
+
+class RecentTraces(msgspec.Struct, frozen=True):
+    """Newest first, at most fifty. `not_available`: why there are none."""
+
+    items: list[RecentTrace]
+    not_available: str | None = None
+
+
 def sale_answer(controls: Controls, session_max: int) -> SaleAnswer:
     return SaleAnswer(
         session_id=controls.session_id,

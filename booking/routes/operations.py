@@ -12,6 +12,7 @@ from booking.operations.wire import (
     ChangeLimits,
     DeadLetterAnswer,
     DeadLetterPage,
+    RecentTraces,
     SaleAnswer,
     TraceAnswer,
     WithReason,
@@ -139,6 +140,16 @@ async def retry_dead_letter(
 
 
 @get(
+    "/api/v1/operations/traces",
+    operation_id="list_traces",
+    opt=access(*OPERATORS, problems=(Unavailable, Overloaded)),
+)
+async def list_traces(request: Request[Any, Any, Any]) -> RecentTraces:
+    """Lists requests that failed or were slow lately, from the logs of the machine that answers."""
+    return await booking_of(request).operations.traces.recent()
+
+
+@get(
     "/api/v1/operations/traces/{request_id:str}",
     operation_id="read_trace",
     opt=access(*OPERATORS, problems=(Unavailable, Overloaded)),
@@ -152,5 +163,5 @@ async def read_trace(request: Request[Any, Any, Any], request_id: FromPath[str])
 
 OPERATION_ROUTES = [
     *(read_sale, pause_sale, resume_sale, change_limits, list_actions),
-    *(list_dead_letters, retry_dead_letter, read_trace),
+    *(list_dead_letters, retry_dead_letter, list_traces, read_trace),
 ]

@@ -79,4 +79,5 @@ def _name(line: Line) -> str:
 
 
 def _masked(text: str) -> str:
-    return SECRET.sub(MASK, text[:VALUE_MAX])
+    """Before it is cut: half of a secret is not known as one."""
+    return SECRET.sub(MASK, text[: 4 * VALUE_MAX])[:VALUE_MAX]

@@ -31,6 +31,10 @@ class TraceError(Exception):
     """The logs cannot be read. One sentence says why."""
 
 
+class NothingFound(TraceError):
+    """The logs were read, and nothing of what was asked for is in them."""
+
+
 class Sources:
     """Opened once: a file that is rotated while it is searched stays the same file. Use as a context
     manager. Raises TraceError."""
@@ -100,6 +104,19 @@ class Sources:
         except OSError as wrong:
             raise TraceError(f"Standard input cannot be kept ({wrong.strerror}).") from None
         return cast("IO[bytes]", spool)
+
+
+def newest(names: Sequence[str | Path], service: str, *, most: int) -> list[Path]:
+    """The service's log files that were written last, unpacked ones only. Raises TraceError."""
+    found = [one for one in _paths(names) if one.name.startswith(service) and one.suffix != ".gz"]
+    return sorted(found, key=_written_s, reverse=True)[:most]
+
+
+def _written_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _paths(names: Sequence[str | Path]) -> list[Path]:

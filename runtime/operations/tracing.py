@@ -11,7 +11,7 @@ from chassis.postgres.pool import UNAVAILABLE
 from chassis.problems import Problem
 from chassis.settings import Settings
 from runtime.embedded import running_urls
-from runtime.operations.trace_files import Sources, TraceError
+from runtime.operations.trace_files import NothingFound, Sources, TraceError
 from runtime.operations.trace_following import Story, Wanted, distinct, follow
 
 Warn = Callable[[str], None]
@@ -61,5 +61,5 @@ def find_story(wanted: Wanted, names: Sequence[str | Path], stdin: BinaryIO, *, 
         story = follow(sources, wanted)
     if not story.groups:
         where = ", ".join("standard input" if str(one) == "-" else str(one) for one in names)
-        raise TraceError(f"No log line in {where} has {what}.")
+        raise NothingFound(f"No log line in {where} has {what}.")
     return story

@@ -8,11 +8,16 @@ import rich_click as click
 
 from stampede.cli.base import data_dir_option, load, refuse, say, stampede
 
+NOTHING_FOUND = 3  # exit code of --json
+
 
 @stampede.command()
 @click.argument("request_id", required=False)
 @click.argument("files", nargs=-1)
 @click.option("--order", "order_no", help="Every request that touched the order with this number.")
+@click.option(
+    "--recent", is_flag=True, help="List the requests that failed or were slow lately instead."
+)
 @click.option(
     "--html",
     "page",
@@ -28,6 +33,7 @@ def trace(
     page: Path | None,
     data_dir: Path | None,
     *,
+    recent: bool,
     as_json: bool,
 ) -> None:
     """Follows a request through the logs of all services, to the end of the order that it touched.
@@ -38,16 +44,18 @@ def trace(
     from runtime.operations import tracing
     from runtime.operations.trace import render_story
     from runtime.operations.trace_answer import trace_of
-    from runtime.operations.trace_files import TraceError
+    from runtime.operations.trace_files import NothingFound, TraceError
     from runtime.operations.trace_page import write_page
 
-    if order_no is None and request_id is None:
-        raise click.UsageError("Name a request id, or an order with --order.")
+    _check(request_id, order_no, page, recent=recent)
     loaded = load(data_dir=data_dir)
-    if order_no is not None and request_id is not None:
-        files = (request_id, *files)  # with --order every argument is a file
+    if (order_no is not None or recent) and request_id is not None:
+        files = (request_id, *files)  # then every argument is a file
     names: list[str | Path] = [*files] or [loaded.data_dir / "logs"]
     try:
+        if recent:
+            _list_recent(names, slow_ms=loaded.slow_request_ms, as_json=as_json)
+            return
         if order_no is not None:
             wanted = tracing.wanted_order(loaded, order_no, lambda line: click.echo(line, err=True))
             what = f"the order {order_no}"
@@ -63,5 +71,30 @@ def trace(
         else:
             write_page(page, story, what)
             say(f"{page}")
+    except NothingFound as wrong:
+        if not as_json:
+            raise refuse(str(wrong)) from None
+        sys.exit(NOTHING_FOUND)  # told apart from a reader that broke
     except TraceError as wrong:
         raise refuse(str(wrong)) from None
+
+
+def _check(
+    request_id: str | None, order_no: str | None, page: Path | None, *, recent: bool
+) -> None:
+    if order_no is None and request_id is None and not recent:
+        raise click.UsageError("Name a request id, or an order with --order.")
+    if recent and (order_no is not None or page is not None):
+        raise click.UsageError("--recent is a list: leave out --order and --html.")
+
+
+def _list_recent(names: list[str | Path], *, slow_ms: int, as_json: bool) -> None:
+    from runtime.operations.trace_recent import recent_of
+
+    found = recent_of(names, slow_ms=slow_ms)
+    if as_json:
+        say(msgspec.json.encode(found).decode())
+        return
+    for one in found:
+        took = f"{one.duration_ms:,.0f} ms"
+        say(f"{one.at}  {one.status}  {took:>10}  {one.request_id}  {one.name}")

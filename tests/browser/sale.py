@@ -20,7 +20,7 @@ class SmallSale:
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
 
-    async def open(self) -> "SmallSale":
+    async def open(self, *, hours_ago: float = 1.0) -> "SmallSale":
         headers = await self._login(ORGANIZER.email, ORGANIZER.password)
         venue = {"name": "小剧场", "city": "上海", "address": "", "time_zone": "Asia/Shanghai"}
         venue_id = (await self._post("/venues", venue, headers))["venue_id"]
@@ -41,7 +41,7 @@ class SmallSale:
         ]
         session = {
             "starts_at": in_hours(72),
-            "sale_opens_at": in_hours(-1),
+            "sale_opens_at": in_hours(-hours_ago),
             "sale_closes_at": in_hours(48),
             "currency": "CNY",
             "max_tickets_per_user": 6,

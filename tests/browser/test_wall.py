@@ -45,7 +45,7 @@ async def test_the_wall_follows_a_sale_to_its_end_and_says_when_its_data_is_late
     shop = await visit("en", refusals=True)
     await shop.page.clock.install()  # it runs on, and can be set forward
     page = await watch(shop)
-    sale = await SmallSale(shop).open()
+    sale = await SmallSale(shop).open(hours_ago=0)  # the last to open, so it is shown for sure
     before = await sum_of(page, "orders")
     await sale.buy(sale.seated, 2)
     session = card(page, sale)

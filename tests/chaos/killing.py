@@ -39,6 +39,7 @@ STATEMENTS = {
     for name in queries.available_queries
     if not name.endswith("_cursor")
 }
+WALL = "{wall}"  # the tag of its keys
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -80,7 +81,10 @@ class Steps:
 
         def watched(node: Node, connection: Any) -> None:
             calls = [command.call for command in node._queue]
-            taught = [call for call in calls if call[0] != "SCRIPT"]
+            taught = [call for call in calls if call[0] != "SCRIPT" and not _of_the_wall(call)]
+            if not taught:
+                send(node, connection)
+                return
             self.step(f"Redis: {', '.join(SCRIPTS.get(call[1], call[0]) for call in taught)}")
             send(node, connection)
 
@@ -94,6 +98,11 @@ class Steps:
             return await inner(connection, query, *args, **kwargs)
 
         return watched
+
+
+def _of_the_wall(call: Any) -> bool:
+    """Somebody counts for the wall once a second, whatever happens here."""
+    return len(call) > 1 and WALL in str(call[1])
 
 
 def _name_of(query: str) -> str:

@@ -150,6 +150,9 @@ async def test_a_request_is_followed_as_a_waterfall_where_it_left_its_lines(
     unknown = await api.get("/operations/traces/nobody-sent-this", token=operator.token)
     assert unknown.json["spans"] == []
     assert "stampede trace nobody-sent-this -" in unknown.json["not_available"]
+    recent = await api.get("/operations/traces", token=operator.token)
+    assert (recent.status, recent.json["not_available"]) == (200, None)
+    assert all(one["status"].isdigit() for one in recent.json["items"])
     for wrong in ("x" * 65, "a%20b", "--html=x"):
         refused = await api.get(f"/operations/traces/{wrong}", token=operator.token)
         assert refused.status in {400, 404}, wrong

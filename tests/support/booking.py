@@ -72,13 +72,19 @@ class Neighbours:
         self.identity_is_away = False
 
     def publish(
-        self, *, rows: int = 2, places: int = 5, accessible: Sequence[int] = (), **changes: Any
+        self,
+        *,
+        rows: int = 2,
+        places: int = 5,
+        accessible: Sequence[int] = (),
+        session_id: UUID | None = None,
+        **changes: Any,
     ) -> UUID:
         """A session on sale: `rows` of ten seats (ids 1…10, 12…21, …), then standing places.
 
         accessible: numbers of seats of the first row.
         """
-        session_id = uuid4()
+        session_id = session_id or uuid4()
         firsts = [1 + n * (ROW_SEATS + 1) for n in range(rows)]
         floor = rows * (ROW_SEATS + 1) + 1
         now = datetime.now(UTC)

@@ -9,9 +9,11 @@ SELECT session_id, paused_at, max_tickets_per_user, orders_per_second, version
 FROM sale_controls WHERE session_id = :session_id;
 
 -- name: controls_in_force
+-- Of the newest sessions, if there are more: ids ascend with time.
 SELECT session_id, paused_at, max_tickets_per_user, orders_per_second, version
 FROM sale_controls
 WHERE paused_at IS NOT NULL OR max_tickets_per_user IS NOT NULL OR orders_per_second IS NOT NULL
+ORDER BY session_id DESC
 LIMIT :limit;
 
 -- name: set_controls^

@@ -25,7 +25,7 @@ export function retry({ service, consumer, event_id }, reason) {
   return call("POST", `${BASE}/dead-letters/${path}/retry`, { body: { reason } });
 }
 
-export const traces = (signal) => call("GET", `${BASE}/traces?slow=true`, { signal });
+export const traces = (signal) => call("GET", `${BASE}/traces`, { signal });
 export const trace = (id, signal) => call("GET", `${BASE}/traces/${encodeURIComponent(id)}`, { signal });
 
 function page(cursor) {

@@ -20,18 +20,22 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Service:
-    """Answers over a list of letters. `away`: where nobody answers; `sent`: what was sent back."""
+    """Answers over a list of letters. `away`: where nobody answers; `older`: a release without these routes;
+    `sent`: what was sent back."""
 
     def __init__(self, *letters: Letter) -> None:
         self.letters, self.sent = sorted(letters, key=_place), list[Any]()
         self.away: set[str] = set()
+        self.older = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] in self.away:
             raise OSError("nobody there")
         body = msgspec.json.decode((await receive())["body"])
         status, answer = 200, b""
-        if scope["path"] == PAGE_PATH:
+        if self.older:
+            status, answer = 404, b'{"code":"not-found"}'
+        elif scope["path"] == PAGE_PATH:
             wanted = msgspec.convert(body, LettersWanted, strict=False)
             found = [one for one in self.letters if _is_after(one, wanted)][: wanted.limit]
             answer = msgspec.json.encode(Letters(found))
@@ -91,6 +95,9 @@ async def test_pages_of_two_services_have_each_letter_once(app: BookingApp) -> N
     notification.away.add(PAGE_PATH)
     page = await letters.page(cursor=None, limit=100)
     assert (len(page.items), page.unavailable) == (4, ["notification"])
+    catalog.older = True
+    page = await letters.page(cursor=None, limit=100)
+    assert (page.items, page.unavailable) == ([], ["catalog", "notification"])
 
 
 async def test_a_retry_is_written_down_though_its_service_goes_away(app: BookingApp) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from contracts.booking import SALE_CHANGED, SaleChanged
+from contracts.rehearsals import rehearsal_id
 from tests.support.booking import (
     BookingApp,
     at_once,
@@ -278,3 +279,11 @@ async def test_orders_a_second_are_limited_over_all_processes(
         for one in (app, other, app, other):
             assert (await one.order(uuid4(), session_id, quantity=1)).status == 201
     await is_sound(app)
+
+
+async def test_a_rehearsals_sale_is_not_steered(app: BookingApp) -> None:
+    """It is removed in a minute, and what would be written down here would stay."""
+    session_id = app.neighbours.publish(session_id=rehearsal_id())
+    desk = Desk(app)
+    assert (await desk.pause(session_id)).status == 404
+    assert (await desk.actions()).json["items"] == []

@@ -253,6 +253,7 @@ async def test_python_passes_what_the_headers_name(
     await recorded.unblock(session_id, [3])
     await recorded.due(session_id, 10)
     await recorded.state(session_id)
+    await recorded.take_turn(session_id, 5)
     await recorded.run(session_id, "tallies", [str(order_id), 0, 1])
     await recorder.close()
     assert recorder.passed.keys() == recorded.scripts.keys()

@@ -59,6 +59,7 @@ async def test_any_missing_key_is_not_loaded_for_every_script(
         "state": [],
         "release": [order_id],
         "sell": [order_id],
+        "turn": [200_000, 1],
     }
     assert args.keys() == holds.scripts.keys() - {"close", "load"}
     await holds.state(session_id)

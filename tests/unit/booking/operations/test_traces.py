@@ -50,8 +50,25 @@ async def test_a_reader_that_takes_too_long_is_ended(tmp_path: Path) -> None:
 
 
 async def test_a_reader_that_finds_nothing_says_so(tmp_path: Path) -> None:
-    told = await reader(tmp_path, "raise SystemExit(1)").trace("abc")
+    told = await reader(tmp_path, "raise SystemExit(3)").trace("abc")
     assert "no log line" in str(told.not_available)
+
+
+async def test_a_reader_that_breaks_is_not_taken_for_one_that_found_nothing(tmp_path: Path) -> None:
+    told = await reader(tmp_path, "raise SystemExit(1)").trace("abc")
+    assert "could not be read" in str(told.not_available)
+    listed = await reader(tmp_path, "raise SystemExit(1)").recent()
+    assert (listed.items, listed.not_available) == ([], "the logs could not be read")
+
+
+async def test_recent_requests_are_read_once_for_all_who_ask(tmp_path: Path) -> None:
+    row = {"request_id": "r1", "at": "t", "name": "GET /x", "status": "500", "duration_ms": 3.0}
+    script = ANSWERS.replace("print(", f"print(json.dumps([{row}])); raise SystemExit(0); print(")
+    traces = reader(tmp_path, script)
+    answers = await asyncio.gather(*(traces.recent() for _ in range(20)))
+    assert {one.items[0].request_id for one in answers} == {"r1"}
+    assert len(started(tmp_path)) == 1
+    assert (await Traces(None).recent()).not_available == "this machine has no log files"
 
 
 async def test_readers_wait_for_each_other_and_too_many_are_refused(tmp_path: Path) -> None:

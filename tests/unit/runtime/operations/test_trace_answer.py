@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from runtime.operations.trace_answer import trace_of
+from runtime.operations.trace_answer import VALUE_MAX, trace_of
 from runtime.operations.trace_files import Sources
 from runtime.operations.trace_following import Wanted, follow
 
@@ -25,3 +25,12 @@ def test_spans_have_a_depth_a_start_and_no_address(tmp_path: Path) -> None:
     assert call.start_ms >= 0
     assert "wang" not in str(odd)
     assert "[redacted]" in odd.fields["said"]
+
+
+def test_a_secret_that_is_cut_is_masked_before(tmp_path: Path) -> None:
+    said = "x" * (VALUE_MAX - 10) + " whsec_c2VjcmV0c2VjcmV0"
+    text = LINES + f'2026-01-14T15:30:02.000Z booking  [abc] odd said="{said}" span=8c1f.3\n'
+    (tmp_path / "booking.log").write_text(text)
+    with Sources([tmp_path]) as sources:
+        trace = trace_of(follow(sources, Wanted(requests=["abc"])), "abc")
+    assert "whsec" not in str(trace)

@@ -12,7 +12,7 @@ export function tracesDrawer(outer) {
     const recent = h("div", { class: "drawer-part" });
     const show = (id) => loaded(place, signal, () => operations.trace(id, signal), waterfall);
     put(body, search(show), place, recent);
-    operations.traces(signal).then(({ items = [] }) => put(recent, list(items, show))).catch(() => null); // not every platform offers it
+    operations.traces(signal).then(({ items = [] }) => put(recent, list(items, show))).catch(() => null); // the search above goes on
   });
 }
 
@@ -28,7 +28,7 @@ function search(show) {
 function list(items, show) {
   if (!items.length) return h("p", { class: "nothing" }, t("traces.none"));
   return h("ul", { class: "drawer-list" }, items.map((one) => h("li", {}, h("button", { class: "trace-row", type: "button", onclick: () => show(one.request_id) },
-    h("b", {}, one.name ?? one.route ?? one.request_id), h("span", {}, `${one.status ?? ""} · ${duration((one.duration_ms ?? 0) / 1000)}`), h("small", {}, one.request_id)))));
+    h("b", {}, one.name), h("span", {}, `${one.status} · ${duration(one.duration_ms / 1000)}`), h("small", {}, one.request_id)))));
 }
 
 export function waterfall({ request_id, order_no, complete, spans, not_available }) {
