@@ -192,6 +192,7 @@ def test_an_unknown_topology_is_one_sentence(tmp_path: Path) -> None:
     assert said == "stampede: Wrong settings: --topology must be one of single, cluster."
 
 
+@pytest.mark.long
 async def test_a_second_start_has_what_the_first_acknowledged_and_the_promoted_primary(
     running: RunningPlatform, home: Path, port: int
 ) -> None:

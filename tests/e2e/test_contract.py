@@ -36,7 +36,7 @@ CHECKS = (
 # They never end; tests of their own.
 ENDLESS = {"/api/v1/sessions/{session_id}/seats/stream", "/api/v1/operations/wall"}
 # a kind of caller and operation; `make test-long` makes up more
-EXAMPLES = int(os.environ.get("STAMPEDE_TEST_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("STAMPEDE_TEST_EXAMPLES", "6"))
 
 
 async def callers(platform: RunningPlatform) -> dict[str, str]:

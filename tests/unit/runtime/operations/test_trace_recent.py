@@ -40,7 +40,7 @@ def test_failed_and_slow_requests_are_listed_newest_first(tmp_path: Path) -> Non
 def test_lines_of_every_format_are_read(tmp_path: Path) -> None:
     folder = written(
         tmp_path,
-        '{"timestamp":"2026-01-14T15:30:01.5Z","service":"gateway","request_id":"abc",'
+        '{"time":"2026-01-14T15:30:01.5Z","service":"gateway","request_id":"abc",'
         '"event":"POST /api/v1/orders","status":500,"latency":"3ms","span":"8c1f"}',
     )
     (one,) = recent_of([folder], slow_ms=0)

@@ -138,7 +138,14 @@ async def disk_lost(cluster: NatsCluster, platform: Platform) -> None:
 Accident = Callable[[NatsCluster, Platform], Awaitable[None]]
 
 
-@pytest.mark.parametrize("accident", [leader_killed, quorum_lost, disk_lost])
+@pytest.mark.parametrize(
+    "accident",
+    [
+        leader_killed,
+        pytest.param(quorum_lost, marks=pytest.mark.long),
+        pytest.param(disk_lost, marks=pytest.mark.long),
+    ],
+)
 async def test_nothing_is_missing_and_nothing_is_twice_when(
     cluster: NatsCluster, pool: Pool, database_url: str, accident: Accident
 ) -> None:
