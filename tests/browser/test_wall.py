@@ -34,6 +34,24 @@ def card(page: Page, sale: SmallSale) -> Any:
     return page.locator(".session", has_text=sale.show["title"])
 
 
+async def steer(page: Page, sale: SmallSale) -> None:
+    """Pauses and resumes it. Every page of this says which session, and why."""
+    session, drawer = card(page, sale), page.locator("dialog.drawer")
+    await session.get_by_role("button", name="Control the sale").click()
+    await expect(drawer).to_contain_text("小剧场")
+    for turn, state in (("Pause the sale", "Paused"), ("Resume the sale", "On sale")):
+        form = drawer.locator("form").first
+        await form.get_by_label("Reason").fill(f"{turn}: fire alarm")
+        await form.get_by_role("button", name=turn).click()
+        await expect(session.locator(".sale-state")).to_have_text(state, timeout=WITHIN_MS)
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Log of changes").click()
+    newest = drawer.locator(".action").first
+    for told in (sale.show["title"], "小剧场", "Resume the sale: fire alarm", ADMIN.email):
+        await expect(newest).to_contain_text(told)
+    await page.keyboard.press("Escape")
+
+
 async def test_the_wall_follows_a_sale_to_its_end_and_says_when_its_data_is_late(
     visit: Visit,
 ) -> None:
@@ -50,6 +68,7 @@ async def test_the_wall_follows_a_sale_to_its_end_and_says_when_its_data_is_late
     await expect(front).to_contain_text("1 free")
     # Sums begin anew with the sale that opened last.
     await expect(page.locator(".tile-orders .tile-sum")).to_have_text(re.compile(r"^[1-9]"))
+    await steer(page, sale)
     await sale.buy(sale.seated, 1)
     await sale.buy(sale.standing, 3)
     await expect(session.locator(".sale-state")).to_have_text("Sold out", timeout=WITHIN_MS)

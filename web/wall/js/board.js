@@ -63,7 +63,7 @@ function heading(state, someone, signal, shown, redraw) {
     h("nav", { class: "head-nav", "aria-label": t("wall.nav") },
       tool("search", t("traces.title"), () => tracesDrawer(signal)),
       tool("alert", t("letters.title"), () => lettersDrawer(signal)),
-      tool("ticket", t("actions.title"), () => actionsDrawer(signal)),
+      tool("ticket", t("actions.title"), () => actionsDrawer(state, signal)),
       languageSwitch(),
       h("button", { class: "head-button", type: "button", title: someone.email, onclick: logOut }, icon("user"), h("span", {}, t("wall.log-out")))),
     time);

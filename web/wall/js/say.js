@@ -1,5 +1,6 @@
 // The wall's own sentences, and the storefront's where both say the same.
 
+import { dayAndHour, dotted } from "/js/format.js";
 import { current, fill, locale, t as shared } from "/js/i18n.js";
 import { WORDS } from "./words.js";
 
@@ -11,6 +12,11 @@ export function t(key, values = {}) {
   const words = WORDS[current()];
   if (!(key in words)) return shared(key, values);
   return fill((values.count === 1 && words[`${key}.one`]) || words[key], values);
+}
+
+/** A session's venue, and its day and hour there: a show has several. */
+export function whereAndWhen({ venue, starts_at, time_zone }) {
+  return dotted(venue, dayAndHour(starts_at, time_zone));
 }
 
 /** A name that the platform gives (a reason, a consumer): our words for it, or itself. */

@@ -3,13 +3,13 @@
 import { h, put } from "/js/dom.js";
 import { field } from "/js/parts/field.js";
 import * as operations from "../operations.js";
-import { clock, number, t } from "../say.js";
+import { clock, number, t, whereAndWhen } from "../say.js";
 import { drawer, loaded, reasoned } from "./drawer.js";
 
 export function saleDrawer(session, outer) {
   drawer(session.title, outer, (body, signal) => {
     const place = h("div", { class: "drawer-part" });
-    put(body, h("p", { class: "hint" }, t("control.lead")), place);
+    put(body, h("p", { class: "session-facts" }, whereAndWhen(session)), h("p", { class: "hint" }, t("control.lead")), place);
     const look = () => loaded(place, signal, () => operations.sale(session.session_id, signal), (sale) => controls(session.session_id, sale, look));
     look();
   });
@@ -26,12 +26,13 @@ function controls(id, sale, look) {
   return [
     h("p", { class: sale.paused ? "notice" : "notice good" }, sale.paused ? t("control.paused", { time: since }) : t("control.running")),
     h("section", {}, h("h3", {}, t(sale.paused ? "control.resume" : "control.pause")), turn),
-    h("section", {}, h("h3", {}, t("control.limits")), h("p", { class: "hint" }, now(limits)), reasoned({ submit: t("control.limit"), fields, act: change, then: look })),
+    h("section", {}, h("h3", {}, t("control.limits")), h("p", { class: "hint" }, now(limits, sale.session_max_tickets_per_user)), reasoned({ submit: t("control.limit"), fields, act: change, then: look })),
   ];
 }
 
-function now(limits) {
-  return Object.entries(limits).map(([name, value]) => `${t(`limit.${name}`)}: ${value === null ? t("limit.none") : number(value)}`).join(" · ");
+function now(limits, own) {
+  const told = (name, value) => (value !== null ? number(value) : name === "max_tickets_per_user" ? t("limit.own", { count: own }) : t("limit.none"));
+  return Object.entries(limits).map(([name, value]) => `${t(`limit.${name}`)}: ${told(name, value)}`).join(" · ");
 }
 
 function numbered(name, limits) {

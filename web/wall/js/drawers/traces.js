@@ -27,8 +27,8 @@ function search(show) {
 
 function list(items, show) {
   if (!items.length) return h("p", { class: "nothing" }, t("traces.none"));
-  return h("ul", { class: "drawer-list" }, items.map((one) => h("li", {}, h("button", { class: "trace-row", type: "button", onclick: () => show(one.request_id) },
-    h("b", {}, one.name), h("span", {}, `${one.status} · ${duration(one.duration_ms / 1000)}`), h("small", {}, one.request_id)))));
+  return [h("h3", {}, t("traces.recent")), h("ul", { class: "drawer-list" }, items.map((one) => h("li", {}, h("button", { class: "trace-row", type: "button", onclick: () => show(one.request_id) },
+    h("b", {}, one.name), h("span", {}, `${one.status} · ${duration(one.duration_ms / 1000)}`), h("small", {}, one.request_id)))))];
 }
 
 export function waterfall({ request_id, order_no, complete, spans, not_available }) {

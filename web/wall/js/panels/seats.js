@@ -2,10 +2,9 @@
 // only says it faster.
 
 import { h, put } from "/js/dom.js";
-import { moment } from "/js/format.js";
 import { saleDrawer } from "../drawers/sale.js";
 import { panel } from "../panel.js";
-import { number, percent, t } from "../say.js";
+import { number, percent, t, whereAndWhen } from "../say.js";
 
 const TAKEN = ["sold", "held", "blocked"];
 const LEVELS = [0, 0.25, 0.5, 0.75, 0.95]; // a tile's colour: how many of these its share has passed
@@ -53,7 +52,7 @@ function card(first, signal) {
     const capacity = next.free + next.held + next.sold + next.blocked;
     badge.className = `sale-state is-${next.state}`;
     badge.textContent = t(`sale.${next.state}`);
-    facts.textContent = `${next.venue} · ${moment(next.starts_at, next.time_zone)}`;
+    facts.textContent = whereAndWhen(next);
     fill(bar, next, capacity);
     put(numbers, ["sold", "held", "free", "blocked"].filter((state) => state !== "blocked" || next.blocked).map((state) =>
       h("div", { class: `of-${state}` }, h("dt", {}, t(`seat.${state}`)), h("dd", {}, number(next[state])))));
