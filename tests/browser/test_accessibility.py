@@ -70,7 +70,7 @@ async def buying(shop: Shop, session_id: str) -> list[str]:
     ("language", "screen"),
     [
         ("zh", "desktop"),
-        ("en", "phone"),
+        pytest.param("en", "phone", marks=pytest.mark.long),
         pytest.param("zh", "dark small phone", marks=pytest.mark.long),
         pytest.param("en", "desktop", marks=pytest.mark.long),
         pytest.param("zh", "phone", marks=pytest.mark.long),

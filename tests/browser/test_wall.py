@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from playwright.async_api import Page, expect
 
 from runtime.demo.loading import ACCOUNTS
@@ -89,6 +90,7 @@ async def test_the_wall_follows_a_sale_to_its_end_and_says_when_its_data_is_late
     await expect(traffic).to_be_hidden()
 
 
+@pytest.mark.long
 async def test_the_wall_is_readable_in_chinese_in_the_dark_and_in_a_hand(visit: Visit) -> None:
     shop = await visit("zh", refusals=True, color_scheme="dark")
     page = await watch(shop)

@@ -98,7 +98,8 @@ async def api(apart: RunningPlatform) -> AsyncIterator[Api]:
     await client.close()
 
 
-@pytest.mark.parametrize("name", ["identity", pytest.param("gateway", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["identity", "gateway"])
 async def test_reloading_the_only_process_of_a_service_loses_no_request(
     apart: RunningPlatform, api: Api, name: str
 ) -> None:

@@ -75,6 +75,7 @@ def sentence_of(*arguments: str, **settings: str) -> str:
     return sentence
 
 
+@pytest.mark.long
 async def test_a_sale_loses_nothing_while_one_after_the_other_is_killed(
     running: RunningPlatform, home: Path, port: int
 ) -> None:

@@ -74,15 +74,33 @@ async def purchase(platform: RunningPlatform, api: Api, trace_id: str) -> tuple[
 
 
 async def taken(telemetry: Receiver, trace_id: str, needed: set[str]) -> list[Taken]:
-    """The spans of the trace, once all of these are there."""
+    """The spans of the trace, once all of these are there with everything above them, and the deliveries
+    that they name. Each process sends its own, a moment after the others."""
     deadline = time.monotonic() + SOON_S
     while True:
-        spans = [one for one in telemetry.spans() if one.trace_id == trace_id]
+        everything = telemetry.spans()
+        spans = [one for one in everything if one.trace_id == trace_id]
         missing = needed - {one.name for one in spans}
+        known = {"", *(one.span_id for one in spans)}
+        missing |= {f"what is above {one.name}" for one in spans if one.parent_id not in known}
+        missing |= {
+            f"the delivery of {one.name}" for one in spans if not delivered(one, everything)
+        }
         if not missing:
             return spans
         assert time.monotonic() < deadline, f"without {missing}:\n{waterfall(spans)}"
         await asyncio.sleep(0.1)
+
+
+def delivered(effect: Taken, everything: list[Taken]) -> bool:
+    """Whether the delivery that brought it is there, with its links to requests."""
+    if effect.name not in CONSUMED:
+        return True
+    traces = {trace_id for trace_id, _ in effect.links}
+    found = [one for one in everything if one.trace_id in traces]
+    linked = {trace_id for one in found for trace_id, _ in one.links}
+    there = {one.span_id for one in found}
+    return effect.trace_id in linked and {span_id for _, span_id in effect.links} <= there
 
 
 async def test_a_purchase_is_one_trace_from_the_order_to_the_mail(

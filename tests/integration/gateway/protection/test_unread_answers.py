@@ -93,7 +93,7 @@ def _answers(port: int) -> bool:
     return False
 
 
-@pytest.fixture(params=["together", "apart"])
+@pytest.fixture(params=["together", pytest.param("apart", marks=pytest.mark.long)])
 def serving(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> Iterator[Servers]:
     running = Servers(tmp_path / "console")
     settings = {"STAMPEDE_REDIS_URL": redis_url}

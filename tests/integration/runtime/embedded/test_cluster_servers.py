@@ -111,6 +111,7 @@ def test_a_node_without_its_files_gets_its_place_back(home: Home) -> None:
     assert again.state("valkey-4").in_sync
 
 
+@pytest.mark.long
 def test_half_a_cluster_says_how_many_slots_have_no_node(home: Home) -> None:
     home.valkey()
     home.stop()
