@@ -112,14 +112,10 @@ def number(
     width: int = 4,
     yellow: float | None = None,
     red: float | None = None,
-    falling: bool = False,
 ) -> StatPanel:
-    """`yellow`, `red`: from where it looks so. `falling`: less is worse."""
+    """`yellow`, `red`: from where it looks so."""
     steps: list[tuple[float | None, str]] = [(None, "green")]
-    if falling:
-        steps = [(None, "red"), *((at, "green") for at in (red,) if at is not None)]
-    else:
-        steps += [(at, name) for at, name in ((yellow, "yellow"), (red, "red")) if at is not None]
+    steps += [(at, name) for at, name in ((yellow, "yellow"), (red, "red")) if at is not None]
     return (
         StatPanel()
         .title(title)
