@@ -98,8 +98,17 @@ class Part:
 
     def call_traceparent(self) -> str:
         """For a call to another service, whose span is `call_id` from now on."""
+        return self._traceparent(self.begin_call())
+
+    def begin_call(self) -> int:
+        """The span of a call from here, not yet written: `call_id` from now on."""
         self.call_id = new_span_id()
-        return self._traceparent(self.call_id)
+        return self.call_id
+
+    @property
+    def latest_traceparent(self) -> str:
+        """Of the latest call; of this part while it has made none."""
+        return self._traceparent(self.call_id or self.span_id)
 
     def _traceparent(self, span_id: int) -> str:
         return f"00-{self.trace.trace_id:032x}-{span_id:016x}-{self.trace.sampled:02x}"

@@ -23,13 +23,16 @@ async def timed(provider: str, call: str, answer: Awaitable[Result]) -> Result:
     """`call`: charge, refund, look_up. An answer is counted by its `state`, None as `unknown`."""
     began = time.perf_counter()
     outcome = UNANSWERED
+    part = current().trace
+    span_id = part.begin_call() if part is not None else 0
     try:
         result = await answer
         outcome = result.state if result is not None else UNKNOWN
         return result
     finally:
         SECONDS.labels(provider, call, outcome).observe(time.perf_counter() - began)
-        if (part := current().trace) is not None:
+        if part is not None:
             attributes = {"peer.service": provider, "stampede.payment.outcome": outcome}
             error = UNANSWERED if outcome == UNANSWERED else ""
-            part.add(f"{call} {provider}", CLIENT, began, attributes, error=error)
+            name = f"{call} {provider}"
+            part.add(name, CLIENT, began, attributes, error=error, span_id=span_id)

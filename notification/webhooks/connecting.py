@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from chassis.seam.outgoing import passing_on_the_trace
 from notification.webhooks.addresses import PORTS, BadDestination, check_url, is_open
 
 RESOLVE_TIMEOUT_S = 3.0
@@ -96,6 +97,7 @@ class Destinations:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
+            trace_configs=[passing_on_the_trace()],
         )
 
     def _make_socket(self, info: Any) -> socket.socket:

@@ -5,6 +5,7 @@ delivery again after the lease ends, with the same webhook-id, by which receiver
 """
 
 import asyncio
+import time
 from typing import Any
 
 from prometheus_client import Counter
@@ -12,7 +13,9 @@ from prometheus_client import Counter
 from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.rounds import Every, repeat
 from chassis.context import CURRENT, RequestContext
+from chassis.observability.tracer import Tracer
 from chassis.postgres.pool import Pool
+from chassis.spans import CLIENT, parse_traceparent
 from notification.webhooks import store
 from notification.webhooks.posting import ATTEMPT_DEADLINE_S, BODY_DEADLINE_S, GONE, Outcome, Poster
 from notification.webhooks.schedule import delay_s
@@ -26,6 +29,7 @@ RESERVED = 32  # of these reserved for owners without a request in progress, one
 LEASE_S = 3 * (ATTEMPT_DEADLINE_S + BODY_DEADLINE_S)
 POLL_S = 0.5
 RETRY = Backoff(first_s=0.5, most_s=15.0)
+SERVICE = "notification"
 SPAN = "3"  # what came of a request after its answer, beside its mails
 PRUNE_INTERVAL_S = 3600.0
 KEEP_DAYS = 14  # deliveries that have ended
@@ -42,7 +46,8 @@ for _outcome in ("delivered", "failed", "given_up"):
 class Dispatcher:
     """Any number of processes may run one; each attempt has one sender."""
 
-    def __init__(self, pool: Pool, poster: Poster, log: Any) -> None:
+    def __init__(self, pool: Pool, poster: Poster, log: Any, tracer: Tracer | None = None) -> None:
+        self._tracer = tracer
         self._pool = pool
         self._poster = poster
         self._log = log
@@ -109,7 +114,22 @@ class Dispatcher:
         return len(claimed)
 
     async def _attempt(self, delivery: ClaimedDelivery) -> None:
-        token = CURRENT.set(RequestContext(delivery.request_id, SPAN))
+        """One attempt, within the trace of the request that caused the event."""
+        context = RequestContext(delivery.request_id, SPAN)
+        caller = parse_traceparent(delivery.traceparent)
+        part = None
+        if self._tracer is not None and caller is not None:
+            part = self._tracer.resume(context, SERVICE, caller)
+        began_s = time.perf_counter()
+        token = CURRENT.set(context)
+        try:
+            await self._send(delivery)
+        finally:
+            CURRENT.reset(token)
+            if self._tracer is not None and part is not None:
+                self._tracer.finish(part, "POST webhook", began_s, {}, kind=CLIENT)
+
+    async def _send(self, delivery: ClaimedDelivery) -> None:
         try:
             sent_at = int(delivery.claimed_at.timestamp())
             headers = signed_headers(
@@ -122,8 +142,6 @@ class Dispatcher:
                 await self._failed(delivery, outcome)
         except Exception as failure:  # not marked: sent again after its lease ends
             self._log.warning("webhook_not_marked", delivery=delivery.delivery_id, exc_info=failure)
-        finally:
-            CURRENT.reset(token)
 
     async def _succeeded(self, delivery: ClaimedDelivery, outcome: Outcome) -> None:
         await store.mark_delivered(

@@ -136,6 +136,7 @@ class Told(msgspec.Struct, frozen=True):
     request_id: str
     happened_at: datetime
     body: str
+    traceparent: str | None  # of the request that caused it, if that is sampled
 
 
 def told(event: Event) -> Told:
@@ -149,6 +150,7 @@ def told(event: Event) -> Told:
         request_id=event.requestid,
         happened_at=event.time,
         body=msgspec.json.encode(shown).decode(),
+        traceparent=event.traceparent or None,
     )
 
 

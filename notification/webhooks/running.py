@@ -21,8 +21,9 @@ async def run_webhooks(wiring: Wiring, log: Any, stop: asyncio.Event) -> None:
     try:
         async with destinations.open_session() as session, asyncio.TaskGroup() as group:
             router = Router(pool, ServiceClient(wiring.upstreams.catalog), log)
+            dispatcher = Dispatcher(pool, Poster(destinations, session), log, wiring.tracer)
             group.create_task(router.run(stop))
-            group.create_task(Dispatcher(pool, Poster(destinations, session), log).run(stop))
+            group.create_task(dispatcher.run(stop))
     finally:
         await pool.close()
         addresses.close()

@@ -77,6 +77,7 @@ class ClaimedDelivery(msgspec.Struct, frozen=True):
     url: str
     body: bytes
     request_id: str
+    traceparent: str | None
     claimed_at: datetime  # PostgreSQL's time
     secrets: list[str]
 
@@ -107,6 +108,7 @@ async def keep_events(tx: Connection, events: Sequence[Told]) -> list[UUID]:
         request_ids=[one.request_id for one in events],
         times=[one.happened_at for one in events],
         bodies=[one.body for one in events],
+        traces=[one.traceparent for one in events],
     )
     return [row["event_id"] async for row in kept if row["routed"]]
 

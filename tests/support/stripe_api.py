@@ -25,6 +25,7 @@ class StripeApi:
         self.intents: dict[str, dict[str, Any]] = {}
         self.refunds: dict[str, dict[str, Any]] = {}
         self.calls: list[str] = []
+        self.traceparents: list[str | None] = []  # of each call
         self.silent: set[str] = set()  # last segments of paths
         self.failing: dict[str, tuple[int, dict[str, Any]]] = {}
         self.url = ""
@@ -42,6 +43,7 @@ class StripeApi:
     async def handle(self, request: web.Request) -> web.Response:
         path = request.path.removeprefix("/v1/")
         self.calls.append(f"{request.method} {path.split('/')[0]}")
+        self.traceparents.append(request.headers.get("traceparent"))
         if request.headers.get("authorization") != f"Bearer {KEY}":
             return _error(401, "invalid_request_error", message="Invalid API Key provided")
         word = path.split("/")[-1]

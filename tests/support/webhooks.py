@@ -22,6 +22,7 @@ from chassis.auth.tokens import Verifier
 from chassis.events.broker import EVENTS_PATH, MemoryBroker
 from chassis.events.envelope import Event, EventBatch
 from chassis.ids import uuid7
+from chassis.observability.tracer import Tracer
 from chassis.postgres.pool import Pool, open_pool
 from chassis.seam.client import ServiceClient
 from chassis.seam.upstream import Upstreams
@@ -259,10 +260,12 @@ class Webhooks:
         await ServiceClient(self.app).request("POST", EVENTS_PATH, body)
 
     @asynccontextmanager
-    async def dispatcher(self, look: Any = None, **how: Any) -> AsyncIterator[Dispatcher]:
+    async def dispatcher(
+        self, look: Any = None, tracer: Tracer | None = None, **how: Any
+    ) -> AsyncIterator[Dispatcher]:
         """As workers.run builds it. `look` replaces the name server."""
         async with self.poster(look, **how) as poster:
-            yield Dispatcher(self.pool, poster, self.log)
+            yield Dispatcher(self.pool, poster, self.log, tracer)
 
     @asynccontextmanager
     async def poster(self, look: Any = None, **how: Any) -> AsyncIterator[Poster]:

@@ -43,6 +43,7 @@ from chassis.http.bodies import full_match
 from chassis.observability import logs
 from chassis.postgres.pool import Pool
 from chassis.problems import Unavailable
+from chassis.seam.outgoing import passing_on_the_trace
 from chassis.settings import Settings
 from chassis.wiring import Wiring
 
@@ -275,7 +276,9 @@ async def open_provider(
     options = read_settings(wiring.settings)
     timeout = aiohttp.ClientTimeout(total=deadline_s)
     async with aiohttp.ClientSession(
-        timeout=timeout, connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
+        timeout=timeout,
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
+        trace_configs=[passing_on_the_trace()],
     ) as session:
         client = stripe.StripeClient(
             options.secret_key,

@@ -43,7 +43,7 @@ SET claims = d.claims + 1, attempts = d.attempts + 1, last_attempt_at = now(),
 FROM mine, webhook_endpoints p, webhook_events e
 WHERE d.delivery_id = mine.delivery_id AND p.endpoint_id = d.endpoint_id AND e.event_id = d.event_id
 RETURNING d.delivery_id, d.endpoint_id, p.owner_id, d.event_id, d.claims AS claim, d.attempts AS attempt, p.url, e.body,
-          e.request_id, now() AS claimed_at,
+          e.request_id, e.traceparent, now() AS claimed_at,
           ARRAY(SELECT s.secret FROM webhook_secrets s
                 WHERE s.endpoint_id = p.endpoint_id AND (s.expires_at IS NULL OR s.expires_at > now())
                 ORDER BY s.created_at DESC) AS secrets;

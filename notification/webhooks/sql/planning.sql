@@ -10,11 +10,13 @@ WHERE EXISTS (SELECT 1 FROM webhook_endpoints p
 -- name: keep_events
 -- In the transaction of the inbox row. Of a known session it stores only events with a subscriber; of an
 -- unknown session all of them, until catalog has told its organizer (see route_events).
-INSERT INTO webhook_events (event_id, type, session_id, request_id, happened_at, body, routed)
-SELECT e.event_id, e.type, e.session_id, e.request_id, e.happened_at, e.body, s.session_id IS NOT NULL
+INSERT INTO webhook_events (event_id, type, session_id, request_id, happened_at, body, traceparent,
+                            routed)
+SELECT e.event_id, e.type, e.session_id, e.request_id, e.happened_at, e.body, e.traceparent,
+       s.session_id IS NOT NULL
 FROM unnest(:event_ids::uuid[], :types::text[], :session_ids::uuid[], :request_ids::text[],
-            :times::timestamptz[], :bodies::text[])
-     AS e (event_id, type, session_id, request_id, happened_at, body)
+            :times::timestamptz[], :bodies::text[], :traces::text[])
+     AS e (event_id, type, session_id, request_id, happened_at, body, traceparent)
 LEFT JOIN webhook_sessions s USING (session_id)
 WHERE s.session_id IS NULL OR EXISTS (
     SELECT 1 FROM webhook_audience a

@@ -13,15 +13,19 @@ import stripe as sdk
 
 from booking.domain.problems import BadSignature, StaleTimestamp
 from booking.providers import stripe
+from booking.providers.metrics import timed
 from booking.providers.protocol import Charge, ChargeResult, RefundResult
 from booking.providers.reference_store import References
 from booking.providers.stripe.reading import PaymentIntent, read_event
+from chassis.context import CURRENT, RequestContext
+from chassis.observability.tracer import Tracer
 from chassis.postgres.pool import Pool, open_pool
 from chassis.problems import Unavailable, ValidationFailed
 from chassis.settings import Settings, SettingsError
 from runtime.compose import migrate_all
 from tests.support.booking import at_once, booking_tables, running_booking
 from tests.support.sandbox import new_charge
+from tests.support.spans import tracing
 from tests.support.stripe_api import KEY, StripeApi, stripe_api
 
 SECRET, NEXT = "whsec_test_secret_0001", "whsec_test_secret_0002"
@@ -92,6 +96,26 @@ async def test_a_card_is_charged_once_under_our_ids(rig: Rig) -> None:
     rig.api.forget_keys()  # a day later, when Stripe would take the key for a new one
     assert await rig.provider.charge(charge) == TAKEN
     assert rig.api.captured() == 1_000
+
+
+@pytest.mark.parametrize("share", [1.0, 0.0])
+async def test_a_sampled_charge_tells_stripe_its_span(rig: Rig, share: float) -> None:
+    with tracing() as kept:
+        tracer, context = Tracer(kept, share=share), RequestContext("pays")
+        part = tracer.root(context, "booking")
+        token = CURRENT.set(context)
+        try:
+            await timed("stripe", "charge", rig.provider.charge(charge_with("pm_card_visa")))
+        finally:
+            CURRENT.reset(token)
+        tracer.finish(part, "POST /pay", 0.0, {})
+    assert rig.api.calls, "nothing was asked"
+    if share:
+        span = kept.one("charge stripe")
+        told = f"00-{part.trace_hex}-{span.span_id:016x}-01"
+        assert rig.api.traceparents == [told] * len(rig.api.calls)
+    else:
+        assert set(rig.api.traceparents) == {None}
 
 
 async def test_what_stripe_refuses_is_declined_with_its_word_for_it(rig: Rig) -> None:

@@ -11,41 +11,19 @@ import pytest
 from chassis.concurrency.coalescer import Coalescer
 from chassis.context import CURRENT, RequestContext, from_headers
 from chassis.observability.tracer import KEPT_A_SECOND, Tracer, request_attributes
-from chassis.spans import CLIENT, SPANS_MAX, SWITCH, Caller, Part, Span, Trace, parse_traceparent
+from chassis.spans import CLIENT, SPANS_MAX, Caller, Part, parse_traceparent
 from tests.support.servers import ROOT
+from tests.support.spans import Kept, tracing
 
 STRANGER = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE_ID, SPAN_ID = 0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-class Kept:
-    """A keeper that shows what it was given."""
-
-    def __init__(self) -> None:
-        self.spans: list[tuple[Trace, Span]] = []
-
-    def keep(self, trace: Trace, spans: Sequence[Span]) -> None:
-        self.spans += [(trace, span) for span in spans]
-
-    @property
-    def names(self) -> list[str]:
-        return [span.name for _, span in self.spans]
-
-    def one(self, name: str) -> Span:
-        (found,) = [span for _, span in self.spans if span.name == name]
-        return found
-
-
-@pytest.fixture(autouse=True)
-def switched() -> Iterator[None]:
-    yield
-    SWITCH.on = False
-
-
 @pytest.fixture
-def kept() -> Kept:
-    return Kept()
+def kept() -> Iterator[Kept]:
+    with tracing() as keeper:
+        yield keeper
 
 
 def begun(tracer: Tracer, headers: Headers = (), request_id: str = "abc") -> RequestContext:
