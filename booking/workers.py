@@ -14,7 +14,7 @@ from booking.measures import audit_pool, measures
 from booking.orders.expiry import complete_due_orders, sweep_orders
 from booking.providers.registry import run_background as run_provider
 from booking.seats.loaded import list_loaded
-from booking.seats.reconciler import Reconciler
+from booking.seats.reconciler import RECONCILE_INTERVAL_S, Reconciler
 from booking.seats.sweeper import Sweeper
 from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.rounds import repeat
@@ -32,7 +32,6 @@ log = logs.get("booking")
 
 EXPIRE_INTERVAL_S = 0.5
 SWEEP_INTERVAL_S = 0.5
-HEAL_INTERVAL_S = 15.0  # a look at every session in Redis costs PostgreSQL all of its claims
 PAYMENTS_INTERVAL_S = 2.0
 COMPLETE_INTERVAL_S = 60.0
 REFUNDS_INTERVAL_S = 0.5
@@ -70,7 +69,7 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
                 "expire", EXPIRE_INTERVAL_S, lambda: sweep_orders(booking.pool, booking.holds), stop
             ),
             repeat_traced("sweep", SWEEP_INTERVAL_S, sweeper.sweep_once, stop),
-            repeat_traced("heal", HEAL_INTERVAL_S, healing.round, stop),
+            repeat_traced("heal", RECONCILE_INTERVAL_S, healing.round, stop),
             repeat_traced("payments", PAYMENTS_INTERVAL_S, lambda: _settle_payments(booking), stop),
             repeat_traced("refunds", REFUNDS_INTERVAL_S, booking.refund_sending.send_all_due, stop),
             repeat_traced(

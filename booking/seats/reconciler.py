@@ -16,6 +16,7 @@ from booking.seats.metrics import RECONCILED
 from chassis.observability import logs
 
 SETTLED_S = HOLD_INTENT_MS / 1000 + 1  # an older difference cannot be a step in progress
+RECONCILE_INTERVAL_S = 15.0  # a look at every session in Redis costs PostgreSQL all of its claims
 SESSIONS_MAX = 10_000  # sessions whose differences are remembered
 
 log = logs.get("booking")

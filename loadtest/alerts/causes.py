@@ -89,8 +89,7 @@ class Causes:
                 "NATS hangs",
                 frozenset({"OutboxStalled"}),
                 lambda: self.stopped("nats-"),
-                # the invariant outbox_is_drained_or_moving
-                frozenset({"EventsLate", "BacklogSlow", "ConsumerLags", "AuditViolated"}),
+                frozenset({"EventsLate", "BacklogSlow", "ConsumerLags"}),
             ),
             Cause(
                 "orders are slow (booking stutters)",

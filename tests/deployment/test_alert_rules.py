@@ -155,7 +155,8 @@ def test_a_rule_that_is_no_promql_is_found(tmp_path: Path, mistake: str) -> None
     """The control of the check itself."""
     copy = Path(shutil.copytree(PROMETHEUS, tmp_path / "prometheus"))
     file = copy / "rules" / "audit.rules.yml"
-    file.write_text(
-        file.read_text().replace("max by (invariant) (stampede_audit_violations)", mistake)
-    )
+    right = file.read_text()
+    wrong = re.sub(r"max by \(invariant\) \(stampede_audit_violations.*\)", mistake, right)
+    assert wrong != right
+    file.write_text(wrong)
     assert promtool("check", "config", copy / "prometheus.yml").returncode != 0

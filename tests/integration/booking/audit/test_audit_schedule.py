@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 from booking.audit.schedule import ScheduledAudit
 from booking.audit.store import INVARIANTS
 from booking.measures import audit_pool
+from booking.seats.reconciler import SETTLED_S, Reconciler
 from chassis.observability.reports import Report
 from tests.support.booking import BookingApp, booking_tables, running_booking
 
@@ -59,6 +60,30 @@ async def test_a_violation_is_told_with_its_invariant_and_goes_when_it_is_mended
         await tables.execute(change, -1, UUID(order["order_id"]))
     await audit.take(report)
     assert told("violations", invariant="orders_add_up") == 0
+
+
+@pytest.mark.parametrize("mended", [True, False])
+async def test_redis_differs_only_if_the_reconciler_leaves_it(
+    app: BookingApp, report: Report, mended: bool
+) -> None:
+    order = await sold(app)
+    holds, session_id = app.services.holds, UUID(order["session_id"])
+    now = [0.0]
+    reconciler = Reconciler(holds, now=lambda: now[0])
+
+    async def two_looks() -> None:
+        for _ in range(2 if mended else 1):
+            await reconciler.reconcile_once(session_id)
+            now[0] += SETTLED_S
+
+    (bought,) = (await holds.truth.snapshot(session_id)).tallies.items()
+    word, changed = await holds.run(session_id, "tallies", [str(bought[0]), str(bought[1]), "9"])
+    assert (word, changed) == ("counted", [1])
+    audit = ScheduledAudit(
+        app.services, app.services.pool, rest=0.0, looks_max=1, mending=two_looks
+    )
+    await audit.take(report)
+    assert told("violations", invariant="redis_equals_postgresql") == (0 if mended else 1)
 
 
 async def test_what_cannot_be_read_is_unchecked_and_not_sound(
