@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 from chassis.concurrency.deadlines import Deadlines
-from chassis.context import RequestContext
+from chassis.context import CURRENT, RequestContext
 from chassis.http.completion import RequestCompletion
+from chassis.observability import logs
 from chassis.observability.tracer import request_attributes
 from chassis.problems import Problem, Unavailable
 from chassis.seam.direct import Call, Reply, Way
@@ -24,6 +25,8 @@ from gateway.protection.revocations import Revocations
 from gateway.routing import Route
 
 SERVICES = ("identity", "catalog", "booking", "notification")
+
+log = logs.get("gateway")
 
 
 class Found(NamedTuple):
@@ -79,20 +82,20 @@ class DirectWays:
     async def serve(self, exchange: Exchange, route: Route, found: Found) -> None:
         """Raises TimeoutError if the answer to a read does not come in time."""
         context = exchange.context.callee(route.service)
-        began_s = time.perf_counter()
+        part = exchange.context.trace
+        call_id, began_s = (part.call_id if part is not None else 0), time.perf_counter()
         try:
             if found.call.method in SAFE_METHODS:
                 await self._read(exchange, route, found, context)
             else:
                 await self._change(exchange, route, found, context)
         finally:
-            part = exchange.context.trace
             if part is not None:
                 name, attributes, error = request_attributes(
                     exchange.known_method, route.template, exchange.status
                 )
                 attributes["peer.service"] = route.service
-                part.add(name, CLIENT, began_s, attributes, error=error, span_id=part.call_id)
+                part.add(name, CLIENT, began_s, attributes, error=error, span_id=call_id)
 
     async def _read(
         self, exchange: Exchange, route: Route, found: Found, context: RequestContext
@@ -154,6 +157,9 @@ class _Overdue:
         if self._exchange.on_long is not None:
             self._exchange.on_long()  # it keeps no place any more
         self._exchange.shed = True
+        token = CURRENT.set(self._exchange.context)
+        log.warning("upstream_failed", reason="TimeoutError")
+        CURRENT.reset(token)
         loop = asyncio.get_running_loop()
         self.refusing = loop.create_task(self._exchange.refuse(Unavailable()))
 

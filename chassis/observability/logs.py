@@ -197,9 +197,10 @@ def _second_text(at_s: float) -> str:
 
 
 def _quoted(value: Any) -> str:
-    if isinstance(value, int | UUID):
+    kind = type(value)
+    if kind is UUID or kind is int:
         return str(value)
-    text = value if isinstance(value, str) else str(value)
+    text = value if kind is str else str(value)
     return _quoted_short(text) if len(text) <= _SHORT else _quoted_text(text)
 
 
