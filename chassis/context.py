@@ -29,9 +29,11 @@ class RequestContext:
 
     __slots__ = ("calls", "logged_id", "request_id", "span", "spent", "trace", "trace_id")
 
-    def __init__(self, request_id: str, span: str = "1", trace_id: str = "") -> None:
+    def __init__(
+        self, request_id: str, span: str = "1", trace_id: str = "", *, logged: str | None = None
+    ) -> None:
         self.request_id = request_id
-        self.logged_id = logged_id(request_id)
+        self.logged_id = logged_id(request_id) if logged is None else logged
         self.span = span
         self.trace_id = trace_id
         self.calls = 0
@@ -54,6 +56,16 @@ class RequestContext:
         """The span of this request's next call to another service."""
         self.calls += 1
         return f"{self.span}.{self.calls}"
+
+    def callee(self, service: str) -> "RequestContext":
+        """The context of a service in this process that is called now, in a new child span."""
+        made = RequestContext(
+            self.request_id, self.child_span(), self.trace_id, logged=self.logged_id
+        )
+        if self.trace is not None:
+            self.trace.call_id = new_span_id()
+            made.trace = self.trace.callee(service)
+        return made
 
     @property
     def event_traceparent(self) -> str | None:

@@ -23,6 +23,7 @@ from chassis.problems import (
 )
 from chassis.redis.scripts import RedisCalls
 from chassis.seam.client import ServiceClient
+from chassis.seam.direct import Verified
 from chassis.seam.upstream import Receive, Scope, Send
 from chassis.wiring import Wiring
 from gateway.forwarding import ANSWER_DEADLINE_S, Forwarder
@@ -101,7 +102,9 @@ class Edge:
         )
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, send, self._answer_headers, self._unread)
+        exchange = Exchange(
+            scope, receive, send, self._answer_headers, self._unread, find=self._routes.find
+        )
         if self._tracer is not None:
             self._tracer.begin(exchange.context, "gateway", scope["headers"])
         token = CURRENT.set(exchange.context)
@@ -139,13 +142,13 @@ class Edge:
         exchange.headers.check(exchange.scope.get("http_version", "1.1"))
         if len(exchange.raw_path) + len(exchange.query) > TARGET_MAX_BYTES:
             raise UriTooLong(f"Path and query may have at most {TARGET_MAX_BYTES} bytes.")
-        if not exchange.is_plain:
+        if not exchange.target.is_plain:
             raise NotFound()
         path = exchange.path
         if exchange.method not in METHODS:
             raise MethodNotAllowed(headers=ALLOW)
         own = self._operations.find(path)
-        route = None if own is not None else self._routes.match(path)
+        route = None if own is not None else exchange.target.route
         if own is None and route is None:
             raise NotFound()
         if exchange.method == "OPTIONS":
@@ -182,16 +185,18 @@ class Edge:
                 await self.forwarder.forward(exchange, route, address, b"")
             return
         body = b""
-        if exchange.headers.body_length():
+        length = exchange.headers.body_length()
+        if length:
             began_s = time.perf_counter()
-            body = await self._bodies.read(exchange.receive)
+            body = await self._bodies.read(exchange.receive, length)
             exchange.context.spend("body", began_s)
         with self._bodies.held(body):
-            began_s = time.perf_counter()
-            try:
-                await self._admission.enter(lane)
-            finally:
-                exchange.context.spend("queue", began_s)
+            if not self._admission.enter_at_once(lane):
+                began_s = time.perf_counter()
+                try:
+                    await self._admission.enter(lane)
+                finally:
+                    exchange.context.spend("queue", began_s)
             place = Place(self._admission, lane)
             exchange.on_long = place.leave  # a client that reads slowly does not keep a place
             began_s = time.perf_counter()
@@ -239,9 +244,11 @@ class Edge:
             return None
         began_s = time.perf_counter()
         try:
-            return await self._verifier.verify(token)
+            principal = await self._verifier.verify(token)
         finally:
             exchange.context.spend("auth", began_s)
+        exchange.verified = Verified(self._verifier, principal)
+        return principal
 
     def _is_reachable(self, path: str) -> bool:
         """True if the gateway forwards this OpenAPI path, whose parameters are in braces."""

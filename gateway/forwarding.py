@@ -1,4 +1,5 @@
-"""Forwards a request to a service and relays the answer.
+"""Forwards a request to a service and relays the answer: straight to a fast route of this process
+(gateway.direct), or by ASGI to everything else.
 
 Requests that may change state run in a task of their own. They run to completion even if the client
 disconnects or the server is stopping; only the answer is dropped.
@@ -28,6 +29,7 @@ from chassis.problems import (
 from chassis.seam.upstream import SAFE_METHODS, Message, Scope, Upstreams
 from chassis.spans import CLIENT
 from contracts.identity import REVOKED_LOGIN_HEADER
+from gateway.direct import DirectWays
 from gateway.http.compression import Compression, as_asked, varied
 from gateway.http.exchange import Exchange
 from gateway.http.request_headers import Headers
@@ -70,10 +72,17 @@ class Forwarder:
         self._deadline_s = deadline_s
         self._compression = compression or Compression()
         self._completion = RequestCompletion()
+        self._direct = DirectWays(
+            upstreams, revocations, self._compression, self._completion, deadline_s=deadline_s
+        )
 
     async def forward(self, exchange: Exchange, route: Route, address: str, body: bytes) -> None:
         """Raises Unavailable if no answer begins in time. The change may still happen
         afterwards."""
+        found = self._direct.find(exchange, route, address, body)
+        if found is not None:
+            await self._direct.serve(exchange, route, found)
+            return
         packing = self._compression if self._compression.applies(exchange, route) else None
         relay = _Relay(exchange, body, self._revocations, packing, cookies=route.cookies)
         upstream: Any = getattr(self._upstreams, route.service)

@@ -3,17 +3,17 @@ they are bounded: what no route has is `(none)`, an unknown method OTHER, an unk
 
 from typing import Literal
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
 from chassis.observability.hot import HotCounter, HotGauge, HotHistogram
 from contracts.wall import BOUNDS_S
 
 SUM: Literal["livesum"] = "livesum"  # of gauges over the living processes
 
-_REQUESTS = Counter(
+_REQUESTS = HotCounter(
     "stampede_gateway_requests_total", "Requests answered.", ["route", "method", "status"]
 )
-_LATENCY = Histogram(
+_LATENCY = HotHistogram(
     "stampede_gateway_latency_seconds",
     "Time from the request's head to the last byte of its answer, without event streams.",
     ["route"],
@@ -74,7 +74,7 @@ CALLERS = ("anonymous", "customer", "organizer", "staff", "operator", "admin", "
 _SAYING_MOST = ("admin", "operator", "organizer", "staff")
 STATUS_CLASSES = {1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
-_Counters = tuple[Counter, HotCounter, Histogram, HotHistogram]
+_Counters = tuple[HotCounter, HotCounter, HotHistogram, HotHistogram]
 _children: dict[tuple[str, str, int, str], _Counters] = {}
 
 

@@ -9,10 +9,13 @@ route other than the one that was checked.
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
+from chassis.masking import masked_path
 from contracts.identity import JWKS_PATH
 
 Service = Literal["identity", "catalog", "booking", "notification"]
@@ -23,6 +26,10 @@ API = "/api/v1"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PATH = re.compile(rb"/|(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?")
 _PARAMETER = "{}"
+_PATH_CHARACTERS = "/%!$&'()*+,;=:@~"
+LOGGED_PATH_MAX = 200
+TARGETS_MAX = 8_192  # paths that a process remembers, with KNOWN_LENGTH_MAX bytes each at most
+KNOWN_LENGTH_MAX = 128
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,8 +192,23 @@ SHARES: dict[tuple[str, ...], Service] = {
 }
 
 
+class Target(NamedTuple):
+    """What a raw path says.
+
+    path: as text, quoted unless it is plain (see `judge`), so it can stand in logs and problems.
+    route: None for a path that no service has.
+    logged: how logs show it, shortened and without likely secrets.
+    """
+
+    path: str
+    is_plain: bool
+    segments: Sequence[str]
+    route: Route | None
+    logged: str
+
+
 class Routes:
-    """`match(path)` returns the Route or None. `demo` opens the mailbox."""
+    """`find(raw_path)` returns the Target, `match(path)` the Route or None. `demo` opens the mailbox."""
 
     def __init__(self, *, demo: bool, table: Sequence[Route] = ROUTES) -> None:
         self._words = frozenset(word for route in table for word in _words_of(route.template))
@@ -198,6 +220,20 @@ class Routes:
             share: Route(service=service, template=f"/{'/'.join(share)}/*")
             for share, service in shares.items()
         }
+
+        self._known = lru_cache(TARGETS_MAX)(self._look_up)
+
+    def find(self, raw_path: bytes) -> Target:
+        """Looked up once: an on-sale is about few paths."""
+        return (self._known if len(raw_path) <= KNOWN_LENGTH_MAX else self._look_up)(raw_path)
+
+    def _look_up(self, raw_path: bytes) -> Target:
+        judged = judge(raw_path)
+        path = judged or quote(raw_path, safe=_PATH_CHARACTERS)
+        masked = masked_path(path)
+        logged = masked if len(masked) <= LOGGED_PATH_MAX else masked[:LOGGED_PATH_MAX] + "..."
+        route = None if judged is None else self.match(path)
+        return Target(path, judged is not None, _segments(path), route, logged)
 
     def match(self, path: str) -> Route | None:
         segments = _segments(path)

@@ -6,7 +6,7 @@ of them call `compose`.
 """
 
 import importlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from chassis.observability.tracer import Tracer
 from chassis.postgres.migration_files import Migration, Phase
 from chassis.postgres.migrations import check_schema, migrate, pending
 from chassis.seam.client import ServiceClient
+from chassis.seam.direct import Way
 from chassis.seam.upstream import HttpUpstream, Receive, Scope, Send, Upstream, Upstreams
 from chassis.settings import Settings
 from chassis.wiring import Wiring, wire
@@ -40,6 +41,11 @@ class LocalUpstream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)
+
+    def ways(self) -> Mapping[tuple[str, str], Way]:
+        """For the gateway in this process: see chassis.seam.direct."""
+        found: Mapping[tuple[str, str], Way] = self.app.ways()
+        return found
 
 
 class Platform:

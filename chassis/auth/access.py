@@ -45,22 +45,45 @@ def access(
     }
 
 
+class Rule:
+    """Who may call a handler, from its `opt`. `looks`: False if it does not matter who calls."""
+
+    __slots__ = ("_allowed", "_by_role", "_for_all", "looks")
+
+    def __init__(self, allowed: frozenset[str] | None) -> None:
+        self._allowed = allowed
+        self._for_all = allowed is not None and PUBLIC in allowed
+        self._by_role = allowed is not None and allowed.isdisjoint(_ANYBODY)
+        self.looks = allowed is None or allowed.isdisjoint((INTERNAL, TOKEN_IGNORED))
+
+    @classmethod
+    def of(cls, opt: Mapping[str, Any]) -> "Rule":
+        return cls(opt.get("access"))
+
+    def check(self, principal: Principal | None) -> None:
+        """Raises Unauthenticated for nobody and Forbidden for a role that may not call it."""
+        if self._allowed is None:
+            raise Forbidden("This route allows no caller.")
+        if principal is None:
+            if not self._for_all:
+                raise Unauthenticated()
+        elif self._by_role and not principal.roles & self._allowed:
+            raise Forbidden()
+
+
 async def authorize(scope: Any, verifier: Verifier, opt: Mapping[str, Any]) -> Principal | None:
     """Sets the Principal for `principal` dependencies, or refuses the call. `opt`: the handler's."""
-    allowed = opt.get("access")
-    if allowed is None:
-        raise Forbidden("This route allows no caller.")
-    if INTERNAL in allowed or TOKEN_IGNORED in allowed:
+    rule = Rule.of(opt)
+    if "access" not in opt:
+        rule.check(None)
+    if not rule.looks:
         return None
     header = next((value for name, value in scope["headers"] if name == b"authorization"), None)
     token = bearer_token(header.decode("latin-1")) if header is not None else None
-    if token is None:
-        if PUBLIC not in allowed:
-            raise Unauthenticated()
-        return None
-    principal = scope[PRINCIPAL] = await verifier.verify(token)
-    if allowed.isdisjoint(_ANYBODY) and not principal.roles & allowed:
-        raise Forbidden()
+    principal = await verifier.verify(token) if token is not None else None
+    if principal is not None:
+        scope[PRINCIPAL] = principal
+    rule.check(principal)
     return principal
 
 

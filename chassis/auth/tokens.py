@@ -107,12 +107,17 @@ class Verifier:
     async def verify(self, token: str) -> Principal:
         known = self._verified.get(token)
         if known is not None:
-            if known.expires_at > self._time():
-                return known
-            self._verified.drop(token)
-            raise TokenExpired()
+            if known.expires_at <= self._time():
+                self._verified.drop(token)
+            return self.unless_expired(known)
         principal = await self._read(token)
         self._verified.put(token, principal)
+        return principal
+
+    def unless_expired(self, principal: Principal) -> Principal:
+        """For a token that was verified before. Raises TokenExpired."""
+        if principal.expires_at <= self._time():
+            raise TokenExpired()
         return principal
 
     async def _read(self, token: str) -> Principal:

@@ -1,10 +1,13 @@
 """Requests that may change state run to completion, even if the client disconnects or the server is stopping.
 
-The gateway runs such calls in tasks of their own and says so by an ASGI extension; a service that is
-called by somebody else (over HTTP, by another service) sees to it itself.
+Granian never cancels a request's task, so a request that the gateway hands straight to a service of its
+process (chassis.seam.direct) only has to be waited for at the end: `began` and `ended`. What our own
+deadlines could cancel runs in a task of its own: the gateway says so by an ASGI extension, and a service that
+is called by somebody else (over HTTP, by another service) sees to it itself.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -24,6 +27,8 @@ class RequestCompletion:
 
     def __init__(self) -> None:
         self._under_way: set[asyncio.Task[None]] = set()
+        self._uncancelled = 0
+        self._idle: asyncio.Event | None = None
 
     async def run(
         self,
@@ -41,7 +46,7 @@ class RequestCompletion:
         task = loop.create_task(work)
         self._under_way.add(task)
         ended: asyncio.Future[bool] = loop.create_future()
-        task.add_done_callback(lambda _: self._ended(task, ended))
+        task.add_done_callback(lambda _: self._task_ended(task, ended))
         late = None
         if begins_within_s is not None:
             late = loop.call_later(begins_within_s, _say_late, ended)
@@ -53,12 +58,26 @@ class RequestCompletion:
             if late is not None:
                 late.cancel()
 
+    def began(self) -> None:
+        """A request runs in a task that nobody cancels: the server's own. Call `ended` after it."""
+        self._uncancelled += 1
+
+    def ended(self) -> None:
+        self._uncancelled -= 1
+        if self._idle is not None and not self._uncancelled:
+            self._idle.set()
+
     async def drain(self) -> None:
         """Waits for what is under way, DRAIN_S at most: before what it uses is closed."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=DRAIN_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                if self._under_way:
+                    await asyncio.wait(self._under_way)
+                if self._uncancelled:
+                    self._idle = asyncio.Event()
+                    await self._idle.wait()
 
-    def _ended(self, task: "asyncio.Task[None]", ended: "asyncio.Future[bool]") -> None:
+    def _task_ended(self, task: "asyncio.Task[None]", ended: "asyncio.Future[bool]") -> None:
         self._under_way.discard(task)
         if not task.cancelled():
             task.exception()  # seen, should the caller have gone before it came

@@ -9,61 +9,64 @@ is sent as Litestar would send it; tests compare the two. This saves a third of 
 """
 
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, get_args, get_origin
 
 import msgspec
 from litestar import Litestar, Response
-from litestar.datastructures import Headers
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import HeaderParameter
 from litestar.response import Stream
 
-from chassis.auth.access import authorize
-from chassis.auth.tokens import Verifier
+from chassis.auth.access import PRINCIPAL, Rule
+from chassis.auth.tokens import Principal, Verifier, bearer_token
+from chassis.context import RequestContext
 from chassis.problems import (
     PayloadTooLarge,
     Unauthenticated,
     UnsupportedMediaType,
     ValidationFailed,
 )
-from chassis.seam.upstream import Message, Receive, Scope
+from chassis.seam.direct import Call, CallHeaders, Reply
+from chassis.seam.upstream import Message, Receive
 
-Body = Message | AsyncIterator[Message]  # whole, or one piece at a time
 Shape = tuple[str, int, str]  # method, number of segments, the third segment: /api/v1/orders
+Serve = Callable[["FastRoute", Call, dict[str, Any], RequestContext], Awaitable[Reply]]
 
 _JSON = b"application/json"
 _encode = msgspec.json.Encoder().encode
 
 
 class MinimalRequest:
-    """What handlers use of Litestar's Request: the app, the scope and the headers."""
+    """What handlers use of Litestar's Request: the app, who asks, and the headers."""
 
-    def __init__(self, app: Litestar, scope: Scope) -> None:
+    def __init__(self, app: Litestar, call: Call, principal: Principal | None) -> None:
         self.app = app
-        self.scope = scope
+        self.scope = {PRINCIPAL: principal}
+        self._call = call
 
     @cached_property
-    def headers(self) -> Headers:
-        return Headers.from_scope(self.scope)  # type: ignore[arg-type]
+    def headers(self) -> CallHeaders:
+        return CallHeaders(self._call.headers)
 
 
 class FastRoute:
-    """One handler. `matches(segments)` returns its path's arguments or None; `answer(…)` calls it.
+    """One handler. `arguments(…)` says whether it takes a call, `answer(…)` calls it.
     `template`: of its path, as Litestar has it."""
-
-    template = ""
 
     def __init__(
         self,
         app: Litestar,
         verifier: Verifier,
+        serve: Serve,
         handler: HTTPRouteHandler,
-        components: Sequence[Any],
+        route: Any,
     ) -> None:
-        self._app, self._verifier = app, verifier
-        self._opt = handler.opt
+        components = route.path_components
+        self.template: str = route.path_format
+        self._app, self._verifier, self._serve = app, verifier, serve
+        self._rule = Rule.of(handler.opt)
         self._call: Callable[..., Awaitable[Any]] = handler.fn
         self._status: int = handler.status_code
         self._fixed = [(n, part) for n, part in enumerate(components) if isinstance(part, str)]
@@ -77,100 +80,117 @@ class FastRoute:
         self._wants_request = "request" in parameters
         self._wants_principal = "principal" in parameters
         self._wants_body = "body" in parameters
-        self._headers: dict[bytes, str] = {}
+        self._headers: list[tuple[bytes, str]] = []
         self.takes_query = False
         for name, parameter in parameters.items():
             if name in names or name in {"request", "principal", "body"}:
                 continue
             if (header := _header_of(parameter)) is not None:
-                self._headers[header] = name
+                self._headers.append((header, name))
             elif parameter.default is inspect.Parameter.empty:
                 raise TypeError(f"{handler} cannot use the fast path: {name} has no default")
             else:
                 self.takes_query = True
 
-    def matches(self, segments: Sequence[str]) -> dict[str, Any] | None:
+    def arguments(self, segments: Sequence[str], call: Call) -> dict[str, Any] | None:
+        """What the handler takes of path and headers. None: Litestar answers this call."""
+        if self.takes_query and call.query:
+            return None
         for n, part in self._fixed:
             if segments[n] != part:
                 return None
-        arguments = {}
+        arguments: dict[str, Any] = {}
         for n, name, parser in self._parsed:
             try:
                 arguments[name] = parser(segments[n]) if parser is not None else segments[n]
             except ValueError:
                 return None
+        for header, name in self._headers:
+            value = call.headers.get(header)
+            if value is not None:
+                arguments[name] = value.decode("latin-1")
         return arguments
 
-    def read_headers(self, scope: Scope, arguments: dict[str, Any]) -> bool:
-        """Adds the headers that are arguments. False if a header came twice."""
-        if self._headers:
-            for name, value in scope["headers"]:
-                argument = self._headers.get(name)
-                if argument is not None:
-                    if argument in arguments:
-                        return False
-                    arguments[argument] = value.decode("latin-1")
-        return True
+    def serve(
+        self, call: Call, arguments: dict[str, Any], context: RequestContext
+    ) -> Awaitable[Reply]:
+        """The answer to a call of this process (chassis.seam.direct)."""
+        return self._serve(self, call, arguments, context)
 
     async def answer(
-        self, scope: Scope, receive: Receive, arguments: dict[str, Any]
-    ) -> tuple[Message, Body]:
-        """The messages of the answer. Raises the handler's problems."""
-        if self._wants_body and not json_or_empty(scope):
+        self, call: Call, arguments: dict[str, Any], receive: Receive | None = None
+    ) -> Reply:
+        """Raises the handler's problems. `receive`: for a body that has not been read."""
+        if self._wants_body and not json_or_empty(call.headers):
             raise UnsupportedMediaType()
-        principal = await authorize(scope, self._verifier, self._opt)
+        principal = await self._admit(call)
         if self._wants_request:
-            arguments["request"] = MinimalRequest(self._app, scope)
+            arguments["request"] = MinimalRequest(self._app, call, principal)
         if self._wants_principal:
             if principal is None:
                 raise Unauthenticated()
             arguments["principal"] = principal
         if self._wants_body:
-            arguments["body"] = await _read(receive, self._app.request_max_body_size)
-        return _messages(await self._call(**arguments), self._status)
+            if call.body is None and receive is not None:
+                call.body = await _read(receive, self._app.request_max_body_size)
+            arguments["body"] = call.body
+        return _reply(await self._call(**arguments), self._status)
+
+    async def _admit(self, call: Call) -> Principal | None:
+        """Who calls. Raises what the rule of the handler refuses. A token that our own verifier has checked
+        in this process is not checked twice."""
+        if not self._rule.looks:
+            return None
+        verified = call.verified
+        if verified is not None and verified.verifier is self._verifier:
+            principal: Principal | None = self._verifier.unless_expired(verified.principal)
+        else:
+            header = call.headers.get(b"authorization")
+            token = bearer_token(header.decode("latin-1")) if header is not None else None
+            principal = await self._verifier.verify(token) if token is not None else None
+        self._rule.check(principal)
+        return principal
 
 
 class StraightWays:
-    """The fast routes of an app. `find(scope)` returns (route, arguments), or None for Litestar."""
+    """The fast routes of an app. `find(call)` returns (route, arguments), or None for Litestar.
 
-    def __init__(self, app: Litestar, verifier: Verifier) -> None:
+    serve: answers a call in the service's context.
+    """
+
+    def __init__(self, app: Litestar, verifier: Verifier, serve: Serve) -> None:
+        self.by_template: dict[tuple[str, str], FastRoute] = {}
         self._by_shape: dict[Shape, list[FastRoute]] = {}
         for route in app.routes:
             for handler in getattr(route, "route_handlers", ()):
                 if handler.opt.get("straight"):
-                    way = FastRoute(app, verifier, handler, route.path_components)
-                    way.template = route.path_format
-                    self._add(way, handler.http_methods, route.path_components)
+                    way = FastRoute(app, verifier, serve, handler, route)
+                    for method in handler.http_methods:
+                        name = str(getattr(method, "value", method))
+                        self._add(way, name, route.path_components)
 
-    def _add(self, way: FastRoute, methods: Iterable[Any], components: Sequence[Any]) -> None:
-        for method in methods:
-            shape = (str(getattr(method, "value", method)), len(components), components[2])
-            self._by_shape.setdefault(shape, []).append(way)
+    def _add(self, way: FastRoute, method: str, components: Sequence[Any]) -> None:
+        self.by_template[method, way.template] = way
+        shape = (method, len(components), components[2])
+        self._by_shape.setdefault(shape, []).append(way)
 
-    def find(self, scope: Scope) -> tuple[FastRoute, dict[str, Any]] | None:
-        segments = scope["path"][1:].split("/")
+    def find(self, call: Call) -> tuple[FastRoute, dict[str, Any]] | None:
+        segments = call.path[1:].split("/")
         if len(segments) < 3:
             return None
-        for way in self._by_shape.get((scope["method"], len(segments), segments[2]), ()):
-            arguments = way.matches(segments)
+        for way in self._by_shape.get((call.method, len(segments), segments[2]), ()):
+            arguments = way.arguments(segments, call)
             if arguments is not None:
-                plain = not (way.takes_query and scope["query_string"])
-                scope["path_template"] = way.template
-                return (way, arguments) if plain and way.read_headers(scope, arguments) else None
+                return way, arguments
         return None
 
 
-def json_or_empty(scope: Scope) -> bool:
+def json_or_empty(headers: Mapping[bytes, bytes]) -> bool:
     """True if the body is declared as JSON, or there is none."""
-    kind, length = b"", b"0"
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            kind = value
-        elif name == b"content-length":
-            length = value
-        elif name == b"transfer-encoding":
-            length = b"1"
-    if length == b"0" or kind == _JSON:
+    kind = headers.get(b"content-type", b"")
+    if kind == _JSON:
+        return True
+    if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
         return True
     kind = kind.split(b";", 1)[0].strip().lower()
     return kind == _JSON or kind.endswith(b"+json")
@@ -201,9 +221,9 @@ async def _read(receive: Receive, most: Any) -> bytes:
     return body
 
 
-def _messages(answer: Any, status: int) -> tuple[Message, Body]:
-    """The messages of an answer: a struct, a Response around one or around bytes, or a Stream with a
-    length in its headers."""
+def _reply(answer: Any, status: int) -> Reply:
+    """The reply of an answer: a struct, a Response around one or around bytes, or a Stream with a length in
+    its headers."""
     headers: list[tuple[bytes, bytes]] = []
     kind = _JSON
     content = answer
@@ -216,20 +236,15 @@ def _messages(answer: Any, status: int) -> tuple[Message, Body]:
             headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
     if isinstance(answer, Stream):
         headers.append((b"content-type", kind))
-        start = {"type": "http.response.start", "status": status, "headers": headers}
-        return start, _stream(answer.iterator)
+        return Reply(status, headers, _pieces(answer.iterator))
     body: bytes = content if isinstance(content, bytes) else _encode(content)
     if status not in {204, 304}:
         headers.append((b"content-type", kind))
         headers.append((b"content-length", b"%d" % len(body)))
-    return (
-        {"type": "http.response.start", "status": status, "headers": headers},
-        {"type": "http.response.body", "body": body, "more_body": False},
-    )
+    return Reply(status, headers, body)
 
 
-async def _stream(pieces: Any) -> AsyncIterator[Message]:
+async def _pieces(pieces: Any) -> AsyncIterator[bytes]:
     assert isinstance(pieces, AsyncIterable), "only asynchronous iterables are streamed"
     async for piece in pieces:
-        yield {"type": "http.response.body", "body": piece, "more_body": True}
-    yield {"type": "http.response.body", "body": b"", "more_body": False}
+        yield piece

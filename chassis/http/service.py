@@ -7,7 +7,7 @@ other services call lives under `/internal/`, which the gateway never forwards.
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -23,7 +23,7 @@ from chassis.auth.access import INTERNAL, access, authorize, provide_principal
 from chassis.auth.tokens import Verifier
 from chassis.context import CURRENT, RequestContext, current, from_headers
 from chassis.http.completion import RequestCompletion, must_complete
-from chassis.http.fast_path import StraightWays, json_or_empty
+from chassis.http.fast_path import FastRoute, StraightWays, json_or_empty
 from chassis.http.openapi import describe
 from chassis.http.readiness import Readiness
 from chassis.http.streams import is_stream
@@ -47,11 +47,12 @@ from chassis.problems import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from chassis.seam.direct import Call, Reply
 from chassis.seam.upstream import send_problem
-from chassis.spans import Part
 from chassis.wiring import Wiring
 
 BODY_MAX_BYTES = 1_048_576
+PROBLEM_TYPE = CONTENT_TYPE.encode("ascii")
 STATUS = "stampede.status"  # of the answer, in the scope of a traced request
 BY_STATUS: dict[int, type[Problem]] = {
     401: Unauthenticated,
@@ -95,7 +96,7 @@ def service_app(
         logging_config=None,
         opt={"service": name},
     )
-    app.straight = StraightWays(app, wiring.verifier)
+    app.straight = StraightWays(app, wiring.verifier, app.serve_direct)
     app.completion = RequestCompletion()
     app.slow = SlowRequests(name, wiring.settings.slow_request_ms)
     app.tracer = wiring.tracer
@@ -145,65 +146,106 @@ class ServiceApp(Litestar):
         else:
             await self._serve(scope, receive, send)
 
+    def ways(self) -> Mapping[tuple[str, str], FastRoute]:
+        """For the gateway in this process: see chassis.seam.direct."""
+        return self.straight.by_template
+
+    async def serve_direct(
+        self, way: FastRoute, call: Call, arguments: dict[str, Any], context: RequestContext
+    ) -> Reply:
+        """A call of this process. `context`: of the service's part of the request."""
+        began_s = time.perf_counter()
+        token = CURRENT.set(context)
+        status = 0
+        try:
+            reply = await self._answer(way, call, arguments)
+            status = reply.status
+            return reply
+        finally:
+            self._finish(context, call, way.template, status, began_s)
+            CURRENT.reset(token)
+
     async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         began_s = time.perf_counter()
         context = from_headers(scope["headers"])
         if self.tracer is not None:
-            send = self._traced(self.tracer, context, scope, send)
+            self.tracer.enter(context, self.opt["service"], scope["headers"])
+            send = _noting_status(scope, send)
         token = CURRENT.set(context)
         try:
-            found = self.straight.find(scope)
-            if found is None:
+            call = Call.of(scope)
+            found = self.straight.find(call) if call is not None else None
+            if call is None or found is None:
                 await super().__call__(scope, receive, send)
             else:
-                await self._serve_fast(found, scope, receive, send)
+                way, arguments = found
+                scope["path_template"] = way.template
+                await _send_reply(send, await self._answer(way, call, arguments, receive))
         finally:
-            seconds = time.perf_counter() - began_s
-            if seconds >= self.slow.threshold_s and not is_stream(scope["path"]):
-                self.slow.look(context, seconds, path=masked_path(scope["path"])[:200])
-            if context.trace is not None:
-                self._finish_trace(context.trace, scope, began_s)
+            route = scope.get("path_template") or ""
+            asked = call or Call(scope["method"], scope["path"], b"", {})
+            self._finish(context, asked, route, scope.get(STATUS, 0), began_s)
             CURRENT.reset(token)
 
-    def _traced(self, tracer: Tracer, context: RequestContext, scope: Any, send: Any) -> Any:
-        """Begins this service's part of the trace, before the context is the current one."""
-        tracer.enter(context, self.opt["service"], scope["headers"])
-        scope[STATUS] = 0
-
-        async def send_on(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                scope[STATUS] = message["status"]
-            await send(message)
-
-        return send_on
-
-    def _finish_trace(self, part: Part, scope: Any, began_s: float) -> None:
-        assert self.tracer is not None
-        route = scope.get("path_template") or ""
-        name, attributes, error = request_attributes(scope["method"], route, scope[STATUS])
-        stream = scope["path"].endswith("/stream")
-        self.tracer.finish(part, name, began_s, attributes, error=error, may_be_slow=not stream)
-
-    async def _serve_fast(self, found: Any, scope: Any, receive: Any, send: Any) -> None:
-        way, arguments = found
-        try:
-            start, body = await way.answer(scope, receive, arguments)
-        except Problem as problem:
-            await send_problem(scope, send, problem)
-        except ROLLED_BACK as undone:
-            await send_problem(scope, send, _busy(self.opt["service"], scope["path"], undone))
-        except Exception as bug:
-            logs.get(self.opt["service"]).error(
-                "unexpected_error", path=scope["path"], exc_info=bug
+    def _finish(
+        self, context: RequestContext, call: Call, route: str, status: int, began_s: float
+    ) -> None:
+        """The service's part of a request has ended: is it slow, and what does its trace get?"""
+        seconds = time.perf_counter() - began_s
+        if seconds >= self.slow.threshold_s and not is_stream(call.path):
+            self.slow.look(context, seconds, path=masked_path(call.path)[:200])
+        if context.trace is not None and self.tracer is not None:
+            name, attributes, error = request_attributes(call.method, route, status)
+            slow = not call.path.endswith("/stream")
+            self.tracer.finish(
+                context.trace, name, began_s, attributes, error=error, may_be_slow=slow
             )
-            await send_problem(scope, send, InternalError())
-        else:
-            await send(start)
-            if isinstance(body, AsyncIterator):
-                async for message in body:
-                    await send(message)
-            else:
-                await send(body)
+
+    async def _answer(
+        self,
+        way: FastRoute,
+        call: Call,
+        arguments: dict[str, Any],
+        receive: Any = None,
+    ) -> Reply:
+        try:
+            return await way.answer(call, arguments, receive)
+        except Problem as problem:
+            return problem_reply(problem, call.path)
+        except ROLLED_BACK as undone:
+            return problem_reply(_busy(self.opt["service"], call.path, undone), call.path)
+        except Exception as bug:
+            logs.get(self.opt["service"]).error("unexpected_error", path=call.path, exc_info=bug)
+            return problem_reply(InternalError(), call.path)
+
+
+def problem_reply(problem: Problem, path: str) -> Reply:
+    body = problem.render(path, current().request_id)
+    headers = [(b"content-type", PROBLEM_TYPE), (b"content-length", b"%d" % len(body))]
+    headers += [(k.lower().encode(), v.encode("latin-1")) for k, v in problem.headers.items()]
+    return Reply(problem.status, headers, body)
+
+
+def _noting_status(scope: Any, send: Any) -> Any:
+    """`send`, which notes the status in the scope for the trace."""
+    scope[STATUS] = 0
+
+    async def send_on(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            scope[STATUS] = message["status"]
+        await send(message)
+
+    return send_on
+
+
+async def _send_reply(send: Any, reply: Reply) -> None:
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    body = reply.body
+    if not isinstance(body, bytes):
+        async for piece in body:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        body = b""
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 @asynccontextmanager
@@ -232,7 +274,8 @@ def _admission(verifier: Verifier) -> Any:
 
             try:
                 if scope["type"] == "http":
-                    if scope["method"] in {"POST", "PUT", "PATCH"} and not json_or_empty(scope):
+                    changes = scope["method"] in {"POST", "PUT", "PATCH"}
+                    if changes and not json_or_empty(dict(scope["headers"])):
                         raise UnsupportedMediaType()
                     await authorize(scope, verifier, scope["route_handler"].opt)
                 await app(scope, receive, send_on)

@@ -13,17 +13,30 @@ of a request that was not sampled has them too: a request that fails is kept.
 import os
 import socket
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from chassis.context import RequestContext
 from chassis.masking import MASK, SECRET, SECRET_FIELDS
+from chassis.spans import Part
 
-Event = MutableMapping[str, Any]
-RenderLine = Callable[[str, str, str, Event, RequestContext], str]
+
+class LogEvent(NamedTuple):
+    """What a call of a logger notes. `trace`: of the context, at the time of the call."""
+
+    service: str
+    level: str
+    name: str
+    fields: dict[str, Any]
+    context: RequestContext
+    trace: Part | None
+    at_s: float  # Unix
+
+
+RenderLine = Callable[[LogEvent], str]
 
 # Levels that a text line names; an ordinary line has none.
 LOUD = frozenset({"warning", "error", "critical"})
@@ -38,41 +51,43 @@ _INTEGERS = range(-(2**63), 2**63)
 _encoder = msgspec.json.Encoder()
 
 
-def otel_line(service: str, level: str, name: str, event: Event, context: RequestContext) -> str:
-    text, number = SEVERITIES[level]
-    event.pop("level", None)  # SeverityText says it
+def otel_line(event: LogEvent) -> str:
+    text, number = SEVERITIES[event.level]
+    context, trace = event.context, event.trace
     attributes = {"request_id": context.logged_id, **_fields(event), "span": context.span}
+    attributes.pop("level", None)  # SeverityText says it
     record: dict[str, Any] = {
-        "Timestamp": _now_exactly(),
+        "Timestamp": _exact(event.at_s),
         "SeverityText": text,
         "SeverityNumber": number,
-        "Body": name,
+        "Body": event.name,
         "Attributes": attributes,
-        "Resource": _resource(service, os.getpid()),
+        "Resource": _resource(event.service, os.getpid()),
     }
-    if context.trace is not None:
-        record["TraceId"] = context.trace.trace_hex
-        record["SpanId"] = f"{context.trace.span_id:016x}"
+    if trace is not None:
+        record["TraceId"] = trace.trace_hex
+        record["SpanId"] = f"{trace.span_id:016x}"
     return _encoded(record)
 
 
-def flat_line(service: str, _level: str, name: str, event: Event, context: RequestContext) -> str:
+def flat_line(event: LogEvent) -> str:
+    context, trace = event.context, event.trace
     document = {
-        "time": _now_exactly()[:19] + "Z",
-        "service": service,
+        "time": _exact(event.at_s)[:19] + "Z",
+        "service": event.service,
         "request_id": context.logged_id,
-        "event": name,
+        "event": event.name,
         **_fields(event),
     }
-    if context.trace is not None:
-        document["trace_id"] = context.trace.trace_hex
-        document["span_id"] = f"{context.trace.span_id:016x}"
+    if trace is not None:
+        document["trace_id"] = trace.trace_hex
+        document["span_id"] = f"{trace.span_id:016x}"
     document["span"] = context.span
     return _encoded(document)
 
 
-def _fields(event: Event) -> dict[str, Any]:
-    return {key: _plain(value) for key, value in event.items() if key not in SECRET_FIELDS}
+def _fields(event: LogEvent) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in event.fields.items() if key not in SECRET_FIELDS}
 
 
 def _plain(value: Any) -> Any:
@@ -98,10 +113,9 @@ def _repaired(value: Any) -> Any:
     return value
 
 
-def _now_exactly() -> str:
-    now = time.time_ns() // 1000
-    second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 1_000_000))
-    return f"{second}.{now % 1_000_000:06d}Z"
+def _exact(at_s: float) -> str:
+    second, part = divmod(int(at_s * 1_000_000), 1_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{part:06d}Z"
 
 
 @cache

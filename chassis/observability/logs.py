@@ -1,6 +1,10 @@
-"""Log events with fields, one line each, written in batches by another thread.
+"""Log events with fields, one line each, rendered and written in batches by another thread.
 
     2026-01-14T15:30:00Z gateway  [abc-123] POST /api/v1/orders status=201 latency=12ms span=1
+
+A request only notes an event with its fields (docs/adr/0073). The writer makes the line from it within
+_GATHER_S, which is also what a killed process loses. An event that is loud, or has a field that may still
+change, becomes a line at once.
 
 Text by default, JSON by setting (log_json.py); to the console and to one file per service in
 `<data_dir>/logs` (log_files.py). Fields with names of secrets are never written, nor values that look like
@@ -15,41 +19,48 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import MutableMapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import UUID
 
 import msgspec
-import structlog
 
-from chassis.context import NO_REQUEST, RequestContext, current
+from chassis.context import NO_REQUEST, current
 from chassis.masking import MASK, SECRET, SECRET_FIELDS
 from chassis.observability.log_files import Outputs
-from chassis.observability.log_json import LOUD, RenderLine, flat_line, otel_line
+from chassis.observability.log_json import LOUD, LogEvent, RenderLine, flat_line, otel_line
 
 _PLAIN = re.compile(r"[^\s\"'=\x00-\x1f\x7f-\x9f\u2028\u2029\x1b]+")
 _WRITER_BATCH_MAX = 1000
 _GATHER_S = (
     0.02  # after it was woken the writer sleeps this long, so that it does not compete for the GIL
 )
-_QUEUE_MAX = 100_000  # lines; beyond it, lines are counted and dropped to save memory
+_QUEUE_MAX = 50_000  # events; beyond it they are counted and dropped to save memory
 
 FILES_MAX_BYTES = 400_000_000  # of one service, with its older files
+# Values that stay as they are until the writer reads them.
+_UNCHANGING = frozenset({str, int, float, bool, type(None), UUID})
+_QUOTED_MAX = 4_096  # short texts that are kept as they are written
+_SHORT = 64
 
 
 class LogWriter:
-    """Writes finished lines in its own thread. Nobody waits for it, and it raises nothing."""
+    """Renders and writes events in its own thread. Nobody waits for it, and it raises nothing."""
 
     def __init__(
         self,
         directory: Path | None,
         console: TextIO | None,
         *,
+        render: RenderLine | None = None,
         files_max_bytes: int = FILES_MAX_BYTES,
     ) -> None:
-        self._outputs = Outputs(directory, console, max_bytes=files_max_bytes, say_lost=_lost_line)
-        self._lines: deque[tuple[str, str]] = deque()
+        self._render = render or _text_line
+        self._outputs = Outputs(
+            directory, console, max_bytes=files_max_bytes, say_lost=self._lost_line
+        )
+        self._lines: deque[LogEvent | tuple[str, str]] = deque()
         self._wake, self._hurry = threading.Event(), threading.Event()
         self._flushing: queue.SimpleQueue[threading.Event] = queue.SimpleQueue()
         self._overflown: dict[str, int] = {}
@@ -61,11 +72,14 @@ class LogWriter:
         """Lines lost since the start: the queue was full, or they could not be written."""
         return sum(self._overflown.values()) + self._outputs.dropped
 
-    def write(self, service: str, line: str) -> None:
+    def note(self, event: LogEvent) -> None:
         if len(self._lines) > _QUEUE_MAX:
-            self._overflown[service] = self._overflown.get(service, 0) + 1
+            self._overflown[event.service] = self._overflown.get(event.service, 0) + 1
             return
-        self._lines.append((service, line))
+        if event.level == "info" and _UNCHANGING.issuperset(map(type, event.fields.values())):
+            self._lines.append(event)
+        else:
+            self._lines.append((event.service, self._line(event)))
         if not self._wake.is_set():  # waking a thread costs more than the line: once per batch
             self._wake.set()
 
@@ -89,9 +103,36 @@ class LogWriter:
                 self._outputs.lose(service, count)
             while self._lines:
                 most = min(len(self._lines), _WRITER_BATCH_MAX)
-                self._outputs.write([self._lines.popleft() for _ in range(most)])
+                batch = [self._lines.popleft() for _ in range(most)]
+                self._outputs.write([one for note in batch if (one := self._ready(note))])
             for written in waiting:
                 written.set()
+
+    def _ready(self, note: LogEvent | tuple[str, str]) -> tuple[str, str] | None:
+        """Service and line. None for what no line can be made of: it is counted as lost."""
+        if not isinstance(note, LogEvent):
+            return note
+        try:
+            return note.service, self._line(note)
+        except Exception:  # this thread must go on
+            self._outputs.lose(note.service, 1)
+            return None
+
+    def _line(self, event: LogEvent) -> str:
+        fields = event.fields
+        if event.level in LOUD:
+            fields["level"] = event.level
+        exc_info = fields.pop("exc_info", None)
+        if exc_info:
+            fields["error"] = _traceback(exc_info)
+        return self._render(event)
+
+    def _lost_line(self, service: str, count: int) -> str:
+        fields = {"count": count, "level": "warning"}
+        name = "log_lines_dropped"
+        return self._render(
+            LogEvent(service, "warning", name, fields, NO_REQUEST, None, time.time())
+        )
 
 
 def configure(
@@ -103,10 +144,10 @@ def configure(
 ) -> None:
     """Sets where this process writes its lines, and how: `text`, `json` or `otel`. The composition root
     calls it once."""
-    global _writer, _render_line  # noqa: PLW0603  the one place where a process decides its output
+    global _writer  # noqa: PLW0603  the one place where a process decides its output
     stdout = sys.stdout if console else None
-    _writer = LogWriter(directory, stdout, files_max_bytes=files_max_bytes)
-    _render_line = _FORMATS[log_format]
+    render = _FORMATS[log_format]
+    _writer = LogWriter(directory, stdout, render=render, files_max_bytes=files_max_bytes)
 
 
 def flush() -> None:
@@ -118,34 +159,52 @@ def dropped() -> int:
     return _writer.dropped
 
 
-class _Out:
-    """The logger that structlog calls with the rendered line."""
+class Logger:
+    """The logger of a service. Fields are what a line says: text, numbers, ids."""
+
+    __slots__ = ("_service",)
 
     def __init__(self, service: str) -> None:
-        self.service = service
+        self._service = service
 
-    def msg(self, line: str) -> None:
-        _writer.write(self.service, line)
+    def info(self, event: str, /, **fields: Any) -> None:
+        self._note("info", event, fields)
 
-    debug = info = warning = error = critical = exception = msg
+    def warning(self, event: str, /, **fields: Any) -> None:
+        self._note("warning", event, fields)
+
+    def error(self, event: str, /, **fields: Any) -> None:
+        """`exc_info`: an exception, or True for the one that is being handled."""
+        self._note("error", event, fields)
+
+    def _note(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        context = current()
+        _writer.note(
+            LogEvent(self._service, level, event, fields, context, context.trace, time.time())
+        )
 
 
 _stamp = (0, "")
 
 
-def _now_text() -> str:
-    """The current second, formatted once per second."""
+def _second_text(at_s: float) -> str:
+    """A second of UTC, formatted once."""
     global _stamp  # noqa: PLW0603  a cache of one value
-    second = int(time.time())
-    if second != _stamp[0]:
-        _stamp = (second, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second)))
-    return _stamp[1]
+    second, text = int(at_s), _stamp
+    if second != text[0]:
+        _stamp = text = (second, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second)))
+    return text[1]
 
 
 def _quoted(value: Any) -> str:
-    if isinstance(value, int | UUID):
+    kind = type(value)
+    if kind is UUID or kind is int:
         return str(value)
-    text = value if isinstance(value, str) else str(value)
+    text = value if kind is str else str(value)
+    return _quoted_short(text) if len(text) <= _SHORT else _quoted_text(text)
+
+
+def _quoted_text(text: str) -> str:
     if SECRET.search(text):
         text = SECRET.sub(MASK, text)
     if _PLAIN.fullmatch(text):
@@ -155,38 +214,27 @@ def _quoted(value: Any) -> str:
     return json.dumps(text)  # escapes everything beyond ASCII, also Unicode's line separators
 
 
-def _render(logger: Any, level: str, event: MutableMapping[str, Any]) -> str:
-    name = event.pop("event")
-    if level in LOUD:
-        event["level"] = level
-    exc_info = event.pop("exc_info", None)
-    if exc_info:
-        event["error"] = _traceback(exc_info)
-    return _render_line(logger.service, level, name, event, current())
+_quoted_short = lru_cache(_QUOTED_MAX)(_quoted_text)
 
 
-def _text_line(
-    service: str, _level: str, name: str, event: MutableMapping[str, Any], context: RequestContext
-) -> str:
+def _text_line(event: LogEvent) -> str:
+    name, context = event.name, event.context
     fields = "".join(
-        f" {key}={_quoted(value)}" for key, value in event.items() if key not in SECRET_FIELDS
+        [
+            f" {key}={_quoted(value)}"
+            for key, value in event.fields.items()
+            if key not in SECRET_FIELDS
+        ]
     )
     if not name.isprintable():
         name = "".join(char if char.isprintable() else "?" for char in name)
-    if context.trace is not None:
-        fields += f" trace_id={context.trace.trace_hex}"
-    return f"{_now_text()} {service:<8} [{context.logged_id}] {name}{fields} span={context.span}\n"
+    if event.trace is not None:
+        fields += f" trace_id={event.trace.trace_hex}"
+    stamp, service = _second_text(event.at_s), event.service
+    return f"{stamp} {service:<8} [{context.logged_id}] {name}{fields} span={context.span}\n"
 
 
 _FORMATS: dict[str, RenderLine] = {"text": _text_line, "json": flat_line, "otel": otel_line}
-_render_line: RenderLine = _text_line
-
-
-def _lost_line(service: str, count: int) -> str:
-    event = {"count": count, "level": "warning"}
-    return _render_line(service, "warning", "log_lines_dropped", event, NO_REQUEST)
-
-
 _writer = LogWriter(None, None)  # until configure(): tests and tools without output
 
 
@@ -198,11 +246,6 @@ def _traceback(exc_info: Any) -> str:
     return "".join(traceback.format_exception(*exc_info)).rstrip()
 
 
-def get(service: str) -> structlog.typing.FilteringBoundLogger:
+def get(service: str) -> Logger:
     """The logger of a service: `log.info("seats_held", session=…, seats=2)`."""
-    logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-        _Out(service),
-        processors=[_render],
-        wrapper_class=structlog.make_filtering_bound_logger("INFO"),
-    ).bind()  # once, not for each line
-    return logger
+    return Logger(service)

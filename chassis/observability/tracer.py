@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chassis.context import RequestContext, current
-from chassis.spans import SERVER, SWITCH, Caller, Keeper, Part, Trace, new_trace_id
+from chassis.spans import SERVER, SWITCH, Caller, Keeper, Part, Trace, new_trace_id, span_of
 from chassis.spans import parse_traceparent as parsed
 
 KEPT_A_SECOND = 10
@@ -119,7 +119,7 @@ class Tracer:
         slow = may_be_slow and time.perf_counter() - began_s >= self._slow_s
         trace.kept = trace.sampled or ((bool(error) or slow) and self._has_room())
         if trace.kept:
-            self.keeper.keep(trace, spans)
+            self.keeper.keep(trace, [span_of(noted) for noted in spans])
 
     def _first(
         self, context: RequestContext, service: str, trace_id: int, *, sampled: bool

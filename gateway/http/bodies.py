@@ -1,10 +1,10 @@
 """Reads request bodies whole before the request takes a place, so a slow sender delays nobody
 else."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from chassis.concurrency.deadlines import Deadlines
 from chassis.problems import Overloaded, PayloadTooLarge
 from chassis.seam.upstream import Receive
 from gateway.http.request_headers import BODY_MAX_BYTES
@@ -22,15 +22,15 @@ class Bodies:
     """Reads bodies and counts the bytes held by all of them."""
 
     def __init__(self, *, deadline_s: float = BODY_DEADLINE_S) -> None:
-        self._deadline_s = deadline_s
+        self._deadlines = Deadlines(deadline_s)
         self._held_bytes = 0
 
-    async def read(self, receive: Receive) -> bytes:
-        """Raises PayloadTooLarge at the first byte beyond the limit, RequestTimeout, or
-        ClientGone."""
+    async def read(self, receive: Receive, length: int) -> bytes:
+        """`length`: as declared, -1 if it is not known. Raises PayloadTooLarge at the first byte beyond the
+        limit, RequestTimeout, or ClientGone."""
         try:
-            async with asyncio.timeout(self._deadline_s):
-                return await self._read(receive)
+            with self._deadlines.within():
+                return await self._read(receive, length)
         except TimeoutError:
             raise RequestTimeout() from None
 
@@ -46,7 +46,7 @@ class Bodies:
         finally:
             self._held_bytes -= len(body)
 
-    async def _read(self, receive: Receive) -> bytes:
+    async def _read(self, receive: Receive, length: int) -> bytes:
         parts: list[bytes] = []
         size = 0
         try:
@@ -64,7 +64,8 @@ class Bodies:
                     raise Overloaded()
                 self._held_bytes += len(part)
                 parts.append(part)
-                if not message.get("more_body", False):
-                    return b"".join(parts)
+                # Granian says `more_body` with a last piece, and asking again costs another thread's turn.
+                if size == length or not message.get("more_body", False):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
         finally:
             self._held_bytes -= sum(map(len, parts))

@@ -9,26 +9,24 @@ from urllib.parse import quote
 
 from chassis.context import RequestContext, accept_request_id, new_root_span
 from chassis.http.pieces import LONG_FROM_BYTES, pieces_of
-from chassis.masking import masked_path
 from chassis.observability import logs
 from chassis.problems import CONTENT_TYPE, Problem
+from chassis.seam.direct import Verified
 from chassis.seam.upstream import Message, Receive, Scope, Send
 from gateway.http.bodies import ClientGone
 from gateway.http.request_headers import RequestHeaders
 from gateway.http.response_headers import AnswerHeaders
 from gateway.metrics import CUT
 from gateway.protection.unread import LongAnswer, Unread
-from gateway.routing import METHODS, judge
+from gateway.routing import METHODS, Target
 
 Headers = Sequence[tuple[bytes, bytes]]
 
 NO_ROUTE = "(none)"
 ANONYMOUS = "anonymous"
-LOGGED_PATH_MAX = 200
 LINGER_S = 10.0  # in all, while the client goes on sending
 LINGER_PAUSE_S = 2.0
 LINGER_MAX_BYTES = 16 * 1_048_576
-_PATH_CHARACTERS = "/%!$&'()*+,;=:@~"
 _PRINTABLE = string.punctuation
 _PROBLEM_TYPE = CONTENT_TYPE.encode("ascii")
 
@@ -40,8 +38,8 @@ class Exchange:
 
     The answer gets its missing headers (see gateway.http.response_headers) and, for HEAD, no body.
     `status` is 0 until the answer begins.
-    `path` is quoted unless it is plain (see gateway.routing.judge), so it can stand in logs and
-    problems.
+    `target` is what the path says (see gateway.routing), and `path` its text.
+    `verified` is the access token that was checked.
     `caller` is what kind of client asks (see gateway.metrics).
     `counted_as` is the address that its unread answers count for.
     `on_long` is called when a long answer begins.
@@ -60,7 +58,6 @@ class Exchange:
         "ended",
         "gone",
         "headers",
-        "is_plain",
         "limits",
         "method",
         "on_long",
@@ -71,6 +68,8 @@ class Exchange:
         "scope",
         "shed",
         "status",
+        "target",
+        "verified",
     )
 
     def __init__(
@@ -80,15 +79,16 @@ class Exchange:
         send: Send,
         answer_headers: AnswerHeaders,
         unread: Unread,
+        *,
+        find: Callable[[bytes], Target],
     ) -> None:
         self.began_s = time.perf_counter()
         self.scope = scope
         self.method: str = scope["method"]
         raw_path = scope.get("raw_path")
         self.raw_path: bytes = raw_path or quote(scope["path"]).encode("ascii")
-        judged = judge(self.raw_path)
-        self.is_plain = judged is not None
-        self.path = judged or quote(self.raw_path, safe=_PATH_CHARACTERS)
+        self.target = find(self.raw_path)
+        self.path = self.target.path
         # Some clients (curl) send UTF-8 without percent-encoding it: read it as UTF-8, not as
         # Latin-1.
         query: bytes = scope.get("query_string", b"")
@@ -99,6 +99,7 @@ class Exchange:
         self.route = NO_ROUTE
         self.caller = ANONYMOUS
         self.limits: Headers = ()
+        self.verified: Verified | None = None
         self.status = 0
         self.shed = False  # refused by the gateway itself, because no place was free
         self.ended = False
@@ -129,13 +130,33 @@ class Exchange:
                 if self.on_long is not None:
                     self.on_long()
         self.status = status
-        complete = self._answer_headers.complete(
+        complete = self._complete(headers)
+        await self._out({"type": "http.response.start", "status": status, "headers": complete})
+
+    def _complete(self, headers: Headers) -> Headers:
+        return self._answer_headers.complete(
             headers,
             request_id=self.context.request_id,
             origin=self.headers.get(b"origin"),
             limits=self.limits,
         )
-        await self._out({"type": "http.response.start", "status": status, "headers": complete})
+
+    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
+        """Sends a whole answer of a service. Raises as `start` does."""
+        if len(body) > LONG_FROM_BYTES or self.method == "HEAD":
+            await self.start(status, headers)
+            await self.write(body, more=False)
+            return
+        self.status = status
+        self.ended = True
+        complete = self._complete(headers)
+        if self.gone:
+            return
+        try:
+            await self._send({"type": "http.response.start", "status": status, "headers": complete})
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        except (OSError, ClientGone):
+            self.gone = True
 
     async def write(self, body: bytes, *, more: bool) -> None:
         if self.ended:
@@ -185,8 +206,7 @@ class Exchange:
     @property
     def logged_path(self) -> str:
         """The path without its query, shortened, and with likely secrets masked."""
-        path = masked_path(self.path)
-        return path if len(path) <= LOGGED_PATH_MAX else path[:LOGGED_PATH_MAX] + "..."
+        return self.target.logged
 
     async def _take_in_the_rest(self) -> None:
         taken = 0

@@ -73,9 +73,8 @@ class Admission:
         if self._lag.is_above(PAY_LAG_MAX_S if lane == PAY else LAG_MAX_S):
             raise self._shed(lane)
 
-    @contextmanager
-    def coming(self, lane: str, *, takes_place: bool = True) -> Iterator[None]:
-        """Counts a request while it is checked, before it enters.
+    def coming(self, lane: str, *, takes_place: bool = True) -> "_Coming":
+        """Counts a request while it is checked, before it enters: `with coming(lane)`.
 
         Raises Overloaded if `enter` would do so after the requests that are already being checked.
         So nothing is spent on a request that will be refused.
@@ -83,15 +82,17 @@ class Admission:
         pays = lane == PAY
         if not self._has_room(lane, self._coming[pays] if takes_place else 0):
             raise self._shed(lane)
-        self._coming[pays] += takes_place
-        try:
-            yield
-        finally:
-            self._coming[pays] -= takes_place
+        return _Coming(self._coming, pays, takes_place)
+
+    def enter_at_once(self, lane: str) -> bool:
+        """False if there is no place now, or others wait for it."""
+        if not self._has_place(lane) or self._waiting.get(lane):
+            return False
+        self._take(lane)
+        return True
 
     async def enter(self, lane: str) -> None:
-        if self._has_place(lane) and not self._waiting.get(lane):
-            self._take(lane)
+        if self.enter_at_once(lane):
             return
         if not self._has_room(lane, 0):
             raise self._shed(lane)
@@ -195,6 +196,21 @@ class Place:
         admission, self._admission = self._admission, None
         if admission is not None:
             admission.leave(self._lane)
+
+
+class _Coming:
+    """A class and not a generator: every request enters one."""
+
+    __slots__ = ("_counts", "_pays", "_size")
+
+    def __init__(self, counts: dict[bool, int], pays: bool, size: int) -> None:
+        self._counts, self._pays, self._size = counts, pays, size
+
+    def __enter__(self) -> None:
+        self._counts[self._pays] += self._size
+
+    def __exit__(self, *_: object) -> None:
+        self._counts[self._pays] -= self._size
 
 
 class Drain:

@@ -35,6 +35,7 @@ for word in sys.stdin:
             for _ in range(int(times)):
                 count_request("/x", "GET", 200, 0.02)
                 EVENTS_TAKEN.labels("test").inc()
+            write_hot()
         case "hold", number:
             UNDER_WAY.set(float(number))
         case "lead", age:
@@ -299,7 +300,9 @@ async def test_every_scrape_of_a_platform_shows_all_of_its_processes(up: Running
             return await answer.text()
 
     async def figures() -> dict[str, float]:
-        await asyncio.sleep(1.1)  # they are kept for a second
+        await asyncio.sleep(
+            2.1
+        )  # each process writes them once a second, and they are kept for one
         return samples(await ask("/metrics"))
 
     for _ in range(30):

@@ -15,6 +15,7 @@ from chassis.auth.tokens import Principal
 from chassis.http.fast_path import StraightWays
 from chassis.http.service import service_app
 from chassis.postgres.pool import ROLLED_BACK
+from chassis.seam.direct import Call
 from tests.support.asgi import exchange, in_a_task_of_its_own
 from tests.support.booking import Answer, BookingApp, running_booking
 
@@ -92,15 +93,18 @@ async def test_both_ways_give_the_same_answers(app: BookingApp) -> None:
 
 
 async def test_what_is_not_plain_goes_the_long_way(app: BookingApp) -> None:
-    find = app.app.straight.find
+    def find(method: str = "POST", path: str = "/api/v1/orders", **headers: bytes) -> Any:
+        call = Call(method, path, b"", {name.encode(): value for name, value in headers.items()})
+        return app.app.straight.find(call)
+
+    assert find(key=b"k") is not None
+    assert find(path="/api/v1/orders/nonsense/pay") is None
+    assert find(path=f"/api/v1/orders/{uuid4()}/events") is None
+    assert find("DELETE") is None
+    assert find(path="/") is None
     scope: dict[str, Any] = {"method": "POST", "path": "/api/v1/orders", "query_string": b""}
-    plain = {**scope, "headers": [(b"idempotency-key", b"k")]}
-    assert find(plain) is not None
-    assert find({**scope, "headers": [(b"idempotency-key", b"k")] * 2}) is None
-    assert find({**plain, "path": "/api/v1/orders/nonsense/pay"}) is None
-    assert find({**plain, "path": f"/api/v1/orders/{uuid4()}/events"}) is None
-    assert find({**plain, "method": "DELETE"}) is None
-    assert find({**plain, "path": "/"}) is None
+    twice = {**scope, "headers": [(b"idempotency-key", b"k")] * 2}
+    assert Call.of(twice) is None
 
 
 async def test_a_handler_that_needs_a_login_is_refused_one_both_ways(app: BookingApp) -> None:

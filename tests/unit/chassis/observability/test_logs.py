@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,52 @@ def test_a_line_of_a_traced_request_bears_its_ids_and_no_other_line_does(
     else:
         found = json.loads(after)
         assert (found["TraceId"], found["SpanId"]) == (trace_id, span_id)
+
+
+def test_a_line_says_what_was_so_when_it_was_logged(written: Any) -> None:
+    """The writer makes it later: until then nothing in it may change."""
+    seats, context = [1, 2], CURRENT.get()
+    logs.get("booking").info("held", seats=seats, problem=ValueError("one"))
+    seats.append(3)
+    logs.get("booking").info("sold")
+    context.trace = None
+    before, after = written()
+    assert 'seats="[1, 2]" problem=one span=1' in before
+    assert after.endswith(" sold span=1")
+
+
+def test_the_writer_makes_the_line_unless_it_is_loud_or_may_change(tmp_path: Path) -> None:
+    makers: dict[str, str] = {}
+
+    def render(event: logs.LogEvent) -> str:
+        makers[event.name] = threading.current_thread().name
+        return event.name
+
+    writer = logs.LogWriter(tmp_path, None, render=render)
+    for level, name, fields in (
+        ("info", "plain", {"seats": 2, "order_no": "A1"}),
+        ("info", "changing", {"seats": [1]}),
+        ("warning", "loud", {}),
+    ):
+        writer.note(logs.LogEvent("booking", level, name, fields, logs.NO_REQUEST, None, 0.0))
+    writer.flush()
+    mine = threading.current_thread().name
+    assert makers == {"plain": "log-writer", "changing": mine, "loud": mine}
+
+
+def test_a_line_that_cannot_be_made_costs_no_other_line(tmp_path: Path) -> None:
+    def render(event: logs.LogEvent) -> str:
+        if event.name == "bad":
+            raise ValueError("too many digits")
+        return event.name + "\n"
+
+    writer = logs.LogWriter(tmp_path, None, render=render)
+    for name in ("bad", "good"):
+        fields: dict[str, Any] = {}
+        writer.note(logs.LogEvent("booking", "info", name, fields, logs.NO_REQUEST, None, 0.0))
+        writer.flush()
+    assert "good" in (tmp_path / "booking.log").read_text()
+    assert writer.dropped == 1
 
 
 class Unkept:
