@@ -59,10 +59,12 @@ class Reporting:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._task = None
-        if not task.cancelled() and (bug := task.exception()) is not None:
+        bug = task.exception() if not task.cancelled() else None
+        if bug is not None:
             log.error("limits_not_reported", exc_info=bug)
-        if self._counts.has_unreported:  # while Redis is away nobody is in a hurry
-            self.soon(AWAY_S if self._questions.is_any_away else REPORT_INTERVAL_S)
+        if self._counts.has_unreported:
+            failed = bug is not None or self._questions.is_any_away
+            self.soon(AWAY_S if failed else REPORT_INTERVAL_S)
 
     async def _report(self) -> None:
         """Afterwards each bucket's count is confirmed, or waits to be reported again."""

@@ -10,7 +10,8 @@ local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local allowance_us = interval_us * burst
 
-local arrival_us = read_arrival(bucket, now_us, allowance_us) + interval_us * reported
+local arrival_us = parse_arrival(redis.call('GET', bucket) or '', now_us, allowance_us)
+  + interval_us * reported
 local ahead_us = arrival_us - now_us
 local is_allowed = ahead_us + interval_us <= allowance_us
 if is_allowed then

@@ -7,11 +7,12 @@
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 
+local values = redis.call('MGET', unpack(KEYS))
 local answer = { 'counted' }
 for n, bucket in ipairs(KEYS) do
   local interval_us, burst = tonumber(ARGV[3 * n - 2]), tonumber(ARGV[3 * n - 1])
   local allowance_us = interval_us * burst
-  local arrival_us = read_arrival(bucket, now_us, allowance_us) + interval_us * tonumber(ARGV[3 * n])
+  local arrival_us = parse_arrival(values[n] or '', now_us, allowance_us) + interval_us * tonumber(ARGV[3 * n])
   write_arrival(bucket, arrival_us, now_us, allowance_us)
   answer[n + 1] = arrival_us - now_us
 end

@@ -121,6 +121,18 @@ def test_too_much_that_is_unconfirmed_asks_first_and_reports_with_it() -> None:
     assert standing.left == 10
 
 
+def test_an_answer_does_not_undo_what_was_let_in_since_the_report() -> None:
+    counts, bucket = Counts(), Bucket.of(Policy("ip", 10.0, 40, unconfirmed_max=5), "a")
+    for _ in range(2):
+        counts.take(bucket, 0.0)
+    ((count, reported),) = counts.pick_unreported()
+    counts.take(bucket, 0.0)
+    counts.confirmed(count, reported, 1.0, 0.0)  # eight of others' among them
+    standing = counts.take(bucket, 0.0)
+    assert standing is not None
+    assert standing.left == 40 - 10 - 2
+
+
 def test_what_was_not_answered_is_reported_again_but_not_what_was_regained() -> None:
     counts, bucket = Counts(), Bucket.of(SHARED, "a")
     for _ in range(2):
