@@ -10,7 +10,7 @@ STAMPEDE := $(RUN) stampede
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-cluster test-patroni lint format deploy-tools dashboards loadtest nuisance failover alerts bench audit clean
+.PHONY: help run test test-long test-cluster test-patroni lint format deploy-tools dashboards loadtest nuisance failover alerts limits bench audit clean
 
 help: ## shows this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sort | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -57,6 +57,9 @@ alerts: $(VENV)/.dev ## injects causes into a cluster that sells, and shows whic
 
 failover: $(VENV)/.dev ## sells on a cluster of everything for 5 minutes while each part of it is killed in turn
 	@$(RUN) loadtest.failover $(ARGS)
+
+limits: $(VENV)/.runtime ## measures how far 1, 2 and 8 processes exceed a rate limit, and what limits cost
+	@$(RUN) loadtest.limits $(ARGS)
 
 bench: $(VENV)/.runtime ## measures throughput, latency and CPU beside an empty server
 	@$(STAMPEDE) bench $(ARGS)

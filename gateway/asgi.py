@@ -75,6 +75,7 @@ class Gateway:
             stack.push_async_callback(redis.close)
             edge = Edge(self._wiring, redis, patience=self._patience, compression=self._compression)
             await stack.enter_async_context(edge.revocations.kept_fresh())
+            await stack.enter_async_context(edge.reporting.running())
             stack.push_async_callback(edge.forwarder.drain)
             self._edge = edge
             try:

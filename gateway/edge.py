@@ -86,6 +86,7 @@ class Edge:
             token_life_s=settings.access_token_ttl_s,
         )
         self._gate = Gate(redis, Policies(settings), self.revocations)
+        self.reporting = self._gate.reporting
         self._bodies = Bodies(deadline_s=patience.body_s)
         self._admission = Admission(
             settings.concurrency_max, settings.queue_max, wait_s=patience.place_s

@@ -60,6 +60,10 @@ LIMITED = Counter("stampede_gateway_limited_total", "Requests over a limit.", ["
 LIMITS_ASKED = HotCounter(
     "stampede_gateway_limits_asked_total", "Requests whose limits were looked up in Redis."
 )
+LIMITS_REPORTED = HotCounter(
+    "stampede_gateway_limits_reported_total",
+    "Requests counted in the process and reported to Redis afterwards.",
+)
 LIMITS_LOCAL = Counter(
     "stampede_gateway_limits_local_total",
     "Requests that this process counted alone, without Redis.",

@@ -98,6 +98,11 @@ class Pipeline:
         """Whether it has been connected, so that a cluster's nodes are known."""
         return self._slots is not None or self._first.connected_to is not None
 
+    @property
+    def is_one_server(self) -> bool:
+        """Whether it has been connected, and is no cluster: a script may have any keys."""
+        return self._slots is None and self.is_known
+
     def node_of(self, key: str | bytes) -> Address | None:
         """The node that has the key now; None where there is one server only."""
         if self._slots is None:

@@ -105,6 +105,11 @@ class RedisCalls:
         """Raises Unavailable unless every primary answers."""
         await self.command_to_each_node("PING")
 
+    @property
+    def is_one_server(self) -> bool:
+        """True if one server is known to have all keys, so that a script may have any of them."""
+        return self._wire.is_one_server
+
     def node_of(self, key: str | bytes) -> Address | None:
         """Which node has the key now; None where there is one server only."""
         return self._wire.node_of(key)

@@ -129,6 +129,7 @@ ROWS = {
             REQUESTS,
             {
                 "asked of Redis": per_second("stampede_gateway_limits_asked_total"),
+                "counted, then reported": per_second("stampede_gateway_limits_reported_total"),
                 "counted alone": per_second("stampede_gateway_limits_local_total"),
             },
             "Counted alone: Redis was away, and each process allowed its share.",

@@ -6,27 +6,29 @@ size, window `w` is the time to fill it, `r` requests are left, and the bucket i
 """
 
 import math
-import time
 from collections.abc import Sequence
 
 import msgspec
 
-from chassis.concurrency.cache import BoundedCache
 from chassis.problems import RateLimited
 from chassis.settings import Settings
 
 MAILS_A_LOGIN = 1 / 60  # each mail goes to a person who did not ask this client for it
 REFRESHES_A_LOGIN = 4  # all tabs and devices of a login refresh it
-REFUSED_MAX = 100_000  # entries over their limit that one process remembers
-LOCAL_BUCKETS_MAX = 100_000
+UNCONFIRMED_SHARE = 8  # one request in so many of a burst may be let in before Redis has counted it
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """A limit: `burst` requests at once, `rate` per second in the long run."""
+    """A limit: `burst` requests at once, `rate` per second in the long run.
+
+    unconfirmed_max: how many requests of a bucket each process may let in before Redis has counted
+    them. All processes together may be so many each over the limit (ADR 74). 0: Redis is asked first.
+    """
 
     name: str
     rate: float
     burst: int
+    unconfirmed_max: int = 0
 
     @property
     def interval_us(self) -> int:
@@ -65,18 +67,24 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Policies:
-    """All limits by name, from the settings."""
+    """All limits by name, from the settings.
+
+    `ip` and `user` keep the platform from too much work, and a few requests more do no harm. The
+    others keep clients from guessing passwords and signatures, and from sending mails to strangers:
+    they are exact.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self.ip = Policy("ip", settings.rate_limit_per_ip, settings.rate_limit_per_ip_burst)
-        self.user = Policy("user", settings.rate_limit_per_user, settings.rate_limit_per_user_burst)
+        rate, burst = settings.rate_limit_per_ip, settings.rate_limit_per_ip_burst
+        self.ip = Policy("ip", rate, burst, burst // UNCONFIRMED_SHARE)
+        self.refused = Policy("refused", rate, burst)
+        rate, burst = settings.rate_limit_per_user, settings.rate_limit_per_user_burst
+        self.user = Policy("user", rate, burst, burst // UNCONFIRMED_SHARE)
         rate, burst = settings.rate_limit_login, settings.rate_limit_login_burst
         self.login = Policy("login", rate, burst)
         self.refresh = Policy("refresh", rate * REFRESHES_A_LOGIN, burst * REFRESHES_A_LOGIN)
         self.mail = Policy("mail", rate * MAILS_A_LOGIN, burst)
         self._beside = {"login": self.login, "refresh": self.refresh, "mail": self.mail}
-        rate, burst = settings.rate_limit_per_ip, settings.rate_limit_per_ip_burst
-        self.refused = Policy("refused", rate, burst)
         every = (self.ip, self.user, self.login, self.refresh, self.mail, self.refused)
         self.names = [one.name for one in every]
         self._fields: dict[tuple[str, ...], bytes] = {}
@@ -102,51 +110,6 @@ class Policies:
             self._fields[names] = policy
         state = ", ".join([standing.item for standing in standings]).encode("ascii")
         return [(b"ratelimit-policy", policy), (b"ratelimit", state)]
-
-
-class Refused:
-    """Buckets over their limit and until when, so that a flood is refused without asking Redis."""
-
-    def __init__(self) -> None:
-        self._until: BoundedCache[str, tuple[float, Standing]] = BoundedCache(REFUSED_MAX)
-
-    def remember(self, bucket: Bucket, standing: Standing) -> None:
-        if standing.again_in_ms is None:
-            return
-        self._until.put(bucket.key, (time.monotonic() + standing.again_in_ms / 1000, standing))
-
-    def standing(self, bucket: Bucket) -> Standing | None:
-        """The bucket's standing if it is known to be over its limit. None: ask Redis."""
-        entry = self._until.get(bucket.key)
-        if entry is None:
-            return None
-        until, then = entry
-        left_ms = math.ceil((until - time.monotonic()) * 1000)
-        if left_ms <= 0:
-            self._until.drop(bucket.key)
-            return None
-        passed_ms = (then.again_in_ms or 0) - left_ms
-        return Standing(then.policy, 0, max(left_ms, then.full_in_ms - passed_ms), left_ms)
-
-
-class LocalBuckets:
-    """The same buckets in this process alone, used while Redis is away."""
-
-    def __init__(self) -> None:
-        self._arrivals: BoundedCache[str, float] = BoundedCache(LOCAL_BUCKETS_MAX)
-
-    def take(self, bucket: Bucket, now_s: float) -> Standing:
-        policy = bucket.policy
-        interval_s = 1 / policy.rate
-        allowance_s = interval_s * policy.burst
-        arrival_s = max(self._arrivals.get(bucket.key, now_s), now_s)
-        ahead_s = arrival_s + interval_s - now_s
-        if ahead_s > allowance_s + 1e-9:
-            again_in_ms = max(1, math.ceil((ahead_s - allowance_s) * 1000))
-            return Standing(policy, 0, math.ceil((arrival_s - now_s) * 1000), again_in_ms)
-        self._arrivals.put(bucket.key, now_s + ahead_s)  # the one idle for longest makes room
-        left = int((allowance_s - ahead_s) / interval_s + 1e-9)
-        return Standing(policy, left, math.ceil(ahead_s * 1000))
 
 
 def refusal(standing: Standing) -> RateLimited:

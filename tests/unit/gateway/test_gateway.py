@@ -11,7 +11,7 @@ from chassis.problems import Overloaded
 from gateway.http.static import matches
 from gateway.protection.addresses import Addresses, plain_address
 from gateway.protection.admission import PAY, Admission, StreamPlaces
-from gateway.protection.limits import Bucket, LocalBuckets, Policy, Refused, Standing, refusal
+from gateway.protection.limits import Policy, Standing, refusal
 from gateway.routing import ROUTES, Routes, judge
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("127.0.0.1/32"), ip_network("fd00::/8"))
@@ -103,49 +103,11 @@ def test_a_word_in_a_parameters_place_is_no_other_route() -> None:
         assert (route.lane, route.limit) == ("general", "ip")
 
 
-def test_a_local_bucket_lets_a_burst_through_and_then_the_rate() -> None:
-    buckets, bucket = LocalBuckets(), Bucket.of(Policy("ip", 2.0, 3), "a")
-    assert [buckets.take(bucket, 0.0).left for _ in range(3)] == [2, 1, 0]
-    over = buckets.take(bucket, 0.0)
-    assert (over.again_in_ms, over.full_in_ms) == (500, 1500)
-    assert buckets.take(bucket, 0.499).again_in_ms is not None
-    assert buckets.take(bucket, 0.5).again_in_ms is None
-    assert buckets.take(bucket, 100.0).left == 2
-    assert buckets.take(Bucket.of(Policy("ip", 2.0, 3), "b"), 0.0).left == 2
-
-
-@given(
-    st.floats(0.05, 1000), st.integers(1, 50), st.lists(st.floats(0, 0.5), min_size=1, max_size=200)
-)
-def test_no_pattern_of_requests_gets_more_than_burst_and_rate(
-    rate: float, burst: int, gaps: list[float]
-) -> None:
-    buckets, bucket = LocalBuckets(), Bucket.of(Policy("ip", rate, burst), "a")
-    now, allowed = 0.0, 0
-    for gap in gaps:
-        now += gap
-        allowed += buckets.take(bucket, now).again_in_ms is None
-    assert allowed <= burst + now * rate + 1e-6
-
-
 def test_a_429_says_when_in_whole_seconds_and_never_at_once() -> None:
     policy = Policy("ip", 10.0, 40)
     for again_in_ms, retry_after in ((1, "1"), (1000, "1"), (1001, "2"), (9_999, "10")):
         problem = refusal(Standing(policy, 0, 4000, again_in_ms))
         assert problem.headers["Retry-After"] == retry_after
-
-
-def test_who_is_refused_is_remembered_until_it_is_over() -> None:
-    refused, bucket = Refused(), Bucket.of(Policy("ip", 10.0, 40), "a")
-    assert refused.standing(bucket) is None
-    refused.remember(bucket, Standing(bucket.policy, 3, 100))  # not over its limit
-    assert refused.standing(bucket) is None
-    refused.remember(bucket, Standing(bucket.policy, 0, 4000, 60_000))
-    standing = refused.standing(bucket)
-    assert standing is not None
-    assert 59_000 < (standing.again_in_ms or 0) <= 60_000
-    refused.remember(bucket, Standing(bucket.policy, 0, 4000, 0))
-    assert refused.standing(bucket) is None
 
 
 async def test_places_and_queue_are_bounded_and_given_on_in_order() -> None:

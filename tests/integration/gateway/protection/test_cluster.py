@@ -64,6 +64,20 @@ async def test_only_what_the_dead_node_counted_is_counted_by_each_process_alone(
         assert await let_in(counted) == 4
 
 
+async def test_what_processes_let_in_is_reported_to_every_node(cluster: RedisCluster) -> None:
+    """Each bucket by a script call of its own: they are in different slots."""
+    wide = {"rate_limit_per_ip": 0.001, "rate_limit_per_ip_burst": 40}
+    addresses = [f"203.0.113.{number}" for number in range(1, 31)]
+    async with rig(cluster.url, **wide) as first:
+        for peer in addresses:
+            for _ in range(5):  # not one of them is asked about
+                assert (await first.client.get(SHOW, peer=peer)).status == 200
+    async with rig(cluster.url, beside=first, **wide) as later:
+        for peer in addresses:
+            answers = [await later.client.get(SHOW, peer=peer) for _ in range(6)]
+            assert (answers[-1].header("ratelimit") or "").startswith('"ip";r=29;')
+
+
 async def test_an_ended_login_stays_ended_whichever_node_is_dead(cluster: RedisCluster) -> None:
     async with rig(cluster.url) as one, rig(cluster.url, beside=one) as other:
         dead = cluster.nodes[2]

@@ -60,7 +60,7 @@ async def test_a_providers_callbacks_are_limited_only_when_they_are_refused(edge
 
     edge.booking.respond = refuse
     forged = [(await edge.client.post(path, body, sent)).status for _ in range(6)]
-    assert forged == [401, 401, 401, 401, 429, 429]  # the burst is three; the fourth empties it
+    assert forged == [401, 401, 401, 429, 429, 429]  # the burst is three
     assert (await edge.client.get(SHOW)).status == 200  # what is limited is callbacks
 
 
@@ -232,8 +232,8 @@ async def test_without_redis_logins_stay_limited_and_browsing_goes_on(valkey: Ow
         assert (await edge.client.post(LOGIN, b"{}")).status == 200
         valkey.kill()
         statuses = [(await edge.client.post(LOGIN, b"{}")).status for _ in range(20)]
-        assert statuses.count(200) == 3
-        assert statuses.count(429) == 17
+        assert statuses.count(200) == 2  # this process remembers the one before
+        assert statuses.count(429) == 18
         for _ in range(5):
             answer = await edge.client.get(SHOW, [edge.bearer()])
             assert answer.status == 200
