@@ -239,7 +239,7 @@ async def test_every_step_tells_the_outbox_in_its_contracts_words(
     for type_ in ("seats.held.v1", "seats.released.v1"):
         changed = msgspec.json.decode(told[type_].data, type=SeatsChanged)
         assert (changed.seats, changed.areas) == ([1, 2], {str(SEATED): 2})
-    cancelled = msgspec.json.decode(told["order.cancelled.v1"]["data"], type=OrderCancelled)
+    cancelled = msgspec.json.decode(told["order.cancelled.v1"].data, type=OrderCancelled)
     assert cancelled.reason == "user"
 
 
