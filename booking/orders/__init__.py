@@ -8,6 +8,6 @@ An order's row has its items, and tells its events and the beginning of its hist
 before have rows of their own for both, so items are read from placed_items or order_documents, history from
 order_history, keys from keys_of_orders.
 
-Owns the tables orders, order_items, order_events, order_keys, seat_claims and user_tallies. Routes, payments, refunds
-and cancelled sessions call it.
+Owns the tables orders, order_items, order_events, order_keys, seat_claims and user_tallies. Routes, payments,
+refunds and cancelled sessions call it.
 """
