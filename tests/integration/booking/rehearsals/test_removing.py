@@ -21,7 +21,7 @@ PEOPLE = [uuid4() for _ in range(5)]
 TABLES = (
     "orders", "order_items", "seat_claims", "user_tallies", "order_events", "payments", "provider_events",
     "provider_references", "tickets", "outbox", "event_archive", "refunds", "refund_items",
-    "idempotency_keys",
+    "idempotency_keys", "order_keys",
 )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def rehearsed(app: BookingApp) -> UUID:
 async def buy(app: BookingApp, session_id: UUID) -> None:
     """Some pay, one leaves, one is confirmed later."""
     for place, user in enumerate(PEOPLE):
-        order = await app.order(user, session_id, seats=[place + 1])
+        order = await app.order(user, session_id, seats=[place + 1], key=f"key-{place}")
         assert order.status == 201, order
         if place:
             token = "tok_async" if place == 1 else "tok_ok"
