@@ -43,7 +43,7 @@ def rehearsed(app: BookingApp) -> UUID:
 async def buy(app: BookingApp, session_id: UUID) -> None:
     """Some pay, one leaves, one is confirmed later."""
     for place, user in enumerate(PEOPLE):
-        order = await app.order(user, session_id, seats=[place + 1], key=f"key-{place}")
+        order = await app.order(user, session_id, seats=[place + 1], key=f"{session_id}-{place}")
         assert order.status == 201, order
         if place:
             token = "tok_async" if place == 1 else "tok_ok"
