@@ -37,7 +37,8 @@ RULES: dict[str, Callable[[], Exception]] = {
     "orders_not_before_sale": SaleNotOpen,
     "orders_not_after_sale": SaleClosed,
     "orders_not_while_paused": SalePaused,
-    "orders_one_per_idempotency_key": KeyTaken,
+    "order_keys_one_per_user": KeyTaken,
+    "orders_one_per_idempotency_key": KeyTaken,  # of orders that an older release has placed
     "user_tallies_within_cap": TicketLimitReached,
     "user_tallies_not_churning": CoolingDown,
     "promo_codes_one_per_show": PromoCodeTaken,

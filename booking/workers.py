@@ -10,8 +10,10 @@ from collections.abc import Awaitable, Callable
 
 from booking.composition import Booking, opened
 from booking.events.metrics import count_relayed
+from booking.events.unfolding import ORDER_STEPS
 from booking.measures import audit_pool, measures
 from booking.orders.expiry import complete_due_orders, sweep_orders
+from booking.orders.store import prune_order_keys
 from booking.providers.registry import run_background as run_provider
 from booking.seats.loaded import list_loaded
 from booking.seats.reconciler import RECONCILE_INTERVAL_S, Reconciler
@@ -58,6 +60,7 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             archive=kept_days > 0,
             measures=measures(booking, audited, wiring.settings),
             count=count_relayed,
+            unfolding=ORDER_STEPS,
             tracer=wiring.tracer,
         )
         sweeper = Sweeper(booking.holds)
@@ -101,6 +104,7 @@ async def warn_of_weak_commits(booking: Booking) -> None:
 async def _prune(booking: Booking) -> None:
     async with connection(booking.pool) as db:
         await idempotency.prune_keys(db)
+        await prune_order_keys(db)
     await booking.guesses.prune()
 
 

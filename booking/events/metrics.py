@@ -4,10 +4,10 @@ callback does counts as well. A relay that dies between delivery and deletion co
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
+from chassis.events.envelope import Event
 from chassis.observability.hot import HotCounter
 from contracts import booking as told
 
@@ -71,16 +71,16 @@ _SEATS = {
 }
 
 
-def count_relayed(rows: Sequence[Any]) -> None:
-    """`rows`: of booking's outbox, with `type` and `data`."""
-    for row in rows:
-        type_ = row["type"]
+def count_relayed(events: Sequence[Event]) -> None:
+    """`events`: of booking, delivered."""
+    for event in events:
+        type_ = event.type
         if (plain := _PLAIN.get(type_)) is not None:
             plain.inc()
         elif (by_reason := _BY_REASON.get(type_)) is not None:
-            reason = msgspec.json.decode(row["data"], type=_Reason).reason
+            reason = msgspec.json.decode(event.data, type=_Reason).reason
             by_reason.get(reason, by_reason[OTHER]).inc()
         elif (seats := _SEATS.get(type_)) is not None:
-            seats.inc(len(msgspec.json.decode(row["data"], type=_Seats).seats))
+            seats.inc(len(msgspec.json.decode(event.data, type=_Seats).seats))
         elif type_ == told.TICKETS_ISSUED:
-            _ISSUED.inc(len(msgspec.json.decode(row["data"], type=_Tickets).tickets))
+            _ISSUED.inc(len(msgspec.json.decode(event.data, type=_Tickets).tickets))

@@ -1,21 +1,17 @@
 """An order on its way: what PostgreSQL is to be given, and the order as it stands once that is done."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
 from booking.domain.order import OrderStatus
 from booking.domain.seating import Seating
-from booking.events.history import seats_changed
 from booking.orders.pricing import price_of
 from booking.orders.records import NewOrder, Order, PlacedOrder, Price
 from booking.orders.selection import BestSeats, Selection
 from booking.promo_codes.store import PromoCode
-from chassis.clock import whole_second
 from chassis.context import current
-from chassis.ids import uuid7
 from contracts.booking import OrderItem
 from contracts.catalog import SessionTerms
 
@@ -33,54 +29,30 @@ class OrderDraft(msgspec.Struct, frozen=True, kw_only=True):
     promo: PromoCode | None = None
 
 
-class CreatedSoFar(msgspec.Struct, frozen=True):
-    """OrderCreated without `order_no` and `expires_at`: PostgreSQL gives both, and adds them."""
+class PlacedItem(OrderItem, frozen=True, omit_defaults=True):
+    """An item as the order's row keeps it. `last_left`: an accessible seat that was not asked for. `paid`:
+    what it costs with a promo code; None: its price."""
 
-    order_id: UUID
-    user_id: UUID
-    session_id: UUID
-    title: str
-    venue: str
-    starts_at: datetime
-    time_zone: str
-    items: list[OrderItem]
-    total_amount: int
-    currency: str
+    last_left: bool = False
+    paid: int | None = None
 
 
 def new_order(draft: OrderDraft, seats: Sequence[int]) -> NewOrder:
     """With these seats, which Redis has let it have. Raises PromoCodeNotValid."""
     terms, items = draft.terms, _items(draft, seats)
     price = price_of(items, terms.currency, draft.promo)
-    created = CreatedSoFar(
-        order_id=draft.order_id,
-        user_id=draft.user_id,
-        session_id=terms.session_id,
-        title=terms.title,
-        venue=terms.venue,
-        starts_at=whole_second(terms.starts_at),
-        time_zone=terms.time_zone,
-        items=items,
-        total_amount=price.total_amount,
-        currency=terms.currency,
-    )
-    areas = [item.area_id for item in items]
-    held = seats_changed(terms.session_id, seats, areas, draft.order_id)
+    only_accessible_left = _only_accessible_left(draft.selection, items)
     return NewOrder(
         order_id=draft.order_id,
         user_id=draft.user_id,
         terms=terms,
         items=items,
+        document=_document(items, price, only_accessible_left=only_accessible_left),
         price=price,
-        only_accessible_left=_only_accessible_left(draft.selection, items),
+        only_accessible_left=only_accessible_left,
         idempotency_key=draft.key,
         body_hash=draft.body_hash,
         request_id=current().request_id,
-        created_id=uuid7(),
-        created=msgspec.json.encode(created).decode(),
-        held_id=uuid7(),
-        held=msgspec.json.encode(held).decode(),
-        history=msgspec.json.encode(_history(seats, price, terms.currency)).decode(),
         traceparent=current().event_traceparent,
     )
 
@@ -142,15 +114,17 @@ def _only_accessible_left(selection: Selection, items: Sequence[OrderItem]) -> b
     return any(item.accessible for item in items)
 
 
-def _history(seats: Sequence[int], price: Price, currency: str) -> dict[str, object]:
-    """What the order's history tells of its beginning."""
-    told: dict[str, object] = {
-        "seats": seats,
-        "total_amount": price.total_amount,
-        "currency": currency,
-    }
-    if price.redemption is not None:
-        told["promo_code"] = price.redemption.code
-        told["original_amount"] = price.redemption.original_amount
-        told["discount"] = price.redemption.discount
-    return told
+def _document(items: list[OrderItem], price: Price, *, only_accessible_left: bool) -> str:
+    """The items in JSON, as the order's row keeps them."""
+    if price.redemption is None and not only_accessible_left:  # nearly always: nothing to add
+        return msgspec.json.encode(items).decode()
+    paid = price.redemption.paid if price.redemption is not None else [None] * len(items)
+    kept = [
+        PlacedItem(
+            **msgspec.structs.asdict(item),
+            last_left=only_accessible_left and item.accessible,
+            paid=each,
+        )
+        for item, each in zip(items, paid, strict=True)
+    ]
+    return msgspec.json.encode(kept).decode()

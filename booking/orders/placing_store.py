@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from booking.domain.problems import PromoCodeNotValid
+from booking.events.unfolding import ORDER_PLACED
 from booking.orders.records import NewOrder, PlacedOrder, Redemption
 from booking.promo_codes.store import redeem_promo_code
 from booking.refusals import refusal, refusals
@@ -23,7 +24,6 @@ from chassis.postgres.pool import (
 )
 from chassis.postgres.rows import fields
 from chassis.problems import Overloaded, Unavailable
-from contracts.booking import OrderItem
 from contracts.catalog import SessionTerms
 
 queries = load_queries(Path(__file__).parent / "sql" / "placing.sql")
@@ -68,14 +68,12 @@ async def place_with_promo_code(
         with refusals():
             async with transaction(pool) as tx:
                 placed = await _place(tx, [order], hold_ttl_s)
-                seats = (item.seat_id for item in order.items)
                 if not await redeem_promo_code(
                     tx,
                     redemption.promo_code_id,
                     order_id=order.order_id,
                     user_id=order.user_id,
                     discount=redemption.discount,
-                    paid=dict(zip(seats, redemption.paid, strict=True)),
                 ):
                     raise PromoCodeNotValid()
                 return placed[order.order_id]
@@ -108,12 +106,13 @@ async def _place(
 
 
 def _columns(orders: Sequence[NewOrder], hold_ttl_s: int) -> dict[str, Any]:
-    """The statement's arrays: sessions once each, orders, and every item with its order."""
+    """The statement's arrays: sessions once each, orders, and every seat with its order."""
     by_session: dict[UUID, SessionTerms] = {order.terms.session_id: order.terms for order in orders}
     sessions = by_session.values()
-    items = [(order, item) for order in orders for item in order.items]
+    seats = [(order, item.seat_id) for order in orders for item in order.items]
     return {
         "ttl": timedelta(seconds=hold_ttl_s),
+        "placed_type": ORDER_PLACED,
         "term_sessions": list(by_session),
         "titles": [terms.title for terms in sessions],
         "venues": [terms.venue for terms in sessions],
@@ -127,29 +126,13 @@ def _columns(orders: Sequence[NewOrder], hold_ttl_s: int) -> dict[str, Any]:
         "users": [order.user_id for order in orders],
         "sessions": [order.terms.session_id for order in orders],
         "totals": [order.price.total_amount for order in orders],
+        "items": [order.document for order in orders],
+        "counts": [len(order.items) for order in orders],
         "keys": [order.idempotency_key for order in orders],
         "hashes": [order.body_hash for order in orders],
         "requests": [order.request_id for order in orders],
-        "counts": [len(order.items) for order in orders],
-        "created_ids": [order.created_id for order in orders],
-        "created": [order.created for order in orders],
-        "held_ids": [order.held_id for order in orders],
-        "held": [order.held for order in orders],
-        "histories": [order.history for order in orders],
         "traces": [order.traceparent for order in orders],
-        "item_orders": [order.order_id for order, _ in items],
-        "item_sessions": [order.terms.session_id for order, _ in items],
-        "item_seats": [item.seat_id for _, item in items],
-        "item_areas": [item.area_id for _, item in items],
-        "item_area_names": [item.area for _, item in items],
-        "item_rows": [item.row for _, item in items],
-        "item_numbers": [item.number for _, item in items],
-        "item_prices": [item.price for _, item in items],
-        "item_accessible": [_why_accessible(order, item) for order, item in items],
+        "seat_sessions": [order.terms.session_id for order, _ in seats],
+        "seats": [seat_id for _, seat_id in seats],
+        "seat_orders": [order.order_id for order, _ in seats],
     }
-
-
-def _why_accessible(order: NewOrder, item: OrderItem) -> str | None:
-    if not item.accessible:
-        return None
-    return "last_left" if order.only_accessible_left else "wanted"

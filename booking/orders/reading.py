@@ -20,6 +20,7 @@ from chassis.problems import FieldError, NotFound, ValidationFailed
 HISTORY_PAGE_SIZE = 100
 CURSOR_LENGTH_MAX = 128
 POSITION_MAX = 2**63 - 1
+BEFORE_ALL = -1  # an order's beginning may be at position 0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECONDS_MAX = 10**17  # far beyond any order, and within what a datetime can be
 
@@ -75,7 +76,7 @@ async def read_history(
     pool: Pool, user_id: UUID, order_id: UUID, *, cursor: str | None
 ) -> OrderHistory:
     """Oldest first. Raises NotFound unless it is the user's own order."""
-    after = _read_position(cursor) if cursor is not None else 0
+    after = _read_position(cursor) if cursor is not None else BEFORE_ALL
     async with connection(pool) as db:
         if not await store.owns_order(db, order_id, user_id):
             raise NotFound()

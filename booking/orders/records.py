@@ -31,24 +31,19 @@ class Price(msgspec.Struct, frozen=True, gc=False):
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An order to be placed. The three documents are JSON; `created` is the event's data but for the
-    order's number and end, which PostgreSQL gives and adds. `only_accessible_left`: it has accessible
-    seats though nobody asked for them."""
+    """An order to be placed. `document`: its items as its row keeps them, JSON.
+    `only_accessible_left`: it has accessible seats though nobody asked for them."""
 
     order_id: UUID
     user_id: UUID
     terms: SessionTerms
     items: list[OrderItem]
+    document: str
     price: Price
     only_accessible_left: bool
     idempotency_key: str | None
     body_hash: bytes | None
     request_id: str
-    created_id: UUID
-    created: str
-    held_id: UUID
-    held: str
-    history: str
     traceparent: str | None = None
 
 

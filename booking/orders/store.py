@@ -22,6 +22,8 @@ from chassis.postgres.pool import Connection, load_queries
 from chassis.postgres.rows import fields
 from contracts.booking import OrderCompleted
 
+KEYS_PRUNED_AT_ONCE = 5_000
+
 queries = load_queries(Path(__file__).parent / "sql")
 
 
@@ -45,8 +47,11 @@ async def list_places(db: Connection, order_id: UUID, user_id: UUID) -> list[Pla
 
 
 async def get_order_by_key(db: Connection, user_id: UUID, key: str) -> Order | None:
+    """Its `body_hash` is the key's."""
     row = await queries.get_order_by_key(db, user_id=user_id, key=key)
-    return _order(row) if row is not None else None
+    if row is None:
+        return None
+    return msgspec.structs.replace(_order(row), body_hash=row["key_hash"])
 
 
 async def keys_with_orders(
@@ -57,6 +62,12 @@ async def keys_with_orders(
         db, users=[user_id for user_id, _ in asked], keys=[key for _, key in asked]
     )
     return {(row["user_id"], row["key"]) async for row in found}
+
+
+async def prune_order_keys(db: Connection) -> None:
+    """Forgets keys of orders that are older than promised, some at a time."""
+    while await queries.prune_order_keys(db, limit=KEYS_PRUNED_AT_ONCE) == KEYS_PRUNED_AT_ONCE:
+        pass
 
 
 async def list_orders(

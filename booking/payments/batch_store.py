@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from booking.domain.payment import PaymentState
+from booking.events.unfolding import ORDER_SOLD
 from booking.orders.records import items_of
 from booking.payments.records import EventTarget, Intent, KnownPayment, ReceivedEvent, Sale
 from booking.payments.store import begun_payment
@@ -130,14 +131,11 @@ def _sale_columns(sales: Sequence[Sale]) -> dict[str, Any]:
         "taken_ids": [sale.event.event_id if sale.event else None for sale in sales],
         "taken_types": [sale.event.type if sale.event else None for sale in sales],
         "requests": [sale.history.request_id for sale in sales],
-        "paid_ids": [sale.paid.id for sale in sales],
-        "paid": [sale.paid.data.decode() for sale in sales],
+        "sold_type": ORDER_SOLD,
         "sold_ids": [sale.sold.id for sale in sales],
         "sold": [sale.sold.data.decode() for sale in sales],
-        "issued_ids": [sale.tickets_issued.id for sale in sales],
-        "issued": [sale.tickets_issued.data.decode() for sale in sales],
         "histories": [sale.history.data.decode() for sale in sales],
-        "traces": [sale.paid.traceparent for sale in sales],
+        "traces": [sale.sold.traceparent for sale in sales],
         "item_orders": [order.order_id for order, _ in tickets],
         "item_sessions": [order.session_id for order, _ in tickets],
         "item_seats": [ticket.seat_id for _, ticket in tickets],

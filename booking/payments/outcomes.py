@@ -169,7 +169,7 @@ async def _sell(
         session_id=payment.session_id,
         user_id=payment.user_id,
     )
-    events = [sale.paid, sale.sold, sale.tickets_issued]
+    events = [sale.sold]
     if late:  # cancelling has told everybody that they are free
         areas = [item.area_id for item in payment.items]
         held = seats_changed(payment.session_id, seats, areas, payment.order_id)

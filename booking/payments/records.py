@@ -113,15 +113,14 @@ class ReceivedEvent(msgspec.Struct, frozen=True):
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is written when an order is sold. `event`: what told of its money."""
+    """Everything that is written when an order is sold. `sold`: all its events in one row of the outbox
+    (booking.events.unfolding). `event`: what told of its money."""
 
     order: PayableOrder
     tickets: list[NewTicket]
     issued: list[IssuedTicket]
     history: NewHistoryEntry
-    paid: PendingEvent
     sold: PendingEvent
-    tickets_issued: PendingEvent
     event: ReceivedEvent | None = None
 
 

@@ -2,13 +2,13 @@
 
 import msgspec
 
-from booking.events.history import seats_changed
 from booking.events.store import NewHistoryEntry
+from booking.events.unfolding import ORDER_SOLD
 from booking.payments.records import PayableOrder, ReceivedEvent, Sale
 from booking.tickets.issuing import TicketIssuing
 from chassis.clock import whole_second
 from chassis.events.envelope import pending
-from contracts.booking import ORDER_PAID, SEATS_SOLD, TICKETS_ISSUED, OrderPaid, TicketsIssued
+from contracts.booking import ORDER_PAID, OrderPaid
 
 
 def build_sale(
@@ -18,10 +18,9 @@ def build_sale(
     seats = [item.seat_id for item in order.items]
     drawn = tickets.new_tickets(order.session_id, seats)
     issued = tickets.issue(drawn, order.items)
-    subject = str(order.order_id)
-    paid = pending(
-        ORDER_PAID,
-        subject,
+    sold = pending(
+        ORDER_SOLD,
+        str(order.order_id),
         OrderPaid(
             order_id=order.order_id,
             order_no=order.order_no,
@@ -44,18 +43,13 @@ def build_sale(
         "currency": order.currency,
         "tickets": [ticket.ticket_id for ticket in drawn],
     }
-    areas = [item.area_id for item in order.items]
-    sold = seats_changed(order.session_id, seats, areas, order.order_id)
-    whole = TicketsIssued(order.order_id, order.user_id, order.session_id, issued)
     return Sale(
         order=order,
         tickets=drawn,
         issued=issued,
         history=NewHistoryEntry(
-            order.order_id, paid.id, ORDER_PAID, paid.request_id, msgspec.json.encode(data)
+            order.order_id, sold.id, ORDER_PAID, sold.request_id, msgspec.json.encode(data)
         ),
-        paid=paid,
-        sold=pending(SEATS_SOLD, subject, sold),
-        tickets_issued=pending(TICKETS_ISSUED, subject, whole),
+        sold=sold,
         event=event,
     )

@@ -121,9 +121,8 @@ async def redeem_promo_code(
     order_id: UUID,
     user_id: UUID,
     discount: int,
-    paid: Mapping[int, int],
 ) -> bool:
-    """Counts a use, and writes the `paid` price of each seat. False if the code is not active or valid now.
+    """Counts a use. False if the code is not active or valid now.
 
     Raises PostgresError naming promo_codes_within_uses or promo_tallies_within_cap.
     """
@@ -133,8 +132,6 @@ async def redeem_promo_code(
         order_id=order_id,
         user_id=user_id,
         discount=discount,
-        seats=list(paid),
-        paid=list(paid.values()),
     )
     return used is not None
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from booking.events.unfolding import ids_beside
 from chassis.ids import eldest_since
 from chassis.postgres.pool import Pool, connection, load_queries, own_session, transaction
 from chassis.postgres.rows import fields
@@ -108,7 +109,10 @@ async def events_of(pool: Pool, orders: Sequence[UUID], since: Since) -> dict[UU
         found = queries.events_of(
             db, subjects=[str(one) for one in orders], slots=slots, after=since.position
         )
-        return {row["event_id"]: row["type"] async for row in found}
+        told: dict[UUID, str] = {}
+        async for row in found:
+            told |= ids_beside(row["event_id"], row["type"])
+        return told
 
 
 async def remove_some(
@@ -141,6 +145,7 @@ async def remove_some(
         await queries.delete_payments(tx, orders=orders)
         await queries.delete_history(tx, orders=orders)
         await queries.delete_items(tx, orders=orders)
+        await queries.delete_keys(tx, people=people, orders=orders)
         await queries.delete_orders(tx, session_id=session_id, orders=orders)
         await queries.delete_tallies(tx, session_id=session_id, people=people)
     return len(people)

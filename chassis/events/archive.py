@@ -7,11 +7,9 @@ the outbox. Events still in the outbox are not here: the relay will deliver them
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from chassis.events.envelope import Event
+from chassis.events.unfolding import Unfolding, events_of, row_types
 from chassis.postgres.pool import Connection, Pool, connection, load_queries
 
 DAYS_MAX = 30  # of the ring's 32: the days being written and being emptied are never the same
@@ -39,6 +37,7 @@ async def read(
     since: datetime,
     until: datetime,
     types: Sequence[str],
+    unfolding: Unfolding | None = None,
     page_rows: int = PAGE_ROWS,
 ) -> AsyncIterator[list[Event]]:
     """Delivered events of these types from `since` up to but not including `until`, at most DAYS_MAX ago,
@@ -47,35 +46,23 @@ async def read(
     moments = [since + n * day for n in range((until - since) // day + 1)] + [until]
     async with connection(pool) as db:
         slots = sorted({await _sql.slot(db, moment=moment) for moment in moments})
-    after = 0
+    wanted, after = frozenset(types), 0
     while True:
         async with connection(pool) as db:
             last = await _sql.page_end(db, slots=slots, after=after, limit=page_rows)
             if last is None:
                 return
-            rows = _sql.archived(
+            found = _sql.archived(
                 db,
                 slots=slots,
                 after=after,
                 last=last,
                 since=since,
                 until=until,
-                types=list(types),
+                types=row_types(types, unfolding),
             )
-            page = [_event(row, source) async for row in rows]
+            told = await events_of(db, [row async for row in found], source, unfolding)
+        page = [event for one in told for event in one if event.type in wanted]
         after = last
         if page:
             yield page
-
-
-def _event(row: Any, source: str) -> Event:
-    """The event as the relay sent it."""
-    return Event(
-        id=row["event_id"],
-        type=row["type"],
-        source=source,
-        subject=row["subject"],
-        time=row["created_at"],
-        requestid=row["request_id"],
-        data=msgspec.Raw(row["data"].encode()),
-    )

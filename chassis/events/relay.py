@@ -9,12 +9,12 @@ deleting, its successor sends the rows again, and each consumer's inbox applies 
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-import msgspec
 
 from chassis.concurrency.backoff import Backoff, pause
 from chassis.concurrency.measuring import Measure, report_all
@@ -22,6 +22,7 @@ from chassis.concurrency.rounds import repeat
 from chassis.events.broker import Broker, MemoryBroker, PartlyTaken
 from chassis.events.envelope import Event
 from chassis.events.tracing import delivery
+from chassis.events.unfolding import Unfolding, events_of
 from chassis.observability import metrics
 from chassis.observability.tracer import Tracer
 from chassis.postgres.leadership import lead_by
@@ -44,7 +45,7 @@ class Relay:
 
     It keeps one connection of the pool while it runs. With `archive`, delivered rows move to the schema's
     archive (chassis.events.archive) instead of being deleted. Rows are sent in `position` order, and each
-    subscriber takes a subject's events in that order.
+    subscriber takes a subject's events in that order. `unfolding`: for rows that stand for several events.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class Relay:
         log: Any,
         archive: bool = False,
         measures: Sequence[Measure] = (),
-        count: Callable[[Sequence[Any]], None] = lambda _: None,
+        count: Callable[[Sequence[Event]], None] = lambda _: None,
+        unfolding: Unfolding | None = None,
         tracer: Tracer | None = None,
     ) -> None:
         self._pool = pool
@@ -66,6 +68,7 @@ class Relay:
         self._forget = _sql.archive_delivered if archive else _sql.delete_delivered
         self._measures = measures
         self._count = count
+        self._unfolding = unfolding
         self._tracer = tracer
         metrics.RELAY_FAILURES.labels(source)  # 0 until there is one
         self._batch_events = metrics.RELAY_BATCH.labels(source).observe
@@ -135,36 +138,32 @@ class Relay:
         rows = [row async for row in _sql.undelivered(db, limit=limit)]
         if not rows:
             return 0
-        self._batch_events(len(rows))
-        events = [self._event(row) for row in rows]
+        told = await events_of(db, rows, self._source, self._unfolding)
+        events = [event for one in told for event in one]
+        self._batch_events(len(events))
         name = f"publish {self._source}"
         try:
             with delivery(self._tracer, events, name=name, service=self._source, kind=PRODUCER):
                 await self._broker.publish(events)
         except PartlyTaken as partly:
-            await self._delete(db, [row for row in rows if row["event_id"] in partly.taken])
+            done = [
+                n for n, one in enumerate(told) if all(event.id in partly.taken for event in one)
+            ]
+            await self._delete(db, [rows[n] for n in done], [told[n] for n in done])
             raise
-        await self._delete(db, rows)
+        await self._delete(db, rows, told)
         self._batch_seconds(time.monotonic() - began)
         return len(rows)
 
-    async def _delete(self, db: Connection, rows: Sequence[Any]) -> None:
+    async def _delete(
+        self, db: Connection, rows: Sequence[Any], told: Sequence[Sequence[Event]]
+    ) -> None:
+        """`told`: the events of each row."""
         if rows:
             await self._forget(db, positions=[row["position"] for row in rows])
-            metrics.EVENTS_RELAYED.labels(self._source).inc(len(rows))
-            self._count(rows)
-
-    def _event(self, row: Any) -> Event:
-        return Event(
-            id=row["event_id"],
-            type=row["type"],
-            source=self._source,
-            subject=row["subject"],
-            time=row["created_at"],
-            requestid=row["request_id"],
-            data=msgspec.Raw(row["data"].encode()),
-            traceparent=row["traceparent"] or msgspec.UNSET,
-        )
+            events = [event for one in told for event in one]
+            metrics.EVENTS_RELAYED.labels(self._source).inc(len(events))
+            self._count(events)
 
     async def _measure(self, db: Connection) -> None:
         if time.monotonic() - self._measured_at < MEASURE_INTERVAL_S:
@@ -178,7 +177,11 @@ class Relay:
 
     async def _measure_consumers(self, db: Connection, broker: MemoryBroker) -> None:
         """This broker stores nothing: what a consumer has not taken is here."""
-        waiting = {row["type"]: row["events"] async for row in _sql.backlog_by_type(db)}
+        waiting: Counter[str] = Counter()
+        folded = self._unfolding.types if self._unfolding is not None else {}
+        async for row in _sql.backlog_by_type(db):
+            for type_ in folded.get(row["type"], (row["type"],)):
+                waiting[type_] += row["events"]
         for name, types in broker.consumers.items():
             lag = sum(events for type_, events in waiting.items() if type_ in types)
             metrics.CONSUMER_LAG.labels(name, self._source).set(lag)

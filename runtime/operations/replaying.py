@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from booking.events.unfolding import ORDER_STEPS
 from chassis.events import archive
 from chassis.events.broker import EVENTS_PATH, Subscriber, calls
 from chassis.events.envelope import Event, EventBatch
@@ -49,7 +50,9 @@ async def replay(
         interrupted: ReplayError | None = None
         async with platform.running():
             try:
-                pages = archive.read(pool, SOURCE, since=since, until=until, types=types)
+                pages = archive.read(
+                    pool, SOURCE, since=since, until=until, types=types, unfolding=ORDER_STEPS
+                )
                 async for page in pages:
                     for subscriber in hearing:
                         await _give(subscriber, page, given[subscriber.name])

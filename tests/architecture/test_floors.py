@@ -55,8 +55,8 @@ FLOORS = {
         {"report"},
     ],
     "booking": [
-        {"domain", "events", "rehearsals"},
-        {"refusals", "clients", "providers"},
+        {"domain", "events"},
+        {"refusals", "clients", "providers", "rehearsals"},
         {"promo_codes", "seats", "tickets", "reports"},
         {"operations"},
         {"orders", "door", "wall"},

@@ -15,6 +15,7 @@ import pytest
 import redis.asyncio
 from click.testing import CliRunner
 
+from booking.events.unfolding import ids_beside
 from chassis.observability import logs
 from stampede.cli.main import stampede
 from tests.e2e.conftest import with_role
@@ -84,11 +85,16 @@ class Stores:
             " SELECT session_id::text FROM mine UNION SELECT order_id::text FROM mine"
             " UNION SELECT user_id::text FROM mine UNION"
             " SELECT payment_id::text FROM booking.payments JOIN mine USING (order_id) UNION"
-            " SELECT event_id::text FROM booking.event_archive e JOIN mine ON e.subject = order_id::text"
-            " UNION SELECT event_id::text FROM booking.order_events JOIN mine USING (order_id)",
+            " SELECT event_id::text FROM booking.order_events JOIN mine USING (order_id)",
             MARK,
         )
-        return [row[0] for row in rows]
+        archived = await self._db.fetch(
+            "SELECT event_id, type FROM booking.event_archive e JOIN booking.orders o"
+            " ON e.subject = o.order_id::text WHERE right(o.session_id::text, 12) = $1",
+            MARK,
+        )
+        told = [each for row in archived for each in ids_beside(row["event_id"], row["type"])]
+        return [*(row[0] for row in rows), *map(str, told)]
 
     async def traces(self, ids: Sequence[str]) -> list[str]:
         """Tables and keys in which one of them stands, or the mark, or an address of its people."""

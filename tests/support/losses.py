@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from booking.events.unfolding import ORDER_STEPS
 from booking.providers.sandbox.adapter import SandboxProvider
 from booking.recovery.findings import Finding
 from booking.recovery.reconciling import reconcile_booking
@@ -69,7 +70,12 @@ class LosingHouse:
         hearing = Subscriber("notification", self.notification.client, frozenset(SUBSCRIBES_TO))
         broker = MemoryBroker([hearing])
         await Relay(
-            app.services.pool, broker, source="booking", log=logs.get("test"), archive=True
+            app.services.pool,
+            broker,
+            source="booking",
+            log=logs.get("test"),
+            archive=True,
+            unfolding=ORDER_STEPS,
         ).round()
         while await self.notification.sender().round():
             pass

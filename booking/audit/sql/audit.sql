@@ -33,7 +33,7 @@ LIMIT :limit;
 SELECT format('order %s asks %s for items of %s, %s off, of which %s are paid', o.order_id,
               o.total_amount, sum(i.price), coalesce(r.discount, 0),
               sum(coalesce(i.paid, i.price))) AS broken
-FROM orders o LEFT JOIN order_items i USING (order_id) LEFT JOIN promo_redemptions r USING (order_id)
+FROM orders o LEFT JOIN placed_items i USING (order_id) LEFT JOIN promo_redemptions r USING (order_id)
 GROUP BY o.order_id, o.total_amount, r.discount
 HAVING count(i.seat_id) = 0
     OR sum(coalesce(i.paid, i.price)) IS DISTINCT FROM o.total_amount
@@ -91,7 +91,7 @@ SELECT format('order %s of %s has tickets of %s and refunds of %s', o.order_id, 
               ticketed.price, refunded.price) AS broken
 FROM orders o
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(coalesce(i.paid, i.price)), 0) AS price FROM order_items i
+    SELECT coalesce(sum(coalesce(i.paid, i.price)), 0) AS price FROM placed_items i
     WHERE i.order_id = o.order_id AND EXISTS (
         SELECT FROM tickets t WHERE t.order_id = i.order_id AND t.seat_id = i.seat_id
         AND t.status <> 'void')) AS ticketed
@@ -165,7 +165,7 @@ LIMIT :limit;
 -- name: audit_history_tells_the_status
 SELECT format('order %s is %s and its history ends with %s', o.order_id, o.status, last.types) AS broken
 FROM orders o LEFT JOIN LATERAL (
-    SELECT array_agg(e.type ORDER BY e.position) AS types FROM order_events e
+    SELECT array_agg(e.type ORDER BY e.position) AS types FROM order_history e
     WHERE e.order_id = o.order_id) AS last ON true
 WHERE NOT coalesce(last.types, '{}'::text[]) @> (ARRAY['stampede.order.created.v1']
     || CASE o.status

@@ -13,7 +13,7 @@ SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.
              AND other.status <> 'void') AS replaced
 FROM tickets t
 JOIN orders o ON o.order_id = t.order_id
-JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+JOIN placed_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
 WHERE t.ticket_id = ANY(:tickets::uuid[]);
 
 -- name: sessions_open_to
@@ -160,7 +160,7 @@ SELECT c.check_in_id, c.ticket_id, c.gate, c.device, c.offline, c.admitted, c.sc
        c.recorded_at, i.seat_id, i.area, i.row, i.number
 FROM check_ins c
 JOIN tickets t ON t.ticket_id = c.ticket_id
-JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+JOIN placed_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
 WHERE c.session_id = :session_id
 ORDER BY c.check_in_id DESC LIMIT :limit OFFSET :offset;
 
@@ -168,7 +168,7 @@ ORDER BY c.check_in_id DESC LIMIT :limit OFFSET :offset;
 -- Tickets that are not void, in seat order, after seat `after`.
 SELECT t.ticket_id, t.seat_id, t.status, t.checked_in_at, coalesce(t.gate, '') AS gate,
        i.area, i.row, i.number
-FROM tickets t JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+FROM tickets t JOIN placed_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
 WHERE t.session_id = :session_id AND t.status <> 'void' AND t.seat_id > :after
 ORDER BY t.seat_id LIMIT :limit;
 

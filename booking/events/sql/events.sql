@@ -14,3 +14,9 @@ FROM unnest(:event_ids::uuid[], :event_types::text[], :event_subjects::text[],
             :event_requests::text[], :event_data::text[], :event_traces::text[])
      WITH ORDINALITY AS e (event_id, type, subject, request_id, data, traceparent, place)
 ORDER BY e.place;
+
+-- name: placed_orders
+-- What the events of these orders' beginnings tell (booking/events/unfolding.py). None of it ever changes.
+SELECT order_id, order_no, user_id, session_id, title, venue, starts_at, time_zone, items::text AS items,
+       total_amount, currency, expires_at
+FROM orders WHERE order_id = ANY(:orders::uuid[]);

@@ -35,7 +35,7 @@ WITH cancelled AS (
     RETURNING order_id, order_no, user_id, session_id, title
 ), own AS MATERIALIZED (
     SELECT c.session_id, c.seat_id, c.order_id
-    FROM cancelled o JOIN order_items i USING (order_id)
+    FROM cancelled o JOIN placed_items i USING (order_id)
     JOIN seat_claims c ON c.session_id = o.session_id AND c.seat_id = i.seat_id
     WHERE c.order_id = o.order_id AND c.state = 'held'
     ORDER BY c.session_id, c.seat_id FOR UPDATE OF c
@@ -46,7 +46,7 @@ WITH cancelled AS (
 ), given_back AS (
     SELECT o.session_id, o.user_id, count(*) AS tickets,
            count(DISTINCT o.order_id) FILTER (WHERE :reason IN ('user', 'unpaid')) AS orders
-    FROM cancelled o JOIN order_items i USING (order_id)
+    FROM cancelled o JOIN placed_items i USING (order_id)
     WHERE (SELECT count(*) FROM freed) >= 0
     GROUP BY o.session_id, o.user_id
 ), tallies AS MATERIALIZED (
@@ -65,7 +65,7 @@ WITH cancelled AS (
 )
 SELECT o.order_id, o.order_no, o.user_id, o.session_id, o.title, array_agg(i.seat_id ORDER BY i.seat_id) AS seats,
        array_agg(i.area_id ORDER BY i.seat_id) AS areas
-FROM cancelled o JOIN order_items i USING (order_id)
+FROM cancelled o JOIN placed_items i USING (order_id)
 GROUP BY o.order_id, o.order_no, o.user_id, o.session_id, o.title
 ORDER BY o.order_id;
 

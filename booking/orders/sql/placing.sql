@@ -1,11 +1,12 @@
 -- Placing orders, the hot path: one statement, one commit, for as many orders as wait.
 
 -- name: place_orders
--- Orders, items, claims, tallies, history and outbox of a whole batch, or nothing of it. Claims come
--- first and in ascending order, so that two batches never wait for each other in a ring. A claim is
--- taken over only when it is held and past its end. What must not be raises its rule by refuse(), or
--- by a named constraint, and the coalescer then tries the members one by one.
--- The number and the end of an order are given here, so they are put into its event here.
+-- Orders, claims, keys, tallies and outbox of a whole batch, or nothing of it. Claims come first and in
+-- ascending order, so that two batches never wait for each other in a ring. A claim is taken over only when
+-- it is held and past its end. What must not be raises its rule by refuse(), or by a named constraint, and
+-- the coalescer then tries the members one by one.
+-- An order's row has its items, and is what its history and its events are told from later (docs/adr/0077):
+-- the row of the outbox only says that it was placed.
 -- Controls of the sale are asked for after the claims: the lock that this takes is shared, and whoever waits for it
 -- alone waits for us, so nothing may be waited for behind it (steered_cap, docs/adr/0070).
 WITH terms AS (
@@ -16,21 +17,15 @@ WITH terms AS (
     ) AS t (session_id, title, venue, starts_at, time_zone, currency, opens_at, closes_at, cap)
 ), wanted AS (
     SELECT * FROM unnest(
-        :orders::uuid[], :users::uuid[], :sessions::uuid[], :totals::bigint[], :keys::text[],
-        :hashes::bytea[], :requests::text[], :counts::int[], :created_ids::uuid[],
-        :created::text[], :held_ids::uuid[], :held::text[], :histories::text[], :traces::text[]
-    ) AS w (order_id, user_id, session_id, total_amount, idempotency_key, body_hash, request_id,
-            seats, created_id, created, held_id, held, history, trace)
-), items AS (
-    SELECT * FROM unnest(
-        :item_orders::uuid[], :item_sessions::uuid[], :item_seats::int[], :item_areas::uuid[],
-        :item_area_names::text[], :item_rows::text[], :item_numbers::int[], :item_prices::bigint[],
-        :item_accessible::text[]
-    ) AS i (order_id, session_id, seat_id, area_id, area, row, number, price, accessible)
+        :orders::uuid[], :users::uuid[], :sessions::uuid[], :totals::bigint[], :items::jsonb[],
+        :counts::int[], :keys::text[], :hashes::bytea[], :requests::text[], :traces::text[]
+    ) AS w (order_id, user_id, session_id, total_amount, items, seats, key, body_hash, request_id, trace)
 ), claimed AS (
     INSERT INTO seat_claims AS claim (session_id, seat_id, order_id, state, expires_at)
-    SELECT items.session_id, items.seat_id, items.order_id, 'held', now() + :ttl::interval
-    FROM items ORDER BY items.session_id, items.seat_id
+    SELECT s.session_id, s.seat_id, s.order_id, 'held', now() + :ttl::interval
+    FROM unnest(:seat_sessions::uuid[], :seats::int[], :seat_orders::uuid[])
+        AS s (session_id, seat_id, order_id)
+    ORDER BY s.session_id, s.seat_id
     ON CONFLICT (session_id, seat_id) DO UPDATE
         SET order_id = EXCLUDED.order_id, state = 'held', expires_at = EXCLUDED.expires_at
         WHERE claim.state = 'held' AND claim.expires_at < now()
@@ -39,7 +34,7 @@ WITH terms AS (
     SELECT CASE
         WHEN EXISTS (SELECT FROM terms WHERE now() < opens_at) THEN refuse('orders_not_before_sale')
         WHEN EXISTS (SELECT FROM terms WHERE now() >= closes_at) THEN refuse('orders_not_after_sale')
-        WHEN (SELECT count(*) FROM claimed) < cardinality(:item_seats::int[])
+        WHEN (SELECT count(*) FROM claimed) < cardinality(:seats::int[])
             THEN refuse('seat_claims_all_or_none')
         ELSE true END AS ok
 ), steered AS MATERIALIZED (
@@ -47,16 +42,16 @@ WITH terms AS (
     FROM terms t CROSS JOIN allowed WHERE allowed.ok
 ), placed AS (
     INSERT INTO orders (order_id, user_id, session_id, status, total_amount, currency, title, venue,
-                        starts_at, time_zone, idempotency_key, body_hash, expires_at)
+                        starts_at, time_zone, expires_at, request_id, items)
     SELECT w.order_id, w.user_id, w.session_id, 'pending_payment', w.total_amount, t.currency,
-           t.title, t.venue, t.starts_at, t.time_zone, w.idempotency_key, w.body_hash,
-           now() + :ttl::interval
+           t.title, t.venue, t.starts_at, t.time_zone, now() + :ttl::interval, w.request_id, w.items
     FROM wanted w JOIN terms t USING (session_id) CROSS JOIN allowed WHERE allowed.ok
     RETURNING order_id, order_no, created_at, expires_at
-), itemized AS (
-    INSERT INTO order_items (order_id, seat_id, area_id, area, row, number, price, accessible)
-    SELECT i.order_id, i.seat_id, i.area_id, i.area, i.row, i.number, i.price, i.accessible
-    FROM items i CROSS JOIN allowed WHERE allowed.ok
+), keyed AS (
+    INSERT INTO order_keys (user_id, key, order_id, body_hash)
+    SELECT w.user_id, w.key, w.order_id, w.body_hash
+    FROM wanted w CROSS JOIN allowed WHERE allowed.ok AND w.key IS NOT NULL
+    ORDER BY w.user_id, w.key
 ), tallied AS (
     INSERT INTO user_tallies AS tally (session_id, user_id, tickets, cap, placed_at)
     SELECT w.session_id, w.user_id, sum(w.seats), max(s.cap), now()
@@ -65,19 +60,10 @@ WITH terms AS (
     ON CONFLICT (session_id, user_id) DO UPDATE
         SET tickets = tally.tickets + EXCLUDED.tickets, cap = EXCLUDED.cap,
             placed_at = EXCLUDED.placed_at
-), remembered AS (
-    INSERT INTO order_events (order_id, event_id, type, request_id, data)
-    SELECT w.order_id, w.created_id, 'stampede.order.created.v1', w.request_id, w.history::jsonb
-    FROM wanted w CROSS JOIN allowed WHERE allowed.ok
 ), announced AS (
     INSERT INTO outbox (event_id, type, subject, request_id, data, traceparent)
-    SELECT told.event_id, told.type, w.order_id::text, w.request_id, told.data, w.trace
-    FROM placed p JOIN wanted w USING (order_id) CROSS JOIN LATERAL (VALUES
-        (w.created_id, 'stampede.order.created.v1', w.created::jsonb || jsonb_build_object(
-            'order_no', p.order_no,
-            'expires_at', to_char(p.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))),
-        (w.held_id, 'stampede.seats.held.v1', w.held::jsonb)
-    ) AS told (event_id, type, data)
+    SELECT w.order_id, :placed_type, w.order_id::text, w.request_id, '{}', w.trace
+    FROM wanted w CROSS JOIN allowed WHERE allowed.ok
 )
 SELECT order_id, order_no, created_at, expires_at FROM placed;
 

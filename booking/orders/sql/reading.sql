@@ -1,11 +1,8 @@
 -- Orders as their owners read them. Every query names the user: what is not yours is not there.
 
 -- name: get_order^
-SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-        SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
-        FROM order_items WHERE order_id = o.order_id) AS i) AS items,
-    EXISTS (SELECT FROM order_items WHERE order_id = o.order_id AND accessible = 'last_left')
-        AS only_accessible_left,
+SELECT o.*, d.items::text AS items,
+    coalesce(d.items @> '[{"last_left": true}]', false) AS only_accessible_left,
     r.code AS promo_code, r.discount,
     (SELECT json_build_object('payment_id', p.payment_id, 'method', p.method, 'state', p.state)::text
      FROM payments p WHERE p.order_id = o.order_id
@@ -14,7 +11,8 @@ SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
         WHERE t.order_id = o.order_id AND t.user_id = o.user_id AND t.status <> 'void') END AS tickets_left,
     back.refunded_amount, back.refund_cause,
     c.reason AS session_cancelled_for, c.created_at AS session_cancelled_at
-FROM orders_as_read o LEFT JOIN promo_redemptions r ON r.order_id = o.order_id
+FROM orders_as_read o JOIN order_documents d ON d.order_id = o.order_id
+LEFT JOIN promo_redemptions r ON r.order_id = o.order_id
 LEFT JOIN session_cancellations c ON c.session_id = o.session_id
 LEFT JOIN LATERAL (SELECT sum(amount)::bigint AS refunded_amount, max(cause) AS refund_cause FROM refunds
     WHERE order_id = o.order_id AND state NOT IN ('requested', 'rejected')) AS back ON true
@@ -34,7 +32,7 @@ SELECT i.seat_id, coalesce(i.paid, i.price) AS paid,
            AS given_to,
        CASE WHEN ri.effect IS NOT NULL THEN coalesce(f.decided_at, f.created_at)
             WHEN t.user_id <> o.user_id THEN x.transferred_at ELSE t.checked_in_at END AS since
-FROM orders o JOIN order_items i ON i.order_id = o.order_id
+FROM orders o JOIN placed_items i ON i.order_id = o.order_id
 JOIN LATERAL (SELECT * FROM tickets n WHERE n.order_id = i.order_id AND n.seat_id = i.seat_id
               ORDER BY n.status <> 'void' DESC, n.issued_at DESC, n.ticket_id DESC LIMIT 1) AS t ON true
 LEFT JOIN refund_items ri ON ri.order_id = i.order_id AND ri.seat_id = i.seat_id AND ri.effect <> 'dropped'
@@ -48,35 +46,32 @@ ORDER BY i.seat_id;
 
 -- name: get_order_by_key^
 -- For replaying the answer to a POST /orders that was sent again with its key.
-SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-        SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
-        FROM order_items WHERE order_id = o.order_id) AS i) AS items,
-    EXISTS (SELECT FROM order_items WHERE order_id = o.order_id AND accessible = 'last_left')
-        AS only_accessible_left,
+SELECT o.*, k.body_hash AS key_hash, d.items::text AS items,
+    coalesce(d.items @> '[{"last_left": true}]', false) AS only_accessible_left,
     r.code AS promo_code, r.discount
-FROM orders_as_read o LEFT JOIN promo_redemptions r ON r.order_id = o.order_id
-WHERE o.user_id = :user_id AND o.idempotency_key = :key;
+FROM keys_of_orders k JOIN orders_as_read o ON o.order_id = k.order_id
+JOIN order_documents d ON d.order_id = o.order_id
+LEFT JOIN promo_redemptions r ON r.order_id = o.order_id
+WHERE k.user_id = :user_id AND k.key = :key
+ORDER BY o.order_id DESC LIMIT 1;
 
 -- name: keys_with_orders
 -- Which of these keys have made an order: asked for every refusal that came with a key.
 SELECT asked.user_id, asked.key
 FROM unnest(:users::uuid[], :keys::text[]) AS asked (user_id, key)
-WHERE EXISTS (SELECT FROM orders o
-              WHERE o.user_id = asked.user_id AND o.idempotency_key = asked.key);
+WHERE EXISTS (SELECT FROM keys_of_orders k WHERE k.user_id = asked.user_id AND k.key = asked.key);
 
 -- name: list_orders
 -- Newest first. A cursor names the last order that was seen; without one the offset counts.
-SELECT o.*, (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-        SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
-        FROM order_items WHERE order_id = o.order_id) AS i) AS items,
-    EXISTS (SELECT FROM order_items WHERE order_id = o.order_id AND accessible = 'last_left')
-        AS only_accessible_left,
+SELECT o.*, d.items::text AS items,
+    coalesce(d.items @> '[{"last_left": true}]', false) AS only_accessible_left,
     r.code AS promo_code, r.discount,
     CASE WHEN o.paid_at IS NOT NULL THEN (SELECT count(*) FROM tickets t
         WHERE t.order_id = o.order_id AND t.user_id = o.user_id AND t.status <> 'void') END AS tickets_left,
     back.refunded_amount, back.refund_cause,
     c.reason AS session_cancelled_for, c.created_at AS session_cancelled_at
-FROM orders_as_read o LEFT JOIN promo_redemptions r ON r.order_id = o.order_id
+FROM orders_as_read o JOIN order_documents d ON d.order_id = o.order_id
+LEFT JOIN promo_redemptions r ON r.order_id = o.order_id
 LEFT JOIN session_cancellations c ON c.session_id = o.session_id
 LEFT JOIN LATERAL (SELECT sum(amount)::bigint AS refunded_amount, max(cause) AS refund_cause FROM refunds
     WHERE order_id = o.order_id AND state NOT IN ('requested', 'rejected')) AS back ON true
@@ -94,7 +89,7 @@ WHERE user_id = :user_id AND (:status::text IS NULL OR status = :status);
 SELECT EXISTS (SELECT FROM orders WHERE order_id = :order_id AND user_id = :user_id);
 
 -- name: list_order_events
--- Oldest first: positions ascend within an order because its steps lock its row.
+-- Oldest first: positions ascend within an order because its steps lock its row. The first may be 0.
 SELECT position, event_id, type, time, request_id, data::text AS data
-FROM order_events WHERE order_id = :order_id AND position > :after
+FROM order_history WHERE order_id = :order_id AND position > :after
 ORDER BY position LIMIT :limit;

@@ -3,7 +3,7 @@
 -- name: find_traced_order^
 -- History oldest first; the provider knows a refund by its key.
 SELECT o.order_id,
-    ARRAY(SELECT e.request_id FROM order_events e WHERE e.order_id = o.order_id ORDER BY e.position)
+    ARRAY(SELECT e.request_id FROM order_history e WHERE e.order_id = o.order_id ORDER BY e.position)
         AS request_ids,
     ARRAY(SELECT p.payment_id FROM payments p WHERE p.order_id = o.order_id ORDER BY p.payment_id)
         AS payment_ids,

@@ -37,9 +37,7 @@ WITH wanted AS (
 )
 SELECT p.payment_id, p.order_id, p.order_no, p.user_id, p.session_id, p.title, p.venue, p.starts_at,
        p.time_zone, p.total_amount, p.currency,
-       (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-            SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
-            FROM order_items WHERE order_id = p.order_id) AS i) AS items
+       (SELECT items::text FROM order_documents WHERE order_id = p.order_id) AS items
 FROM payable p JOIN begun USING (payment_id);
 
 -- name: sell_orders
@@ -49,10 +47,9 @@ WITH wanted AS (
     SELECT * FROM unnest(
         :payments::uuid[], :orders::uuid[], :sessions::uuid[], :users::uuid[], :counts::int[],
         :providers::text[], :taken_ids::text[], :taken_types::text[], :requests::text[],
-        :paid_ids::uuid[], :paid::text[], :sold_ids::uuid[], :sold::text[],
-        :issued_ids::uuid[], :issued::text[], :histories::text[], :traces::text[]
+        :sold_ids::uuid[], :sold::text[], :histories::text[], :traces::text[]
     ) AS w (payment_id, order_id, session_id, user_id, seats, provider, taken_id, taken_type,
-            request_id, paid_id, paid, sold_id, sold, issued_id, issued, history, trace)
+            request_id, sold_id, sold, history, trace)
 ), items AS (
     SELECT * FROM unnest(
         :item_orders::uuid[], :item_sessions::uuid[], :item_seats::int[], :ticket_ids::uuid[],
@@ -94,15 +91,10 @@ WITH wanted AS (
     FROM items i JOIN whole w USING (order_id)
 ), remembered AS (
     INSERT INTO order_events (order_id, event_id, type, request_id, data)
-    SELECT order_id, paid_id, 'stampede.order.paid.v1', request_id, history::jsonb FROM whole
+    SELECT order_id, sold_id, 'stampede.order.paid.v1', request_id, history::jsonb FROM whole
 ), announced AS (
     INSERT INTO outbox (event_id, type, subject, request_id, data, traceparent)
-    SELECT told.event_id, told.type, w.order_id::text, w.request_id, told.data::jsonb, w.trace
-    FROM whole w CROSS JOIN LATERAL (VALUES
-        (w.paid_id, 'stampede.order.paid.v1', w.paid),
-        (w.sold_id, 'stampede.seats.sold.v1', w.sold),
-        (w.issued_id, 'stampede.tickets.issued.v1', w.issued)
-    ) AS told (event_id, type, data)
+    SELECT sold_id, :sold_type, order_id::text, request_id, sold::jsonb, trace FROM whole
 ), taken AS (
     INSERT INTO provider_events (provider, event_id, type, payment_id)
     SELECT provider, taken_id, taken_type, payment_id FROM whole WHERE taken_id IS NOT NULL
@@ -122,9 +114,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT p.payment_id, p.state, p.reason, p.amount, o.order_id, o.order_no, o.user_id, o.session_id,
            o.title, o.venue, o.starts_at, o.time_zone, o.total_amount, p.currency,
-           (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-                SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
-                FROM order_items WHERE order_id = o.order_id) AS i) AS items
+           (SELECT items::text FROM order_documents WHERE order_id = o.order_id) AS items
     FROM payments p, orders o
     WHERE p.payment_id = n.payment_id AND o.order_id = p.order_id AND t.event_id IS NULL
     OFFSET 0) AS p ON true

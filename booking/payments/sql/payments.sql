@@ -27,9 +27,7 @@ SELECT p.payment_id, p.state, p.amount, p.currency, p.reason, o.order_id, o.orde
        EXISTS (SELECT FROM payments other WHERE other.order_id = o.order_id
                AND other.payment_id <> p.payment_id
                AND other.state IN ('created', 'processing', 'succeeded')) AS another_live,
-       (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-            SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
-            FROM order_items WHERE order_id = o.order_id) AS i) AS items
+       (SELECT items::text FROM order_documents WHERE order_id = o.order_id) AS items
 FROM payments p JOIN orders o USING (order_id)
 WHERE p.payment_id = :payment_id;
 
@@ -42,9 +40,7 @@ WHERE payment_id = :payment_id AND state = :from_state RETURNING payment_id;
 -- name: get_payable_order^
 SELECT p.payment_id, p.currency, o.order_id, o.order_no, o.user_id, o.session_id, o.title, o.venue,
        o.starts_at, o.time_zone, o.total_amount,
-       (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-            SELECT seat_id, area_id, area, row, number, price, accessible IS NOT NULL AS accessible
-            FROM order_items WHERE order_id = o.order_id) AS i) AS items
+       (SELECT items::text FROM order_documents WHERE order_id = o.order_id) AS items
 FROM payments p JOIN orders o USING (order_id) WHERE p.payment_id = :payment_id;
 
 -- name: take_seats$
@@ -52,7 +48,7 @@ FROM payments p JOIN orders o USING (order_id) WHERE p.payment_id = :payment_id;
 -- ones, and those whose hold is past its end: the rule by which placing takes a seat over.
 WITH taken AS (
     INSERT INTO seat_claims AS claim (session_id, seat_id, order_id, state)
-    SELECT :session_id, seat_id, order_id, 'sold' FROM order_items
+    SELECT :session_id, seat_id, order_id, 'sold' FROM placed_items
     WHERE order_id = :order_id ORDER BY seat_id
     ON CONFLICT (session_id, seat_id) DO UPDATE
         SET order_id = EXCLUDED.order_id, state = 'sold', expires_at = NULL
@@ -75,7 +71,7 @@ RETURNING order_id;
 -- The tally that cancelling gave back; its constraint holds the cap of today.
 UPDATE user_tallies t SET tickets = t.tickets + bought.tickets
 FROM (SELECT o.session_id, o.user_id, count(*) AS tickets
-      FROM orders o JOIN order_items i USING (order_id)
+      FROM orders o JOIN placed_items i USING (order_id)
       WHERE o.order_id = :order_id GROUP BY o.session_id, o.user_id) AS bought
 WHERE t.session_id = bought.session_id AND t.user_id = bought.user_id;
 

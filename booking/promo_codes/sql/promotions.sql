@@ -54,10 +54,6 @@ WITH used AS (
 ), noted AS (
     INSERT INTO promo_redemptions (order_id, promo_code_id, user_id, code, discount)
     SELECT :order_id, promo_code_id, :user_id, code, :discount FROM used
-), priced AS (
-    UPDATE order_items i SET paid = p.paid
-    FROM unnest(:seats::int[], :paid::bigint[]) AS p (seat_id, paid)
-    WHERE i.order_id = :order_id AND i.seat_id = p.seat_id
 )
 SELECT promo_code_id FROM used;
 

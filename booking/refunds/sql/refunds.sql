@@ -18,7 +18,7 @@ WHERE o.order_id = :order_id;
 SELECT t.ticket_id, t.seat_id, t.user_id, t.status, i.area_id, i.area, i.row, i.number,
        coalesce(i.paid, i.price) AS price, r.refund_id, r.state AS refund_state
 FROM tickets t
-JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+JOIN placed_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
 LEFT JOIN refund_items ri ON ri.order_id = t.order_id AND ri.seat_id = t.seat_id
     AND ri.effect <> 'dropped'
 LEFT JOIN refunds r ON r.refund_id = ri.refund_id
@@ -44,7 +44,7 @@ SELECT r.refund_id, r.order_id, r.payment_id, r.user_id, r.session_id, r.organiz
        o.order_no, o.title, o.venue, o.starts_at, o.time_zone,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
             SELECT ri.ticket_id, ri.seat_id, i.area_id, i.area, i.row, i.number, ri.price
-            FROM refund_items ri JOIN order_items i USING (order_id, seat_id)
+            FROM refund_items ri JOIN placed_items i USING (order_id, seat_id)
             WHERE ri.refund_id = r.refund_id) AS i) AS items
 FROM refunds r JOIN orders o USING (order_id) WHERE r.refund_id = :refund_id;
 
@@ -54,7 +54,7 @@ SELECT r.refund_id, r.order_id, r.payment_id, r.user_id, r.session_id, r.organiz
        o.order_no, o.title, o.venue, o.starts_at, o.time_zone,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
             SELECT ri.ticket_id, ri.seat_id, i.area_id, i.area, i.row, i.number, ri.price
-            FROM refund_items ri JOIN order_items i USING (order_id, seat_id)
+            FROM refund_items ri JOIN placed_items i USING (order_id, seat_id)
             WHERE ri.refund_id = r.refund_id) AS i) AS items
 FROM refunds r JOIN orders o USING (order_id) WHERE r.order_id = :order_id
 ORDER BY r.created_at, r.refund_id;
@@ -66,7 +66,7 @@ SELECT r.refund_id, r.order_id, r.payment_id, r.user_id, r.session_id, r.organiz
        o.order_no, o.title, o.venue, o.starts_at, o.time_zone,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
             SELECT ri.ticket_id, ri.seat_id, i.area_id, i.area, i.row, i.number, ri.price
-            FROM refund_items ri JOIN order_items i USING (order_id, seat_id)
+            FROM refund_items ri JOIN placed_items i USING (order_id, seat_id)
             WHERE ri.refund_id = r.refund_id) AS i) AS items
 FROM refunds r JOIN orders o USING (order_id)
 WHERE (:organizer_id::uuid IS NULL OR r.organizer_id = :organizer_id)

@@ -30,7 +30,7 @@ SELECT (SELECT count(*) FROM mine) AS orders,
        (SELECT count(*) FROM seat_claims WHERE session_id = :session_id AND state = 'sold') AS sold,
        (SELECT count(*) FROM seat_claims WHERE session_id = :session_id AND state = 'held') AS held,
        (SELECT count(*) FROM (
-            SELECT i.seat_id FROM mine JOIN order_items i USING (order_id)
+            SELECT i.seat_id FROM mine JOIN placed_items i USING (order_id)
             WHERE mine.status IN ('pending_payment', 'paid', 'completed')
             GROUP BY i.seat_id HAVING count(*) > 1) AS doubled) AS twice;
 
@@ -100,6 +100,9 @@ DELETE FROM order_events WHERE order_id = ANY(:orders::uuid[]);
 
 -- name: delete_items!
 DELETE FROM order_items WHERE order_id = ANY(:orders::uuid[]);
+
+-- name: delete_keys!
+DELETE FROM order_keys WHERE user_id = ANY(:people::uuid[]) AND order_id = ANY(:orders::uuid[]);
 
 -- name: delete_orders!
 DELETE FROM orders WHERE session_id = :session_id AND order_id = ANY(:orders::uuid[]);

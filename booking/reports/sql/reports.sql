@@ -7,7 +7,7 @@
 SELECT page.*, r.code AS promo_code, coalesce(r.discount, 0) AS discount,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
             SELECT seat_id, area_id, area, row, number, price, coalesce(paid, price) AS paid
-            FROM order_items WHERE order_id = page.order_id) AS i) AS items,
+            FROM placed_items WHERE order_id = page.order_id) AS i) AS items,
        (SELECT json_agg(f ORDER BY f.refund_id)::text FROM (
             SELECT refund_id, state AS status, amount
             FROM refunds WHERE order_id = page.order_id) AS f) AS refunds
@@ -38,7 +38,7 @@ FROM (
       AND (:status::text IS NULL OR status = :status)
     ORDER BY seat_id LIMIT :limit OFFSET :offset
 ) AS page
-JOIN LATERAL (SELECT area_id, area, row, number FROM order_items
+JOIN LATERAL (SELECT area_id, area, row, number FROM placed_items
               WHERE order_id = page.order_id AND seat_id = page.seat_id OFFSET 0) AS i ON true
 JOIN LATERAL (SELECT order_no FROM orders WHERE order_id = page.order_id OFFSET 0) AS o ON true
 ORDER BY page.seat_id;
@@ -65,7 +65,7 @@ WITH given AS (
     GROUP BY a.area_id
 ), bought AS (
     SELECT i.area_id, sum(coalesce(i.paid, i.price))::bigint AS gross
-    FROM orders o JOIN order_items i USING (order_id)
+    FROM orders o JOIN placed_items i USING (order_id)
     WHERE o.session_id = :session_id AND o.paid_at IS NOT NULL
     GROUP BY i.area_id
 ), parts AS (
@@ -73,7 +73,7 @@ WITH given AS (
            sum(ri.price) OVER (PARTITION BY r.refund_id ORDER BY ri.seat_id) AS so_far
     FROM refunds r
     JOIN refund_items ri USING (refund_id)
-    JOIN order_items i ON i.order_id = ri.order_id AND i.seat_id = ri.seat_id
+    JOIN placed_items i ON i.order_id = ri.order_id AND i.seat_id = ri.seat_id
     WHERE r.session_id = :session_id AND r.state NOT IN ('requested', 'rejected')
 ), given_back AS (
     SELECT area_id, sum(div(amount * so_far, whole) - div(amount * (so_far - price), whole))::bigint

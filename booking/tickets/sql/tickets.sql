@@ -3,7 +3,7 @@
 -- name: tickets_of_order
 -- Only tickets the buyer still has; transferred ones are not shown to the buyer.
 SELECT t.ticket_id, t.seat_id, i.area, i.row, i.number
-FROM tickets t JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+FROM tickets t JOIN placed_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
 WHERE t.order_id = :order_id AND t.status <> 'void'
   AND t.user_id = (SELECT o.user_id FROM orders o WHERE o.order_id = :order_id)
 ORDER BY t.seat_id;
@@ -17,7 +17,7 @@ SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.
        c.reason AS session_cancelled_for
 FROM tickets t
 JOIN orders o ON o.order_id = t.order_id
-JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+JOIN placed_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
 LEFT JOIN ticket_transfers given ON given.ticket_id = t.ticket_id
 LEFT JOIN ticket_transfers got ON got.new_ticket_id = t.ticket_id
 LEFT JOIN session_cancellations c ON c.session_id = t.session_id

@@ -19,7 +19,7 @@ WHERE order_id = (SELECT t.order_id FROM tickets t WHERE t.ticket_id = :ticket_i
 -- name: void_transferred^
 -- Compare-and-set: of two transfers, or of a transfer and a scan, only one finds the ticket valid.
 UPDATE tickets t SET status = 'void', void_reason = 'transferred'
-FROM orders o JOIN order_items i USING (order_id)
+FROM orders o JOIN placed_items i USING (order_id)
 WHERE t.ticket_id = :ticket_id AND t.user_id = :user_id AND t.status = 'valid'
   AND o.order_id = t.order_id AND i.seat_id = t.seat_id
   AND o.status = 'paid' AND o.starts_at > now()
@@ -69,7 +69,7 @@ SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.
        c.reason AS session_cancelled_for
 FROM tickets t
 JOIN orders o ON o.order_id = t.order_id
-JOIN order_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+JOIN placed_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
 LEFT JOIN ticket_transfers given ON given.ticket_id = t.ticket_id
 LEFT JOIN ticket_transfers got ON got.new_ticket_id = t.ticket_id
 LEFT JOIN session_cancellations c ON c.session_id = t.session_id

@@ -3,7 +3,7 @@
 -- name: find_orders
 -- Each order with its seats, and with those that have a valid ticket.
 SELECT orders.order_id, orders.status,
-    array(SELECT seat_id FROM order_items WHERE order_items.order_id = orders.order_id) AS seats,
+    array(SELECT seat_id FROM placed_items WHERE placed_items.order_id = orders.order_id) AS seats,
     array(SELECT seat_id FROM tickets
           WHERE tickets.order_id = orders.order_id AND tickets.status <> 'void') AS tickets
 FROM orders

@@ -18,6 +18,7 @@ from tests.support.booking import (
     let_time_pass,
     running_booking,
 )
+from tests.support.outbox import events_waiting
 from tests.support.refunds import ask_back, organizer_of, set_policy
 
 USER = uuid4()
@@ -38,14 +39,6 @@ async def life(app: BookingApp, order_id: str) -> list[dict[str, Any]]:
 
 def kinds(events: list[dict[str, Any]]) -> list[str]:
     return [one["type"].removeprefix("stampede.").removesuffix(".v1") for one in events]
-
-
-async def outbox(database_url: str) -> list[Any]:
-    async with booking_tables(database_url) as tables:
-        found: list[Any] = await tables.fetch(
-            "SELECT event_id, type, subject, data::text AS data FROM outbox ORDER BY position"
-        )
-        return found
 
 
 async def move_session(database_url: str, order_id: str, began: str) -> None:
@@ -93,20 +86,18 @@ async def test_what_is_told_to_the_owner_and_to_consumers_has_one_id_and_keeps_i
         await let_time_pass(tables, orders[2], 60)
     await expiry.sweep_orders(app.services.pool, app.services.holds)
 
-    events = await outbox(database_url)
+    events = await events_waiting(database_url)
     stored = schemas()
     for event in events:
-        jsonschema_rs.validator_for(stored[event["type"]]).validate(
-            msgspec.json.decode(event["data"])
-        )
-    by_id = {str(one["event_id"]): one for one in events}
+        jsonschema_rs.validator_for(stored[event.type]).validate(msgspec.json.decode(event.data))
+    by_id = {str(one.id): one for one in events}
     told = [one for order_id in orders for one in await life(app, order_id)]
-    both = [one for one in told if one["type"] in {event["type"] for event in events}]
+    both = [one for one in told if one["type"] in {event.type for event in events}]
     assert {*kinds(both)} == {
         "order.created", "order.paid", "order.completed", "order.cancelled", "payment.failed",
     }  # fmt: skip
     for one in both:
-        assert by_id[one["event_id"]]["type"] == one["type"]
+        assert by_id[one["event_id"]].type == one["type"]
 
 
 @pytest.mark.parametrize(
@@ -122,8 +113,8 @@ async def test_an_order_completes_seven_days_after_its_session_began_and_no_earl
     await move_session(database_url, order_id, began)
     assert await complete_due_orders(app.services.pool) == completed
     assert await complete_due_orders(app.services.pool) == 0
-    events = [one for one in await outbox(database_url) if "completed" in one["type"]]
-    assert [one["subject"] for one in events] == [order_id] * completed
+    events = await events_waiting(database_url, "order.completed")
+    assert [one.subject for one in events] == [order_id] * completed
     status = (await app.get(f"/orders/{order_id}", user=USER)).json["status"]
     assert status == ("completed" if completed else "paid")
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from booking.seats.keys import session_keys
@@ -13,10 +14,10 @@ from tests.support.booking import (
     SEATED,
     STANDING,
     BookingApp,
-    booking_tables,
     is_sound,
     running_booking,
 )
+from tests.support.outbox import events_waiting
 
 USER, OTHER = uuid4(), uuid4()
 
@@ -60,12 +61,13 @@ async def test_who_has_not_asked_is_told_when_nothing_else_was_left(
     path = f"/orders/{given.json['order_id']}"
     assert (await app.get(path, user=USER)).json == given.json
     assert (await app.get("/orders", user=USER)).json["orders"] == [given.json]
-    async with booking_tables(database_url) as tables:
-        told = await tables.fetchval(
-            "SELECT data->'items' FROM outbox WHERE subject = $1 AND type LIKE '%order.created%'",
-            given.json["order_id"],
-        )
-    assert told.count('"accessible": true') == 1
+    (told,) = [
+        event
+        for event in await events_waiting(database_url, "order.created")
+        if event.subject == given.json["order_id"]
+    ]
+    assert msgspec.json.decode(told.data)["items"] == given.json["items"]
+    assert bytes(told.data).count(b'"accessible":true') == 1
     paid = await app.pay(USER, given.json["order_id"])
     assert paid.status == 200
     assert (await app.get(path, user=USER)).json["note"] == "only_accessible_left"

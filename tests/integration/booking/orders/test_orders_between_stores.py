@@ -21,6 +21,7 @@ from tests.support.booking import (
     until_one_waits,
     without_redis,
 )
+from tests.support.outbox import events_waiting
 
 USER, OTHER = uuid4(), uuid4()
 
@@ -222,24 +223,23 @@ async def test_every_step_tells_the_outbox_in_its_contracts_words(
     made = await app.post("/orders", body, user=USER, headers={"X-Request-ID": "told-1"})
     order_id = made.json["order_id"]
     await app.cancel(USER, order_id)
-    async with booking_tables(database_url) as tables:
-        rows = await tables.fetch("SELECT * FROM outbox ORDER BY position")
-    told = {row["type"].removeprefix("stampede."): row for row in rows}
+    rows = await events_waiting(database_url)
+    told = {row.type.removeprefix("stampede."): row for row in rows}
     assert list(told) == [
         "order.created.v1",
         "seats.held.v1",
         "order.cancelled.v1",
         "seats.released.v1",
     ]
-    assert {row["subject"] for row in rows} == {order_id}
-    assert told["order.created.v1"]["request_id"] == "told-1"
-    created = msgspec.json.decode(told["order.created.v1"]["data"], type=OrderCreated)
+    assert {row.subject for row in rows} == {order_id}
+    assert told["order.created.v1"].requestid == "told-1"
+    created = msgspec.json.decode(told["order.created.v1"].data, type=OrderCreated)
     assert created.order_no == made.json["order_no"]
     assert created.expires_at.isoformat() == made.json["expires_at"].replace("Z", "+00:00")
     for type_ in ("seats.held.v1", "seats.released.v1"):
-        changed = msgspec.json.decode(told[type_]["data"], type=SeatsChanged)
+        changed = msgspec.json.decode(told[type_].data, type=SeatsChanged)
         assert (changed.seats, changed.areas) == ([1, 2], {str(SEATED): 2})
-    cancelled = msgspec.json.decode(told["order.cancelled.v1"]["data"], type=OrderCancelled)
+    cancelled = msgspec.json.decode(told["order.cancelled.v1"].data, type=OrderCancelled)
     assert cancelled.reason == "user"
 
 

@@ -22,6 +22,7 @@ from tests.support.booking import (
     running_booking,
     without_redis,
 )
+from tests.support.outbox import events_waiting
 from tests.support.payments import NOW, Disturbed, outcomes_of, taken_in_silence
 
 USER, OTHER = uuid4(), uuid4()
@@ -56,9 +57,8 @@ async def test_paying_sells_the_seats_and_issues_tickets(
     assert (read["status"], read["tickets"]) == ("paid", paid.json["tickets"])
     charges = await books.fetch("SELECT amount, currency, state FROM charges")
     assert [tuple(row) for row in charges] == [(256_000, "CNY", "succeeded")]
-    async with booking_tables(database_url) as tables:
-        rows = await tables.fetch("SELECT type, data FROM outbox ORDER BY position OFFSET 2")
-    told = {row["type"].removeprefix("stampede."): row["data"] for row in rows}
+    rows = (await events_waiting(database_url))[2:]
+    told = {row.type.removeprefix("stampede."): row.data for row in rows}
     assert list(told) == ["order.paid.v1", "seats.sold.v1", "tickets.issued.v1"]
     event = msgspec.json.decode(told["order.paid.v1"], type=OrderPaid)
     assert (event.order_no, event.total_amount) == (order["order_no"], 256_000)

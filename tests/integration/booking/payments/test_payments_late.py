@@ -22,6 +22,7 @@ from tests.support.booking import (
     let_time_pass,
     running_booking,
 )
+from tests.support.outbox import events_waiting
 from tests.support.payments import NOW, Disturbed, outcomes_of, taken_in_silence
 
 USER, OTHER = uuid4(), uuid4()
@@ -60,11 +61,7 @@ async def late(app: BookingApp, database_url: str) -> Late:
 
 
 async def told(database_url: str, type_: str) -> list[str]:
-    async with booking_tables(database_url) as tables:
-        found = await tables.fetch(
-            "SELECT data FROM outbox WHERE type = $1 ORDER BY position", f"stampede.{type_}.v1"
-        )
-    return [row["data"] for row in found]
+    return [bytes(one.data).decode() for one in await events_waiting(database_url, type_)]
 
 
 async def test_an_expired_order_takes_its_free_seats_again(

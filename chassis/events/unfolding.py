@@ -1,0 +1,67 @@
+"""Rows of an outbox or archive as events. A row is one event, or it stands for several that one step has
+caused: then only the service that wrote it knows how to tell them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+import msgspec
+
+from chassis.events.envelope import Event
+from chassis.postgres.pool import Connection
+
+
+class Part(NamedTuple):
+    """One of the events that a row stands for. `data` is JSON."""
+
+    id: UUID
+    type: str
+    data: bytes
+
+
+class Unfolding(Protocol):
+    """What a service knows of its rows that stand for several events."""
+
+    @property
+    def types(self) -> Mapping[str, Sequence[str]]:
+        """Type of the row → types of its events, in their order."""
+
+    async def unfold(self, db: Connection, rows: Sequence[Any]) -> list[list[Part]]:
+        """For each of these rows, which are of `types`: its events, with the same ids and data whenever it is
+        asked. None for a row of something that was deleted since."""
+
+
+async def events_of(
+    db: Connection, rows: Sequence[Any], source: str, unfolding: Unfolding | None
+) -> list[list[Event]]:
+    """For each row its events."""
+    told = [[Part(row["event_id"], row["type"], row["data"].encode())] for row in rows]
+    if unfolding is not None:
+        folded = [n for n, row in enumerate(rows) if row["type"] in unfolding.types]
+        if folded:
+            parts = await unfolding.unfold(db, [rows[n] for n in folded])
+            for n, unfolded in zip(folded, parts, strict=True):
+                told[n] = unfolded
+    return [
+        [_event(row, part, source) for part in parts] for row, parts in zip(rows, told, strict=True)
+    ]
+
+
+def row_types(types: Sequence[str], unfolding: Unfolding | None) -> list[str]:
+    """The types of rows that have events of `types`."""
+    folded = unfolding.types if unfolding is not None else {}
+    return [*types, *(row for row, events in folded.items() if not set(events).isdisjoint(types))]
+
+
+def _event(row: Any, part: Part, source: str) -> Event:
+    return Event(
+        id=part.id,
+        type=part.type,
+        source=source,
+        subject=row["subject"],
+        time=row["created_at"],
+        requestid=row["request_id"],
+        data=msgspec.Raw(part.data),
+        traceparent=row.get("traceparent") or msgspec.UNSET,  # the archive has none
+    )
