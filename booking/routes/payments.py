@@ -54,7 +54,10 @@ async def take_webhook(
     request: Request[Any, Any, Any], provider: FromPath[str], body: RawBody
 ) -> dict[str, str]:
     """Receives a payment provider's callback, signed by Standard Webhooks. A repeated one is also 200."""
-    await booking_of(request).webhooks.take(provider, request.headers, body)
+    headers = {
+        n.decode("latin-1"): value.decode("latin-1") for n, value in request.scope["headers"]
+    }
+    await booking_of(request).webhooks.take(provider, headers, body)
     return {"status": "taken"}
 
 
