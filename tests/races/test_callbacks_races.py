@@ -181,6 +181,21 @@ async def test_a_bad_neighbour_fails_nobody_in_its_batch(
         assert await tables.fetchval(state, UUID(twice.payment_id)) == "refund_due"
 
 
+async def test_a_callback_that_waits_for_a_lock_holds_up_no_other(
+    processes: tuple[BookingApp, BookingApp], database_url: str
+) -> None:
+    here, _ = processes
+    session_id = here.neighbours.publish(rows=4)
+    slow, *quick = [await accepted(here, session_id) for _ in range(4)]
+    async with held(database_url, slow.order_id):
+        waits = asyncio.create_task(send(here, slow.event(), id_="msg_slow"))
+        await until_one_waits(database_url)
+        answers = [await send(here, one.event(), id_=f"msg_{one.order_id}") for one in quick]
+        assert [answer.status for answer in answers] == [200] * 3
+        assert not waits.done()
+    assert (await waits).status == 200
+
+
 async def test_every_copy_is_verified_like_the_first(
     processes: tuple[BookingApp, BookingApp],
 ) -> None:
