@@ -6,7 +6,7 @@ from typing import Any
 
 from booking.domain.problems import BadSignature, PaymentMismatch, StaleTimestamp
 from booking.payments.batched_outcomes import BatchedOutcomes
-from booking.payments.metrics import CALLBACKS, TOO_LATE
+from booking.payments.metrics import CALLBACK_OUTCOMES, CALLBACKS, TOO_LATE
 from booking.payments.outcomes import Outcome
 from booking.payments.records import ReceivedEvent
 from booking.providers.protocol import ChargeResult, Provider
@@ -45,6 +45,11 @@ class Webhooks:
         self._pool = pool
         self._providers = providers
         self._outcomes = outcomes
+        self._counters = {
+            (name, outcome): CALLBACKS.labels(name, outcome)
+            for name in providers
+            for outcome in CALLBACK_OUTCOMES
+        }
         # The first of each event that is under way; its result is what kept everybody from deciding.
         self._under_way: dict[EventName, asyncio.Future[BaseException | None]] = {}
         self._committed: BoundedCache[EventName, float] = BoundedCache(REMEMBERED_MAX)
@@ -123,7 +128,7 @@ class Webhooks:
 
     def _count(self, provider: str, outcome: str) -> None:
         """`provider`: one of ours; a name of the URL is none before it is known."""
-        CALLBACKS.labels(provider, outcome).inc()
+        self._counters[provider, outcome].inc()
 
 
 def _same(trouble: BaseException) -> Overloaded:

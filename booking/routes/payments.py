@@ -1,5 +1,6 @@
 """Paying orders, and callbacks of payment providers."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,23 @@ from chassis.problems import (
 )
 
 OPTIONS_CACHING = {"Cache-Control": "public, max-age=300"}
+
+
+class _Headers(Mapping[str, str]):
+    """A request's headers by their lower-case names. A provider reads two or three of a dozen, so each is
+    decoded when it is read."""
+
+    def __init__(self, request: Request[Any, Any, Any]) -> None:
+        self._raw = dict(request.scope["headers"])
+
+    def __getitem__(self, name: str) -> str:
+        return self._raw[name.encode("latin-1")].decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
 
 
 @get(
