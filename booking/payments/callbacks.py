@@ -41,8 +41,10 @@ class Webhooks:
         *,
         providers: Mapping[str, Provider],
         outcomes: BatchedOutcomes,
+        remembered_s: float = REMEMBERED_S,
     ) -> None:
         self._pool = pool
+        self._remembered_s = remembered_s
         self._providers = providers
         self._outcomes = outcomes
         self._counters = {
@@ -93,7 +95,7 @@ class Webhooks:
 
     def _is_committed(self, name: EventName) -> bool:
         at_s = self._committed.get(name)
-        return at_s is not None and asyncio.get_running_loop().time() - at_s < REMEMBERED_S
+        return at_s is not None and asyncio.get_running_loop().time() - at_s < self._remembered_s
 
     async def _take_first(
         self, name: EventName, event: ReceivedEvent, result: ChargeResult

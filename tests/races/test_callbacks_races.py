@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from booking.payments import callbacks
+from booking.payments.callbacks import REMEMBERED_S, Webhooks
 from booking.providers.protocol import Charge, ChargeResult
 from chassis.problems import Unavailable
 from tests.support.booking import (
@@ -20,7 +20,7 @@ from tests.support.booking import (
     until_one_waits,
     until_so_many_wait,
 )
-from tests.support.payments import OLD, Disturbed, Waiting, send
+from tests.support.payments import OLD, Disturbed, Waiting, outcomes_of, send
 
 END_THE_FIRST = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
@@ -211,16 +211,21 @@ async def test_every_copy_is_verified_like_the_first(
 
 
 async def test_what_was_committed_long_ago_is_asked_of_postgresql(
-    processes: tuple[BookingApp, BookingApp], database_url: str, monkeypatch: pytest.MonkeyPatch
+    processes: tuple[BookingApp, BookingApp], database_url: str
 ) -> None:
     """A failover may have lost it since."""
     here, _ = processes
     waiting = await accepted(here)
-    assert (await send(here, waiting.event())).status == 200
-    async with booking_tables(database_url) as tables:
-        await tables.execute("DELETE FROM provider_events")
-    assert (await send(here, waiting.event())).status == 200
-    assert (await effects(database_url))[0] == 0  # known here
-    monkeypatch.setattr(callbacks, "REMEMBERED_S", 0.0)
-    assert (await send(here, waiting.event())).status == 200
-    assert await effects(database_url) == (1, 2, 1)
+    for remembered_s, known in ((REMEMBERED_S, 0), (0.0, 1)):
+        webhooks = Webhooks(
+            here.services.pool,
+            providers={"sandbox": here.services.provider},
+            outcomes=outcomes_of(here),
+            remembered_s=remembered_s,
+        )
+        here.rewire(webhooks=webhooks)
+        assert (await send(here, waiting.event())).status == 200
+        async with booking_tables(database_url) as tables:
+            await tables.execute("DELETE FROM provider_events")
+        assert (await send(here, waiting.event())).status == 200
+        assert await effects(database_url) == (known, 2, 1)
