@@ -1,36 +1,38 @@
 """What providers tell us by webhook: verified by the provider's own rules, each event processed once."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from booking.domain.problems import BadSignature, PaymentMismatch, StaleTimestamp
-from booking.payments.batch_store import look_up_events
 from booking.payments.batched_outcomes import BatchedOutcomes
-from booking.payments.metrics import CALLBACKS, TOO_LATE
+from booking.payments.metrics import CALLBACK_OUTCOMES, CALLBACKS, TOO_LATE
 from booking.payments.outcomes import Outcome
-from booking.payments.records import EventTarget, ReceivedEvent
+from booking.payments.records import ReceivedEvent
 from booking.providers.protocol import ChargeResult, Provider
 from booking.refunds.sending import take_refund_verdict
 from chassis.concurrency.cache import BoundedCache
-from chassis.concurrency.coalescer import Coalescer
+from chassis.concurrency.coalescer import NOBODYS_FAULT
 from chassis.observability import logs
 from chassis.postgres.pool import Pool, transaction
-from chassis.problems import NotFound, ValidationFailed
+from chassis.problems import NotFound, Overloaded, Unavailable, ValidationFailed
 
 log = logs.get("booking")
 
-BATCH_MAX = 128  # events a statement
-WAITING_MAX = 5_000
-STATEMENT_CONCURRENCY = 2
-# Events known here to be committed; PostgreSQL knows all, this saves asking.
+# Events that this process has seen committed. PostgreSQL knows all of them; this saves asking for the copies
+# that come within seconds. Not for longer: a failover may lose what was committed.
 REMEMBERED_MAX = 20_000
+REMEMBERED_S = 60.0
+
+EventName = tuple[str, str]  # provider, id
 
 
 class Webhooks:
     """Takes a provider's messages, each once.
 
-    signature ─▶ its payment is looked up, with others ─▶ BatchedOutcomes.apply, once an event
+    signature ─▶ known to be committed: done
+              ─▶ under way in this process: waits for it, then is a duplicate, or is taken itself
+              ─▶ BatchedOutcomes.take, once an event
     """
 
     def __init__(
@@ -39,19 +41,20 @@ class Webhooks:
         *,
         providers: Mapping[str, Provider],
         outcomes: BatchedOutcomes,
+        remembered_s: float = REMEMBERED_S,
     ) -> None:
         self._pool = pool
+        self._remembered_s = remembered_s
         self._providers = providers
         self._outcomes = outcomes
-        self._under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._taken: BoundedCache[tuple[str, str], None] = BoundedCache(REMEMBERED_MAX)
-        self._lookups: Coalescer[ReceivedEvent, EventTarget] = Coalescer(
-            self._look_up_batch,
-            name="booking_callback_lookups",
-            batch_max=BATCH_MAX,
-            queue_max=WAITING_MAX,
-            concurrency=STATEMENT_CONCURRENCY,
-        )
+        self._counters = {
+            (name, outcome): CALLBACKS.labels(name, outcome)
+            for name in providers
+            for outcome in CALLBACK_OUTCOMES
+        }
+        # The first of each event that is under way; its result is what kept everybody from deciding.
+        self._under_way: dict[EventName, asyncio.Future[BaseException | None]] = {}
+        self._committed: BoundedCache[EventName, float] = BoundedCache(REMEMBERED_MAX)
 
     async def take(self, provider_name: str, headers: Mapping[str, Any], body: bytes) -> None:
         """Returns when it is taken, now or before, or is of no interest. Raises NotFound,
@@ -79,52 +82,60 @@ class Webhooks:
             self._count(provider_name, "ignored")
             return
         received = ReceivedEvent(provider_name, event.event_id, event.type, event.payment_id)
-        # A client that goes away must not stop what it has told us; copies wait for the first.
         name = (provider_name, event.event_id)
-        if name in self._taken:
-            self._count(provider_name, "duplicate")
-            return
-        task = self._under_way.get(name)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(self._take(received, event.verdict))
-            self._under_way[name] = task
-            task.add_done_callback(lambda done: self._ended(name, done))
-        else:
-            self._count(provider_name, "duplicate")
-        await asyncio.shield(task)
+        while not self._is_committed(name):
+            first = self._under_way.get(name)
+            if first is None:
+                await self._take_first(name, received, event.verdict)
+                return
+            trouble = await asyncio.shield(first)
+            if trouble is not None:
+                raise _same(trouble)
+        self._count(provider_name, "duplicate")
+
+    def _is_committed(self, name: EventName) -> bool:
+        at_s = self._committed.get(name)
+        return at_s is not None and asyncio.get_running_loop().time() - at_s < self._remembered_s
+
+    async def _take_first(
+        self, name: EventName, event: ReceivedEvent, result: ChargeResult
+    ) -> None:
+        """Copies wait until this has ended. The same id with another body is a copy if this one is
+        committed, as PostgreSQL would say; if it is refused, the other is judged by itself."""
+        loop = asyncio.get_running_loop()
+        self._under_way[name] = ended = loop.create_future()
+        trouble: BaseException | None = None
+        try:
+            await self._take(event, result)
+            self._committed.put(name, loop.time())
+        except NOBODYS_FAULT as failure:
+            trouble = failure
+            raise
+        finally:
+            del self._under_way[name]
+            ended.set_result(trouble)
 
     async def _take(self, event: ReceivedEvent, result: ChargeResult) -> None:
-        target = await self._lookups.call(event)
-        if target.processed:
-            self._count(event.provider, "duplicate")
-            return
-        if target.payment is None:
-            self._count(event.provider, "rejected")
-            raise NotFound()
         try:
-            outcome = await self._outcomes.apply(target.payment, result, event)
-        except PaymentMismatch:
+            outcome = await self._outcomes.take(event, result)
+        except (NotFound, PaymentMismatch):
             self._count(event.provider, "rejected")
             raise
         self._count(event.provider, _kind(outcome))
-        log.info(
-            "webhook_taken", provider=event.provider, type=event.type,
-            order=target.payment.order_id, payment=event.payment_id,
-        )  # fmt: skip
-
-    async def _look_up_batch(
-        self, events: Sequence[ReceivedEvent]
-    ) -> list[EventTarget | BaseException]:
-        return await look_up_events(self._pool, events)
+        if outcome is not None:
+            log.info(
+                "webhook_taken", provider=event.provider, type=event.type,
+                order=outcome.order.order_id, payment=event.payment_id,
+            )  # fmt: skip
 
     def _count(self, provider: str, outcome: str) -> None:
         """`provider`: one of ours; a name of the URL is none before it is known."""
-        CALLBACKS.labels(provider, outcome).inc()
+        self._counters[provider, outcome].inc()
 
-    def _ended(self, name: tuple[str, str], task: "asyncio.Task[None]") -> None:
-        del self._under_way[name]
-        if not task.cancelled() and task.exception() is None:  # seen, should nobody have waited
-            self._taken.put(name, None)
+
+def _same(trouble: BaseException) -> Overloaded:
+    """For another caller: one exception object is raised to one of them only."""
+    return type(trouble)(trouble.detail) if isinstance(trouble, Overloaded) else Unavailable()
 
 
 def _kind(outcome: Outcome | None) -> str:

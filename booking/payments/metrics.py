@@ -3,13 +3,14 @@
 from prometheus_client import Counter, Gauge
 
 from booking.domain.payment import PaymentState
+from chassis.observability.hot import HotCounter
 
 PAYMENT_STATES = Counter(
     "stampede_payments_total",
     "Payments by the state that a provider's word has brought them to.",
     ["provider", "state"],
 )
-CALLBACKS = Counter(
+CALLBACKS = HotCounter(
     "stampede_payment_callbacks_total",
     "Callbacks: the first to say something, a repetition, one whose money came too late for its order, "
     "of no interest (ignored), or refused (rejected).",

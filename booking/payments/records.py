@@ -8,7 +8,9 @@ import msgspec
 from booking.domain.order import OrderStatus
 from booking.domain.payment import NEVER_REACHED, PaymentState
 from booking.events.store import NewHistoryEntry
+from booking.providers.protocol import ChargeResult
 from booking.tickets.records import NewTicket
+from chassis.context import RequestContext
 from chassis.events.envelope import PendingEvent
 from contracts.booking import IssuedTicket, OrderItem
 
@@ -110,6 +112,15 @@ class ReceivedEvent(msgspec.Struct, frozen=True):
     event_id: str
     type: str
     payment_id: UUID
+
+
+class Callback(msgspec.Struct, frozen=True):
+    """A provider's event, and what it says of its payment. `context`: of the request that brought it, which
+    the events of its sale name."""
+
+    event: ReceivedEvent
+    result: ChargeResult
+    context: RequestContext
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True):

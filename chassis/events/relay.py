@@ -21,6 +21,7 @@ from chassis.concurrency.measuring import Measure, report_all
 from chassis.concurrency.rounds import repeat
 from chassis.events.broker import Broker, MemoryBroker, PartlyTaken
 from chassis.events.envelope import Event
+from chassis.events.floor import ReadingFloor, read_by_key
 from chassis.events.tracing import delivery
 from chassis.events.unfolding import Unfolding, events_of
 from chassis.observability import metrics
@@ -74,6 +75,7 @@ class Relay:
         self._batch_events = metrics.RELAY_BATCH.labels(source).observe
         self._batch_seconds = metrics.RELAY_SECONDS.labels(source).observe
         self._measured_at = float("-inf")
+        self.floor = ReadingFloor()  # of the time that this relay leads
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relays until `stop`. Waits for a lost database; only `stop` ends it."""
@@ -89,6 +91,7 @@ class Relay:
 
         For tests and tools. Raises the broker's exception if not everything was taken.
         """
+        self.floor = ReadingFloor()
         async with connection(self._pool) as db:
             return await self._relay_batch(db, BATCH_MAX)
 
@@ -111,6 +114,8 @@ class Relay:
 
     async def _run_as_leader(self, db: Connection, stop: asyncio.Event) -> None:
         self._log.info("relay_leads", source=self._source)
+        await read_by_key(db)
+        self.floor = ReadingFloor()
         failures, limit = 0, BATCH_MAX
         while not stop.is_set():
             try:
@@ -130,12 +135,15 @@ class Relay:
             else:
                 delay_s = 0.0 if relayed >= limit else GATHER_S if relayed else IDLE_POLL_S
                 failures, limit = 0, BATCH_MAX
+            await self.floor.rise(db)
             await self._measure(db)
             await pause(stop, delay_s)
 
     async def _relay_batch(self, db: Connection, limit: int) -> int:
         began = time.monotonic()
-        rows = [row async for row in _sql.undelivered(db, limit=limit)]
+        found = _sql.undelivered(db, floor=self.floor.position, limit=limit)
+        rows = [row async for row in found]
+        self.floor.has_read([row["position"] for row in rows])
         if not rows:
             return 0
         told = await events_of(db, rows, self._source, self._unfolding)
@@ -169,7 +177,7 @@ class Relay:
         if time.monotonic() - self._measured_at < MEASURE_INTERVAL_S:
             return
         self._measured_at = time.monotonic()
-        backlog = await _sql.backlog(db)
+        backlog = await _sql.backlog(db, floor=self.floor.position)
         metrics.OUTBOX_DEPTH.labels(self._source).set(backlog["depth"])
         metrics.OUTBOX_AGE.labels(self._source).set(backlog["age_s"])
         if isinstance(self._broker, MemoryBroker):
@@ -179,7 +187,7 @@ class Relay:
         """This broker stores nothing: what a consumer has not taken is here."""
         waiting: Counter[str] = Counter()
         folded = self._unfolding.types if self._unfolding is not None else {}
-        async for row in _sql.backlog_by_type(db):
+        async for row in _sql.backlog_by_type(db, floor=self.floor.position):
             for type_ in folded.get(row["type"], (row["type"],)):
                 waiting[type_] += row["events"]
         for name, types in broker.consumers.items():

@@ -125,11 +125,11 @@ async def drained(stack: Stack) -> Outbox:
     began = time.monotonic()
     try:
         async with connection(pool) as db:
-            first = await queries.backlog(db)
+            first = await queries.backlog(db, floor=0)
             depth, took_s = first["depth"], 0.0
             while depth and took_s < DRAIN_MAX_S:
                 await asyncio.sleep(DRAIN_POLL_S)
-                depth = (await queries.backlog(db))["depth"]
+                depth = (await queries.backlog(db, floor=0))["depth"]
                 took_s = time.monotonic() - began
     finally:
         await pool.close()

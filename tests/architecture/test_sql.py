@@ -25,6 +25,8 @@ def schema_of(folder: Path) -> str:
 SHARED = [
     ("outbox", "booking"),
     ("outbox", "identity"),
+    ("floor", "booking"),
+    ("floor", "identity"),
     ("archive", "booking"),
     ("lead", "booking"),
     ("migrations", "booking"),

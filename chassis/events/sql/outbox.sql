@@ -7,9 +7,11 @@ SELECT pg_try_advisory_lock(hashtextextended('outbox relay of ' || current_schem
 
 -- name: undelivered
 -- Rows that are still here are undelivered. No `position > cursor`: numbers are assigned before their
--- transactions commit, so a lower one may appear after a higher one was sent.
+-- transactions commit, so a lower one may appear after a higher one was sent. Below the floor none can
+-- appear (chassis.events.floor).
 SELECT position, event_id, type, subject, request_id, data, created_at, traceparent
 FROM outbox
+WHERE position >= :floor
 ORDER BY position
 LIMIT :limit;
 
@@ -30,10 +32,13 @@ FROM delivered;
 
 -- name: backlog^
 -- For the gauges. Bounded, so that measuring a long queue does not make it longer.
-SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT 10000) AS counted) AS depth,
+SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox WHERE position >= :floor LIMIT 10000) AS counted)
+           AS depth,
        coalesce((SELECT extract(epoch FROM now() - created_at)
-                 FROM outbox ORDER BY position LIMIT 1), 0)::float8 AS age_s;
+                 FROM outbox WHERE position >= :floor ORDER BY position LIMIT 1), 0)::float8 AS age_s;
 
 -- name: backlog_by_type
 -- The same by type, for the consumers of each.
-SELECT type, count(*) AS events FROM (SELECT type FROM outbox LIMIT 10000) AS counted GROUP BY type;
+SELECT type, count(*) AS events
+FROM (SELECT type FROM outbox WHERE position >= :floor LIMIT 10000) AS counted
+GROUP BY type;

@@ -168,7 +168,7 @@ async def _ages(stack: Stack, over: asyncio.Event) -> list[float]:
 
     async def look(pool: Pool) -> bool:
         async with connection(pool) as db:
-            ages.append((await queries.backlog(db))["age_s"])
+            ages.append((await queries.backlog(db, floor=0))["age_s"])
         return over.is_set()
 
     await _poll(stack, "booking", look)
