@@ -17,8 +17,8 @@ import pytest
 
 from chassis.redis.scripts import RedisCalls
 from chassis.redis.servers import Servers
-from runtime.compose import migrate_all
 from runtime.embedded import EmbeddedServers, ServerUrls, postgres
+from runtime.services import migrate_all
 from tests.support.cluster import RedisCluster
 from tests.support.collector import Receiver, collector
 from tests.support.nats import NatsServer

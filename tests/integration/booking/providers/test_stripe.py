@@ -19,7 +19,7 @@ from booking.providers.stripe.reading import PaymentIntent, read_event
 from chassis.postgres.pool import Pool, open_pool
 from chassis.problems import Unavailable, ValidationFailed
 from chassis.settings import Settings, SettingsError
-from runtime.compose import migrate_all
+from runtime.services import migrate_all
 from tests.support.booking import at_once, booking_tables, running_booking
 from tests.support.sandbox import new_charge
 from tests.support.stripe_api import KEY, StripeApi, stripe_api
