@@ -1,5 +1,6 @@
 # Stampede. `make help` lists the targets; every one sets up what it needs.
-PYTHON ?= python3
+# the Python that the environment is made with; empty: the best one here
+PYTHON ?=
 VENV   := .venv
 # test files run side by side, each process with PostgreSQL and Valkey of its own
 JOBS   ?= 2
@@ -72,9 +73,9 @@ clean: ## removes the environment, the demo's data and every cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Stampede needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@any=$$(command -v python3 $(PYTHON) | head -n 1); \
+	[ "$$any" ] || { echo "Stampede needs Python 3.11 to 3.14, and there is no python3 here." >&2; exit 1; }; \
+	best=$$("$$any" -I runtime/interpreter.py $(PYTHON)) && "$$best" -m venv $(VENV)
 
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Setting up (once) ..."

@@ -11,7 +11,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 TIMEOUT_S = 2.0
-PORTS = {  # as in runtime/compose.py, which takes a second to import
+PORTS = {  # as in runtime/services.py, which loads a lot more
     "gateway": 8000,
     "identity": 8001,
     "catalog": 8002,

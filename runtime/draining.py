@@ -3,27 +3,20 @@
     SIGTERM ─▶ /readyz is 503, answers close their connections ─drain_s─▶ no new connections ─▶ end
                 (balancers and upstreams call others)                     (requests under way finish)
 
-The server's main process gets SIGTERM, tells its worker processes by DRAIN_SIGNAL, and stops them `drain_s`
-later. A worker process that is replaced (Granian's reload) gets no notice: the socket stays open, and its
-successor accepts.
+The server's main process (runtime.draining_server) gets SIGTERM, tells its worker processes by DRAIN_SIGNAL,
+and stops them `drain_s` later. A worker process that is replaced (Granian's reload) gets no notice: the
+socket stays open, and its successor accepts.
 """
 
 import asyncio
-import os
-import signal
-import threading
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Any
-
-from granian.server import Server
 
 from chassis.draining import Drain
 from chassis.http.streams import is_stream
 from chassis.observability import logs
 from chassis.seam.upstream import Message, Receive, Scope, Send
+from runtime.draining_server import DRAIN_SIGNAL
 
-DRAIN_SIGNAL = signal.SIGUSR2
 CLOSE = (b"connection", b"close")
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -82,29 +75,3 @@ def _until_drained(receive: Receive, drain: Drain) -> Receive:
 
 async def _message(receive: Receive) -> Message:
     return await receive()
-
-
-class DrainingServer(Server):  # type: ignore[misc,valid-type]  # Granian chooses it at import
-    """Granian's main process: SIGTERM drains first. SIGINT, and a second SIGTERM, stop at once."""
-
-    def __init__(self, *args: Any, drain_s: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._drain_s = drain_s
-        self._drains = False
-
-    def startup(self, *args: Any) -> None:
-        # A worker process that has not installed its handler yet must not die of the notice.
-        signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
-        super().startup(*args)
-
-    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
-        if self._drains or not self._drain_s or args[:1] != (signal.SIGTERM,):
-            super().signal_handler_interrupt(*args, **kwargs)
-            return
-        self._drains = True
-        for worker in list(self.wrks):
-            with suppress(ProcessLookupError):  # it has just died
-                os.kill(worker.inner.pid, DRAIN_SIGNAL)
-        timer = threading.Timer(self._drain_s, super().signal_handler_interrupt)
-        timer.daemon = True
-        timer.start()

@@ -15,8 +15,8 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from chassis import settings
-from runtime.draining import DrainingServer
-from runtime.supervisor import watch_parent
+from runtime.draining_server import DrainingServer
+from runtime.parent import watch_parent
 
 BACKLOG = 8192  # connections that wait to be accepted, for ten thousand clients at once
 # Per process. The gateway sheds load long before; this stops only extreme cases.

@@ -1,4 +1,8 @@
-"""`stampede up` and `stampede serve X`: servers, schemas and demo data, then the processes that serve."""
+"""`stampede up` and `stampede serve X`: servers, schemas and demo data, then the processes that serve.
+
+This process only starts others, and stays for as long as they run. So it loads what a role needs when it
+needs it: a service is back sooner, and less memory is kept.
+"""
 
 import asyncio
 import base64
@@ -12,39 +16,21 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
 
-from booking.providers.registry import check_settings
 from chassis import settings
-from chassis.events.nats.link import NatsUnreachable, check
-from chassis.postgres.migration_files import Phase
-from chassis.postgres.pooler import check_pooler
-from chassis.redis.discovery import Unusable
-from chassis.redis.discovery import check as check_servers
 from chassis.settings import Settings
-from identity.administration import AnotherPassword
-from runtime.compose import (
-    PORTS,
-    SANDBOX,
-    SERVICES,
-    check_schemas,
-    compose,
-    migrate_all,
-    schemas_of,
-)
-from runtime.demo import DemoAccounts, accounts_left, load_demo
-from runtime.embedded import (
-    ClusterServers,
-    EmbeddedServers,
-    ServerPorts,
-    ServerUrls,
-    has_cluster,
-    running_urls,
-)
+from runtime.embedded import ServerUrls, has_cluster, running_urls
+from runtime.services import PORTS, SANDBOX, SERVICES, check_schemas, migrate_all, schemas_of
 from runtime.serving import is_up, port_of
 from runtime.supervisor import Child, Servers, Supervisor
+
+if TYPE_CHECKING:
+    from runtime.demo import DemoAccounts
+    from runtime.embedded import ClusterServers, EmbeddedServers
 
 Say = Callable[[str], None]
 WEB_STOP_TIMEOUT_S = 12.0
@@ -70,7 +56,7 @@ class StartError(Exception):
 
 def up(loaded: Settings, say: Say) -> int:
     """Runs everything on this machine. Blocks until told to stop; returns the exit code."""
-    check_settings(loaded)
+    check_provider(loaded)
     check_port(loaded)
     check_broker(loaded)
     check_redis(loaded)
@@ -84,7 +70,7 @@ def up(loaded: Settings, say: Say) -> int:
 def serve(loaded: Settings, role: str, say: Say) -> int:
     """Runs one service. Uses the servers given by URLs, or those running in the data directory."""
     if role in {"booking", "sandbox"}:
-        check_settings(loaded)
+        check_provider(loaded)
     own_url = loaded.provider_options.get("url") if role == "sandbox" else None
     if role in SERVICES:
         own_url = getattr(loaded, f"{role}_url")
@@ -113,7 +99,7 @@ def serve(loaded: Settings, role: str, say: Say) -> int:
 
 def work(loaded: Settings, say: Say) -> int:
     """The background process alone."""
-    check_settings(loaded)
+    check_provider(loaded)
     if loaded.worker_port is not None:
         check_port(msgspec.structs.replace(loaded, port=loaded.worker_port))
     check_broker(loaded)
@@ -130,16 +116,20 @@ def work(loaded: Settings, say: Say) -> int:
     )
 
 
-def embedded_servers(loaded: Settings) -> EmbeddedServers | None:
+def embedded_servers(loaded: Settings) -> "EmbeddedServers | None":
     """The servers that no URL names. None if both have a URL."""
     postgres, redis = loaded.database_url is None, loaded.redis_url is None
     if not postgres and not redis:
         return None
+    from runtime.embedded import EmbeddedServers
+
     return EmbeddedServers(loaded.data_dir, postgres=postgres, redis=redis)
 
 
-def cluster_servers(loaded: Settings) -> ClusterServers:
+def cluster_servers(loaded: Settings) -> "ClusterServers":
     """Those of a cluster on this machine, without what a URL names."""
+    from runtime.embedded import ClusterServers, ServerPorts
+
     return ClusterServers(
         loaded.data_dir,
         ServerPorts.beside(loaded.port),
@@ -226,6 +216,13 @@ def with_webhook_secret(loaded: Settings) -> Settings:
     return msgspec.structs.replace(loaded, webhook_secret=(path.read_text().strip(),))
 
 
+def check_provider(loaded: Settings) -> None:
+    """Raises SettingsError if the payment provider's settings are wrong."""
+    from booking.providers.registry import check_settings
+
+    check_settings(loaded)
+
+
 def check_port(loaded: Settings) -> None:
     """Raises StartError if another program listens there."""
     family = socket.AF_INET6 if ":" in loaded.host else socket.AF_INET
@@ -243,6 +240,8 @@ def check_port(loaded: Settings) -> None:
 def check_broker(loaded: Settings) -> None:
     """Raises StartError if the configured broker does not answer. Later it may come and go."""
     if loaded.nats_url is not None:
+        from chassis.events.nats.link import NatsUnreachable, check
+
         try:
             asyncio.run(check(loaded.nats_url))
         except NatsUnreachable as wrong:
@@ -252,8 +251,10 @@ def check_broker(loaded: Settings) -> None:
 def check_redis(loaded: Settings) -> None:
     """Raises StartError when the Redis that is named cannot be used. One that is away may come."""
     if loaded.redis_url is not None:
+        from chassis.redis.discovery import Unusable, check
+
         try:
-            asyncio.run(check_servers(loaded.redis_url))
+            asyncio.run(check(loaded.redis_url))
         except Unusable as wrong:
             raise StartError(str(wrong)) from None
 
@@ -265,6 +266,8 @@ def _database(loaded: Settings) -> str:
 
 async def _check_database(loaded: Settings, schemas: Sequence[str]) -> None:
     """Raises PoolerError or MigrationError if this code cannot work on what is there."""
+    from chassis.postgres.pooler import check_pooler
+
     await check_pooler(_database(loaded), loaded.database_direct_url, schemas)
     await check_schemas(loaded.direct_url, schemas)
 
@@ -300,7 +303,13 @@ class Start:
 
     async def _prepare(self) -> None:
         await self._migrate()
+        from runtime.demo import accounts_left
+
         if self._loaded.demo:
+            from identity.administration import AnotherPassword
+            from runtime.compose import compose
+            from runtime.demo import load_demo
+
             async with compose(self._loaded, SERVICES).running() as platform:
                 try:
                     self._accounts = await load_demo(platform)
@@ -314,6 +323,9 @@ class Start:
 
     async def _migrate(self) -> None:
         """Other machines may run older code on a database that was given to us, so only expands there."""
+        from chassis.postgres.migration_files import Phase
+        from chassis.postgres.pooler import check_pooler
+
         phase = Phase.EXPAND if self._given else None
         names = schemas_of(self._loaded)
         await check_pooler(_database(self._loaded), self._loaded.database_direct_url, names)
@@ -355,7 +367,7 @@ def warnings(loaded: Settings, left: Sequence[str]) -> list[str]:
     return lines
 
 
-def where_to_look(loaded: Settings, accounts: DemoAccounts | None) -> list[str]:
+def where_to_look(loaded: Settings, accounts: "DemoAccounts | None") -> list[str]:
     """The lines that a newcomer needs."""
     base = loaded.base_url
     lines = [

@@ -2,16 +2,14 @@
 
 Each child leads its own process group. So Ctrl-C at the terminal reaches only the supervisor, and a
 child's own children end with it. When the supervisor dies, in whatever way, its children end too. On
-Linux the kernel does this. On all systems a child that calls `watch_parent` ends, because the pipe that
-it reads is then closed.
+Linux the kernel does this. On all systems a child that calls `runtime.parent.watch_parent` ends, because
+the pipe that it reads is then closed.
 """
 
 import os
 import select
 import signal
 import subprocess
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -32,11 +30,10 @@ from runtime.embedded.spawning import (
     wait_for_exit,
 )
 from runtime.metrics_files import metrics_root
+from runtime.parent import PARENT_FD
 
-PARENT_FD = "STAMPEDE_PARENT_FD"
 TICK_S = 0.2
 FAILED_STARTS_MAX = 5  # a child that was never ready is misconfigured
-ORPHAN_GRACE_S = 15.0  # longer than any child needs to stop in order
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # To the supervisor: children that can replace their processes do so, and no connection is refused.
 RELOAD_SIGNAL = signal.SIGUSR1
@@ -359,27 +356,3 @@ def _parent_pipe() -> Iterator[int]:
     finally:
         os.close(reader)
         os.close(writer)
-
-
-def watch_parent() -> threading.Thread | None:
-    """Ends this process when its supervisor ends. A child calls it once, early.
-
-    Sends itself SIGTERM when the supervisor's pipe (env STAMPEDE_PARENT_FD) closes, and SIGKILL to its
-    process group if it is still there 15 s later. Returns None if there is no supervisor.
-    """
-    fd = os.environ.pop(PARENT_FD, None)
-    if fd is None:
-        return None
-    thread = threading.Thread(target=_end_at_eof, args=(int(fd),), name="parent-watch", daemon=True)
-    thread.start()
-    return thread
-
-
-def _end_at_eof(fd: int) -> None:
-    while os.read(fd, 1):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(ORPHAN_GRACE_S)
-    if os.getpgrp() == os.getpid():  # ours to end: the supervisor made us its leader
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-    os._exit(1)

@@ -16,9 +16,10 @@ from chassis.observability.exposition import count_together
 from chassis.observability.telemetry import exported
 from chassis.process_memory import settle_memory
 from chassis.seam.upstream import Receive, Scope, Send
-from runtime.compose import SERVICES, Platform, compose
+from runtime.compose import Platform, compose
 from runtime.draining import Drained
 from runtime.listening import silent_takers_cut
+from runtime.services import SERVICES
 from runtime.wall.publishing import published
 
 # Those that have Redis, and count what the wall shows.

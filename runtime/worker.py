@@ -17,9 +17,10 @@ from chassis.observability.exposition import count_together
 from chassis.observability.telemetry import exported
 from chassis.observability.vitals import disk_sample
 from chassis.process_memory import settle_memory
-from runtime.compose import SERVICES, compose
+from runtime.compose import compose
 from runtime.embedded import has_cluster, running_urls
-from runtime.supervisor import watch_parent
+from runtime.parent import watch_parent
+from runtime.services import SERVICES
 from runtime.telling import told_on
 from runtime.wall.publishing import published
 

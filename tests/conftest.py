@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import asyncpg
@@ -17,12 +18,13 @@ import pytest
 
 from chassis.redis.scripts import RedisCalls
 from chassis.redis.servers import Servers
-from runtime.compose import migrate_all
 from runtime.embedded import EmbeddedServers, ServerUrls, postgres
+from runtime.services import migrate_all
 from tests.support.cluster import RedisCluster
 from tests.support.collector import Receiver, collector
 from tests.support.nats import NatsServer
 from tests.support.platform import RunningPlatform, all_in_one, one_process_each
+from tests.support.scheduling import LongestFirst, rank_of
 from tests.support.servers import (
     TESTS_REDIS_DBS,
     redis_of,
@@ -39,6 +41,16 @@ FORGETFUL = {
     "min_wal_size": "32MB",
 }
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # one of several processes
+        items.sort(key=lambda item: rank_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LongestFirst | None:
+    return LongestFirst(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

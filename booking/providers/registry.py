@@ -14,13 +14,15 @@ import importlib
 import pkgutil
 import re
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from booking import providers
-from booking.providers.protocol import Provider
-from chassis.postgres.pool import Pool
 from chassis.settings import Settings, SettingsError
-from chassis.wiring import Wiring
+
+if TYPE_CHECKING:  # who only checks the settings loads none of it
+    from booking.providers.protocol import Provider
+    from chassis.postgres.pool import Pool
+    from chassis.wiring import Wiring
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -30,7 +32,7 @@ def check_settings(settings: Settings) -> None:
     _module(settings.payment_provider).read_settings(settings)
 
 
-def open_provider(wiring: Wiring, pool: Pool) -> AbstractAsyncContextManager[Provider]:
+def open_provider(wiring: "Wiring", pool: "Pool") -> "AbstractAsyncContextManager[Provider]":
     """The provider that the settings choose; closed when the context ends."""
     opened: AbstractAsyncContextManager[Provider] = _module(
         wiring.settings.payment_provider
@@ -38,7 +40,7 @@ def open_provider(wiring: Wiring, pool: Pool) -> AbstractAsyncContextManager[Pro
     return opened
 
 
-async def run_background(wiring: Wiring, stop: asyncio.Event) -> None:
+async def run_background(wiring: "Wiring", stop: asyncio.Event) -> None:
     """Runs the provider's background work, if it has any, until `stop`."""
     run = getattr(_module(wiring.settings.payment_provider), "run_background", None)
     if run is not None:

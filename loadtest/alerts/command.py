@@ -28,7 +28,7 @@ from loadtest.failover.events import Platform
 from loadtest.failover.record import Record
 from loadtest.flash_sale import Say, allow_many_files, scratch_cluster
 from loadtest.plan import PrepareError
-from runtime.compose import SERVICES
+from runtime.services import SERVICES
 from runtime.starting import StartError, attached
 from runtime.topology.control import Refused
 from runtime.topology.processes import Ports

@@ -6,7 +6,6 @@ import platform as machine_platform
 import signal
 import statistics
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from loadtest.bench.report import Point, Report, costs, plot, print_growth, prin
 from loadtest.bench.report import as_json as report_as_json
 from loadtest.flash_sale import allow_many_files
 from planning.costs import NEEDED
+from runtime.interpreter import describe_build, name_of, this_python
 from runtime.operations.auditing import audit_all
 from runtime.starting import StartError
 
@@ -68,6 +68,8 @@ def bench(wanted: Wanted, *, as_json: bool, growth: bool, plot_path: Path | None
     def say(line: str) -> None:
         err.print(line, highlight=False, markup=False)
 
+    python = this_python()
+    say(f"Python {name_of(python)}, built {describe_build(python)}")
     try:
         if plot_path is not None:
             points = run_plot(wanted, say)
@@ -222,24 +224,13 @@ def describe_machine(wanted: Wanted) -> dict[str, str | int | float]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{machine_platform.system()} {machine_platform.release()}",
         "python": f"{machine_platform.python_implementation()} {machine_platform.python_version()}",
-        "python_build": describe_build(),
+        "python_build": describe_build(this_python()),
         "generator": name_of_generator(),
         "connections": wanted.connections,
         "workers": wanted.workers,
         "redis": "cluster" if wanted.on_a_cluster else "one",
         "load_before": round(psutil.getloadavg()[0], 2),
     }
-
-
-def describe_build() -> str:
-    """How the interpreter was compiled: without profiles it costs a fifth more CPU."""
-    how = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    found = [
-        word
-        for word in ("optimizations", "lto")
-        if f"--enable-{word}" in how or f"--with-{word}" in how
-    ]
-    return " and ".join(found) or "neither profiles nor lto"
 
 
 def _processor() -> str:

@@ -22,9 +22,9 @@ from chassis.problems import Unavailable
 from chassis.settings import Settings
 from loadtest.bench.programs.accounting import Accounts
 from loadtest.rehearsal.asking import Asked, Fault, RehearsalError
-from runtime.compose import SANDBOX, SERVICES, check_schemas
 from runtime.embedded import running_urls
 from runtime.embedded.ownership import owner_pid
+from runtime.services import SANDBOX, SERVICES, check_schemas
 from runtime.starting import attached
 
 PROBE_TIMEOUT_S = 5.0

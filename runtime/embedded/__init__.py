@@ -9,10 +9,14 @@ One living process owns a data directory. `running_urls` tells others where its 
 imports this: a service gets URLs and does not know who runs the servers.
 """
 
-from runtime.embedded.cluster import ClusterServers, ServerPorts, has_cluster
+from typing import TYPE_CHECKING
+
 from runtime.embedded.errors import EmbeddedError, StartCancelled
-from runtime.embedded.ownership import ServerUrls, running_urls
-from runtime.embedded.servers import EmbeddedServers
+from runtime.embedded.ownership import ServerUrls, has_cluster, running_urls
+
+if TYPE_CHECKING:
+    from runtime.embedded.cluster import ClusterServers, ServerPorts
+    from runtime.embedded.servers import EmbeddedServers
 
 __all__ = [
     "ClusterServers",
@@ -24,3 +28,16 @@ __all__ = [
     "has_cluster",
     "running_urls",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Loads what runs servers where it is asked for: most processes only ask where they are."""
+    if name == "EmbeddedServers":
+        from runtime.embedded import servers  # noqa: PLC0415
+
+        return servers.EmbeddedServers
+    if name in {"ClusterServers", "ServerPorts"}:
+        from runtime.embedded import cluster  # noqa: PLC0415
+
+        return getattr(cluster, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

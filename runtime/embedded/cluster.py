@@ -18,7 +18,7 @@ from pathlib import Path
 from runtime.embedded.account import choose_account, let_reach, make_folder
 from runtime.embedded.errors import EmbeddedError
 from runtime.embedded.nats import SERVERS, NatsPorts, NatsServers, find_program
-from runtime.embedded.ownership import Ownership, ServerUrls
+from runtime.embedded.ownership import CLUSTER_FOLDER, Ownership, ServerUrls
 from runtime.embedded.patroni import PatroniPair, choose_patroni
 from runtime.embedded.patroni import find_programs as find_patroni
 from runtime.embedded.patroni_config import PatroniPorts
@@ -29,7 +29,6 @@ from runtime.embedded.valkey_joining import NodePorts
 from runtime.embedded.valkey_nodes import NODES, ValkeyNodes
 
 READY_TIMEOUT_S = 60.0
-FOLDER = "cluster"
 CONTROL_NAME = "control.sock"
 
 
@@ -54,11 +53,6 @@ class ServerPorts:
         nodes = [port for one in self.valkey for port in (one.port, one.bus)]
         nodes += [port for one in self.nats for port in (one.port, one.route, one.monitor)]
         return nodes + (self.patroni.all() if self.patroni is not None else [])
-
-
-def has_cluster(data_dir: Path) -> bool:
-    """True if these data were made by a cluster."""
-    return (data_dir / FOLDER).is_dir()
 
 
 class ClusterServers:
@@ -141,7 +135,7 @@ class ClusterServers:
         account = choose_account(self._data_dir)
         if account is not None:
             self._ownership.give_file_to(account.uid, account.gid)
-        folder, logs = self._data_dir / FOLDER, self._data_dir / "logs"
+        folder, logs = self._data_dir / CLUSTER_FOLDER, self._data_dir / "logs"
         for path in (folder, logs):
             make_folder(path, account)
             let_reach(path, account)

@@ -14,6 +14,7 @@ from pathlib import Path
 from runtime.embedded.errors import EmbeddedError
 
 LOCK_NAME = "servers.lock"
+CLUSTER_FOLDER = "cluster"  # a cluster's data, apart from those of a single machine
 LOCK_PATIENCE_S = 0.5  # longer than a reader's probe and the end of a killed owner take
 
 
@@ -104,6 +105,11 @@ def running_urls(data_dir: Path) -> ServerUrls | None:
     return ServerUrls(
         **{field.name: str(facts.get(field.name, "")) for field in fields(ServerUrls)}
     )
+
+
+def has_cluster(data_dir: Path) -> bool:
+    """True if these data were made by a cluster."""
+    return (data_dir / CLUSTER_FOLDER).is_dir()
 
 
 def owner_pid(data_dir: Path) -> int | None:

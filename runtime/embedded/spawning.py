@@ -30,7 +30,7 @@ def tethered(
 
     The kernel's signal follows the *thread* that forked. So off the main thread none is requested: the
     end of a helper thread must not end a server. Outside Linux there is no such signal.
-    `supervisor.watch_parent` and the clean-up of the next start do its work.
+    `runtime.parent.watch_parent` and the clean-up of the next start do its work.
     """
     on_main = threading.current_thread() is threading.main_thread()
     who = (str(account.uid), str(account.gid)) if account else ("-", "-")

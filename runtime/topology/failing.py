@@ -10,12 +10,12 @@ from contextlib import suppress
 
 import psutil
 
-from runtime.compose import SERVICES
-from runtime.draining import DRAIN_SIGNAL
+from runtime.draining_server import DRAIN_SIGNAL
 from runtime.embedded.cluster import ClusterServers
 from runtime.embedded.patroni import PatroniPair
 from runtime.embedded.replication import PostgresPair
 from runtime.embedded.valkey_nodes import NodeState, ValkeyNodes
+from runtime.services import SERVICES
 from runtime.supervisor import Supervisor
 from runtime.topology.control import Job, Refused, Reply
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from chassis.settings import Settings
-from runtime.compose import SERVICES
 from runtime.embedded import ServerPorts
+from runtime.services import SERVICES
 from runtime.starting import DRAIN_S, StartError, check_port, web_child, worker_child
 from runtime.supervisor import Child
 from runtime.topology.balancer import SOURCE, balancer_child

@@ -56,9 +56,6 @@ def up(
     demo: bool | None,
 ) -> None:
     """Runs everything on this machine: servers, web processes, background work."""
-    from runtime import starting
-    from runtime.topology import starting as cluster_starting
-
     loaded = load(
         port=port,
         workers=workers,
@@ -68,7 +65,10 @@ def up(
         data_dir=data_dir,
         demo=demo,
     )
-    start = cluster_starting.up if loaded.topology == "cluster" else starting.up
+    if loaded.topology == "cluster":
+        from runtime.topology.starting import up as start
+    else:
+        from runtime.starting import up as start
     sys.exit(start(loaded, say))
 
 

@@ -25,7 +25,7 @@ def migrate(schemas: tuple[str, ...], phase: str, data_dir: Path | None, *, dry_
     """Brings schemas up to date: all, or those named. May run while the platform sells."""
     from chassis.postgres.migration_files import Phase
     from chassis.postgres.pooler import check_pooler
-    from runtime.compose import migrate_all, pending_all, schemas_of
+    from runtime.services import migrate_all, pending_all, schemas_of
 
     only = None if phase == "all" else Phase(phase)
 

@@ -123,7 +123,7 @@ def test_only_settings_reads_the_environment() -> None:
         if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}
     }
     passing_it_on = {
-        "runtime.supervisor",
+        "runtime.parent",
         "runtime.embedded.postgres",
         "runtime.embedded.process",
     }

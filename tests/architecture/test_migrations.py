@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chassis.postgres.migration_files import Migration, read_migrations
-from runtime.compose import MIGRATIONS
+from runtime.services import MIGRATIONS
 from tests.architecture.online import offences
 
 # Written before ADR 55: every installation of those days is long past them.

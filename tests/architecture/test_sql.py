@@ -7,7 +7,7 @@ import aiosql
 import asyncpg
 import pytest
 
-from runtime.compose import MIGRATIONS, SERVICES
+from runtime.services import MIGRATIONS, SERVICES
 from tests.architecture.source import ROOT
 
 FOLDERS = sorted({path.parent for room in SERVICES for path in (ROOT / room).rglob("*.sql")})

@@ -11,7 +11,7 @@ import pytest
 
 from booking import workers
 from booking.audit.checks import audit_booking
-from runtime.compose import migrate_all
+from runtime.services import migrate_all
 from tests.support.booking import BookingApp, Neighbours, is_sound, running_booking
 from tests.support.standby import Pair, connected, running_pair
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from runtime.compose import migrate_all
+from runtime.services import migrate_all
 from tests.support.api import Answer
 from tests.support.booking import BookingApp, running_booking
 from tests.support.door import DoorApp

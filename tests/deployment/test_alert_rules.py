@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from gateway.metrics import PROMISED
-from runtime.compose import PORTS
+from runtime.services import PORTS
 from tests.support.alerts import PROMETHEUS, Rule, alerts, promtool, recorded, rules, unit_tests
 
 WINDOW = re.compile(r"(?<=\[)\w+(?=\])|(?<=increase)\d+[mhd]|(?<=rate)\d+[mhd]")

@@ -9,7 +9,7 @@ import yaml
 
 from gateway.metrics import WAITING
 from runtime import starting
-from runtime.compose import PORTS
+from runtime.services import PORTS
 from tests.support.alerts import PROMETHEUS
 from tests.support.deployment import (
     CHART,

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from runtime.compose import PORTS
+from runtime.services import PORTS
 from tests.support.deployment import DEPLOY, ROOT, hadolint, run
 
 DOCKERFILE = DEPLOY / "Dockerfile"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.compose import PORTS
 from runtime.embedded import ServerUrls
+from runtime.services import PORTS
 from tests.architecture.source import ROOMS
 from tests.deployment.test_settings import of_compose, of_the_image
 from tests.support.api import PASSWORD, Api, publish_session

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from booking.providers.registry import check_settings
 from chassis import settings
 from chassis.settings import PARSERS, PREFIX, Settings, SettingsError
-from runtime.compose import SERVICES
+from runtime.services import SERVICES
 from runtime.starting import SIGNERS, USES
 from stampede.cli.main import stampede
 from tests.support.deployment import (

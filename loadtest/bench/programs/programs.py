@@ -23,10 +23,10 @@ import msgspec
 from chassis import settings
 from chassis.settings import Settings
 from loadtest.bench.programs.accounting import Accounts
-from runtime.compose import PORTS, migrate_all
 from runtime.embedded.cluster import ClusterServers, ServerPorts
 from runtime.embedded.valkey_joining import NodePorts
 from runtime.embedded.valkey_nodes import NODES
+from runtime.services import PORTS, migrate_all
 from runtime.serving import is_up
 from runtime.starting import attached, embedded_servers, with_urls
 

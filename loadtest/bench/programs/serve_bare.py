@@ -9,7 +9,7 @@ from typing import Any
 
 from chassis import settings
 from runtime import serving
-from runtime.draining import DrainingServer
+from runtime.draining_server import DrainingServer
 
 
 def serve(

@@ -13,7 +13,7 @@ import pytest
 from booking.audit.checks import audit_booking
 from chassis.postgres.migration_files import Phase, read_migrations
 from chassis.postgres.migrations import migrate
-from runtime.compose import MIGRATIONS, migrate_all
+from runtime.services import MIGRATIONS, migrate_all
 from tests.architecture.online import offences
 from tests.support.booking import BookingApp, booking_tables, running_booking
 from tests.support.promo_codes import Stall

@@ -10,7 +10,7 @@ import pytest
 from chassis.concurrency.coalescer import Coalescer
 from chassis.postgres.pool import connection, open_pool
 from chassis.problems import Unavailable
-from runtime.compose import migrate_all
+from runtime.services import migrate_all
 from tests.support.catalog import Catalog, running_catalog
 from tests.support.standby import Pair, running_pair
 

@@ -1,7 +1,8 @@
 """What an operator's alarms read is the same in every service."""
 
 from chassis.settings import Settings
-from runtime.compose import SERVICES, compose
+from runtime.compose import compose
+from runtime.services import SERVICES
 from tests.support.asgi import exchange
 
 

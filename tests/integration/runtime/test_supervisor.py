@@ -24,7 +24,7 @@ name, folder = sys.argv[1:3]
 if "stubborn" in name:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if "watching" in name:
-    from runtime.supervisor import watch_parent
+    from runtime.parent import watch_parent
     assert watch_parent() is not None
 if "parent" in name:
     subprocess.Popen([sys.executable, "-c", sys.argv[3], "stubborn-grandchild", folder, ""])

@@ -1,6 +1,7 @@
 """What a start makes for its installation."""
 
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,19 @@ from chassis.settings import Settings
 from loadtest.plan import Plan
 from runtime.starting import warnings, where_to_look, with_webhook_secret
 from stampede.cli import measuring as cli_measuring
+from tests.support.servers import ROOT
+
+HEAVY = ("aiohttp", "litestar", "redis", "nats", "structlog", "booking", "gateway", "identity")
+
+
+@pytest.mark.parametrize("starter", ["runtime.starting", "runtime.serving"])
+def test_who_only_starts_processes_does_not_load_what_they_do(starter: str) -> None:
+    """It takes a second of CPU and 40 MB for each service."""
+    asked = f"import sys, {starter}; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
 
 
 def test_each_installation_has_a_webhook_secret_of_its_own_and_keeps_it(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from chassis.settings import Settings
 from loadtest.flash_sale import free_ports
-from runtime.compose import SERVICES
 from runtime.embedded import ServerPorts
+from runtime.services import SERVICES
 from runtime.starting import StartError, is_clusters
 from runtime.topology.processes import OF_EACH_MAX, Ports, children
 from tests.support.haproxy import program

@@ -13,7 +13,7 @@ from booking.providers.sandbox.app import SILENCE_S
 from booking.providers.sandbox.deliverer import BATCH_MAX
 from chassis.problems import Unavailable
 from chassis.seam.client import ServiceClient, UpstreamRefused
-from runtime.compose import SANDBOX, migrate_all
+from runtime.services import SANDBOX, migrate_all
 from tests.support.booking import at_once, running_booking
 from tests.support.sandbox import NEW, OLD, Sandbox, new_charge, running_sandbox
 

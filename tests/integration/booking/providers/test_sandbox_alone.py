@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from chassis.seam.client import ServiceClient
-from runtime.compose import migrate_all
 from runtime.embedded import ServerUrls
+from runtime.services import migrate_all
 from stampede.cli.main import main
 from tests.support.booking import BookingApp, running_booking
 from tests.support.platform import RunningPlatform, environment

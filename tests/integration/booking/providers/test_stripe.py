@@ -22,7 +22,7 @@ from chassis.observability.tracer import Tracer
 from chassis.postgres.pool import Pool, open_pool
 from chassis.problems import Unavailable, ValidationFailed
 from chassis.settings import Settings, SettingsError
-from runtime.compose import migrate_all
+from runtime.services import migrate_all
 from tests.support.booking import at_once, booking_tables, running_booking
 from tests.support.sandbox import new_charge
 from tests.support.spans import tracing

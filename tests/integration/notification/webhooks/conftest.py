@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from runtime.compose import migrate_all
+from runtime.services import migrate_all
 from tests.support.webhooks import Receiver, Webhooks, receiving, running_webhooks
 
 

@@ -67,3 +67,17 @@ def test_a_secret_in_a_path_is_masked(tmp_path: Path) -> None:
         [written(tmp_path, line(1, "GET /tickets/wang@example.com", 500))], slow_ms=0
     )
     assert "wang" not in one.name
+
+
+def test_a_secret_across_the_end_of_what_is_shown_is_masked(tmp_path: Path) -> None:
+    """Cut first, it would be no address any more, and half of it would be shown."""
+    path = "GET /tickets/" + "x" * 170 + "/ wang.xiaoming@example.com"
+    assert path.index("@") < 200 < path.rindex(".com")
+    (one,) = recent_of([written(tmp_path, line(1, path, 500))], slow_ms=0)
+    assert "wang" not in one.name
+
+
+def test_a_file_that_is_rotated_away_meanwhile_is_passed_over(tmp_path: Path) -> None:
+    written(tmp_path, line(1, status=500))
+    found = recent_of([tmp_path / "gateway.log.7", tmp_path / "gateway.log"], slow_ms=0)
+    assert [one.request_id for one in found] == ["r1"]
