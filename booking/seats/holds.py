@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
+from booking.seats.buyers import IN_FLIGHT_MAX_S, KnownBuyers
 from booking.seats.bytes import TAKEN, letters_of, public_form
 from booking.seats.claims import Claim, ClaimSource
 from booking.seats.keys import (
@@ -44,6 +45,7 @@ class SeatHolds:
         truth: ClaimSource,
         *,
         load_wait_s: float = WAIT_S,
+        in_flight_max_s: float = IN_FLIGHT_MAX_S,
         clock: MachineClock = time,
     ) -> None:
         self.calls = calls
@@ -52,6 +54,12 @@ class SeatHolds:
         self.rebuilder = Rebuilder(calls, self.scripts, truth, wait_s=load_wait_s)
         self._orders = OrdersTogether(calls, self.scripts)
         self._sold_out = SoldOutMemory(clock=clock)
+        self.buyers = KnownBuyers(calls, truth, in_flight_max_s=in_flight_max_s, clock=clock)
+
+    def is_sold_out(self, session_id: UUID, first: int, quantity: int, kind: Kind) -> bool:
+        """Whether this process knows that so many seats of the area that begins at `first` are not to be
+        had. Now and then False though it does, for one who then asks Redis: ask before each `hold_best`."""
+        return kind != "accessible" and self._sold_out.says(session_id, first, quantity)
 
     async def hold_best(
         self,
@@ -74,8 +82,6 @@ class SeatHolds:
         first, last = area
         if not 1 <= quantity <= QUANTITY_MAX or not 1 <= first <= last <= POSITIONS_MAX:
             raise ValueError(f"no hold of {quantity} in {area}")
-        if kind != "accessible" and self._sold_out.says(session_id, first, quantity):
-            return SoldOut()  # accessible seats: only Redis knows
         who = (order_id, user_id, tickets_max, idempotency_key)
         match await self._hold(session_id, *who, kind, (first, last, quantity)):
             case "held", [version, *seats]:

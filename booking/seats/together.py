@@ -6,8 +6,8 @@ of at most ORDERS_A_CALL_MAX orders. A session's batch is not the node's: a scri
 others' commands run between two of them.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from redis.exceptions import ResponseError
@@ -32,8 +32,28 @@ SHARED_ARGS: dict[str, tuple[int, ...]] = {  # of each script, before those of i
     "release": (),
 }
 
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
 Args = Sequence[str | bytes | int]
 Answer = tuple[str, list[Any]]
+
+
+class ByNode(Generic[Item, Outcome]):
+    """A coalescer a node of Redis: one that is away delays only its own sessions."""
+
+    def __init__(self, calls: RedisCalls, make: Callable[[], Coalescer[Item, Outcome]]) -> None:
+        self._calls = calls
+        self._make = make
+        self._by_node: dict[Address | None, Coalescer[Item, Outcome]] = {}
+
+    def of(self, session_id: UUID) -> Coalescer[Item, Outcome]:
+        node = self._calls.node_of(session_keys(session_id)[0])
+        if node is not None and not node.host:
+            node = None  # no node has its slot now
+        found = self._by_node.get(node)
+        if found is None:
+            found = self._by_node[node] = self._make()
+        return found
 
 
 class _Asked(NamedTuple):
@@ -52,21 +72,20 @@ class OrdersTogether:
     def __init__(self, calls: RedisCalls, scripts: dict[str, Script]) -> None:
         self._calls = calls
         self._scripts = scripts
-        self._by_node: dict[Address | None, Coalescer[_Asked, Answer]] = {}
-
-    async def ask(self, session_id: UUID, script: str, args: Args) -> Answer:
-        node = self._calls.node_of(session_keys(session_id)[0])
-        batches = self._by_node.get(node)
-        if batches is None:  # a node that is away delays only its own sessions
-            batches = self._by_node[node] = Coalescer(
+        self._batches: ByNode[_Asked, Answer] = ByNode(
+            calls,
+            lambda: Coalescer(
                 self._run,
                 name="booking_seats",
                 batch_max=BATCH_MAX,
                 queue_max=WAITING_MAX,
                 stage=None,
                 shared_fate=True,
-            )
-        return await batches.submit(_Asked(session_id, script, args))
+            ),
+        )
+
+    async def ask(self, session_id: UUID, script: str, args: Args) -> Answer:
+        return await self._batches.of(session_id).submit(_Asked(session_id, script, args))
 
     async def _run(self, asked: Sequence[_Asked]) -> list[Answer | BaseException]:
         answers: list[Answer | BaseException] = [("later", [])] * len(asked)

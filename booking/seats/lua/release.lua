@@ -3,10 +3,12 @@
 -- ARGV      order_id…
 -- RETURNS   {'answered', answer…} | {'not_loaded'}
 --           answer: {'released', version, seat_id…} | {'gone'} | {'later'}
--- INCLUDES  loaded, runs, cursors, changes, areas, endings, each
+-- INCLUDES  loaded, runs, cursors, changes, areas, endings, quiet, each
 if not loaded() then
   return {'not_loaded'}
 end
+
+local freed = 0
 
 local function release(order_id)
   local seats, accessible, user_id, tickets = end_hold(order_id)
@@ -17,9 +19,11 @@ local function release(order_id)
   local runs = runs_of(seats)
   write_runs(runs, '.', accessible)
   runs_changed(runs, run_freed)
+  freed = freed + 1
   return {'released', redis.call('HINCRBY', KEYS[2], 'version', 1), unpack(seats)}
 end
 
 local answers = answer_each({'answered'}, ARGV, release, {'later'})
 write_cursors()
+quietly(freed)
 return answers

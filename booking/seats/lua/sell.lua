@@ -3,10 +3,12 @@
 -- ARGV      order_id…
 -- RETURNS   {'answered', answer…} | {'not_loaded'}
 --           answer: {'sold', version, seat_id…} | {'gone'} | {'later'}
--- INCLUDES  loaded, runs, endings, each
+-- INCLUDES  loaded, runs, endings, quiet, each
 if not loaded() then
   return {'not_loaded'}
 end
+
+local sold = 0
 
 local function sell(order_id)
   local seats, accessible = end_hold(order_id)
@@ -14,7 +16,10 @@ local function sell(order_id)
     return {'gone'}
   end
   write_runs(runs_of(seats), 's', accessible)
+  sold = sold + 1
   return {'sold', redis.call('HINCRBY', KEYS[2], 'version', 1), unpack(seats)}
 end
 
-return answer_each({'answered'}, ARGV, sell, {'later'})
+local answers = answer_each({'answered'}, ARGV, sell, {'later'})
+quietly(sold)
+return answers
