@@ -1,5 +1,6 @@
 """Orders that their buyer or the end of the hold cancels: the seats are free, everybody is told."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
@@ -71,11 +72,14 @@ async def cancel_and_tell(
 
 async def release_holds(holds: SeatHolds, cancelled: Sequence[CancelledOrder]) -> None:
     """After the commit. Redis being away is no reason to fail: the sweeper catches up."""
-    for order in cancelled:
-        try:
-            await holds.release(order.session_id, order.order_id)
-        except Problem as away:
-            log.warning("release_postponed", order=order.order_id, reason=away.code)
+    await asyncio.gather(*(_release_hold(holds, order) for order in cancelled))
+
+
+async def _release_hold(holds: SeatHolds, order: CancelledOrder) -> None:
+    try:
+        await holds.release(order.session_id, order.order_id)
+    except Problem as away:
+        log.warning("release_postponed", order=order.order_id, reason=away.code)
 
 
 def cancellation_told(

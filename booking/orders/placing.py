@@ -1,7 +1,7 @@
 """Placing orders: hold in Redis, decide in PostgreSQL, answer 201 only for what is committed.
 
-    parsed → terms → sale window, paused? → selection → promo code → one hold script → buyer → price and draft
-           → one coalesced statement → answer
+    parsed → terms → sale window, paused? → selection → known to be sold out? → promo code → hold, with others
+           → buyer → price and draft → one coalesced statement → answer
 
 A promo code is found before the hold, so that guessing them holds no seats (booking.promo_codes.guessing).
 An order with one is committed by itself, together with the use of its code (docs/adr/0020).
@@ -29,7 +29,7 @@ from booking.orders.draft import OrderDraft, as_placed, new_order
 from booking.orders.metrics import count_refusal
 from booking.orders.placing_store import place_orders, place_with_promo_code, true_claims
 from booking.orders.records import NewOrder, PlacedOrder
-from booking.orders.selection import ExactSeats, selection_of
+from booking.orders.selection import BestSeats, ExactSeats, Selection, selection_of
 from booking.orders.wire import CreateOrder, OrderAnswer, order_answer
 from booking.promo_codes.guessing import PromoGuesses
 from booking.refusals import KeyTaken, SeatsRefused
@@ -110,16 +110,15 @@ class OrderPlacing:
         wanted: as wire.parse_order has read it.
         address: what the client is counted by beside the user, where they name a promo code.
         """
-        hashed = body_hash(wanted) if key is not None else None
         try:
-            draft = await self._draft(user_id, wanted, key, hashed, address)
+            draft = await self._draft(user_id, wanted, key, address)
             return await self._hold_and_commit(draft), False
         except (Problem, KeyTaken) as refused:
             if key is None or isinstance(refused, Overloaded | Unauthenticated | Forbidden):
                 count_refusal(refused)
                 raise
             try:
-                return await self._replay(user_id, key, hashed, refused), True
+                return await self._replay(user_id, wanted, key, refused), True
             except Problem as after_all:
                 count_refusal(after_all)
                 raise
@@ -129,7 +128,6 @@ class OrderPlacing:
         user_id: UUID,
         wanted: CreateOrder,
         key: str | None,
-        hashed: bytes | None,
         address: str | None,
     ) -> OrderDraft:
         """Refuses what needs no hold to be refused."""
@@ -139,6 +137,7 @@ class OrderPlacing:
         self._cooling.refuse(wanted.session_id, user_id)
         seating = await self._sessions.seating_of(terms)
         selection = selection_of(wanted, terms, seating)
+        self._refuse_sold_out(wanted.session_id, selection)
         promo = None
         if wanted.promo_code:
             promo = await self._guesses.find(
@@ -149,12 +148,20 @@ class OrderPlacing:
             order_id=uuid7(),
             user_id=user_id,
             key=key,
-            body_hash=hashed,
+            body_hash=body_hash(wanted) if key is not None else None,
             terms=terms,
             seating=seating,
             selection=selection,
             promo=promo,
         )
+
+    def _refuse_sold_out(self, session_id: UUID, selection: Selection) -> None:
+        """Where this process knows it, before anything is made for the order."""
+        if isinstance(selection, BestSeats) and self._holds.is_sold_out(
+            session_id, selection.area[0], selection.quantity, selection.kind
+        ):
+            HOLDS[NoneLeft].inc()
+            raise SoldOut()
 
     async def _hold_and_commit(self, draft: OrderDraft) -> OrderAnswer:
         for _ in range(ATTEMPTS_MAX):
@@ -261,13 +268,10 @@ class OrderPlacing:
         return [pair in found for pair in asked]
 
     async def _replay(
-        self, user_id: UUID, key: str, hashed: bytes | None, refused: Exception
+        self, user_id: UUID, wanted: CreateOrder, key: str, refused: Exception
     ) -> OrderAnswer:
-        """The answer that the key's first request got; `refused` again when there was no such one.
-
-        Nearly every refusal of an on-sale has a new key: whether it has an order is asked for many.
-        """
-        if not isinstance(refused, KeyTaken) and not await self._keys.call((user_id, key)):
+        """The answer that the key's first request got; `refused` again when there was no such one."""
+        if not await self._may_have_order(user_id, wanted.session_id, key, refused):
             raise refused
         async with connection(self._pool) as db:
             order = await store.get_order_by_key(db, user_id, key)
@@ -275,6 +279,21 @@ class OrderPlacing:
                 await until_replicated(db)
         if order is None:
             raise IdempotencyInFlight() if isinstance(refused, KeyTaken) else refused
-        if order.body_hash != hashed:
+        if order.body_hash != body_hash(wanted):
             raise IdempotencyKeyReused()
         return order_answer(order, as_created=True)
+
+    async def _may_have_order(
+        self, user_id: UUID, session_id: UUID, key: str, refused: Exception
+    ) -> bool:
+        """Nearly every refusal of an on-sale is of somebody who never ordered, with a new key. When all is
+        sold out, that is known; else whether the key has an order is asked of PostgreSQL for many."""
+        if isinstance(refused, KeyTaken):
+            return True
+        if isinstance(refused, SoldOut):
+            try:
+                if not await self._holds.buyers.may_have_ordered(session_id, user_id):
+                    return False
+            except Overloaded:  # Redis is away: PostgreSQL knows as well
+                pass
+        return await self._keys.call((user_id, key))

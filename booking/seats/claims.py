@@ -68,3 +68,7 @@ class ClaimSource(Protocol):
     async def sessions_with_claims(self) -> list[UUID]:
         """Sessions with holds, for the sweeper to visit even if Redis lost them."""
         ...
+
+    async def buyers(self, session_id: UUID, limit: int) -> set[UUID]:
+        """Everybody who has ever had an order in the session, cancelled ones too; at most so many."""
+        ...

@@ -1,12 +1,13 @@
-"""Seat operations for use cases: one method an operation, one Lua script a method."""
+"""Seat operations for use cases: one method an operation. Those of an order travel together (together.py)."""
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
+from booking.seats.buyers import IN_FLIGHT_MAX_S, KnownBuyers
 from booking.seats.bytes import TAKEN, letters_of, public_form
 from booking.seats.claims import Claim, ClaimSource
 from booking.seats.keys import (
@@ -19,7 +20,9 @@ from booking.seats.keys import (
 from booking.seats.loading import WAIT_S, Rebuilder
 from booking.seats.outcomes import Held, LimitReached, NoAccessible, Repeated, SoldOut, Taken
 from booking.seats.sold_out import SoldOutMemory
+from booking.seats.together import Answer, Args, OrdersTogether
 from chassis.clock import MachineClock
+from chassis.context import current
 from chassis.problems import Unavailable
 from chassis.redis.scripts import RedisCalls, load_scripts
 
@@ -28,7 +31,6 @@ ATTEMPTS_MAX = 3  # a session may get lost again while it is loaded
 TURNS_AT_ONCE = 10  # parts of a second: a burst is what one of them has
 SEATS_A_CALL_MAX = 500  # of correct, block and unblock; larger lists take several calls
 
-Args = Sequence[str | bytes | int]
 Kind = Literal["seats", "accessible", "standing"]
 
 
@@ -43,13 +45,21 @@ class SeatHolds:
         truth: ClaimSource,
         *,
         load_wait_s: float = WAIT_S,
+        in_flight_max_s: float = IN_FLIGHT_MAX_S,
         clock: MachineClock = time,
     ) -> None:
         self.calls = calls
         self.truth = truth
         self.scripts = load_scripts(LUA)
         self.rebuilder = Rebuilder(calls, self.scripts, truth, wait_s=load_wait_s)
+        self._orders = OrdersTogether(calls, self.scripts)
         self._sold_out = SoldOutMemory(clock=clock)
+        self.buyers = KnownBuyers(calls, truth, in_flight_max_s=in_flight_max_s, clock=clock)
+
+    def is_sold_out(self, session_id: UUID, first: int, quantity: int, kind: Kind) -> bool:
+        """Whether this process knows that so many seats of the area that begins at `first` are not to be
+        had. Now and then False though it does, for one who then asks Redis: ask before each `hold_best`."""
+        return kind != "accessible" and self._sold_out.says(session_id, first, quantity)
 
     async def hold_best(
         self,
@@ -72,14 +82,8 @@ class SeatHolds:
         first, last = area
         if not 1 <= quantity <= QUANTITY_MAX or not 1 <= first <= last <= POSITIONS_MAX:
             raise ValueError(f"no hold of {quantity} in {area}")
-        if kind != "accessible" and self._sold_out.says(session_id, first, quantity):
-            return SoldOut()  # accessible seats: only Redis knows
-        field = repeat_field(user_id, idempotency_key)
-        args: Args = [
-            *(str(order_id), str(user_id), tickets_max, HOLD_INTENT_MS, field),
-            *(first, last, quantity, kind),
-        ]
-        match await self.run(session_id, "hold_best", args):
+        who = (order_id, user_id, tickets_max, idempotency_key)
+        match await self._hold(session_id, *who, kind, (first, last, quantity)):
             case "held", [version, *seats]:
                 self._sold_out.forget(session_id, first)
                 return Held(version, seats)
@@ -93,7 +97,7 @@ class SeatHolds:
             case "repeated", [earlier]:
                 return Repeated(UUID(earlier.decode()))
             case answer:
-                raise LookupError(f"hold_best answered {answer}")
+                raise LookupError(f"a hold of the best was answered {answer}")
 
     async def hold_exact(
         self,
@@ -112,9 +116,8 @@ class SeatHolds:
         outside = [seat for seat in wanted if not 1 <= seat <= POSITIONS_MAX]
         if outside:
             return Taken(outside)
-        field = repeat_field(user_id, idempotency_key)
-        args: Args = [str(order_id), str(user_id), tickets_max, HOLD_INTENT_MS, field, *wanted]
-        match await self.run(session_id, "hold_exact", args):
+        who = (order_id, user_id, tickets_max, idempotency_key)
+        match await self._hold(session_id, *who, "exact", wanted):
             case "held", [version, *held]:
                 return Held(version, held)
             case "taken", taken:
@@ -124,21 +127,21 @@ class SeatHolds:
             case "repeated", [earlier]:
                 return Repeated(UUID(earlier.decode()))
             case answer:
-                raise LookupError(f"hold_exact answered {answer}")
+                raise LookupError(f"a hold of exact seats was answered {answer}")
 
     async def release(self, session_id: UUID, order_id: UUID) -> None:
         """Frees the seats that the order still holds. Idempotent; a late call cannot free another order's
         seats."""
-        await self.run(session_id, "release", [str(order_id)])
+        await self._run_for_order(session_id, "release", [str(order_id)])
         self._sold_out.forget(session_id)
 
     async def sell(self, session_id: UUID, order_id: UUID) -> None:
         """Marks the order's held seats sold. Call it after PostgreSQL has committed the sale. Idempotent."""
-        await self.run(session_id, "sell", [str(order_id)])
+        await self._run_for_order(session_id, "sell", [str(order_id)])
 
     async def keep(self, session_id: UUID, order_id: UUID, expires_in_ms: int) -> None:
         """Moves the hold's deadline to the order's, once the order is in PostgreSQL. Idempotent."""
-        await self.run(session_id, "keep", [str(order_id), expires_in_ms])
+        await self._run_for_order(session_id, "keep", [str(order_id), expires_in_ms])
 
     async def correct(self, session_id: UUID, claims: Sequence[Claim]) -> None:
         """Writes PostgreSQL's claims to Redis, after PostgreSQL refused seats that were free here.
@@ -208,11 +211,38 @@ class SeatHolds:
         await self.rebuilder.rebuild(session_id)
         self._sold_out.forget(session_id)
 
-    async def run(self, session_id: UUID, name: str, args: Args) -> tuple[str, list[Any]]:
+    async def run(self, session_id: UUID, name: str, args: Args) -> Answer:
         """Runs a script on a session. Loads the session first if needed."""
         script, keys = self.scripts[name], session_keys(session_id)
+        return await self._once_loaded(session_id, lambda: self.calls.run(script, keys, args))
+
+    async def _hold(  # noqa: PLR0917  the arguments of a script
+        self,
+        session_id: UUID,
+        order_id: UUID,
+        user_id: UUID,
+        tickets_max: int,
+        idempotency_key: str | None,
+        kind: str,
+        numbers: Sequence[int],
+    ) -> Answer:
+        field = repeat_field(user_id, idempotency_key)
+        who = (str(order_id), str(user_id), tickets_max, field)
+        return await self._run_for_order(session_id, "hold", (*who, kind, len(numbers), *numbers))
+
+    async def _run_for_order(self, session_id: UUID, name: str, args: Args) -> Answer:
+        """Runs a script for one order, together with what others ask meanwhile."""
+        began_s = time.perf_counter()
+        try:
+            return await self._once_loaded(
+                session_id, lambda: self._orders.ask(session_id, name, args)
+            )
+        finally:
+            current().spend("redis", began_s, name)
+
+    async def _once_loaded(self, session_id: UUID, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         for _ in range(ATTEMPTS_MAX):
-            word, rest = await self.calls.run(script, keys, args)
+            word, rest = await ask()
             if word != "not_loaded":
                 return word, rest
             await self.rebuilder.ensure_loaded(session_id)

@@ -3,8 +3,8 @@
 All keys of a session share the hash tag {session_id}, so that they are on one shard of a cluster:
 
     seats     string: one byte a position (bytes.py)
-    meta      hash: version; searched areas with their cursors (lua/shared/cursors.lua); the next turn, where
-              orders a second are limited (turn.lua)
+    meta      hash: version, and how many of its changes were `quiet` (buyers.py); searched areas with their
+              cursors (lua/shared/cursors.lua); the next turn, where orders a second are limited (turn.lua)
     tallies   hash: user id → tickets held or sold
     holds     hash: order id → "user|repeat|seat,seat…"; held seat → order id (the fence)
     repeats   hash: "user:digest of idempotency key" → "order id|until ms"

@@ -91,6 +91,11 @@ class PostgresClaims:
         async with connection(self._pool) as db:
             return [row["session_id"] async for row in queries.sessions_with_holds(db)]
 
+    async def buyers(self, session_id: UUID, limit: int) -> set[UUID]:
+        async with connection(self._pool) as db:
+            found = queries.buyers(db, session_id=session_id, limit=limit)
+            return {UUID(int=row["user_id"].int) async for row in found}
+
 
 def _is_due(hold: HoldState) -> bool:
     return hold.order is OrderState.ALIVE and hold.expires_in_ms <= 0

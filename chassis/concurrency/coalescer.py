@@ -55,6 +55,8 @@ class Coalescer(Generic[Item, Outcome]):
     batch_max: items per round trip.  queue_max: waiting items; beyond it callers get Overloaded.
     concurrency: round trips under way at once.  name: in metrics; a constant of the code.
     stage: what the caller's request spends its wait on (RequestContext.spend); None: counted elsewhere.
+    shared_fate: what is NOBODYS_FAULT is told to those who still wait as well: theirs goes to the same
+        server, and each further batch would wait for it as long as this one did.
 
     If a caller is cancelled while its item waits, the item is removed. Later the item stays in the batch:
     its effect may still happen, and its outcome is dropped. Callers that cancel must tolerate this (holds
@@ -70,6 +72,7 @@ class Coalescer(Generic[Item, Outcome]):
         concurrency: int = 1,
         name: str = "unnamed",
         stage: str | None = "postgres",
+        shared_fate: bool = False,
     ) -> None:
         self._count_items = BATCH_ITEMS.labels(name).observe
         self._count_wait = WAITED.labels(name).observe
@@ -80,6 +83,7 @@ class Coalescer(Generic[Item, Outcome]):
         self._free = concurrency
         self._stage = stage
         self._name = name
+        self._shared_fate = shared_fate
         # With `SWITCH.on` also the part of the trace that waits, and since when.
         self._queue: deque[tuple[Item, asyncio.Future[Outcome], float, _Waiter | None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -204,6 +208,9 @@ class Coalescer(Generic[Item, Outcome]):
         try:
             outcomes = await self._run_batch([item for item, _ in batch])
         except Exception as failure:
+            if isinstance(failure, NOBODYS_FAULT) and self._shared_fate:
+                batch += [(item, future) for item, future, _, _ in self._queue]
+                self._queue.clear()
             if len(batch) == 1:
                 _settle(batch[0][1], failure)
                 return

@@ -140,6 +140,9 @@ class Node:
         self._retired = False
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self.connected_since: float | None = (
+            None  # by the loop's clock; None while there is no connection
+        )
         self._figures = figures_of(address)
 
     @property
@@ -270,6 +273,8 @@ class Node:
         try:
             async with asyncio.timeout(self._answer_timeout_s):
                 self._connection = await self._router.open(self)
+            if self._connection is not None:
+                self.connected_since = asyncio.get_running_loop().time()
             self._figures = figures_of(self.connected_to)
         except Refused as refused:
             self.cut_off(f"Redis refuses the connection ({refused}).")
@@ -292,7 +297,7 @@ class Node:
 
     def _cut(self, reason: str) -> None:
         """Whatever waits or is under way is told; late answers on this connection reach nobody."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self.connected_since = self._connection, None, None
         if connection is not None:
             connection.abort()
         commands = [*self._sent, *self._queue]

@@ -110,6 +110,11 @@ class Pipeline:
         node = self._slots[slot_of(key)]
         return node.address if node is not None else Address("", slot_of(key))
 
+    def connected_since(self, key: str | bytes) -> float | None:
+        """When the present connection to the key's node was made, by the loop's clock; None without one."""
+        node = self._first if self._slots is None else self._slots[slot_of(key)]
+        return node.connected_since if node is not None else None
+
     async def close(self) -> None:
         """After what is under way; what waits then is Unavailable."""
         if self._waiting:

@@ -71,7 +71,9 @@ class RedisCalls:
         self._servers = servers
         self._wire = Pipeline(servers, texts, answer_timeout_s=answer_timeout_s)
         self.submit = self._wire.submit
+        self.submit_all = self._wire.submit_all
         self.submit_each = self._wire.submit_each
+        self.connected_since = self._wire.connected_since
         self.close = self._wire.close
 
     async def command(self, *call: Any, beside: str | bytes | None = None) -> Any:

@@ -377,6 +377,9 @@ class LyingRedis:
         self.released: list[UUID] = []
         self.corrected: list[Claim] = []
 
+    def is_sold_out(self, *_: Any) -> bool:
+        return False
+
     async def hold_exact(self, session_id: UUID, *, seats: Sequence[int], **_: Any) -> Held:
         return Held(0, sorted(seats))
 

@@ -40,6 +40,8 @@ class DictTruth:
         self.locked_elsewhere = False
         self.snapshots = 0
         self.order_states_asked = 0
+        self.buyers_read = 0
+        self.buyers_asked = asyncio.Event()
         self.before_snapshot_returns: asyncio.Event | None = None
         self.snapshot_taken = asyncio.Event()
         self.lock_refused = asyncio.Event()  # somebody found the lock taken, and begins to look
@@ -80,6 +82,12 @@ class DictTruth:
 
     async def sessions_with_claims(self) -> list[UUID]:
         return [one for one, claims in self.claims.items() if claims]
+
+    async def buyers(self, session_id: UUID, limit: int) -> set[UUID]:
+        claims = self.claims.get(session_id, {}).values()
+        self.buyers_read += 1
+        self.buyers_asked.set()
+        return {claim.user_id for claim in claims if claim.user_id is not None}
 
     def publish(self, layout: str) -> UUID:
         """A new session with this layout (booking/seats/bytes.py)."""

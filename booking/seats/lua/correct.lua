@@ -3,7 +3,7 @@
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      seat_id, state (h, s or b), order_id, user_id, due_in_ms, and so on for each seat
 -- RETURNS   {'corrected', version, seat_id…} | {'not_loaded'}
--- INCLUDES  loaded, runs, states, cursors, changes, endings
+-- INCLUDES  loaded, runs, states, cursors, areas, endings
 if not loaded() then
   return {'not_loaded'}
 end
@@ -66,4 +66,5 @@ if #corrected == 0 then
   return {'corrected', tonumber(redis.call('HGET', KEYS[2], 'version'))}
 end
 runs_changed(runs_of(corrected), run_taken)
+write_cursors()
 return {'corrected', redis.call('HINCRBY', KEYS[2], 'version', 1), unpack(corrected)}

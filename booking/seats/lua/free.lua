@@ -2,7 +2,7 @@
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
 -- ARGV      seat_id, state (h, s or b), owner (an order_id or empty), and so on for each seat
 -- RETURNS   {'freed', version, seat_id…} | {'not_loaded'}
--- INCLUDES  loaded, runs, states, cursors, changes, endings
+-- INCLUDES  loaded, runs, states, cursors, changes, areas, endings, quiet
 if not loaded() then
   return {'not_loaded'}
 end
@@ -33,4 +33,6 @@ end
 local runs = runs_of(freed)
 write_runs(runs, '.', accessible)
 runs_changed(runs, run_freed)
+write_cursors()
+quietly(1)
 return {'freed', redis.call('HINCRBY', KEYS[2], 'version', 1), unpack(freed)}

@@ -1,18 +1,29 @@
--- Free the seats that an order still holds. An order without a hold changes nothing.
+-- Free the seats that orders still hold. An order without a hold changes nothing.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
--- ARGV      order_id
--- RETURNS   {'released', version, seat_id…} | {'gone'} | {'not_loaded'}
--- INCLUDES  loaded, runs, cursors, changes, endings
+-- ARGV      order_id…
+-- RETURNS   {'answered', answer…} | {'not_loaded'}
+--           answer: {'released', version, seat_id…} | {'gone'} | {'later'}
+-- INCLUDES  loaded, runs, cursors, changes, areas, endings, quiet, each
 if not loaded() then
   return {'not_loaded'}
 end
 
-local seats, accessible, user_id, tickets = end_hold(ARGV[1])
-if not seats then
-  return {'gone'}
+local freed = 0
+
+local function release(order_id)
+  local seats, accessible, user_id, tickets = end_hold(order_id)
+  if not seats then
+    return {'gone'}
+  end
+  fewer_tickets(user_id, tickets)
+  local runs = runs_of(seats)
+  write_runs(runs, '.', accessible)
+  runs_changed(runs, run_freed)
+  freed = freed + 1
+  return {'released', redis.call('HINCRBY', KEYS[2], 'version', 1), unpack(seats)}
 end
-fewer_tickets(user_id, tickets)
-local runs = runs_of(seats)
-write_runs(runs, '.', accessible)
-runs_changed(runs, run_freed)
-return {'released', redis.call('HINCRBY', KEYS[2], 'version', 1), unpack(seats)}
+
+local answers = answer_each({'answered'}, ARGV, release, {'later'})
+write_cursors()
+quietly(freed)
+return answers

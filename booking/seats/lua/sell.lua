@@ -1,15 +1,25 @@
--- Mark the seats that an order holds as sold, and end its hold.
+-- Mark the seats that orders hold as sold, and end their holds.
 -- KEYS      seats, meta, tallies, holds, repeats, expiry
--- ARGV      order_id
--- RETURNS   {'sold', version, seat_id…} | {'gone'} | {'not_loaded'}
--- INCLUDES  loaded, runs, endings
+-- ARGV      order_id…
+-- RETURNS   {'answered', answer…} | {'not_loaded'}
+--           answer: {'sold', version, seat_id…} | {'gone'} | {'later'}
+-- INCLUDES  loaded, runs, endings, quiet, each
 if not loaded() then
   return {'not_loaded'}
 end
 
-local seats, accessible = end_hold(ARGV[1])
-if not seats then
-  return {'gone'}
+local sold = 0
+
+local function sell(order_id)
+  local seats, accessible = end_hold(order_id)
+  if not seats then
+    return {'gone'}
+  end
+  write_runs(runs_of(seats), 's', accessible)
+  sold = sold + 1
+  return {'sold', redis.call('HINCRBY', KEYS[2], 'version', 1), unpack(seats)}
 end
-write_runs(runs_of(seats), 's', accessible)
-return {'sold', redis.call('HINCRBY', KEYS[2], 'version', 1), unpack(seats)}
+
+local answers = answer_each({'answered'}, ARGV, sell, {'later'})
+quietly(sold)
+return answers

@@ -30,6 +30,10 @@ WHERE c.session_id = :session_id ORDER BY c.seat_id;
 -- name: session_tallies
 SELECT user_id, tickets FROM user_tallies WHERE session_id = :session_id AND tickets > 0;
 
+-- name: buyers
+-- Whoever has ever ordered: a tally stays, with no tickets, when orders end.
+SELECT user_id FROM user_tallies WHERE session_id = :session_id LIMIT :limit;
+
 -- name: order_states
 SELECT order_id, status, (extract(epoch FROM expires_at - now()) * 1000)::bigint AS expires_in_ms
 FROM orders WHERE order_id = ANY(:orders::uuid[]);

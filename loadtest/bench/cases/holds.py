@@ -1,5 +1,6 @@
-"""`stampede bench --holds`: the time that the script for the best seats takes in Valkey, from 100 to
-100,000 seats and from none to 99 % sold, beside the scripts of another folder (`--against`) if given.
+"""`stampede bench --holds`: the time that a hold of the best seats takes in Valkey, from 100 to 100,000
+seats and from none to 99 % sold, beside the scripts of another folder (`--against`) if given; and all CPU
+that Valkey spends on an order, by how many orders come in one call.
 
 Each cell's state is restored before every chunk of calls, so that an area stays as full as its row says,
 and chunks of both scripts alternate. The time is the server's own (`INFO commandstats`, µs in the
@@ -8,6 +9,7 @@ first search after loading is not typical of a sale. `again` measures the same s
 the same turns: the difference is noise.
 """
 
+import contextlib
 import random
 import statistics
 import sys
@@ -39,7 +41,20 @@ USED_MAX = 8  # a chunk takes at most an eighth of the free seats
 FILL_BATCH_MAX = 500
 PARTY = 2  # seats per order of earlier buyers
 NO_CAP = 1_000_000
+ORDERS_A_CALL = (1, 8, 16, 32)
+SALE_SEATS = 10_000
+SALE_ORDERS = 1_024
+PIPELINE_ORDERS = 64
 KEYS = [f"{name}:{{bench}}" for name in NAMES]
+
+
+class Together(msgspec.Struct, frozen=True):
+    """µs of the server's CPU an order, with everything: reading the call, the script, its answer."""
+
+    kind: str
+    orders_a_call: int
+    us: float
+    against_us: float | None
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -60,36 +75,59 @@ Say = Callable[[str], None]
 def bench_holds(against: Path | None, *, as_json: bool) -> None:
     """Runs all cells and prints them."""
     err = Console(stderr=True)
-    cells = run_holds(against, lambda line: err.print(line, highlight=False))
+    with hold_scripts(against) as scripts:
+        together = run_together(scripts)
+        cells = run_holds(scripts, lambda line: err.print(line, highlight=False))
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode({"holds": cells})).decode())
+        both = {"holds": cells, "together": together}
+        print(msgspec.json.format(msgspec.json.encode(both)).decode())
     else:
-        print_holds(cells, Console(width=None if sys.stdout.isatty() else 160))
+        out = Console(width=None if sys.stdout.isatty() else 160)
+        print_holds(cells, out)
+        print_together(together, out)
+
+
+@contextlib.contextmanager
+def hold_scripts(against: Path | None) -> "Iterator[list[Scripts]]":
+    """Ours, and the other folder's, on a server of their own."""
+    with tempfile.TemporaryDirectory(prefix="stampede-bench-") as directory:
+        servers = EmbeddedServers(Path(directory), postgres=False)
+        try:
+            client = redis.Redis.from_url(servers.start().redis_url)
+            yield [Scripts(client, one) for one in (LUA, against) if one is not None]
+        finally:
+            servers.stop()
 
 
 def run_holds(
-    against: Path | None,
+    scripts: "Sequence[Scripts]",
     say: Say,
     *,
     sizes: Sequence[int] = SIZES,
     sold_percent: Sequence[int] = SOLD_PERCENT,
     rounds: int = ROUNDS,
 ) -> list[Cell]:
-    with tempfile.TemporaryDirectory(prefix="stampede-bench-") as directory:
-        servers = EmbeddedServers(Path(directory), postgres=False)
-        try:
-            client = redis.Redis.from_url(servers.start().redis_url)
-            scripts = [Scripts(client, LUA)]
-            scripts += [Scripts(client, against)] if against is not None else []
-            cells = []
-            for seats, how, percent in product(sizes, HOWS, sold_percent):
-                say(f"{seats:,} seats, {percent} % sold {how} ...")
-                states = [one.state(seats, percent, how) for one in scripts]
-                for quantity in QUANTITIES:
-                    cells.append(_cell(scripts, states, (seats, percent, how), quantity, rounds))
-            return cells
-        finally:
-            servers.stop()
+    cells = []
+    for seats, how, percent in product(sizes, HOWS, sold_percent):
+        say(f"{seats:,} seats, {percent} % sold {how} ...")
+        states = [one.state(seats, percent, how) for one in scripts]
+        for quantity in QUANTITIES:
+            cells.append(_cell(scripts, states, (seats, percent, how), quantity, rounds))
+    return cells
+
+
+def run_together(scripts: "Sequence[Scripts]", *, rounds: int = ROUNDS) -> list[Together]:
+    """In turns. Scripts that take one order a call are asked so many times in one pipeline."""
+    found = []
+    for kind, orders_a_call in product(("best", "exact"), ORDERS_A_CALL):
+        spent: list[list[float]] = [[] for _ in scripts]
+        for _ in range(rounds):
+            for one, times in zip(scripts, spent, strict=True):
+                times.append(one.cpu_an_order(kind, orders_a_call))
+        least = [round(min(times), 1) for times in spent]
+        against_us = least[1] if len(least) > 1 else None
+        found.append(Together(kind, orders_a_call, least[0], against_us))
+    return found
 
 
 def _cell(
@@ -128,9 +166,14 @@ class Scripts:
 
     def __init__(self, client: "redis.Redis", lua: Path) -> None:
         self._client = client
-        self._script: Script = load_scripts(lua)["hold_best"]
-        client.script_load(self._script.text)
-        before = "standing" in self._script.header.split("RETURNS")[0].split("ARGV")[1]
+        found = load_scripts(lua)
+        self._takes_many = "hold" in found
+        self._script: Script = found["hold" if self._takes_many else "hold_best"]
+        self._exact: Script = found["hold" if self._takes_many else "hold_exact"]
+        for script in (self._script, self._exact):
+            client.script_load(script.text)
+        arguments = self._script.header.split("RETURNS")[0].split("ARGV")[1]
+        before = "standing" in arguments and not self._takes_many
         self._kind, self._aisle = ("0", b"|") if before else ("seats", b"/")
 
     def state(self, seats: int, percent: int, how: str) -> State:
@@ -179,10 +222,67 @@ class Scripts:
         pipe = self._client.pipeline(transaction=False)
         last = len(self._layout(seats))
         for _ in range(calls):
-            order, user = str(uuid4()), str(uuid4())
-            args: list[str | int] = [order, user, NO_CAP, 10_000, "", 1, last, quantity, self._kind]
-            pipe.evalsha(self._script.digest, len(KEYS), *KEYS, *args)
+            pipe.evalsha(*self._best([("", 1, last, quantity)]))
         pipe.execute()
+
+    def cpu_an_order(self, kind: str, orders_a_call: int) -> float:
+        """µs of the server's main thread: SALE_ORDERS pairs of seats of an empty hall of SALE_SEATS."""
+        layout = self._layout(SALE_SEATS)
+        self._put(State(layout, {SENTINEL.encode(): b"1"}))
+        self._hold(1, PARTY, SALE_SEATS)
+        pairs = [at + 1 for at in range(0, len(layout), 2) if layout[at : at + 2] == b".."]
+        orders = [(f"{uuid4()}:{'k' * 32}", 1, len(layout), PARTY) for _ in range(SALE_ORDERS)]
+        pipes = []
+        for start in range(0, SALE_ORDERS, PIPELINE_ORDERS):
+            pipes.append(self._client.pipeline(transaction=False))
+            for at in range(start, start + PIPELINE_ORDERS, orders_a_call):
+                some = range(at, min(at + orders_a_call, start + PIPELINE_ORDERS))
+                calls: list[list[Any]]
+                if kind == "best":
+                    calls = self._calls([orders[n] for n in some], self._best)
+                else:
+                    calls = self._calls([(orders[n][0], pairs[-n - 1]) for n in some], self._these)
+                for call in calls:
+                    pipes[-1].evalsha(*call)
+        began = self._cpu_us()
+        for pipe in pipes:
+            pipe.execute()
+        return (self._cpu_us() - began) / SALE_ORDERS
+
+    def _calls(self, orders: list[Any], call: Callable[[list[Any]], list[Any]]) -> list[list[Any]]:
+        return [call(orders)] if self._takes_many else [call([one]) for one in orders]
+
+    def _best(self, orders: list[Any]) -> list[Any]:
+        return self._call(
+            self._script,
+            [(field, self._kind, [first, last, n]) for field, first, last, n in orders],
+            lambda kind, numbers: [*numbers, kind],
+        )
+
+    def _these(self, orders: list[Any]) -> list[Any]:
+        return self._call(
+            self._exact,
+            [(field, "exact", [seat, seat + 1]) for field, seat in orders],
+            lambda _, numbers: numbers,
+        )
+
+    def _call(
+        self, script: Script, orders: list[Any], of_one: Callable[[str, list[int]], list[Any]]
+    ) -> list[Any]:
+        """The arguments of EVALSHA. of_one: those after the repeat field, where a call has one order."""
+        args: list[Any] = [10_000] if self._takes_many else []
+        for field, kind, numbers in orders:
+            who = [str(uuid4()), str(uuid4()), NO_CAP]
+            if self._takes_many:
+                args += [*who, field, kind, len(numbers), *numbers]
+            else:
+                args += [*who, 10_000, field, *of_one(kind, numbers)]
+        return [script.digest, len(KEYS), *KEYS, *args]
+
+    def _cpu_us(self) -> float:
+        found: Any = self._client.info("cpu")
+        seconds = found["used_cpu_user_main_thread"] + found["used_cpu_sys_main_thread"]
+        return float(seconds) * 1e6
 
     def _held(self) -> int:
         return self._read().count(b"h")
@@ -193,7 +293,7 @@ class Scripts:
 
 
 def print_holds(cells: Sequence[Cell], console: Console) -> None:
-    table = Table(box=SIMPLE, title="hold_best: µs in the script, a call")
+    table = Table(box=SIMPLE, title="a hold of the best seats: µs in the script, a call")
     for name in ("seats", "sold", "how", *(f"{q} seats" for q in QUANTITIES)):
         table.add_column(name, justify="right")
     for (seats, how, percent), some in _rows(cells):
@@ -215,6 +315,22 @@ def print_holds(cells: Sequence[Cell], console: Console) -> None:
             f" {ratios[0]:.2f} to {ratios[-1]:.2f}",
             highlight=False,
         )
+
+
+def print_together(together: Sequence[Together], console: Console) -> None:
+    table = Table(box=SIMPLE, title="a hold of two seats: µs of Valkey's CPU, an order")
+    for name in ("seats", *(f"{n} orders a call" for n in ORDERS_A_CALL)):
+        table.add_column(name, justify="right")
+    for kind in ("best", "exact"):
+        some = [one for one in together if one.kind == kind]
+        table.add_row(
+            kind,
+            *(
+                f"{one.us:.1f}" + (f" ({one.against_us:.1f})" if one.against_us is not None else "")
+                for one in some
+            ),
+        )
+    console.print(table)
 
 
 def _rows(cells: Sequence[Cell]) -> Iterator[tuple[tuple[int, str, int], list[Cell]]]:

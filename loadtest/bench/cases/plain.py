@@ -5,9 +5,12 @@ idempotency key on every POST that creates or pays. Buyers take turns, often eno
 cached, like those of people who browsed before. `create_order_strangers` is the case without that.
 """
 
+import asyncio
+
 import aiohttp
 import msgspec
 
+from booking.seats.buyers import IN_FLIGHT_MAX_S
 from loadtest.bench.case import Case
 from loadtest.bench.cases import venue
 from loadtest.bench.cases.callbacks import callbacks
@@ -98,11 +101,12 @@ async def purchase(stack: Stack, seconds: float) -> Traffic:
 
 
 async def refusal_sold_out(stack: Stack, _: float) -> Traffic:
-    """Every order comes too late: all hundred seats are held."""
+    """Every order comes too late: all hundred seats are held, by a sale that was loaded long ago."""
     sales = await venue.make_sales(_database(stack), 1, seats=SMALL_SALE)
     late = msgspec.structs.replace(ORDER, expects={409: '"code":"sold-out"'}, orders=False)
     traffic = await _ordering(stack, [late], sales, CROWD + 1)
     await _take(stack, sales[0], traffic.tokens.pop(), SMALL_SALE)
+    await asyncio.sleep(IN_FLIGHT_MAX_S)
     return traffic
 
 

@@ -6,7 +6,9 @@ from loadtest.bench.cases import holds
 
 def test_every_cell_is_measured_beside_other_scripts() -> None:
     said: list[str] = []
-    cells = holds.run_holds(LUA, said.append, sizes=(100,), sold_percent=(0, 90), rounds=2)
+    with holds.hold_scripts(LUA) as scripts:
+        cells = holds.run_holds(scripts, said.append, sizes=(100,), sold_percent=(0, 90), rounds=2)
+        together = holds.run_together(scripts, rounds=1)
     assert [(one.how, one.sold_percent, one.quantity) for one in cells] == [
         (how, percent, quantity)
         for how in holds.HOWS
@@ -15,3 +17,7 @@ def test_every_cell_is_measured_beside_other_scripts() -> None:
     ]
     assert all(min(one.us, one.again_us, one.against_us or 0.0) > 0 for one in cells)
     assert len(said) == len(cells) / len(holds.QUANTITIES)
+    assert [(one.kind, one.orders_a_call) for one in together] == [
+        (kind, orders) for kind in ("best", "exact") for orders in holds.ORDERS_A_CALL
+    ]
+    assert all(min(one.us, one.against_us or 0.0) > 0 for one in together)

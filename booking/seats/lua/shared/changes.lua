@@ -1,4 +1,4 @@
--- Updates of the cursors after seats were taken or freed by another script than hold_best.
+-- Updates of the cursors after seats were freed.
 
 -- Moves cursors back: `length` ordinary seats from a position on are free now.
 local function ordinary_freed(cursors, start, length)
@@ -32,27 +32,6 @@ local function run_freed(cursors, run, last)
           cursor.fit = math.min(cursor.fit, from + accessible)
         end
       end
-    end
-  end
-end
-
--- Updates the cursors of every area, after runs were taken or freed in `seats`.
-local function runs_changed(runs, tell)
-  local areas = redis.call('HGET', KEYS[2], 'searched')
-  if not areas or #runs == 0 then
-    return
-  end
-  for first, last in string.gmatch(areas, '(%d+)-(%d+)') do
-    local from, to = tonumber(first), tonumber(last)
-    local cursors = nil
-    for _, run in ipairs(runs) do
-      if run[2] >= from and run[1] <= to then
-        cursors = cursors or read_cursors(first .. '-' .. last, from)
-        tell(cursors, {math.max(run[1], from), math.min(run[2], to)}, to)
-      end
-    end
-    if cursors then
-      write_cursors(cursors)
     end
   end
 end

@@ -13,11 +13,13 @@ local NONE = 1000  -- more than any order may have
 local RUN_MAX = 20  -- seats an order; longer runs are never searched
 local AREAS_MAX = 16384  -- bytes of `searched`; further areas are searched from their start
 
-local function read_cursors(area, first)
+local cursors_read = {}  -- by area; they change with each order of this call, and are written once, at its end
+local searched, searched_before = nil, nil
+
+local function parse_cursors(area, first, text)
   local cursors = {
     area = area, first = first, least = NONE, ordinary = NONE, runs = {}, accessible = {},
   }
-  local text = redis.call('HGET', KEYS[2], 'search:' .. area)
   if text then
     cursors.text = text
     local least, ordinary = string.match(text, '^(%d+),(%d+)')
@@ -32,6 +34,23 @@ local function read_cursors(area, first)
     end
   end
   return cursors
+end
+
+local function read_cursors(area, first)
+  local cursors = cursors_read[area]
+  if not cursors then
+    cursors = parse_cursors(area, first, redis.call('HGET', KEYS[2], 'search:' .. area))
+    cursors_read[area] = cursors
+  end
+  return cursors
+end
+
+local function searched_areas()
+  if not searched then
+    searched_before = redis.call('HGET', KEYS[2], 'searched') or ';'
+    searched = searched_before
+  end
+  return searched
 end
 
 local function cursor_of(cursors, length)
@@ -52,14 +71,20 @@ local function accessible_cursor(cursors, length)
   return cursor
 end
 
-local function write_cursors(cursors)
-  if not cursors.text then
-    local areas = redis.call('HGET', KEYS[2], 'searched') or ';'
-    if #areas > AREAS_MAX then
+-- They will be written. An area that there is no room for begins anew with the next order.
+local function cursors_changed(cursors)
+  if not cursors.text and not cursors.is_listed then
+    if #searched_areas() > AREAS_MAX then
+      cursors_read[cursors.area] = nil
       return
     end
-    redis.call('HSET', KEYS[2], 'searched', areas .. cursors.area .. ';')
+    searched = searched .. cursors.area .. ';'
+    cursors.is_listed = true
   end
+  cursors.are_changed = true
+end
+
+local function cursors_text(cursors)
   local parts = {cursors.least .. ',' .. cursors.ordinary}
   for length, cursor in pairs(cursors.runs) do
     parts[#parts + 1] = length .. ':' .. cursor.fit .. ':' .. cursor.clean
@@ -67,9 +92,25 @@ local function write_cursors(cursors)
   for length, cursor in pairs(cursors.accessible) do
     parts[#parts + 1] = 'a' .. length .. ':' .. cursor.fit
   end
-  local text = table.concat(parts, ';')
-  if text ~= cursors.text then
-    redis.call('HSET', KEYS[2], 'search:' .. cursors.area, text)
+  return table.concat(parts, ';')
+end
+
+-- Writes those that have changed; and the session's version, if it has changed and is not written yet.
+local function write_cursors(version)
+  local fields = version and {'version', digits(version)} or {}
+  for area, cursors in pairs(cursors_read) do
+    local text = cursors.are_changed and cursors_text(cursors)
+    if text and text ~= cursors.text then
+      fields[#fields + 1] = 'search:' .. area
+      fields[#fields + 1] = text
+    end
+  end
+  if searched ~= searched_before then
+    fields[#fields + 1] = 'searched'
+    fields[#fields + 1] = searched
+  end
+  if #fields > 0 then
+    redis.call('HSET', KEYS[2], unpack(fields))
   end
 end
 

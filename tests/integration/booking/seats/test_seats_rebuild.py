@@ -49,8 +49,7 @@ async def test_any_missing_key_is_not_loaded_for_every_script(
 ) -> None:
     session_id, order_id = truth.publish("...."), str(uuid7())
     args: dict[str, list[str | bytes | int]] = {
-        "hold_best": [order_id, order_id, 4, 10_000, "", 1, 4, 1, 0],
-        "hold_exact": [order_id, order_id, 4, 10_000, "", 1],
+        "hold": [10_000, order_id, order_id, 4, "", "exact", 1, 1],
         "keep": [order_id, 1],
         "due": [10],
         "correct": [1, "s", "", "", 0],

@@ -11,9 +11,17 @@ from booking.seats.outcomes import SoldOut
 from booking.seats.sold_out import SETTLED_S
 from chassis.ids import uuid7
 from tests.support.clock import MonotonicClock
-from tests.support.seats import DictTruth, best, exact, seat_holds, seats_of
+from tests.support.seats import DictTruth, exact, seat_holds, seats_of
+from tests.support.seats import best as ask_redis
 
 AREA, ORDER = (1, 4), uuid7()
+
+
+async def best(holds: SeatHolds, session_id: UUID, area: tuple[int, int], quantity: int) -> object:
+    """As an order is placed."""
+    if holds.is_sold_out(session_id, area[0], quantity, "seats"):
+        return SoldOut()
+    return await ask_redis(holds, session_id, area, quantity)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ SCRIPTS = load_scripts(LUA)
 SHARED = sorted((LUA / "shared").glob("*.lua"))
 FUNCTION = re.compile(r"^local function (\w+)", re.MULTILINE)
 IN_REDIS_7_0 = {
-    *("EXISTS", "TIME", "GET", "GETRANGE", "SETRANGE", "HGET", "HEXISTS", "HSET", "HDEL"),
+    *("EXISTS", "TIME", "GET", "GETRANGE", "SETRANGE", "HGET", "HMGET", "HSET", "HDEL"),
     *("HINCRBY", "ZADD", "ZREM", "ZRANGE", "DEL", "UNLINK", "PERSIST", "RENAME"),
 }
 

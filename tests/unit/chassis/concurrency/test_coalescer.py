@@ -153,6 +153,34 @@ async def test_a_batch_of_unknown_outcome_is_not_tried_again(
     assert seen == [[1, 2, 3]]
 
 
+@pytest.mark.parametrize("shared_fate", [True, False])
+async def test_whoever_waits_is_told_with_the_batch_only_where_they_share_its_fate(
+    shared_fate: bool,
+) -> None:
+    line = Line(waits=True)
+
+    async def lose_the_first(items: Sequence[int]) -> list[int | BaseException]:
+        outcomes = await line.run(items)
+        if line.batches[1:]:
+            return outcomes
+        raise Unavailable("Redis does not answer.")
+
+    coalescer: Coalescer[int, int] = Coalescer(
+        lose_the_first, batch_max=2, queue_max=10, shared_fate=shared_fate
+    )
+    first = calls(coalescer, [1])
+    await line.begun.wait()
+    waiting = calls(coalescer, [2, 3, 4])
+    await asyncio.sleep(0)
+    line.go.set()
+    answers = await asyncio.gather(*first, *waiting, return_exceptions=True)
+    told = len(answers) if shared_fate else 1
+    assert [type(one) for one in answers[:told]] == [Unavailable] * told
+    assert answers[told:] == [20, 30, 40][told - 1 :]
+    assert len({id(one) for one in answers}) == 4
+    assert await coalescer.call(5) == 50
+
+
 async def test_a_wrong_number_of_outcomes_fails_all_and_repeats_nothing() -> None:
     seen: list[list[int]] = []
 
