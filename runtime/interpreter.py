@@ -15,7 +15,7 @@ import sys
 import sysconfig
 from typing import NamedTuple
 
-OLDEST, NEWEST = (3, 11), (3, 14)  # the tests run on these and on those between
+OLDEST, NEWEST = (3, 11), (3, 14)  # what make picks from; docs/adr/0080 says which were tested
 RANKS = ("no", "unknown", "yes")  # of "built with profiles", the best last
 ANSWER_WITHIN_S = 20
 
