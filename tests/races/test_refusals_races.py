@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from booking.seats.keys import session_keys
 from booking.seats.sold_out import SETTLED_S
 from tests.support.booking import (
     BookingApp,
@@ -41,6 +42,13 @@ class House:
         buyers = self.far.services.holds.buyers
         await buyers.read(session_id)
         return not await buyers.may_have_ordered(session_id, uuid4())
+
+    def far_connected_s(self, session_id: UUID) -> float:
+        """How long ago it was connected to Redis; a session that was loaded just now is much younger."""
+        calls = self.far.services.holds.calls
+        since = calls.connected_since(session_keys(session_id)[0])
+        assert since is not None
+        return asyncio.get_running_loop().time() - since
 
     async def refuses_by_itself(self, session_id: UUID) -> bool:
         return (await self.far.order(uuid4(), session_id, key="new")).code == "sold-out"
@@ -114,7 +122,6 @@ async def test_an_order_whose_hold_redis_has_lost_is_replayed(
 ) -> None:
     """It is in neither store when the session is loaded again; for so long nobody knows who has ordered."""
     session_id, held = await house.sell_out()
-    house.far.services.holds.buyers.in_flight_max_s = 30.0
     await house.near.cancel(HOLDER, held)
     async with booking_tables(database_url) as tables, tables.transaction():
         await tables.execute("LOCK TABLE orders IN SHARE MODE")
@@ -123,6 +130,7 @@ async def test_an_order_whose_hold_redis_has_lost_is_replayed(
         await until_one_waits(database_url)
         await house.near.services.holds.calls.command_to_each_node("FLUSHDB")
         await house.near.services.holds.state(session_id)
+        house.far.services.holds.buyers.in_flight_max_s = house.far_connected_s(session_id) / 2
         assert not await house.far_knows(session_id)
     assert (await first).status == 201
     again = await house.far.order(USER, session_id, quantity=SEATS, key="k1")
