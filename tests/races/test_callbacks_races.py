@@ -20,6 +20,7 @@ from tests.support.booking import (
     until_one_waits,
     until_so_many_wait,
 )
+from tests.support.outbox import events_waiting
 from tests.support.payments import OLD, Disturbed, Waiting, outcomes_of, send
 
 END_THE_FIRST = (
@@ -67,10 +68,9 @@ async def effects(database_url: str) -> tuple[int, int, int]:
     """Events taken, tickets, sales that were told."""
     async with booking_tables(database_url) as tables:
         found = await tables.fetchrow(
-            "SELECT (SELECT count(*) FROM provider_events), (SELECT count(*) FROM tickets),"
-            " (SELECT count(*) FROM outbox WHERE type LIKE '%order.paid%')"
+            "SELECT (SELECT count(*) FROM provider_events), (SELECT count(*) FROM tickets)"
         )
-    return found[0], found[1], found[2]
+    return found[0], found[1], len(await events_waiting(database_url, "order.paid"))
 
 
 async def test_copies_are_answered_only_after_the_first_is_committed(
@@ -165,7 +165,7 @@ async def test_a_bad_neighbour_fails_nobody_in_its_batch(
     async with booking_tables(database_url) as tables:  # a seat with a ticket: the statement fails
         await tables.execute(
             "INSERT INTO tickets (ticket_id, order_id, session_id, seat_id, user_id, code)"
-            " SELECT $1, $2, session_id, seat_id, $1, 'x' FROM order_items JOIN orders USING (order_id)"
+            " SELECT $1, $2, session_id, seat_id, $1, 'x' FROM placed_items JOIN orders USING (order_id)"
             " WHERE order_id = $3 LIMIT 1",
             uuid4(), uuid4(), UUID(twice.order_id),
         )  # fmt: skip
