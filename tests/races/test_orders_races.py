@@ -232,7 +232,8 @@ async def test_a_sale_with_redis_flushed_again_and_again_sells_nothing_twice(
     over.set()
     assert await vandalism > 1
     assert {answer.status for answer in answers} <= {201, 409, 503}
-    assert max(owners(answers).values()) == 1
+    # On a busy machine no order may get through between two flushes.
+    assert max(owners(answers).values(), default=1) == 1
     rest = [await buyer() for _ in range(100)]  # and the sale goes on by itself
     assert sum((owners(answers) + owners(rest)).values()) == 100
     await is_sound(app)

@@ -98,7 +98,7 @@ class Consumer:
             log.info("events_with_nobody", consumer=self.name, events=found.num_ack_pending)
             await pause(stop, self._ack_wait_s)
         requests = _Requests(await self._link.client(), self._link, self.name)
-        alive = asyncio.create_task(self._stay_alive())
+        alive = asyncio.create_task(self._stay_alive(requests))
         failures = 0
         try:
             await requests.open()
@@ -185,12 +185,15 @@ class Consumer:
         for event in taken:
             del self._pending[event.id]
 
-    async def _stay_alive(self) -> None:
+    async def _stay_alive(self, requests: "_Requests") -> None:
+        """Of all that JetStream has sent, oldest first: should this process die, it redelivers in the order
+        in which their time runs out."""
         while True:
             await asyncio.sleep(self._ack_wait_s / 3)
-            for one in list(self._pending.values()):
+            waiting = [one.message for one in self._pending.values()]
+            for message in [*waiting, *(one for one in requests.arrived if one.reply)]:
                 with contextlib.suppress(nats.errors.Error):
-                    await one.message.in_progress()
+                    await message.in_progress()
                 heed_cancellation()
 
     async def _hand_back(self, requests: "_Requests") -> None:

@@ -17,7 +17,7 @@ from chassis.ids import uuid7
 from chassis.postgres.migration_files import Phase
 from chassis.postgres.migrations import migrate
 from chassis.postgres.pool import load_queries
-from runtime.compose import MIGRATIONS, migrate_all
+from runtime.services import MIGRATIONS, migrate_all
 from tests.support.booking import SEATED, BookingApp, booking_tables, running_booking
 from tests.support.outbox import events_waiting
 from tests.support.promo_codes import Stall

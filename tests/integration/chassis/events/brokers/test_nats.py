@@ -17,6 +17,7 @@ from chassis.events.nats.broker import NatsBroker
 from chassis.events.relay import Relay
 from chassis.postgres.pool import Pool
 from chassis.problems import Unavailable
+from tests.integration.chassis.events.brokers.conftest import ACK_WAIT_S
 from tests.support.asgi import exchange, in_a_task_of_its_own
 from tests.support.booking import running_booking
 from tests.support.brokers import (
@@ -84,6 +85,40 @@ async def test_nats_is_killed_twice_in_mid_run_and_nothing_is_lost_or_doubled(
         await until(pool, "NOT EXISTS (SELECT FROM outbox)")
     assert await effects(pool) == {f"s{n}": [*range(n, 1200, 5)] for n in range(5)}
     assert await pool.fetchval("SELECT count(*) FROM dead_letters") == 0
+
+
+async def test_what_arrived_behind_a_call_that_never_ends_does_not_overtake_it(
+    pool: Pool, nats: Make
+) -> None:
+    """The worker dies in that call; its successor gets both in their order."""
+    inbox = Inbox(pool, "test", write_effects, LOG, ordered=False)
+    hanging = asyncio.Event()
+
+    async def hang(events: list[Event]) -> None:
+        hanging.set()
+        await asyncio.Event().wait()
+
+    dying: Any = nats(subscriber(hang))
+    relay = Relay(pool, dying, source="scratch", log=LOG)
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(relay.run(stop)), asyncio.create_task(dying.run(stop))]
+    await put_out(pool, [event(0)])
+    await asyncio.wait_for(hanging.wait(), IN_TIME_S)
+    await put_out(pool, [event(1)])
+    context = await dying.link.jetstream()
+    found = await context.consumer_info(dying.link.stream, "test")
+    while found.num_ack_pending != 2:
+        await asyncio.sleep(0.02)
+        found = await context.consumer_info(dying.link.stream, "test")
+    await asyncio.sleep(ACK_WAIT_S / 2)  # JetStream is told meanwhile that they are in progress
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await dying.close()
+
+    async with working(pool, nats(subscriber(inbox.take))):
+        await until(pool, "count(*) = 2 FROM effects")
+    assert await effects(pool) == {"a": [0, 1]}
 
 
 async def test_while_nats_is_away_the_outbox_keeps_everything(
