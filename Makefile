@@ -2,8 +2,8 @@
 # the Python that the environment is made with; empty: the best one here
 PYTHON ?=
 VENV   := .venv
-# test files run side by side, each process with PostgreSQL and Valkey of its own
-JOBS   ?= 2
+# Test files run side by side, each process with PostgreSQL and Valkey of its own. Three for two cores: they also wait.
+JOBS   ?= 3
 RUN    := $(VENV)/bin/python -m
 STAMPEDE := $(RUN) stampede
 
