@@ -16,10 +16,11 @@ failed or was slow; the others have forgotten their share.
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from chassis.context import RequestContext, current
+from chassis.context import CURRENT, RequestContext, current
 from chassis.spans import SERVER, SWITCH, Caller, Keeper, Part, Trace, new_trace_id, span_of
 from chassis.spans import parse_traceparent as parsed
 
@@ -134,6 +135,31 @@ class Tracer:
             self._second, self._room = second, KEPT_A_SECOND
         self._room -= 1
         return self._room >= 0
+
+
+@contextmanager
+def continued(
+    tracer: Tracer | None,
+    context: RequestContext,
+    service: str,
+    traceparent: str | None,
+    *,
+    name: str,
+    kind: int,
+) -> Iterator[None]:
+    """Runs what an earlier request has caused, in `context`; as a span of its trace if that was sampled."""
+    caller = parsed(traceparent)
+    part = None
+    if tracer is not None and caller is not None:
+        part = tracer.resume(context, service, caller)
+    began_s = time.perf_counter()
+    token = CURRENT.set(context)
+    try:
+        yield
+    finally:
+        CURRENT.reset(token)
+        if tracer is not None and part is not None:
+            tracer.finish(part, name, began_s, {}, kind=kind)
 
 
 def request_attributes(

@@ -22,12 +22,12 @@ from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.cache import FetchOnce
 from chassis.concurrency.coalescer import Coalescer
 from chassis.concurrency.rounds import Every, repeat
-from chassis.context import CURRENT, RequestContext, current
-from chassis.observability.tracer import Tracer
+from chassis.context import RequestContext, current
+from chassis.observability.tracer import Tracer, continued
 from chassis.postgres.pool import Pool
 from chassis.problems import Problem
 from chassis.seam.client import ServiceClient, UpstreamRefused
-from chassis.spans import INTERNAL, parse_traceparent
+from chassis.spans import INTERNAL
 from contracts.booking import OrderCreated
 from contracts.identity import (
     LOOKUP_PATH,
@@ -168,20 +168,10 @@ class Sender:
 
     async def _work_off(self, message: ClaimedMessage) -> None:
         context = RequestContext(message.event.requestid, SPAN)
-        caused_by = message.event.traceparent
-        caller = parse_traceparent(caused_by) if caused_by else None
-        part = None
-        if self._tracer is not None and caller is not None:
-            part = self._tracer.resume(context, SERVICE, caller)
-        began_s = time.perf_counter()
-        token = CURRENT.set(context)
-        try:
+        name = f"send {message.template} by {message.channel}"
+        caused_by = message.event.traceparent or None
+        with continued(self._tracer, context, SERVICE, caused_by, name=name, kind=INTERNAL):
             await self._try(message)
-        finally:
-            CURRENT.reset(token)
-            if self._tracer is not None and part is not None:
-                name = f"send {message.template} by {message.channel}"
-                self._tracer.finish(part, name, began_s, {}, kind=INTERNAL)
 
     async def _try(self, message: ClaimedMessage) -> None:
         began = time.monotonic()

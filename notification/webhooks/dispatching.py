@@ -5,17 +5,16 @@ delivery again after the lease ends, with the same webhook-id, by which receiver
 """
 
 import asyncio
-import time
 from typing import Any
 
 from prometheus_client import Counter
 
 from chassis.concurrency.backoff import Backoff
 from chassis.concurrency.rounds import Every, repeat
-from chassis.context import CURRENT, RequestContext
-from chassis.observability.tracer import Tracer
+from chassis.context import RequestContext
+from chassis.observability.tracer import Tracer, continued
 from chassis.postgres.pool import Pool
-from chassis.spans import CLIENT, parse_traceparent
+from chassis.spans import CLIENT
 from notification.webhooks import store
 from notification.webhooks.posting import ATTEMPT_DEADLINE_S, BODY_DEADLINE_S, GONE, Outcome, Poster
 from notification.webhooks.schedule import delay_s
@@ -116,18 +115,10 @@ class Dispatcher:
     async def _attempt(self, delivery: ClaimedDelivery) -> None:
         """One attempt, within the trace of the request that caused the event."""
         context = RequestContext(delivery.request_id, SPAN)
-        caller = parse_traceparent(delivery.traceparent)
-        part = None
-        if self._tracer is not None and caller is not None:
-            part = self._tracer.resume(context, SERVICE, caller)
-        began_s = time.perf_counter()
-        token = CURRENT.set(context)
-        try:
+        with continued(
+            self._tracer, context, SERVICE, delivery.traceparent, name="POST webhook", kind=CLIENT
+        ):
             await self._send(delivery)
-        finally:
-            CURRENT.reset(token)
-            if self._tracer is not None and part is not None:
-                self._tracer.finish(part, "POST webhook", began_s, {}, kind=CLIENT)
 
     async def _send(self, delivery: ClaimedDelivery) -> None:
         try:
