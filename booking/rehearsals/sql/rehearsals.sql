@@ -48,10 +48,16 @@ SELECT order_id FROM orders WHERE session_id = :session_id AND order_id > :after
 ORDER BY order_id LIMIT :limit;
 
 -- name: orders_of_some_people
--- All orders of the next people, so that no tally is ever wrong. Without a tally nobody has orders.
+-- All orders of the next people, so that no tally is ever wrong. Without a tally nobody has orders. Looked for in the
+-- weeks of the rehearsal, and the one before if clocks disagree (booking/migrations/0022).
 SELECT t.user_id, o.order_id
 FROM (SELECT user_id FROM user_tallies WHERE session_id = :session_id ORDER BY user_id LIMIT :limit) AS t
-LEFT JOIN orders o ON o.user_id = t.user_id AND o.session_id = :session_id
+LEFT JOIN LATERAL (
+    SELECT order_id FROM orders
+    WHERE order_week(created_at) = ANY(ARRAY(
+            SELECT week FROM unnest(order_weeks()) AS week
+            WHERE week >= order_week(:since::timestamptz - interval '1 day')))
+      AND user_id = t.user_id AND session_id = :session_id OFFSET 0) AS o ON true
 ORDER BY t.user_id, o.order_id;
 
 -- name: payments_of
