@@ -49,15 +49,16 @@ ORDER BY order_id LIMIT :limit;
 
 -- name: orders_of_some_people
 -- All orders of the next people, so that no tally is ever wrong. Without a tally nobody has orders. Looked for in the
--- weeks of the rehearsal, and the one before if clocks disagree (booking/migrations/0022).
+-- periods of the rehearsal, from a day before it, if clocks disagree (booking/migrations/0022).
 SELECT t.user_id, o.order_id
 FROM (SELECT user_id FROM user_tallies WHERE session_id = :session_id ORDER BY user_id LIMIT :limit) AS t
 LEFT JOIN LATERAL (
     SELECT order_id FROM orders
-    WHERE order_week(created_at) = ANY(ARRAY(
-            SELECT week FROM unnest(order_weeks()) AS week
-            WHERE week >= order_week(:since::timestamptz - interval '1 day')))
-      AND user_id = t.user_id AND session_id = :session_id OFFSET 0) AS o ON true
+    WHERE order_period(created_at) = ANY(ARRAY(
+            SELECT period FROM order_periods() AS period
+            WHERE period >= order_period(:since::timestamptz - interval '1 day')))
+      AND uuid_hash(user_id) = uuid_hash(t.user_id) AND user_id = t.user_id AND session_id = :session_id
+    OFFSET 0) AS o ON true
 ORDER BY t.user_id, o.order_id;
 
 -- name: payments_of

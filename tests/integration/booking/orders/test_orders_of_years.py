@@ -1,4 +1,4 @@
-"""Somebody's orders of many years, found week by week (docs/adr/0087)."""
+"""Somebody's orders of many years, found period by period (docs/adr/0087)."""
 
 import random
 from collections.abc import AsyncIterator, Sequence
@@ -15,8 +15,8 @@ from chassis.ids import uuid7
 from tests.support.booking import booking_tables
 
 USER, OTHER = uuid4(), uuid4()
-MONDAY = datetime(2026, 3, 9, tzinfo=UTC)
-WEEK = timedelta(days=7)
+PERIOD = timedelta(days=28)
+EDGE = datetime(2000, 1, 3, tzinfo=UTC) + 340 * PERIOD
 INSTANT = timedelta(microseconds=1)
 OLD = """
 INSERT INTO orders (order_id, user_id, session_id, status, total_amount, currency, title, venue, starts_at,
@@ -45,9 +45,11 @@ async def have(
     return ids
 
 
-async def listed(tables: Any, user: UUID = USER, **how: Any) -> list[UUID]:
+async def listed(tables: Any, user: UUID = USER, **how: Any) -> tuple[list[UUID], int]:
+    """A page, and how many there are in all."""
     wanted: dict[str, Any] = {"status": None, "before": None, "limit": 100, "offset": 0} | how
-    return [one.order_id for one in await store.list_orders(tables, user, **wanted)]
+    page, total = await store.list_orders(tables, user, **wanted)
+    return [one.order_id for one in page], total
 
 
 async def test_orders_of_years_are_listed_newest_first_and_counted(tables: Any) -> None:
@@ -55,53 +57,77 @@ async def test_orders_of_years_are_listed_newest_first_and_counted(tables: Any) 
     years = [now - timedelta(days=days) for days in range(0, 3650, 93)]
     ids = await have(tables, years)
     await have(tables, [moment + INSTANT for moment in years], OTHER)
-    assert await listed(tables) == ids
-    assert await store.count_orders(tables, USER, None) == len(ids)
-    assert await listed(tables, limit=5, offset=30) == ids[30:35]
-    assert await listed(tables, limit=5, before=(years[9], ids[9])) == ids[10:15]
-    assert await listed(tables, status=OrderStatus.PAID) == []
-    assert await listed(tables, uuid4()) == []
+    total = len(ids)
+    assert await listed(tables) == (ids, total)
+    assert await listed(tables, limit=5, offset=30) == (ids[30:35], total)
+    assert await listed(tables, limit=5, offset=90) == ([], total)
+    assert await listed(tables, limit=5, before=(years[9], ids[9])) == (ids[10:15], total)
+    assert await listed(tables, before=(years[-1], ids[-1])) == ([], total)
+    assert await listed(tables, status=OrderStatus.PAID) == ([], 0)
+    assert await listed(tables, uuid4()) == ([], 0)
 
 
-async def test_no_order_is_missed_at_the_edge_of_a_week(tables: Any) -> None:
+async def test_no_order_is_missed_at_the_edge_of_a_period(tables: Any) -> None:
     """Its first and last instant, and the one beyond; with the newest order in the future, as after a
     failover to a server whose clock is behind."""
-    future = datetime.now(UTC) + 5 * WEEK
-    edges = [MONDAY + INSTANT, MONDAY, MONDAY - INSTANT, MONDAY - WEEK, MONDAY - WEEK - INSTANT]
+    future = datetime.now(UTC) + 5 * PERIOD
+    edges = [EDGE + INSTANT, EDGE, EDGE - INSTANT, EDGE - PERIOD, EDGE - PERIOD - INSTANT]
     ids = await have(tables, [future, *edges])
-    assert await listed(tables) == ids
-    assert await store.count_orders(tables, USER, OrderStatus.CANCELLED) == len(ids)
+    assert await listed(tables) == (ids, len(ids))
+    found = await tables.fetch(
+        "SELECT order_period(created_at) FROM orders ORDER BY created_at DESC"
+    )
+    first = found[1][0]
+    assert [row[0] for row in found[1:]] == [first, first, first - 1, first - 1, first - 2]
 
 
-async def test_an_order_that_has_lapsed_is_listed_as_cancelled(tables: Any) -> None:
-    (lapsed,) = await have(tables, [MONDAY], status="pending_payment")
-    assert await listed(tables, status=OrderStatus.CANCELLED) == [lapsed]
-    assert await store.count_orders(tables, USER, OrderStatus.PENDING_PAYMENT) == 0
+async def test_orders_from_before_the_first_period_are_found(tables: Any) -> None:
+    ids = await have(
+        tables, [datetime(1999, 12, 31, tzinfo=UTC), datetime(1996, 2, 29, tzinfo=UTC)]
+    )
+    assert await listed(tables) == (ids, 2)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Shanghai"])
-async def test_weeks_do_not_depend_on_a_time_zone(tables: Any, zone: str) -> None:
-    """A week of a time zone may have 167 or 169 hours, and then no week would be that of an order."""
+async def test_periods_do_not_depend_on_a_time_zone(tables: Any, zone: str) -> None:
+    """Days of a time zone may have 23 or 25 hours."""
+    ids = await have(tables, [EDGE - place * PERIOD for place in range(30)])
+    before = await tables.fetch("SELECT order_period(created_at) FROM orders ORDER BY order_id")
     await tables.execute(f"SET TimeZone = '{zone}'")
-    moments = [MONDAY - place * WEEK + timedelta(days=2) for place in range(80)]
-    ids = await have(tables, moments)
-    assert await listed(tables) == ids
-    weeks = await tables.fetchval("SELECT order_weeks()")
-    assert weeks == [MONDAY - place * WEEK for place in range(80)]
+    assert await listed(tables) == (ids, 30)
+    after = await tables.fetch("SELECT order_period(created_at) FROM orders ORDER BY order_id")
+    assert after == before
+    assert len({row[0] for row in after}) == 30
+
+
+async def test_an_order_that_has_lapsed_is_listed_as_cancelled(tables: Any) -> None:
+    (lapsed,) = await have(tables, [EDGE], status="pending_payment")
+    assert await listed(tables, status=OrderStatus.CANCELLED) == ([lapsed], 1)
+    assert await listed(tables, status=OrderStatus.PENDING_PAYMENT) == ([], 0)
 
 
 async def test_nobody_has_orders_where_there_are_none(tables: Any) -> None:
-    assert await listed(tables) == []
-    assert await store.count_orders(tables, USER, None) == 0
+    assert await listed(tables) == ([], 0)
 
 
-async def test_the_index_by_week_serves_the_list_and_the_count(tables: Any) -> None:
+async def test_people_whose_ids_have_the_same_hash_see_their_own_orders_only(tables: Any) -> None:
+    one, other = await tables.fetchval(
+        "SELECT array_agg(id) FROM (SELECT md5(n::text)::uuid AS id FROM generate_series(1, 200000) AS n)"
+        " AS ids GROUP BY uuid_hash(id) HAVING count(*) = 2 LIMIT 1"
+    )
+    (mine,) = await have(tables, [EDGE], one)
+    (theirs,) = await have(tables, [EDGE], other)
+    assert await listed(tables, one) == ([mine], 1)
+    assert await listed(tables, other) == ([theirs], 1)
+
+
+async def test_the_index_by_period_serves_the_list(tables: Any) -> None:
     """Also in a plan for any values, as a process has it after some calls."""
     await tables.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")
-    await have(tables, [MONDAY] * 50)
-    for name in ("list_orders", "count_orders"):
-        query = getattr(store.queries, name).sql
-        values = ", ".join("NULL" for _ in (await tables.prepare(query)).get_parameters())
-        await tables.execute(f"PREPARE {name} AS {query}")
-        plan = [line[0] for line in await tables.fetch(f"EXPLAIN EXECUTE {name} ({values})")]
-        assert any("orders_of_user_by_week" in line for line in plan), plan
+    await have(tables, [EDGE] * 50)
+    query = store.queries.list_orders.sql
+    values = ", ".join("NULL" for _ in (await tables.prepare(query)).get_parameters())
+    await tables.execute(f"PREPARE listed AS {query}")
+    plan = [line[0] for line in await tables.fetch(f"EXPLAIN EXECUTE listed ({values})")]
+    conditions = [line for line in plan if "Index Cond" in line and "date_part" in line]
+    assert any("uuid_hash(user_id) = uuid_hash(" in line for line in conditions), plan
