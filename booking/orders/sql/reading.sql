@@ -67,7 +67,7 @@ WHERE EXISTS (SELECT FROM keys_of_orders k WHERE k.user_id = asked.user_id AND k
 -- only the page's orders are read whole.
 WITH mine AS MATERIALIZED (
     SELECT order_id, created_at FROM orders_as_read
-    WHERE order_period(created_at) = ANY(ARRAY(SELECT order_periods()))
+    WHERE order_period(created_at) = ANY(ARRAY(SELECT period FROM order_periods() AS period))
       AND uuid_hash(user_id) = uuid_hash(:user_id::uuid) AND user_id = :user_id
       AND (:status::text IS NULL OR status = :status)
 ), page AS (

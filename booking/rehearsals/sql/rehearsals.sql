@@ -10,8 +10,11 @@ SELECT :session_id, seat_id, NULL, 'blocked', NULL FROM unnest(:seats::int[]) AS
 ORDER BY seat_id;
 
 -- name: is_selling$
--- Somebody has ordered of a session that is no rehearsal. By the primary key: ids begin with their time.
-SELECT EXISTS (SELECT FROM orders WHERE order_id >= :since AND right(session_id::text, 12) <> :mark);
+-- Somebody has ordered of a session that is no rehearsal. By the primary key, since ids begin with their time: sorted,
+-- or a plan for any time would look for the newest among all that there ever were.
+SELECT EXISTS (
+    SELECT FROM (SELECT session_id FROM orders WHERE order_id >= :since ORDER BY order_id) AS newest
+    WHERE right(session_id::text, 12) <> :mark);
 
 -- name: last_position$
 -- An event of the rehearsal has a higher one, in the outbox and in the archive.
