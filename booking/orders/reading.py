@@ -52,7 +52,7 @@ async def list_orders(
     """Newest first. With a cursor it goes on behind that, whatever `page` says."""
     before = _read_cursor(cursor) if cursor is not None else None
     async with connection(pool) as db:
-        orders = await store.list_orders(
+        orders, total = await store.list_orders(
             db,
             user_id,
             status=status,
@@ -60,7 +60,6 @@ async def list_orders(
             limit=page_size + 1,
             offset=0 if before else offset(page, page_size),
         )
-        total = await store.count_orders(db, user_id, status)
     shown = orders[:page_size]
     more = len(orders) > page_size
     return OrderPage(

@@ -78,8 +78,8 @@ async def list_orders(
     before: tuple[datetime, UUID] | None,
     limit: int,
     offset: int,
-) -> list[Order]:
-    """Newest first; `before` is the last one seen."""
+) -> tuple[list[Order], int]:
+    """Newest first, and how many there are in all; `before` is the last one seen."""
     found = queries.list_orders(
         db,
         user_id=user_id,
@@ -89,12 +89,8 @@ async def list_orders(
         limit=limit,
         offset=offset,
     )
-    return [_order(row) async for row in found]
-
-
-async def count_orders(db: Connection, user_id: UUID, status: OrderStatus | None) -> int:
-    status_word = status.value if status else None
-    return int(await queries.count_orders(db, user_id=user_id, status=status_word))
+    rows = [row async for row in found]
+    return [_order(row) for row in rows if row["order_id"] is not None], rows[0]["total"]
 
 
 async def owns_order(db: Connection, order_id: UUID, user_id: UUID) -> bool:

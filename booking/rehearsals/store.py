@@ -122,7 +122,9 @@ async def remove_some(
     Returns how many people that were: 0 when nobody is left."""
     _only_of_rehearsals(session_id)
     async with transaction(pool) as tx:
-        found = queries.orders_of_some_people(tx, session_id=session_id, limit=people_max)
+        found = queries.orders_of_some_people(
+            tx, session_id=session_id, since=since.moment, limit=people_max
+        )
         rows = [(row["user_id"], row["order_id"]) async for row in found]
         people = sorted({user_id for user_id, _ in rows})
         orders = [order_id for _, order_id in rows if order_id is not None]

@@ -10,8 +10,11 @@ SELECT :session_id, seat_id, NULL, 'blocked', NULL FROM unnest(:seats::int[]) AS
 ORDER BY seat_id;
 
 -- name: is_selling$
--- Somebody has ordered of a session that is no rehearsal. By the primary key: ids begin with their time.
-SELECT EXISTS (SELECT FROM orders WHERE order_id >= :since AND right(session_id::text, 12) <> :mark);
+-- Somebody has ordered of a session that is no rehearsal. By the primary key, since ids begin with their time: sorted,
+-- or a plan for any time would look for the newest among all that there ever were.
+SELECT EXISTS (
+    SELECT FROM (SELECT session_id FROM orders WHERE order_id >= :since ORDER BY order_id) AS newest
+    WHERE right(session_id::text, 12) <> :mark);
 
 -- name: last_position$
 -- An event of the rehearsal has a higher one, in the outbox and in the archive.
@@ -48,10 +51,17 @@ SELECT order_id FROM orders WHERE session_id = :session_id AND order_id > :after
 ORDER BY order_id LIMIT :limit;
 
 -- name: orders_of_some_people
--- All orders of the next people, so that no tally is ever wrong. Without a tally nobody has orders.
+-- All orders of the next people, so that no tally is ever wrong. Without a tally nobody has orders. Looked for in the
+-- periods of the rehearsal, from a day before it, if clocks disagree (booking/migrations/0022).
 SELECT t.user_id, o.order_id
 FROM (SELECT user_id FROM user_tallies WHERE session_id = :session_id ORDER BY user_id LIMIT :limit) AS t
-LEFT JOIN orders o ON o.user_id = t.user_id AND o.session_id = :session_id
+LEFT JOIN LATERAL (
+    SELECT order_id FROM orders
+    WHERE order_period(created_at) = ANY(ARRAY(
+            SELECT period FROM order_periods() AS period
+            WHERE period >= order_period(:since::timestamptz - interval '1 day')))
+      AND uuid_hash(user_id) = uuid_hash(t.user_id) AND user_id = t.user_id AND session_id = :session_id
+    OFFSET 0) AS o ON true
 ORDER BY t.user_id, o.order_id;
 
 -- name: payments_of
