@@ -42,6 +42,19 @@ _JSON = b"application/json"
 _encode = msgspec.json.Encoder().encode
 
 
+class SharedAnswer(Response[bytes]):
+    """JSON with an entity tag. The gateway of this process may give it to others (gateway.http.kept).
+
+    is_current: see chassis.seam.direct.Reply. None: this caller alone gets it.
+    """
+
+    def __init__(
+        self, body: bytes, *, is_current: Callable[[], bool] | None = None, **told: Any
+    ) -> None:
+        super().__init__(body, media_type="application/json", **told)
+        self.is_current = is_current
+
+
 class MinimalRequest:
     """What handlers use of Litestar's Request: the app, who asks, and the headers."""
 
@@ -279,7 +292,10 @@ def _reply(answer: Any, status: int) -> Reply:
     if status not in {204, 304}:
         headers.append((b"content-type", kind))
         headers.append((b"content-length", b"%d" % len(body)))
-    return Reply(status, headers, body)
+    reply = Reply(status, headers, body)
+    if isinstance(answer, SharedAnswer):
+        reply.is_current = answer.is_current
+    return reply
 
 
 async def _pieces(pieces: Any) -> AsyncIterator[bytes]:
