@@ -40,8 +40,7 @@ class Gate:
         self._counts = Counts()
         self._questions = Questions(redis)
         self.reporting = Reporting(redis, self._questions, self._counts, SCRIPTS["report"])
-        for name in policies.names:
-            LIMITED.labels(name)
+        self._limited = {name: LIMITED.labels(name) for name in policies.names}
 
     def refuse_known(self, route: Route, address: str) -> None:
         """Raises RateLimited without a round trip for an address that is known to be over its
@@ -77,7 +76,7 @@ class Gate:
     def _refuse(self, standings: list[Standing]) -> None:
         over = [one for one in standings if one.again_in_ms is not None]
         worst = max(over, key=lambda standing: standing.again_in_ms or 0)
-        LIMITED.labels(worst.policy.name).inc()
+        self._limited[worst.policy.name].inc()
         problem = refusal(worst)
         for name, value in self._policies.headers(standings):
             problem.headers[name.decode("ascii")] = value.decode("ascii")
