@@ -5,8 +5,9 @@ admins also see drafts, and must see their own changes at once. They are few, so
 database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,8 @@ from contracts.catalog import RefundPolicy
 
 FRESH_S = 0.5  # `available` may be a second late in all; events need part of this second
 ENTRIES_MAX = 5000
+
+IsCurrent = Callable[[], bool]
 
 
 class Listing(Encoded, frozen=True):
@@ -50,21 +53,34 @@ class Reading:
         """The organizer's shows that match, with drafts."""
         return await self._search(search, organizer_id)
 
+    def searched(self, search: Search, found: Listing) -> IsCurrent:
+        """Says whether `shows` would return this at once. So for the others."""
+        return partial(self._searches.is_current, search, found)
+
     async def show(self, show_id: UUID, viewer: Principal | None) -> Encoded:
         """Raises NotFound, also if every session is another organizer's draft."""
         if viewer is not None:
             return await self._show(show_id, viewer)
         return await self._shows.get(show_id)
 
+    def shown(self, show_id: UUID, found: Encoded) -> IsCurrent:
+        return partial(self._shows.is_current, show_id, found)
+
     async def sessions(self, show_id: UUID, viewer: Principal | None) -> Encoded:
         if viewer is not None:
             return await self._sessions(show_id, viewer)
         return await self._runs.get(show_id)
 
+    def listed(self, show_id: UUID, found: Encoded) -> IsCurrent:
+        return partial(self._runs.is_current, show_id, found)
+
     async def session(self, session_id: UUID, viewer: Principal | None) -> Encoded:
         if viewer is not None:
             return await self._session(session_id, viewer)
         return await self._sessions_alone.get(session_id)
+
+    def shown_alone(self, session_id: UUID, found: Encoded) -> IsCurrent:
+        return partial(self._sessions_alone.is_current, session_id, found)
 
     def forget(self, show_id: UUID, session_id: UUID | None = None) -> None:
         """Call it after a change in this process: the next reader here sees the change at once."""

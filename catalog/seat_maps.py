@@ -7,6 +7,7 @@ separate bounds in bytes, so drafts cannot displace the maps that buyers look at
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -95,6 +96,10 @@ class SeatMaps:
         if session is None or not viewer.may_manage(session["organizer_id"]):
             raise NotFound()
         return await self._drafts.get((session_id, session["revision"]))
+
+    def drawn(self, session_id: UUID, drawn: EncodedMap) -> Callable[[], bool]:
+        """Says whether `seat_map` would return this published map at once."""
+        return partial(self._published.is_current, session_id, drawn)
 
     async def _draw_published(self, session_id: UUID) -> EncodedMap:
         async with connection(self._pool) as db:

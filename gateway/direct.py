@@ -21,6 +21,7 @@ from chassis.spans import CLIENT
 from contracts.identity import REVOKED_LOGIN_HEADER
 from gateway.http.compression import Compression, as_asked, varied
 from gateway.http.exchange import Exchange
+from gateway.http.kept import KeptAnswers
 from gateway.protection.revocations import Revocations
 from gateway.routing import Route
 
@@ -60,6 +61,7 @@ class DirectWays:
         self._compression = compression
         self._completion = completion
         self._deadlines = Deadlines(deadline_s)
+        self.kept = KeptAnswers()
 
     def find(self, exchange: Exchange, route: Route, address: str, body: bytes) -> Found | None:
         method = "GET" if exchange.method == "HEAD" else exchange.method
@@ -112,6 +114,8 @@ class DirectWays:
                     headers = as_asked(exchange, headers)
                 elif isinstance(body, bytes) and self._compression.packs(exchange, status, headers):
                     headers, body = await self._compression.pack(exchange, headers, body)
+            if status == 200 and reply.is_current is not None and isinstance(body, bytes):
+                self.kept.keep(exchange, headers, body, reply.is_current)
             await _send(exchange, status, headers, body)
 
     async def _change(

@@ -24,7 +24,7 @@ from chassis.problems import (
 from chassis.redis.scripts import RedisCalls
 from chassis.seam.client import ServiceClient
 from chassis.seam.direct import Verified
-from chassis.seam.upstream import Receive, Scope, Send
+from chassis.seam.upstream import SAFE_METHODS, Receive, Scope, Send
 from chassis.wiring import Wiring
 from gateway.forwarding import ANSWER_DEADLINE_S, Forwarder
 from gateway.http.bodies import BODY_DEADLINE_S, Bodies, ClientGone
@@ -187,6 +187,11 @@ class Edge:
             return
         body = b""
         length = exchange.headers.body_length()
+        if not length and exchange.method in SAFE_METHODS:
+            kept = self.forwarder.kept(exchange)
+            if kept is not None:
+                await exchange.reply(*kept)
+                return
         if length:
             began_s = time.perf_counter()
             body = await self._bodies.read(exchange.receive, length)

@@ -76,6 +76,10 @@ class Forwarder:
             upstreams, revocations, self._compression, self._completion, deadline_s=deadline_s
         )
 
+    def kept(self, exchange: Exchange) -> tuple[int, Sequence[tuple[bytes, bytes]], bytes] | None:
+        """The answer to a read without a body, if it is at hand: see gateway.http.kept."""
+        return self._direct.kept.find(exchange)
+
     async def forward(self, exchange: Exchange, route: Route, address: str, body: bytes) -> None:
         """Raises Unavailable if no answer begins in time. The change may still happen
         afterwards."""

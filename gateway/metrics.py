@@ -56,7 +56,7 @@ LONG_ANSWERS = Gauge(
     multiprocess_mode=SUM,
 )
 CUT = Counter("stampede_gateway_cut_total", "Clients disconnected because they read nothing.")
-LIMITED = Counter("stampede_gateway_limited_total", "Requests over a limit.", ["policy"])
+LIMITED = HotCounter("stampede_gateway_limited_total", "Requests over a limit.", ["policy"])
 LIMITS_ASKED = HotCounter(
     "stampede_gateway_limits_asked_total", "Requests whose limits were looked up in Redis."
 )

@@ -45,6 +45,10 @@ class LiveSeats:
         """At most STATE_TTL_S old. Raises NotFound, Unavailable, Overloaded."""
         return await self._states.get(session_id)
 
+    def is_current(self, session_id: UUID, state: LiveState) -> bool:
+        """True while `read` would return this state at once."""
+        return self._states.is_current(session_id, state)
+
     async def follow(
         self, session_id: UUID, last_version: int | None = None
     ) -> AsyncGenerator[Event | None, None]:

@@ -2,6 +2,7 @@
 version."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from litestar import Request, Response
@@ -11,6 +12,7 @@ from litestar.response import Stream
 from catalog.encoded import SECONDS_OF_BROWSER_CACHE, Encoded, Packed
 from chassis.auth.access import ORGANIZERS, PRINCIPAL
 from chassis.auth.tokens import Principal
+from chassis.http.fast_path import SharedAnswer
 
 # `must-revalidate`: a browser must not show how many seats are left when that is older.
 BRIEFLY = f"public, max-age={SECONDS_OF_BROWSER_CACHE}, must-revalidate"
@@ -39,13 +41,18 @@ def has_already(request: Request[Any, Any, Any], etag: str) -> bool:
 
 
 def answer(
-    request: Request[Any, Any, Any], encoded: Encoded, cache_control: str, **headers: str
+    request: Request[Any, Any, Any],
+    encoded: Encoded,
+    cache_control: str,
+    *,
+    is_current: Callable[[], bool] | None = None,
+    **headers: str,
 ) -> Response[bytes]:
-    """200 with the body, or 304 without it. The headers are the same."""
+    """200 with the body, or 304 without it. The headers are the same. `is_current`: see SharedAnswer."""
     sent = _headers(encoded.etag, cache_control, headers)
     if has_already(request, encoded.etag):
         return Response(b"", status_code=304, headers=sent, media_type="application/json")
-    return Response(encoded.body, headers=sent, media_type="application/json")
+    return SharedAnswer(encoded.body, headers=sent, is_current=is_current)
 
 
 def answer_unpacked(

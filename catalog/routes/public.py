@@ -30,7 +30,6 @@ from catalog.routes.conditional import (
 from catalog.routes.parameters import catalog_of
 from catalog.wire import SeatMap, Session, SessionList, Show, ShowList
 from chassis.auth.access import PRINCIPAL, PUBLIC, access
-from chassis.auth.tokens import Principal
 from chassis.http.bodies import refuse_piled_marks
 from chassis.http.pagination import PageNumber, PageSize
 from chassis.observability import logs
@@ -91,7 +90,9 @@ async def search_shows(
     else:
         found = await reading.shows(search)
     log.info("shows_searched", results=found.total, duration=_since(started))
-    return answer(request, found, PRIVATELY if mine else BRIEFLY)
+    if mine:
+        return answer(request, found, PRIVATELY)
+    return answer(request, found, BRIEFLY, is_current=reading.searched(search, found))
 
 
 def search_of(
@@ -135,9 +136,12 @@ def _text(field: str, text: str | None) -> str:
 async def get_show(request: Request[Any, Any, Any], show_id: FromPath[UUID]) -> Response[bytes]:
     """A show with its venue and sessions."""
     started, viewer = time.perf_counter(), viewer_of(request)
-    show = await catalog_of(request).reading.show(show_id, viewer)
+    reading = catalog_of(request).reading
+    show = await reading.show(show_id, viewer)
     log.info("show_read", show=show_id, duration=_since(started))
-    return answer(request, show, _freshness(viewer))
+    if viewer is not None:
+        return answer(request, show, PRIVATELY)
+    return answer(request, show, BRIEFLY, is_current=reading.shown(show_id, show))
 
 
 @get(
@@ -153,9 +157,12 @@ async def list_sessions(
 ) -> Response[bytes]:
     """The sessions of a show, by date."""
     started, viewer = time.perf_counter(), viewer_of(request)
-    sessions = await catalog_of(request).reading.sessions(show_id, viewer)
+    reading = catalog_of(request).reading
+    sessions = await reading.sessions(show_id, viewer)
     log.info("sessions_read", show=show_id, duration=_since(started))
-    return answer(request, sessions, _freshness(viewer))
+    if viewer is not None:
+        return answer(request, sessions, PRIVATELY)
+    return answer(request, sessions, BRIEFLY, is_current=reading.listed(show_id, sessions))
 
 
 @get(
@@ -171,9 +178,12 @@ async def get_session(
 ) -> Response[bytes]:
     """A session with its areas and availability."""
     started, viewer = time.perf_counter(), viewer_of(request)
-    session = await catalog_of(request).reading.session(session_id, viewer)
+    reading = catalog_of(request).reading
+    session = await reading.session(session_id, viewer)
     log.info("session_read", session=session_id, duration=_since(started))
-    return answer(request, session, _freshness(viewer))
+    if viewer is not None:
+        return answer(request, session, PRIVATELY)
+    return answer(request, session, BRIEFLY, is_current=reading.shown_alone(session_id, session))
 
 
 @get(
@@ -190,20 +200,25 @@ async def get_seat_map(
     """The seat plan of a session, with coordinates to draw it. It never changes once the session is
     published."""
     started, viewer = time.perf_counter(), viewer_of(request)
-    drawn = await catalog_of(request).seat_maps.seat_map(session_id, viewer)
+    seat_maps = catalog_of(request).seat_maps
+    drawn = await seat_maps.seat_map(session_id, viewer)
     log.info("seat_map_read", session=session_id, duration=_since(started))
     cache_control = FOREVER if drawn.frozen else PRIVATELY
     vary = "Authorization, Accept-Encoding"
     form = drawn.form
+    is_current = seat_maps.drawn(session_id, drawn) if drawn.frozen else None
     if isinstance(form, Encoded):
-        return answer(request, form, cache_control, vary=vary)
+        return answer(request, form, cache_control, vary=vary, is_current=is_current)
     if _takes_gzip(request.headers.get("accept-encoding", "")):
-        return answer(request, form.gzip, cache_control, vary=vary, content_encoding="gzip")
+        return answer(
+            request,
+            form.gzip,
+            cache_control,
+            vary=vary,
+            content_encoding="gzip",
+            is_current=is_current,
+        )
     return answer_unpacked(request, form, cache_control, vary=vary)
-
-
-def _freshness(viewer: Principal | None) -> str:
-    return BRIEFLY if viewer is None else PRIVATELY
 
 
 def _takes_gzip(accepted: str) -> bool:

@@ -83,6 +83,11 @@ class FetchOnce(Generic[Key, Value]):
             task.add_done_callback(lambda done: self._ended(key, done))
         return await asyncio.shield(task)  # one caller's cancellation must not cancel the fetch
 
+    def is_current(self, key: Key, value: Value) -> bool:
+        """True while `get` would return this very value at once."""
+        entry = self._values.get(key)
+        return entry is not None and entry[1] is value and entry[0] > self._monotonic()
+
     def forget(self, key: Key) -> None:
         self._drop(key)
 

@@ -5,7 +5,7 @@ gateway, where the service is in its process, and the service's own app, where t
 the same code serves both compositions, and what crosses the seam is the same bytes.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from chassis.auth.tokens import Principal, Verifier
@@ -54,9 +54,13 @@ class Call:
 
 
 class Reply:
-    """An answer: its headers by lower-case names, and its body, whole or one piece at a time."""
+    """An answer: its headers by lower-case names, and its body, whole or one piece at a time.
 
-    __slots__ = ("body", "headers", "status")
+    is_current: while it is true, everybody without a role gets this answer to a GET of this path and query,
+    if their Accept-Encoding is the same.
+    """
+
+    __slots__ = ("body", "headers", "is_current", "status")
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class Reply:
         self.status = status
         self.headers = headers
         self.body = body
+        self.is_current: Callable[[], bool] | None = None
 
 
 class CallHeaders(Mapping[str, str]):

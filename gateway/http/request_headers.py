@@ -74,6 +74,11 @@ class RequestHeaders:
     def get(self, name: bytes) -> bytes | None:
         return self._found.get(name)
 
+    @property
+    def are_repeated(self) -> bool:
+        """True if any header came more than once."""
+        return bool(self._more)
+
     def single(self, name: bytes) -> bytes | None:
         """The value of a header that came exactly once, else None."""
         return None if name in self._more else self._found.get(name)

@@ -40,8 +40,7 @@ class Gate:
         self._counts = Counts()
         self._questions = Questions(redis)
         self.reporting = Reporting(redis, self._questions, self._counts, SCRIPTS["report"])
-        for name in policies.names:
-            LIMITED.labels(name)
+        self._limited = {name: LIMITED.labels(name) for name in policies.names}
 
     def refuse_known(self, route: Route, address: str) -> None:
         """Raises RateLimited without a round trip for an address that is known to be over its
@@ -59,27 +58,35 @@ class Gate:
             known = self._counts.refusal(buckets[-1], time.monotonic())
             if known is not None:
                 self._refuse([known])
-        standings, answer = await self._count(buckets, principal)
+        question = None
+        if principal is not None and not self._revocations.lease.is_good(time.monotonic()):
+            question = self._revocations.question(principal.login_id)
+        standings, answer = await self._count(buckets, question)
         if any(standing.again_in_ms is not None for standing in standings):
             self._refuse(standings)
-        if principal is not None and await self._revocations.is_revoked(principal.login_id, answer):
-            raise InvalidToken("This login has ended.")
+        if principal is not None:
+            if question is None:
+                ended = self._revocations.is_known(principal.login_id)
+            else:
+                ended = await self._revocations.is_revoked(principal.login_id, answer)
+            if ended:
+                raise InvalidToken("This login has ended.")
         return self._policies.headers(standings)
 
     def _refuse(self, standings: list[Standing]) -> None:
         over = [one for one in standings if one.again_in_ms is not None]
         worst = max(over, key=lambda standing: standing.again_in_ms or 0)
-        LIMITED.labels(worst.policy.name).inc()
+        self._limited[worst.policy.name].inc()
         problem = refusal(worst)
         for name, value in self._policies.headers(standings):
             problem.headers[name.decode("ascii")] = value.decode("ascii")
         raise problem
 
     async def _count(
-        self, buckets: list[Bucket], principal: Principal | None
+        self, buckets: list[Bucket], question: Call | None
     ) -> tuple[list[Standing], Any]:
-        """The standings in the order of the buckets, and Redis's answer about the login. None:
-        Redis is away."""
+        """The standings in the order of the buckets, and Redis's answer to the question about the login.
+        None: Redis is away, or there is no question."""
         now_s = time.monotonic()
         counts, away = self._counts, self._questions.is_any_away
         found = [None if away else counts.take(bucket, now_s) for bucket in buckets]
@@ -89,8 +96,8 @@ class Gate:
             if standing is None
         ]
         calls = [_question(count, reported) for count, reported in picked]
-        if principal is not None:
-            calls.append(self._revocations.question(principal.login_id))
+        if question is not None:
+            calls.append(question)
         (LIMITS_ASKED if picked else LIMITS_REPORTED).inc()
         answers = await self._ask(calls, picked) if calls else []
         asked = iter(answers)
@@ -102,7 +109,7 @@ class Gate:
             LIMITS_LOCAL.inc()
         if counts.has_unreported:
             self.reporting.soon()
-        return standings, answers[-1] if principal is not None else None
+        return standings, answers[-1] if question is not None else None
 
     async def _ask(self, calls: list[Call], picked: list[tuple[Count, int]]) -> list[Any]:
         """Asks about the picked buckets first, then whatever else is in `calls`."""

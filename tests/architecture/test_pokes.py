@@ -46,6 +46,8 @@ CONTROLS = {
     "::test_of_many_transfers_at_once_one_wins": "compare-and-set of the holder",
     "integration/chassis/events/test_inbox.py"
     "::test_without_the_inbox_row_the_effect_doubles": "the inbox row",
+    "integration/gateway/protection/test_lease.py"
+    "::test_control_without_the_wait_a_lease_outlives_the_answer": "the wait of a logout",
     "integration/notification/webhooks/test_destinations.py"
     "::test_control_without_the_gates_the_request_would_arrive": "URL and address checked",
     "integration/notification/webhooks/test_destinations.py"

@@ -3,7 +3,9 @@
 -- perhaps with a login revoked after the list was read: the list must then be read again.
 -- KEYS     revoked
 -- ARGV     ticket, now_s, (login_id, until_s)…
--- RETURNS  {'loaded', count} | {'lost'}
+-- RETURNS  {'loaded', count, older_s} | {'lost'}
+-- older_s: how long ago a process of a release without leases wrote `loaded`, which it does as 1. We write when
+-- that was last seen, or 0.
 local revoked = KEYS[1]
 local ticket, now_s = ARGV[1], tonumber(ARGV[2])
 
@@ -24,5 +26,10 @@ for n = 1, #entries, 2 do
     end
   end
 end
-redis.call('HSET', revoked, 'loaded', '1')
-return { 'loaded', count }
+local time_s = tonumber(redis.call('TIME')[1])
+local older_at_s = tonumber(redis.call('HGET', revoked, 'loaded') or '0')
+if older_at_s == 1 then
+  older_at_s = time_s
+end
+redis.call('HSET', revoked, 'loaded', older_at_s)
+return { 'loaded', count, time_s - older_at_s }

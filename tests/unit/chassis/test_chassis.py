@@ -15,6 +15,7 @@ from chassis.http.bodies import decode, field_error, full_match
 from chassis.http.idempotency import body_hash, check_key
 from chassis.ids import uuid7
 from chassis.problems import Problem, ValidationFailed
+from tests.support.clock import MonotonicClock
 
 
 def test_ids_are_version_7_and_ascend_with_time() -> None:
@@ -210,3 +211,21 @@ async def test_a_cache_is_bounded_by_the_weight_of_what_it_keeps() -> None:
     cache.forget("a value heavier than all that may be kept")
     await cache.get("bbb")
     assert fetched[-1] == "bbb"
+
+
+async def test_a_cached_value_is_current_until_it_is_old_forgotten_or_fetched_anew() -> None:
+    clock = MonotonicClock()
+
+    async def fetch(key: str) -> list[str]:
+        return [key]
+
+    cache: FetchOnce[str, list[str]] = FetchOnce(fetch, ttl_s=1.0, entries_max=10, clock=clock)
+    for end in (lambda: clock.move_on(1.0), lambda: cache.forget("a")):
+        value = await cache.get("a")
+        assert cache.is_current("a", value)
+        assert not cache.is_current("b", value)
+        assert not cache.is_current("a", ["a"])
+        end()
+        assert not cache.is_current("a", value)
+        assert await cache.get("a") is not value
+        assert not cache.is_current("a", value)

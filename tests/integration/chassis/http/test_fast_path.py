@@ -10,9 +10,11 @@ from litestar import get
 from litestar.di import NamedDependency
 
 from booking.routes.orders import place_order
+from catalog.routes.public import From, Mine, Words
 from chassis.auth.access import PUBLIC, access
 from chassis.auth.tokens import Principal
 from chassis.http.fast_path import StraightWays
+from chassis.http.pagination import PageNumber, PageSize
 from chassis.http.service import service_app
 from chassis.postgres.pool import ROLLED_BACK
 from chassis.seam.direct import Call
@@ -130,6 +132,76 @@ async def test_a_handler_that_needs_a_login_is_refused_one_both_ways(app: Bookin
             headers = {"host": "mine", "authorization": f"Bearer {app.token(USER)}"}
             somebody = await exchange(mine, "GET", "/api/v1/mine", headers, b"")
             assert somebody.json == {"user_id": str(USER)}
+
+
+QUERIES = [
+    *(
+        "",
+        "page=2",
+        "page=2&q=jazz",
+        "q=",
+        "q=%E4%B8%8A%E6%B5%B7+x",
+        "q=a%2Bb&from=2026-12-24",
+        "from_=1",
+    ),
+    *(
+        "page=0",
+        "page=100001",
+        "page=",
+        "page=x",
+        "page=1.0",
+        "page=%201",
+        "page_size=101",
+        "page=+1",
+    ),
+    *(
+        "mine=true",
+        "mine=1",
+        "mine=yes",
+        "mine=",
+        "q=null",
+        "page=null",
+        "q=%ff",
+        "q",
+        "&&",
+        "=x",
+        "q=a=b",
+    ),
+    *("page=1&page=2", "q=a&q=b", "other=1", "PAGE=2", "q=" + "x" * 300, "q=a;page=3", "page=\x31"),
+]
+
+
+async def test_queries_are_read_as_litestar_reads_them(app: BookingApp) -> None:
+    @get("/api/v1/found", operation_id="find", opt=access(PUBLIC, straight=True))
+    async def find(
+        page: PageNumber = 1,
+        page_size: PageSize = 20,
+        q: Words = None,
+        from_: From = None,
+        mine: Mine = False,
+    ) -> list[Any]:
+        return [page, page_size, q, from_, mine]
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        yield
+
+    async def ready(_: Any) -> dict[str, bool]:
+        return {}
+
+    made: Any = service_app("found", app.wiring, routes=[find], lifespan=lifespan, ready=ready)
+    ways, straight = made.straight, 0
+    async with in_a_task_of_its_own(made.lifespan):
+        for query in QUERIES:
+            target = f"/api/v1/found?{query}"
+            answers = []
+            for made.straight in (ways, ways, NoWays()):  # parsed, known, by Litestar
+                answer = await exchange(made, "GET", target, {"host": "found"}, b"")
+                answers.append(comparable(answer))
+            assert answers[0] == answers[1] == answers[2], query
+            call = Call("GET", "/api/v1/found", query.encode("latin-1"), {})
+            straight += ways.find(call) is not None
+    assert straight >= len(QUERIES) // 2
 
 
 async def test_every_handler_that_says_so_goes_straight(app: BookingApp) -> None:
