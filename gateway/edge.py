@@ -190,6 +190,7 @@ class Edge:
         if not length and exchange.method in SAFE_METHODS:
             kept = self.forwarder.kept(exchange)
             if kept is not None:
+                _log_for(route.service, exchange, kept[0])
                 await exchange.reply(*kept)
                 return
         if length:
@@ -289,3 +290,10 @@ class Edge:
             **{"stampede.caller": exchange.caller},
         )
         tracer.finish(part, name, exchange.began_s, attributes, error=error, may_be_slow=not stream)
+
+
+def _log_for(service: str, exchange: Exchange, status: int) -> None:
+    """A kept answer in the log of the service whose it is: a request is followed through every log."""
+    token = CURRENT.set(exchange.context.callee(service))
+    logs.get(service).info("answered_as_kept", route=exchange.route, status=status)
+    CURRENT.reset(token)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +15,7 @@ from chassis.events.broker import MemoryBroker
 from chassis.http.fast_path import SharedAnswer
 from chassis.http.pagination import PageNumber
 from chassis.http.service import service_app
+from chassis.observability import logs
 from chassis.seam.upstream import Upstreams
 from chassis.wiring import wire
 from gateway.asgi import Gateway
@@ -145,6 +147,20 @@ async def test_each_client_gets_its_own_headers(kept: Kept) -> None:
         assert answer.header("x-request-id") == name
         assert answer.header("ratelimit")
         assert answer.header("x-content-type-options") == "nosniff"
+
+
+async def test_the_log_of_the_service_tells_of_it(kept: Kept, tmp_path: Path) -> None:
+    await kept.get()
+    logs.configure(tmp_path, log_format="text", console=False)
+    try:
+        _, asked = await kept.get(SHOW, ("X-Request-ID", "followed"))
+        logs.flush()
+    finally:
+        logs.configure(None, log_format="text", console=False)
+    assert not asked
+    (said,) = (tmp_path / "catalog.log").read_text("utf-8").splitlines()
+    assert "[followed] answered_as_kept route=/api/v1/shows/{show_id} status=200" in said
+    assert "[followed] GET " in (tmp_path / "gateway.log").read_text("utf-8")
 
 
 async def test_who_has_a_role_is_answered_by_the_service(kept: Kept) -> None:
