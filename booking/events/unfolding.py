@@ -13,7 +13,6 @@ from uuid import UUID
 import msgspec
 
 from booking.events.history import seats_changed
-from chassis.clock import whole_second
 from chassis.events.unfolding import Part
 from chassis.postgres.pool import Connection, load_queries
 from contracts import booking as told
@@ -48,7 +47,8 @@ class OrderSteps:
     }
 
     async def unfold(self, db: Connection, rows: Sequence[Any]) -> list[list[Part]]:
-        wanted = [UUID(row["subject"]) for row in rows if row["type"] == ORDER_PLACED]
+        # the row of a placed order has its order's id
+        wanted = [row["event_id"] for row in rows if row["type"] == ORDER_PLACED]
         orders = {}
         if wanted:
             found = queries.placed_orders(db, orders=wanted)
@@ -56,7 +56,7 @@ class OrderSteps:
         return [
             _sold(row)
             if row["type"] == ORDER_SOLD
-            else _placed(row["event_id"], orders.get(UUID(row["subject"])))
+            else _placed(row["event_id"], orders.get(row["event_id"]))
             for row in rows
         ]
 
@@ -87,12 +87,12 @@ def _placed(event_id: UUID, order: Any) -> list[Part]:
         session_id=order["session_id"],
         title=order["title"],
         venue=order["venue"],
-        starts_at=whole_second(order["starts_at"]),
+        starts_at=order["starts_at"],
         time_zone=order["time_zone"],
         items=items,
         total_amount=order["total_amount"],
         currency=order["currency"],
-        expires_at=whole_second(order["expires_at"]),
+        expires_at=order["expires_at"],
     )
     return [
         Part(event_id, told.ORDER_CREATED, msgspec.json.encode(created)),

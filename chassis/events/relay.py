@@ -33,7 +33,6 @@ from chassis.spans import PRODUCER
 BATCH_MAX = 500  # rows per round
 # Rows read while a subscriber takes nothing, so that the others still get theirs.
 WINDOW_MAX = 16_000
-IDLE_POLL_S = 0.1
 GATHER_S = 0.25  # after a batch that was not full: a round costs about the same whatever its size
 MEASURE_INTERVAL_S = 5.0
 RETRY = Backoff(first_s=0.1, most_s=1.0)  # other subscribers than the failing one wait for this too
@@ -133,7 +132,7 @@ class Relay:
                     )
                 delay_s = RETRY.delay_s(failures)
             else:
-                delay_s = 0.0 if relayed >= limit else GATHER_S if relayed else IDLE_POLL_S
+                delay_s = 0.0 if relayed >= limit else GATHER_S
                 failures, limit = 0, BATCH_MAX
             await self.floor.rise(db)
             await self._measure(db)

@@ -36,16 +36,23 @@ async def events_of(
     db: Connection, rows: Sequence[Any], source: str, unfolding: Unfolding | None
 ) -> list[list[Event]]:
     """For each row its events."""
-    told = [[Part(row["event_id"], row["type"], row["data"].encode())] for row in rows]
-    if unfolding is not None:
-        folded = [n for n, row in enumerate(rows) if row["type"] in unfolding.types]
-        if folded:
-            parts = await unfolding.unfold(db, [rows[n] for n in folded])
-            for n, unfolded in zip(folded, parts, strict=True):
-                told[n] = unfolded
+    folded = unfolding.types if unfolding is not None else {}
+    standing_for_several = [row for row in rows if row["type"] in folded]
+    unfolded: list[list[Part]] = []
+    if unfolding is not None and standing_for_several:
+        unfolded = await unfolding.unfold(db, standing_for_several)
+    several = iter(unfolded)
     return [
-        [_event(row, part, source) for part in parts] for row, parts in zip(rows, told, strict=True)
+        [
+            _event(row, part, source)
+            for part in (next(several) if row["type"] in folded else _plain(row))
+        ]
+        for row in rows
     ]
+
+
+def _plain(row: Any) -> list[Part]:
+    return [Part(row["event_id"], row["type"], row["data"].encode())]
 
 
 def row_types(types: Sequence[str], unfolding: Unfolding | None) -> list[str]:

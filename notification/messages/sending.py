@@ -144,6 +144,8 @@ class Sender:
         """Runs one round, smaller during a rush. Returns the seconds to wait before the next."""
         began = time.monotonic()
         waiting = await store.waiting(self._pool, enough=RUSH)
+        if not waiting.any_due:
+            return POLL_S
         rush = waiting.fresh >= RUSH
         spared = rush and waiting.longest_s < LATE_S
         sent = await self.round(TRICKLE if spared else None)

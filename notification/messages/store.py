@@ -50,10 +50,14 @@ class EndedMessage(msgspec.Struct, frozen=True):
 
 class Waiting(msgspec.Struct, frozen=True):
     """Messages that are due and not claimed. `fresh`: how many became due in the last second, counted up to
-    a limit. `longest_s`: how long the oldest has waited."""
+    a limit. `longest_s`: how long the oldest has waited; negative if it is due later."""
 
     fresh: int
     longest_s: float
+
+    @property
+    def any_due(self) -> bool:
+        return self.fresh > 0 or self.longest_s > 0
 
 
 async def plan_messages(tx: Connection, messages: Sequence[PlannedMessage]) -> None:

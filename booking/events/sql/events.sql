@@ -17,6 +17,7 @@ ORDER BY e.place;
 
 -- name: placed_orders
 -- What the events of these orders' beginnings tell (booking/events/unfolding.py). None of it ever changes.
-SELECT order_id, order_no, user_id, session_id, title, venue, starts_at, time_zone, items::text AS items,
-       total_amount, currency, expires_at
+SELECT order_id, order_no, user_id, session_id, title, venue, date_trunc('second', starts_at) AS starts_at,
+       time_zone, items::text AS items, total_amount, currency,
+       date_trunc('second', expires_at) AS expires_at
 FROM orders WHERE order_id = ANY(:orders::uuid[]);

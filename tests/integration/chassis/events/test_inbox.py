@@ -13,7 +13,7 @@ import pytest
 from chassis.events import inbox as inbox_module
 from chassis.events.archive import DAYS_MAX
 from chassis.events.envelope import Event
-from chassis.events.inbox import ATTEMPTS_MAX, Apply, Inbox, list_dead, purge, retry
+from chassis.events.inbox import ATTEMPTS_MAX, Apply, Entered, Inbox, list_dead, purge, retry
 from chassis.observability import logs
 from chassis.postgres.pool import Connection, Pool, open_pool
 from chassis.problems import Unavailable
@@ -97,8 +97,8 @@ async def test_without_the_inbox_row_the_effect_doubles(
     assert await effects(pool) == [1, 2, 1, 2]
 
 
-async def _everything_is_new(self: Inbox, db: Connection, events: Sequence[Event]) -> set[Any]:
-    return {one.id for one in events}
+async def _everything_is_new(self: Inbox, db: Connection, events: Sequence[Event]) -> Entered:
+    return Entered(list(events), all_are_new=True, some_wait=False)
 
 
 async def test_a_connection_lost_in_the_middle_leaves_nothing_and_the_next_delivery_all(
