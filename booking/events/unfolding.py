@@ -5,7 +5,8 @@ that ever changes. The row of an order that was sold has the data of `order.paid
 tell parts of that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
@@ -14,8 +15,13 @@ import msgspec
 
 from booking.events.history import seats_changed
 from chassis.events.unfolding import Part
+from chassis.ids import eldest_since
 from chassis.postgres.pool import Connection, load_queries
 from contracts import booking as told
+
+SKEW_S = (
+    900.0  # between an id's time, which is a process's, and PostgreSQL's (PROMISES, P9: ±10 min)
+)
 
 # Types of rows. They never leave booking.
 ORDER_PLACED = "booking.order_placed"
@@ -45,6 +51,24 @@ class OrderSteps:
         ORDER_PLACED: (told.ORDER_CREATED, told.SEATS_HELD),
         ORDER_SOLD: (told.ORDER_PAID, told.SEATS_SOLD, told.TICKETS_ISSUED),
     }
+
+    # All that it says is in the order's row, which is kept much longer.
+    unarchived: ClassVar[Collection[str]] = (ORDER_PLACED,)
+
+    async def past_rows(
+        self, db: Connection, *, since: datetime, until: datetime, after: UUID, limit: int
+    ) -> list[Any]:
+        eldest = eldest_since(since.timestamp() - SKEW_S)
+        found = queries.past_orders(
+            db,
+            placed_type=ORDER_PLACED,
+            eldest=max(eldest, UUID(int=after.int + 1)),
+            end=eldest_since(until.timestamp() + SKEW_S),
+            since=since,
+            until=until,
+            limit=limit,
+        )
+        return [row async for row in found]
 
     async def unfold(self, db: Connection, rows: Sequence[Any]) -> list[list[Part]]:
         # the row of a placed order has its order's id

@@ -65,7 +65,8 @@ class Relay:
         self._broker = broker
         self._source = source
         self._log = log
-        self._forget = _sql.archive_delivered if archive else _sql.delete_delivered
+        self._archive = archive
+        self._unarchived = list(unfolding.unarchived) if unfolding is not None else []
         self._measures = measures
         self._count = count
         self._unfolding = unfolding
@@ -167,7 +168,11 @@ class Relay:
     ) -> None:
         """`told`: the events of each row."""
         if rows:
-            await self._forget(db, positions=[row["position"] for row in rows])
+            positions = [row["position"] for row in rows]
+            if self._archive:
+                await _sql.archive_delivered(db, positions=positions, unarchived=self._unarchived)
+            else:
+                await _sql.delete_delivered(db, positions=positions)
             events = [event for one in told for event in one]
             metrics.EVENTS_RELAYED.labels(self._source).inc(len(events))
             self._count(events)

@@ -1,8 +1,10 @@
 """Rows of an outbox or archive as events. A row is one event, or it stands for several that one step has
-caused: then only the service that wrote it knows how to tell them.
+caused: then only the service that wrote it knows how to tell them. Where the service keeps all that such a
+row says anyway, the archive leaves the row out, and a replay asks the service for it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -30,6 +32,16 @@ class Unfolding(Protocol):
     async def unfold(self, db: Connection, rows: Sequence[Any]) -> list[list[Part]]:
         """For each of these rows, which are of `types`: its events, with the same ids and data whenever it is
         asked. None for a row of something that was deleted since."""
+
+    @property
+    def unarchived(self) -> Collection[str]:
+        """Those of `types` whose rows `past_rows` can tell again. Each is the first of its subject."""
+
+    async def past_rows(
+        self, db: Connection, *, since: datetime, until: datetime, after: UUID, limit: int
+    ) -> list[Any]:
+        """The next rows of `unarchived`, ascending by event_id, with ids above `after`: as they were in the
+        outbox, where some may still be. Created from `since` up to but not including `until`."""
 
 
 async def events_of(
