@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 
 from chassis.events import inbox as inbox_module
@@ -170,6 +171,38 @@ async def test_later_events_of_a_subject_wait_behind_the_one_that_failed(pool: P
     assert await one.retry_due() == 4
     assert await effects(pool, "a") == [1, 2, 3, 4, 5]
     assert await pool.fetchval("SELECT count(*) FROM dead_letters") == 0
+
+
+async def test_it_waits_too_if_that_one_fails_in_another_delivery_meanwhile(pool: Pool) -> None:
+    """A successor's delivery begins with the same event, and waits for the row that the first one has not
+    committed. Its statement began before anything waited for a retry."""
+    first, later = event(-1, "a"), event(2, "a")
+    async with pool.acquire() as other:
+        setting_aside = other.transaction()
+        await setting_aside.start()
+        await other.execute("INSERT INTO inbox (event_id) VALUES ($1)", first.id)
+        await other.execute(
+            "INSERT INTO dead_letters (event_id, event, reason, next_attempt)"
+            " VALUES ($1, $2, 'failed', now() + interval '1 hour')",
+            first.id,
+            msgspec.json.encode(first).decode(),
+        )
+        taking = asyncio.create_task(inbox(pool).take([first, later]))
+        await somebody_waits_for_a_lock(pool)
+        await setting_aside.commit()
+        await taking
+    assert await effects(pool) == []
+    async with pool.acquire() as db:
+        assert {letter.event_id for letter in await list_dead(db)} == {first.id, later.id}
+
+
+async def somebody_waits_for_a_lock(pool: Pool) -> None:
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    while not await pool.fetchval(waiting):  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
 
 
 async def test_where_effects_commute_nothing_waits_for_a_failed_neighbour(pool: Pool) -> None:
