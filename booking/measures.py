@@ -1,4 +1,4 @@
-"""What the leader of booking's relay measures of everybody's things."""
+"""What one of booking's workers measures of everybody's things (chassis.postgres.measuring)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,11 +20,11 @@ from chassis.wiring import Wiring
 
 INTERVAL_S = 5.0
 KEYS_INTERVAL_S = 60.0  # of certificates too
+POOL_SIZE = 3  # the lead's connection, one for the audit, and one for the others
 
 
-def measures(booking: Booking, audited: Pool, settings: Settings) -> list[Measure]:
-    """`audited`: where the audit reads."""
-    pool = booking.pool
+def measures(booking: Booking, pool: Pool, audited: Pool, settings: Settings) -> list[Measure]:
+    """`pool`: connections to measure with. `audited`: where the audit reads."""
     seats = SeatCounts(booking.holds, booking.sessions, booking.clock)
     provider = booking.provider.name
 
@@ -59,6 +59,15 @@ def measures(booking: Booking, audited: Pool, settings: Settings) -> list[Measur
         audit = ScheduledAudit(booking, audited)
         found.append(Measure("audit", settings.audit_interval_s, audit.take))
     return found
+
+
+@asynccontextmanager
+async def measuring_pool(wiring: Wiring) -> AsyncIterator[Pool]:
+    pool = await wiring.open_pool(SCHEMA, size=POOL_SIZE)
+    try:
+        yield pool
+    finally:
+        await pool.close()
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from typing import Any
 from booking.composition import Booking, opened
 from booking.events.metrics import count_relayed
 from booking.events.unfolding import ORDER_STEPS
-from booking.measures import audit_pool, measures
+from booking.measures import audit_pool, measures, measuring_pool
 from booking.orders.expiry import complete_due_orders, sweep_orders
 from booking.orders.store import prune_order_keys
 from booking.providers.registry import run_background as run_provider
@@ -26,6 +26,7 @@ from chassis.events.archive import forget
 from chassis.events.relay import Relay
 from chassis.http import idempotency
 from chassis.observability import logs
+from chassis.postgres.measuring import measure_as_leader
 from chassis.postgres.pool import connection
 from chassis.postgres.replicated import weak_commits
 from chassis.problems import NotFound, Unavailable
@@ -50,9 +51,13 @@ Round = Callable[[], Awaitable[object]]
 
 
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
-    """Runs until `stop`: relay, expiry, the seats' sweeper and reconciler, payments, refunds,
+    """Runs until `stop`: relay, measuring, expiry, the seats' sweeper and reconciler, payments, refunds,
     completion."""
-    async with opened(wiring) as booking, audit_pool(wiring, booking.pool) as audited:
+    async with (
+        opened(wiring) as booking,
+        measuring_pool(wiring) as measuring,
+        audit_pool(wiring, measuring) as audited,
+    ):
         kept_days = wiring.settings.event_archive_days
         relay = Relay(
             booking.pool,
@@ -60,7 +65,6 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             source="booking",
             log=log,
             archive=kept_days > 0,
-            measures=measures(booking, audited, wiring.settings),
             count=count_relayed,
             unfolding=ORDER_STEPS,
             tracer=wiring.tracer,
@@ -69,6 +73,13 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
         healing = _Healing(booking)
         await asyncio.gather(
             relay.run(stop),
+            measure_as_leader(
+                measuring,
+                "booking",
+                measures(booking, measuring, audited, wiring.settings),
+                stop,
+                log,
+            ),
             run_provider(wiring, stop),
             repeat_traced(
                 "expire", EXPIRE_INTERVAL_S, lambda: sweep_orders(booking.pool, booking.holds), stop

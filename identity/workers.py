@@ -10,6 +10,7 @@ from chassis.concurrency.rounds import repeat
 from chassis.events.relay import Relay
 from chassis.observability import logs
 from chassis.observability.reports import Report
+from chassis.postgres.measuring import measure_as_leader
 from chassis.postgres.pool import Pool, connection
 from chassis.wiring import Wiring
 from identity.composition import SCHEMA
@@ -18,7 +19,7 @@ from identity.store import Store
 PRUNE_INTERVAL_S = 60.0
 PRUNE_PORTION = 2_000  # logins per statement
 RETRY = Backoff(first_s=2.0, most_s=300.0)
-RELAY_POOL_SIZE = 2  # the relay's own connection, and one to measure with
+POOL_SIZE = 3  # the relay's connection, the lead's of measuring, and one to measure with
 KEYS_INTERVAL_S = 60.0
 
 log = logs.get("identity")
@@ -32,13 +33,15 @@ async def run(
     retry: Backoff = RETRY,
 ) -> None:
     """Runs until `stop`. Any number of processes may run this."""
-    pool = await wiring.open_pool(SCHEMA, size=RELAY_POOL_SIZE)
+    pool = await wiring.open_pool(SCHEMA, size=POOL_SIZE)
     try:
         keys = Measure("token_keys", KEYS_INTERVAL_S, lambda report: measure_keys(pool, report))
-        relay = Relay(
-            pool, wiring.broker, source=SCHEMA, log=log, measures=[keys], tracer=wiring.tracer
+        relay = Relay(pool, wiring.broker, source=SCHEMA, log=log, tracer=wiring.tracer)
+        await asyncio.gather(
+            relay.run(stop),
+            measure_as_leader(pool, SCHEMA, [keys], stop, log),
+            _keep_pruning(wiring, stop, pruning or prune, retry),
         )
-        await asyncio.gather(relay.run(stop), _keep_pruning(wiring, stop, pruning or prune, retry))
     finally:
         await pool.close()
 

@@ -3,13 +3,10 @@
 import asyncio
 from typing import Any
 
-from chassis.concurrency.backoff import Backoff
-from chassis.concurrency.measuring import Measure, report_all
-from chassis.concurrency.rounds import repeat
+from chassis.concurrency.measuring import Measure
 from chassis.events.inbox import Inbox
 from chassis.observability import logs
-from chassis.postgres.leadership import lead
-from chassis.postgres.pool import Pool
+from chassis.postgres.measuring import measure_as_leader
 from chassis.seam.client import ServiceClient
 from chassis.wiring import Wiring
 from notification.composition import messages_at_once, open_channels
@@ -22,9 +19,9 @@ from notification.webhooks.measuring import measure_deliveries
 from notification.webhooks.running import run_webhooks
 
 NAME = "notification"
-POOL_SIZE = 7  # one for the lead of measuring; the messages of a batch are marked concurrently
+POOL_SIZE = 6  # the messages of a batch are marked concurrently
+MEASURING_POOL_SIZE = 2  # the lead's connection, and one to measure with
 MEASURE_INTERVAL_S = 5.0
-RETRY = Backoff(first_s=0.5, most_s=5.0)
 
 
 async def run(wiring: Wiring, stop: asyncio.Event) -> None:
@@ -49,22 +46,19 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             group.create_task(sender.run(stop))
             group.create_task(inbox.run(stop))
             group.create_task(run_webhooks(wiring, log, stop))
-            group.create_task(_measure(pool, log, stop))
+            group.create_task(_measure(wiring, log, stop))
     finally:
         await pool.close()
 
 
-async def _measure(pool: Pool, log: Any, stop: asyncio.Event) -> None:
+async def _measure(wiring: Wiring, log: Any, stop: asyncio.Event) -> None:
     """What waits, shown by one process at a time."""
+    pool = await wiring.open_pool(NAME, size=MEASURING_POOL_SIZE)
     measures = [
         Measure("messages", MEASURE_INTERVAL_S, lambda report: measure_messages(pool, report)),
         Measure("webhooks", MEASURE_INTERVAL_S, lambda report: measure_deliveries(pool, report)),
     ]
-
-    async def one_round() -> None:
-        await lead(pool, "measures of notification", lambda: report_all(measures, stop, log), stop)
-
-    def failed(failure: Exception, _failures: int) -> None:
-        log.warning("measuring_interrupted", reason=repr(failure))
-
-    await repeat(one_round, stop, interval_s=0.0, retry=RETRY, failed=failed)
+    try:
+        await measure_as_leader(pool, NAME, measures, stop, log)
+    finally:
+        await pool.close()

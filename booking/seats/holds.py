@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
@@ -139,9 +139,20 @@ class SeatHolds:
         """Marks the order's held seats sold. Call it after PostgreSQL has committed the sale. Idempotent."""
         await self._run_for_order(session_id, "sell", [str(order_id)])
 
-    async def keep(self, session_id: UUID, order_id: UUID, expires_in_ms: int) -> None:
-        """Moves the hold's deadline to the order's, once the order is in PostgreSQL. Idempotent."""
-        await self._run_for_order(session_id, "keep", [str(order_id), expires_in_ms])
+    async def keep_many(self, session_id: UUID, expires_in_ms: Mapping[UUID, int]) -> None:
+        """Moves the deadline of each order's hold to the order's own, once it is in PostgreSQL. Idempotent,
+        as are the next two: they are `sell` and `release` for many orders, each by itself."""
+        orders = [(str(order_id), left_ms) for order_id, left_ms in expires_in_ms.items()]
+        await self._run_for_orders(session_id, "keep", orders)
+
+    async def sell_many(self, session_id: UUID, order_ids: Sequence[UUID]) -> None:
+        await self._run_for_orders(session_id, "sell", [(str(one),) for one in order_ids])
+
+    async def release_many(self, session_id: UUID, order_ids: Sequence[UUID]) -> None:
+        try:
+            await self._run_for_orders(session_id, "release", [(str(one),) for one in order_ids])
+        finally:
+            self._sold_out.forget(session_id)
 
     async def correct(self, session_id: UUID, claims: Sequence[Claim]) -> None:
         """Writes PostgreSQL's claims to Redis, after PostgreSQL refused seats that were free here.
@@ -239,6 +250,21 @@ class SeatHolds:
             )
         finally:
             current().spend("redis", began_s, name)
+
+    async def _run_for_orders(self, session_id: UUID, name: str, orders: Sequence[Args]) -> None:
+        """Raises what an order has failed at, once all have had their turn."""
+
+        async def ask() -> Answer:
+            answers = await self._orders.ask_all(session_id, name, orders)
+            failed[:] = [one for one in answers if isinstance(one, BaseException)]
+            lost = any(one == ("not_loaded", []) for one in answers)
+            return ("not_loaded" if lost else "answered"), []
+
+        failed: list[BaseException] = []
+        if orders:
+            await self._once_loaded(session_id, ask)
+        if failed:
+            raise failed[0]
 
     async def _once_loaded(self, session_id: UUID, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         for _ in range(ATTEMPTS_MAX):

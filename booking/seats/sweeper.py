@@ -12,13 +12,13 @@ stop or die at any point.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from uuid import UUID
 
 import msgspec
 
 from booking.seats import metrics
-from booking.seats.claims import HoldState, OrderState
+from booking.seats.claims import OrderState
 from booking.seats.holds import SeatHolds
 from booking.seats.loaded import add_loaded, list_loaded, remove_loaded
 from chassis.observability import logs
@@ -26,7 +26,6 @@ from chassis.problems import NotFound, Problem, Unavailable
 
 ORDERS_A_SESSION_MAX = 500  # a round; the rest waits for the next
 SESSION_CONCURRENCY = 256
-ACT_CONCURRENCY = 128
 HEAL_INTERVAL_S = 5.0  # how often PostgreSQL is asked which sessions have holds
 
 log = logs.get("booking")
@@ -93,25 +92,25 @@ class Sweeper:
         if not due:
             return
         states = await self._holds.truth.order_states(session_id, due)
-        acts = [self._act(session_id, one, states[one], swept) for one in due if one in states]
-        await _in_turns(acts)
-
-    async def _act(self, session_id: UUID, order_id: UUID, hold: HoldState, swept: Swept) -> None:
-        match hold.order:
-            case OrderState.NO_SUCH_ORDER | OrderState.CANCELLED:
-                await self._holds.release(session_id, order_id)
-                swept.released += 1
-                metrics.RELEASED.inc()
-            case OrderState.ALIVE:
-                await self._holds.keep(session_id, order_id, hold.expires_in_ms)
-                swept.kept += 1
-                metrics.KEPT.inc()
-            case OrderState.PAID:
-                await self._holds.sell(session_id, order_id)
-                swept.sold += 1
-                metrics.SOLD.inc()
-
-
-async def _in_turns(acts: Sequence[Awaitable[None]]) -> None:
-    for start in range(0, len(acts), ACT_CONCURRENCY):
-        await asyncio.gather(*acts[start : start + ACT_CONCURRENCY])
+        by_state: dict[OrderState, list[UUID]] = {state: [] for state in OrderState}
+        for order_id, hold in states.items():
+            by_state[hold.order].append(order_id)
+        gone = by_state[OrderState.NO_SUCH_ORDER] + by_state[OrderState.CANCELLED]
+        alive, paid = by_state[OrderState.ALIVE], by_state[OrderState.PAID]
+        deadlines = {one: states[one].expires_in_ms for one in alive}
+        # an order at which one of them fails stops none of the others
+        outcomes = await asyncio.gather(
+            self._holds.release_many(session_id, gone),
+            self._holds.keep_many(session_id, deadlines),
+            self._holds.sell_many(session_id, paid),
+            return_exceptions=True,
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        swept.released += len(gone)
+        swept.kept += len(alive)
+        swept.sold += len(paid)
+        metrics.RELEASED.inc(len(gone))
+        metrics.KEPT.inc(len(alive))
+        metrics.SOLD.inc(len(paid))

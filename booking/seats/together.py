@@ -87,6 +87,16 @@ class OrdersTogether:
     async def ask(self, session_id: UUID, script: str, args: Args) -> Answer:
         return await self._batches.of(session_id).submit(_Asked(session_id, script, args))
 
+    async def ask_all(
+        self, session_id: UUID, script: str, orders: Sequence[Args]
+    ) -> list[Answer | BaseException]:
+        """The same for many orders of a session at once: an answer or a failure each, in their order."""
+        asked = [_Asked(session_id, script, args) for args in orders]
+        answers: list[Answer | BaseException] = []
+        for start in range(0, len(asked), BATCH_MAX):
+            answers += await self._run(asked[start : start + BATCH_MAX])
+        return answers
+
     async def _run(self, asked: Sequence[_Asked]) -> list[Answer | BaseException]:
         answers: list[Answer | BaseException] = [("later", [])] * len(asked)
         left = list(range(len(asked)))

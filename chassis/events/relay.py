@@ -17,7 +17,6 @@ from typing import Any
 import asyncpg
 
 from chassis.concurrency.backoff import Backoff, pause
-from chassis.concurrency.measuring import Measure, report_all
 from chassis.concurrency.rounds import repeat
 from chassis.events.broker import Broker, MemoryBroker, PartlyTaken
 from chassis.events.envelope import Event
@@ -56,7 +55,6 @@ class Relay:
         source: str,
         log: Any,
         archive: bool = False,
-        measures: Sequence[Measure] = (),
         count: Callable[[Sequence[Event]], None] = lambda _: None,
         unfolding: Unfolding | None = None,
         tracer: Tracer | None = None,
@@ -67,7 +65,6 @@ class Relay:
         self._log = log
         self._archive = archive
         self._unarchived = list(unfolding.unarchived) if unfolding is not None else []
-        self._measures = measures
         self._count = count
         self._unfolding = unfolding
         self._tracer = tracer
@@ -99,18 +96,10 @@ class Relay:
         """Stands by, then leads. The lock goes when the pool gets its connection back."""
         try:
             await lead_by(
-                self._pool, _sql.try_lead, lambda held: self._lead_and_measure(held, stop), stop
+                self._pool, _sql.try_lead, lambda held: self._run_as_leader(held, stop), stop
             )
         finally:
             self._forget_measures()
-
-    async def _lead_and_measure(self, db: Connection, stop: asyncio.Event) -> None:
-        measuring = asyncio.create_task(report_all(self._measures, stop, self._log))
-        try:
-            await self._run_as_leader(db, stop)
-        finally:
-            measuring.cancel()
-            await asyncio.gather(measuring, return_exceptions=True)
 
     async def _run_as_leader(self, db: Connection, stop: asyncio.Event) -> None:
         self._log.info("relay_leads", source=self._source)

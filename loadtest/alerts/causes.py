@@ -108,7 +108,7 @@ class Causes:
                 "PostgreSQL's standby hangs",
                 frozenset({"StandbyLost", "OrdersFail"}),
                 self.lost_standby,
-                OF_ORDERS | {"NobodyMeasures", "ConsumerFails", "AuditStale", "StandbyLags"},
+                OF_ORDERS | {"ConsumerFails", "StandbyLags"},
             ),
             Cause(
                 "booking hangs",

@@ -157,7 +157,7 @@ async def test_a_kept_order_no_longer_answers_for_its_request(
     """Once it is in PostgreSQL, PostgreSQL knows the key."""
     session_id, user_id, order_id = truth.publish("." * 9), uuid7(), uuid7()
     await exact(holds, session_id, [1], order_id=order_id, user_id=user_id, idempotency_key="k")
-    await holds.keep(session_id, order_id, 900_000)
+    await holds.keep_many(session_id, {order_id: 900_000})
     answer = await exact(holds, session_id, [2], user_id=user_id, idempotency_key="k")
     assert isinstance(answer, Held)
 
@@ -256,7 +256,7 @@ async def test_python_passes_what_the_headers_name(
     session_id, order_id = truth.publish("...."), uuid7()
     await best(recorded, session_id, (1, 4), 1, order_id=order_id)
     await exact(recorded, session_id, [2])
-    await recorded.keep(session_id, order_id, 1)
+    await recorded.keep_many(session_id, {order_id: 1})
     await recorded.sell(session_id, order_id)
     await recorded.release(session_id, order_id)
     await recorded.block(session_id, [3])

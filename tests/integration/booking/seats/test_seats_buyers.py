@@ -58,7 +58,7 @@ async def freed(holds: SeatHolds, session_id: UUID) -> None:
 
 
 async def kept(holds: SeatHolds, session_id: UUID) -> None:
-    await holds.keep(session_id, ORDER, 900_000)
+    await holds.keep_many(session_id, {ORDER: 900_000})
 
 
 @pytest.mark.parametrize("quiet", [sold, released, freed, kept])

@@ -79,6 +79,34 @@ async def test_each_fate_has_its_end(holds: SeatHolds, truth: DictTruth) -> None
     assert await holds.calls.command("ZSCORE", key, str(not_due)) is not None
 
 
+async def test_an_order_that_cannot_be_ended_stops_none_of_its_session(
+    holds: SeatHolds, truth: DictTruth
+) -> None:
+    session_id, user_id = truth.publish("." * 60), uuid7()
+    orders = [await hold(holds, session_id, [seat], user_id) for seat in range(1, 41)]
+    broken, *lost = orders[:20]
+    *alive, paid = orders[20:]
+    truth.order_states_of = {
+        **{one: HoldState(OrderState.ALIVE, FOREVER_MS) for one in alive},
+        paid: HoldState(OrderState.PAID),
+    }
+    await holds.calls.command("HSET", session_keys(session_id)[3], str(broken), "broken")
+    await make_due(holds, session_id, *orders)
+    assert await Sweeper(holds).sweep_once() == Swept(failed=1)
+    assert await holds.due(session_id, 50) == [broken]
+    assert await letters(holds, session_id) == "h" + "." * len(lost) + "h" * 19 + "s" + "." * 20
+
+
+async def test_a_session_lost_while_it_is_swept_is_loaded_again(
+    holds: SeatHolds, truth: DictTruth
+) -> None:
+    session_id, user_id = truth.publish("...."), uuid7()
+    order_id = await hold(holds, session_id, [1], user_id)
+    await holds.calls.command("DEL", *session_keys(session_id))
+    await holds.release_many(session_id, [order_id])
+    assert await letters(holds, session_id) == "...."
+
+
 async def test_a_fate_not_told_is_asked_for_again(holds: SeatHolds, truth: DictTruth) -> None:
     session_id = truth.publish("...")
     order_id = await hold(holds, session_id, [1], uuid7())
