@@ -7,6 +7,7 @@ traced.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from booking.composition import Booking, opened
 from booking.events.metrics import count_relayed
@@ -40,6 +41,7 @@ COMPLETE_INTERVAL_S = 60.0
 REFUNDS_INTERVAL_S = 0.5
 # A batch of every session: tens of thousands of orders in minutes.
 CANCELLED_SESSIONS_INTERVAL_S = 0.25
+NO_CANCELLED_SESSION_INTERVAL_S = 1.0
 PRUNE_INTERVAL_S = 3600.0
 ARCHIVE_INTERVAL_S = 3600.0
 WEAK_COMMITS_INTERVAL_S = 600.0  # a setting that a failover may change
@@ -88,7 +90,9 @@ async def run(wiring: Wiring, stop: asyncio.Event) -> None:
             repeat_traced("refunds", REFUNDS_INTERVAL_S, booking.refund_sending.send_all_due, stop),
             repeat_traced(
                 "cancelled_sessions",
-                CANCELLED_SESSIONS_INTERVAL_S,
+                lambda refunded: (
+                    CANCELLED_SESSIONS_INTERVAL_S if refunded else NO_CANCELLED_SESSION_INTERVAL_S
+                ),
                 booking.session_cancelling.work_off,
                 stop,
             ),
@@ -146,11 +150,13 @@ class _Healing:
 
 
 async def repeat_traced(
-    name: str, interval_s: float, one_round: Round, stop: asyncio.Event
+    name: str, interval_s: float | Callable[[Any], float], one_round: Round, stop: asyncio.Event
 ) -> None:
-    async def traced() -> None:
+    """interval_s: seconds, or what tells them from a round's result."""
+
+    async def traced() -> object:
         CURRENT.set(RequestContext(f"{name}-{new_request_id()}"))
-        await one_round()
+        return await one_round()
 
     def failed(failure: Exception, failures: int) -> None:
         log.warning("round_failed", loop=name, failures=failures, reason=repr(failure))

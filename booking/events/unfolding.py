@@ -5,7 +5,8 @@ that ever changes. The row of an order that was sold has the data of `order.paid
 tell parts of that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
@@ -13,10 +14,14 @@ from uuid import UUID
 import msgspec
 
 from booking.events.history import seats_changed
-from chassis.clock import whole_second
 from chassis.events.unfolding import Part
+from chassis.ids import eldest_since
 from chassis.postgres.pool import Connection, load_queries
 from contracts import booking as told
+
+SKEW_S = (
+    900.0  # between an id's time, which is a process's, and PostgreSQL's (PROMISES, P9: ±10 min)
+)
 
 # Types of rows. They never leave booking.
 ORDER_PLACED = "booking.order_placed"
@@ -47,8 +52,27 @@ class OrderSteps:
         ORDER_SOLD: (told.ORDER_PAID, told.SEATS_SOLD, told.TICKETS_ISSUED),
     }
 
+    # All that it says is in the order's row, which is kept much longer.
+    unarchived: ClassVar[Collection[str]] = (ORDER_PLACED,)
+
+    async def past_rows(
+        self, db: Connection, *, since: datetime, until: datetime, after: UUID, limit: int
+    ) -> list[Any]:
+        eldest = eldest_since(since.timestamp() - SKEW_S)
+        found = queries.past_orders(
+            db,
+            placed_type=ORDER_PLACED,
+            eldest=max(eldest, UUID(int=after.int + 1)),
+            end=eldest_since(until.timestamp() + SKEW_S),
+            since=since,
+            until=until,
+            limit=limit,
+        )
+        return [row async for row in found]
+
     async def unfold(self, db: Connection, rows: Sequence[Any]) -> list[list[Part]]:
-        wanted = [UUID(row["subject"]) for row in rows if row["type"] == ORDER_PLACED]
+        # the row of a placed order has its order's id
+        wanted = [row["event_id"] for row in rows if row["type"] == ORDER_PLACED]
         orders = {}
         if wanted:
             found = queries.placed_orders(db, orders=wanted)
@@ -56,7 +80,7 @@ class OrderSteps:
         return [
             _sold(row)
             if row["type"] == ORDER_SOLD
-            else _placed(row["event_id"], orders.get(UUID(row["subject"])))
+            else _placed(row["event_id"], orders.get(row["event_id"]))
             for row in rows
         ]
 
@@ -87,12 +111,12 @@ def _placed(event_id: UUID, order: Any) -> list[Part]:
         session_id=order["session_id"],
         title=order["title"],
         venue=order["venue"],
-        starts_at=whole_second(order["starts_at"]),
+        starts_at=order["starts_at"],
         time_zone=order["time_zone"],
         items=items,
         total_amount=order["total_amount"],
         currency=order["currency"],
-        expires_at=whole_second(order["expires_at"]),
+        expires_at=order["expires_at"],
     )
     return [
         Part(event_id, told.ORDER_CREATED, msgspec.json.encode(created)),

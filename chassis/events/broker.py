@@ -74,6 +74,12 @@ class MemoryBroker:
                 for task in tasks:
                     task.cancel()
                 raise
+        if all(lane.has_taken(events) for lane in self._lanes):
+            for lane in self._lanes:
+                lane.forget()
+            return
+        for lane in self._lanes:
+            lane.remember()
         taken = [event.id for event in events if all(lane.is_done(event) for lane in self._lanes)]
         if len(taken) < len(events):
             reasons = [f"{lane.name}: {lane.trouble}" for lane in self._lanes if lane.trouble]
@@ -90,45 +96,66 @@ class MemoryBroker:
 
 
 class _Lane:
-    """One subscriber's lane: one delivery at a time, in order. It remembers what the subscriber has
-    taken, so that waiting for another subscriber repeats nothing here."""
+    """One subscriber's lane: one delivery at a time, in order. While another subscriber is waited for, it
+    remembers what this one has taken, so that waiting repeats nothing here."""
 
     def __init__(self, subscriber: Subscriber) -> None:
         self.name = subscriber.name
         self.trouble = ""  # the last delivery's failure; empty if it succeeded
         self._subscriber = subscriber
         self._taken: BoundedCache[UUID, None] = BoundedCache(REMEMBERED_MAX)
+        self._fresh: list[Event] = []  # taken, and not remembered yet
+        self._whole: Sequence[Event] | None = None  # the last events offered, if all were taken
         self._task: asyncio.Task[None] | None = None
 
+    def has_taken(self, events: Sequence[Event]) -> bool:
+        """Whether these were offered last, and the subscriber has all that it wants of them."""
+        return self._whole is events
+
     def is_done(self, event: Event) -> bool:
-        return event.type not in self._subscriber.types or event.id in self._taken
+        return event.type not in self._subscriber.types or (
+            len(self._taken) > 0 and event.id in self._taken
+        )
+
+    def forget(self) -> None:
+        """Every subscriber has what was offered last: it is not offered again."""
+        self._whole = None
+        self._fresh = []
+
+    def remember(self) -> None:
+        for event in self._fresh:
+            self._taken.put(event.id, None)
+        self._fresh = []
 
     def depart(self, events: Sequence[Event]) -> "asyncio.Task[None] | None":
         """Starts to deliver the events that this subscriber wants and has not taken, unless a delivery is
         under way."""
         if self._task is None or self._task.done():
+            self.remember()
             wanted = [event for event in events if not self.is_done(event)]
+            self._whole = None if wanted else events
             if not wanted:
                 return None
-            self._task = asyncio.create_task(self._deliver(wanted))
+            self._task = asyncio.create_task(self._deliver(wanted, events))
         return self._task
 
-    async def _deliver(self, events: Sequence[Event]) -> None:
+    async def _deliver(self, wanted: Sequence[Event], offered: Sequence[Event]) -> None:
         self.trouble = ""
         try:
-            for call in calls(events):
+            for call in calls(wanted):
                 try:
                     await self._send(call)
                 except UpstreamRefused:
                     await self._send_singly(call)
         except Exception as failure:
             self.trouble = str(failure) or type(failure).__name__
+        if not self.trouble:
+            self._whole = offered
 
     async def _send(self, events: Sequence[Event]) -> None:
         body = msgspec.json.encode(EventBatch(list(events)))
         await self._subscriber.client.request("POST", EVENTS_PATH, body)
-        for event in events:
-            self._taken.put(event.id, None)
+        self._fresh += events
 
     async def _send_singly(self, events: Sequence[Event]) -> None:
         """The call was refused (4xx): only the event that causes it, and later ones of its subject, stay

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -60,6 +60,14 @@ _TRANSIENT = (
     # A malformed argument is an InterfaceError too. A lost connection raises other errors as well.
     *(kind for kind in UNAVAILABLE if kind is not asyncpg.InterfaceError),
 )
+
+
+class Entered(NamedTuple):
+    """Events of a delivery that are new; whether all of them are; whether any event waits for its retry."""
+
+    new: list[Event]
+    all_are_new: bool
+    some_wait: bool
 
 
 class Inbox:
@@ -110,6 +118,9 @@ class Inbox:
 
     async def retry_due(self) -> int:
         """Retries due letters, at most RETRIES_A_ROUND. Returns the number of tries."""
+        async with connection(self._pool) as db:
+            if not await _sql.is_any_due(db):
+                return 0
         tried = 0
         while tried < RETRIES_A_ROUND and await self._retry_one():
             tried += 1
@@ -145,9 +156,10 @@ class Inbox:
     async def _take_together(self, events: Sequence[Event]) -> None:
         began_s = time.perf_counter()
         async with transaction(self._pool) as tx:
-            new_ids = await self._enter(tx, events)
-            new = list({event.id: event for event in events if event.id in new_ids}.values())
-            parked = await self._to_park(tx, new)
+            new, all_are_new, some_wait = await self._enter(tx, events)
+            # An event that is known may have been entered while we waited for it, and may wait for its retry:
+            # that is seen by the next statement only.
+            parked = await self._to_park(tx, new) if some_wait or not all_are_new else set()
             ready = [event for event in new if event.subject not in parked]
             if ready:
                 await self._apply(tx, ready)
@@ -164,10 +176,13 @@ class Inbox:
         for event in ready:
             self._delay(max(0.0, now - event.time.timestamp()))
 
-    async def _enter(self, tx: Connection, events: Sequence[Event]) -> set[UUID]:
-        """Records these events and returns the ids of the new ones."""
-        entered = _sql.enter(tx, ids=[event.id for event in events])
-        return {row["event_id"] async for row in entered}
+    async def _enter(self, tx: Connection, events: Sequence[Event]) -> Entered:
+        """Records these events."""
+        by_id = {event.id: event for event in events}
+        entered = await _sql.enter(tx, ids=list(by_id))
+        for event_id in entered["known"]:
+            del by_id[event_id]
+        return Entered(list(by_id.values()), not entered["known"], entered["some_wait"])
 
     async def _to_park(self, tx: Connection, new: Sequence[Event]) -> set[str]:
         if not self._ordered or not new:
@@ -189,7 +204,7 @@ class Inbox:
 
     async def _set_aside(self, event: Event, failure: Exception) -> None:
         async with transaction(self._pool) as tx:
-            if not await self._enter(tx, [event]):
+            if not (await self._enter(tx, [event])).new:
                 return  # another delivery of this event was first
             await _sql.set_aside(
                 tx,

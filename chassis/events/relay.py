@@ -32,7 +32,6 @@ from chassis.spans import PRODUCER
 BATCH_MAX = 500  # rows per round
 # Rows read while a subscriber takes nothing, so that the others still get theirs.
 WINDOW_MAX = 16_000
-IDLE_POLL_S = 0.1
 GATHER_S = 0.25  # after a batch that was not full: a round costs about the same whatever its size
 MEASURE_INTERVAL_S = 5.0
 RETRY = Backoff(first_s=0.1, most_s=1.0)  # other subscribers than the failing one wait for this too
@@ -64,7 +63,8 @@ class Relay:
         self._broker = broker
         self._source = source
         self._log = log
-        self._forget = _sql.archive_delivered if archive else _sql.delete_delivered
+        self._archive = archive
+        self._unarchived = list(unfolding.unarchived) if unfolding is not None else []
         self._count = count
         self._unfolding = unfolding
         self._tracer = tracer
@@ -122,7 +122,7 @@ class Relay:
                     )
                 delay_s = RETRY.delay_s(failures)
             else:
-                delay_s = 0.0 if relayed >= limit else GATHER_S if relayed else IDLE_POLL_S
+                delay_s = 0.0 if relayed >= limit else GATHER_S
                 failures, limit = 0, BATCH_MAX
             await self.floor.rise(db)
             await self._measure(db)
@@ -157,7 +157,11 @@ class Relay:
     ) -> None:
         """`told`: the events of each row."""
         if rows:
-            await self._forget(db, positions=[row["position"] for row in rows])
+            positions = [row["position"] for row in rows]
+            if self._archive:
+                await _sql.archive_delivered(db, positions=positions, unarchived=self._unarchived)
+            else:
+                await _sql.delete_delivered(db, positions=positions)
             events = [event for one in told for event in one]
             metrics.EVENTS_RELAYED.labels(self._source).inc(len(events))
             self._count(events)

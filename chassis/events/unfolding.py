@@ -1,8 +1,10 @@
 """Rows of an outbox or archive as events. A row is one event, or it stands for several that one step has
-caused: then only the service that wrote it knows how to tell them.
+caused: then only the service that wrote it knows how to tell them. Where the service keeps all that such a
+row says anyway, the archive leaves the row out, and a replay asks the service for it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -31,21 +33,38 @@ class Unfolding(Protocol):
         """For each of these rows, which are of `types`: its events, with the same ids and data whenever it is
         asked. None for a row of something that was deleted since."""
 
+    @property
+    def unarchived(self) -> Collection[str]:
+        """Those of `types` whose rows `past_rows` can tell again. Each is the first of its subject."""
+
+    async def past_rows(
+        self, db: Connection, *, since: datetime, until: datetime, after: UUID, limit: int
+    ) -> list[Any]:
+        """The next rows of `unarchived`, ascending by event_id, with ids above `after`: as they were in the
+        outbox, where some may still be. Created from `since` up to but not including `until`."""
+
 
 async def events_of(
     db: Connection, rows: Sequence[Any], source: str, unfolding: Unfolding | None
 ) -> list[list[Event]]:
     """For each row its events."""
-    told = [[Part(row["event_id"], row["type"], row["data"].encode())] for row in rows]
-    if unfolding is not None:
-        folded = [n for n, row in enumerate(rows) if row["type"] in unfolding.types]
-        if folded:
-            parts = await unfolding.unfold(db, [rows[n] for n in folded])
-            for n, unfolded in zip(folded, parts, strict=True):
-                told[n] = unfolded
+    folded = unfolding.types if unfolding is not None else {}
+    standing_for_several = [row for row in rows if row["type"] in folded]
+    unfolded: list[list[Part]] = []
+    if unfolding is not None and standing_for_several:
+        unfolded = await unfolding.unfold(db, standing_for_several)
+    several = iter(unfolded)
     return [
-        [_event(row, part, source) for part in parts] for row, parts in zip(rows, told, strict=True)
+        [
+            _event(row, part, source)
+            for part in (next(several) if row["type"] in folded else _plain(row))
+        ]
+        for row in rows
     ]
+
+
+def _plain(row: Any) -> list[Part]:
+    return [Part(row["event_id"], row["type"], row["data"].encode())]
 
 
 def row_types(types: Sequence[str], unfolding: Unfolding | None) -> list[str]:

@@ -1,6 +1,9 @@
 """The messages that an event causes; each becomes a row.
 
-| event | mail | SMS (to accounts with a phone number) |
+An SMS goes beside a mail to accounts with a phone number. Nothing here knows who has one, and few have. So
+the sender plans it, when it reads the account for the mail (ALSO_BY_SMS).
+
+| event | mail | SMS |
 |---|---|---|
 | order.created | order_confirmation | |
 | order.paid | payment_receipt | payment_receipt |
@@ -72,7 +75,7 @@ KINDS: dict[str, type[Matter]] = {
 _DECODERS = {type_: msgspec.json.Decoder(kind) for type_, kind in KINDS.items()}
 MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
     ORDER_CREATED: (("order_confirmation", EMAIL),),
-    ORDER_PAID: (("payment_receipt", EMAIL), ("payment_receipt", SMS)),
+    ORDER_PAID: (("payment_receipt", EMAIL),),
     ORDER_CANCELLED: (("order_cancellation", EMAIL),),
     PAYMENT_REFUNDED: (("payment_refund", EMAIL),),
     REFUND_REQUESTED: (("refund_requested", EMAIL),),
@@ -83,6 +86,7 @@ MESSAGES: dict[str, tuple[tuple[str, str], ...]] = {
     PASSWORD_RESET_ASKED: (("password_reset", EMAIL),),
     PASSWORD_CHANGED: (("password_changed", EMAIL),),
 }
+ALSO_BY_SMS = {"payment_receipt", "session_cancelled"}  # mails
 URGENT = {"password_reset"}  # the user is waiting for it
 # The event's field with the recipient, if that is not the order's buyer or the account's owner.
 READERS = {"ticket_received": "to_user_id", "ticket_sent": "from_user_id"}
@@ -103,7 +107,7 @@ def messages_of(event_type: str, matter: Matter) -> tuple[tuple[str, str], ...]:
         ):
             return ()
         if event_type == REFUND_APPROVED and matter.cause == "session_cancelled":
-            return (("session_cancelled", EMAIL), ("session_cancelled", SMS))
+            return (("session_cancelled", EMAIL),)
     return MESSAGES[event_type]
 
 

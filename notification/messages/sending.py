@@ -44,7 +44,7 @@ from contracts.identity import (
 from notification.mailbox import store as mailbox
 from notification.messages import store
 from notification.messages.metrics import MESSAGES
-from notification.messages.planning import SMS, matter_of
+from notification.messages.planning import ALSO_BY_SMS, EMAIL, SMS, matter_of
 from notification.messages.rendering import Renderer
 from notification.messages.store import ClaimedMessage, EndedMessage
 from notification.outgoing import Channel, Outgoing, SendFailed, Undeliverable
@@ -144,6 +144,8 @@ class Sender:
         """Runs one round, smaller during a rush. Returns the seconds to wait before the next."""
         began = time.monotonic()
         waiting = await store.waiting(self._pool, enough=RUSH)
+        if not waiting.any_due:
+            return POLL_S
         rush = waiting.fresh >= RUSH
         spared = rush and waiting.longest_s < LATE_S
         sent = await self.round(TRICKLE if spared else None)
@@ -207,6 +209,8 @@ class Sender:
         recipient = account.phone if message.channel == SMS else account.email
         if not recipient:
             raise Skipped("the account has no phone number")
+        if self._goes_by_sms_too(message, account):
+            await store.plan_beside(self._pool, message, SMS)
         language = self._renderer.language_of(account.locale)
         name = account.full_name
         header_name = f"{message.event.id}.{message.template}.{message.channel}"
@@ -228,6 +232,10 @@ class Sender:
             text=rendered.text,
             html=rendered.html,
         )
+
+    def _goes_by_sms_too(self, message: ClaimedMessage, account: Account) -> bool:
+        by_sms = message.channel == EMAIL and message.template in ALSO_BY_SMS
+        return by_sms and bool(account.phone) and SMS in self._channels
 
     async def _mark(self, ended: Sequence[EndedMessage]) -> list[None]:
         await store.end_messages(self._pool, ended)

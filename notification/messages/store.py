@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from chassis.events.envelope import Event
+from chassis.ids import uuid7
 from chassis.postgres.pool import Connection, Pool, connection, load_queries
 from contracts.notification import OrderMessage
 
@@ -50,15 +51,20 @@ class EndedMessage(msgspec.Struct, frozen=True):
 
 class Waiting(msgspec.Struct, frozen=True):
     """Messages that are due and not claimed. `fresh`: how many became due in the last second, counted up to
-    a limit. `longest_s`: how long the oldest has waited."""
+    a limit. `longest_s`: how long the oldest has waited; negative if it is due later."""
 
     fresh: int
     longest_s: float
 
+    @property
+    def any_due(self) -> bool:
+        return self.fresh > 0 or self.longest_s > 0
+
 
 async def plan_messages(tx: Connection, messages: Sequence[PlannedMessage]) -> None:
-    """Call it inside the inbox's transaction."""
-    await _sql.plan_messages(
+    """Call it inside the inbox's transaction. If an operator sends an event again (`stampede dlq retry`), its
+    given-up messages become due again; other existing messages stay unchanged."""
+    planned = await _sql.plan_messages(
         tx,
         message_ids=[one.message_id for one in messages],
         event_ids=[one.event.id for one in messages],
@@ -68,6 +74,14 @@ async def plan_messages(tx: Connection, messages: Sequence[PlannedMessage]) -> N
         events=[msgspec.json.encode(one.event).decode() for one in messages],
         urgent=[one.urgent for one in messages],
     )
+    if int(planned.rpartition(" ")[2]) < len(messages):
+        await _sql.revive_messages(tx, event_ids=[one.event.id for one in messages])
+
+
+async def plan_beside(pool: Pool, message: ClaimedMessage, channel: str) -> None:
+    """Plans the same message by another channel, unless it is planned already."""
+    async with connection(pool) as db:
+        await _sql.plan_beside(db, new_id=uuid7(), message_id=message.message_id, channel=channel)
 
 
 async def claim_messages(

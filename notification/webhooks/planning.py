@@ -63,7 +63,10 @@ class Router:
     async def round(self) -> int:
         """Routes waiting events and returns their number. Raises Unavailable if catalog does not answer, but
         only after the events of known sessions are routed."""
-        unknown = await store.unknown_sessions(self._pool, limit=ROUTE_BATCH_MAX)
+        waiting = await store.waiting_sessions(self._pool, limit=ROUTE_BATCH_MAX)
+        if not waiting:
+            return 0
+        unknown = [session_id for session_id, known in waiting.items() if not known]
         asked = await asyncio.gather(*map(self._learn, unknown), return_exceptions=True)
         routed = await store.route_events(self._pool, limit=ROUTE_BATCH_MAX, skew_s=SKEW_S)
         for outcome in asked:

@@ -133,9 +133,11 @@ async def insert_deliveries(tx: Connection, pairs: Sequence[tuple[UUID, UUID]]) 
     return ids
 
 
-async def unknown_sessions(pool: Pool, *, limit: int) -> list[UUID]:
+async def waiting_sessions(pool: Pool, *, limit: int) -> dict[UUID, bool]:
+    """Sessions of waiting events, and whether their organizer is known."""
     async with connection(pool) as db:
-        return [row["session_id"] async for row in _sql.unknown_sessions(db, limit=limit)]
+        found = _sql.waiting_sessions(db, limit=limit)
+        return {row["session_id"]: row["known"] async for row in found}
 
 
 async def learn_session(pool: Pool, session_id: UUID, show_id: UUID, organizer_id: UUID) -> None:

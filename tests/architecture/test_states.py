@@ -59,12 +59,12 @@ WRITTEN_BY_SQL_ALONE = {
         },
     ),
     "notification.messages.state": Table(
-        {"due": {"plan_messages"}},
+        {"due": {"plan_messages", "plan_beside"}},
         {
             ("due", "sent"): {"end_messages"},
             ("due", "skipped"): {"end_messages"},
             ("due", "dead"): {"give_up"},
-            ("dead", "due"): {"plan_messages"},
+            ("dead", "due"): {"revive_messages"},
         },
     ),
     "notification.webhook_deliveries.state": Table(

@@ -15,7 +15,7 @@ import pytest
 import redis.asyncio
 from click.testing import CliRunner
 
-from booking.events.unfolding import ids_beside
+from booking.events.unfolding import ORDER_PLACED, ids_beside
 from chassis.observability import logs
 from stampede.cli.main import stampede
 from tests.e2e.conftest import with_role
@@ -94,6 +94,10 @@ class Stores:
             MARK,
         )
         told = [each for row in archived for each in ids_beside(row["event_id"], row["type"])]
+        orders = await self._db.fetch(
+            "SELECT order_id FROM booking.orders WHERE right(session_id::text, 12) = $1", MARK
+        )
+        told += [each for row in orders for each in ids_beside(row["order_id"], ORDER_PLACED)]
         return [*(row[0] for row in rows), *map(str, told)]
 
     async def traces(self, ids: Sequence[str]) -> list[str]:

@@ -17,6 +17,18 @@ ORDER BY e.place;
 
 -- name: placed_orders
 -- What the events of these orders' beginnings tell (booking/events/unfolding.py). None of it ever changes.
-SELECT order_id, order_no, user_id, session_id, title, venue, starts_at, time_zone, items::text AS items,
-       total_amount, currency, expires_at
+SELECT order_id, order_no, user_id, session_id, title, venue, date_trunc('second', starts_at) AS starts_at,
+       time_zone, items::text AS items, total_amount, currency,
+       date_trunc('second', expires_at) AS expires_at
 FROM orders WHERE order_id = ANY(:orders::uuid[]);
+
+-- name: past_orders
+-- The rows of the outbox that said that these orders were placed, as they were. By the primary key: ids begin
+-- with their time. Orders whose items are elsewhere were placed by a release that archived their events.
+SELECT order_id AS event_id, :placed_type AS type, order_id::text AS subject, request_id, '{}' AS data,
+       created_at
+FROM orders
+WHERE order_id >= :eldest AND order_id < :end AND created_at >= :since AND created_at < :until
+  AND items IS NOT NULL
+ORDER BY order_id
+LIMIT :limit;

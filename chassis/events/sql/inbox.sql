@@ -1,12 +1,16 @@
 -- The inbox and dead letters of a consuming schema, as chassis.events.inbox uses them.
 
--- name: enter
--- Returns the new ones. The row is committed with the effect, so an event has both or neither. In ascending
--- order, so that two deliveries of the same events cannot deadlock.
-INSERT INTO inbox (event_id)
-SELECT id FROM unnest(:ids::uuid[]) AS id ORDER BY id
-ON CONFLICT DO NOTHING
-RETURNING event_id;
+-- name: enter^
+-- `known`: those that were here before. The row is committed with the effect, so an event has both or neither.
+-- In ascending order, so that two deliveries of the same events cannot deadlock. `some_wait`: whether any event
+-- waits for a retry.
+WITH entered AS (
+    INSERT INTO inbox (event_id)
+    SELECT id FROM unnest(:ids::uuid[]) AS id ORDER BY id
+    ON CONFLICT DO NOTHING
+    RETURNING event_id)
+SELECT ARRAY(SELECT id FROM unnest(:ids::uuid[]) AS id EXCEPT SELECT event_id FROM entered) AS known,
+       EXISTS (SELECT FROM dead_letters WHERE next_attempt IS NOT NULL) AS some_wait;
 
 -- name: waiting_subjects
 -- Subjects with an event that waits for a retry: their later events must wait behind it.
@@ -26,6 +30,10 @@ INSERT INTO dead_letters (event_id, event, reason, attempts, next_attempt, first
 SELECT event_id, event, 'waits behind an earlier event of its subject', 0, now(), clock_timestamp()
 FROM unnest(:ids::uuid[], :events::jsonb[]) WITH ORDINALITY AS parked (event_id, event, place)
 ORDER BY place;
+
+-- name: is_any_due$
+-- Asked once a second, and nearly always there is none: then no transaction is begun.
+SELECT EXISTS (SELECT FROM dead_letters WHERE next_attempt <= now());
 
 -- name: lock_due_letter^
 -- The next letter to try, in a transaction that ends with its effect or its failure. If order matters, only

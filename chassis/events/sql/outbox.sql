@@ -20,15 +20,16 @@ LIMIT :limit;
 DELETE FROM outbox WHERE position = ANY(:positions::bigint[]);
 
 -- name: archive_delivered!
--- The same for a schema with an archive: rows are moved instead of deleted, which costs one more row each.
--- A position is archived once, even if two relays deliver it.
+-- The same for a schema with an archive: rows are moved instead of deleted, which costs one more row each. Not
+-- those whose types the service can tell again from its own tables (chassis.events.unfolding). A position is
+-- archived once, even if two relays deliver it.
 WITH delivered AS (
     DELETE FROM outbox WHERE position = ANY(:positions::bigint[])
     RETURNING position, event_id, type, subject, request_id, data, created_at
 )
 INSERT INTO event_archive (slot, position, event_id, type, subject, request_id, data, created_at)
 SELECT archive_slot(created_at), position, event_id, type, subject, request_id, data, created_at
-FROM delivered;
+FROM delivered WHERE type <> ALL(:unarchived::text[]);
 
 -- name: backlog^
 -- For the gauges. Bounded, so that measuring a long queue does not make it longer.

@@ -1,14 +1,23 @@
 -- Messages: planned by events, claimed by senders.
 
 -- name: plan_messages!
--- The effect of events. If an operator sends an event again (`stampede dlq retry`), its given-up messages
--- become due again; other existing messages stay unchanged.
+-- The effect of events.
 INSERT INTO messages (message_id, event_id, template, channel, user_id, event, urgent)
 SELECT * FROM unnest(:message_ids::uuid[], :event_ids::uuid[], :templates::text[],
                      :channels::text[], :user_ids::uuid[], :events::json[], :urgent::boolean[])
-ON CONFLICT ON CONSTRAINT messages_one_by_event DO UPDATE
+ON CONFLICT ON CONSTRAINT messages_one_by_event DO NOTHING;
+
+-- name: revive_messages!
+-- Given up, and their event was sent again: due again, by every channel.
+UPDATE messages
 SET state = 'due', attempts = 0, next_attempt = now(), reason = '', ended_at = NULL
-WHERE messages.state = 'dead';
+WHERE event_id = ANY(:event_ids::uuid[]) AND state = 'dead';
+
+-- name: plan_beside!
+-- By another channel, once.
+INSERT INTO messages (message_id, event_id, template, channel, user_id, event)
+SELECT :new_id, event_id, template, :channel, user_id, event FROM messages WHERE message_id = :message_id
+ON CONFLICT ON CONSTRAINT messages_one_by_event DO NOTHING;
 
 -- name: claim_messages
 -- A lease, not a lock: no transaction is open while the mail is sent, and the message of a sender that dies

@@ -40,11 +40,11 @@ INSERT INTO webhook_deliveries (delivery_id, endpoint_id, event_id)
 SELECT * FROM unnest(:delivery_ids::uuid[], :endpoint_ids::uuid[], :event_ids::uuid[])
 ON CONFLICT ON CONSTRAINT webhook_deliveries_one_by_endpoint_and_event DO NOTHING;
 
--- name: unknown_sessions
--- Sessions of the oldest waiting events whose organizer is still unknown.
-SELECT DISTINCT waiting.session_id
+-- name: waiting_sessions
+-- Sessions of the oldest waiting events, and whether their organizer is known.
+SELECT DISTINCT waiting.session_id, s.session_id IS NOT NULL AS known
 FROM (SELECT session_id FROM webhook_events WHERE NOT routed ORDER BY created_at LIMIT :limit) AS waiting
-WHERE NOT EXISTS (SELECT 1 FROM webhook_sessions s WHERE s.session_id = waiting.session_id);
+LEFT JOIN webhook_sessions s USING (session_id);
 
 -- name: learn_session!
 INSERT INTO webhook_sessions (session_id, show_id, organizer_id)

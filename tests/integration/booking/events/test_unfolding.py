@@ -127,6 +127,63 @@ async def test_a_replay_gives_what_was_delivered_type_by_type(app: BookingApp) -
         ]
 
 
+async def replayed(
+    app: BookingApp, since: datetime, until: datetime, *, page_rows: int = 100
+) -> list[Event]:
+    pages = read(
+        app.services.pool, "booking", since=since, until=until, types=sorted(schemas()),
+        unfolding=ORDER_STEPS, page_rows=page_rows,
+    )  # fmt: skip
+    return [event async for page in pages for event in page]
+
+
+async def test_the_archive_leaves_out_what_the_row_of_the_order_says(
+    app: BookingApp, database_url: str
+) -> None:
+    session = app.neighbours.publish()
+    orders = [(await app.order(USER, session)).json["order_id"] for _ in range(3)]
+    await app.pay(USER, orders[0])
+    hearing = Consumer()
+    await relay(app, hearing).round()
+    async with booking_tables(database_url) as tables:
+        archived = await tables.fetch("SELECT subject FROM event_archive")
+        assert [row["subject"] for row in archived] == [orders[0]]
+        moments = await tables.fetch("SELECT created_at FROM orders ORDER BY order_id")
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    again = await replayed(app, now - hour, now + hour, page_rows=1)
+    assert {one.id for one in again} == {one.id for one in hearing.taken}
+    assert len(again) == len(hearing.taken)
+    for order_id in orders:
+        mine = [one.id for one in hearing.taken if one.subject == order_id]
+        assert [one.id for one in again if one.subject == order_id] == mine
+    second, third = moments[1]["created_at"], moments[2]["created_at"]
+    some = await replayed(app, second, third)
+    assert {one.subject for one in some if one.type == ORDER_CREATED} == {orders[1]}
+
+
+async def test_what_a_release_before_archived_is_not_replayed_twice(
+    app: BookingApp, database_url: str
+) -> None:
+    """It archived the row of a placed order too. Its own orders, whose items are elsewhere, have all their
+    events in the archive, under other ids."""
+    await bought(app)
+    older = (await app.order(USER, app.neighbours.publish())).json["order_id"]
+    hearing = Consumer()
+    async with booking_tables(database_url) as tables:
+        await tables.execute(
+            "INSERT INTO event_archive (slot, position, event_id, type, subject, request_id, data,"
+            " created_at) SELECT archive_slot(created_at), position, event_id, type, subject, request_id,"
+            " data, created_at FROM outbox WHERE type = 'booking.order_placed'"
+        )
+        await relay(app, hearing).round()
+        await tables.execute(
+            "UPDATE orders SET items = NULL, request_id = NULL WHERE order_id = $1", UUID(older)
+        )
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    again = await replayed(app, now - hour, now + hour)
+    assert [one.id for one in again] == [one.id for one in hearing.taken if one.subject != older]
+
+
 async def test_an_order_that_was_deleted_since_is_told_of_no_more(
     app: BookingApp, database_url: str
 ) -> None:

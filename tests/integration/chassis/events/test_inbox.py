@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 
 from chassis.events import inbox as inbox_module
 from chassis.events.archive import DAYS_MAX
 from chassis.events.envelope import Event
-from chassis.events.inbox import ATTEMPTS_MAX, Apply, Inbox, list_dead, purge, retry
+from chassis.events.inbox import ATTEMPTS_MAX, Apply, Entered, Inbox, list_dead, purge, retry
 from chassis.observability import logs
 from chassis.postgres.pool import Connection, Pool, open_pool
 from chassis.problems import Unavailable
@@ -97,8 +98,8 @@ async def test_without_the_inbox_row_the_effect_doubles(
     assert await effects(pool) == [1, 2, 1, 2]
 
 
-async def _everything_is_new(self: Inbox, db: Connection, events: Sequence[Event]) -> set[Any]:
-    return {one.id for one in events}
+async def _everything_is_new(self: Inbox, db: Connection, events: Sequence[Event]) -> Entered:
+    return Entered(list(events), all_are_new=True, some_wait=False)
 
 
 async def test_a_connection_lost_in_the_middle_leaves_nothing_and_the_next_delivery_all(
@@ -170,6 +171,38 @@ async def test_later_events_of_a_subject_wait_behind_the_one_that_failed(pool: P
     assert await one.retry_due() == 4
     assert await effects(pool, "a") == [1, 2, 3, 4, 5]
     assert await pool.fetchval("SELECT count(*) FROM dead_letters") == 0
+
+
+async def test_it_waits_too_if_that_one_fails_in_another_delivery_meanwhile(pool: Pool) -> None:
+    """A successor's delivery begins with the same event, and waits for the row that the first one has not
+    committed. Its statement began before anything waited for a retry."""
+    first, later = event(-1, "a"), event(2, "a")
+    async with pool.acquire() as other:
+        setting_aside = other.transaction()
+        await setting_aside.start()
+        await other.execute("INSERT INTO inbox (event_id) VALUES ($1)", first.id)
+        await other.execute(
+            "INSERT INTO dead_letters (event_id, event, reason, next_attempt)"
+            " VALUES ($1, $2, 'failed', now() + interval '1 hour')",
+            first.id,
+            msgspec.json.encode(first).decode(),
+        )
+        taking = asyncio.create_task(inbox(pool).take([first, later]))
+        await somebody_waits_for_a_lock(pool)
+        await setting_aside.commit()
+        await taking
+    assert await effects(pool) == []
+    async with pool.acquire() as db:
+        assert {letter.event_id for letter in await list_dead(db)} == {first.id, later.id}
+
+
+async def somebody_waits_for_a_lock(pool: Pool) -> None:
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    while not await pool.fetchval(waiting):  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
 
 
 async def test_where_effects_commute_nothing_waits_for_a_failed_neighbour(pool: Pool) -> None:

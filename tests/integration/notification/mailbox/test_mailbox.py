@@ -89,6 +89,7 @@ async def test_an_sms_lands_there_as_well(database_url: str) -> None:
         service.identity.add(USER_ID, phone="+8613800138000")
         await service.deliver(event_of(order_paid()))
         await service.sender().round()
+        await service.sender().round()
         (sms,) = await mails(service, "?to=%2B8613800138000")
         assert (sms["channel"], sms["html"]) == ("sms", None)
         assert sms["text"].startswith("【Stampede】您已成功购买")
