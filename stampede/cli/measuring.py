@@ -133,6 +133,16 @@ def loadtest_prepare(
 @click.option(
     "--growth", is_flag=True, help="Measure the cost of an order as sessions grow and fill up."
 )
+@click.option(
+    "--table",
+    is_flag=True,
+    help="Measure the cases that have an aim; prints Markdown with the aims.",
+)
+@click.option(
+    "--budget",
+    is_flag=True,
+    help="Measure each stage of an order, and compare with docs/order-way.md.",
+)
 @click.option("--holds", is_flag=True, help="Measure the cost of finding the best seats in Valkey.")
 @click.option(
     "--against",
@@ -165,6 +175,8 @@ def bench(
     redis: str,
     repeat: int,
     growth: bool,
+    table: bool,
+    budget: bool,
     holds: bool,
     against: str | None,
     variants: tuple[str, ...],
@@ -174,15 +186,20 @@ def bench(
     *,
     save: bool,
 ) -> None:
-    """Measures throughput, latency and CPU beside an empty server. Exit code 1 if a response was wrong."""
+    """Measures throughput, latency and CPU beside an empty server.
+
+    Exit code 1 if a response was wrong, the audit found something, or a stage exceeded its budget.
+    """
     from loadtest.bench.cases.holds import bench_holds
-    from loadtest.bench.command import Wanted
+    from loadtest.bench.command import Wanted, What
     from loadtest.bench.command import bench as run
     from loadtest.bench.turns import bench_in_turns, settings_of
     from planning.costs import NAME, CostsError
 
-    if save and (holds or growth or plot):
-        raise refuse("--save is for the cases: leave out --holds, --growth and --plot.")
+    apart = {"growth": growth, "table": table, "budget": budget, "holds": holds, "plot": plot}
+    chosen = [name for name, asked in apart.items() if asked]
+    if len(chosen) > 1 or (chosen and (save or only)):
+        raise refuse(f"--{chosen[0]} measures by itself: leave out --save, --only and the others.")
     if variants and holds:
         raise refuse("--holds measures scripts, which have no settings: leave out --with.")
     if holds:
@@ -191,10 +208,8 @@ def bench(
         bench_holds(None if against is None else Path(against), as_json=as_json)
         return
     if against is not None or variants:
-        if save or growth or plot:
-            raise refuse(
-                "--against and --with are for the cases: leave out --save, --growth and --plot."
-            )
+        if save or chosen:
+            raise refuse("--against and --with are for the cases: leave out --save and the others.")
         options = {
             "only": only,
             "seconds": seconds,
@@ -217,8 +232,9 @@ def bench(
         redis == "cluster",
         settings_of(settings),
     )
+    what: What = "growth" if growth else "table" if table else "budget" if budget else "cases"
     try:
-        passed = run(wanted, as_json=as_json, growth=growth, plot_path=plot)
+        passed = run(wanted, as_json=as_json, what=what, plot_path=plot)
     except CostsError as wrong:
         raise refuse(str(wrong)) from None
     sys.exit(0 if passed else 1)
