@@ -38,8 +38,10 @@ test-cluster: $(VENV)/.dev ## runs the tests of seats, orders, money and limits 
 test-patroni: $(VENV)/.patroni ## runs the tests of PostgreSQL under Patroni; needs etcd (Debian: etcd-server)
 	@STAMPEDE_TEST_PATRONI=1 $(RUN) pytest tests/chaos/test_patroni.py $(ARGS)
 
-test-interpreters: ## runs a part of the tests under each Python from 3.11 to 3.14 that is here
-	@any=$$(command -v python3) && "$$any" -I runtime/interpreter.py --all | while read -r version python; do \
+test-interpreters: ## runs a part of the tests under each Python 3.11 to 3.14 that is here, but that of .venv
+	@own=$$($(VENV)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); \
+	any=$$(command -v python3) && "$$any" -I runtime/interpreter.py --all | while read -r version python; do \
+	  [ "$$version" != "$$own" ] || continue; \
 	  echo "== Python $$version ($$python)"; \
 	  $(MAKE) --no-print-directory VENV=.venvs/$$version PYTHON="$$python" test ARGS="$(or $(ARGS),$(UNDER_EACH))" </dev/null || exit 1; \
 	done

@@ -8,7 +8,6 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import psutil
@@ -45,7 +44,6 @@ from runtime.operations.auditing import audit_all
 from runtime.starting import StartError
 
 Say = Callable[[str], None]
-What = Literal["cases", "growth", "table", "budget"]
 
 ANALYSE_MAX_S = 120.0
 CONCURRENCY = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -69,9 +67,9 @@ class UnknownCase(StartError):
     """There is no such case. The message lists the cases."""
 
 
-def bench(wanted: Wanted, *, as_json: bool, what: What, plot_path: Path | None) -> bool:
+def bench(wanted: Wanted, *, as_json: bool, what: str, plot_path: Path | None) -> bool:
     """Runs and prints what was chosen. True if every answer was right, the audit found nothing, and no stage
-    exceeded its budget."""
+    exceeded its budget. what: a key of _PRINTERS."""
     unknown = [name for name in wanted.only if name not in CASES]
     if unknown:
         raise UnknownCase(f"No case {', '.join(unknown)}; there are {', '.join(CASES)}.")
@@ -160,7 +158,7 @@ def _print_json(document: object) -> None:
     print(msgspec.json.format(msgspec.json.encode(document)).decode())
 
 
-_PRINTERS: dict[What, Callable[[Wanted, Say, bool], bool]] = {
+_PRINTERS: dict[str, Callable[[Wanted, Say, bool], bool]] = {
     "cases": _print_cases,
     "growth": _print_growth,
     "table": _print_table,

@@ -22,6 +22,13 @@ _tickets = click.option(
     show_default=True,
     help="Seats of the session.",
 )
+
+
+def _instead(what: str, words: str) -> Callable[[Command], Command]:
+    """An option that measures something else than the cases."""
+    return click.option(f"--{what}", "what", flag_value=what, default=None, help=words)
+
+
 _port = click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway.")
 
 
@@ -130,20 +137,10 @@ def loadtest_prepare(
     default=1,
     help="Number of runs; prints median, least and most.",
 )
-@click.option(
-    "--growth", is_flag=True, help="Measure the cost of an order as sessions grow and fill up."
-)
-@click.option(
-    "--table",
-    is_flag=True,
-    help="Measure the cases that have an aim; prints Markdown with the aims.",
-)
-@click.option(
-    "--budget",
-    is_flag=True,
-    help="Measure each stage of an order, and compare with docs/order-way.md.",
-)
-@click.option("--holds", is_flag=True, help="Measure the cost of finding the best seats in Valkey.")
+@_instead("growth", "Measure the cost of an order as sessions grow and fill up.")
+@_instead("table", "Measure the cases that have an aim; prints Markdown with the aims.")
+@_instead("budget", "Measure each stage of an order, and compare with docs/order-way.md.")
+@_instead("holds", "Measure the cost of finding the best seats in Valkey.")
 @click.option(
     "--against",
     metavar="COMMIT",
@@ -174,10 +171,7 @@ def bench(
     workers: int,
     redis: str,
     repeat: int,
-    growth: bool,
-    table: bool,
-    budget: bool,
-    holds: bool,
+    what: str | None,
     against: str | None,
     variants: tuple[str, ...],
     settings: str,
@@ -191,25 +185,25 @@ def bench(
     Exit code 1 if a response was wrong, the audit found something, or a stage exceeded its budget.
     """
     from loadtest.bench.cases.holds import bench_holds
-    from loadtest.bench.command import Wanted, What
+    from loadtest.bench.command import Wanted
     from loadtest.bench.command import bench as run
     from loadtest.bench.turns import bench_in_turns, settings_of
     from planning.costs import NAME, CostsError
 
-    apart = {"growth": growth, "table": table, "budget": budget, "holds": holds, "plot": plot}
-    chosen = [name for name, asked in apart.items() if asked]
-    if len(chosen) > 1 or (chosen and (save or only)):
-        raise refuse(f"--{chosen[0]} measures by itself: leave out --save, --only and the others.")
-    if variants and holds:
+    if (what or plot) and (save or only):
+        raise refuse(f"--{what or 'plot'} measures by itself: leave out --save and --only.")
+    if variants and what == "holds":
         raise refuse("--holds measures scripts, which have no settings: leave out --with.")
-    if holds:
+    if what == "holds":
         if against is not None and not Path(against).is_dir():
             raise refuse(f"{against} is not a folder: --holds compares scripts of a folder.")
         bench_holds(None if against is None else Path(against), as_json=as_json)
         return
     if against is not None or variants:
-        if save or chosen:
-            raise refuse("--against and --with are for the cases: leave out --save and the others.")
+        if save or what or plot:
+            raise refuse(
+                f"--against and --with are for the cases: leave out --{what or 'save, --plot'}."
+            )
         options = {
             "only": only,
             "seconds": seconds,
@@ -232,9 +226,8 @@ def bench(
         redis == "cluster",
         settings_of(settings),
     )
-    what: What = "growth" if growth else "table" if table else "budget" if budget else "cases"
     try:
-        passed = run(wanted, as_json=as_json, what=what, plot_path=plot)
+        passed = run(wanted, as_json=as_json, what=what or "cases", plot_path=plot)
     except CostsError as wrong:
         raise refuse(str(wrong)) from None
     sys.exit(0 if passed else 1)

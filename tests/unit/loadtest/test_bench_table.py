@@ -68,9 +68,8 @@ def test_an_aim_is_met_by_the_median() -> None:
     assert Row("x", [1.0, 9.0, 1.0], AIMS["browse"]).verdict == "met"
 
 
-def test_cpu_of_others_is_what_is_left_of_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(noise.psutil, "cpu_count", lambda: 2)
-    before, after = Machine(10.0, 1.0, 100.0), Machine(16.0, 1.5, 104.0)
+def test_cpu_of_others_is_what_is_left_of_the_machines() -> None:
+    before, after = Machine(10.0, 1.0, 100.0, cores=2), Machine(16.0, 1.5, 104.0, cores=2)
     assert after.others_since(before, measured_s=4.5) == pytest.approx(1.0 / 8.0)
     assert after.others_since(before, measured_s=9.0) == 0.0  # the kernel counts in ticks
     assert noise.warning("a_case", 0.1) is None
