@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -19,11 +19,13 @@ INSTALL_MAX_S = 900.0
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def python_for(tree: Path, folder: Path) -> str:
+def python_for(tree: Path, folder: Path, say: Callable[[str], object] = str) -> str:
     """The path of a Python that has what the tree needs. `folder`: for an environment of its own, outside the
     tree. Raises StartError if it cannot be made."""
-    if not list(unlike_here(tree)):
+    unlike = list(unlike_here(tree))
+    if not unlike:
         return sys.executable
+    say(f"Making an environment: that tree needs {', '.join(unlike)}")
     venv = folder / "venv"
     python = str(venv / "bin" / "python")
     _run([sys.executable, "-m", "venv", str(venv)], tree)

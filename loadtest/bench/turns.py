@@ -71,6 +71,7 @@ class Document(msgspec.Struct):
 
 
 Measure = Callable[[Side], Document]
+Say = Callable[[str], object]
 
 
 def settings_of(text: str) -> dict[str, str]:
@@ -85,14 +86,16 @@ def settings_of(text: str) -> dict[str, str]:
 
 
 @contextmanager
-def sides(root: Path, against: str | None, variants: Sequence[str]) -> Iterator[list[Side]]:
+def sides(
+    root: Path, against: str | None, variants: Sequence[str], say: Say = str
+) -> Iterator[list[Side]]:
     """This tree, another commit's in a temporary folder, and this one with other settings. Raises
     StartError if git does not know the commit."""
     with tempfile.TemporaryDirectory(prefix="stampede-bench-") as folder:
         found = [Side(HERE, root)]
         if against is not None:
             tree = _checked_out(root, against, Path(folder) / "tree")
-            found.insert(0, Side(against, tree, python=python_for(tree, Path(folder))))
+            found.insert(0, Side(against, tree, python=python_for(tree, Path(folder), say)))
         found += [Side(text, root, settings_of(text)) for text in variants]
         yield found
 
@@ -143,9 +146,7 @@ def by_program(options: Sequence[str]) -> Measure:
     return run
 
 
-def measure_in_turns(
-    found: Sequence[Side], rounds: int, measure: Measure, say: Callable[[str], None]
-) -> list[Costs]:
+def measure_in_turns(found: Sequence[Side], rounds: int, measure: Measure, say: Say) -> list[Costs]:
     """Says so if others used the machine meanwhile. Raises StartError if a side's audit found something."""
     documents: dict[str, list[Document]] = {side.name: [] for side in found}
     for number in range(rounds):
@@ -185,10 +186,12 @@ def bench_in_turns(
     only = str(options["only"] or "")
     asked = dict(options) | {"only": f"{only},{UNIT}" if only and UNIT not in only else only}
     words = [word for name, value in asked.items() if value for word in (f"--{name}", str(value))]
-    with sides(ROOT, against, variants) as found:
-        costs = measure_in_turns(
-            found, rounds, by_program(words), lambda line: err.print(line, highlight=False)
-        )
+
+    def say(line: str) -> None:
+        err.print(line, highlight=False, markup=False)
+
+    with sides(ROOT, against, variants, say) as found:
+        costs = measure_in_turns(found, rounds, by_program(words), say)
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(costs)).decode())
     else:
