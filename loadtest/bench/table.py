@@ -55,8 +55,8 @@ class Row(msgspec.Struct, frozen=True):
         return f"| {' | '.join(cells)} |"
 
 
-def rows(report: Report, cells: Sequence[Sequence[Cell]]) -> list[Row]:
-    """cells: each round's, of one session and of many."""
+def rows(report: Report, cells: Sequence[Cell]) -> list[Row]:
+    """cells: of one session and of many."""
     found = [
         Row(
             f"`{name}`",
@@ -78,8 +78,8 @@ def rows(report: Report, cells: Sequence[Sequence[Cell]]) -> list[Row]:
             each = [_figure(run[name], what) for run in report.runs]
             found.append(Row(f"`{name}`, {what}", each, aim))
     if cells:
-        each = [round[-1].without_worker / round[0].without_worker for round in cells]
-        found.append(Row(f"an order, {SESSIONS:,} sessions ÷ 1", each, SESSIONS_AIM))
+        ratio = cells[-1].without_worker / cells[0].without_worker
+        found.append(Row(f"an order, {SESSIONS:,} sessions ÷ 1", [ratio], SESSIONS_AIM))
     return found
 
 

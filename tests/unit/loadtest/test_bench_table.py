@@ -40,9 +40,9 @@ def test_every_case_of_the_table_is_one() -> None:
 
 def test_each_figure_has_its_spread_and_its_aim() -> None:
     cells = [
-        [Cell(1, sessions, 0, 1, {"web": us, "worker": 9.0, "postgres": 0.0, "redis": 0.0}, {})
-         for sessions, us in ((1, 100.0), (SESSIONS, 150.0))]
-    ]  # fmt: skip
+        Cell(1, sessions, 0, 1, {"web": us, "worker": 9.0, "postgres": 0.0, "redis": 0.0}, {})
+        for sessions, us in ((1, 100.0), (SESSIONS, 150.0))
+    ]
     report = together([run(150.0, 0.9), run(300.0, 1.1), run(200.0, None)])
     found = {row.name: row for row in rows(report, cells)}
     order = found["`create_order`"]
