@@ -6,15 +6,20 @@ VENV   := .venv
 JOBS   ?= 3
 RUN    := $(VENV)/bin/python -m
 STAMPEDE := $(RUN) stampede
+# What `make test-interpreters` runs under each version of Python: what is nearest to the interpreter and the loop.
+UNDER_EACH := tests/unit tests/integration/chassis tests/integration/gateway tests/integration/booking/orders \
+  tests/integration/runtime/test_supervisor.py tests/integration/runtime/test_draining.py \
+  tests/races/test_orders_races.py tests/e2e/test_buyer.py
 
 # Programs start in half the time if their bytecode is kept, whatever the environment says.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-cluster test-patroni lint format deploy-tools dashboards loadtest nuisance failover alerts limits bench audit clean
+.PHONY: help run test test-long test-cluster test-patroni test-interpreters lint format deploy-tools dashboards loadtest nuisance \
+  failover alerts limits bench bench-table budget audit clean
 
 help: ## shows this list
-	@grep -E '^[a-z-]+:.*## ' Makefile | sort | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' Makefile | sort | awk -F':.*## ' '{ printf "  make %-17s %s\n", $$1, $$2 }'
 
 run: $(VENV)/.runtime ## sets up everything and serves a demo on-sale on http://localhost:8000
 	@exec $(STAMPEDE) up
@@ -32,6 +37,14 @@ test-cluster: $(VENV)/.dev ## runs the tests of seats, orders, money and limits 
 
 test-patroni: $(VENV)/.patroni ## runs the tests of PostgreSQL under Patroni; needs etcd (Debian: etcd-server)
 	@STAMPEDE_TEST_PATRONI=1 $(RUN) pytest tests/chaos/test_patroni.py $(ARGS)
+
+test-interpreters: ## runs a part of the tests under each Python 3.11 to 3.14 that is here, but that of .venv
+	@own=$$($(VENV)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null); \
+	any=$$(command -v python3) && "$$any" -I runtime/interpreter.py --all | while read -r version python; do \
+	  [ "$$version" != "$$own" ] || continue; \
+	  echo "== Python $$version ($$python)"; \
+	  $(MAKE) --no-print-directory VENV=.venvs/$$version PYTHON="$$python" test ARGS="$(or $(ARGS),$(UNDER_EACH))" </dev/null || exit 1; \
+	done
 
 lint: $(VENV)/.dev ## checks style, format and strict types
 	@$(RUN) ruff check .
@@ -65,11 +78,17 @@ limits: $(VENV)/.runtime ## measures how far 1, 2 and 8 processes exceed a rate 
 bench: $(VENV)/.runtime ## measures throughput, latency and CPU beside an empty server
 	@$(STAMPEDE) bench $(ARGS)
 
+bench-table: $(VENV)/.runtime ## measures the cases that have an aim, in three rounds of 3 s; prints Markdown
+	@$(STAMPEDE) bench --table --rounds 3 --seconds 3 $(ARGS)
+
+budget: $(VENV)/.runtime ## measures each stage of an order, and compares with docs/order-way.md
+	@$(STAMPEDE) bench --budget --rounds 3 --seconds 4 $(ARGS)
+
 audit: $(VENV)/.runtime ## checks the invariants of the data in .stampede
 	@$(STAMPEDE) audit
 
 clean: ## removes the environment, the demo's data and every cache
-	rm -rf $(VENV) .stampede build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venvs .stampede build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

@@ -2,6 +2,7 @@
 
     python3 -I runtime/interpreter.py           # the path of the best one here; a sentence on stderr
     python3 -I runtime/interpreter.py PATH      # the same of this one
+    python3 -I runtime/interpreter.py --all     # the best one here of each version, oldest first: `3.13 PATH`
 
 CPython that was built with profiles (profile-guided optimisation, PGO) serves a request with 15 to 20% less
 CPU. `make` runs this file before there is an environment, by whichever python3 is there. So it needs the
@@ -15,7 +16,7 @@ import sys
 import sysconfig
 from typing import NamedTuple
 
-OLDEST, NEWEST = (3, 11), (3, 14)  # what make picks from; docs/adr/0080 says which were tested
+OLDEST, NEWEST = (3, 11), (3, 14)  # what make picks from; docs/adr/0088 says which were tested
 RANKS = ("no", "unknown", "yes")  # of "built with profiles", the best last
 ANSWER_WITHIN_S = 20
 
@@ -114,6 +115,16 @@ def best(pythons: "list[Python]") -> "list[Python]":
     return fitting[-1:]
 
 
+def best_of_each(pythons: "list[Python]") -> "list[Python]":
+    """The best of each version from the oldest to the newest, as far as they are here."""
+    versions = sorted({python.version[:2] for python in pythons})
+    return [
+        found
+        for version in versions
+        for found in best([python for python in pythons if python.version[:2] == version])
+    ]
+
+
 def name_of(python: Python) -> str:
     version = ".".join(map(str, python.version))
     lacks = "" if python.complete else ", without venv"
@@ -124,6 +135,10 @@ def name_of(python: Python) -> str:
 def main(wanted: str = "") -> int:
     if wanted == "--describe":
         print(json.dumps(this_python()._asdict()))
+        return 0
+    if wanted == "--all":
+        for python in best_of_each(installed()):
+            print("{}.{} {}".format(*python.version[:2], python.path))
         return 0
     there = ask(wanted) if wanted else installed()
     # Who names one may name a newer one.

@@ -5,6 +5,7 @@ once. On SIGHUP it replaces its worker processes one after the other, on a socke
 connection is refused. On SIGTERM it drains first (runtime.draining).
 """
 
+import multiprocessing
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -39,6 +40,9 @@ def server(
     factory: str, loaded: settings.Settings, *, kind: Callable[..., Any] = DrainingServer
 ) -> Any:
     """Granian with the settings that all roles use, for the app that `module:factory` builds."""
+    if sys.platform == "linux":
+        # Python 3.14 would fork them from a server process of its own, which costs memory and a start more.
+        multiprocessing.set_start_method("fork", force=True)
     return kind(
         factory,
         factory=True,

@@ -193,10 +193,11 @@ def worker_child(loaded: Settings) -> Child:
 
 
 def child_environ(loaded: Settings) -> dict[str, str]:
-    """This process's environment with these settings, and with our code on the path."""
+    """This process's environment with these settings, and with our code first on the path."""
     environ = settings.inherited_environ()
     root = str(Path(__file__).resolve().parent.parent)
-    return environ | settings.to_environ(loaded) | {"PYTHONPATH": root, "PYTHONUNBUFFERED": "1"}
+    path = os.pathsep.join(filter(None, [root, environ.get("PYTHONPATH")]))
+    return environ | settings.to_environ(loaded) | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def with_webhook_secret(loaded: Settings) -> Settings:

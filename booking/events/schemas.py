@@ -4,6 +4,7 @@
 needs a new version beside the old one.
 """
 
+import inspect
 import re
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +36,8 @@ def schemas(published: dict[str, Published] = PUBLISHED) -> dict[str, Schema]:
             [one.data], ref_template="#/$defs/{name}"
         )
         for name, definition in definitions.items():
+            if "description" in definition:  # a docstring, which Python 3.13 has without its indent
+                definition["description"] = inspect.cleandoc(definition["description"])
             _say_times(definition, getattr(contract, name))
         made[type_] = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -14,16 +14,29 @@ import psutil
 from rich.console import Console
 
 from chassis.postgres.pool import open_pool, own_session
-from loadtest.bench import saving
+from loadtest.bench import saving, table
+from loadtest.bench.budget.command import measure_budget
+from loadtest.bench.case import Case
 from loadtest.bench.cases.every import CASES
-from loadtest.bench.cases.growth import MANY, SHAPES, Cell, grow
+from loadtest.bench.cases.growth import MANY, SHAPES, Cell, Shape, grow
 from loadtest.bench.figures import Figures
 from loadtest.bench.generators.driver import GeneratorError, name_of_generator
 from loadtest.bench.measuring import WARM_UP_MAX_S, measure, warm_up, window
+from loadtest.bench.noise import warning
 from loadtest.bench.programs import programs as stacks
 from loadtest.bench.programs.programs import Stack, StackError
-from loadtest.bench.report import Point, Report, costs, plot, print_growth, print_report, ratios
+from loadtest.bench.report import (
+    UNIT,
+    Point,
+    Report,
+    costs,
+    plot,
+    print_growth,
+    print_report,
+    ratios,
+)
 from loadtest.bench.report import as_json as report_as_json
+from loadtest.bench.unit import Unit, standing
 from loadtest.flash_sale import allow_many_files
 from planning.costs import NEEDED
 from runtime.interpreter import describe_build, name_of, this_python
@@ -54,8 +67,9 @@ class UnknownCase(StartError):
     """There is no such case. The message lists the cases."""
 
 
-def bench(wanted: Wanted, *, as_json: bool, growth: bool, plot_path: Path | None) -> bool:
-    """Runs and prints what was chosen. True if every answer was right and the audit found nothing."""
+def bench(wanted: Wanted, *, as_json: bool, what: str, plot_path: Path | None) -> bool:
+    """Runs and prints what was chosen. True if every answer was right, the audit found nothing, and no stage
+    exceeded its budget. what: a key of _PRINTERS."""
     unknown = [name for name in wanted.only if name not in CASES]
     if unknown:
         raise UnknownCase(f"No case {', '.join(unknown)}; there are {', '.join(CASES)}.")
@@ -63,37 +77,90 @@ def bench(wanted: Wanted, *, as_json: bool, growth: bool, plot_path: Path | None
         saving.check(wanted.only)
     allow_many_files()
     signal.signal(signal.SIGTERM, _stop)
-    console, err = Console(width=None if sys.stdout.isatty() else 160), Console(stderr=True)
+    err = Console(stderr=True)
 
     def say(line: str) -> None:
         err.print(line, highlight=False, markup=False)
 
-    python = this_python()
-    say(f"Python {name_of(python)}, built {describe_build(python)}")
+    python, load = this_python(), psutil.getloadavg()[0]
+    say(f"Python {name_of(python)}, built {describe_build(python)}; load average {load:.1f}")
     try:
         if plot_path is not None:
             points = run_plot(wanted, say)
             plot_path.write_text(plot(points, "create_order"), encoding="utf-8")
             return True
-        if growth:
-            cells, audit = run_growth(wanted, say)
-            if as_json:
-                document = {"growth": cells, "audit": audit}
-                print(msgspec.json.format(msgspec.json.encode(document)).decode())
-            else:
-                print_growth(cells, console)
-            return audit == "clean" and not any(cell.wrong for cell in cells)
-        report = run_benches(wanted, say)
-        if wanted.save is not None:
-            saving.save(wanted.save, report)
-            say(f"saved {wanted.save}")
+        return _PRINTERS[what](wanted, say, as_json)
     except (StackError, GeneratorError) as trouble:
         raise StartError(str(trouble)) from trouble
+
+
+def _print_cases(wanted: Wanted, say: Say, as_json: bool) -> bool:
+    report = run_benches(wanted, say)
+    if wanted.save is not None:
+        saving.save(wanted.save, report)
+        say(f"saved {wanted.save}")
     if as_json:
         print(report_as_json(report))
     else:
-        print_report(report, console)
+        print_report(report, Console(width=None if sys.stdout.isatty() else 160))
     return report.passed
+
+
+def _print_growth(wanted: Wanted, say: Say, as_json: bool) -> bool:
+    cells, audit = run_growth((*SHAPES, *MANY), wanted, say)
+    if as_json:
+        _print_json({"growth": cells, "audit": audit})
+    else:
+        print_growth(cells, Console(width=None if sys.stdout.isatty() else 160))
+    return audit == "clean" and not any(cell.wrong for cell in cells)
+
+
+def _print_table(wanted: Wanted, say: Say, as_json: bool) -> bool:
+    """The cases in rounds, and once the cost of an order of one session and of one among many."""
+    report = run_benches(msgspec.structs.replace(wanted, only=table.CASES), say)
+    cells, audit = run_growth((MANY[0], MANY[-1]), wanted, say)
+    passed = report.passed and audit == "clean" and not any(cell.wrong for cell in cells)
+    found = table.rows(report, cells)
+    if as_json:
+        _print_json({"machine": report.machine, "table": found, "passed": passed})
+    else:
+        print(table.as_markdown(found, report.machine))
+    for name, one in report.cases.items():
+        for wrong, count in one.wrong.items():
+            say(f"WRONG {name}: {count} × {wrong}")
+    say(f"audit: {report.audit}, {audit}")
+    return passed
+
+
+def _print_budget(wanted: Wanted, say: Say, as_json: bool) -> bool:
+    found = measure_budget(
+        rounds=wanted.repeat,
+        seconds=wanted.seconds,
+        connections=wanted.connections,
+        workers=wanted.workers,
+        say=say,
+    )
+    if as_json:
+        _print_json(found)
+    else:
+        print(found.as_markdown())
+    for stage in found.exceeded:
+        say(f"OVER ITS BUDGET: {stage}")
+    for wrong, count in found.wrong.items():
+        say(f"WRONG {count} × {wrong}")
+    return found.passed
+
+
+def _print_json(document: object) -> None:
+    print(msgspec.json.format(msgspec.json.encode(document)).decode())
+
+
+_PRINTERS: dict[str, Callable[[Wanted, Say, bool], bool]] = {
+    "cases": _print_cases,
+    "growth": _print_growth,
+    "table": _print_table,
+    "budget": _print_budget,
+}
 
 
 def measure_costs(path: Path, *, seconds: float) -> None:
@@ -161,21 +228,24 @@ def _spread(values: list[float]) -> tuple[float, float, float]:
 
 
 def run_bench(wanted: Wanted, say: Say) -> Report:
-    """Runs the cases, program by program. Raises StackError or GeneratorError."""
+    """Runs the cases, program by program, and the empty server before and after each, if it is one of them.
+    Raises StackError or GeneratorError."""
     chosen = [CASES[name] for name in (wanted.only or CASES)]
     done: dict[str, Figures] = {}
     audits: list[str] = []
-    for where in dict.fromkeys(case.where for case in chosen):
-        with _program(where, wanted) as stack:
-            for case in (one for one in chosen if one.where == where):
-                say(f"{case.name} ...")
-                done[case.name] = asyncio.run(
-                    measure(case, stack, seconds=wanted.seconds, connections=wanted.connections)
-                )
-                say(f"  {done[case.name].per_second:,.0f}/s, p99 {done[case.name].p99_ms:,.1f} ms")
-            if stack.loaded.database_url is not None:
-                say("audit ...")
-                audits.append(asyncio.run(_audit(stack)))
+    with contextlib.ExitStack() as programs:
+        unit = None
+        if UNIT in {case.name for case in chosen}:
+            unit = programs.enter_context(standing(wanted.workers, wanted.connections))
+        for where in dict.fromkeys(case.where for case in chosen):
+            with _program(where, wanted, unit) as stack:
+                if unit is not None:
+                    unit.last_us = 0.0  # some time ago
+                for case in (one for one in chosen if one.where == where):
+                    done[case.name] = _measured(case, stack, wanted, unit, say)
+                if stack.loaded.database_url is not None:
+                    say("audit ...")
+                    audits.append(asyncio.run(_audit(stack)))
     return Report(
         machine=describe_machine(wanted),
         cases={case.name: done[case.name] for case in chosen},
@@ -184,11 +254,27 @@ def run_bench(wanted: Wanted, say: Say) -> Report:
     )
 
 
-def run_growth(wanted: Wanted, say: Say) -> tuple[list[Cell], str]:
-    """The cells of the growth table and the audit."""
+def _measured(case: Case, stack: Stack, wanted: Wanted, unit: Unit | None, say: Say) -> Figures:
+    """A case's figures, with the cost of an empty answer around it."""
+    say(f"{case.name} ...")
+    beside = None if unit is None or unit.stack is stack else unit
+    before_us = beside.last_us or asyncio.run(beside.look()) if beside else 0.0
+    found = asyncio.run(
+        measure(case, stack, seconds=wanted.seconds, connections=wanted.connections)
+    )
+    after_us = asyncio.run(beside.look()) if beside else 0.0
+    found = msgspec.structs.replace(found, unit_us=round((before_us + after_us) / 2, 1))
+    say(f"  {found.per_second:,.0f}/s, p99 {found.p99_ms:,.1f} ms")
+    if line := warning(case.name, found.others):
+        say(line)
+    return found
+
+
+def run_growth(shapes: Sequence[Shape], wanted: Wanted, say: Say) -> tuple[list[Cell], str]:
+    """A cell of each shape, on one platform, and the audit."""
     with stacks.platform(wanted.workers, on_a_cluster=wanted.on_a_cluster) as stack:
         cells = []
-        for shape in (*SHAPES, *MANY):
+        for shape in shapes:
             say(f"{shape.sessions:,} × {shape.seats:,} seats, {shape.sold_percent}% sold ...")
             cells.append(asyncio.run(grow(stack, shape)))
             say(f"  {cells[-1].without_worker:,.0f} µs an order")
@@ -242,7 +328,10 @@ def _processor() -> str:
 
 
 @contextlib.contextmanager
-def _program(where: str, wanted: Wanted) -> Iterator[Stack]:
+def _program(where: str, wanted: Wanted, unit: Unit | None) -> Iterator[Stack]:
+    if where == UNIT and unit is not None:
+        yield unit.stack
+        return
     if where == "platform":
         program = stacks.platform(
             wanted.workers, on_a_cluster=wanted.on_a_cluster, changed=wanted.changed

@@ -37,6 +37,10 @@ class Figures(msgspec.Struct, frozen=True):
     outbox: Outbox | None = None
     # bytes per counted answer, its events relayed: PostgreSQL's `wal` and `disk`, memory of `redis`
     volumes: dict[str, float] = {}
+    # µs of all CPU of an empty server's answer, measured before and after this case; 0: it was not
+    unit_us: float = 0.0
+    # share of the machine's CPU that others used in the window
+    others: float = 0.0
     # figures of this case only; in the JSON they stand beside the others
     extra: dict[str, Any] = {}
 

@@ -8,6 +8,7 @@ import msgspec
 
 import chassis
 from chassis.postgres.pool import connection, load_queries, open_pool
+from loadtest.bench import noise
 from loadtest.bench.case import Case
 from loadtest.bench.figures import Figures, Outbox
 from loadtest.bench.generators.driver import OVERALL, Run, drive
@@ -57,21 +58,22 @@ async def window(
 ) -> Figures:
     """Measures warmed-up traffic. settle: also waits until the worker is idle."""
     empty = await volumes.look(stack.loaded) if case.writes else None
-    before = stack.accounts.look()
+    machine, before = noise.look(), stack.accounts.look()
     run = await drive(traffic, seconds=seconds, connections=connections)
     after = stack.accounts.look()
+    cpu_s = after.since(before) | {"generator": run.cpu_s}
+    others = noise.look().others_since(machine, sum(cpu_s.values()))
     outbox = await drained(stack) if case.writes else None
     written = (await volumes.look(stack.loaded)).since(empty) if empty is not None else {}
     if settle:
         await quiet(stack)
-    cpu_s = after.since(before) | {"generator": run.cpu_s}
     web = after.rss_bytes["web"] + after.rss_bytes["worker"]
     found = figures(
         case, run, cpu_s=cpu_s, rss_mb=web / 1e6, connections=connections, outbox=outbox
     )
     counted = max(1.0, found.per_second * found.seconds)
     each = {kind: round(size / counted) for kind, size in written.items()}
-    return msgspec.structs.replace(found, volumes=each)
+    return msgspec.structs.replace(found, volumes=each, others=round(others, 3))
 
 
 def figures(

@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 from rich.box import SIMPLE
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from loadtest.bench.cases.growth import Cell
 from loadtest.bench.figures import Figures
+from loadtest.bench.noise import warning
 
 UNIT = "bare_echo"  # what a request costs that does nothing
 KINDS = ("web", "worker", "postgres", "redis", "generator")
@@ -46,6 +48,8 @@ def print_report(report: "Report", console: Console) -> None:
         console.print(f"  {name}: {one.counts}", highlight=False)
         for what, count in list(one.wrong.items())[:3]:
             console.print(f"    WRONG {count} × {what}", markup=False, highlight=False)
+        if noise := warning(name, one.others):
+            console.print(f"  {noise}", highlight=False)
         if one.errors:
             console.print(f"    ERRORS {one.errors} without an answer", highlight=False)
         if one.outbox is not None:
@@ -212,7 +216,7 @@ class Report(msgspec.Struct, frozen=True):
 
     cases: each case's figures; with several runs, those of the median run by `per_second`.
     runs: every run's cases. spread: lowest, median and highest over the runs of compared figures.
-    costs: CPU of an answer over all processes in units of the empty server's in the same run, by run.
+    costs: CPU of an answer over all processes in units of the empty server's beside it, by run.
     """
 
     machine: dict[str, str | int | float]
@@ -238,15 +242,25 @@ def ratios(done: dict[str, Figures]) -> dict[str, float]:
     }
 
 
-def cost(cpu_us: Mapping[str, float], empty_us: Mapping[str, float]) -> float:
-    """How many answers of the empty server cost as much, everything counted on both sides."""
-    return sum(cpu_us.values()) / sum(empty_us.values())
+class Counted(Protocol):
+    """What a cost is made of: a line of this bench's document, or of another version's."""
+
+    @property
+    def cpu_us(self) -> dict[str, float]: ...
+    @property
+    def unit_us(self) -> float: ...
+
+
+def cost(one: Counted, empty: Counted) -> float:
+    """How many answers of the empty server cost as much, everything counted on both sides. Those measured
+    beside the case count, else those of the run."""
+    return sum(one.cpu_us.values()) / (one.unit_us or sum(empty.cpu_us.values()))
 
 
 def costs(runs: Sequence[Mapping[str, Figures]]) -> dict[str, list[float]]:
     """By case, one a run, where the runs have the empty server."""
     return {
-        case: [round(cost(run[case].cpu_us, run[UNIT].cpu_us), 3) for run in runs]
+        case: [round(cost(run[case], run[UNIT]), 3) for run in runs]
         for case in runs[0]
         if case != UNIT and all(UNIT in run for run in runs)
     }

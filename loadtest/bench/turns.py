@@ -2,7 +2,8 @@
 
 A machine's speed changes from minute to minute, so a side's figures mean little beside those of an hour ago.
 Here every round runs every side, each second round in the opposite order, and each run of a side has an
-empty server (`bare_echo`) of its own. What is compared is the CPU of an answer over all processes, the load
+empty server (`bare_echo`) of its own. Another commit runs in an environment of its own, where its packages
+are not those of this one. What is compared is the CPU of an answer over all processes, the load
 generator's included, in units of that empty server's.
 """
 
@@ -20,6 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from chassis import settings
+from loadtest.bench.environment import python_for
+from loadtest.bench.noise import warning
 from loadtest.bench.report import UNIT, cost
 from runtime.starting import StartError
 
@@ -31,11 +34,12 @@ GIT_MAX_S = 60.0
 
 
 class Side(msgspec.Struct, frozen=True):
-    """`tree`: whose code runs. `settings`: of its platform, beside the default ones."""
+    """`tree`: whose code runs. `settings`: of its platform, beside the default ones. `python`: runs it."""
 
     name: str
     tree: Path
     settings: dict[str, str] = {}
+    python: str = sys.executable
 
 
 class Costs(msgspec.Struct, frozen=True):
@@ -56,6 +60,8 @@ class _Figures(msgspec.Struct):
 
     per_second: float
     cpu_us: dict[str, float]
+    unit_us: float = 0.0
+    others: float = 0.0
 
 
 class Document(msgspec.Struct):
@@ -65,6 +71,7 @@ class Document(msgspec.Struct):
 
 
 Measure = Callable[[Side], Document]
+Say = Callable[[str], object]
 
 
 def settings_of(text: str) -> dict[str, str]:
@@ -79,13 +86,16 @@ def settings_of(text: str) -> dict[str, str]:
 
 
 @contextmanager
-def sides(root: Path, against: str | None, variants: Sequence[str]) -> Iterator[list[Side]]:
+def sides(
+    root: Path, against: str | None, variants: Sequence[str], say: Say = str
+) -> Iterator[list[Side]]:
     """This tree, another commit's in a temporary folder, and this one with other settings. Raises
     StartError if git does not know the commit."""
     with tempfile.TemporaryDirectory(prefix="stampede-bench-") as folder:
         found = [Side(HERE, root)]
         if against is not None:
-            found.insert(0, Side(against, _checked_out(root, against, Path(folder))))
+            tree = _checked_out(root, against, Path(folder) / "tree")
+            found.insert(0, Side(against, tree, python=python_for(tree, Path(folder), say)))
         found += [Side(text, root, settings_of(text)) for text in variants]
         yield found
 
@@ -101,6 +111,7 @@ def _checked_out(root: Path, revision: str, folder: Path) -> Path:
         raise StartError(
             f"{revision} cannot be measured: {archive.stderr.decode(errors='replace').strip()}"
         )
+    folder.mkdir()
     subprocess.run(
         ["tar", "-x", "-C", str(folder)], input=archive.stdout, timeout=GIT_MAX_S, check=True
     )
@@ -118,7 +129,7 @@ def by_program(options: Sequence[str]) -> Measure:
                 ",".join(f"{name}={text}" for name, text in side.settings.items()),
             ]
         done = subprocess.run(
-            [sys.executable, "-m", "stampede", "bench", "--json", *words],
+            [side.python, "-m", "stampede", "bench", "--json", *words],
             cwd=side.tree,
             env=settings.inherited_environ() | {"PYTHONPATH": str(side.tree)},
             stdout=subprocess.PIPE,
@@ -135,10 +146,8 @@ def by_program(options: Sequence[str]) -> Measure:
     return run
 
 
-def measure_in_turns(
-    found: Sequence[Side], rounds: int, measure: Measure, say: Callable[[str], None]
-) -> list[Costs]:
-    """Raises StartError if a side's audit found something."""
+def measure_in_turns(found: Sequence[Side], rounds: int, measure: Measure, say: Say) -> list[Costs]:
+    """Says so if others used the machine meanwhile. Raises StartError if a side's audit found something."""
     documents: dict[str, list[Document]] = {side.name: [] for side in found}
     for number in range(rounds):
         for side in found if number % 2 == 0 else list(reversed(found)):
@@ -146,16 +155,16 @@ def measure_in_turns(
             document = measure(side)
             if document.audit != "clean":
                 raise StartError(f"The audit of {side.name} found {document.audit}.")
+            for name, one in document.cases.items():
+                if line := warning(name, one.others):
+                    say(line)
             documents[side.name].append(document)
     names = [name for name in documents[found[0].name][0].cases if name != UNIT]
     return [
         Costs(
             case,
             side.name,
-            [
-                round(cost(one.cases[case].cpu_us, one.cases[UNIT].cpu_us), 3)
-                for one in documents[side.name]
-            ],
+            [round(cost(one.cases[case], one.cases[UNIT]), 3) for one in documents[side.name]],
             [one.cases[case].per_second for one in documents[side.name]],
         )
         for case in names
@@ -177,10 +186,12 @@ def bench_in_turns(
     only = str(options["only"] or "")
     asked = dict(options) | {"only": f"{only},{UNIT}" if only and UNIT not in only else only}
     words = [word for name, value in asked.items() if value for word in (f"--{name}", str(value))]
-    with sides(ROOT, against, variants) as found:
-        costs = measure_in_turns(
-            found, rounds, by_program(words), lambda line: err.print(line, highlight=False)
-        )
+
+    def say(line: str) -> None:
+        err.print(line, highlight=False, markup=False)
+
+    with sides(ROOT, against, variants, say) as found:
+        costs = measure_in_turns(found, rounds, by_program(words), say)
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(costs)).decode())
     else:

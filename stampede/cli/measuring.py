@@ -22,6 +22,13 @@ _tickets = click.option(
     show_default=True,
     help="Seats of the session.",
 )
+
+
+def _instead(what: str, words: str) -> Callable[[Command], Command]:
+    """An option that measures something else than the cases."""
+    return click.option(f"--{what}", "what", flag_value=what, default=None, help=words)
+
+
 _port = click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway.")
 
 
@@ -130,10 +137,10 @@ def loadtest_prepare(
     default=1,
     help="Number of runs; prints median, least and most.",
 )
-@click.option(
-    "--growth", is_flag=True, help="Measure the cost of an order as sessions grow and fill up."
-)
-@click.option("--holds", is_flag=True, help="Measure the cost of finding the best seats in Valkey.")
+@_instead("growth", "Measure the cost of an order as sessions grow and fill up.")
+@_instead("table", "Measure the cases that have an aim; prints Markdown with the aims.")
+@_instead("budget", "Measure each stage of an order, and compare with docs/order-way.md.")
+@_instead("holds", "Measure the cost of finding the best seats in Valkey.")
 @click.option(
     "--against",
     metavar="COMMIT",
@@ -164,8 +171,7 @@ def bench(
     workers: int,
     redis: str,
     repeat: int,
-    growth: bool,
-    holds: bool,
+    what: str | None,
     against: str | None,
     variants: tuple[str, ...],
     settings: str,
@@ -174,26 +180,29 @@ def bench(
     *,
     save: bool,
 ) -> None:
-    """Measures throughput, latency and CPU beside an empty server. Exit code 1 if a response was wrong."""
+    """Measures throughput, latency and CPU beside an empty server.
+
+    Exit code 1 if a response was wrong, the audit found something, or a stage exceeded its budget.
+    """
     from loadtest.bench.cases.holds import bench_holds
     from loadtest.bench.command import Wanted
     from loadtest.bench.command import bench as run
     from loadtest.bench.turns import bench_in_turns, settings_of
     from planning.costs import NAME, CostsError
 
-    if save and (holds or growth or plot):
-        raise refuse("--save is for the cases: leave out --holds, --growth and --plot.")
-    if variants and holds:
+    if (what or plot) and (save or only):
+        raise refuse(f"--{what or 'plot'} measures by itself: leave out --save and --only.")
+    if variants and what == "holds":
         raise refuse("--holds measures scripts, which have no settings: leave out --with.")
-    if holds:
+    if what == "holds":
         if against is not None and not Path(against).is_dir():
             raise refuse(f"{against} is not a folder: --holds compares scripts of a folder.")
         bench_holds(None if against is None else Path(against), as_json=as_json)
         return
     if against is not None or variants:
-        if save or growth or plot:
+        if save or what or plot:
             raise refuse(
-                "--against and --with are for the cases: leave out --save, --growth and --plot."
+                f"--against and --with are for the cases: leave out --{what or 'save, --plot'}."
             )
         options = {
             "only": only,
@@ -218,7 +227,7 @@ def bench(
         settings_of(settings),
     )
     try:
-        passed = run(wanted, as_json=as_json, growth=growth, plot_path=plot)
+        passed = run(wanted, as_json=as_json, what=what or "cases", plot_path=plot)
     except CostsError as wrong:
         raise refuse(str(wrong)) from None
     sys.exit(0 if passed else 1)

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -120,10 +121,10 @@ def _taken(service: str, span: Any) -> Taken:
 @contextmanager
 def collector(directory: Path, receiver: Receiver) -> Iterator[str]:
     """The URL of a collector (rotel, with its own decoder) that sends on to the receiver. Where it cannot
-    be installed, the receiver itself: then CI fails."""
+    be installed, the receiver itself: then CI fails, except on Python 3.14, which it has no wheel for."""
     found = importlib.util.find_spec("rotel")
     if found is None or found.origin is None:
-        if os.environ.get("CI"):
+        if os.environ.get("CI") and sys.version_info < (3, 14):
             pytest.fail("The package rotel is missing: no real collector takes what we send.")
         yield receiver.url
         return

@@ -1,6 +1,8 @@
 """What a search may ask, and what finds what."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -33,13 +35,23 @@ def test_no_word_reaches_from_one_field_into_the_next() -> None:
 @pytest.mark.parametrize(
     ("length", "others_run"), [(AT_ONCE_MAX, False), (AT_ONCE_MAX + 1, True), (500_000, True)]
 )
-async def test_a_long_text_is_folded_while_others_run(length: int, others_run: bool) -> None:
+def test_a_long_text_is_folded_while_others_run(length: int, others_run: bool) -> None:
     """A short one at once, which costs less than a thread."""
-    text = "Ａ" * length
-    folding = asyncio.ensure_future(searched_by(text))
-    await asyncio.sleep(0)  # it has begun; what runs on the event loop has ended as well
-    assert folding.done() is not others_run
-    assert await folding == search_text(text)
+    text, free = "Ａ" * length, threading.Event()
+
+    async def fold() -> None:
+        """On a loop whose only thread is busy."""
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, free.wait)
+        folding = asyncio.ensure_future(searched_by(text))
+        await asyncio.sleep(0)  # it has begun; what runs on the event loop has ended as well
+        assert folding.done() is not others_run
+        free.set()
+        await busy
+        assert await folding == search_text(text)
+
+    asyncio.run(fold())
 
 
 @pytest.mark.parametrize("nothing", [None, ""])

@@ -2,12 +2,15 @@
 
 import io
 import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 import pytest
 from rich.console import Console
 
+from loadtest.bench.environment import python_for, unlike_here
 from loadtest.bench.report import cost
 from loadtest.bench.turns import (
     Document,
@@ -21,10 +24,14 @@ from loadtest.bench.turns import (
 from runtime.starting import StartError
 
 
-def document(order_us: float, echo_us: float, audit: str = "clean") -> Document:
+def document(order_us: float, echo_us: float, audit: str = "clean", **beside: float) -> Document:
     text = {
         "cases": {
-            "create_order": {"per_second": 900.0, "cpu_us": {"web": order_us, "generator": 10.0}},
+            "create_order": {
+                "per_second": 900.0,
+                "cpu_us": {"web": order_us, "generator": 10.0},
+                **beside,
+            },
             "bare_echo": {"per_second": 4000.0, "cpu_us": {"web": echo_us, "generator": 10.0}},
         },
         "audit": audit,
@@ -48,7 +55,25 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_everything_counts_on_both_sides() -> None:
-    assert cost({"web": 290.0, "generator": 10.0}, {"web": 40.0, "generator": 10.0}) == 6.0
+    cases = document(290.0, 40.0).cases
+    assert cost(cases["create_order"], cases["bare_echo"]) == 6.0
+
+
+def test_an_empty_answer_measured_beside_a_case_is_its_unit() -> None:
+    """Another version's bench has none, and measures one a run."""
+    cases = document(290.0, 40.0, unit_us=30.0).cases
+    assert cost(cases["create_order"], cases["bare_echo"]) == 10.0
+
+
+def test_it_is_said_when_others_used_the_machine() -> None:
+    said: list[str] = []
+    loud = document(290.0, 40.0, others=0.4)
+    measure_in_turns([Side("here", Path())], 1, lambda _: loud, said.append)
+    assert any("others used 40% of the machine during create_order" in line for line in said)
+    quiet = document(290.0, 40.0, others=0.1)
+    said.clear()
+    measure_in_turns([Side("here", Path())], 1, lambda _: quiet, said.append)
+    assert not any("others" in line for line in said)
 
 
 def test_every_round_has_every_side_and_the_order_turns() -> None:
@@ -116,3 +141,26 @@ print('{"cases":{"a":{"per_second":1,"cpu_us":{"web":7}}},"audit":"clean"}')
     (tmp_path / "stampede.py").write_text("raise SystemExit(3)")
     with pytest.raises(StartError, match=r"there printed no figures \(exit code 3\)"):
         run(Side("there", tmp_path))
+
+
+def test_a_tree_with_other_packages_gets_an_environment_of_its_own(tmp_path: Path) -> None:
+    pinned = version("msgspec")
+    project = (
+        '[project]\nname = "x"\ndependencies = ["msgspec>=0.1", "uvloop; sys_platform == 1"]\n'
+    )
+    (tmp_path / "pyproject.toml").write_text(project)
+    (tmp_path / "constraints.txt").write_text(f"msgspec=={pinned}\nnot-installed-here==1\n")
+    assert python_for(tmp_path, tmp_path / "no venv") == sys.executable
+    (tmp_path / "constraints.txt").write_text("msgspec==0.0.1\n")
+    assert list(unlike_here(tmp_path)) == ["msgspec==0.0.1"]
+    (tmp_path / "pyproject.toml").write_text(project.replace("msgspec>=0.1", "structlog-of-old>1"))
+    assert list(unlike_here(tmp_path)) == ["structlog-of-old", "msgspec==0.0.1"]
+
+
+def test_an_environment_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\ndependencies = ['msgspec']\n")
+    (tmp_path / "constraints.txt").write_text("msgspec==0.0.1\n")
+    folder = tmp_path / "taken"
+    folder.write_text("a file where the environment would be")
+    with pytest.raises(StartError, match="No environment for"):
+        python_for(tmp_path, folder)

@@ -160,6 +160,17 @@ def test_this_python_describes_itself() -> None:
     assert "profiles" in describe_build(python)
 
 
+def test_the_best_of_each_version_is_listed_the_oldest_first(tmp_path: Path) -> None:
+    place(tmp_path / "first", "python3.14", (3, 14, 0), "no")
+    newest = place(tmp_path / "second", "python3.14", (3, 14, 1), "no")
+    profiled = place(tmp_path / "first", "python3.12", (3, 12, 1), "yes")
+    place(tmp_path / "second", "python3.12", (3, 12, 9), "no")
+    place(tmp_path / "first", "python3", (3, 10, 13), "yes")
+    done = pick(tmp_path / "first", tmp_path / "second", wanted="--all")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"3.12 {profiled}", f"3.14 {newest}"]
+
+
 def test_old_pythons_can_read_it() -> None:
     """They must be able to say that they are too old."""
     tree = ast.parse(FILE.read_text(encoding="utf-8"), feature_version=(3, 6))

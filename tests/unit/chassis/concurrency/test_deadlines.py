@@ -31,7 +31,7 @@ async def test_each_is_late_in_its_order_and_what_was_dropped_never() -> None:
 
 async def test_one_that_comes_after_an_older_one_was_dropped_is_late_too() -> None:
     """The timer that rings for the older one is set again."""
-    deadlines = Deadlines(0.02)
+    deadlines = Deadlines(0.2)
     older, later = Watched(), Watched()
     deadlines.add(older)
     await asyncio.sleep(0.01)
