@@ -2,8 +2,11 @@
 -- thing for those where nothing stands in its way and returns them; the others are left as they are,
 -- and the caller takes them one by one (payments.sql), where every case is decided under locks.
 --
--- Rows are found by LATERAL … FOR UPDATE and OFFSET 0: a plan made while a table was small must not
--- read all of it once it has grown. SKIP LOCKED: an order that somebody works on holds up no batch.
+-- Rows are found by their primary keys in a LATERAL with OFFSET 0, and what else must be true of them is asked outside
+-- (docs/adr/0083). A connection's plan is made once, perhaps when no order waits for money: with the status inside,
+-- it would read an index of all orders that wait, for each order, however many there are by then. Rows are locked
+-- before that is asked, so it is true of what they are now. Claims have no other index, and only our own are locked.
+-- SKIP LOCKED: an order that somebody works on holds up no batch.
 -- Locks are taken in the order orders, payments, claims (ascending), tallies, as everywhere.
 
 -- name: begin_payments
@@ -18,11 +21,10 @@ WITH wanted AS (
     SELECT w.payment_id, w.method, w.key, w.body_hash, w.request_id, w.history_id, w.history, o.*
     FROM wanted w CROSS JOIN LATERAL (
         SELECT order_id, order_no, user_id, session_id, title, venue, starts_at, time_zone,
-               total_amount, currency
-        FROM orders
-        WHERE order_id = w.order_id AND user_id = w.user_id
-          AND status = 'pending_payment' AND expires_at > now()
-        FOR UPDATE SKIP LOCKED) AS o
+               total_amount, currency, status, expires_at
+        FROM orders WHERE order_id = w.order_id
+        OFFSET 0 FOR UPDATE SKIP LOCKED) AS o
+    WHERE o.user_id = w.user_id AND o.status = 'pending_payment' AND o.expires_at > now()
 ), begun AS (
     INSERT INTO payments (payment_id, order_id, user_id, provider, method, amount, currency, state,
                           idempotency_key, body_hash, request_id)
@@ -57,11 +59,12 @@ WITH wanted AS (
     ) AS i (order_id, session_id, seat_id, ticket_id, code)
 ), locked AS MATERIALIZED (
     SELECT w.payment_id, w.order_id, w.seats FROM wanted w CROSS JOIN LATERAL (
-        SELECT FROM orders o, payments p
-        WHERE o.order_id = w.order_id AND p.payment_id = w.payment_id AND p.order_id = w.order_id
-          AND o.status = 'pending_payment' AND p.state IN ('created', 'processing')
-        FOR UPDATE OF o, p SKIP LOCKED) AS both_rows
-    WHERE NOT EXISTS (SELECT FROM provider_events t
+        SELECT o.status, p.order_id, p.state FROM orders o, payments p
+        WHERE o.order_id = w.order_id AND p.payment_id = w.payment_id
+        OFFSET 0 FOR UPDATE OF o, p SKIP LOCKED) AS it
+    WHERE it.order_id = w.order_id
+      AND it.status = 'pending_payment' AND it.state IN ('created', 'processing')
+      AND NOT EXISTS (SELECT FROM provider_events t
                       WHERE t.provider = w.provider AND t.event_id = w.taken_id)
 ), own AS MATERIALIZED (
     SELECT i.session_id, i.seat_id, i.order_id
