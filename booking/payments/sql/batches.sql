@@ -47,19 +47,18 @@ FROM payable p JOIN begun USING (payment_id);
 -- claims, order, payment, tickets, history, outbox, and the provider's event where one brought the news.
 WITH wanted AS (
     SELECT * FROM unnest(
-        :payments::uuid[], :orders::uuid[], :sessions::uuid[], :users::uuid[], :counts::int[],
-        :providers::text[], :taken_ids::text[], :taken_types::text[], :requests::text[],
-        :sold_ids::uuid[], :sold::text[], :histories::text[], :traces::text[]
-    ) AS w (payment_id, order_id, session_id, user_id, seats, provider, taken_id, taken_type,
-            request_id, sold_id, sold, history, trace)
+        :payments::uuid[], :orders::uuid[], :counts::int[], :providers::text[], :taken_ids::text[],
+        :taken_types::text[], :requests::text[], :sold_ids::uuid[], :sold::text[], :histories::text[],
+        :traces::text[]
+    ) AS w (payment_id, order_id, seats, provider, taken_id, taken_type, request_id, sold_id, sold,
+            history, trace)
 ), items AS (
-    SELECT * FROM unnest(
-        :item_orders::uuid[], :item_sessions::uuid[], :item_seats::int[], :ticket_ids::uuid[],
-        :codes::text[]
-    ) AS i (order_id, session_id, seat_id, ticket_id, code)
+    SELECT * FROM unnest(:item_orders::uuid[], :item_seats::int[], :ticket_ids::uuid[], :codes::text[])
+        AS i (order_id, seat_id, ticket_id, code)
 ), locked AS MATERIALIZED (
-    SELECT w.payment_id, w.order_id, w.seats FROM wanted w CROSS JOIN LATERAL (
-        SELECT o.status, p.order_id, p.state FROM orders o, payments p
+    SELECT w.payment_id, w.order_id, w.seats, it.session_id, it.user_id
+    FROM wanted w CROSS JOIN LATERAL (
+        SELECT o.status, o.session_id, o.user_id, p.order_id, p.state FROM orders o, payments p
         WHERE o.order_id = w.order_id AND p.payment_id = w.payment_id
         OFFSET 0 FOR UPDATE OF o, p SKIP LOCKED) AS it
     WHERE it.order_id = w.order_id
@@ -68,15 +67,15 @@ WITH wanted AS (
                       WHERE t.provider = w.provider AND t.event_id = w.taken_id)
 ), own AS MATERIALIZED (
     SELECT i.session_id, i.seat_id, i.order_id
-    FROM (SELECT items.* FROM items JOIN locked USING (order_id)
-          ORDER BY items.session_id, items.seat_id) AS i
+    FROM (SELECT locked.session_id, items.seat_id, items.order_id FROM items JOIN locked USING (order_id)
+          ORDER BY locked.session_id, items.seat_id) AS i
     CROSS JOIN LATERAL (
         SELECT FROM seat_claims c
         WHERE c.session_id = i.session_id AND c.seat_id = i.seat_id
           AND c.order_id = i.order_id AND c.state = 'held'
         FOR UPDATE) AS claim
 ), whole AS MATERIALIZED (
-    SELECT w.* FROM wanted w JOIN locked l USING (payment_id)
+    SELECT w.*, l.session_id, l.user_id FROM wanted w JOIN locked l USING (payment_id)
     JOIN (SELECT order_id, count(*) AS seats FROM own GROUP BY order_id) AS mine
         ON mine.order_id = w.order_id AND mine.seats = l.seats
 ), sold AS (
@@ -90,7 +89,7 @@ WITH wanted AS (
     FROM whole WHERE p.payment_id = whole.payment_id
 ), ticketed AS (
     INSERT INTO tickets (ticket_id, order_id, session_id, seat_id, user_id, code)
-    SELECT i.ticket_id, i.order_id, i.session_id, i.seat_id, w.user_id, i.code
+    SELECT i.ticket_id, i.order_id, w.session_id, i.seat_id, w.user_id, i.code
     FROM items i JOIN whole w USING (order_id)
 ), remembered AS (
     INSERT INTO order_events (order_id, event_id, type, request_id, data)
