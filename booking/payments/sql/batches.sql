@@ -5,8 +5,10 @@
 -- Rows are found by their primary keys in a LATERAL with OFFSET 0, and what else must be true of them is asked outside
 -- (docs/adr/0083). A connection's plan is made once, perhaps when no order waits for money: with the status inside,
 -- it would read an index of all orders that wait, for each order, however many there are by then. Rows are locked
--- before that is asked, so it is true of what they are now. Claims have no other index, and only our own are locked.
--- SKIP LOCKED: an order that somebody works on holds up no batch.
+-- before that is asked, so it is true of what they are now. It is asked as one word, of which the planner expects
+-- that half are true: of several conditions it expects one row, and joins large batches row by row.
+-- Claims have no other index, and only our own are locked. SKIP LOCKED: an order that somebody works on holds up no
+-- batch.
 -- Locks are taken in the order orders, payments, claims (ascending), tallies, as everywhere.
 
 -- name: begin_payments
@@ -21,10 +23,11 @@ WITH wanted AS (
     SELECT w.payment_id, w.method, w.key, w.body_hash, w.request_id, w.history_id, w.history, o.*
     FROM wanted w CROSS JOIN LATERAL (
         SELECT order_id, order_no, user_id, session_id, title, venue, starts_at, time_zone,
-               total_amount, currency, status, expires_at
+               total_amount, currency,
+               user_id = w.user_id AND status = 'pending_payment' AND expires_at > now() AS is_payable
         FROM orders WHERE order_id = w.order_id
         OFFSET 0 FOR UPDATE SKIP LOCKED) AS o
-    WHERE o.user_id = w.user_id AND o.status = 'pending_payment' AND o.expires_at > now()
+    WHERE o.is_payable
 ), begun AS (
     INSERT INTO payments (payment_id, order_id, user_id, provider, method, amount, currency, state,
                           idempotency_key, body_hash, request_id)
@@ -58,11 +61,12 @@ WITH wanted AS (
 ), locked AS MATERIALIZED (
     SELECT w.payment_id, w.order_id, w.seats, it.session_id, it.user_id
     FROM wanted w CROSS JOIN LATERAL (
-        SELECT o.status, o.session_id, o.user_id, p.order_id, p.state FROM orders o, payments p
+        SELECT o.session_id, o.user_id, p.order_id = w.order_id
+               AND o.status = 'pending_payment' AND p.state IN ('created', 'processing') AS is_plain
+        FROM orders o, payments p
         WHERE o.order_id = w.order_id AND p.payment_id = w.payment_id
         OFFSET 0 FOR UPDATE OF o, p SKIP LOCKED) AS it
-    WHERE it.order_id = w.order_id
-      AND it.status = 'pending_payment' AND it.state IN ('created', 'processing')
+    WHERE it.is_plain
       AND NOT EXISTS (SELECT FROM provider_events t
                       WHERE t.provider = w.provider AND t.event_id = w.taken_id)
 ), own AS MATERIALIZED (

@@ -1,5 +1,6 @@
 """A connection plans a statement once, perhaps before the sale: it must not read all that waits by then."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from booking.orders import store as orders
 from booking.payments import batch_store as payments
-from tests.support.booking import booking_tables
+from tests.support.booking import booking_tables, until_one_waits
 
 KEYS = {
     "orders": "orders_pkey",
@@ -55,3 +56,36 @@ async def test_rows_are_found_by_their_keys_though_no_order_waited_when_it_was_p
     by_key = [(table, index) for table, index in found if table in KEYS]
     assert by_key, found
     assert [index for table, index in by_key if index != KEYS[table]] == []
+
+
+def row_by_row(node: dict[str, Any]) -> Iterator[str]:
+    """Joins that read one part of the batch again for each row of another."""
+    below = node.get("Plans", [])
+    if node["Node Type"] == "Nested Loop" and below[1]["Node Type"] == "CTE Scan":
+        yield below[1]["CTE Name"]
+    for inner in below:
+        yield from row_by_row(inner)
+
+
+@pytest.mark.parametrize("name", ["begin_payments", "sell_orders"])
+async def test_a_batch_is_not_joined_with_itself_row_by_row(name: str, database_url: str) -> None:
+    async with booking_tables(database_url) as tables:
+        assert list(row_by_row(await plan_of(tables, STATEMENTS[name].sql))) == []
+
+
+async def test_an_order_is_judged_as_it_is_once_it_is_locked(database_url: str) -> None:
+    """The form of those statements, on a row that changes while it is waited for."""
+    judged = (
+        "SELECT w.id FROM unnest(ARRAY[1]) AS w (id) CROSS JOIN LATERAL ("
+        " SELECT state = 'waits' AS is_plain FROM judged WHERE id = w.id OFFSET 0 FOR UPDATE) AS it"
+        " WHERE it.is_plain"
+    )
+    async with booking_tables(database_url) as tables, booking_tables(database_url) as other:
+        await tables.execute("CREATE TABLE judged (id int PRIMARY KEY, state text)")
+        await tables.execute("INSERT INTO judged VALUES (1, 'waits')")
+        assert await other.fetch(judged) != []
+        async with tables.transaction():
+            await tables.execute("UPDATE judged SET state = 'paid'")
+            judging = asyncio.create_task(other.fetch(judged))
+            await until_one_waits(database_url)
+        assert await judging == []

@@ -87,7 +87,7 @@ def test_a_result_that_comes_twice_does_nothing_the_second_time(
 def test_the_statement_that_sells_many_takes_what_is_decided_to_be_sold() -> None:
     """It repeats in SQL what batched_outcomes.py presumes: the order waits, the payment is unsettled."""
     sql = Path("booking/payments/sql/batches.sql").read_text(encoding="utf-8")
-    presumed = re.search(r"it\.status = '(\w+)' AND it\.state IN \(([^)]*)\)", sql)
+    presumed = re.search(r"o\.status = '(\w+)' AND p\.state IN \(([^)]*)\)", sql)
     assert presumed
     assert OrderFacts(OrderStatus(presumed[1])) == WAITING
     states = {PaymentState(word) for word in re.findall(r"'(\w+)'", presumed[2])}
