@@ -32,9 +32,9 @@ FROM orders o WHERE o.order_id = :order_id;
 -- The orders are found by their key, as in payments/sql/batches.sql: a plan must not read all orders that wait.
 WITH waiting AS MATERIALIZED (
     SELECT o.order_id FROM unnest(:orders::uuid[]) AS named (order_id)
-    CROSS JOIN LATERAL (SELECT order_id, status FROM orders WHERE order_id = named.order_id
-                        OFFSET 0 FOR UPDATE) AS o
-    WHERE o.status = 'pending_payment'
+    CROSS JOIN LATERAL (SELECT order_id, status = 'pending_payment' AS is_waiting
+                        FROM orders WHERE order_id = named.order_id OFFSET 0 FOR UPDATE) AS o
+    WHERE o.is_waiting
 ), cancelled AS (
     UPDATE orders o SET status = 'cancelled', cancelled_at = now(), cancel_reason = :reason
     FROM waiting WHERE o.order_id = waiting.order_id
