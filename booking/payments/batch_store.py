@@ -124,8 +124,6 @@ def _sale_columns(sales: Sequence[Sale]) -> dict[str, Any]:
     return {
         "payments": [order.payment_id for order in orders],
         "orders": [order.order_id for order in orders],
-        "sessions": [order.session_id for order in orders],
-        "users": [order.user_id for order in orders],
         "counts": [len(order.items) for order in orders],
         "providers": [sale.event.provider if sale.event else None for sale in sales],
         "taken_ids": [sale.event.event_id if sale.event else None for sale in sales],
@@ -137,7 +135,6 @@ def _sale_columns(sales: Sequence[Sale]) -> dict[str, Any]:
         "histories": [sale.history.data.decode() for sale in sales],
         "traces": [sale.sold.traceparent for sale in sales],
         "item_orders": [order.order_id for order, _ in tickets],
-        "item_sessions": [order.session_id for order, _ in tickets],
         "item_seats": [ticket.seat_id for _, ticket in tickets],
         "ticket_ids": [ticket.ticket_id for _, ticket in tickets],
         "codes": [ticket.code for _, ticket in tickets],

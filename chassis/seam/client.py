@@ -114,14 +114,14 @@ class ServiceClient:
         finally:
             current().spend(self._stage, began_s)
             if part is not None:
-                _trace_call(part, call_id, f"{method} {path}", status, began_s)
+                trace_call(part, call_id, f"{method} {path}", status, began_s)
         return status, b"".join(parts)
 
 
 _ID = re.compile(r"/(?:[0-9a-f]{8}-[0-9a-f-]{27}|[0-9]+)(?=/|$)")
 
 
-def _trace_call(part: Part, call_id: int, call: str, status: int, began_s: float) -> None:
+def trace_call(part: Part, call_id: int, call: str, status: int, began_s: float) -> None:
     """`status` 0: no answer."""
     method, _, template = _ID.sub("/{id}", call.partition("?")[0]).partition(" ")
     attributes: dict[str, Any] = {"http.request.method": method, "url.template": template}

@@ -296,9 +296,16 @@ def _joined_by_key(where: exp.Where | None, table: exp.Table) -> bool:
 
 
 def _locked(
-    query: exp.Expression, table: str, column: str, words: Words, ctes: dict[str, exp.Expression]
+    query: exp.Expression,
+    table: str,
+    column: str,
+    words: Words,
+    ctes: dict[str, exp.Expression],
+    *,
+    asked: tuple[exp.Expression, ...] = (),
 ) -> Words | None:
-    """The words that a state has in the rows which `query` gets from a SELECT … FOR UPDATE."""
+    """The words that a state has in the rows which `query` gets from a SELECT … FOR UPDATE. `asked`: what is
+    true of its rows beside, because whoever reads them asks for a column that says so."""
     found: Words | None = None
     for relation in _relations(query):
         inner = relation.this if isinstance(relation, exp.Lateral | exp.Subquery) else relation
@@ -307,11 +314,23 @@ def _locked(
             inner = ctes[inner.name]
         if isinstance(inner, exp.Table):
             if inner.name == table and _is_locked(query, inner):
-                where = query.args.get("where")
-                found = _both(found, _compared(where, _names_of(inner), column, words))
+                for condition in (query.args.get("where"), *asked):
+                    found = _both(found, _compared(condition, _names_of(inner), column, words))
         elif isinstance(inner, exp.Select):
-            found = _both(found, _locked(inner, table, column, words, ctes))
+            so = tuple(_asked(query.args.get("where"), inner))
+            found = _both(found, _locked(inner, table, column, words, ctes, asked=so))
     return found
+
+
+def _asked(where: exp.Where | None, inner: exp.Select) -> Iterator[exp.Expression]:
+    """What `inner` calls by the names of columns that `where` wants to be true."""
+    if where is None:
+        return
+    conditions = where.this.flatten() if isinstance(where.this, exp.And) else [where.this]
+    wanted = {one.name for one in conditions if isinstance(one, exp.Column)}
+    for each in inner.expressions:
+        if isinstance(each, exp.Alias) and each.alias in wanted:
+            yield each.this
 
 
 def _relations(query: exp.Expression) -> Iterator[exp.Expression]:

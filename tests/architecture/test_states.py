@@ -168,6 +168,10 @@ def test_every_statement_that_sets_a_state_is_a_row_and_every_row_a_statement() 
 
 
 CONTROLS = [
+    ("-- name: mark_refunded$\nUPDATE orders o SET status = 'refunded'\n"
+     "FROM (SELECT order_id, status = 'paid' AS is_paid FROM orders WHERE order_id = :a FOR UPDATE) AS it\n"
+     "WHERE o.order_id = it.order_id;",  # known, and not asked
+     "mark_refunded sets booking.orders.status and compares with no state"),
     ("-- name: revive!\nUPDATE orders SET status = 'paid' WHERE order_id = :a AND status = 'refunded';",
      "revive sets booking.orders.status: refunded → paid is not in its table"),
     ("-- name: mark_refunded$\nUPDATE orders SET status = 'refunded' WHERE order_id = :order_id;",

@@ -29,10 +29,16 @@ FROM orders o WHERE o.order_id = :order_id;
 -- seat over keeps it; locks claims and tallies in ascending order as placing does. What the buyer let go
 -- of, himself or by not paying, is counted in windows that begin with the first of it; a window with too
 -- many keeps him from placing until it ends.
-WITH cancelled AS (
-    UPDATE orders SET status = 'cancelled', cancelled_at = now(), cancel_reason = :reason
-    WHERE order_id = ANY(:orders::uuid[]) AND status = 'pending_payment'
-    RETURNING order_id, order_no, user_id, session_id, title
+-- The orders are found by their key, as in payments/sql/batches.sql: a plan must not read all orders that wait.
+WITH waiting AS MATERIALIZED (
+    SELECT o.order_id FROM unnest(:orders::uuid[]) AS named (order_id)
+    CROSS JOIN LATERAL (SELECT order_id, status = 'pending_payment' AS is_waiting
+                        FROM orders WHERE order_id = named.order_id OFFSET 0 FOR UPDATE) AS o
+    WHERE o.is_waiting
+), cancelled AS (
+    UPDATE orders o SET status = 'cancelled', cancelled_at = now(), cancel_reason = :reason
+    FROM waiting WHERE o.order_id = waiting.order_id
+    RETURNING o.order_id, o.order_no, o.user_id, o.session_id, o.title
 ), own AS MATERIALIZED (
     SELECT c.session_id, c.seat_id, c.order_id
     FROM cancelled o JOIN placed_items i USING (order_id)

@@ -2,8 +2,13 @@
 -- thing for those where nothing stands in its way and returns them; the others are left as they are,
 -- and the caller takes them one by one (payments.sql), where every case is decided under locks.
 --
--- Rows are found by LATERAL … FOR UPDATE and OFFSET 0: a plan made while a table was small must not
--- read all of it once it has grown. SKIP LOCKED: an order that somebody works on holds up no batch.
+-- Rows are found by their primary keys in a LATERAL with OFFSET 0, and what else must be true of them is asked outside
+-- (docs/adr/0083). A connection's plan is made once, perhaps when no order waits for money: with the status inside,
+-- it would read an index of all orders that wait, for each order, however many there are by then. Rows are locked
+-- before that is asked, so it is true of what they are now. It is asked as one word, of which the planner expects
+-- that half are true: of several conditions it expects one row, and joins large batches row by row.
+-- Claims have no other index, and only our own are locked. SKIP LOCKED: an order that somebody works on holds up no
+-- batch.
 -- Locks are taken in the order orders, payments, claims (ascending), tallies, as everywhere.
 
 -- name: begin_payments
@@ -18,11 +23,11 @@ WITH wanted AS (
     SELECT w.payment_id, w.method, w.key, w.body_hash, w.request_id, w.history_id, w.history, o.*
     FROM wanted w CROSS JOIN LATERAL (
         SELECT order_id, order_no, user_id, session_id, title, venue, starts_at, time_zone,
-               total_amount, currency
-        FROM orders
-        WHERE order_id = w.order_id AND user_id = w.user_id
-          AND status = 'pending_payment' AND expires_at > now()
-        FOR UPDATE SKIP LOCKED) AS o
+               total_amount, currency,
+               user_id = w.user_id AND status = 'pending_payment' AND expires_at > now() AS is_payable
+        FROM orders WHERE order_id = w.order_id
+        OFFSET 0 FOR UPDATE SKIP LOCKED) AS o
+    WHERE o.is_payable
 ), begun AS (
     INSERT INTO payments (payment_id, order_id, user_id, provider, method, amount, currency, state,
                           idempotency_key, body_hash, request_id)
@@ -45,35 +50,36 @@ FROM payable p JOIN begun USING (payment_id);
 -- claims, order, payment, tickets, history, outbox, and the provider's event where one brought the news.
 WITH wanted AS (
     SELECT * FROM unnest(
-        :payments::uuid[], :orders::uuid[], :sessions::uuid[], :users::uuid[], :counts::int[],
-        :providers::text[], :taken_ids::text[], :taken_types::text[], :requests::text[],
-        :sold_ids::uuid[], :sold::text[], :histories::text[], :traces::text[]
-    ) AS w (payment_id, order_id, session_id, user_id, seats, provider, taken_id, taken_type,
-            request_id, sold_id, sold, history, trace)
+        :payments::uuid[], :orders::uuid[], :counts::int[], :providers::text[], :taken_ids::text[],
+        :taken_types::text[], :requests::text[], :sold_ids::uuid[], :sold::text[], :histories::text[],
+        :traces::text[]
+    ) AS w (payment_id, order_id, seats, provider, taken_id, taken_type, request_id, sold_id, sold,
+            history, trace)
 ), items AS (
-    SELECT * FROM unnest(
-        :item_orders::uuid[], :item_sessions::uuid[], :item_seats::int[], :ticket_ids::uuid[],
-        :codes::text[]
-    ) AS i (order_id, session_id, seat_id, ticket_id, code)
+    SELECT * FROM unnest(:item_orders::uuid[], :item_seats::int[], :ticket_ids::uuid[], :codes::text[])
+        AS i (order_id, seat_id, ticket_id, code)
 ), locked AS MATERIALIZED (
-    SELECT w.payment_id, w.order_id, w.seats FROM wanted w CROSS JOIN LATERAL (
-        SELECT FROM orders o, payments p
-        WHERE o.order_id = w.order_id AND p.payment_id = w.payment_id AND p.order_id = w.order_id
-          AND o.status = 'pending_payment' AND p.state IN ('created', 'processing')
-        FOR UPDATE OF o, p SKIP LOCKED) AS both_rows
-    WHERE NOT EXISTS (SELECT FROM provider_events t
+    SELECT w.payment_id, w.order_id, w.seats, it.session_id, it.user_id
+    FROM wanted w CROSS JOIN LATERAL (
+        SELECT o.session_id, o.user_id, p.order_id = w.order_id
+               AND o.status = 'pending_payment' AND p.state IN ('created', 'processing') AS is_plain
+        FROM orders o, payments p
+        WHERE o.order_id = w.order_id AND p.payment_id = w.payment_id
+        OFFSET 0 FOR UPDATE OF o, p SKIP LOCKED) AS it
+    WHERE it.is_plain
+      AND NOT EXISTS (SELECT FROM provider_events t
                       WHERE t.provider = w.provider AND t.event_id = w.taken_id)
 ), own AS MATERIALIZED (
     SELECT i.session_id, i.seat_id, i.order_id
-    FROM (SELECT items.* FROM items JOIN locked USING (order_id)
-          ORDER BY items.session_id, items.seat_id) AS i
+    FROM (SELECT locked.session_id, items.seat_id, items.order_id FROM items JOIN locked USING (order_id)
+          ORDER BY locked.session_id, items.seat_id) AS i
     CROSS JOIN LATERAL (
         SELECT FROM seat_claims c
         WHERE c.session_id = i.session_id AND c.seat_id = i.seat_id
           AND c.order_id = i.order_id AND c.state = 'held'
         FOR UPDATE) AS claim
 ), whole AS MATERIALIZED (
-    SELECT w.* FROM wanted w JOIN locked l USING (payment_id)
+    SELECT w.*, l.session_id, l.user_id FROM wanted w JOIN locked l USING (payment_id)
     JOIN (SELECT order_id, count(*) AS seats FROM own GROUP BY order_id) AS mine
         ON mine.order_id = w.order_id AND mine.seats = l.seats
 ), sold AS (
@@ -87,7 +93,7 @@ WITH wanted AS (
     FROM whole WHERE p.payment_id = whole.payment_id
 ), ticketed AS (
     INSERT INTO tickets (ticket_id, order_id, session_id, seat_id, user_id, code)
-    SELECT i.ticket_id, i.order_id, i.session_id, i.seat_id, w.user_id, i.code
+    SELECT i.ticket_id, i.order_id, w.session_id, i.seat_id, w.user_id, i.code
     FROM items i JOIN whole w USING (order_id)
 ), remembered AS (
     INSERT INTO order_events (order_id, event_id, type, request_id, data)

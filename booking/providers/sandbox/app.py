@@ -8,6 +8,7 @@ GET /healthz    GET /readyz
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -43,6 +44,7 @@ PENDING_AT_LEAST_S = 0.001  # a late result is late even without a delay
 BODY_MAX_BYTES = 16_384
 CHARGES_PER_BATCH_MAX = 200
 CHARGES_WAITING_MAX = 10_000
+CHARGE = ("POST", "/charges")
 PAGE_MAX = 200  # charges or refunds in an answer that lists them
 
 Word = Annotated[str, msgspec.Meta(max_length=40, pattern=full_match("[a-z_]+"))]
@@ -51,6 +53,7 @@ Amount = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Currency = Annotated[str, msgspec.Meta(pattern=full_match("[A-Z]{3}"))]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+UntilGone = Callable[[], Awaitable[None]]  # returns when the caller has hung up
 
 
 class ChargeRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -87,7 +90,10 @@ class KeyReused(Problem):
 
 
 class SandboxApp:
-    """Its whole state is in its database schema. Concurrent charges share one statement."""
+    """Its whole state is in its database schema. Concurrent charges share one statement.
+
+    As an ASGI app, and by `answer` for a caller in the same process: the same bytes, both ways.
+    """
 
     def __init__(self, pool: Pool, steering: Steering, *, page_max: int = PAGE_MAX) -> None:
         self._pool = pool
@@ -105,52 +111,69 @@ class SandboxApp:
         await self._charges.drain()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        async def until_gone() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        try:
+            body = await _body(receive)
+            query = scope["query_string"].decode("latin-1")
+            answer = await self.answer(scope["method"], scope["path"], query, body, until_gone)
+        except Problem as problem:
+            await send_problem(scope, send, problem)
+            return
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer, "more_body": False})
+
+    async def answer(
+        self, method: str, path: str, query: str, body: bytes, until_gone: UntilGone
+    ) -> bytes:
+        """The body of an answer with status 200. Raises what is answered otherwise."""
         calling = current()
         if calling.trace is None:
-            await self._serve(scope, receive, send)
-            return
+            return await self._serve(method, path, query, body, until_gone)
         began_s = time.perf_counter()
         context = RequestContext(calling.request_id, calling.span)
         context.trace = part = calling.trace.callee("sandbox")
         token = CURRENT.set(context)
         try:
-            await self._serve(scope, receive, send)
+            return await self._serve(method, path, query, body, until_gone)
         finally:
             CURRENT.reset(token)
-            what = scope["path"].strip("/").partition("/")[0]
-            part.end(f"{scope['method']} /{what}", SERVER, began_s)
+            what = path.strip("/").partition("/")[0]
+            part.end(f"{method} /{what}", SERVER, began_s)
 
-    async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
-        try:
-            answer = await self._answer(scope, receive)
-        except Problem as problem:
-            await send_problem(scope, send, problem)
-            return
-        body = msgspec.json.encode(answer)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
-
-    async def _answer(self, scope: Any, receive: Receive) -> Any:
+    async def _serve(
+        self, method: str, path: str, query: str, body: bytes, until_gone: UntilGone
+    ) -> bytes:
+        if len(body) > BODY_MAX_BYTES:
+            raise PayloadTooLarge()
         answer: Any
-        match scope["method"], scope["path"].strip("/").split("/"):
+        if (method, path) == CHARGE:  # in every purchase, so before all others
+            answer = await self._charge(decode(ChargeRequest, body), until_gone)
+        else:
+            answer = await self._answer(method, path, query, body)
+        return msgspec.json.encode(answer)
+
+    async def _answer(self, method: str, path: str, query: str, body: bytes) -> Any:
+        answer: Any
+        match method, path.strip("/").split("/"):
             case "GET", ["charges"]:
-                listed = await store.list_charges(self._pool, _span(scope), limit=self._page_max)
+                listed = await store.list_charges(self._pool, _span(query), limit=self._page_max)
                 answer = Charges(listed)
             case "GET", ["refunds"]:
                 answer = Refunds(
-                    await store.list_refunds(self._pool, _span(scope), limit=self._page_max)
+                    await store.list_refunds(self._pool, _span(query), limit=self._page_max)
                 )
-            case "POST", ["charges"]:
-                answer = await self._charge(decode(ChargeRequest, await _body(receive)), receive)
             case "GET", ["charges", key]:
                 answer = await store.get_charge(self._pool, _uuid(key))
             case "POST", ["refunds"]:
-                answer = await self._refund(decode(RefundRequest, await _body(receive)))
+                answer = await self._refund(decode(RefundRequest, body))
             case "GET", ["refunds", key]:
                 answer = await store.get_refund(self._pool, _uuid(key))
             case "PUT", ["controls"]:
-                answer = await self._steer(await _body(receive))
+                answer = await self._steer(body)
             case "GET", ["controls"]:
                 answer = await self._steering.current()
             case "GET", ["healthz" | "readyz" as probe]:
@@ -163,7 +186,7 @@ class SandboxApp:
             raise NotFound()
         return answer
 
-    async def _charge(self, wanted: ChargeRequest, receive: Receive) -> ChargeRecord:
+    async def _charge(self, wanted: ChargeRequest, until_gone: UntilGone) -> ChargeRecord:
         if wanted.token == BROKEN:  # before any money is taken
             raise Unavailable("This token fails.")
         controls = await self._steering.current()
@@ -172,7 +195,10 @@ class SandboxApp:
         if (charge.amount, charge.currency) != (wanted.amount, wanted.currency):
             raise KeyReused()
         if silent:
-            await _until_gone(receive)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SILENCE_S):
+                    await until_gone()
+            raise Unavailable("No answer.")
         if wanted.token == SLOW:
             await asyncio.sleep(SLOW_S)
         return charge
@@ -232,10 +258,10 @@ class _Span(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after_key: UUID | None = None
 
 
-def _span(scope: Any) -> store.Span:
+def _span(query: str) -> store.Span:
     try:
-        asked = msgspec.convert(dict(parse_qsl(scope["query_string"].decode("ascii"))), _Span)
-    except (msgspec.ValidationError, UnicodeDecodeError) as wrong:
+        asked = msgspec.convert(dict(parse_qsl(query)), _Span)
+    except msgspec.ValidationError as wrong:
         raise ValidationFailed(errors=[field_error(str(wrong))]) from None
     place = (asked.after_time, asked.after_key)
     after = place if place[0] is not None and place[1] is not None else None
@@ -247,17 +273,6 @@ def _uuid(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise NotFound() from None
-
-
-async def _until_gone(receive: Receive) -> None:
-    """Waits until the caller hangs up, at most SILENCE_S."""
-    try:
-        async with asyncio.timeout(SILENCE_S):
-            while (await receive())["type"] != "http.disconnect":
-                pass
-    except TimeoutError:
-        pass
-    raise Unavailable("No answer.")
 
 
 async def _body(receive: Receive) -> bytes:

@@ -11,6 +11,7 @@ from booking.providers.sandbox.adapter import DEADLINE_S, SandboxProvider
 from booking.providers.sandbox.app import SandboxApp
 from booking.providers.sandbox.controls import SandboxOptions, Steering
 from booking.providers.sandbox.deliverer import Deliverer
+from booking.providers.sandbox.near import NearClient
 from booking.providers.sandbox.store import open_books
 from chassis.postgres.pool import Pool
 from chassis.seam.client import ServiceClient
@@ -39,7 +40,7 @@ async def open_provider(wiring: Wiring, _pool: Pool) -> AsyncIterator[Provider]:
             )
         return
     async with opened(wiring.database_url, options, direct_url=direct_url) as (_, _, app):
-        yield SandboxProvider(ServiceClient(app, deadline_s=DEADLINE_S, stage="provider"), secrets)
+        yield SandboxProvider(NearClient(app, deadline_s=DEADLINE_S, stage="provider"), secrets)
 
 
 async def run_background(wiring: Wiring, stop: asyncio.Event) -> None:

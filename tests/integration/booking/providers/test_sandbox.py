@@ -11,6 +11,7 @@ from booking.providers.protocol import ChargeResult, RefundResult
 from booking.providers.sandbox.adapter import SandboxProvider
 from booking.providers.sandbox.app import SILENCE_S
 from booking.providers.sandbox.deliverer import BATCH_MAX
+from booking.providers.sandbox.near import NearClient
 from chassis.problems import Unavailable
 from chassis.seam.client import ServiceClient, UpstreamRefused
 from runtime.services import SANDBOX, migrate_all
@@ -81,6 +82,40 @@ async def test_a_timeout_takes_the_money_and_is_told_after_the_caller_gave_up(
     await sandbox.put(never_answer=True)
     with pytest.raises(Unavailable):
         await hasty.charge(new_charge("tok_ok"))
+
+
+async def test_a_caller_in_its_process_gets_what_one_over_http_gets(sandbox: Sandbox) -> None:
+    near = NearClient(sandbox.app, deadline_s=2.0, stage="provider")
+    key = uuid4()
+    body = {"key": key, "reference": "", "amount": 5, "currency": "CNY", "method": "", "token": ""}
+    charge = msgspec.json.encode(body)
+    calls = [
+        ("POST", "/charges", charge),
+        ("POST", "/charges", msgspec.json.encode(body | {"amount": 6})),  # another charge
+        ("POST", "/charges", b"{}"),
+        ("POST", "/charges", charge + b" " * 20_000),
+        ("POST", "/charges", msgspec.json.encode(body | {"key": uuid4(), "token": "tok_broken"})),
+        ("GET", f"/charges/{key}", b""),
+        ("GET", f"/charges/{uuid4()}", b""),
+        ("GET", "/charges?since=2026-01-01T00:00:00Z&until=2100-01-01T00:00:00%2B08:00", b""),
+        ("GET", "/charges?since=never", b""),
+        ("GET", "/controls", b""),
+        ("GET", "/readyz", b""),
+        ("GET", "/nothing", b""),
+    ]
+    for method, path, body_ in calls:
+        across = await sandbox.client.exchange(method, path, body_)
+        assert await near.exchange(method, path, body_) == across, (method, path)
+
+
+async def test_a_caller_in_its_process_gives_up_in_time_and_hears_of_the_money_later(
+    sandbox: Sandbox,
+) -> None:
+    hasty = SandboxProvider(NearClient(sandbox.app, deadline_s=0.1, stage="provider"), (OLD, NEW))
+    charge = new_charge("tok_timeout")
+    with pytest.raises(Unavailable):
+        await hasty.charge(charge)
+    assert await hasty.look_up(charge.payment_id) == verdict("succeeded")
 
 
 async def test_one_key_is_one_charge_however_many_call(books: str, sandbox: Sandbox) -> None:
