@@ -20,7 +20,7 @@ ASKS_AGAIN_S = (
 ) / 2  # in the mean: Retry-After, and a second of their own
 TWO = 2  # of what must not be missing when one machine is
 WORKER_CONNECTIONS = (
-    29  # pools of the consumers, senders and sweepers, and what leads holds one each
+    30  # pools of the consumers, senders and sweepers, and what leads holds one each
 )
 PEAK_S = 1.0  # all orders at once are all orders within so long
 ANSWER_BYTES = {

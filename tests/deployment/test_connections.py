@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from booking import measures as booking_measures
 from catalog import workers as catalog_workers
 from chassis.settings import Settings
 from identity import workers as identity_workers
@@ -15,12 +16,14 @@ from tests.support.deployment import CHART, ROOT, compose_config
 
 WITH_A_POOL = ("identity", "catalog", "booking", "notification")
 POOL = Settings().database_pool_size
-# identity: one for the relay, one while it prunes; NATS: one for the consumers' lock
+# identity: one more while it prunes; NATS: one for the consumers' lock
 OF_A_WORKER = (
     POOL
-    + (identity_workers.RELAY_POOL_SIZE + 1)
+    + booking_measures.POOL_SIZE
+    + (identity_workers.POOL_SIZE + 1)
     + catalog_workers.POOL_SIZE
     + notification_workers.POOL_SIZE
+    + notification_workers.MEASURING_POOL_SIZE
     + running.POOL_SIZE
     + 1
 )

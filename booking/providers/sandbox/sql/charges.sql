@@ -1,4 +1,5 @@
--- The sandbox's charges. A charge that is not due yet is pending.
+-- The sandbox's charges. A charge that is not due yet is pending, by the clock: `now()` may be older than what the
+-- statement sees.
 
 -- name: take_charges
 -- Many at once, with keys in ascending order so that two batches cannot deadlock. The first call with a key
@@ -26,11 +27,11 @@ WITH wanted AS (
 )
 SELECT key, amount, currency, state, reason, settles_at > now() AS pending FROM made
 UNION ALL
-SELECT c.key, c.amount, c.currency, c.state, c.reason, c.settles_at > now()
+SELECT c.key, c.amount, c.currency, c.state, c.reason, c.settles_at > clock_timestamp()
 FROM charges c JOIN wanted USING (key);
 
 -- name: get_charges
-SELECT key, amount, currency, state, reason, settles_at > now() AS pending
+SELECT key, amount, currency, state, reason, settles_at > clock_timestamp() AS pending
 FROM charges WHERE key = ANY (:keys::uuid[]);
 
 -- name: lock_charge^
@@ -40,7 +41,7 @@ SELECT key FROM charges WHERE key = :key FOR UPDATE;
 -- name: list_charges
 -- A page of those made in a span of time, oldest first; the caller asks on behind the last one.
 SELECT c.key, c.reference, c.amount, c.currency, c.method, c.state, c.reason, c.created_at,
-       c.settles_at > now() AS pending, c.metadata::text AS metadata,
+       c.settles_at > clock_timestamp() AS pending, c.metadata::text AS metadata,
        coalesce((SELECT sum(r.amount) FROM refunds r
                  WHERE r.charge = c.key AND r.state = 'succeeded'), 0)::bigint AS refunded
 FROM charges c

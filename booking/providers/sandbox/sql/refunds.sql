@@ -20,7 +20,7 @@ FROM judged
 ON CONFLICT (key) DO NOTHING;
 
 -- name: get_refund^
-SELECT key, charge, amount, currency, state, reason, settles_at > now() AS pending
+SELECT key, charge, amount, currency, state, reason, settles_at > clock_timestamp() AS pending
 FROM refunds WHERE key = :key;
 
 -- name: mark_refunded!
@@ -29,7 +29,7 @@ UPDATE charges SET refunded_at = coalesce(refunded_at, now()) WHERE key = :key;
 
 -- name: list_refunds
 -- A page of those made in a span of time, oldest first.
-SELECT key, charge, amount, currency, state, reason, created_at, settles_at > now() AS pending
+SELECT key, charge, amount, currency, state, reason, created_at, settles_at > clock_timestamp() AS pending
 FROM refunds
 WHERE created_at >= :since AND created_at < :until
   AND (:after_time::timestamptz IS NULL OR (created_at, key) > (:after_time, :after_key::uuid))
