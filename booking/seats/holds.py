@@ -149,6 +149,8 @@ class SeatHolds:
         await self._run_for_orders(session_id, "sell", [(str(one),) for one in order_ids])
 
     async def release_many(self, session_id: UUID, order_ids: Sequence[UUID]) -> None:
+        if not order_ids:
+            return  # no seat comes back: what is known to be sold out stays known
         try:
             await self._run_for_orders(session_id, "release", [(str(one),) for one in order_ids])
         finally:
