@@ -11,6 +11,8 @@ from uuid import UUID
 
 import msgspec
 
+from contracts.halls import Course
+
 Kind = Literal["seated", "standing"]
 TERMS_LOOKUPS_MAX = 200
 
@@ -82,23 +84,38 @@ class TermsFound(msgspec.Struct, frozen=True):
     sessions: list[SessionTerms | None]
 
 
-class Segment(msgspec.Struct, frozen=True):
-    """Adjacent seats: positions first_seat_id … first_seat_id + count - 1."""
+class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Adjacent seats: positions first_seat_id … first_seat_id + count - 1.
+
+    Their printed numbers are first_number, first_number + step, …, or `numbers` where these are no such
+    sequence. course: where they are; None in a standing area.
+    """
 
     first_seat_id: int
     first_number: int
     count: int
+    step: int = 1
+    numbers: list[int] | None = None
+    course: Course | None = None
 
 
-class RowPlan(msgspec.Struct, frozen=True):
+class RowPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     """A row: segments with aisles between them. The only row of a standing area has the label "".
 
-    accessible: the numbers of its accessible seats.
+    Seats are named by their printed numbers, which are unique in a row. accessible: wheelchair places.
+    companions: pairs of a companion's seat and the accessible seat that it belongs to. restricted: seats with
+    a restricted view. blocked: seats that are never for sale. house: seats that the house keeps back. whole:
+    a table or box that is sold as a whole.
     """
 
     label: str
     segments: list[Segment]
     accessible: list[int] = []
+    companions: list[tuple[int, int]] = []
+    restricted: list[int] = []
+    blocked: list[int] = []
+    house: list[int] = []
+    whole: bool = False
 
 
 class AreaPlan(msgspec.Struct, frozen=True):
@@ -107,12 +124,18 @@ class AreaPlan(msgspec.Struct, frozen=True):
     rows: list[RowPlan]
 
 
-class SeatPlan(msgspec.Struct, frozen=True):
-    """GET /internal/sessions/{session_id}/plan: immutable once the session is published."""
+class SeatPlan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """GET /internal/sessions/{session_id}/plan: immutable once the session is published.
+
+    focal_point: what the audience looks at. facing: from where the stage is seen from the front, in degrees;
+    None in the round.
+    """
 
     session_id: UUID
     length: int  # the highest position
     areas: list[AreaPlan]
+    focal_point: tuple[float, float] = (0.0, 0.0)
+    facing: float | None = 90.0
 
 
 class ShowTerms(msgspec.Struct, frozen=True):
