@@ -8,24 +8,29 @@ CREATE TABLE plans (
     name       text        NOT NULL CONSTRAINT plans_name_has_a_length CHECK (length(name) BETWEEN 1 AND 200),
     seats      int         NOT NULL CONSTRAINT plans_have_few_enough_seats CHECK (seats BETWEEN 0 AND 200000),
     revision   int         NOT NULL DEFAULT 1,
-    document   jsonb       NOT NULL,
+    document   json        NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     changed_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX plans_by_venue ON plans (venue_id, name, plan_id);
 
--- `hall`: the stage, the levels, and what the audience looks at. `geometry`: where an area is, and how one
--- gets there. Both are NULL where a session was made from rows alone: then they are laid out when somebody reads.
--- Older code writes areas without geometry, and that area's session is laid out from its rows again.
+-- A session's copy. `hall`: the stage, the levels, and what the audience looks at. `geometry`: an area as the plan's
+-- hall has it, its rows and outline (catalog.halls.hall). `level`: its level's name. All are NULL where a session was
+-- made from rows: then its hall is laid out when somebody reads it. Older code reads `plan`, which has the same
+-- positions, and writes areas without geometry, whose hall is laid out from their rows again.
 ALTER TABLE sessions
     ADD COLUMN hall                jsonb,
     ADD COLUMN refuse_single_seats boolean NOT NULL DEFAULT false;
-ALTER TABLE areas ADD COLUMN geometry jsonb;
+ALTER TABLE areas
+    ADD COLUMN geometry jsonb,
+    ADD COLUMN level    text,
+    ADD COLUMN entrance text;
 
 -- As before, and of the new columns.
 CREATE OR REPLACE TRIGGER areas_frozen_once_published
     BEFORE INSERT OR DELETE OR UPDATE OF
-        area_id, session_id, place, name, kind, price, capacity, first_seat_id, last_seat_id, plan, geometry
+        area_id, session_id, place, name, kind, price, capacity, first_seat_id, last_seat_id, plan,
+        geometry, level, entrance
     ON areas FOR EACH ROW EXECUTE FUNCTION refuse_change_of_published_plan();
 
 CREATE OR REPLACE TRIGGER sessions_frozen_once_published
