@@ -22,9 +22,12 @@ BLOCKS_A_SECTION_MAX = 100
 TABLES_A_SECTION_MAX = 1_000
 SEATS_A_TABLE_MAX = 50
 PROPERTIES_A_SECTION_MAX = 2_000
-AISLES_A_BLOCK_MAX = 50
+AISLES_A_BLOCK_MAX = 20
 LEVELS_MAX = 20
 CORNERS_MAX = 200
+CORNERS_A_PLAN_MAX = 20_000
+MARKED_SEATS_MAX = 1_000_000  # seats that properties name, counted each time
+SEAT_DISTANCE_MIN = 0.75  # between the centres of any two seats
 COORDINATE_MAX = 5_000.0  # 2.5 km
 NUMBER_MAX = 100_000
 # Seats are drawn one unit wide; some are a little closer.
