@@ -6,10 +6,10 @@ from uuid import UUID
 
 from catalog import store
 from catalog.encoded import Encoded, encode
-from catalog.reading import FRESH_S, refund_policy
 from catalog.halls.hall import HallArea
 from catalog.maps.cached import KEEP_S
 from catalog.maps.compact import rounded_course
+from catalog.reading import FRESH_S, refund_policy
 from catalog.session_halls import NumberedRow, hall_of, number_rows
 from catalog.store import AreaRow, Record, StoredHall
 from chassis.concurrency.cache import FetchOnce

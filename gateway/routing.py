@@ -183,6 +183,7 @@ ROUTES: tuple[Route, ...] = (
 SHARES: dict[tuple[str, ...], Service] = {
     ("api", "v1", "auth"): "identity",
     ("api", "v1", "venues"): "catalog",
+    ("api", "v1", "plans"): "catalog",
     ("api", "v1", "shows"): "catalog",
     ("api", "v1", "sessions"): "catalog",
     ("api", "v1", "orders"): "booking",

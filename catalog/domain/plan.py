@@ -8,6 +8,7 @@ an aisle or the end of a row or area.
                                                        1 2 3 4 5 6 7 8
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -28,7 +29,7 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     def runs(self) -> tuple[int, ...]:
         """How many seats are next to each other, from aisle to aisle."""
         ends = (0, *self.aisles, self.seats)
-        return tuple(end - start for start, end in zip(ends, ends[1:], strict=False))
+        return tuple(end - start for start, end in itertools.pairwise(ends))
 
 
 class Range(msgspec.Struct, frozen=True):

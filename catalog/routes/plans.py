@@ -9,8 +9,7 @@ from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath, HeaderParameter, RawBody
 from litestar.response import Stream
 
-from catalog.encoded import Encoded, Packed, encode, pack
-from catalog.encoded import PACKED_ALONE_FROM_BYTES
+from catalog.encoded import PACKED_ALONE_FROM_BYTES, Encoded, Packed, encode, pack
 from catalog.halls.document import PlanDocument
 from catalog.plans import managing
 from catalog.plans.documents import laid_out
