@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from catalog.halls.hall import Outline, Point
 from contracts.halls import Arc, Course
 
 MARGIN = 0.9  # from a seat's centre to the outline around it
-SAGITTA_MAX = 0.2  # how far a drawn outline may be from the circle that it stands for
-ROUND_MAX = 359.5  # degrees; a ring is drawn as a sector that nearly closes
+SAGITTA_MAX = 0.03  # how far a drawn outline may be from the circle that it stands for
 AREA_MIN = 0.5  # of an outline, in square units
 _EIGHTHS = [
     (math.cos(math.radians(angle)), math.sin(math.radians(angle))) for angle in range(0, 360, 45)
@@ -171,13 +171,20 @@ def arc_points(centre: Point, radius: float, start: float, end: float) -> Iterat
         yield on_circle(centre, radius, start + (end - start) * index / count)
 
 
-def sector(centre: Point, inner: float, outer: float, start: float, end: float) -> Outline:
-    """The part of a ring between two angles, start above end."""
-    span = min(start - end, ROUND_MAX)
-    middle = (start + end) / 2
-    start, end = middle + span / 2, middle - span / 2
-    front = arc_points(centre, inner, start, end) if inner > 0.1 else iter([centre])
-    corners = (*front, *arc_points(centre, outer, end, start))
+class Edge(NamedTuple):
+    """An end of a sector: its radius, and the angles of its left and right corner, left above right."""
+
+    radius: float
+    left: float
+    right: float
+
+
+def sector(centre: Point, front: Edge, back: Edge) -> Outline:
+    """The part of a ring between two edges, which may be of different angles."""
+    corners = (
+        *arc_points(centre, front.radius, front.left, front.right),
+        *arc_points(centre, back.radius, back.right, back.left),
+    )
     return tuple((round(x, 3), round(y, 3)) for x, y in corners)
 
 

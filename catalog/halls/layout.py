@@ -8,6 +8,7 @@ from msgspec import UNSET, structs
 from catalog.halls.document import CurvedBlock, PlanDocument, Properties, Section, Stage
 from catalog.halls.geometry import (
     MARGIN,
+    Edge,
     bounds_of,
     hull_around,
     middle_of,
@@ -21,7 +22,6 @@ from catalog.halls.hall import (
     HallArea,
     HallLevel,
     HallRow,
-    HallSegment,
     HallStage,
     Outline,
     Point,
@@ -33,6 +33,7 @@ from contracts.halls import Arc
 FACING_AN_END_STAGE = 90.0
 POINT_STAGE_RADIUS = 1.0
 LINE_STAGE_DEPTH = 0.5
+RING_MAX = 359.5  # degrees
 
 
 def lay_out(document: PlanDocument) -> Hall:
@@ -116,7 +117,7 @@ def outline_around(section: Section, rows: Sequence[HallRow]) -> tuple[Outline, 
     the part of a ring where all rows are on circles around one centre, else the seats' hull."""
     centres = {block.centre if isinstance(block, CurvedBlock) else None for block in section.blocks}
     if len(centres) == 1 and None not in centres and not section.tables:
-        return ring_around([run for row in rows for run in row.segments])
+        return ring_around(rows)
     tables = [row.table for row in rows if row.table is not None]
     points = [
         *_ends(rows),
@@ -125,22 +126,42 @@ def outline_around(section: Section, rows: Sequence[HallRow]) -> tuple[Outline, 
     return hull_around(points), None
 
 
-def ring_around(runs: Sequence[HallSegment]) -> tuple[Outline, Point]:
-    """The part of a ring around runs of seats on circles around one centre, and its middle."""
-    arcs = [(run.course, run.count) for run in runs if isinstance(run.course, Arc)]
-    centre = arcs[0][0].x, arcs[0][0].y
-    inner = max(0.0, min(arc.radius for arc, _ in arcs) - MARGIN)
-    outer = max(arc.radius for arc, _ in arcs) + MARGIN
-    angles = [
-        angle
-        for arc, count in arcs
-        for margin in [math.degrees(MARGIN / arc.radius)]
-        for end in (arc.start, arc.start + (count - 1) * arc.step)
-        for angle in (end - margin, end + margin)
-    ]
-    start, end = max(angles), min(angles)
-    middle = on_circle(centre, (inner + outer) / 2, (start + end) / 2)
-    return sector(centre, inner, outer, start, end), middle
+def ring_around(rows: Sequence[HallRow]) -> tuple[Outline, Point]:
+    """The part of a ring around rows on circles around one centre, front to back, and its middle.
+
+    It reaches as far as the first row and the last one do, or further where one between them does.
+    """
+    edges = sorted(_edges(rows))
+    front, back = edges[0], edges[-1]
+    deep = max(back.radius - front.radius, 1.0)
+    left = right = 0.0
+    for edge in edges:
+        part = (edge.radius - front.radius) / deep
+        left = max(left, edge.left - front.left - part * (back.left - front.left))
+        right = max(right, front.right + part * (back.right - front.right) - edge.right)
+    course = rows[0].segments[0].course
+    centre = course.x, course.y
+    front = _widened(front, -min(MARGIN, front.radius / 2), left, right)
+    back = _widened(back, MARGIN, left, right)
+    middle = (front.left + front.right + back.left + back.right) / 4
+    return sector(centre, front, back), on_circle(centre, (front.radius + back.radius) / 2, middle)
+
+
+def _edges(rows: Iterable[HallRow]) -> Iterator[Edge]:
+    """Each row's circle with its ends, which have the margin of an outline."""
+    for row in rows:
+        arcs = [(run.course, run.count) for run in row.segments if isinstance(run.course, Arc)]
+        first, (last, count) = arcs[0][0], arcs[-1]
+        margin = math.degrees(MARGIN / first.radius)
+        right = last.start + (count - 1) * last.step
+        yield Edge(first.radius, first.start + margin, right - margin)
+
+
+def _widened(edge: Edge, outwards: float, left: float, right: float) -> Edge:
+    """Moved outwards, and longer on both sides; a full circle stays a little open, as outlines have no
+    holes."""
+    most = max(0.0, (left + right + edge.left - edge.right - RING_MAX) / 2)
+    return Edge(edge.radius + outwards, edge.left + left - most, edge.right - right + most)
 
 
 def with_properties(rows: Iterable[HallRow], properties: Sequence[Properties]) -> Iterator[HallRow]:

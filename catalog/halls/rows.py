@@ -77,11 +77,11 @@ def row_sizes(block: Block) -> list[int]:
 
 
 def _fitting(block: CurvedBlock, row: int, label: str, aisles: Sequence[RowsAisle]) -> int:
-    """As many seats as fit beside a row's aisles."""
+    """As many seats as fit beside a row's aisles: an even number around one in the middle."""
     span = span_of(block, row) + 1e-9
-    seats = math.floor(span / block.seat_spacing)
-    taken = sum(gap.width for gap in gaps_of(aisles, label, seats))
-    return max(0, math.floor((span - taken) / block.seat_spacing))
+    gaps = gaps_of(aisles, label, math.floor(span / block.seat_spacing))
+    seats = max(0, math.floor((span - sum(gap.width for gap in gaps)) / block.seat_spacing))
+    return seats - seats % 2 if any(aisle.after == "middle" for aisle in aisles) else seats
 
 
 def aisles_of(block: Block) -> list[RowsAisle]:
