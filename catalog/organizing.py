@@ -85,7 +85,11 @@ async def change_show(tx: Connection, viewer: Principal, show_id: UUID, body: Ch
 
 
 async def create_session(
-    tx: Connection, viewer: Principal, show_id: UUID, body: CreateSession, plan: PlanCopy | None = None
+    tx: Connection,
+    viewer: Principal,
+    show_id: UUID,
+    body: CreateSession,
+    plan: PlanCopy | None = None,
 ) -> Session:
     """A draft with numbered seats. `body` has passed checks.session; plan: a copy of body.plan_id's, if there
     is one. Raises NotFound or ValidationFailed."""
@@ -132,7 +136,11 @@ def _hall_and_areas(
 
 
 async def change_session(
-    tx: Connection, viewer: Principal, session_id: UUID, body: ChangeSession, plan: PlanCopy | None = None
+    tx: Connection,
+    viewer: Principal,
+    session_id: UUID,
+    body: ChangeSession,
+    plan: PlanCopy | None = None,
 ) -> Session:
     """Changes the fields sent. `areas` or a plan replace the whole plan. `body` has passed checks.change;
     plan: a copy of body.plan_id's, if there is one.
