@@ -213,7 +213,7 @@ def every_point(hall: Hall) -> list[tuple[float, float]]:
     return [point for area in hall.areas for row in area.rows for _, point in seats_of(row)]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(documents())
 def test_seats_lie_in_their_areas_and_in_the_halls_bounds(drawn: PlanDocument) -> None:
     hall = lay_out(drawn)
@@ -228,7 +228,7 @@ def test_seats_lie_in_their_areas_and_in_the_halls_bounds(drawn: PlanDocument) -
                 assert point[1] + 0.5 <= y + height
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(documents())
 def test_neighbours_in_a_run_are_neighbours_in_the_hall(drawn: PlanDocument) -> None:
     """Of all seats of a row, none is between two of one run; the distance along a run is the same."""
@@ -244,7 +244,7 @@ def test_neighbours_in_a_run_are_neighbours_in_the_hall(drawn: PlanDocument) -> 
             assert len(set(every)) == len(every)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(documents())
 def test_laid_out_halls_have_no_seat_on_another(drawn: PlanDocument) -> None:
     """Checked here against every other seat of the section, without the grid that `check` looks in."""
