@@ -100,10 +100,9 @@ class Gate:
             calls.append(question)
         (LIMITS_ASKED if picked else LIMITS_REPORTED).inc()
         answers = await self._ask(calls, picked) if calls else []
-        asked = iter(answers)
+        asked = zip([count for count, _ in picked], answers, strict=False)
         standings = [
-            standing if standing is not None else self._decide(bucket, next(asked))
-            for bucket, standing in zip(buckets, found, strict=True)
+            standing if standing is not None else self._decide(*next(asked)) for standing in found
         ]
         if None in answers[: len(picked)]:
             LIMITS_LOCAL.inc()
@@ -122,17 +121,22 @@ class Gate:
                 if answer is None:
                     self._counts.unanswered(count, reported, now_s)
                 else:
-                    self._counts.confirmed(count, reported, answer[2] / 1000, now_s)
+                    let_in = answer[0] == b"allowed"
+                    ahead_s = answer[2] / 1000
+                    self._counts.confirmed(count, reported, ahead_s, now_s, let_in=let_in)
         return answers
 
-    def _decide(self, bucket: Bucket, answer: list[Any] | None) -> Standing:
+    def _decide(self, count: Count, answer: list[Any] | None) -> Standing:
         if answer is None:
-            return self._counts.take_alone(bucket, time.monotonic())
+            return self._counts.take_alone(count.bucket, time.monotonic())
         word, number, full_in_ms = answer
+        policy = count.bucket.policy
         if word == b"allowed":
-            return Standing(bucket.policy, number, full_in_ms)
+            if count.arrival_s <= count.own_s:  # Redis was not told of all
+                return count.standing(time.monotonic())
+            return Standing(policy, number, full_in_ms)
         if word == b"limited":
-            return Standing(bucket.policy, 0, full_in_ms, number)
+            return Standing(policy, 0, full_in_ms, number)
         raise LookupError(f"gcra.lua returned {word!r}, which is not in its header")
 
 
