@@ -30,7 +30,7 @@ Headers = list[tuple[bytes, bytes]]
 class Gate:
     """`await gate.enter(route, address, principal)` returns the RateLimit headers.
 
-    Raises RateLimited with these headers, InvalidToken if the login was revoked, Unavailable if
+    Raises OverLimit with these headers, InvalidToken if the login was revoked, Unavailable if
     neither Redis nor identity can tell. Use it while `reporting.running()` is open.
     """
 
@@ -43,7 +43,7 @@ class Gate:
         self._limited = {name: LIMITED.labels(name) for name in policies.names}
 
     def refuse_known(self, route: Route, address: str) -> None:
-        """Raises RateLimited without a round trip for an address that is known to be over its
+        """Raises OverLimit without a round trip for an address that is known to be over its
         limit."""
         now_s = time.monotonic()
         for bucket in self._policies.buckets(route.limit, address, None):
@@ -77,10 +77,7 @@ class Gate:
         over = [one for one in standings if one.again_in_ms is not None]
         worst = max(over, key=lambda standing: standing.again_in_ms or 0)
         self._limited[worst.policy.name].inc()
-        problem = refusal(worst)
-        for name, value in self._policies.headers(standings):
-            problem.headers[name.decode("ascii")] = value.decode("ascii")
-        raise problem
+        raise refusal(worst, self._policies.headers(standings))
 
     async def _count(
         self, buckets: list[Bucket], question: Call | None

@@ -125,10 +125,18 @@ def _of_work(name: str, rate: float, burst: int, processes: int) -> Policy:
     return Policy(name, rate, burst, burst // AHEAD_SHARE - untold, untold, untold_rate)
 
 
-def refusal(standing: Standing) -> RateLimited:
+class OverLimit(RateLimited):
+    """Too many requests."""
+
+    limits: Sequence[tuple[bytes, bytes]] = ()  # the RateLimit headers of the answer
+
+
+def refusal(standing: Standing, limits: Sequence[tuple[bytes, bytes]] = ()) -> OverLimit:
     """A 429 with Retry-After in whole seconds, at least 1."""
     again_in_s = max(1, math.ceil((standing.again_in_ms or 0) / 1000))
-    return RateLimited(
+    problem = OverLimit(
         f"Wait {again_in_s} s before the next request.",
         headers={"Retry-After": str(again_in_s)},
     )
+    problem.limits = limits
+    return problem
