@@ -12,6 +12,8 @@ from msgspec import UnsetType
 
 from catalog.domain.plan import Row
 from catalog.domain.searching import YEAR_MAX, YEAR_MIN
+from catalog.prices import checks as price_checks
+from catalog.prices.organizing import sheet_in
 from catalog.wire import (
     SEATS_A_SESSION_MAX,
     AreaOfSeats,
@@ -88,6 +90,7 @@ def session(body: CreateSession) -> Findings:
     yield from sale_window(body.starts_at, body.sale_opens_at, body.sale_closes_at)
     yield from _currency(body.currency)
     yield from _areas(body.areas)
+    yield from price_checks.sheet(sheet_in(body))
 
 
 def change(body: ChangeSession) -> Findings:
@@ -96,6 +99,7 @@ def change(body: ChangeSession) -> Findings:
         yield from _currency(body.currency)
     if not isinstance(body.areas, UnsetType):
         yield from _areas(body.areas)
+    yield from price_checks.sheet(sheet_in(body))
 
 
 def _currency(code: str) -> Findings:

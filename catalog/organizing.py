@@ -15,6 +15,8 @@ from msgspec import UNSET
 from catalog import checks, store
 from catalog.domain.plan import place_areas, standing_row
 from catalog.domain.searching import fold
+from catalog.prices.organizing import fields_changed, set_prices, sheet_in
+from catalog.prices.store import read_sheet
 from catalog.problems import (
     PlanFrozen,
     SessionCancelled,
@@ -102,6 +104,7 @@ async def create_session(
     )
     areas = number_areas(body.areas)
     await store.insert_session(tx, session, areas)
+    await set_prices(tx, session.session_id, sheet_in(body), areas)
     seats = sum(area.capacity for area in areas)
     log.info("session_created", session=session.session_id, show=show_id, seats=seats)
     return await read_session(tx, session.session_id, viewer)
@@ -149,8 +152,10 @@ async def change_session(
         name: current[name] if getattr(body, name) is UNSET else getattr(body, name)
         for name in (*CHANGES_WHILE_DRAFT, *CHANGES_ALWAYS)
     }
+    sheet = await read_sheet(tx, session_id)
+    prices = sheet_in(body, sheet)
     if current["status"] != "draft":
-        _refuse_frozen(current, wanted, body)
+        _refuse_frozen(current, wanted, body, fields_changed(sheet, prices))
     checks.refuse(
         checks.sale_window(wanted["starts_at"], wanted["sale_opens_at"], wanted["sale_closes_at"])
     )
@@ -160,16 +165,21 @@ async def change_session(
         wanted["local_date"] = day_at(venue["time_zone"], wanted["starts_at"])
     if body.areas is not UNSET:
         await store.replace_areas(tx, session_id, number_areas(body.areas))
+    if body.areas is not UNSET or prices != sheet:
+        plan = await store.plan_of_session(tx, session_id)
+        await set_prices(tx, session_id, prices, plan.areas if plan else [])
     if not await store.update_session(tx, session_id, status=current["status"], **wanted):
         raise PlanFrozen()
     log.info("session_changed", session=session_id)
     return await read_session(tx, session_id, viewer)
 
 
-def _refuse_frozen(current: Record, wanted: dict[str, Any], body: ChangeSession) -> None:
+def _refuse_frozen(
+    current: Record, wanted: dict[str, Any], body: ChangeSession, prices: list[str]
+) -> None:
     """Refuses changes to frozen fields. A field sent with its old value is no change. Plans are not
     compared seat by seat."""
-    frozen = [name for name in CHANGES_WHILE_DRAFT if wanted[name] != current[name]]
+    frozen = [name for name in CHANGES_WHILE_DRAFT if wanted[name] != current[name]] + prices
     if body.areas is not UNSET:
         frozen.append("areas")
     if frozen:

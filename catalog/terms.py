@@ -7,6 +7,7 @@ from uuid import UUID
 from catalog import store
 from catalog.domain.plan import number_rows
 from catalog.encoded import Encoded, encode
+from catalog.prices.reading import sheet_of, terms_of
 from catalog.reading import FRESH_S, refund_policy
 from catalog.seat_maps import KEEP_S, rows_of
 from catalog.store import AreaRow, Record
@@ -138,6 +139,7 @@ def _terms_of(row: Record, areas: Sequence[Record]) -> SessionTerms:
             for area in areas
         ],
         refund_policy=refund_policy(row),
+        prices=terms_of(sheet_of(row["sheet"]), areas),
     )
 
 

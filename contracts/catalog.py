@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from contracts.halls import Course
+from contracts.prices import PriceTerms
 
 Kind = Literal["seated", "standing"]
 TERMS_LOOKUPS_MAX = 200
@@ -45,7 +46,10 @@ class RefundPolicy(msgspec.Struct, frozen=True):
 
 
 class SessionTerms(msgspec.Struct, frozen=True):
-    """GET /internal/sessions/{session_id}: the terms on which a session sells. 404 if there is none."""
+    """GET /internal/sessions/{session_id}: the terms on which a session sells. 404 if there is none.
+
+    prices: categories, fees and taxes. None: an area's price is all there is.
+    """
 
     session_id: UUID
     show_id: UUID
@@ -62,6 +66,7 @@ class SessionTerms(msgspec.Struct, frozen=True):
     max_tickets_per_user: int
     areas: list[AreaTerms]
     refund_policy: RefundPolicy = RefundPolicy()
+    prices: PriceTerms | None = None
 
 
 class TermsLookup(msgspec.Struct, frozen=True):
