@@ -76,8 +76,8 @@ class PriceTerms(msgspec.Struct, frozen=True, omit_defaults=True):
     taxes: list[TaxTerms] = []
 
     def whole_price(self, price: int) -> int:
-        """What an order of one ticket of this price costs. An order of several never costs more than the sum of
-        these."""
+        """What an order of one ticket of this price costs. An order of several never costs more than the
+        sum of these."""
         return price + sum(fee.of_ticket(price) for fee in self.fees if fee.borne_by == "buyer")
 
 
@@ -87,7 +87,8 @@ def rounded(numerator: int, denominator: int) -> int:
 
 
 def divide(amount: int, weights: Sequence[int]) -> list[int]:
-    """The amount in whole parts in proportion to the weights: each is rounded down, and what is left goes, one
+    """The amount in whole parts in proportion to the weights: each is rounded down, and what is left
+    goes, one
     each, to those with the largest remainders, of equal ones to the earlier. All 0 where all weights are."""
     whole = sum(weights)
     if whole == 0:

@@ -39,8 +39,8 @@ def fields_changed(before: Sheet, after: Sheet) -> list[str]:
 async def set_prices(
     tx: Connection, session_id: UUID, sheet: Sheet, areas: Sequence[_Area]
 ) -> None:
-    """Of a draft with these areas. `sheet` has passed checks.sheet. Raises ValidationFailed for a price in an area
-    that is not one of them."""
+    """Of a draft with these areas. `sheet` has passed checks.sheet. Raises ValidationFailed for a price
+    in an area that is not one of them."""
     errors = list(checks.areas_of(sheet, [area.name for area in areas]))
     if errors:
         raise ValidationFailed(errors=errors)
