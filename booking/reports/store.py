@@ -14,7 +14,7 @@ from contracts.booking import ItemFee, ItemTax
 _queries = load_queries(Path(__file__).parent / "sql")
 
 
-class SoldItem(msgspec.Struct, frozen=True):
+class SoldItem(msgspec.Struct, frozen=True, omit_defaults=True):
     """A seat of an order. `price` is the listed price, `paid` what its buyer pays, with fees and a promo
     code's discount. `costs`: its parts of fees that the organizer bears."""
 

@@ -112,8 +112,8 @@ class _Page:
         return y
 
     def seat(self, top: float) -> None:
-        """Area, row and seat in columns, and the category if there is one; a standing place has neither row nor
-        number."""
+        """Area, row and seat in columns, and the category if there is one. A standing place has neither row
+        nor number."""
         ticket, words = self._ticket, self._words
         cells = [(words.area, printable(ticket.area))]
         if ticket.row:

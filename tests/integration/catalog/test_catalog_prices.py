@@ -95,7 +95,7 @@ async def test_a_draft_may_change_in_prices_and_a_published_session_not(catalog:
     renamed = [AREAS[0] | {"name": "Balcony"}, AREAS[1]]
     refused = await catalog.patch(path, {"areas": renamed})
     assert wrong_fields(refused) == {"price_categories.2.prices.0.area"}
-    emptied = await catalog.patch(path, {"areas": renamed} | dict.fromkeys(SHEET, []))
+    emptied = await catalog.patch(path, {"areas": renamed} | {name: [] for name in SHEET})
     assert "price_categories" not in emptied.json
     assert (await catalog.patch(path, {"fees": cheaper})).status == 200
     assert (await catalog.post(f"{path}/publish")).status == 200
