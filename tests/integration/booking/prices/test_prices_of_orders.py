@@ -141,9 +141,10 @@ async def test_an_order_of_a_plain_session_is_kept_as_ever(app: BookingApp) -> N
     """Also while an older release reads it: nothing is added to what it keeps and answers."""
     placed = (await order(app, app.neighbours.publish())).json
     row = await app.services.pool.fetchval("SELECT items::text FROM orders")
-    assert sorted(msgspec.json.decode(row)[0]) == ["area", "area_id", "number", "price", "row", "seat_id"]  # fmt: skip
+    plain = {"area", "area_id", "number", "price", "row", "seat_id"}
+    assert msgspec.json.decode(row)[0].keys() == plain
+    assert placed["items"][0].keys() == plain
     assert "breakdown" not in placed
-    assert sorted(placed["items"][0]) == ["area", "area_id", "number", "price", "row", "seat_id"]
 
 
 async def test_a_key_replays_its_order_with_its_categories_only(app: BookingApp) -> None:
@@ -164,7 +165,8 @@ async def test_a_promo_code_takes_off_prices_and_so_off_what_is_a_percentage_of_
     await stall.make(code="HALF", kind="percent", value=50)
     placed = (await stall.buy(user, "HALF", seats=[1], categories=choices(student=1))).json
     costs = placed["breakdown"]
-    assert (costs["items"], costs["discount"], costs["total"]) == (STUDENT, 32_000, 32_000 + 800 + 300)  # fmt: skip
+    assert (costs["items"], costs["discount"]) == (STUDENT, 32_000)
+    assert costs["total"] == 32_000 + 800 + 300
     assert placed["original_amount"] == placed["total_amount"] + 32_000
     await stall.make(code="FREE", kind="percent", value=100)
     free = (await stall.buy(user, "FREE", seats=[3])).json
@@ -173,17 +175,12 @@ async def test_a_promo_code_takes_off_prices_and_so_off_what_is_a_percentage_of_
     await is_sound(app)
 
 
-async def test_events_tell_what_was_paid_for_what(app: BookingApp) -> None:
+async def test_events_tell_what_was_paid_for_what(app: BookingApp, database_url: str) -> None:
     user, session_id = uuid4(), app.neighbours.publish(prices=PRICES)
     await bought(app, session_id, user, categories=choices(adult=1, student=2))
-    waiting = await events_waiting(app.services.pool)
-    created = msgspec.json.decode(
-        next(event["data"] for event in waiting if event["type"] == ORDER_CREATED),
-        type=OrderCreated,
-    )
-    paid = msgspec.json.decode(
-        next(event["data"] for event in waiting if event["type"] == ORDER_PAID), type=OrderPaid
-    )
+    told = {event.type: event.data for event in await events_waiting(database_url)}
+    created = msgspec.json.decode(told[ORDER_CREATED], type=OrderCreated)
+    paid = msgspec.json.decode(told[ORDER_PAID], type=OrderPaid)
     assert created.items == paid.items
     assert [item.category for item in paid.items] == ["adult", "student", "student"]
     fees = sum(fee.amount for item in paid.items for fee in item.fees)
@@ -232,10 +229,10 @@ async def test_a_ticket_says_whom_it_is_for_to_its_holder_and_at_the_door(app: B
     (mine,) = (await app.get("/tickets", user=user)).json["tickets"]
     assert {key: mine[key] for key in said} == said
     owner = organizer_of(app, session_id)
-    await app.post(f"/sessions/{session_id}/staff", {"user_id": str(owner)}, user=owner)
     scan = {"code": ticket["code"], "session_id": session_id}
     entered = await app.post("/check-ins", scan, user=door_staff(app))
-    assert entered.json["seat"] | said == entered.json["seat"] | {"category": "student"}
+    seat = entered.json["seat"]
+    assert (seat["category_name"], seat["proof"]) == ("学生", "学生证")
     attendees = (await app.get(f"/sessions/{session_id}/attendees", user=owner)).json["attendees"]
     assert {key: attendees[0][key] for key in said} == said
 
