@@ -215,6 +215,7 @@ def _session_answer(row: Record, areas: Sequence[Record], *, to_organizer: bool)
         currency=row["currency"],
         max_tickets_per_user=row["steered_max"] or row["max_tickets_per_user"],
         paused=row["paused"],
+        refuse_single_seats=row["refuse_single_seats"],
         seat_areas=[
             SeatArea(
                 area_id=area["area_id"],
@@ -226,6 +227,8 @@ def _session_answer(row: Record, areas: Sequence[Record], *, to_organizer: bool)
                 available=area["available"],
                 total_price=prices.total_prices[place],
                 categories=prices.area_categories[place],
+                level=area["level"],
+                entrance=area["entrance"],
             )
             for place, area in enumerate(areas)
         ],

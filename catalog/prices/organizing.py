@@ -1,7 +1,7 @@
 """A session's price sheet as its organizer sets and changes it, in the caller's transaction."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -14,13 +14,6 @@ from chassis.postgres.pool import Connection
 from chassis.problems import ValidationFailed
 
 FIELDS = Sheet.__struct_fields__  # a session's body has fields of the same names
-
-
-class _Area(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def price(self) -> int: ...
 
 
 def sheet_in(body: Any, before: Sheet | None = None) -> Sheet:
@@ -37,11 +30,11 @@ def fields_changed(before: Sheet, after: Sheet) -> list[str]:
 
 
 async def set_prices(
-    tx: Connection, session_id: UUID, sheet: Sheet, areas: Sequence[_Area]
+    tx: Connection, session_id: UUID, sheet: Sheet, areas: Sequence[tuple[str, int]]
 ) -> None:
-    """Of a draft with these areas. `sheet` has passed checks.sheet. Raises ValidationFailed for a price
-    in an area that is not one of them."""
-    errors = list(checks.areas_of(sheet, [area.name for area in areas]))
+    """Of a draft with these areas, names and prices in order. `sheet` has passed checks.sheet. Raises
+    ValidationFailed for a price in an area that is not one of them."""
+    errors = list(checks.areas_of(sheet, [name for name, _ in areas]))
     if errors:
         raise ValidationFailed(errors=errors)
-    await keep_sheet(tx, session_id, sheet, [(area.name, area.price) for area in areas])
+    await keep_sheet(tx, session_id, sheet, areas)

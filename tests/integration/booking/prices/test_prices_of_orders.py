@@ -1,4 +1,5 @@
-"""Orders with categories, fees and tax over real stores: from the choice to refunds, reports and the audit."""
+"""Orders with categories, fees and tax over real stores: from the choice to refunds, reports and the
+audit."""
 
 from collections.abc import AsyncIterator
 from typing import Any
