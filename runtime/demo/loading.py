@@ -152,6 +152,7 @@ class _Organizer:
             "currency": "CNY",
             "max_tickets_per_user": show.per_user,
             "areas": show.hall(show.scale),
+            **show.prices,
         }
 
     def _start(self, venue: Venue, run: Run) -> datetime:
