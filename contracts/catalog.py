@@ -45,7 +45,10 @@ class RefundPolicy(msgspec.Struct, frozen=True):
 
 
 class SessionTerms(msgspec.Struct, frozen=True):
-    """GET /internal/sessions/{session_id}: the terms on which a session sells. 404 if there is none."""
+    """GET /internal/sessions/{session_id}: the terms on which a session sells. 404 if there is none.
+
+    refuse_single_seats: whether a choice of seats that leaves a single one is refused.
+    """
 
     session_id: UUID
     show_id: UUID
@@ -62,6 +65,7 @@ class SessionTerms(msgspec.Struct, frozen=True):
     max_tickets_per_user: int
     areas: list[AreaTerms]
     refund_policy: RefundPolicy = RefundPolicy()
+    refuse_single_seats: bool = False
 
 
 class TermsLookup(msgspec.Struct, frozen=True):
