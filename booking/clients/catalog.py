@@ -83,7 +83,28 @@ class Sessions:
         """Of a session that has been published, since only then its plan is final."""
         return await self.seating_of(await self.published(session_id))
 
-    async def seating_of(plan: SeatPlan) -> Seating:
+    async def seating_of(self, terms: SessionTerms) -> Seating:
+        """terms: as `published` gave them."""
+        return await self._seating.get(terms.session_id)
+
+    async def _fetch_terms(self, session_id: UUID) -> SessionTerms | None:
+        context = current()
+        return await self._lookups.call(
+            TermsLookup(session_id, context.request_id, context.child_span())
+        )
+
+    async def _look_up(self, asked: Sequence[TermsLookup]) -> Sequence[SessionTerms | None]:
+        lookups = TermsLookups(list(asked))
+        return (await self._catalog.post(TERMS_LOOKUP_PATH, lookups, TermsFound)).sessions
+
+    async def _fetch_seating(self, session_id: UUID) -> Seating:
+        plan = await self._catalog.get(PLAN_PATH.format(session_id=session_id), SeatPlan)
+        if plan is None:
+            raise NotFound()
+        return seating_of(plan)
+
+
+def seating_of(plan: SeatPlan) -> Seating:
     stretches: list[Stretch] = []
     aisles: list[int] = []
     accessible: list[int] = []

@@ -1,12 +1,13 @@
 """How good the seats of a session are, from where they are. Pure arithmetic; booking/seats/lua ranks by it.
 
-A score is 0 to TOP, two bytes, TOP the best seat of the session. It falls with the distance to the plan's focal
-point, more so with the angle from which the stage is seen, and with a restricted view.
+A score is 0 to TOP, two bytes, TOP the best seat of the session. It falls with the distance to the plan's
+focal point, more so with the angle from which the stage is seen, and with a restricted view.
 """
 
 import math
 import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -31,8 +32,8 @@ class Placed(msgspec.Struct, frozen=True, gc=False):
 
 
 def scores_of(plan: SeatPlan, layout: bytes) -> bytes:
-    """Two bytes a position: its score. Then two bytes a position: how many positions further on the seat behind
-    it is, or 0. Big-endian. Where a plan says no places, the scores are those of `scores_of_rows`.
+    """Two bytes a position: its score. Then two bytes a position: how many positions further on the seat
+    behind it is, or 0. Big-endian. Where a plan says no places, the scores are those of `scores_of_rows`.
 
     layout: the bytes of its positions (booking/seats/bytes.py).
     """
@@ -48,7 +49,7 @@ def scores_of(plan: SeatPlan, layout: bytes) -> bytes:
             restricted.update(positions_of(row, row.restricted))
             for position, point in zip(seats.positions, seats.points, strict=True):
                 lags[position - 1] = lag_at(point, plan.focal_point, plan.facing)
-        for row_before, row_after in zip(placed, placed[1:], strict=False):
+        for row_before, row_after in pairwise(placed):
             for position, other in _behind(row_before, row_after, plan.focal_point):
                 behind[position - 1] = other - position
     return _packed(_scaled(lags, _seats_of(layout), restricted)) + _packed(behind)
@@ -66,8 +67,8 @@ def lag_at(point: Point, focal_point: Point, facing: float | None) -> float:
 
 
 def scores_of_rows(layout: bytes) -> bytes:
-    """The same for a plan that does not say where seats are: rows in order, in each row from its middle, and rows
-    one behind the other with their middles in line."""
+    """The same for a plan that does not say where seats are: rows in order, in each row from its middle, and
+    rows one behind the other with their middles in line."""
     lags, behind = [0.0] * len(layout), [0] * len(layout)
     first, before = 0, (0, 0)
     for number, row in enumerate(layout.split(b"|")):
@@ -151,11 +152,14 @@ def _nearest(points: Sequence[Point], to: Point, start: int | None) -> int | Non
     """The place of the nearest point; near `start`, that of the neighbour's nearest, if there was one."""
     if start is None:
         return min(range(len(points)), key=lambda at: math.dist(points[at], to), default=None)
-    best, distance = start, math.dist(points[start], to)
-    for at in range(max(start - 3, 0), min(start + 4, len(points))):
-        if (one := math.dist(points[at], to)) < distance:
-            best, distance = at, one
-    return best
+    at, distance = start, math.dist(points[start], to)
+    for step in (1, -1):
+        while (
+            0 <= at + step < len(points)
+            and (next_one := math.dist(points[at + step], to)) < distance
+        ):
+            at, distance = at + step, next_one
+    return at
 
 
 def _scaled(lags: Sequence[float], seats: Sequence[int], restricted: Collection[int]) -> list[int]:
@@ -163,8 +167,11 @@ def _scaled(lags: Sequence[float], seats: Sequence[int], restricted: Collection[
     scores = [0] * len(lags)
     least = min((lags[one - 1] for one in seats), default=0.0)
     span = max((lags[one - 1] for one in seats), default=0.0) - least or 1.0
-    worse = {one: RESTRICTED for one in restricted}
-    whole = 1.0 + max((lags[one - 1] - least) / span + worse.get(one, 0.0) - 1.0 for one in seats)
+    worse = dict.fromkeys(restricted, RESTRICTED)
+    whole = (
+        max(((lags[one - 1] - least) / span + worse.get(one, 0.0) for one in seats), default=0.0)
+        or 1.0
+    )
     for one in seats:
         lag = (lags[one - 1] - least) / span + worse.get(one, 0.0)
         scores[one - 1] = round(TOP * (1.0 - lag / whole))

@@ -47,9 +47,10 @@ class Stretch(msgspec.Struct, frozen=True, gc=False):
 class Seating:
     """Finds seats by their id in a plan of any size by bisection. Immutable.
 
-    aisles: the positions of aisles; accessible, companions, kept: the ids of accessible seats, of companions' seats,
-    and of those that are never for sale; tables: the ids of each row that is sold as a whole. A seat's byte in
-    `layout` says the first of these that it is: kept, of a table, accessible, a companion's.
+    aisles: the positions of aisles; accessible, companions, kept: the ids of accessible seats, of
+    companions' seats, and of those that are never for sale; tables: the ids of each row that is sold as a
+    whole. A seat's byte in `layout` says the first of these that it is: kept, of a table, accessible, a
+    companion's.
     scores: see booking/domain/scoring.py; None: those of a plan that says no places.
     """
 

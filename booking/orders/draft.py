@@ -31,12 +31,12 @@ class OrderDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlacedItem(OrderItem, frozen=True, omit_defaults=True):
-    """An item as the order's row keeps it. `paid`: what it costs with a promo code; None: its price. `split`: of a
-    group that is not together. `left_alone`, in the first item: single free seats that are left beside them."""
+    """An item as the order's row keeps it. `paid`: what it costs with a promo code; None: its price. `split`:
+    of a group that is not together. `left_alone`, in the first item: single free seats beside them."""
 
     paid: int | None = None
     split: bool = False
-    left_alone: list[int] = []
+    left_alone: list[int] | None = None
 
 
 def new_order(draft: OrderDraft, held: Held) -> NewOrder:
@@ -124,7 +124,7 @@ def _document(
             **msgspec.structs.asdict(item),
             paid=redemption.paid[place] if redemption is not None else None,
             split=is_split,
-            left_alone=[] if place else left_alone,
+            left_alone=None if place else left_alone or None,
         )
         for place, item in enumerate(items)
     ]

@@ -32,8 +32,8 @@ Selection = ExactSeats | BestSeats
 def selection_of(order: CreateOrder, terms: SessionTerms, seating: Seating) -> Selection:
     """`order`: of one of the forms (wire.parse_order).
 
-    Seats, areas and prices that this session does not have are the caller's mistake, as are parts of tables that
-    are sold as a whole, and asking for accessible seats where everybody stands: raises ValidationFailed.
+    Seats, areas and prices that this session does not have are the caller's mistake, as are parts of tables
+    that are sold as a whole, and asking for accessible seats where everybody stands: raises ValidationFailed.
     """
     if order.seats is not None:
         refuse_unknown_seats(order.seats, seating)

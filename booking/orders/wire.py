@@ -16,7 +16,6 @@ from chassis.http.bodies import decode
 from chassis.problems import FieldError, ValidationFailed
 from contracts.booking import IssuedTicket, OrderItem
 
-
 Amount = Annotated[int, msgspec.Meta(ge=0, le=10**15)]  # minor units
 
 

@@ -110,6 +110,22 @@ def newly_single(seats: str, taken: Sequence[int]) -> list[int]:
     return sorted(set(singles(after, areas)) - set(singles(seats, areas)))
 
 
+def in_two_rows(seats: str, areas: Areas, answer: Sequence[int]) -> bool:
+    """Whether these are two runs, one behind the other where the middles of rows are in line."""
+    front, rear = answer[: -(-len(answer) // 2)], answer[-(-len(answer) // 2) :]
+    both = [(one[-1] - one[0] + 1 == len(one), _row_of(seats, one[0])) for one in (front, rear)]
+    (is_run, (number, middle)), (is_other, (next_number, next_middle)) = both
+    aside = [abs((seat - middle) - (rear[0] - next_middle)) <= 0.5 for seat in front]
+    return is_run and is_other and next_number == number + 1 and any(aside)
+
+
+def _row_of(seats: str, position: int) -> tuple[int, float]:
+    """The number of its row and the row's middle."""
+    number = seats[: position - 1].count("|")
+    first = seats.rfind("|", 0, position - 1) + 2
+    return number, first + (len(seats.split("|")[number]) - 1) / 2
+
+
 def singles(seats: str, areas: Areas) -> list[int]:
     """Free ordinary seats between taken seats, others than ordinary ones, aisles or row ends."""
     return [
@@ -145,6 +161,7 @@ def why_not(  # noqa: PLR0911
     answer: list[int] | str,
     *,
     is_split: bool = False,
+    two_rows: bool = False,
 ) -> str | None:
     """What is wrong with an answer: its seats, or the word `sold_out` or `no_accessible`. None: nothing."""
     place = best_place(seats, scores, areas, quantity, accessible)
@@ -157,7 +174,7 @@ def why_not(  # noqa: PLR0911
     if answer == "sold_out":
         enough = len(ordinary) >= quantity - accessible
         return f"{ordinary} are free" if enough and len(special) >= accessible else None
-    if not is_split:
+    if not is_split and not (two_rows and not accessible and in_two_rows(seats, areas, answer)):
         return "they are not adjacent"
     if len(set(answer)) != quantity or not set(answer) <= set(
         ordinary + special + free(seats, areas, ";") + free(seats, areas, ",")
@@ -170,6 +187,6 @@ def why_not(  # noqa: PLR0911
     ]
     answer = [one for one in answer if not any(one in t and set(t) <= set(answer) for t in tables)]
     kinds = [seats[int(seat) - 1] for seat in answer]
-    if kinds.count(":") < accessible or (not accessible and not set(kinds) <= {"."}):
+    if kinds.count(":") < accessible or (not accessible and set(kinds) - {"."}):
         return "they are of the wrong kind"
     return None

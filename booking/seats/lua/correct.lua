@@ -3,7 +3,7 @@
 -- KEYS      seats, meta, tallies, holds, repeats, expiry, scores, bounds
 -- ARGV      seat_id, state (h, s or b), order_id, user_id, due_in_ms, and so on for each seat
 -- RETURNS   {'corrected', version, seat_id…} | {'not_loaded'}
--- INCLUDES  loaded, states, runs, places, segments, bounds, changes, endings
+-- INCLUDES  loaded, states, places, segments, bounds, changes, endings
 if not loaded() then
   return {'not_loaded'}
 end

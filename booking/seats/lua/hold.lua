@@ -27,7 +27,7 @@ local function held(order, seats, how, alone)
   return {'held', known.version, how, alone, unpack(seats)}
 end
 
--- The bytes of the seats, and the segments that are more than a floor's piece.
+-- The bytes of the seats, and the segments of those that are not on a floor for standing.
 local function look_at(seats)
   local bytes, segment = {}, nil
   for n, seat in ipairs(seats) do

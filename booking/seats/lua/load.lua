@@ -3,11 +3,11 @@
 -- KEYS      seats, meta, tallies, holds, repeats, expiry, scores, bounds, then the same eight as staged
 -- ARGV      version_min
 -- RETURNS   {'loaded', version} | {'not_staged'}
-if redis.call('EXISTS', unpack(KEYS, 9, 16)) ~= 8 then
+if redis.call('EXISTS', KEYS[9], unpack(KEYS, 10, 16)) ~= 8 then
   return {'not_staged'}
 end
 
-redis.call('UNLINK', unpack(KEYS, 1, 8))
+redis.call('UNLINK', KEYS[1], unpack(KEYS, 2, 8))
 for n = 1, 8 do
   redis.call('PERSIST', KEYS[n + 8])
   redis.call('RENAME', KEYS[n + 8], KEYS[n])

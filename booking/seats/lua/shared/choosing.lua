@@ -140,9 +140,10 @@ local function take_accessible_apart(some, seats, accessible)
       end
       segment, at = best_of(some, 32 + 1 + size)
       beside = size
-      if segment then
+      if segment and segment.lags[32 + 1 + size] < MORE * TIER then
         break
       end
+      segment = nil
     end
     if not segment then
       return 'no_accessible'

@@ -5,6 +5,7 @@
 local TOP = 65535  -- the best score of a seat
 local NONE = 1048575  -- the lag of no place
 local TIER = 65536  -- more than scores can differ by
+local MORE = 8  -- tiers that a place is behind if it has more accessible seats than were asked for
 local SINGLE_LEFT = 13107  -- what a buyer goes back for, so that no single seat is left: a fifth of the scale
 
 -- scores: two bytes a seat. Returns the lag and the index of the first seat; NONE if there is no place.
@@ -82,7 +83,7 @@ local function accessible_place(text, scores, seats, wanted)
       for n = 2 * at - 1, 2 * (at + seats) - 3, 2 do
         worst = math.min(worst, scores[n] * 256 + scores[n + 1])
       end
-      local tiers = (accessible > wanted and 8 or 0) + 2 * math.min(seats - accessible - companions, 3)
+      local tiers = (accessible > wanted and MORE or 0) + 2 * math.min(seats - accessible - companions, 3)
         + (leaves_single(text, at, seats) and 1 or 0)
       local lag = math.min(tiers * TIER + TOP - worst, NONE - 1)
       if lag < best then
