@@ -4,11 +4,12 @@ const SCALE_MAX = 44;
 const GLIDE_MS = 260;
 const MARGIN = 14;
 const FOOT = 56; // the buttons' place: the whole hall is shown above it
+const REACH = 1; // units beyond a thing's centre that may be seen of it
 
 export class Viewport {
   /** `world` is the rectangle {x, y, width, height} that must always be reachable. */
   constructor(world, changed) {
-    Object.assign(this, { world, changed, width: 1, height: 1, scale: 1, x: 0, y: 0, gliding: 0 });
+    Object.assign(this, { world, changed, width: 1, height: 1, scale: 1, x: 0, y: 0, gliding: 0, foot: FOOT });
   }
 
   resize(width, height) {
@@ -38,6 +39,30 @@ export class Viewport {
 
   toScreen(x, y) {
     return { x: x * this.scale + this.x, y: y * this.scale + this.y };
+  }
+
+  /** The rectangle of the plan in sight. */
+  seen() {
+    const [from, to] = [this.toPlan(0, 0), this.toPlan(this.width, this.height)];
+    return { left: from.x, top: from.y, right: to.x, bottom: to.y };
+  }
+
+  /** Whether some of a box of the plan is in sight. */
+  sees({ x, y, width, height }) {
+    const { left, top, right, bottom } = this.seen();
+    return x + width + REACH >= left && x - REACH <= right && y + height + REACH >= top && y - REACH <= bottom;
+  }
+
+  /** Whether a point of the plan is in sight. */
+  shows(x, y, room = 6) {
+    const at = this.toScreen(x, y);
+    return at.x >= room && at.x <= this.width - room && at.y >= room && at.y <= this.height - room;
+  }
+
+  /** A box of the plan on the screen. */
+  boxOnScreen(box) {
+    const { x, y } = this.toScreen(box.x, box.y);
+    return { left: x, top: y, width: box.width * this.scale, height: box.height * this.scale };
   }
 
   pan(dx, dy) {
