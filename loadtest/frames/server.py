@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from contracts.seats import SEAT_WORDS
 from loadtest.frames.stadium import SESSION, places, seat_map
 
 SHOW = "00000000-0000-7000-8000-000000000002"
+DELTAS_PER_S = 10
 FULL_SHARE = 0.35  # of the seats are sold at the start
 Hall = dict[str, Any]
 
@@ -62,13 +63,12 @@ class Made:
     async def stream(self, request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await answer.prepare(request)
-        snapshot = msgspec.json.encode(self.seats())
-        await answer.write(b"event: snapshot\ndata: %s\n\n" % snapshot)
-        while self._changes_per_s:
-            await asyncio.sleep(0.1)
-            delta = msgspec.json.encode(self._change(round(self._changes_per_s / 10)))
-            await answer.write(b"event: delta\ndata: %s\n\n" % delta)
-        await asyncio.Event().wait()
+        with suppress(ConnectionError):  # the page has gone
+            await answer.write(_event("snapshot", self.seats()))
+            while True:
+                await asyncio.sleep(1 / DELTAS_PER_S)
+                change = self._change(round(self._changes_per_s / DELTAS_PER_S))
+                await answer.write(_event("delta", change))
         return answer
 
     def _change(self, count: int) -> Any:
@@ -146,3 +146,7 @@ def _file(tree: Path, files: Path, name: str) -> bytes:
 def _packed(body: bytes) -> web.Response:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     return web.Response(body=body, headers=headers)
+
+
+def _event(name: str, data: Any) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))

@@ -29,9 +29,9 @@ export class Labels {
    * Places the first of `choices` (each a list of lines {words, size, weight, ink}) whose box is accepted by
    * `fits(box)` and free, and returns its box; null when none is. `pill` draws a ground behind it.
    */
-  place(choices, x, y, { fits = () => true, pill = false } = {}) {
+  place(choices, x, y, { fits = () => true, pill = false, padding = PADDING } = {}) {
     for (const lines of choices) {
-      const box = this.measure(lines, x, y);
+      const box = this.measure(lines, x, y, padding);
       if (!fits(box) || !this.isFree(box)) continue;
       this.placed.push(box);
       if (pill) this.ground(box);
@@ -41,8 +41,8 @@ export class Labels {
     return null;
   }
 
-  measure(lines, x, y) {
-    const width = Math.max(...lines.map((line) => this.width(line))) + 2 * PADDING;
+  measure(lines, x, y, padding) {
+    const width = Math.max(...lines.map((line) => this.width(line))) + 2 * padding;
     const height = lines.reduce((sum, { size }) => sum + size * LINE, 0) + 4;
     return { left: x - width / 2, top: y - height / 2, width, height };
   }

@@ -9,13 +9,13 @@ export function legend(model) {
   const lost = mark("lost");
   const refresh = () => { lost.hidden = model.lost.size === 0; };
   refresh();
-  const node = h("ul", { class: "legend" }, ["free", "selected", "held", "sold"].map(mark),
-    has(ACCESSIBLE) && mark("accessible"), has(COMPANION) && mark("companion"), has(RESTRICTED) && mark("restricted"), lost);
+  const node = h("ul", { class: "legend" }, ["free", "selected", "held", "sold"].map((look) => mark(look)),
+    has(ACCESSIBLE) && mark("accessible"), has(COMPANION) && mark("companion", "more"), has(RESTRICTED) && mark("restricted", "more"), lost);
   return { node, refresh };
 }
 
-function mark(look) {
-  return h("li", {},
+function mark(look, rank) {
+  return h("li", { class: rank },
     h("span", { class: `legend-mark ${look}`, "aria-hidden": "true" }, look === "selected" && icon("check"), look === "accessible" && icon("access"), look === "lost" && icon("close")),
     t(`map.${look}`));
 }

@@ -3,7 +3,8 @@
 const SCALE_MAX = 44;
 const GLIDE_MS = 260;
 const MARGIN = 14;
-const FOOT = 56; // the buttons' place: the whole hall is shown above it
+const FOOT = 56; // the buttons' place: the whole hall is shown above it, where there is room
+const ROOMY = 300;
 const REACH = 1; // units beyond a thing's centre that may be seen of it
 
 export class Viewport {
@@ -15,14 +16,14 @@ export class Viewport {
   resize(width, height) {
     const whole = this.isWhole();
     const centre = this.toPlan(this.width / 2, this.height / 2);
-    Object.assign(this, { width, height });
+    Object.assign(this, { width, height, foot: height < ROOMY ? 0 : FOOT });
     if (whole) Object.assign(this, this.showing(this.world));
     else Object.assign(this, { x: width / 2 - centre.x * this.scale, y: height / 2 - centre.y * this.scale });
     this.settle();
   }
 
   fitting({ width, height }) {
-    return Math.min((this.width - 2 * MARGIN) / width, (this.height - FOOT - 2 * MARGIN) / height);
+    return Math.min((this.width - 2 * MARGIN) / width, (this.height - this.foot - 2 * MARGIN) / height);
   }
 
   fitScale() {
@@ -93,7 +94,7 @@ export class Viewport {
   /** The view that shows a rectangle of the plan whole, at least at `scale_min`. */
   showing({ x, y, width, height }, scale_min = 0) {
     const scale = this.bounded(Math.max(this.fitting({ width, height }), scale_min));
-    return { scale, x: this.width / 2 - (x + width / 2) * scale, y: (this.height - FOOT) / 2 - (y + height / 2) * scale };
+    return { scale, x: this.width / 2 - (x + width / 2) * scale, y: (this.height - this.foot) / 2 - (y + height / 2) * scale };
   }
 
   /** Moves there: gliding, or at once for readers who asked for less motion. */
@@ -119,7 +120,7 @@ export class Viewport {
   /** Keeps the hall in sight and tells. */
   settle() {
     this.x = this.within(this.x, this.world.x, this.world.width, this.width);
-    this.y = this.within(this.y, this.world.y, this.world.height, this.height - FOOT);
+    this.y = this.within(this.y, this.world.y, this.world.height, this.height - this.foot);
     this.changed();
   }
 

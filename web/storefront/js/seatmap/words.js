@@ -3,11 +3,14 @@
 
 import { count, money } from "../format.js";
 import { t } from "../i18n.js";
+import { isInside } from "./geometry.js";
 import { shortened } from "./labels.js";
 
 const ROWS_FROM = 11; // pixels a seat
 const PICKABLE_FROM = 13;
-const SLACK = 26; // pixels that a short name may take however small its area is drawn
+const SLACK = 16; // pixels that a short name may take beyond an area that is drawn small
+const SHORT = 22; // and how high it may be
+const INSET = 4; // pixels of a label that are empty
 const OFF_ROW = 1.05; // units from a row's last seat to its label
 const EDGE = 15;
 
@@ -35,11 +38,17 @@ function labelWithin(renderer, area) {
   const [width, height] = [area.room.width * viewport.scale, area.room.height * viewport.scale];
   const size = width > 150 && height > 70 ? 14 : width > 70 ? 12 : 11;
   const { name, price, left, gone } = linesOf(renderer, area, size);
-  const short = shortened(area.name).map((words) => [{ ...name, words, size: 11 }]);
-  const choices = [...(gone ? [[name, price]] : [[name, price, left], [name, price], [name, left]]), [name], ...short];
-  const fits = (box) => (box.width <= width + 6 && box.height <= height + 6) || (box.width <= SLACK + 10 && box.height <= SLACK);
   const { x, y } = viewport.toScreen(...area.label_at);
-  labels.place(choices, x, y, { fits, pill: near });
+  const choices = gone ? [[name, price]] : [[name, price, left], [name, price], [name, left]];
+  const short = [area.name, ...shortened(area.name)].flatMap((words) => [12, 10].map((small) => [{ ...name, words, size: Math.min(size, small) }]));
+  const inside = (box) => cornersOf(box).every(([px, py]) => isInside(area.outline, ...Object.values(viewport.toPlan(px, py))));
+  const small = (box) => inside(box) || (box.width <= width + SLACK && box.height <= Math.max(SHORT, height));
+  if (!labels.place(choices, x, y, { fits: inside, pill: near })) labels.place(short, x, y, { fits: small, pill: near, padding: near ? 5 : 1 });
+}
+
+function cornersOf({ left, top, width, height }) {
+  const [from, to] = [INSET, [width - INSET, height - INSET]];
+  return [[from, from], [to[0], from], [from, to[1]], to].map(([dx, dy]) => [left + dx, top + dy]);
 }
 
 /** Where seats are large, only where there are none: above, below or beside them. */
