@@ -208,6 +208,7 @@ def _session_answer(row: Record, areas: Sequence[Record]) -> Session:
         currency=row["currency"],
         max_tickets_per_user=row["steered_max"] or row["max_tickets_per_user"],
         paused=row["paused"],
+        refuse_single_seats=row["refuse_single_seats"],
         seat_areas=[
             SeatArea(
                 area_id=area["area_id"],
@@ -217,6 +218,8 @@ def _session_answer(row: Record, areas: Sequence[Record]) -> Session:
                 currency=row["currency"],
                 capacity=area["capacity"],
                 available=area["available"],
+                level=area["level"],
+                entrance=area["entrance"],
             )
             for area in areas
         ],

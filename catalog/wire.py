@@ -110,21 +110,36 @@ class AreaOfSeats(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     capacity: Annotated[int, Meta(ge=1, le=SEATS_A_SESSION_MAX)] | None = None
 
 
+class SectionPrice(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What a seat in a section of a plan costs, in the currency's minor unit. `section`: its key."""
+
+    section: Annotated[str, Meta(min_length=1, max_length=100)]
+    price: Annotated[int, Meta(ge=0, le=PRICE_MAX)]
+
+
 Areas = Annotated[list[AreaOfSeats], Meta(min_length=1, max_length=AREAS_MAX)]
+Prices = Annotated[list[SectionPrice], Meta(min_length=1, max_length=AREAS_MAX)]
 
 
 class CreateSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Seats are given by `areas`, or by a plan of the show's venue with a price for each of its sections.
+    `refuse_single_seats`: refuse a choice of seats that leaves a single one."""
+
     starts_at: Time
     sale_opens_at: Time
     sale_closes_at: Time
     currency: Currency
     max_tickets_per_user: TicketsPerUser = TICKETS_PER_USER_DEFAULT
-    areas: Areas
+    areas: Areas | UnsetType = UNSET
+    plan_id: UUID | UnsetType = UNSET
+    prices: Prices | UnsetType = UNSET
+    refuse_single_seats: bool | UnsetType = UNSET
 
 
 class ChangeSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Fields that are left out stay unchanged. A draft may change in everything. Once published, only the
-    end of the sale may change. `areas` replace the whole plan, with new ids for areas and seats."""
+    end of the sale may change. `areas`, or `plan_id` with `prices`, replace the whole plan, with new ids for
+    areas and seats."""
 
     starts_at: Time | UnsetType = UNSET
     sale_opens_at: Time | UnsetType = UNSET
@@ -132,6 +147,9 @@ class ChangeSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     currency: Currency | UnsetType = UNSET
     max_tickets_per_user: TicketsPerUser | UnsetType = UNSET
     areas: Areas | UnsetType = UNSET
+    plan_id: UUID | UnsetType = UNSET
+    prices: Prices | UnsetType = UNSET
+    refuse_single_seats: bool | UnsetType = UNSET
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -153,8 +171,9 @@ class VenueList(msgspec.Struct, frozen=True):
     total: int
 
 
-class SeatArea(msgspec.Struct, frozen=True):
-    """`available` follows bookings within about a second. Booking decides which seats are free."""
+class SeatArea(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`available` follows bookings within about a second. Booking decides which seats are free. `level`: the
+    name of its level, and `entrance`: the door to go to, where the plan says so."""
 
     area_id: UUID
     name: str
@@ -163,11 +182,14 @@ class SeatArea(msgspec.Struct, frozen=True):
     currency: str
     capacity: int
     available: int
+    level: str | None = None
+    entrance: str | None = None
 
 
 class Session(msgspec.Struct, frozen=True):
     """A performance. `status` is by the database's clock at the time of the answer. `paused`: its sale
-    stands still for a moment, and goes on by itself."""
+    stands still for a moment, and goes on by itself. `refuse_single_seats`: whether a choice of seats that
+    leaves a single one is refused."""
 
     session_id: UUID
     show_id: UUID
@@ -179,6 +201,7 @@ class Session(msgspec.Struct, frozen=True):
     currency: str
     max_tickets_per_user: int
     paused: bool
+    refuse_single_seats: bool
     seat_areas: list[SeatArea]
 
 
@@ -229,44 +252,3 @@ class Show(ShowSummary, frozen=True):
     venue_id: UUID
     sessions: list[Session]
     refund_policy: RefundPolicy
-
-
-class Seat(msgspec.Struct, frozen=True):
-    """x and y are in units of one seat. The stage is above y = 0."""
-
-    seat_id: int
-    row: str
-    number: int
-    x: float
-    y: float
-    accessible: bool
-
-
-class SeatRow(msgspec.Struct, frozen=True):
-    label: str
-    seats: list[Seat]
-
-
-class AreaMap(msgspec.Struct, frozen=True):
-    """x, y, width, height: the area's rectangle in the hall."""
-
-    area_id: UUID
-    name: str
-    kind: Kind
-    price: int
-    currency: str
-    x: float
-    y: float
-    width: float
-    height: float
-    rows: list[SeatRow]
-
-
-class SeatMap(msgspec.Struct, frozen=True):
-    """All seats in seat_id order: the n-th seat here is the n-th character of the live seat state."""
-
-    session_id: UUID
-    seat_count: int
-    width: float
-    height: float
-    areas: list[AreaMap]
