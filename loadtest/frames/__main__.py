@@ -8,6 +8,7 @@ import asyncio
 import gzip
 import os
 import statistics
+import sys
 from pathlib import Path
 
 import msgspec
@@ -45,6 +46,8 @@ async def measure(trees: list[Path], seats: int, rounds: int) -> None:
                 for tree in trees:
                     async with served(tree, Made(hall, CHANGES_PER_S)) as url:
                         made = await walk(browser, f"{url}/#/sessions/{SESSION}", slower=slower)
+                    said = {part: summary([made], part)[:2] for part in PARTS}
+                    print(tree.name, slower, said, file=sys.stderr, flush=True)
                     runs.setdefault((tree, slower), []).append(made)
         said = f"Chromium {browser.version} without a GPU, {DESKTOP['width']} × {DESKTOP['height']}"
         await browser.close()

@@ -116,7 +116,7 @@ async def served(tree: Path, made: Made) -> AsyncIterator[str]:
 
     app.router.add_get("/api/v1/{path:.*}", api)
     app.router.add_get("/{path:.*}", static)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -6,6 +6,18 @@ export function boxOf(points) {
   return { x, y, width: Math.max(...xs) - x, height: Math.max(...ys) - y };
 }
 
+/** A line or a point, as a polygon that can be seen; polygons as they are. */
+export function thickened(points) {
+  if (points.length > 2 || points.length === 0) return points;
+  const [[x1, y1], [x2, y2]] = [points[0], points.at(-1)];
+  const length = Math.hypot(x2 - x1, y2 - y1);
+  const [ax, ay] = length ? [(x2 - x1) / length, (y2 - y1) / length] : [1, 0];
+  return [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([along, aside]) => {
+    const [x, y] = along < 0 ? [x1, y1] : [x2, y2];
+    return [x + along * ax - aside * ay, y + along * ay + aside * ax];
+  });
+}
+
 export function isInside(points, x, y) {
   let inside = false;
   edges(points, (x1, y1, x2, y2) => {

@@ -2,7 +2,7 @@
 // all what somebody has picked. Far away an area is one shape in its price's colour; near, it is its seats.
 
 import { t } from "../i18n.js";
-import { boxOf } from "./geometry.js";
+import { boxOf, thickened } from "./geometry.js";
 import { drawLost, drawPicked, drawRing, readInks } from "./glyphs.js";
 import { Labels } from "./labels.js";
 import { markOffscreen } from "./offscreen.js";
@@ -20,7 +20,7 @@ export class Renderer {
     Object.assign(this, { canvas, model, viewport, filters, selected, focus: {}, hovered: null });
     this.context = canvas.getContext("2d", { alpha: false });
     this.paths = new Map(model.areas.map((area) => [area, pathOf(area.outline)]));
-    const outline = model.plan.stage?.outline ?? [];
+    const outline = thickened(model.plan.stage?.outline ?? []);
     this.stage = outline.length ? { path: pathOf(outline), box: boxOf(outline), words: model.plan.stage.label || t("map.stage") } : null;
     this.tables = model.hall.rows.filter((row) => row.table);
     this.tiles = new Tiles(model, (index) => filters.takes(index), (index) => model.isShown(model.areaOf(index)));

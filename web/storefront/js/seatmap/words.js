@@ -39,8 +39,10 @@ function labelWithin(renderer, area) {
   const size = width > 150 && height > 70 ? 14 : width > 70 ? 12 : 11;
   const { name, price, left, gone } = linesOf(renderer, area, size);
   const { x, y } = viewport.toScreen(...area.label_at);
-  const choices = gone ? [[name, price]] : [[name, price, left], [name, price], [name, left]];
-  const short = [area.name, ...shortened(area.name)].flatMap((words) => [12, 10].map((small) => [{ ...name, words, size: Math.min(size, small) }]));
+  const named = [area.name, ...shortened(area.name)];
+  const under = (...more) => named.map((words) => [{ ...name, words }, ...more]);
+  const choices = gone ? under(price) : [...under(price, left), ...under(price), ...under(left)];
+  const short = named.flatMap((words) => [12, 10].map((small) => [{ ...name, words, size: Math.min(size, small) }]));
   const inside = (box) => cornersOf(box).every(([px, py]) => isInside(area.outline, ...Object.values(viewport.toPlan(px, py))));
   const small = (box) => inside(box) || (box.width <= width + SLACK && box.height <= Math.max(SHORT, height));
   if (!labels.place(choices, x, y, { fits: inside, pill: near })) labels.place(short, x, y, { fits: small, pill: near, padding: near ? 5 : 1 });
