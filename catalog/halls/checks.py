@@ -122,6 +122,10 @@ def _block_counts(path: str, block: Block) -> Findings:
         yield from _explicit_numbers(path, block, count)
     elif block.seats is None and not isinstance(block, CurvedBlock):
         yield FieldError(f"{path}.seats", "is needed in straight rows")
+    for inner, aisle in _each(f"{path}.aisles", block.aisles):
+        yield from _numbers(inner, aisle)
+        if aisle.after == 0:
+            yield FieldError(f"{inner}.after", "must not be 0")
     if isinstance(block, CurvedBlock) and not 0 < block.start - block.end <= 360:
         yield FieldError(f"{path}.start", "must be above end, by at most 360 degrees")
 

@@ -102,13 +102,14 @@ class Numbering(_Part, frozen=True, kw_only=True):
 
 
 class Aisle(_Part, frozen=True, kw_only=True):
-    """Space after a seat, counted from the left from 1, or in the middle of each row.
+    """Space beside a seat of each row, or in its middle.
 
-    width: what it adds to the distance between the two seats. rows: labels of the rows that have it (a
-    gap for a pillar or a door), all without it. It is only where seats are on both sides.
+    after: so many seats are left of it, or right of it if this is negative. width: what it adds to the
+    distance between the two seats. rows: labels of the rows that have it (a gap for a pillar or a door),
+    all without it. It is only where seats are on both sides.
     """
 
-    after: SeatCount | Literal["middle"]
+    after: Annotated[int, Meta(ge=-SEATS_A_ROW_MAX, le=SEATS_A_ROW_MAX)] | Literal["middle"]
     width: Annotated[float, Meta(ge=0, le=100)] = 2.0
     rows: Annotated[list[Label], Meta(min_length=1, max_length=ROWS_A_BLOCK_MAX)] | None = None
 

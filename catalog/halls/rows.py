@@ -96,7 +96,8 @@ def gaps_of(aisles: Sequence[RowsAisle], label: str, seats: int) -> list[Gap]:
     widths: dict[int, float] = {}
     for aisle in aisles:
         after = left_half(seats) if aisle.after == "middle" else aisle.after
-        if after < seats and (aisle.rows is None or label in aisle.rows):
+        after = after if after > 0 else seats + after
+        if 0 < after < seats and (aisle.rows is None or label in aisle.rows):
             widths[after] = max(aisle.width, widths.get(after, 0.0))
     return [Gap(after, widths[after]) for after in sorted(widths)]
 

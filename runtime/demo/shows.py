@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.demo import halls
+from runtime.demo.halls import rows as halls
 
 OPEN_SINCE = -2.0  # days
 MINUTE = 1 / 1440
