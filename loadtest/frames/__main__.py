@@ -46,8 +46,7 @@ async def measure(trees: list[Path], seats: int, rounds: int) -> None:
                 for tree in trees:
                     async with served(tree, Made(hall, CHANGES_PER_S)) as url:
                         made = await walk(browser, f"{url}/#/sessions/{SESSION}", slower=slower)
-                    said = {part: summary([made], part)[:2] for part in PARTS}
-                    print(tree.name, slower, said, file=sys.stderr, flush=True)
+                    print(f"{tree.name}, {slower}: measured", file=sys.stderr, flush=True)
                     runs.setdefault((tree, slower), []).append(made)
         said = f"Chromium {browser.version} without a GPU, {DESKTOP['width']} × {DESKTOP['height']}"
         await browser.close()
@@ -58,12 +57,19 @@ async def measure(trees: list[Path], seats: int, rounds: int) -> None:
 
 
 def report(runs: Runs) -> None:
-    print("| tree | processor | part | median, ms | p95, ms | p95 of the rounds |\n|---|---|---|---|---|---|")
+    print(
+        "| tree | processor | part | frame, median ms | p95 | p95 of the rounds | CPU a frame, ms |"
+        "\n|---|---|---|---|---|---|---|"
+    )
     for (tree, slower), walks in sorted(runs.items(), key=lambda one: (one[0][1], str(one[0][0]))):
         speed = "as it is" if slower == 1 else f"{slower} × slower"
         for part in PARTS:
-            median, tail, least, most = summary(walks, part)
-            print(f"| {tree.name} | {speed} | {part} | {median:.1f} | {tail:.1f} | {least:.1f} to {most:.1f} |")
+            took = summary(walks, part)
+            rounds = f"{took.tail_least_ms:.0f} to {took.tail_most_ms:.0f}"
+            print(
+                f"| {tree.name} | {speed} | {part} | {took.median_ms:.1f} | {took.tail_ms:.0f} "
+                f"| {rounds} | {took.cpu_ms:.1f} |"
+            )
     print("\n| tree | processor | first map, ms | heap, MB | plan, kB | states, kB |\n|---|---|---|---|---|---|")
     for (tree, slower), walks in runs.items():
         first = statistics.median(one.first_ms for one in walks)

@@ -5,7 +5,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.async_api import Browser, Page, ViewportSize
+from playwright.async_api import Browser, CDPSession, Page, ViewportSize
 
 DESKTOP = ViewportSize(width=1280, height=800)
 STEPS = 90  # moves of the mouse a walk, one every 1/60 s
@@ -25,12 +25,14 @@ DRAWN = "canvas.map-canvas[data-scale]"
 
 @dataclass
 class Walk:
-    """first_ms: from the navigation to the first drawn map; frames_ms: by the part of the walk."""
+    """first_ms: from the navigation to the first drawn map. By the part of the walk: frames_ms, from each frame
+    to the next; cpu_ms, what the page's thread ran in a frame on average, which others' work does not lengthen."""
 
     first_ms: float
     heap_mb: float
     weights: dict[str, int]
     frames_ms: dict[str, list[float]] = field(default_factory=dict)
+    cpu_ms: dict[str, float] = field(default_factory=dict)
 
 
 async def walk(browser: Browser, url: str, *, slower: int = 1) -> Walk:
@@ -41,6 +43,7 @@ async def walk(browser: Browser, url: str, *, slower: int = 1) -> Walk:
     await session.send("Emulation.setCPUThrottlingRate", {"rate": slower})
     weights: dict[str, int] = {}
     await session.send("Network.enable")
+    await session.send("Performance.enable", {"timeDomain": "threadTicks"})
     session.on("Network.responseReceived", lambda event: _name(event, names))
     names: dict[str, str] = {}
     session.on(
@@ -60,12 +63,20 @@ async def walk(browser: Browser, url: str, *, slower: int = 1) -> Walk:
     middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.62)
     for name, part in PARTS.items():
         await page.evaluate("window.frames_ms.length = 0")
+        before = await _busy_s(session)
         await part(page, middle)
+        busy_s = await _busy_s(session) - before
         made.frames_ms[name] = (await page.evaluate("window.frames_ms"))[1:]
+        made.cpu_ms[name] = 1000 * busy_s / max(1, len(made.frames_ms[name]))
     heap = await session.send("Runtime.getHeapUsage")
     made.heap_mb = heap["usedSize"] / 1e6
     await context.close()
     return made
+
+
+async def _busy_s(session: CDPSession) -> float:
+    metrics = (await session.send("Performance.getMetrics"))["metrics"]
+    return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
 
 
 def _name(event: Any, names: dict[str, str]) -> None:
@@ -117,8 +128,23 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
 
-def summary(walks: list[Walk], part: str) -> tuple[float, float, float, float]:
-    """The median over the walks of a part's median and p95, and the least and most p95 of them."""
-    medians = [statistics.median(one.frames_ms[part]) for one in walks]
+@dataclass
+class Summary:
+    """Medians over the walks of a part: of their medians, p95 and CPU; and the least and most p95 of them."""
+
+    median_ms: float
+    tail_ms: float
+    tail_least_ms: float
+    tail_most_ms: float
+    cpu_ms: float
+
+
+def summary(walks: list[Walk], part: str) -> Summary:
     tails = [percentile(one.frames_ms[part], 0.95) for one in walks]
-    return statistics.median(medians), statistics.median(tails), min(tails), max(tails)
+    return Summary(
+        statistics.median(statistics.median(one.frames_ms[part]) for one in walks),
+        statistics.median(tails),
+        min(tails),
+        max(tails),
+        statistics.median(one.cpu_ms[part] for one in walks),
+    )

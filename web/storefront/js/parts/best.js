@@ -131,6 +131,7 @@ function offerMenu(choice, take) {
   };
   let shown = "";
   const refresh = (areas) => {
+    if (node.offsetParent === null && node.isConnected) return; // the list is shown
     const scopes = areas.length > 1 ? SCOPES : ["area"];
     const groups = scopes.map((scope) => [scope, offers(areas, scope)]);
     const now = groups.map(([, all]) => all.map(words).join("|")).join("|");

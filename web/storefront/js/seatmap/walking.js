@@ -4,6 +4,7 @@
 const REACH = 14; // units
 const ASIDE = 2; // a unit to the side counts as so many ahead
 const AHEAD_MIN = 0.4;
+const CHORD_MIN = 0.35; // of a row's length, for it to have a direction
 
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -47,17 +48,35 @@ export function firstSeat(model, area, passes) {
 
 /** The next seat in a direction; taken ones too, but none that is never for sale. Null at the hall's edge. */
 export function nextSeat(model, seat, direction) {
-  const { hall } = model;
-  const { row } = hall.runs[hall.runOf[seat.index]];
+  const row = rowOf(model, seat.index);
   if (row.table) return ahead(model, seat, direction, () => true);
-  const tangent = [Math.cos(hall.angle[seat.index]), Math.sin(hall.angle[seat.index])];
-  const along = Math.abs(tangent[0]) >= Math.abs(tangent[1]) === (direction[0] !== 0);
-  if (along) {
-    const forward = tangent[0] * direction[0] + tangent[1] * direction[1] > 0;
-    return beside(model, row, seat, forward ? 1 : -1) ?? ahead(model, seat, turned(tangent, direction), (index) => rowOf(model, index) !== row);
+  const tangent = [Math.cos(model.hall.angle[seat.index]), Math.sin(model.hall.angle[seat.index])];
+  const axis = axisOf(model, row) ?? tangent;
+  const elsewhere = (index) => rowOf(model, index) !== row;
+  if (Math.abs(axis[0]) >= Math.abs(axis[1]) === (direction[0] !== 0)) {
+    const step = Math.sign(dot(axis, direction));
+    return beside(model, row, seat, step) ?? ahead(model, seat, tangent.map((part) => part * step), elsewhere);
   }
-  return ahead(model, seat, turned([-tangent[1], tangent[0]], direction), (index) => rowOf(model, index) !== row);
+  const turn = Math.sign(dot([-axis[1], axis[0]], direction));
+  return ahead(model, seat, [-tangent[1] * turn, tangent[0] * turn], elsewhere);
 }
+
+/** From a row's first seat to its last; null where it closes a circle. All of an area go one way: so left and
+    right stay left and right along a curve. */
+function axisOf({ hall }, { area }) {
+  if (area.axis !== undefined) return area.axis;
+  let [x, y, length] = [0, 0, 0];
+  for (const { runs } of area.rows.filter((row) => !row.table)) {
+    const [first, last] = [runs[0].first, runs.at(-1).first + runs.at(-1).count - 1];
+    x += hall.x[last] - hall.x[first];
+    y += hall.y[last] - hall.y[first];
+    length += last - first;
+  }
+  area.axis = Math.hypot(x, y) > CHORD_MIN * length ? [x, y] : null;
+  return area.axis;
+}
+
+const dot = (one, two) => one[0] * two[0] + one[1] * two[1];
 
 /** The first or last seat of the seat's row, as they lie on the screen. */
 export function rowEnd(model, seat, direction) {
@@ -67,11 +86,6 @@ export function rowEnd(model, seat, direction) {
 }
 
 const rowOf = (model, index) => model.hall.runs[model.hall.runOf[index]].row;
-
-/** The same axis, the way that the arrow points. */
-function turned([x, y], [dx, dy]) {
-  return x * dx + y * dy < 0 ? [-x, -y] : [x, y];
-}
 
 function beside(model, row, seat, step) {
   const seats = model.seatsOf(row);

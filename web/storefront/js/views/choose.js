@@ -12,6 +12,8 @@ import { follow } from "../seatmap/live.js";
 import { SeatMap } from "../seatmap/map.js";
 import { SeatModel } from "../seatmap/model.js";
 
+const COUNTS_MS = 400;
+
 export async function chooseView({ params, signal }) {
   const [session, plan, state] = await Promise.all([
     api.session(params.id, signal), api.hall(params.id, signal), api.seats(params.id, null, signal),
@@ -34,7 +36,8 @@ export async function chooseView({ params, signal }) {
   const live = h("span", { class: "live", role: "status" });
   ordering.onChange = (seats) => { map.refresh(seats); list.refresh(seats); };
   ordering.reveal = (seat) => map.reveal(seat);
-  const changed = (seats) => { ordering.lose(seats); map.refresh(seats); list.refresh(seats); ordering.refresh(); };
+  const counts = eventually(signal, () => { list.refresh(null); ordering.refresh(); });
+  const changed = (seats) => { ordering.lose(seats); map.refresh(seats); counts(); };
   const status = (name) => { live.dataset.state = name; put(live, h("i", { "aria-hidden": "true" }), t(`map.${name}`)); };
   follow(session, model, { changed, status }, signal);
   ordering.resume();
@@ -42,6 +45,18 @@ export async function chooseView({ params, signal }) {
   return h("div", { class: "choose" },
     head(session, show, model, [liveBadge(signal, () => ordering.status()), live]),
     h("div", { class: "choose-body" }, board(map, list, filters), ordering.node));
+}
+
+/** Calls `act` soon, and once for all that asks for it meanwhile: numbers need not change ten times a second. */
+function eventually(signal, act) {
+  let timer = null;
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      act();
+    }, COUNTS_MS);
+  };
 }
 
 function head(session, show, model, states) {
