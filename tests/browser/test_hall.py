@@ -149,7 +149,7 @@ async def test_of_two_people_who_want_one_seat_the_second_is_told_which(visit: V
     await second.register()
 
     async def hear_nothing(route: Route) -> None:
-        await route.abort()
+        await route.fulfill(status=429, json={})
 
     # The second hears of the first only from the refusal.
     await second.page.route("**/seats/stream", hear_nothing)

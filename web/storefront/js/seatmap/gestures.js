@@ -12,6 +12,7 @@ export function listen(canvas, viewport, { tap, hover, rest }) {
   const fingers = new Map();
   let moved = 0;
   let resting = null;
+  let told = false;
   const at = (event) => {
     const box = canvas.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
@@ -24,11 +25,13 @@ export function listen(canvas, viewport, { tap, hover, rest }) {
     const place = at(event);
     fingers.set(event.pointerId, place);
     hover(null, null);
+    told = false;
     clearTimeout(resting);
     if (event.pointerType === "mouse" || fingers.size > 1) return;
     resting = setTimeout(() => {
       if (fingers.size !== 1 || moved > TAP_SLACK_PX) return;
       moved = Infinity;
+      told = true;
       rest(place.x, place.y);
     }, REST_MS);
   });
@@ -53,7 +56,7 @@ export function listen(canvas, viewport, { tap, hover, rest }) {
   };
   canvas.addEventListener("pointerup", lift);
   canvas.addEventListener("pointercancel", lift);
-  canvas.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hover(null, null); });
+  canvas.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse" && !told) hover(null, null); });
   canvas.addEventListener("contextmenu", (event) => { if (fingers.size) event.preventDefault(); });
 
   canvas.addEventListener("wheel", (event) => {
