@@ -1,6 +1,7 @@
 """An order on its way: what PostgreSQL is to be given, and the order as it stands once that is done."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -10,14 +11,17 @@ from booking.domain.seating import Seating
 from booking.orders.pricing import price_of
 from booking.orders.records import NewOrder, Order, PlacedOrder, Price
 from booking.orders.selection import BestSeats, Selection
+from booking.prices.choosing import with_categories
 from booking.promo_codes.store import PromoCode
 from chassis.context import current
-from contracts.booking import OrderItem
+from contracts.booking import ItemFee, OrderItem
 from contracts.catalog import SessionTerms
+from contracts.prices import CategoryTerms
 
 
 class OrderDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything of an order that does not change between tries."""
+    """Everything of an order that does not change between tries. `categories`: one a ticket, in ascending
+    order of seats; none where it names none."""
 
     order_id: UUID
     user_id: UUID
@@ -27,20 +31,28 @@ class OrderDraft(msgspec.Struct, frozen=True, kw_only=True):
     seating: Seating
     selection: Selection
     promo: PromoCode | None = None
+    categories: Sequence[CategoryTerms] = ()
 
 
 class PlacedItem(OrderItem, frozen=True, omit_defaults=True):
     """An item as the order's row keeps it. `last_left`: an accessible seat that was not asked for. `paid`:
-    what it costs with a promo code; None: its price."""
+    what it costs with a promo code and fees; None: its price. `kept`, `costs`: as in TicketCharges."""
 
     last_left: bool = False
     paid: int | None = None
+    kept: int = 0
+    costs: tuple[ItemFee, ...] = ()
 
 
 def new_order(draft: OrderDraft, seats: Sequence[int]) -> NewOrder:
     """With these seats, which Redis has let it have. Raises PromoCodeNotValid."""
     terms, items = draft.terms, _items(draft, seats)
-    price = price_of(items, terms.currency, draft.promo)
+    price = price_of(items, terms.currency, draft.promo, terms.prices)
+    if price.charges is not None:
+        items = [
+            msgspec.structs.replace(item, fees=each.fees, tax=each.tax)
+            for item, each in zip(items, price.charges, strict=True)
+        ]
     only_accessible_left = _only_accessible_left(draft.selection, items)
     return NewOrder(
         order_id=draft.order_id,
@@ -96,6 +108,8 @@ def _items(draft: OrderDraft, seats: Sequence[int]) -> list[OrderItem]:
                 seat_id, seat.area_id, seat.area, seat.row, seat.number, price, seat.accessible
             )
         )
+    if draft.terms.prices is not None:
+        return with_categories(items, draft.terms.prices, draft.terms.areas, draft.categories)
     return items
 
 
@@ -116,15 +130,22 @@ def _only_accessible_left(selection: Selection, items: Sequence[OrderItem]) -> b
 
 def _document(items: list[OrderItem], price: Price, *, only_accessible_left: bool) -> str:
     """The items in JSON, as the order's row keeps them."""
-    if price.redemption is None and not only_accessible_left:  # nearly always: nothing to add
-        return msgspec.json.encode(items).decode()
-    paid = price.redemption.paid if price.redemption is not None else [None] * len(items)
+    if price.redemption is None and price.charges is None and not only_accessible_left:
+        return msgspec.json.encode(items).decode()  # nearly always: nothing to add
     kept = [
         PlacedItem(
             **msgspec.structs.asdict(item),
             last_left=only_accessible_left and item.accessible,
-            paid=each,
+            **_costs(price, place),
         )
-        for item, each in zip(items, paid, strict=True)
+        for place, item in enumerate(items)
     ]
     return msgspec.json.encode(kept).decode()
+
+
+def _costs(price: Price, place: int) -> dict[str, Any]:
+    """What is kept of what an item costs, where that is not its price."""
+    if price.charges is not None:
+        charges = price.charges[place]
+        return {"paid": charges.paid, "kept": charges.kept, "costs": charges.costs}
+    return {} if price.redemption is None else {"paid": price.redemption.paid[place]}

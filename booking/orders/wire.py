@@ -10,19 +10,22 @@ from msgspec import UNSET, UnsetType
 
 from booking.domain.order import SEATS_PER_ORDER_MAX, OrderStatus
 from booking.orders.records import LastPayment, Order, Place
+from booking.prices.choosing import CategoryChoices
 from booking.seats.wire import SeatId, refuse_repeated
 from chassis.clock import second, whole_second
 from chassis.http.bodies import decode
 from chassis.problems import FieldError, ValidationFailed
 from contracts.booking import IssuedTicket, OrderItem
+from contracts.receipts import Breakdown, breakdown_of
 
 
 class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An order. Amounts in minor units of `currency`; `tickets` when it has been paid; `payment`, where
     one order is read, is the last that was begun: `failed` says that it may be paid another way.
 
-    `total_amount` is what is to be paid. With a promo code it is `original_amount`, what the items
-    cost, less `discount`. `note`, when there is one, is to be shown before paying:
+    `total_amount` is what is to be paid. With a promo code it is `original_amount`, what the order would
+    cost without the code, less `discount`. `breakdown` is there where fees or taxes are part of it.
+    `note`, when there is one, is to be shown before paying:
     `only_accessible_left`, no ordinary seats were left and some of these are accessible ones, though
     none were asked for.
 
@@ -58,6 +61,7 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     refund_cause: str | None = None
     places: "list[PlaceAnswer]" = []
     session_cancelled: "CancelledAnswer | None" = None
+    breakdown: Breakdown | None = None
 
 
 class PlaceAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -147,7 +151,14 @@ def order_answer(
         refund_cause=order.refund_cause,
         places=[_place_answer(place) for place in places],
         session_cancelled=_cancelled_answer(order),
+        breakdown=_breakdown(order),
     )
+
+
+def _breakdown(order: Order) -> Breakdown | None:
+    if any(item.fees or item.tax for item in order.items):
+        return breakdown_of(order.items, order.total_amount)
+    return None
 
 
 def _place_answer(place: Place) -> PlaceAnswer:
@@ -183,6 +194,9 @@ class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     `accessible`: with the best available, that one of them at least is an accessible seat; without it
     there is none among them while there are enough others.
+
+    `categories`: how many tickets are of which price category, as many in all as are ordered. Of `seats` the
+    first so many are of the first one, and so on. Left out, all are of the session's first category.
     """
 
     session_id: UUID
@@ -195,6 +209,7 @@ class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     accessible: bool | UnsetType = (
         UNSET  # left out, the body's hash is what it was before this came
     )
+    categories: CategoryChoices | UnsetType = UNSET
 
     @property
     def wants_accessible(self) -> bool:

@@ -11,6 +11,9 @@ import { areaLeft } from "./sale.js";
 export const SCOPES = ["area", "price", "price_max"];
 const TWO_ROWS_FROM = 3;
 
+/** A price category belongs to an area, so a session with such sells by area. */
+const scopesOf = ({ seat_areas, price_categories }) => (seat_areas.length > 1 && !price_categories?.length ? SCOPES : ["area"]);
+
 /** All that may be chosen in a scope: {scope, key, name, price, currency, tier, kind, available, accessible}. */
 export function offers(areas, scope) {
   if (scope === "area") return areas.map((area) => ({ ...area, scope, key: area.area_id }));
@@ -20,10 +23,10 @@ export function offers(areas, scope) {
 
 function offerAt(areas, scope, price) {
   const some = areas.filter((area) => (scope === "price" ? area.price === price : area.price <= price));
-  const { currency, tier } = areas.find((area) => area.price === price);
+  const { currency, tier, total_price } = areas.find((area) => area.price === price);
   const available = some.reduce((sum, area) => sum + area.available, 0);
-  const name = t(`choose.scope.${scope}.option`, { price: money(price, currency), count: some.length });
-  return { scope, key: String(price), name, price, currency, tier, kind: "seated", available, accessible: some.some((area) => area.accessible) };
+  const name = t(`choose.scope.${scope}.option`, { price: money(total_price, currency), count: some.length });
+  return { scope, key: String(price), name, price, total_price, currency, tier, kind: "seated", available, accessible: some.some((area) => area.accessible) };
 }
 
 /** The offer that is chosen, or undefined. */
@@ -43,8 +46,8 @@ export function cheapestArea(areas, quantity) {
 export function bestForm(session, choice, cap, changed) {
   const take = (scope, key) => { Object.assign(choice, { scope, key }); changed(); };
   const list = offerList(choice, take);
-  const scopes = scopeTabs(session.seat_areas, choice, (scope) => take(scope, firstOf(list.areas(), scope, choice)));
-  const menu = offerMenu(choice, take);
+  const scopes = scopeTabs(scopesOf(session), choice, (scope) => take(scope, firstOf(list.areas(), scope, choice)));
+  const menu = offerMenu(scopesOf(session), choice, take);
   const stepper = quantityStepper(choice, cap, changed);
   const accessible = accessibleField(choice, changed);
   const twoRows = twoRowsField(choice, changed);
@@ -72,10 +75,10 @@ function firstOf(areas, scope, choice) {
   return area ? String(area.price) : choice.key;
 }
 
-function scopeTabs(areas, choice, take) {
+function scopeTabs(scopes, choice, take) {
   const button = (scope) => h("button", { type: "button", dataset: { scope }, onclick: () => take(scope) }, t(`choose.scope.${scope}`));
-  const buttons = SCOPES.map(button);
-  const node = h("div", { class: "segmented scopes", role: "group", "aria-label": t("choose.scope"), hidden: areas.length < 2 }, buttons);
+  const buttons = scopes.map(button);
+  const node = h("div", { class: "segmented scopes", role: "group", "aria-label": t("choose.scope"), hidden: scopes.length < 2 }, buttons);
   const draw = () => buttons.forEach((one) => one.setAttribute("aria-pressed", String(one.dataset.scope === choice.scope)));
   return { node, draw };
 }
@@ -108,7 +111,7 @@ function option(offer, choice, take) {
     h("span", { class: "option-face" },
       h("span", { class: `tier-mark tier-${offer.tier % 6}`, "aria-hidden": "true" }),
       h("span", { class: "option-name" }, h("b", {}, offer.name), left),
-      offer.scope === "area" && h("span", { class: "option-price" }, money(offer.price, offer.currency))));
+      offer.scope === "area" && h("span", { class: "option-price" }, money(offer.total_price, offer.currency))));
   const refresh = (now) => {
     put(left, now.kind === "standing" && `${t("area.standing")} · `, areaLeft(now));
     input.checked = choice.key === offer.key;
@@ -119,20 +122,19 @@ function option(offer, choice, take) {
 }
 
 /** Everything in one menu. */
-function offerMenu(choice, take) {
+function offerMenu(scopes, choice, take) {
   const select = h("select", { id: "best-area", onchange: () => {
     const [scope, ...key] = select.value.split(" ");
     take(scope, key.join(" "));
   } });
   const node = h("div", { class: "field area-menu" }, h("label", { for: "best-area" }, t("choose.area")), select);
-  const words = ({ scope, name, price, currency, available }) => {
+  const words = ({ scope, name, total_price, currency, available }) => {
     const left = available > 0 ? t("area.available", { available: count(available) }) : t("area.none");
-    return [name, scope === "area" && money(price, currency), left].filter(Boolean).join(" · ");
+    return [name, scope === "area" && money(total_price, currency), left].filter(Boolean).join(" · ");
   };
   let shown = "";
   const refresh = (areas) => {
-    if (node.offsetParent === null && node.isConnected) return; // the list is shown
-    const scopes = areas.length > 1 ? SCOPES : ["area"];
+    if (node.isConnected && node.offsetParent === null) return; // where there is room for the list
     const groups = scopes.map((scope) => [scope, offers(areas, scope)]);
     const now = groups.map(([, all]) => all.map(words).join("|")).join("|");
     if (now !== shown) put(select, groups.map(([scope, all]) => h("optgroup", { label: t(`choose.scope.${scope}`) }, all.map((offer) => h("option", { value: `${scope} ${offer.key}`, disabled: offer.available <= 0 && choice.key !== offer.key }, words(offer))))));

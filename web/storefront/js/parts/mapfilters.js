@@ -2,8 +2,9 @@
 // a clear view. Only what this hall has to tell apart is offered.
 
 import { announce, h, icon, put } from "../dom.js";
-import { count, money } from "../format.js";
+import { count } from "../format.js";
 import { t } from "../i18n.js";
+import { priceOf } from "../seatmap/telling.js";
 
 const TOGETHER_MAX = 8;
 
@@ -41,9 +42,9 @@ function chip(isOn, words, act) {
 }
 
 function priceChip({ areas }, price, tier, act) {
-  const { currency } = areas.find((area) => area.price === price);
+  const area = areas.find((one) => one.price === price);
   const node = h("button", { class: "chip", type: "button", dataset: { price }, onclick: act },
-    h("span", { class: `tier-mark tier-${tier % 6}`, "aria-hidden": "true" }), money(price, currency));
+    h("span", { class: `tier-mark tier-${tier % 6}`, "aria-hidden": "true" }), priceOf(area));
   return { price, node };
 }
 

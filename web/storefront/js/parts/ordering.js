@@ -10,6 +10,7 @@ import { go, here } from "../router.js";
 import { nameOf } from "../seatmap/telling.js";
 import { basket } from "./basket.js";
 import { SCOPES, bestForm, cheapestArea, chosen } from "./best.js";
+import { Categories } from "./categories.js";
 import { dropDraft, keepDraft, readDraft } from "./draft.js";
 import { keepHint } from "./ordernotes.js";
 import { promoField } from "./promo.js";
@@ -26,8 +27,10 @@ export class Ordering {
     this.mode = this.draft.mode ?? "best";
     this.choice = this.readChoice();
     for (const seat_id of this.draft.seats ?? []) this.restore(seat_id);
+    this.categories = new Categories(session, this.draft, () => { this.keep(); this.refresh(); });
     this.best = bestForm(session, this.choice, this.cap, () => this.refresh());
-    this.basket = basket(selected, this.cap, { remove: (seat) => this.toggle(seat), clear: () => this.clear(), reveal: (seat) => this.reveal(seat) });
+    this.best.node.append(this.categories.node);
+    this.basket = basket(selected, this.cap, { categories: this.categories, remove: (seat) => this.toggle(seat), clear: () => this.clear(), reveal: (seat) => this.reveal(seat) });
     this.promo_code = this.draft.promo_code ?? "";
     this.promo = promoField(this.promo_code, (code) => { this.promo_code = code; });
     this.message = notice();
@@ -102,8 +105,10 @@ export class Ordering {
     if (focused) this.tabs.querySelector('[aria-pressed="true"]').focus();
     const shown = this.mode === "best" ? this.best.node : this.basket.node;
     if (this.content.firstChild !== shown) put(this.content, shown);
-    this.best.refresh(this.areas());
-    this.basket.refresh();
+    if (this.mode === "best") {
+      this.best.refresh(this.areas());
+      this.categories.refresh(this.choice.key, this.quantity());
+    } else this.basket.refresh();
     this.drawButton();
   }
 
@@ -111,10 +116,11 @@ export class Ordering {
     const own = this.mode === "own";
     const offer = this.offer();
     const { currency = offer?.currency } = this.session;
-    const total = own ? [...this.selected.values()].reduce((sum, seat) => sum + seat.area.price, 0) : (offer?.price ?? 0) * this.quantity();
-    const each = own || !offer ? t("choose.total") : t("choose.each", { price: money(offer.price, currency), quantity: this.quantity() });
+    const { total, fees } = own ? this.categories.costOf([...this.selected.values()]) : this.categories.costOfBest(offer, this.quantity());
+    const plain = !own && offer && !fees && !this.session.price_categories;
+    const each = plain ? t("choose.each", { price: money(offer.price, currency), quantity: this.quantity() }) : t("choose.total");
     const most = !own && this.choice.scope === "price_max";
-    put(this.total, h("small", {}, each), h("b", {}, most ? t("choose.at-most", { price: money(total, currency) }) : money(total, currency)));
+    put(this.total, h("small", {}, fees ? t("choose.with-fees", { fees: money(fees, currency) }) : each), h("b", {}, most ? t("choose.at-most", { price: money(total, currency) }) : money(total, currency)));
     const none = own ? this.selected.size === 0 : !(offer?.available > 0);
     const key = `choose.${own ? "own" : "best"}.order${login.current() ? "" : "-login"}`;
     const shut = this.open ? !own && none && t("area.none") : this.closedWords;
@@ -138,7 +144,7 @@ export class Ordering {
         this.model.lost.delete(one.seat_id);
         this.selected.set(one.seat_id, one);
       }
-      announce(t("choose.added", { seat: name, price: money(seat.area.price * unit.length, seat.area.currency) }));
+      announce(t("choose.added", { seat: name, price: money((seat.area.total_price ?? seat.area.price) * unit.length, seat.area.currency) }));
     }
     this.message.say("");
     this.unsure = false;
@@ -193,15 +199,18 @@ export class Ordering {
 
   keep(submit = false) {
     const seats = [...this.selected.keys()];
-    keepDraft(this.session.session_id, { mode: this.mode, ...this.choice, seats, promo_code: this.promo_code, submit });
+    keepDraft(this.session.session_id, { mode: this.mode, ...this.choice, seats, promo_code: this.promo_code, submit, ...this.categories.kept() });
   }
 
   body() {
     const { session_id } = this.session;
     const about = this.promo_code ? { session_id, promo_code: this.promo_code } : { session_id };
-    if (this.mode === "own") return { ...about, seats: [...this.selected.keys()].sort((one, two) => one - two) };
+    if (this.mode === "own") {
+      const seats = [...this.selected.values()].sort((one, two) => one.seat_id - two.seat_id);
+      return { ...about, seats: seats.map((seat) => seat.seat_id), ...this.categories.bodyOf(seats) };
+    }
     const { scope, key, accessible, two_rows } = this.choice;
-    const where = scope === "area" ? { seat_area_id: key } : { [scope]: Number(key) };
+    const where = scope === "area" ? { seat_area_id: key, ...this.categories.bodyOfBest(key, this.quantity()) } : { [scope]: Number(key) };
     return { ...about, ...where, quantity: this.quantity(), ...(accessible && { accessible }), ...(two_rows && { two_rows }) };
   }
 

@@ -2,9 +2,9 @@
 // that the map shows: prices, what is taken, places to stand, who sits beside whom, what to expect of the view.
 
 import { h, icon, put } from "../dom.js";
-import { count, money } from "../format.js";
+import { count } from "../format.js";
 import { t } from "../i18n.js";
-import { lookOf, traitsOf, viewOf } from "../seatmap/telling.js";
+import { lookOf, priceOf, traitsOf, viewOf } from "../seatmap/telling.js";
 
 /** `pick(seat)` and `enter(area)` are told; `filters` say which seats are looked for. */
 export class SeatList {
@@ -56,14 +56,14 @@ export class SeatList {
     const focused = this.seats.contains(document.activeElement) ? document.activeElement.dataset.seat : null;
     const entrance = area.entrance && t("area.entrance", { entrance: area.entrance });
     if (!row) {
-      put(this.about, [t("area.standing"), money(area.price, area.currency), entrance, area.view].filter(Boolean).join(" · "));
+      put(this.about, [t("area.standing"), priceOf(area), entrance, area.view].filter(Boolean).join(" · "));
       put(this.seats, h("button", { class: "button quiet", type: "button", disabled: area.free <= 0, onclick: () => this.enter(area) }, t("list.standing")));
       return;
     }
     const seats = model.seatsOf(row).filter((seat) => model.state(seat) !== "b");
     this.seats.setAttribute("aria-label", t("list.seats", { area: area.name, row: row.label }));
     const middle = seats[seats.length >> 1];
-    put(this.about, [money(area.price, area.currency), entrance, ...(middle ? viewOf(model, middle) : [])].filter(Boolean).join(" · "));
+    put(this.about, [priceOf(area), entrance, ...(middle ? viewOf(model, middle) : [])].filter(Boolean).join(" · "));
     put(this.seats, seats.map((seat) => this.button(seat)), this.open(row).length === 0 && h("p", { class: "hint" }, t("list.none")));
     if (focused) this.seats.querySelector(`[data-seat="${focused}"]`)?.focus();
   }
@@ -82,5 +82,5 @@ export class SeatList {
 
 function areaWords(area) {
   const left = area.free > 0 ? t("area.available", { available: count(area.free) }) : t("area.none");
-  return [area.name, area.kind === "standing" && t("area.standing"), money(area.price, area.currency), left].filter(Boolean).join(" · ");
+  return [area.name, area.kind === "standing" && t("area.standing"), priceOf(area), left].filter(Boolean).join(" · ");
 }

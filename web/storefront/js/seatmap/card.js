@@ -1,9 +1,9 @@
 // The card of what the mouse is over or a finger rests on. It repeats what the list and the ear are told.
 
 import { h, icon, put } from "../dom.js";
-import { count, money } from "../format.js";
+import { count } from "../format.js";
 import { t } from "../i18n.js";
-import { lookOf, nameOf, traitsOf, viewOf } from "./telling.js";
+import { lookOf, nameOf, priceOf, traitsOf, viewOf } from "./telling.js";
 
 const OFF_POINTER = 18;
 const EDGE = 8;
@@ -46,7 +46,7 @@ export class Card {
 }
 
 function priceLine(area, said) {
-  return h("span", { class: "card-price" }, h("span", { class: `tier-mark tier-${area.tier % 6}` }), h("b", {}, money(area.price, area.currency)), said);
+  return h("span", { class: "card-price" }, h("span", { class: `tier-mark tier-${area.tier % 6}` }), h("b", {}, priceOf(area)), said);
 }
 
 function traits(model, seat) {

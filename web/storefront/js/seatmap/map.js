@@ -1,7 +1,7 @@
 // The map as a part of a page: canvas, buttons, where one is, the whole in a corner, legend, card.
 
 import { h, icon, put } from "../dom.js";
-import { count, money } from "../format.js";
+import { count } from "../format.js";
 import { t } from "../i18n.js";
 import { boxOf } from "./geometry.js";
 import { Card } from "./card.js";
@@ -11,7 +11,7 @@ import { listenToKeys } from "./keys.js";
 import { legend } from "./legend.js";
 import { Minimap } from "./minimap.js";
 import { Renderer } from "./renderer.js";
-import { lookOf } from "./telling.js";
+import { lookOf, priceOf } from "./telling.js";
 import { Viewport } from "./viewport.js";
 
 // Pixels a seat from which a tap picks a seat and not an area, and at which an area is shown at least.
@@ -119,7 +119,7 @@ export class SeatMap {
     const { x, y } = viewport.toPlan(viewport.width / 2, (viewport.height - viewport.foot) / 2);
     const area = viewport.scale > viewport.fitScale() * CRUMB_FROM ? (model.areaAt(x, y) ?? this.within) : null;
     const left = area && (area.free > 0 ? t("area.available", { available: count(area.free) }) : t("area.none"));
-    const words = area ? [area.name, money(area.price, area.currency), left].join(" · ") : "";
+    const words = area ? [area.name, priceOf(area), left].join(" · ") : "";
     this.within = area;
     if (words === this.crumbed) return;
     this.crumbed = words;

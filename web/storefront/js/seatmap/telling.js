@@ -12,6 +12,9 @@ export function lookOf(model, selected, seat) {
   return STATES[model.state(seat)] ?? "blocked";
 }
 
+/** What a ticket of the area costs in all; `total_price` where fees come on top. */
+export const priceOf = ({ total_price, price, currency }) => money(total_price ?? price, currency);
+
 export const nameOf = (seat) => seatName({ ...seat, area: seat.area.name });
 
 /** What a seat is, other than its place: for a wheelchair, beside one, restricted view, sold as a whole. */
@@ -35,12 +38,12 @@ export function viewOf(model, seat) {
 /** One sentence of everything, for the ear. */
 export function saySeat(model, selected, seat) {
   const look = lookOf(model, selected, seat);
-  const price = ["free", "selected"].includes(look) && money(seat.area.price, seat.area.currency);
+  const price = ["free", "selected"].includes(look) && priceOf(seat.area);
   return [nameOf(seat), look !== "free" && t(`map.${look}`), price, ...traitsOf(model, seat), ...viewOf(model, seat)].filter(Boolean).join(", ");
 }
 
 export function sayArea(area) {
   const left = area.free > 0 ? t("area.available", { available: count(area.free) }) : t("area.none");
   const kind = area.kind === "standing" && t("area.standing");
-  return [area.name, kind, money(area.price, area.currency), left].filter(Boolean).join(", ");
+  return [area.name, kind, priceOf(area), left].filter(Boolean).join(", ");
 }

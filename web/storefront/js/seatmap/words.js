@@ -1,10 +1,11 @@
 // The words on the map, from the most needed to the least: areas with their price and what is left, tables,
 // rows. Labels never cover each other (labels.js), nor the seats that are large enough to be picked.
 
-import { count, money } from "../format.js";
+import { count } from "../format.js";
 import { t } from "../i18n.js";
 import { isInside } from "./geometry.js";
 import { shortened } from "./labels.js";
+import { priceOf } from "./telling.js";
 
 const ROWS_FROM = 11; // pixels a seat
 const PICKABLE_FROM = 13;
@@ -27,7 +28,7 @@ function linesOf({ inks, filters }, area, size) {
   const wanted = filters.takesArea(area);
   const gone = area.free <= 0;
   const name = { words: area.name, size, weight: 700, ink: wanted && !gone ? inks.text : inks.faint };
-  const price = { words: gone ? t("area.none") : money(area.price, area.currency), size: size - 1, weight: 600, ink: name.ink };
+  const price = { words: gone ? t("area.none") : priceOf(area), size: size - 1, weight: 600, ink: name.ink };
   const left = { words: t("area.available", { available: count(area.free) }), size: size - 2, weight: 500, ink: wanted && !gone ? inks.text : inks.faint };
   return { name, price, left, gone };
 }
