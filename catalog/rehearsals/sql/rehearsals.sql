@@ -48,6 +48,10 @@ JOIN unnest(:area_ids::uuid[]) WITH ORDINALITY AS given (area_id, number) USING 
 ORDER BY a.place
 RETURNING area_id, capacity - taken AS capacity;
 
+-- name: copy_prices!
+INSERT INTO session_prices (session_id, sheet, price_from)
+SELECT :session_id, sheet, price_from FROM session_prices WHERE session_id = :source;
+
 -- name: count_areas$
 SELECT count(*) FROM areas WHERE session_id = :session_id;
 
