@@ -12,6 +12,8 @@ from msgspec import UnsetType
 
 from catalog.domain.plan import Row
 from catalog.domain.searching import YEAR_MAX, YEAR_MIN
+from catalog.prices import checks as price_checks
+from catalog.prices.organizing import sheet_in
 from catalog.wire import (
     SEATS_A_SESSION_MAX,
     AreaOfSeats,
@@ -91,6 +93,7 @@ def session(body: CreateSession) -> Findings:
     if isinstance(body.areas, UnsetType) and isinstance(body.plan_id, UnsetType):
         yield FieldError("areas", "are needed, or a plan_id")
     yield from _seats(body)
+    yield from price_checks.sheet(sheet_in(body))
 
 
 def change(body: ChangeSession) -> Findings:
@@ -98,6 +101,7 @@ def change(body: ChangeSession) -> Findings:
     if not isinstance(body.currency, UnsetType):
         yield from _currency(body.currency)
     yield from _seats(body)
+    yield from price_checks.sheet(sheet_in(body))
 
 
 def _seats(body: CreateSession | ChangeSession) -> Findings:

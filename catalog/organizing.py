@@ -14,6 +14,8 @@ from msgspec import UNSET, UnsetType
 from catalog import checks, store
 from catalog.domain.searching import fold
 from catalog.halls.hall import Hall
+from catalog.prices.organizing import fields_changed, set_prices, sheet_in
+from catalog.prices.store import read_sheet
 from catalog.problems import (
     PlanFrozen,
     SessionCancelled,
@@ -110,6 +112,9 @@ async def create_session(
     )
     hall, areas = _hall_and_areas(body, plan, venue["venue_id"])
     await store.insert_session(tx, session, areas, hall)
+    await set_prices(
+        tx, session.session_id, sheet_in(body), [(area.name, area.price) for area in areas]
+    )
     seats = sum(area.capacity for area in areas)
     log.info("session_created", session=session.session_id, show=show_id, seats=seats)
     return await read_session(tx, session.session_id, viewer)
@@ -156,8 +161,10 @@ async def change_session(
         name: current[name] if getattr(body, name) is UNSET else getattr(body, name)
         for name in (*CHANGES_WHILE_DRAFT, *CHANGES_ALWAYS)
     }
+    sheet = await read_sheet(tx, session_id)
+    prices = sheet_in(body, sheet)
     if current["status"] != "draft":
-        _refuse_frozen(current, wanted, body)
+        _refuse_frozen(current, wanted, body, fields_changed(sheet, prices))
     checks.refuse(
         checks.sale_window(wanted["starts_at"], wanted["sale_opens_at"], wanted["sale_closes_at"])
     )
@@ -168,16 +175,21 @@ async def change_session(
     if body.areas is not UNSET or body.plan_id is not UNSET:
         hall, areas = _hall_and_areas(body, plan, current["venue_id"])
         await store.replace_areas(tx, session_id, areas, hall)
+    if current["status"] == "draft":
+        rows = (await store.areas_of_sessions(tx, [session_id]))[session_id]
+        await set_prices(tx, session_id, prices, [(row["name"], row["price"]) for row in rows])
     if not await store.update_session(tx, session_id, status=current["status"], **wanted):
         raise PlanFrozen()
     log.info("session_changed", session=session_id)
     return await read_session(tx, session_id, viewer)
 
 
-def _refuse_frozen(current: Record, wanted: dict[str, Any], body: ChangeSession) -> None:
+def _refuse_frozen(
+    current: Record, wanted: dict[str, Any], body: ChangeSession, prices: list[str]
+) -> None:
     """Refuses changes to frozen fields. A field sent with its old value is no change. Plans are not
     compared seat by seat."""
-    frozen = [name for name in CHANGES_WHILE_DRAFT if wanted[name] != current[name]]
+    frozen = [name for name in CHANGES_WHILE_DRAFT if wanted[name] != current[name]] + prices
     frozen += [name for name in ("areas", "plan_id") if getattr(body, name) is not UNSET]
     if frozen:
         raise PlanFrozen(

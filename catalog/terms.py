@@ -9,6 +9,7 @@ from catalog.encoded import Encoded, encode
 from catalog.halls.hall import HallArea
 from catalog.maps.cached import KEEP_S
 from catalog.maps.compact import rounded_course
+from catalog.prices.reading import sheet_of, terms_of
 from catalog.reading import FRESH_S, refund_policy
 from catalog.session_halls import NumberedRow, hall_of, number_rows
 from catalog.store import AreaRow, Record, StoredHall
@@ -137,6 +138,7 @@ def _terms_of(row: Record, areas: Sequence[Record]) -> SessionTerms:
             for area in areas
         ],
         refund_policy=refund_policy(row),
+        prices=terms_of(sheet_of(row["sheet"]), areas),
     )
 
 

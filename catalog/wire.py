@@ -10,11 +10,20 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from catalog.bounds import LINE, PRICE_MAX
 from catalog.domain.sales import SaleState, SaleStatus
-from chassis.http.bodies import LINE_BREAKING_CHARACTERS, full_match
+from catalog.prices.wire import (
+    AreaCategory,
+    CategoryAnswer,
+    Fee,
+    Fees,
+    PriceCategories,
+    Tax,
+    Taxes,
+)
+from chassis.http.bodies import full_match
 from contracts.catalog import Kind, RefundPolicy
 
-PRICE_MAX = 10**10  # minor units
 SEATS_A_ROW_MAX = 500
 SEATS_A_SESSION_MAX = 200_000
 AREAS_MAX = 500
@@ -22,9 +31,6 @@ ROWS_AN_AREA_MAX = 2000
 TICKETS_PER_USER_MAX = 100
 TICKETS_PER_USER_DEFAULT = 6
 
-# One line with at least one visible character. PostgreSQL cannot store NUL, and a line break in a
-# title would forge a line wherever the title is shown.
-LINE = full_match(rf"\x20*[^{LINE_BREAKING_CHARACTERS}\x20][^{LINE_BREAKING_CHARACTERS}]*")
 _PROSE = full_match(r"[^\x00]*")
 _WEB_URL = full_match(r"https?://[^\s\x00-\x1f\x7f<>\"\\/?#@]+([/?#][^\s\x00-\x1f\x7f<>\"\\]*)?")
 
@@ -134,6 +140,9 @@ class CreateSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     plan_id: UUID | UnsetType = UNSET
     prices: Prices | UnsetType = UNSET
     refuse_single_seats: bool | UnsetType = UNSET
+    price_categories: PriceCategories | UnsetType = UNSET
+    fees: Fees | UnsetType = UNSET
+    taxes: Taxes | UnsetType = UNSET
 
 
 class ChangeSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -150,6 +159,9 @@ class ChangeSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     plan_id: UUID | UnsetType = UNSET
     prices: Prices | UnsetType = UNSET
     refuse_single_seats: bool | UnsetType = UNSET
+    price_categories: PriceCategories | UnsetType = UNSET
+    fees: Fees | UnsetType = UNSET
+    taxes: Taxes | UnsetType = UNSET
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -172,8 +184,12 @@ class VenueList(msgspec.Struct, frozen=True):
 
 
 class SeatArea(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`available` follows bookings within about a second. Booking decides which seats are free. `level`: the
-    name of its level, and `entrance`: the door to go to, where the plan says so."""
+    """`available` follows bookings within about a second. Booking decides which seats are free.
+
+    `price`: of the ticket alone, in the first category. `total_price`: what an order of one costs, with the
+    fees that its buyer bears. `categories`: both for each category that the area is sold in, if the session
+    has any. `level`: the name of its level, and `entrance`: the door to go to, where the plan says so.
+    """
 
     area_id: UUID
     name: str
@@ -182,14 +198,20 @@ class SeatArea(msgspec.Struct, frozen=True, omit_defaults=True):
     currency: str
     capacity: int
     available: int
+    total_price: int
+    categories: list[AreaCategory] = []
     level: str | None = None
     entrance: str | None = None
 
 
-class Session(msgspec.Struct, frozen=True):
+class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     """A performance. `status` is by the database's clock at the time of the answer. `paused`: its sale
     stands still for a moment, and goes on by itself. `refuse_single_seats`: whether a choice of seats that
-    leaves a single one is refused."""
+    leaves a single one is refused.
+
+    `price_categories`, `fees` and `taxes` are there if it has any. Fees that the organizer bears are shown to
+    the organizer only.
+    """
 
     session_id: UUID
     show_id: UUID
@@ -203,6 +225,9 @@ class Session(msgspec.Struct, frozen=True):
     paused: bool
     refuse_single_seats: bool
     seat_areas: list[SeatArea]
+    price_categories: list[CategoryAnswer] = []
+    fees: list[Fee] = []
+    taxes: list[Tax] = []
 
 
 class SessionList(msgspec.Struct, frozen=True):
@@ -213,7 +238,8 @@ class ShowSummary(msgspec.Struct, frozen=True):
     """A show in a list.
 
     `date`: when its next session starts, null if all have started. `time_zone`: the venue's.
-    `price_from`: the lowest price of its published sessions.
+    `price_from`: the lowest price of its published sessions, in their first category and with all fees: the
+    lowest `total_price` of an area.
     `on_sale`: true if seats of some session can be bought now.
     `sale_state`: `open` if so, else `upcoming` if a sale is still to come, else `sold_out` if a sale
     runs, else `closed`.

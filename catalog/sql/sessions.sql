@@ -9,14 +9,14 @@ VALUES (:session_id, :show_id, :starts_at, :local_date, :sale_opens_at, :sale_cl
 -- name: insert_areas!
 -- All areas of a session in one statement, in their order.
 INSERT INTO areas (area_id, session_id, place, name, kind, price, capacity, first_seat_id,
-                   last_seat_id, plan, geometry, level, entrance, taken)
+                   last_seat_id, plan, geometry, level, entrance, kept, taken)
 SELECT area_id, :session_id, place - 1, name, kind, price, capacity, first_seat_id, last_seat_id,
-       plan, geometry, level, entrance, taken
+       plan, geometry, level, entrance, kept, kept
 FROM unnest(:area_ids::uuid[], :names::text[], :kinds::text[], :prices::bigint[],
             :capacities::int[], :first_seat_ids::int[], :last_seat_ids::int[], :plans::jsonb[],
-            :geometries::jsonb[], :levels::text[], :entrances::text[], :taken::bigint[])
+            :geometries::jsonb[], :levels::text[], :entrances::text[], :kept::int[])
      WITH ORDINALITY AS given (area_id, name, kind, price, capacity, first_seat_id, last_seat_id,
-                               plan, geometry, level, entrance, taken, place);
+                               plan, geometry, level, entrance, kept, place);
 
 -- name: set_hall!
 -- Of a draft whose areas are replaced. NULL where they are rows.
@@ -28,18 +28,22 @@ SELECT st.session_id, st.show_id, st.starts_at, st.sale_opens_at, st.sale_closes
        st.max_tickets_per_user, st.refuse_single_seats, st.status, st.sale_status,
        coalesce(c.paused, false) AS paused, c.max_tickets_per_user AS steered_max,
        sh.organizer_id, sh.title, v.name AS venue, v.city, v.time_zone,
-       sh.refundable, sh.refund_until_hours, sh.refund_fee_kind, sh.refund_fee, sh.refund_approval
+       sh.refundable, sh.refund_until_hours, sh.refund_fee_kind, sh.refund_fee, sh.refund_approval,
+       p.sheet::text AS sheet
 FROM session_states st JOIN shows sh USING (show_id) JOIN venues v USING (venue_id)
 LEFT JOIN sale_controls c ON c.session_id = st.session_id
+LEFT JOIN session_prices p ON p.session_id = st.session_id
 WHERE st.session_id = ANY(:session_ids::uuid[]);
 
 -- name: sessions_of_show
 SELECT st.session_id, st.show_id, st.starts_at, st.sale_opens_at, st.sale_closes_at, st.currency,
-       st.max_tickets_per_user, st.refuse_single_seats, st.status, st.sale_status, st.price_from, v.time_zone,
+       st.max_tickets_per_user, st.refuse_single_seats, st.status, st.sale_status, v.time_zone,
+       coalesce(p.price_from, st.price_from) AS price_from, p.sheet::text AS sheet,
        coalesce(c.paused, false) AS paused, c.max_tickets_per_user AS steered_max,
        st.starts_at > now() AS ahead
 FROM session_states st JOIN shows sh USING (show_id) JOIN venues v USING (venue_id)
 LEFT JOIN sale_controls c ON c.session_id = st.session_id
+LEFT JOIN session_prices p ON p.session_id = st.session_id
 WHERE st.show_id = :show_id
 ORDER BY st.starts_at, st.session_id;
 

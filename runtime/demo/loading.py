@@ -159,6 +159,7 @@ class _Organizer:
             "sale_closes_at": closes_at,
             "currency": "CNY",
             "max_tickets_per_user": show.per_user,
+            **show.prices,
         }
 
     async def _plan(self, venue: Venue, hall: DemoHall) -> str:

@@ -1,6 +1,7 @@
 """The demo's shows, as data. Times are days from now, so they are fresh whenever the demo is loaded."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -36,6 +37,7 @@ class DemoShow(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[Run, ...]
     scale: int = 100  # per cent of the hall's usual prices
     per_user: int = 6
+    prices: dict[str, Any] = {}  # categories, fees and taxes, as a session's body has them
 
 
 STADIUM = Venue("上海体育场", "上海", "徐汇区天钥桥路666号")
@@ -50,6 +52,19 @@ SEA_WORLD = Venue("海上世界文化艺术中心", "深圳", "南山区望海�
 QINTAI = Venue("琴台音乐厅", "武汉", "汉阳区知音大道")
 MUSEUM = Venue("陕西历史博物馆秦汉馆", "西安", "西咸新区兰池大道")
 BUND = Venue("外滩小剧场", "上海", "黄浦区中山东一路")
+
+FAMILIES: dict[str, Any] = {
+    "price_categories": [
+        {"key": "adult", "name": "成人"},
+        {"key": "student", "name": "学生", "percent": 70, "proof": "学生证"},
+        {"key": "child", "name": "儿童", "percent": 50, "max_per_order": 4},
+    ],
+    "fees": [
+        {"key": "service", "name": "服务费", "per": "ticket", "basis_points": 300},
+        {"key": "order", "name": "订单处理费", "per": "order", "amount": 500},
+    ],
+    "taxes": [{"name": "增值税", "rate": 600}],
+}
 
 # The last show has a single session. Once the public can see it, the demo is complete.
 SHOWS = (
@@ -84,6 +99,7 @@ SHOWS = (
         hall=halls.theatre,
         runs=(Run(21), Run(22)),
         scale=120,
+        prices=FAMILIES,
     ),
     DemoShow(
         title="剧院魅影 The Phantom of the Opera",
