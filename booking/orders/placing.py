@@ -19,6 +19,7 @@ from booking.domain.problems import (
     CoolingDown,
     SalePaused,
     SeatsTaken,
+    SingleSeatLeft,
     SoldOut,
     TicketLimitReached,
 )
@@ -29,13 +30,19 @@ from booking.orders.draft import OrderDraft, as_placed, new_order
 from booking.orders.metrics import count_refusal
 from booking.orders.placing_store import place_orders, place_with_promo_code, true_claims
 from booking.orders.records import NewOrder, PlacedOrder
-from booking.orders.selection import BestSeats, ExactSeats, Selection, selection_of
+from booking.orders.selection import (
+    BestSeats,
+    ExactSeats,
+    Selection,
+    in_categories,
+    selection_of,
+)
 from booking.orders.wire import CreateOrder, OrderAnswer, order_answer
 from booking.promo_codes.guessing import PromoGuesses
 from booking.refusals import KeyTaken, SeatsRefused
 from booking.seats.holds import SeatHolds
 from booking.seats.metrics import HOLDS, HOLDS_UNAVAILABLE
-from booking.seats.outcomes import Held, LimitReached, NoAccessible, Repeated, Taken
+from booking.seats.outcomes import Held, LeftAlone, LimitReached, NoAccessible, Repeated, Taken
 from booking.seats.outcomes import SoldOut as NoneLeft
 from chassis.clock import Clock
 from chassis.concurrency.coalescer import Coalescer
@@ -137,6 +144,7 @@ class OrderPlacing:
         self._cooling.refuse(wanted.session_id, user_id)
         seating = await self._sessions.seating_of(terms)
         selection = selection_of(wanted, terms, seating)
+        selection, categories = in_categories(wanted, terms, selection)
         self._refuse_sold_out(wanted.session_id, selection)
         promo = None
         if wanted.promo_code:
@@ -153,22 +161,24 @@ class OrderPlacing:
             seating=seating,
             selection=selection,
             promo=promo,
+            categories=categories,
         )
 
     def _refuse_sold_out(self, session_id: UUID, selection: Selection) -> None:
         """Where this process knows it, before anything is made for the order."""
         if isinstance(selection, BestSeats) and self._holds.is_sold_out(
-            session_id, selection.area[0], selection.quantity, selection.kind
+            session_id, selection.wanted
         ):
             HOLDS[NoneLeft].inc()
             raise SoldOut()
 
     async def _hold_and_commit(self, draft: OrderDraft) -> OrderAnswer:
         for _ in range(ATTEMPTS_MAX):
-            seats = await self._hold(draft)
+            held = await self._hold(draft)
+            seats = sorted(held.seats)
             try:
                 await self._buyers.require(draft.user_id)  # of those who got seats, not of all
-                order = new_order(draft, seats)
+                order = new_order(draft, held)
                 placed = await self._commit(order)
             except SeatsRefused:
                 taken = await self._correct_redis(draft, seats)
@@ -190,8 +200,8 @@ class OrderPlacing:
             return order_answer(as_placed(order, placed))
         raise Overloaded("The seats of this session are being sorted out.")
 
-    async def _hold(self, draft: OrderDraft) -> list[int]:
-        """The seats that Redis lets the order have, ascending."""
+    async def _hold(self, draft: OrderDraft) -> Held:
+        """The seats that Redis lets the order have."""
         try:
             outcome = await self._ask_redis(draft)
         except Overloaded:
@@ -199,14 +209,16 @@ class OrderPlacing:
             raise
         HOLDS[type(outcome)].inc()
         match outcome:
-            case Held(seats=seats):
-                return sorted(seats)
+            case Held():
+                return outcome
             case Taken(seats=seats):
                 raise SeatsTaken(seats)
             case NoneLeft():
                 raise SoldOut()
             case NoAccessible():
-                raise SoldOut("No accessible seat is left in this area.", accessible=True)
+                raise SoldOut("Too few accessible seats are left for this order.", accessible=True)
+            case LeftAlone(seats=seats):
+                raise SingleSeatLeft(seats)
             case LimitReached(tickets=tickets):
                 raise TicketLimitReached(f"You have {tickets} for this session already.")
             case Repeated():
@@ -214,7 +226,7 @@ class OrderPlacing:
 
     async def _ask_redis(
         self, draft: OrderDraft
-    ) -> Held | Taken | NoneLeft | NoAccessible | LimitReached | Repeated:
+    ) -> Held | Taken | LeftAlone | NoneLeft | NoAccessible | LimitReached | Repeated:
         terms, selection = draft.terms, draft.selection
         tickets_max = self._controls.cap(terms)
         if isinstance(selection, ExactSeats):
@@ -225,15 +237,14 @@ class OrderPlacing:
                 tickets_max=tickets_max,
                 seats=selection.seats,
                 idempotency_key=draft.key,
+                leave_none_alone=selection.leave_none_alone,
             )
         return await self._holds.hold_best(
             terms.session_id,
             order_id=draft.order_id,
             user_id=draft.user_id,
             tickets_max=tickets_max,
-            area=selection.area,
-            quantity=selection.quantity,
-            kind=selection.kind,
+            wanted=selection.wanted,
             idempotency_key=draft.key,
         )
 
