@@ -39,7 +39,7 @@ def purchase_of(metadata: Mapping[str, str]) -> Purchase | None:
             user_id=UUID(metadata["user_id"]),
             session_id=UUID(metadata["session_id"]),
             seats=[int(seat) for seat in metadata["seats"].split(",")],
-            categories=[key for key in metadata.get("categories", "").split(",") if key],
+            categories=tuple(filter(None, metadata.get("categories", "").split(","))),
         )
     except (KeyError, ValueError):
         return None

@@ -4,7 +4,7 @@ Our ids are the idempotency keys at the provider: `payment_id` for a charge, `re
 Amounts are in minor units (fen, cents).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, Protocol
 from uuid import UUID
@@ -14,14 +14,14 @@ import msgspec
 
 class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     """What a charge pays for. The provider keeps it as metadata (metadata.py), so that an order which a
-    failover has lost can be restored. No personal data: ids and seats. `categories`: of each seat, if the session
-    has any."""
+    failover has lost can be restored. No personal data: ids and seats. `categories`: of each seat, if the
+    session has any."""
 
     order_no: str
     user_id: UUID
     session_id: UUID
     seats: list[int]
-    categories: Sequence[str] = ()
+    categories: tuple[str, ...] = ()
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):

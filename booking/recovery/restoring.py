@@ -103,7 +103,7 @@ def _purchase_of(receipt: OrderPaid | None) -> Purchase | None:
         user_id=receipt.user_id,
         session_id=receipt.session_id,
         seats=[item.seat_id for item in receipt.items],
-        categories=[item.category for item in receipt.items if item.category],
+        categories=tuple(item.category for item in receipt.items if item.category),
     )
 
 
