@@ -115,7 +115,7 @@ async def opened(
         catalog = ServiceClient(wiring.upstreams.catalog)
         identity = ServiceClient(wiring.upstreams.identity)
         sessions = Sessions(catalog)
-        claims = PostgresClaims(pool, layout=sessions.layout, expire=_expiring(pool))
+        claims = PostgresClaims(pool, seating=sessions.seating, expire=_expiring(pool))
         holds = SeatHolds(redis, claims, clock=wiring.clock)
         codes = TicketCodes(await load_signing_keys(pool, make_keys), settings.base_url)
         lanes = await stack.enter_async_context(open_lanes())

@@ -38,7 +38,7 @@ class PlanCopy(msgspec.Struct, frozen=True):
                 rows=rows if section.kind == "seated" else None,
                 hall=section,
                 level=levels.get(section.level or ""),
-                taken=sum(len({*row.blocked, *row.house}) for row in section.rows),
+                kept=sum(len({*row.blocked, *row.house}) for row in section.rows),
             )
             for section, rows, room in zip(
                 self.sections, self.rows, place_areas(self.rows), strict=True

@@ -27,7 +27,8 @@ Record = asyncpg.Record
 
 class AreaRow(msgspec.Struct, frozen=True):
     """An area as stored. `rows` is None for a standing area. `hall`: its place in a plan's hall, None of a
-    session that was made from rows. `level`: the name of its level."""
+    session that was made from rows. `level`: the name of its level. `kept`: how
+    many seats the plan keeps from sale."""
 
     area_id: UUID
     name: str
@@ -39,7 +40,7 @@ class AreaRow(msgspec.Struct, frozen=True):
     rows: list[Row] | None
     hall: HallArea | None = None
     level: str | None = None
-    taken: int = 0
+    kept: int = 0
 
 
 class StoredHall(msgspec.Struct, frozen=True):
@@ -230,7 +231,7 @@ async def _insert_areas(tx: Connection, session_id: UUID, areas: Sequence[AreaRo
         geometries=[_json(area.hall) for area in areas],
         levels=[area.level for area in areas],
         entrances=[area.hall and area.hall.entrance for area in areas],
-        taken=[area.taken for area in areas],
+        kept=[area.kept for area in areas],
     )
 
 

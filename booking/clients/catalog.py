@@ -1,9 +1,11 @@
 """Sessions and their seating, read from catalog and cached briefly."""
 
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 from booking.domain.problems import SaleClosed, SaleNotOpen
+from booking.domain.scoring import positions_in, positions_of, scores_of
 from booking.domain.seating import Seating, Stretch
 from chassis.auth.tokens import Principal
 from chassis.clock import Clock
@@ -27,7 +29,7 @@ TERMS_TTL_S = 2.0  # safe for a cancelled session: PostgreSQL has all its seats 
 SEATING_TTL_S = 3600.0  # a published plan is immutable; this only bounds memory
 SESSIONS_MAX = 20_000
 SEATINGS_MAX = 2_048
-POSITIONS_MAX = 20_000_000  # of all cached seatings; about ten bytes each, with rows of 30
+POSITIONS_MAX = 20_000_000  # of all cached seatings; about thirty bytes each, with rows of 30
 LOOKUPS_WAITING_MAX = 5_000
 EDGE_S = 0.5  # this close to the start or end of the sale only PostgreSQL's clock decides
 
@@ -85,9 +87,6 @@ class Sessions:
         """terms: as `published` gave them."""
         return await self._seating.get(terms.session_id)
 
-    async def layout(self, session_id: UUID) -> bytes:
-        return (await self.seating(session_id)).layout
-
     async def _fetch_terms(self, session_id: UUID) -> SessionTerms | None:
         context = current()
         return await self._lookups.call(
@@ -109,16 +108,31 @@ def seating_of(plan: SeatPlan) -> Seating:
     stretches: list[Stretch] = []
     aisles: list[int] = []
     accessible: list[int] = []
+    companions: list[int] = []
+    kept: list[int] = []
+    tables: list[list[int]] = []
     for area in plan.areas:
         for row in area.rows:
             for part in row.segments:
-                first, count, number = part.first_seat_id, part.count, part.first_number
-                stretches.append(Stretch(first, count, area.area_id, area.name, row.label, number))
-                accessible += (
-                    first + one - number for one in row.accessible if 0 <= one - number < count
-                )
+                where = (part.first_seat_id, part.count, area.area_id, area.name, row.label)
+                numbers = (part.first_number, part.step, part.numbers)
+                stretches.append(Stretch(*where, *numbers))
             aisles += (part.first_seat_id - 1 for part in row.segments[1:])
-    return Seating(plan.length, stretches, aisles=aisles, accessible=accessible)
+            accessible += positions_of(row, row.accessible)
+            companions += positions_of(row, [one for one, _ in row.companions])
+            kept += positions_of(row, [*row.blocked, *row.house])
+            if row.whole:
+                tables.append([at for one in row.segments for at in positions_in(one)])
+    return Seating(
+        plan.length,
+        stretches,
+        aisles=aisles,
+        accessible=accessible,
+        companions=companions,
+        kept=kept,
+        tables=tables,
+        scores=partial(scores_of, plan),
+    )
 
 
 def refuse_outside_sale(terms: SessionTerms, clock: Clock) -> None:

@@ -7,9 +7,18 @@ from chassis.problems import Problem, RateLimited
 
 
 class SoldOut(Problem):
-    """This area has too few free seats for this order."""
+    """Too few seats are left for this order."""
 
     code, status = "sold-out", 409
+
+
+class SingleSeatLeft(Problem):
+    """These seats would leave a single one that is hard to sell. Please choose them a little differently."""
+
+    code, status = "single-seat-left", 409
+
+    def __init__(self, seats: Sequence[int], detail: str = "") -> None:
+        super().__init__(detail, seats=sorted(seats))
 
 
 class SeatsTaken(Problem):

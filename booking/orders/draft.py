@@ -10,9 +10,10 @@ from booking.domain.order import OrderStatus
 from booking.domain.seating import Seating
 from booking.orders.pricing import price_of
 from booking.orders.records import NewOrder, Order, PlacedOrder, Price
-from booking.orders.selection import BestSeats, Selection
+from booking.orders.selection import Selection, seated
 from booking.prices.choosing import with_categories
 from booking.promo_codes.store import PromoCode
+from booking.seats.outcomes import Held
 from chassis.context import current
 from contracts.booking import ItemFee, OrderItem
 from contracts.catalog import SessionTerms
@@ -35,33 +36,36 @@ class OrderDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlacedItem(OrderItem, frozen=True, omit_defaults=True):
-    """An item as the order's row keeps it. `last_left`: an accessible seat that was not asked for. `paid`:
-    what it costs with a promo code and fees; None: its price. `kept`, `costs`: as in TicketCharges."""
+    """An item as the order's row keeps it. `paid`: what it costs with a promo code and fees; None: its price.
+    `kept`, `costs`: as in TicketCharges. `split`: of a group that is not together. `left_alone`, in the first
+    item: single free seats beside them."""
 
-    last_left: bool = False
     paid: int | None = None
     kept: int = 0
     costs: tuple[ItemFee, ...] = ()
+    split: bool = False
+    left_alone: list[int] | None = None
 
 
-def new_order(draft: OrderDraft, seats: Sequence[int]) -> NewOrder:
+def new_order(draft: OrderDraft, held: Held) -> NewOrder:
     """With these seats, which Redis has let it have. Raises PromoCodeNotValid."""
-    terms, items = draft.terms, _items(draft, seats)
+    terms, items = draft.terms, _items(draft, sorted(held.seats))
     price = price_of(items, terms.currency, draft.promo, terms.prices)
     if price.charges is not None:
         items = [
             msgspec.structs.replace(item, fees=each.fees, tax=each.tax)
             for item, each in zip(items, price.charges, strict=True)
         ]
-    only_accessible_left = _only_accessible_left(draft.selection, items)
+    left_alone = seated(held.left_alone, terms)
     return NewOrder(
         order_id=draft.order_id,
         user_id=draft.user_id,
         terms=terms,
         items=items,
-        document=_document(items, price, only_accessible_left=only_accessible_left),
+        document=_document(items, price, is_split=held.is_split, left_alone=left_alone),
         price=price,
-        only_accessible_left=only_accessible_left,
+        is_split=held.is_split,
+        left_alone=left_alone,
         idempotency_key=draft.key,
         body_hash=draft.body_hash,
         request_id=current().request_id,
@@ -80,7 +84,9 @@ def as_placed(order: NewOrder, placed: PlacedOrder) -> Order:
         status=OrderStatus.PENDING_PAYMENT,
         cancel_reason=None,
         items=order.items,
-        only_accessible_left=order.only_accessible_left,
+        only_accessible_left=False,
+        is_split=order.is_split,
+        left_alone=order.left_alone,
         total_amount=order.price.total_amount,
         currency=terms.currency,
         title=terms.title,
@@ -121,22 +127,18 @@ def _price_at(terms: SessionTerms, seat_id: int) -> int:
     raise LookupError(f"position {seat_id} is in no area")
 
 
-def _only_accessible_left(selection: Selection, items: Sequence[OrderItem]) -> bool:
-    """The best seats were asked for, ordinary ones, and some of these are accessible."""
-    if not isinstance(selection, BestSeats) or selection.kind == "accessible":
-        return False
-    return any(item.accessible for item in items)
-
-
-def _document(items: list[OrderItem], price: Price, *, only_accessible_left: bool) -> str:
+def _document(
+    items: list[OrderItem], price: Price, *, is_split: bool, left_alone: list[int]
+) -> str:
     """The items in JSON, as the order's row keeps them."""
-    if price.redemption is None and price.charges is None and not only_accessible_left:
+    if price.redemption is None and price.charges is None and not is_split and not left_alone:
         return msgspec.json.encode(items).decode()  # nearly always: nothing to add
     kept = [
         PlacedItem(
             **msgspec.structs.asdict(item),
-            last_left=only_accessible_left and item.accessible,
             **_costs(price, place),
+            split=is_split,
+            left_alone=None if place else left_alone or None,
         )
         for place, item in enumerate(items)
     ]

@@ -19,6 +19,7 @@ from booking.domain.problems import (
     CoolingDown,
     SalePaused,
     SeatsTaken,
+    SingleSeatLeft,
     SoldOut,
     TicketLimitReached,
 )
@@ -33,7 +34,7 @@ from booking.orders.selection import (
     BestSeats,
     ExactSeats,
     Selection,
-    categories_of,
+    in_categories,
     selection_of,
 )
 from booking.orders.wire import CreateOrder, OrderAnswer, order_answer
@@ -41,7 +42,7 @@ from booking.promo_codes.guessing import PromoGuesses
 from booking.refusals import KeyTaken, SeatsRefused
 from booking.seats.holds import SeatHolds
 from booking.seats.metrics import HOLDS, HOLDS_UNAVAILABLE
-from booking.seats.outcomes import Held, LimitReached, NoAccessible, Repeated, Taken
+from booking.seats.outcomes import Held, LeftAlone, LimitReached, NoAccessible, Repeated, Taken
 from booking.seats.outcomes import SoldOut as NoneLeft
 from chassis.clock import Clock
 from chassis.concurrency.coalescer import Coalescer
@@ -143,7 +144,7 @@ class OrderPlacing:
         self._cooling.refuse(wanted.session_id, user_id)
         seating = await self._sessions.seating_of(terms)
         selection = selection_of(wanted, terms, seating)
-        categories = categories_of(wanted, terms, selection)
+        selection, categories = in_categories(wanted, terms, selection)
         self._refuse_sold_out(wanted.session_id, selection)
         promo = None
         if wanted.promo_code:
@@ -166,17 +167,18 @@ class OrderPlacing:
     def _refuse_sold_out(self, session_id: UUID, selection: Selection) -> None:
         """Where this process knows it, before anything is made for the order."""
         if isinstance(selection, BestSeats) and self._holds.is_sold_out(
-            session_id, selection.area[0], selection.quantity, selection.kind
+            session_id, selection.wanted
         ):
             HOLDS[NoneLeft].inc()
             raise SoldOut()
 
     async def _hold_and_commit(self, draft: OrderDraft) -> OrderAnswer:
         for _ in range(ATTEMPTS_MAX):
-            seats = await self._hold(draft)
+            held = await self._hold(draft)
+            seats = sorted(held.seats)
             try:
                 await self._buyers.require(draft.user_id)  # of those who got seats, not of all
-                order = new_order(draft, seats)
+                order = new_order(draft, held)
                 placed = await self._commit(order)
             except SeatsRefused:
                 taken = await self._correct_redis(draft, seats)
@@ -198,8 +200,8 @@ class OrderPlacing:
             return order_answer(as_placed(order, placed))
         raise Overloaded("The seats of this session are being sorted out.")
 
-    async def _hold(self, draft: OrderDraft) -> list[int]:
-        """The seats that Redis lets the order have, ascending."""
+    async def _hold(self, draft: OrderDraft) -> Held:
+        """The seats that Redis lets the order have."""
         try:
             outcome = await self._ask_redis(draft)
         except Overloaded:
@@ -207,14 +209,16 @@ class OrderPlacing:
             raise
         HOLDS[type(outcome)].inc()
         match outcome:
-            case Held(seats=seats):
-                return sorted(seats)
+            case Held():
+                return outcome
             case Taken(seats=seats):
                 raise SeatsTaken(seats)
             case NoneLeft():
                 raise SoldOut()
             case NoAccessible():
-                raise SoldOut("No accessible seat is left in this area.", accessible=True)
+                raise SoldOut("Too few accessible seats are left for this order.", accessible=True)
+            case LeftAlone(seats=seats):
+                raise SingleSeatLeft(seats)
             case LimitReached(tickets=tickets):
                 raise TicketLimitReached(f"You have {tickets} for this session already.")
             case Repeated():
@@ -222,7 +226,7 @@ class OrderPlacing:
 
     async def _ask_redis(
         self, draft: OrderDraft
-    ) -> Held | Taken | NoneLeft | NoAccessible | LimitReached | Repeated:
+    ) -> Held | Taken | LeftAlone | NoneLeft | NoAccessible | LimitReached | Repeated:
         terms, selection = draft.terms, draft.selection
         tickets_max = self._controls.cap(terms)
         if isinstance(selection, ExactSeats):
@@ -233,15 +237,14 @@ class OrderPlacing:
                 tickets_max=tickets_max,
                 seats=selection.seats,
                 idempotency_key=draft.key,
+                leave_none_alone=selection.leave_none_alone,
             )
         return await self._holds.hold_best(
             terms.session_id,
             order_id=draft.order_id,
             user_id=draft.user_id,
             tickets_max=tickets_max,
-            area=selection.area,
-            quantity=selection.quantity,
-            kind=selection.kind,
+            wanted=selection.wanted,
             idempotency_key=draft.key,
         )
 

@@ -33,8 +33,8 @@ class Price(msgspec.Struct, frozen=True, gc=False):
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An order to be placed. `document`: its items as its row keeps them, JSON.
-    `only_accessible_left`: it has accessible seats though nobody asked for them."""
+    """An order to be placed. `document`: its items as its row keeps them, JSON. `is_split`: the group is not
+    together. `left_alone`: single free seats beside them."""
 
     order_id: UUID
     user_id: UUID
@@ -42,7 +42,8 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     items: list[OrderItem]
     document: str
     price: Price
-    only_accessible_left: bool
+    is_split: bool
+    left_alone: list[int]
     idempotency_key: str | None
     body_hash: bytes | None
     request_id: str
@@ -77,6 +78,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     cancel_reason: str | None
     items: list[OrderItem]
     only_accessible_left: bool
+    is_split: bool
     total_amount: int
     currency: str
     title: str
@@ -89,6 +91,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     paid_at: datetime | None
     promo_code: str | None
     discount: int | None
+    left_alone: list[int] = []
     payment: LastPayment | None = None
     tickets_left: int | None = None
     refunded_amount: int | None = None
@@ -144,12 +147,19 @@ class HistoryEntry(msgspec.Struct, frozen=True):
 
 
 _ITEMS = msgspec.json.Decoder(list[OrderItem])
+_SEATS = msgspec.json.Decoder(list[int])
 _PAYMENT = msgspec.json.Decoder(LastPayment)
 
 
 def items_of(row: "asyncpg.Record") -> list[OrderItem]:
     """The `items` column: a JSON array in text, NULL when there are none."""
     return _ITEMS.decode(row["items"]) if row["items"] is not None else []
+
+
+def left_alone_of(row: "asyncpg.Record") -> list[int]:
+    """The `left_alone` column, where the query has one: a JSON array in text, NULL when there are none."""
+    text = row["left_alone"] if "left_alone" in row else None  # noqa: SIM401  a record has no get
+    return _SEATS.decode(text) if text is not None else []
 
 
 def payment_of(row: "asyncpg.Record") -> LastPayment | None:

@@ -16,6 +16,7 @@ from booking.orders.records import (
     Order,
     Place,
     items_of,
+    left_alone_of,
     payment_of,
 )
 from chassis.postgres.pool import Connection, load_queries
@@ -32,6 +33,7 @@ def _order(row: "asyncpg.Record") -> Order:
     columns["items"] = items_of(row)
     columns["status"] = OrderStatus(row["status"])
     columns["payment"] = payment_of(row)
+    columns["left_alone"] = left_alone_of(row)
     return Order(**columns)
 
 

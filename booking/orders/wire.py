@@ -18,6 +18,8 @@ from chassis.problems import FieldError, ValidationFailed
 from contracts.booking import IssuedTicket, OrderItem
 from contracts.receipts import Breakdown, breakdown_of
 
+Amount = Annotated[int, msgspec.Meta(ge=0, le=10**15)]  # minor units
+
 
 class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An order. Amounts in minor units of `currency`; `tickets` when it has been paid; `payment`, where
@@ -25,9 +27,10 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     `total_amount` is what is to be paid. With a promo code it is `original_amount`, what the order would
     cost without the code, less `discount`. `breakdown` is there where fees or taxes are part of it.
-    `note`, when there is one, is to be shown before paying:
-    `only_accessible_left`, no ordinary seats were left and some of these are accessible ones, though
-    none were asked for.
+    `note`, when there is one, is to be shown before paying: `split`, the best seats that were left for the
+    group are not all together. (`only_accessible_left` is on orders from before November 2026: some of their
+    seats are accessible ones, though none were asked for.) `hint`, when an order is placed: what the picked
+    seats could be better by.
 
     Once it has been paid, `tickets_left` are still the buyer's own, and of `total_amount`
     `refunded_amount` goes back or has gone; `refund_cause` (`buyer` or `session_cancelled`) says why.
@@ -48,7 +51,8 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     currency: str
     created_at: datetime
     expires_at: datetime
-    note: Literal["only_accessible_left"] | None = None
+    note: Literal["split", "only_accessible_left"] | None = None
+    hint: "HintAnswer | None" = None
     paid_at: datetime | None = None
     cancel_reason: str | None = None
     promo_code: str | None = None
@@ -62,6 +66,13 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     places: "list[PlaceAnswer]" = []
     session_cancelled: "CancelledAnswer | None" = None
     breakdown: Breakdown | None = None
+
+
+class HintAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`single-seat-left`: beside the picked seats these single free ones are left, which few will buy."""
+
+    code: Literal["single-seat-left"]
+    seats: list[int]
 
 
 class PlaceAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -138,7 +149,10 @@ def order_answer(
         currency=order.currency,
         created_at=whole_second(order.created_at),
         expires_at=whole_second(order.expires_at),
-        note="only_accessible_left" if order.only_accessible_left else None,
+        note=_note_of(order),
+        hint=HintAnswer(code="single-seat-left", seats=left)
+        if (left := order.left_alone)
+        else None,
         paid_at=None if as_created or order.paid_at is None else whole_second(order.paid_at),
         cancel_reason=None if as_created else order.cancel_reason,
         promo_code=order.promo_code,
@@ -159,6 +173,12 @@ def _breakdown(order: Order) -> Breakdown | None:
     if any(item.fees or item.tax for item in order.items):
         return breakdown_of(order.items, order.total_amount)
     return None
+
+
+def _note_of(order: Order) -> Literal["split", "only_accessible_left"] | None:
+    if order.is_split:
+        return "split"
+    return "only_accessible_left" if order.only_accessible_left else None
 
 
 def _place_answer(place: Place) -> PlaceAnswer:
@@ -190,10 +210,13 @@ def _payment_answer(payment: LastPayment | None) -> PaymentAnswer | None:
 
 
 class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Either `seat_area_id` and `quantity` (the best available), or exactly these `seats`.
+    """Exactly these `seats`; or the best `quantity` seats of an area (`seat_area_id`), of all areas at a price
+    (`price`), or of all areas up to a price (`price_max`; in minor units).
 
-    `accessible`: with the best available, that one of them at least is an accessible seat; without it
-    there is none among them while there are enough others.
+    With the best seats, `accessible` says how many of them are accessible seats (true: one); the others are beside
+    them, in companions' seats where there are any. Without it none of them is accessible or a companion's.
+    `two_rows`: rather in two rows, one behind the other, than apart. A group that cannot be together is split, and
+    the order's `note` says so.
 
     `categories`: how many tickets are of which price category, as many in all as are ordered. Of `seats` the
     first so many are of the first one, and so on. Left out, all are of the session's first category.
@@ -206,31 +229,61 @@ class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Annotated[list[SeatId], msgspec.Meta(min_length=1, max_length=SEATS_PER_ORDER_MAX)] | None
     ) = None
     promo_code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | UnsetType | None = UNSET
-    accessible: bool | UnsetType = (
-        UNSET  # left out, the body's hash is what it was before this came
+    # left out, the body's hash is what it was before these came
+    accessible: bool | Annotated[int, msgspec.Meta(ge=0, le=SEATS_PER_ORDER_MAX)] | UnsetType = (
+        UNSET
     )
     categories: CategoryChoices | UnsetType = UNSET
+    price: Amount | UnsetType = UNSET
+    price_max: Amount | UnsetType = UNSET
+    two_rows: bool | UnsetType = UNSET
 
     @property
-    def wants_accessible(self) -> bool:
-        return self.accessible is True
+    def accessible_seats(self) -> int:
+        return int(self.accessible) if self.accessible is not UNSET else 0
+
+    @property
+    def may_take_two_rows(self) -> bool:
+        return self.two_rows is True
 
 
 def parse_order(body: bytes) -> CreateOrder:
-    """An order of one of the two forms, with no seat named twice. Raises ValidationFailed."""
+    """An order of one of the forms, with no seat named twice. Raises ValidationFailed."""
     wanted = decode(CreateOrder, body)
-    best = wanted.seat_area_id is not None and wanted.quantity is not None
-    partly = wanted.seat_area_id is not None or wanted.quantity is not None
-    if wanted.seats is None and not best:
-        missing = "quantity" if wanted.seat_area_id is not None else "seat_area_id"
-        text = "give seat_area_id and quantity, or seats"
-        raise ValidationFailed(errors=[FieldError(missing, text)])
-    if wanted.seats is not None:
-        if partly:
-            text = "give either seats, or seat_area_id and quantity"
-            raise ValidationFailed(errors=[FieldError("seats", text)])
-        if wanted.wants_accessible:
-            text = "goes with seat_area_id and quantity; of seats picked the seat map says it"
-            raise ValidationFailed(errors=[FieldError("accessible", text)])
-        refuse_repeated(wanted.seats)
+    wheres = [
+        name
+        for name in ("seat_area_id", "price", "price_max")
+        if getattr(wanted, name) not in {None, UNSET}
+    ]
+    if wanted.seats is None:
+        _refuse_unclear(wanted, wheres)
+        return wanted
+    if wheres or wanted.quantity is not None:
+        raise _invalid("seats", "give either seats, or quantity and where they may be")
+    if wanted.accessible_seats:
+        text = "goes with quantity; of seats picked the seat map says it"
+        raise _invalid("accessible", text)
+    if wanted.may_take_two_rows:
+        raise _invalid("two_rows", "goes with quantity, not with seats")
+    refuse_repeated(wanted.seats)
     return wanted
+
+
+def _refuse_unclear(wanted: CreateOrder, wheres: Sequence[str]) -> None:
+    """Refuses what the best seats cannot be found for."""
+    if not wheres:
+        raise _invalid(
+            "seat_area_id", "give quantity and seat_area_id, price or price_max; or seats"
+        )
+    if len(wheres) > 1:
+        raise _invalid(wheres[1], f"give either {wheres[0]} or {wheres[1]}")
+    if wanted.quantity is None:
+        raise _invalid("quantity", f"goes with {wheres[0]}")
+    if wanted.accessible_seats > wanted.quantity:
+        raise _invalid("accessible", "must be at most quantity")
+    if wanted.accessible_seats and wanted.may_take_two_rows:
+        raise _invalid("two_rows", "does not go with accessible")
+
+
+def _invalid(field: str, message: str) -> ValidationFailed:
+    return ValidationFailed(errors=[FieldError(field, message)])

@@ -29,6 +29,7 @@ from booking.providers.protocol import ListedCharge, Purchase
 from booking.recovery import store
 from booking.recovery.store import NewDecision
 from booking.refusals import SeatsRefused
+from booking.seats.outcomes import Held
 from booking.tickets.codes import TicketCodes
 from booking.tickets.issuing import TicketIssuing
 from booking.tickets.records import NewTicket
@@ -140,7 +141,7 @@ async def _order(
         selection=ExactSeats(seats),
         categories=_categories(purchase, terms, len(seats)),
     )
-    order = new_order(draft, seats)
+    order = new_order(draft, Held(0, seats))
     costs = (order.price.total_amount, terms.currency)
     if costs != (charge.result.amount, charge.result.currency):  # a promo code, for example
         raise NotRestorable(

@@ -19,6 +19,7 @@ from booking.domain.problems import (
     SalePaused,
     SaleRateLimited,
     SeatsTaken,
+    SingleSeatLeft,
     SoldOut,
     TicketLimitReached,
 )
@@ -63,7 +64,7 @@ Cursor = Annotated[
         straight=True,
         body=CreateOrder,
         problems=(
-            *(SoldOut, SeatsTaken, TicketLimitReached, SaleNotOpen, SaleClosed),
+            *(SoldOut, SeatsTaken, SingleSeatLeft, TicketLimitReached, SaleNotOpen, SaleClosed),
             *(SalePaused, SaleRateLimited),
             *(PromoCodeUnknown, PromoCodeNotValid, PromoCodeUsedUp, PromoCodeLimitReached),
             *(NotFound, Forbidden, Unavailable, *ONCE),
@@ -76,7 +77,8 @@ async def place_order(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[OrderAnswer]:
-    """Places an order that holds seats until `expires_at`: the best of an area, or exactly the listed ones.
+    """Places an order that holds seats until `expires_at`: exactly the listed ones, or the best of an area, of all
+    areas at a price, or of all areas up to a price.
 
     Two limits answer 429 with Retry-After. A person who cancels or does not pay 20 orders of a session
     within ten minutes cannot order again until these minutes are over. After ten unknown promo codes within

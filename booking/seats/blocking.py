@@ -10,7 +10,12 @@ from booking.events.history import seats_changed
 from booking.events.store import record_and_publish
 from booking.seats import store
 from booking.seats.holds import SeatHolds
-from booking.seats.wire import SeatsBlocked, refuse_repeated, refuse_unknown_seats
+from booking.seats.wire import (
+    SeatsBlocked,
+    refuse_kept_seats,
+    refuse_repeated,
+    refuse_unknown_seats,
+)
 from chassis.auth.tokens import Principal
 from chassis.events.envelope import PendingEvent, pending
 from chassis.observability import logs
@@ -81,6 +86,7 @@ class Blocking:
         seating = await self._sessions.seating(session_id)
         refuse_repeated(seats)
         refuse_unknown_seats(seats, seating)
+        refuse_kept_seats(seats, seating)
         return seating
 
 

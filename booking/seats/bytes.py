@@ -3,19 +3,32 @@
     free held sold blocked
      .    h    s     b      an ordinary seat
      :    H    S     B      an accessible seat
+     ;    i    t     c      a companion's seat, beside an accessible one
+     ,    I    T     C      a seat of a table or box that is sold as a whole
+                     x      a seat that its plan keeps from sale
      |                      no seat: a row ends here
      /                      no seat: an aisle within a row
 
-A layout has only the bytes of free seats. Clients get the ordinary letters, without the gaps.
+A layout has only the bytes of free seats, `x` and those of no seat. Clients get the letters of ordinary seats,
+without the gaps. lua/shared/states.lua has the same table.
 """
 
-FREE = ord(".")
-FREE_ACCESSIBLE = ord(":")
-TAKEN = {"held": ord("h"), "sold": ord("s"), "blocked": ord("b")}
-TAKEN_ACCESSIBLE = {"held": ord("H"), "sold": ord("S"), "blocked": ord("B")}
+from typing import Literal
 
-_LAYOUT = bytes.maketrans(b"hsbHSB", b"...:::")
-_LETTERS = bytes.maketrans(b":HSB/", b".hsb|")
+State = Literal["held", "sold", "blocked"]
+
+FREE, FREE_ACCESSIBLE, FREE_COMPANION, FREE_WHOLE = b".:;,"
+KEPT, AISLE, EDGE = b"x/|"
+SEATS = frozenset(b".:;,x")  # of a layout
+TAKEN: dict[State, int] = {"held": ord("h"), "sold": ord("s"), "blocked": ord("b")}
+TAKEN_BYTES: dict[State, dict[int, int]] = {
+    "held": dict(zip(b".:;,", b"hHiI", strict=True)),
+    "sold": dict(zip(b".:;,", b"sStT", strict=True)),
+    "blocked": dict(zip(b".:;,", b"bBcC", strict=True)),
+}
+
+_LAYOUT = bytes.maketrans(b"hsbHSBitcITC", b"...:::;;;,,,")
+_LETTERS = bytes.maketrans(b":HSB;itc,ITCx/", b".hsb.hsb.hsbb|")
 
 
 def layout_of(positions: bytes) -> bytes:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
+import msgspec
+
 from booking.seats.buyers import IN_FLIGHT_MAX_S, KnownBuyers
 from booking.seats.bytes import TAKEN, letters_of, public_form
 from booking.seats.claims import Claim, ClaimSource
@@ -18,8 +20,16 @@ from booking.seats.keys import (
     session_keys,
 )
 from booking.seats.loading import WAIT_S, Rebuilder
-from booking.seats.outcomes import Held, LimitReached, NoAccessible, Repeated, SoldOut, Taken
-from booking.seats.sold_out import SoldOutMemory
+from booking.seats.outcomes import (
+    Held,
+    LeftAlone,
+    LimitReached,
+    NoAccessible,
+    Repeated,
+    SoldOut,
+    Taken,
+)
+from booking.seats.sold_out import Areas, SoldOutMemory
 from booking.seats.together import Answer, Args, OrdersTogether
 from chassis.clock import MachineClock
 from chassis.context import current
@@ -31,7 +41,36 @@ ATTEMPTS_MAX = 3  # a session may get lost again while it is loaded
 TURNS_AT_ONCE = 10  # parts of a second: a burst is what one of them has
 SEATS_A_CALL_MAX = 500  # of correct, block and unblock; larger lists take several calls
 
-Kind = Literal["seats", "accessible", "standing"]
+Kind = Literal["seats", "standing"]
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """The best `quantity` seats of some areas, each its first and last position; or places of the only one, which
+    is for standing.
+
+    accessible: so many of them are accessible seats, the others beside those, also in companions' seats; 0: none
+    of them is either. two_rows: rather one behind the other than apart.
+    """
+
+    areas: Areas
+    quantity: int
+    kind: Kind = "seats"
+    accessible: int = 0
+    two_rows: bool = False
+
+    def numbers(self) -> list[int]:
+        """As lua/hold.lua takes them. Raises ValueError."""
+        first, last = min(one for one, _ in self.areas), max(one for _, one in self.areas)
+        is_one = len(self.areas) == 1 and not self.accessible
+        if (
+            not 1 <= self.quantity <= QUANTITY_MAX
+            or not 0 <= self.accessible <= self.quantity
+            or not 1 <= first <= last <= POSITIONS_MAX
+            or not (self.kind == "seats" or is_one)
+        ):
+            raise ValueError(f"no hold of {self}")
+        ends = [end for area in self.areas for end in area]
+        return [self.quantity, self.accessible, int(self.two_rows), *ends]
 
 
 class SeatHolds:
@@ -56,10 +95,12 @@ class SeatHolds:
         self._sold_out = SoldOutMemory(clock=clock)
         self.buyers = KnownBuyers(calls, truth, in_flight_max_s=in_flight_max_s, clock=clock)
 
-    def is_sold_out(self, session_id: UUID, first: int, quantity: int, kind: Kind) -> bool:
-        """Whether this process knows that so many seats of the area that begins at `first` are not to be
-        had. Now and then False though it does, for one who then asks Redis: ask before each `hold_best`."""
-        return kind != "accessible" and self._sold_out.says(session_id, first, quantity)
+    def is_sold_out(self, session_id: UUID, wanted: Wanted) -> bool:
+        """Whether this process knows that these seats are not to be had. Now and then False though it does, for one
+        who then asks Redis: ask before each `hold_best`."""
+        if wanted.accessible:
+            return False
+        return self._sold_out.says(session_id, wanted.areas, wanted.quantity)
 
     async def hold_best(
         self,
@@ -68,27 +109,19 @@ class SeatHolds:
         order_id: UUID,
         user_id: UUID,
         tickets_max: int,
-        area: tuple[int, int],
-        quantity: int,
-        kind: Kind,
+        wanted: Wanted,
         idempotency_key: str | None,
     ) -> Held | SoldOut | NoAccessible | LimitReached | Repeated:
-        """Holds the best free seats of an area (its first and last position) for HOLD_INTENT_MS.
-
-        kind: `seats` takes ordinary seats, and accessible ones only if too few others are left;
-        `accessible` takes an accessible seat and seats beside it; `standing` takes places of a standing
-        area. docs/adr/0032 defines the best seats.
-        """
-        first, last = area
-        if not 1 <= quantity <= QUANTITY_MAX or not 1 <= first <= last <= POSITIONS_MAX:
-            raise ValueError(f"no hold of {quantity} in {area}")
+        """Holds the best free seats for HOLD_INTENT_MS. docs/adr/0092 defines the best seats."""
         who = (order_id, user_id, tickets_max, idempotency_key)
-        match await self._hold(session_id, *who, kind, (first, last, quantity)):
-            case "held", [version, *seats]:
-                self._sold_out.forget(session_id, first)
-                return Held(version, seats)
-            case "sold_out", _:
-                self._sold_out.remember(session_id, first, quantity)
+        kind = "best" if wanted.kind == "seats" else "standing"
+        match await self._hold(session_id, *who, kind, wanted.numbers()):
+            case "held", [version, how, _, *seats]:
+                self._sold_out.forget(session_id, wanted.areas)
+                return Held(version, seats, is_split=how == 1)
+            case "sold_out", [also_for_more]:
+                if also_for_more:
+                    self._sold_out.remember(session_id, wanted.areas, wanted.quantity)
                 return SoldOut()
             case "no_accessible", _:
                 return NoAccessible()
@@ -108,8 +141,12 @@ class SeatHolds:
         tickets_max: int,
         seats: Sequence[int],
         idempotency_key: str | None,
-    ) -> Held | Taken | LimitReached | Repeated:
-        """Holds exactly these seats, or none, for HOLD_INTENT_MS. Positions without a seat count as taken."""
+        leave_none_alone: bool = False,
+    ) -> Held | Taken | LeftAlone | LimitReached | Repeated:
+        """Holds exactly these seats, or none, for HOLD_INTENT_MS. Positions without a seat count as taken.
+
+        leave_none_alone: not if that leaves a single free seat that was not single before.
+        """
         wanted = sorted(set(seats))
         if not 1 <= len(wanted) == len(seats) <= QUANTITY_MAX:
             raise ValueError(f"a hold has 1 to {QUANTITY_MAX} different seats")
@@ -117,11 +154,15 @@ class SeatHolds:
         if outside:
             return Taken(outside)
         who = (order_id, user_id, tickets_max, idempotency_key)
-        match await self._hold(session_id, *who, "exact", wanted):
-            case "held", [version, *held]:
-                return Held(version, held)
+        kind = "tidy" if leave_none_alone else "exact"
+        match await self._hold(session_id, *who, kind, wanted):
+            case "held", [version, _, alone, *held]:
+                left_alone = [int(seat) for seat in alone.split(b",") if seat]
+                return Held(version, held, left_alone=left_alone)
             case "taken", taken:
                 return Taken(taken)
+            case "alone", left_alone:
+                return LeftAlone(left_alone)
             case "limit_reached", [tickets]:
                 return LimitReached(tickets)
             case "repeated", [earlier]:

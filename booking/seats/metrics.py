@@ -2,7 +2,15 @@
 
 from prometheus_client import Counter, Gauge
 
-from booking.seats.outcomes import Held, LimitReached, NoAccessible, Repeated, SoldOut, Taken
+from booking.seats.outcomes import (
+    Held,
+    LeftAlone,
+    LimitReached,
+    NoAccessible,
+    Repeated,
+    SoldOut,
+    Taken,
+)
 from chassis.observability.hot import HotCounter
 
 _HOLDS = HotCounter(
@@ -16,6 +24,7 @@ HOLDS = {
     Taken: _HOLDS.labels("taken"),
     NoAccessible: _HOLDS.labels("no_accessible"),
     LimitReached: _HOLDS.labels("limit_reached"),
+    LeftAlone: _HOLDS.labels("left_alone"),
     Repeated: _HOLDS.labels("repeated"),
 }
 HOLDS_UNAVAILABLE = _HOLDS.labels("unavailable")

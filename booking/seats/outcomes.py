@@ -6,18 +6,30 @@ import msgspec
 
 
 class Held(msgspec.Struct, frozen=True):
-    """The order holds the seats for HOLD_INTENT_MS; ids ascend. PostgreSQL must still accept them."""
+    """The order holds the seats for HOLD_INTENT_MS; ids ascend. PostgreSQL must still accept them.
+
+    is_split: the best seats for them were not together. left_alone: single free seats beside picked ones that were
+    not single before.
+    """
 
     version: int
     seats: list[int]
+    is_split: bool = False
+    left_alone: list[int] = []
 
 
 class SoldOut(msgspec.Struct, frozen=True):
-    """The area has fewer free seats than requested."""
+    """The areas have fewer free seats than requested."""
 
 
 class NoAccessible(msgspec.Struct, frozen=True):
-    """An accessible seat was requested, but the area has none free. It may have ordinary ones."""
+    """Accessible seats were requested, but the areas have fewer free. They may have ordinary ones."""
+
+
+class LeftAlone(msgspec.Struct, frozen=True):
+    """The requested seats would leave these single free ones, which the session does not allow. No seat was held."""
+
+    seats: list[int]
 
 
 class Taken(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from booking.seats.bytes import FREE, FREE_ACCESSIBLE, TAKEN, TAKEN_ACCESSIBLE
+from booking.seats.bytes import TAKEN_BYTES
 from booking.seats.claims import Claim, Snapshot
 from booking.seats.keys import POSITIONS_MAX, SENTINEL
 from chassis.redis.slots import Call
@@ -13,31 +13,31 @@ STAGED_TTL_MS = 300_000  # longest a rebuild may take; keys of a rebuild that di
 
 
 def seat_bytes(layout: bytes, claims: Iterable[Claim]) -> bytearray:
-    """The seat string: the layout with the claims. Claims on positions without a seat are ignored."""
+    """The seat string: the layout with the claims. Claims on positions without a seat that is for sale are
+    ignored."""
     seats = bytearray(layout)
     for claim in claims:
         position = claim.seat_id - 1
         if not 0 <= position < len(seats):
             continue
-        if layout[position] == FREE:
-            seats[position] = TAKEN[claim.state]
-        elif layout[position] == FREE_ACCESSIBLE:
-            seats[position] = TAKEN_ACCESSIBLE[claim.state]
+        seats[position] = TAKEN_BYTES[claim.state].get(layout[position], layout[position])
     return seats
 
 
 def pack(snapshot: Snapshot, keys: Sequence[str], now_ms: int) -> list[Call]:
-    """The commands that write the six staged keys. Each key has its sentinel and expires."""
+    """The commands that write the eight staged keys. Each key has its sentinel and expires."""
     if not 0 < len(snapshot.layout) <= POSITIONS_MAX:
         raise ValueError(
             f"a session has 1 to {POSITIONS_MAX} positions, not {len(snapshot.layout)}"
         )
-    seats_key, meta, tallies, holds, repeats, expiry = keys
+    seats_key, meta, tallies, holds, repeats, expiry, scores, bounds = keys
     by_order = _held_by_order(snapshot.claims)
     pieces: list[list[Call]] = [
         [("SET", seats_key, bytes(seat_bytes(snapshot.layout, snapshot.claims)))],
         [("HSET", meta, SENTINEL, "1")],
         [("HSET", repeats, SENTINEL, "1")],
+        [("SET", scores, snapshot.scores(snapshot.layout))],
+        [("ZADD", bounds, "-inf", SENTINEL)],
         _in_pieces("HSET", tallies, _tally_fields(snapshot)),
         _in_pieces("HSET", holds, _hold_fields(by_order)),
         _in_pieces("ZADD", expiry, _due_fields(by_order, now_ms)),

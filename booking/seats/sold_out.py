@@ -16,7 +16,8 @@ SETTLED_S = 2.0
 ASK_INTERVAL_S = 0.25
 AREAS_MAX = 4096
 
-Area = tuple[UUID, int]  # a session and the first position of one of its areas
+Areas = tuple[tuple[int, int], ...]  # the first and the last position of each
+Asked = tuple[UUID, Areas]  # a session and areas of it
 
 
 class _Known:
@@ -32,11 +33,11 @@ class SoldOutMemory:
 
     def __init__(self, *, areas_max: int = AREAS_MAX, clock: MachineClock = time) -> None:
         self._monotonic = clock.monotonic
-        self._known: BoundedCache[Area, _Known] = BoundedCache(areas_max)
+        self._known: BoundedCache[Asked, _Known] = BoundedCache(areas_max)
 
-    def says(self, session_id: UUID, first: int, quantity: int) -> bool:
+    def says(self, session_id: UUID, areas: Areas, quantity: int) -> bool:
         """Whether this many seats are known to be unavailable. False once in ASK_INTERVAL_S, to ask Redis."""
-        known = self._known.get((session_id, first))
+        known = self._known.get((session_id, areas))
         if known is None or quantity < known.least:
             return False
         now = self._monotonic()
@@ -47,18 +48,18 @@ class SoldOutMemory:
             return False
         return True
 
-    def remember(self, session_id: UUID, first: int, quantity: int) -> None:
+    def remember(self, session_id: UUID, areas: Areas, quantity: int) -> None:
         now = self._monotonic()
-        known = self._known.get((session_id, first))
+        known = self._known.get((session_id, areas))
         if known is None or quantity < known.least:
-            self._known.put((session_id, first), _Known(quantity, now))
+            self._known.put((session_id, areas), _Known(quantity, now))
         else:
             known.asked_at = now
 
-    def forget(self, session_id: UUID, first: int | None = None) -> None:
-        """Seats of the session, or of one area of it, are free again."""
-        if first is not None:
-            self._known.drop((session_id, first))
+    def forget(self, session_id: UUID, areas: Areas | None = None) -> None:
+        """Seats of the session, or of these areas of it together, are free again."""
+        if areas is not None:
+            self._known.drop((session_id, areas))
         elif self._known:
-            for area in [area for area in self._known if area[0] == session_id]:
-                self._known.drop(area)
+            for asked in [asked for asked in self._known if asked[0] == session_id]:
+                self._known.drop(asked)

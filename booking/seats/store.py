@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from booking.domain.order import OrderStatus
+from booking.domain.seating import Seating
 from booking.seats.claims import Claim, HoldState, OrderState, Snapshot
 from chassis.postgres.pool import Connection, Pool, connection, load_queries, own_session
 from chassis.postgres.rows import fields
@@ -24,20 +25,20 @@ ORDER_STATES = {
     OrderStatus.REFUNDED: OrderState.CANCELLED,
 }
 
-Layout = Callable[[UUID], Awaitable[bytes]]
+Seats = Callable[[UUID], Awaitable[Seating]]
 Expire = Callable[[Sequence[UUID]], Awaitable[object]]
 
 
 class PostgresClaims:
     """Implements booking.seats.claims.ClaimSource.
 
-    layout: returns a published session's layout bytes; raises NotFound if there is none.
+    seating: returns a published session's seats; raises NotFound if there is none.
     expire: cancels those of the given orders that have expired.
     """
 
-    def __init__(self, pool: Pool, *, layout: Layout, expire: Expire) -> None:
+    def __init__(self, pool: Pool, *, seating: Seats, expire: Expire) -> None:
         self._pool = pool
-        self._layout = layout
+        self._seating = seating
         self._expire = expire
         self._rebuilds = asyncio.Semaphore(REBUILD_CONCURRENCY)
 
@@ -53,7 +54,7 @@ class PostgresClaims:
                     await queries.rebuild_unlock(db, session_id=str(session_id))
 
     async def snapshot(self, session_id: UUID) -> Snapshot:
-        layout = await self._layout(session_id)
+        seating = await self._seating(session_id)
         async with (
             connection(self._pool) as db,
             db.transaction(isolation="repeatable_read", readonly=True),
@@ -63,7 +64,8 @@ class PostgresClaims:
                 async for row in queries.session_claims(db, session_id=session_id)
             ]
             rows = [row async for row in queries.session_tallies(db, session_id=session_id)]
-        return Snapshot(layout, claims, {row["user_id"]: row["tickets"] for row in rows})
+        tallies = {row["user_id"]: row["tickets"] for row in rows}
+        return Snapshot(seating.layout, claims, tallies, seating.scores)
 
     async def order_states(
         self, session_id: UUID, order_ids: Sequence[UUID]

@@ -40,6 +40,17 @@ def refuse_unknown_seats(seats: Sequence[int], seating: Seating) -> None:
         raise ValidationFailed(errors=errors)
 
 
+def refuse_kept_seats(seats: Sequence[int], seating: Seating) -> None:
+    """Seats that the plan keeps from sale cannot be blocked or put on sale here."""
+    errors = [
+        FieldError(f"seats.{place}", "is kept from sale by the seat plan")
+        for place, seat_id in enumerate(seats)
+        if seating.is_kept(seat_id)
+    ]
+    if errors:
+        raise ValidationFailed(errors=errors)
+
+
 class SeatsBlocked(msgspec.Struct, frozen=True, kw_only=True):
     """`seats` are the requested ones; `changed` is how many of them changed their state."""
 

@@ -238,10 +238,10 @@ def _outline(path: str, corners: Sequence[Point]) -> Findings:
     outline = opened(corners)
     if len(outline) < 3:
         yield FieldError(path, "must have at least 3 corners")
-    elif abs(area_of(outline)) < AREA_MIN:
-        yield FieldError(path, "must enclose an area")
     elif crosses_itself(outline):
         yield FieldError(path, "must not cross or touch itself")
+    elif abs(area_of(outline)) < AREA_MIN:
+        yield FieldError(path, "must enclose an area")
 
 
 def _corners(path: str, corners: Sequence[Point]) -> Findings:

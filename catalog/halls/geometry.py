@@ -8,6 +8,7 @@ from catalog.halls.hall import Outline, Point
 from contracts.halls import Arc, Course
 
 MARGIN = 0.9  # from a seat's centre to the outline around it
+SIDE_TURN_MAX = 4.0  # degrees between two corners of a sector's side
 SAGITTA_MAX = 0.03  # how far a drawn outline may be from the circle that it stands for
 AREA_MIN = 0.5  # of an outline, in square units
 _EIGHTHS = [
@@ -179,13 +180,30 @@ class Edge(NamedTuple):
     right: float
 
 
-def sector(centre: Point, front: Edge, back: Edge) -> Outline:
-    """The part of a ring between two edges, which may be of different angles."""
+def sector(centre: Point, front: Edge, back: Edge, margin: float = 0.0) -> Outline:
+    """The part of a ring between two edges, which may be of different angles, and `margin` before and
+    behind them."""
+    turn = max(abs(front.left - back.left), abs(front.right - back.right))
+    parts = 1 + math.floor(turn / SIDE_TURN_MAX)
+    between = [_between_edges(front, back, part / parts) for part in range(parts + 1)]
+    edges = [front._replace(radius=front.radius - margin)] if margin else []
+    edges += between
+    edges += [back._replace(radius=back.radius + margin)] if margin else []
+    first, *inner, last = edges
     corners = (
-        *arc_points(centre, front.radius, front.left, front.right),
-        *arc_points(centre, back.radius, back.right, back.left),
+        *arc_points(centre, first.radius, first.left, first.right),
+        *(on_circle(centre, edge.radius, edge.right) for edge in inner),
+        *arc_points(centre, last.radius, last.right, last.left),
+        *(on_circle(centre, edge.radius, edge.left) for edge in reversed(inner)),
     )
-    return tuple((round(x, 3), round(y, 3)) for x, y in corners)
+    # both edges may be one
+    return tuple(dict.fromkeys((round(x, 3), round(y, 3)) for x, y in corners))
+
+
+def _between_edges(front: Edge, back: Edge, part: float) -> Edge:
+    return Edge(
+        *(one + part * (other - one) for one, other in zip(front, back, strict=True)),
+    )
 
 
 def outermost(course: Course, count: int) -> Iterator[Point]:

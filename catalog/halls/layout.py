@@ -127,24 +127,22 @@ def outline_around(section: Section, rows: Sequence[HallRow]) -> tuple[Outline, 
 
 
 def ring_around(rows: Sequence[HallRow]) -> tuple[Outline, Point]:
-    """The part of a ring around rows on circles around one centre, front to back, and its middle.
+    """The part of a ring around rows on circles around one centre, and its middle.
 
-    It reaches as far as the first row and the last one do, or further where one between them does.
+    It reaches as far as the first row and the last one do; where rows between them reach further, all of it
+    reaches as far as the longest.
     """
     edges = sorted(_edges(rows))
     front, back = edges[0], edges[-1]
-    deep = max(back.radius - front.radius, 1.0)
-    left = right = 0.0
-    for edge in edges:
-        part = (edge.radius - front.radius) / deep
-        left = max(left, edge.left - front.left - part * (back.left - front.left))
-        right = max(right, front.right + part * (back.right - front.right) - edge.right)
+    left, right = max(edge.left for edge in edges), min(edge.right for edge in edges)
+    if any(_sticks_out(edge, front, back) for edge in edges):
+        front, back = Edge(front.radius, left, right), Edge(back.radius, left, right)
+    middle = (left + right) / 2
     course = rows[0].segments[0].course
     centre = course.x, course.y
-    front = _widened(front, -min(MARGIN, front.radius / 2), left, right)
-    back = _widened(back, MARGIN, left, right)
-    middle = (front.left + front.right + back.left + back.right) / 4
-    return sector(centre, front, back), on_circle(centre, (front.radius + back.radius) / 2, middle)
+    margin = min(MARGIN, front.radius / 2)
+    outline = sector(centre, _opened_ring(front), _opened_ring(back), margin)
+    return outline, on_circle(centre, (front.radius + back.radius) / 2, middle)
 
 
 def _edges(rows: Iterable[HallRow]) -> Iterator[Edge]:
@@ -157,11 +155,20 @@ def _edges(rows: Iterable[HallRow]) -> Iterator[Edge]:
         yield Edge(first.radius, first.start + margin, right - margin)
 
 
-def _widened(edge: Edge, outwards: float, left: float, right: float) -> Edge:
-    """Moved outwards, and longer on both sides; a full circle stays a little open, as outlines have no
-    holes."""
-    most = max(0.0, (left + right + edge.left - edge.right - RING_MAX) / 2)
-    return Edge(edge.radius + outwards, edge.left + left - most, edge.right - right + most)
+def _sticks_out(edge: Edge, front: Edge, back: Edge) -> bool:
+    """Whether a row between two others reaches beyond what leads from one to the other, by more than half
+    of its margin."""
+    part = (edge.radius - front.radius) / max(back.radius - front.radius, 1.0)
+    left = front.left + part * (back.left - front.left)
+    right = front.right + part * (back.right - front.right)
+    allowed = math.degrees(MARGIN / edge.radius) / 2
+    return edge.left > left + allowed or edge.right < right - allowed
+
+
+def _opened_ring(edge: Edge) -> Edge:
+    """A full circle stays a little open, as outlines have no holes."""
+    over = max(0.0, (edge.left - edge.right - RING_MAX) / 2)
+    return Edge(edge.radius, edge.left - over, edge.right + over)
 
 
 def with_properties(rows: Iterable[HallRow], properties: Sequence[Properties]) -> Iterator[HallRow]:

@@ -15,8 +15,9 @@ CREATE TABLE plans (
 CREATE INDEX plans_by_venue ON plans (venue_id, name, plan_id);
 
 -- A session's copy. `hall`: the stage, the levels, and what the audience looks at. `geometry`: an area as the plan's
--- hall has it, its rows and outline (catalog.halls.hall). `level`: its level's name. All are NULL where a session was
--- made from rows: then its hall is laid out when somebody reads it. Older code reads `plan`, which has the same
+-- hall has it, its rows and outline (catalog.halls.hall). `level`: its level's name. These are NULL where a session was
+-- made from rows: then its hall is laid out when somebody reads it. `kept`: how many of its seats the plan keeps from
+-- sale; `taken` has them from the start. Older code reads `plan`, which has the same
 -- positions, and writes areas without geometry, whose hall is laid out from their rows again.
 ALTER TABLE sessions
     ADD COLUMN hall                jsonb,
@@ -24,13 +25,14 @@ ALTER TABLE sessions
 ALTER TABLE areas
     ADD COLUMN geometry jsonb,
     ADD COLUMN level    text,
-    ADD COLUMN entrance text;
+    ADD COLUMN entrance text,
+    ADD COLUMN kept     int NOT NULL DEFAULT 0;
 
 -- As before, and of the new columns.
 CREATE OR REPLACE TRIGGER areas_frozen_once_published
     BEFORE INSERT OR DELETE OR UPDATE OF
         area_id, session_id, place, name, kind, price, capacity, first_seat_id, last_seat_id, plan,
-        geometry, level, entrance
+        geometry, level, entrance, kept
     ON areas FOR EACH ROW EXECUTE FUNCTION refuse_change_of_published_plan();
 
 CREATE OR REPLACE TRIGGER sessions_frozen_once_published

@@ -9,14 +9,14 @@ VALUES (:session_id, :show_id, :starts_at, :local_date, :sale_opens_at, :sale_cl
 -- name: insert_areas!
 -- All areas of a session in one statement, in their order.
 INSERT INTO areas (area_id, session_id, place, name, kind, price, capacity, first_seat_id,
-                   last_seat_id, plan, geometry, level, entrance, taken)
+                   last_seat_id, plan, geometry, level, entrance, kept, taken)
 SELECT area_id, :session_id, place - 1, name, kind, price, capacity, first_seat_id, last_seat_id,
-       plan, geometry, level, entrance, taken
+       plan, geometry, level, entrance, kept, kept
 FROM unnest(:area_ids::uuid[], :names::text[], :kinds::text[], :prices::bigint[],
             :capacities::int[], :first_seat_ids::int[], :last_seat_ids::int[], :plans::jsonb[],
-            :geometries::jsonb[], :levels::text[], :entrances::text[], :taken::bigint[])
+            :geometries::jsonb[], :levels::text[], :entrances::text[], :kept::int[])
      WITH ORDINALITY AS given (area_id, name, kind, price, capacity, first_seat_id, last_seat_id,
-                               plan, geometry, level, entrance, taken, place);
+                               plan, geometry, level, entrance, kept, place);
 
 -- name: set_hall!
 -- Of a draft whose areas are replaced. NULL where they are rows.

@@ -20,6 +20,7 @@ from booking.orders.draft import OrderDraft, new_order
 from booking.orders.placing_store import place_orders
 from booking.orders.records import NewOrder
 from booking.orders.selection import ExactSeats
+from booking.seats.outcomes import Held
 from chassis.ids import uuid7
 from chassis.postgres.pool import Pool, connection, open_pool
 from contracts.catalog import AreaTerms, SessionTerms
@@ -128,7 +129,7 @@ class Sale:
             seating=self._seating,
             selection=ExactSeats([1]),
         )
-        return new_order(draft, [next(self._seats), next(self._seats)])
+        return new_order(draft, Held(0, [next(self._seats), next(self._seats)]))
 
 
 async def _round(pool: Pool, sale: Sale, orders: int, batch: int) -> Round:

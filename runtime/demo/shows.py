@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.demo.halls import rows as halls
+from runtime.demo import halls
 
 OPEN_SINCE = -2.0  # days
 MINUTE = 1 / 1440
@@ -33,7 +33,7 @@ class DemoShow(msgspec.Struct, frozen=True, kw_only=True):
     category: str
     venue: Venue
     description: str
-    hall: Callable[[int], list[Any]]
+    hall: Callable[[], halls.DemoHall | halls.Gallery]
     runs: tuple[Run, ...]
     scale: int = 100  # per cent of the hall's usual prices
     per_user: int = 6
@@ -72,9 +72,9 @@ SHOWS = (
         title="周杰伦 2026 世界巡回演唱会",
         category="演唱会",
         venue=STADIUM,
-        description="嘉年华世界巡回演唱会上海站。四面舞台，二十余年经典曲目。\n"
+        description="嘉年华世界巡回演唱会上海站。二十余年经典曲目。\n"
         "Jay Chou Carnival World Tour 2026, Shanghai.",
-        hall=halls.stadium,
+        hall=halls.concert,
         runs=(
             Run(35),
             Run(36, opens=30 * MINUTE),
@@ -114,7 +114,7 @@ SHOWS = (
         category="体育",
         venue=PHOENIX,
         description="年度德比，凤凰山主场。",
-        hall=halls.stadium,
+        hall=halls.match,
         runs=(Run(12, at="15:30"),),
         scale=40,
     ),

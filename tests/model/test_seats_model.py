@@ -15,25 +15,27 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from booking.seats.claims import Claim, HoldState, OrderState
 from booking.seats.differences import look
-from booking.seats.holds import LUA, Kind, SeatHolds
+from booking.seats.holds import LUA, SeatHolds
 from booking.seats.keys import session_keys
 from booking.seats.outcomes import Held, LimitReached, NoAccessible, Repeated, SoldOut, Taken
+from booking.seats.sold_out import Areas
 from booking.seats.sweeper import Sweeper
 from chassis.ids import uuid7
 from chassis.redis.scripts import RedisCalls, load_scripts
 from chassis.redis.servers import Servers
-from tests.support.seat_model import best_seats, with_letters
+from tests.support.seat_model import row_scores, why_not, with_letters
 from tests.support.seats import FOREVER_MS, DictTruth, best, exact
 
 TICKETS_MAX = 9
 USERS = 4
-KINDS: list[Kind] = ["seats", "seats", "accessible"]
 LAYOUTS = [
     "......|.....|........||...|.......|....",
-    ":...:./...|...||.:.|../.../..:|.....::.",
-    "....../......|:./.:....||:::|....../...",
+    ":;..:./.....|..||.:;|../.../..:|.....::",
+    "....../.....|:./.:....||:::|;:..../....",
+    "....|,,..x..|,,,|..:.|x.|..../.;:...|..",
 ]
-AREA_BORDER = 14  # the areas lie before it and from it on
+AREAS: list[Areas] = [((1, 12),), ((14, 39),), ((14, 39), (1, 12))]
+WORDS: dict[type, str] = {SoldOut: "sold_out", NoAccessible: "no_accessible"}
 
 
 class SeatsMachine(RuleBasedStateMachine):
@@ -67,39 +69,46 @@ class SeatsMachine(RuleBasedStateMachine):
     def publishes(self, layout: str, blocked: set[int]) -> None:
         self.session_id = self.truth.publish(layout)
         self.seats = layout
-        self.areas = [(1, AREA_BORDER - 2), (AREA_BORDER, len(layout))]
         self.truth.claim(self.session_id, sorted(blocked), "blocked")
         self.seats = with_letters(self.seats, sorted(blocked), "b")
 
     @rule(
         user=st.integers(0, USERS - 1),
-        area=st.integers(0, 1),
+        areas=st.sampled_from(AREAS),
         quantity=st.integers(1, 6),
-        kind=st.sampled_from(KINDS),
+        accessible=st.sampled_from([0, 0, 1, 2]),
+        two_rows=st.booleans(),
     )
-    def hold_best(self, user: int, area: int, quantity: int, kind: Kind) -> None:
-        order_id, user_id = uuid7(), self.users[user]
+    def hold_best(
+        self, user: int, areas: Areas, quantity: int, accessible: int, two_rows: bool
+    ) -> None:
+        order_id, user_id, accessible = uuid7(), self.users[user], min(accessible, quantity)
         answer = self.run(
             best(
                 self.holds,
                 self.session_id,
-                self.areas[area],
+                areas,
                 quantity,
                 order_id=order_id,
                 user_id=user_id,
                 tickets_max=TICKETS_MAX,
-                kind=kind,
+                accessible=accessible,
+                two_rows=two_rows,
             )
         )
-        expected = best_seats(self.seats, self.areas[area], quantity, kind)
         if self.tickets[user_id] + quantity > TICKETS_MAX:
             assert answer == LimitReached(self.tickets[user_id])
-        elif isinstance(expected, str):
-            assert answer == (SoldOut() if expected == "sold_out" else NoAccessible())
-        else:
-            assert isinstance(answer, Held)
-            assert answer.seats == expected
-            self._intend(order_id, user_id, expected)
+            return
+        said = answer.seats if isinstance(answer, Held) else WORDS[type(answer)]
+        is_split = isinstance(answer, Held) and answer.is_split
+        scores = row_scores(self.seats)
+        wrong = why_not(
+            *(self.seats, scores, areas, quantity, accessible, said),
+            is_split=is_split, two_rows=two_rows,
+        )  # fmt: skip
+        assert wrong is None, (self.seats, wrong)
+        if isinstance(answer, Held):
+            self._intend(order_id, user_id, answer.seats)
 
     @rule(user=st.integers(0, USERS - 1), seats=st.sets(st.integers(1, 40), min_size=1, max_size=4))
     def hold_exact(self, user: int, seats: set[int]) -> None:
@@ -114,7 +123,7 @@ class SeatsMachine(RuleBasedStateMachine):
                 tickets_max=TICKETS_MAX,
             )
         )
-        taken = [seat for seat in wanted if self.seats[seat - 1 : seat] not in {".", ":"}]
+        taken = [seat for seat in wanted if self.seats[seat - 1 : seat] not in set(".:;,")]
         if taken:
             assert answer == Taken(taken)
         elif self.tickets[user_id] + len(wanted) > TICKETS_MAX:
@@ -188,7 +197,7 @@ class SeatsMachine(RuleBasedStateMachine):
             self.tickets[user_id] -= len(seats)
         self.intents.clear()
 
-    @rule(number=st.integers(0, 6))
+    @rule(number=st.integers(0, 8))
     def lose(self, number: int) -> None:
         """All of Redis, or one key: what PostgreSQL has not heard of is forgotten."""
         keys = session_keys(self.session_id)

@@ -18,6 +18,7 @@ from booking.composition import Booking
 from booking.operations.controls import READ_INTERVAL_S
 from booking.providers.registry import open_provider
 from booking.seats.claims import Claim
+from booking.seats.holds import Wanted
 from booking.seats.outcomes import Held
 from chassis.auth.tokens import Verifier
 from chassis.clock import MachineClock
@@ -383,13 +384,13 @@ class LyingRedis:
     async def hold_exact(self, session_id: UUID, *, seats: Sequence[int], **_: Any) -> Held:
         return Held(0, sorted(seats))
 
-    async def hold_best(
-        self, session_id: UUID, *, area: tuple[int, int], quantity: int, **_: Any
-    ) -> Held:
+    async def hold_best(self, session_id: UUID, *, wanted: Wanted, **_: Any) -> Held:
         """Always the same first seats, as in an empty session."""
         taken = {claim.seat_id for claim in self.corrected}
-        free = [seat for seat in range(area[0], area[1] + 1) if seat not in taken]
-        return Held(0, free[:quantity])
+        free = [
+            seat for seat in range(wanted.areas[0][0], wanted.areas[0][1] + 1) if seat not in taken
+        ]
+        return Held(0, free[: wanted.quantity])
 
     async def release(self, session_id: UUID, order_id: UUID) -> None:
         self.released.append(order_id)

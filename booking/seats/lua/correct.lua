@@ -1,9 +1,9 @@
 -- Overwrite seats with the state of PostgreSQL's claims.
 -- A held seat is due after due_in_ms; the sweeper then asks PostgreSQL about its order.
--- KEYS      seats, meta, tallies, holds, repeats, expiry
+-- KEYS      seats, meta, tallies, holds, repeats, expiry, scores, bounds
 -- ARGV      seat_id, state (h, s or b), order_id, user_id, due_in_ms, and so on for each seat
 -- RETURNS   {'corrected', version, seat_id…} | {'not_loaded'}
--- INCLUDES  loaded, runs, states, cursors, areas, endings
+-- INCLUDES  loaded, states, places, segments, bounds, changes, endings
 if not loaded() then
   return {'not_loaded'}
 end
@@ -31,7 +31,7 @@ local function add_to_hold(seat, order_id, user_id, due_in_ms)
 end
 
 local function put(seat, byte, state, order_id, user_id, due_in_ms)
-  local before, accessible = state_of(byte)
+  local before = state_of(byte)
   local owner = redis.call('HGET', KEYS[4], seat)
   local own = owner and owner == order_id
   if before == state and (own or state ~= 'h') then
@@ -48,7 +48,7 @@ local function put(seat, byte, state, order_id, user_id, due_in_ms)
   if state == 'h' and not own and order_id ~= '' then
     add_to_hold(seat, order_id, user_id, due_in_ms)
   end
-  write_runs({{seat, seat}}, state, accessible and {seat} or {})
+  change_runs({{seat, seat}}, state)
   return true
 end
 
@@ -56,7 +56,7 @@ local corrected = {}
 for n = 1, #ARGV, 5 do
   local seat = tonumber(ARGV[n])
   local byte = seat < 1 and '' or redis.call('GETRANGE', KEYS[1], seat - 1, seat - 1)
-  if byte ~= '' and byte ~= '|' and byte ~= '/' then
+  if state_of(byte) then
     if put(seat, byte, ARGV[n + 1], ARGV[n + 2], ARGV[n + 3], tonumber(ARGV[n + 4])) then
       corrected[#corrected + 1] = seat
     end
@@ -65,6 +65,5 @@ end
 if #corrected == 0 then
   return {'corrected', tonumber(redis.call('HGET', KEYS[2], 'version'))}
 end
-runs_changed(runs_of(corrected), run_taken)
-write_cursors()
+write_bounds()
 return {'corrected', redis.call('HINCRBY', KEYS[2], 'version', 1), unpack(corrected)}

@@ -1,5 +1,5 @@
 -- Return the orders whose holds are due, longest due first. They stay due.
--- KEYS      seats, meta, tallies, holds, repeats, expiry
+-- KEYS      seats, meta, tallies, holds, repeats, expiry, scores, bounds
 -- ARGV      orders_max
 -- RETURNS   {'due', order_id…} | {'not_loaded'}
 -- INCLUDES  loaded

@@ -1,23 +1,19 @@
 -- Free seats that are free in PostgreSQL, each only if its state and owner have not changed since the look.
--- KEYS      seats, meta, tallies, holds, repeats, expiry
+-- KEYS      seats, meta, tallies, holds, repeats, expiry, scores, bounds
 -- ARGV      seat_id, state (h, s or b), owner (an order_id or empty), and so on for each seat
 -- RETURNS   {'freed', version, seat_id…} | {'not_loaded'}
--- INCLUDES  loaded, runs, states, cursors, changes, areas, endings, quiet
+-- INCLUDES  loaded, states, runs, places, segments, bounds, changes, endings, quiet
 if not loaded() then
   return {'not_loaded'}
 end
 
-local freed, accessible = {}, {}
+local freed = {}
 for n = 1, #ARGV, 3 do
   local seat, state, looked_at = tonumber(ARGV[n]), ARGV[n + 1], ARGV[n + 2]
   local owner = redis.call('HGET', KEYS[4], seat) or ''
   local byte = seat < 1 and '' or redis.call('GETRANGE', KEYS[1], seat - 1, seat - 1)
-  local state_now, is_accessible = state_of(byte)
-  if owner == looked_at and state_now == state then
+  if owner == looked_at and state_of(byte) == state then
     freed[#freed + 1] = seat
-    if is_accessible then
-      accessible[#accessible + 1] = seat
-    end
     if owner ~= '' then
       redis.call('HDEL', KEYS[4], seat)
       local user_id = read_hold(owner)
@@ -30,9 +26,7 @@ end
 if #freed == 0 then
   return {'freed', tonumber(redis.call('HGET', KEYS[2], 'version'))}
 end
-local runs = runs_of(freed)
-write_runs(runs, '.', accessible)
-runs_changed(runs, run_freed)
-write_cursors()
+change_runs(runs_of(freed), '.')
+write_bounds()
 quietly(1)
 return {'freed', redis.call('HINCRBY', KEYS[2], 'version', 1), unpack(freed)}

@@ -1,5 +1,5 @@
 -- Move the deadlines of holds to their orders', once these are in PostgreSQL.
--- KEYS      seats, meta, tallies, holds, repeats, expiry
+-- KEYS      seats, meta, tallies, holds, repeats, expiry, scores, bounds
 -- ARGV      order_id, expires_in_ms, and so on for each order
 -- RETURNS   {'answered', answer…} | {'not_loaded'}
 --           answer: {'kept'} | {'gone'} | {'later'}

@@ -1,5 +1,5 @@
 -- Return the state of every seat, one byte a position, and its version.
--- KEYS      seats, meta, tallies, holds, repeats, expiry
+-- KEYS      seats, meta, tallies, holds, repeats, expiry, scores, bounds
 -- ARGV
 -- RETURNS   {'state', version, seats} | {'not_loaded'}
 -- INCLUDES  loaded

@@ -1,5 +1,5 @@
 -- Set users' numbers of tickets to PostgreSQL's, each only if it has not changed since the look.
--- KEYS      seats, meta, tallies, holds, repeats, expiry
+-- KEYS      seats, meta, tallies, holds, repeats, expiry, scores, bounds
 -- ARGV      user_id, looked_at, tickets, and so on for each user
 -- RETURNS   {'counted', users} | {'not_loaded'}
 -- INCLUDES  loaded

@@ -1,6 +1,6 @@
 -- Take one turn of a session whose orders a second are limited (GCRA). Turns come one every `interval_us`, and
 -- `burst` of them may come at once. `next_turn` of meta is the time of the next one in µs of this server's clock.
--- KEYS      seats, meta, tallies, holds, repeats, expiry
+-- KEYS      seats, meta, tallies, holds, repeats, expiry, scores, bounds
 -- ARGV      interval_us, burst
 -- RETURNS   {'taken'} | {'wait', again_in_ms} | {'not_loaded'}
 -- INCLUDES  loaded

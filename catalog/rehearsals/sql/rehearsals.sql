@@ -35,12 +35,13 @@ WHERE s.session_id = :source
 RETURNING extract(epoch FROM sale_opens_at)::float8;
 
 -- name: copy_areas
--- `blocked`: the seats that the organizer keeps back; they count as taken from the start.
+-- `blocked`: the seats that the organizer keeps back; they count as taken from the start, as those do that the
+-- plan keeps from sale.
 INSERT INTO areas (area_id, session_id, place, name, kind, price, capacity, first_seat_id, last_seat_id,
-                   plan, geometry, level, entrance, taken)
+                   plan, geometry, level, entrance, kept, taken)
 SELECT given.area_id, :session_id, a.place, a.name, a.kind, a.price, a.capacity, a.first_seat_id,
-       a.last_seat_id, a.plan, a.geometry, a.level, a.entrance,
-       (SELECT count(*) FROM unnest(:blocked::int[]) AS b (seat_id)
+       a.last_seat_id, a.plan, a.geometry, a.level, a.entrance, a.kept,
+       a.kept + (SELECT count(*) FROM unnest(:blocked::int[]) AS b (seat_id)
         WHERE b.seat_id BETWEEN a.first_seat_id AND a.last_seat_id)
 FROM (SELECT *, row_number() OVER (ORDER BY place) AS number FROM areas WHERE session_id = :source) AS a
 JOIN unnest(:area_ids::uuid[]) WITH ORDINALITY AS given (area_id, number) USING (number)

@@ -23,6 +23,7 @@ from booking.orders.selection import ExactSeats
 from booking.payments.batch_store import begin_payments
 from booking.payments.records import Intent, NewPayment, PayableOrder
 from booking.providers.signatures import sign
+from booking.seats.outcomes import Held
 from chassis.ids import uuid7
 from chassis.postgres.pool import Pool, connection, load_queries, open_pool
 from contracts.booking import PAYMENT_STARTED
@@ -124,7 +125,7 @@ def _order(buyer: UUID, pair: tuple[int, int], terms: SessionTerms, seating: Sea
         seating=seating,
         selection=ExactSeats(list(pair)),
     )
-    return new_order(draft, pair)
+    return new_order(draft, Held(0, list(pair)))
 
 
 def _intent(order: NewOrder) -> Intent:

@@ -1,6 +1,7 @@
 """What the demo's halls are made of."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -24,9 +25,22 @@ class DemoHall(msgspec.Struct, frozen=True):
     plan: PlanDocument
     prices: Mapping[str, int]
 
-    def prices_at(self, scale: int) -> dict[str, int]:
-        """In fen, at so many per cent of the usual ones."""
-        return {key: price * scale for key, price in self.prices.items()}
+    def prices_at(self, scale: int) -> list[dict[str, Any]]:
+        """As a session takes them, in fen, at so many per cent of the usual ones."""
+        return [{"section": key, "price": price * scale} for key, price in self.prices.items()]
+
+
+class Gallery(msgspec.Struct, frozen=True):
+    """Standing areas without a plan: their price in yuan and their capacity, by name."""
+
+    areas: Mapping[str, tuple[int, int]]
+
+    def areas_at(self, scale: int) -> list[dict[str, Any]]:
+        """As a session takes them, in fen, at so many per cent of the usual prices."""
+        return [
+            {"name": name, "kind": "standing", "price": price * scale, "capacity": capacity}
+            for name, (price, capacity) in self.areas.items()
+        ]
 
 
 def around(

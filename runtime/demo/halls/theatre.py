@@ -96,7 +96,7 @@ def _curved(radius: float, angles: tuple[float, float], first: int, last: int) -
 
 def _boxes(side: str, towards: int) -> Section:
     """Boxes of four along a wall; the two nearest to the stage see only a part of it."""
-    blocks = []
+    blocks: list[StraightBlock | CurvedBlock] = []
     for index in range(BOXES_A_SIDE):
         angle = 90 - towards * (31 + index * 0.4)
         x, y = on_circle(CENTRE, 40 + index * 5.6, angle)

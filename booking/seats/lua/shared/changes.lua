@@ -1,37 +1,21 @@
--- Updates of the cursors after seats were freed.
+-- Seats that change in another way than by a hold.
 
--- Moves cursors back: `length` ordinary seats from a position on are free now.
-local function ordinary_freed(cursors, start, length)
-  for wanted, cursor in pairs(cursors.runs) do
-    if length >= wanted then
-      cursor.fit = math.min(cursor.fit, start)
-      if length ~= wanted + 1 then
-        cursor.clean = math.min(cursor.clean, start)
-      end
+-- Puts the seats of these runs into a state, here and in what is known of their segments.
+local function change_runs(runs, state)
+  for _, run in ipairs(runs) do
+    local text = redis.call('GETRANGE', KEYS[1], run[1] - 1, run[2] - 1)
+    local area = area_of(run[1])
+    local segment = area and not area.nexts[0] and segment_at(run[1]) or known_segment(run[1])
+    text = in_state(text, state)
+    redis.call('SETRANGE', KEYS[1], run[1] - 1, text)
+    if segment then
+      join_area(segment, area)
+      change_segment(segment, run[1] - segment.first + 1, text)
     end
-  end
-end
-
-local function run_freed(cursors, run, last)
-  local text, start, stop = bytes_around(run, cursors.first, last)
-  local from = run[1] - start
-  cursors.least, cursors.ordinary = NONE, NONE
-  local left, right = string.find(text, '%.+')
-  while left and left <= stop do
-    if right >= start then
-      ordinary_freed(cursors, from + left, right - left + 1)
-    end
-    left, right = string.find(text, '%.+', right + 1)
-  end
-  if next(cursors.accessible) then
-    left, right = free_beside(string.gsub(text, ':', '.'), start, stop)
-    local accessible = string.find(text, ':', start - left, true)
-    if accessible and accessible <= stop + right then
-      for wanted, cursor in pairs(cursors.accessible) do
-        if left + stop - start + 1 + right >= wanted then
-          cursor.fit = math.min(cursor.fit, from + accessible)
-        end
-      end
+    if area and state == '.' then
+      area.least = ANY
+      area.nexts[0] = area.nexts[0] and math.min(area.nexts[0], run[1])
+      area_changed(area)
     end
   end
 end

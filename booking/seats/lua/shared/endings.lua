@@ -29,28 +29,24 @@ local function forget_repeat(order_id, repeat_field)
   end
 end
 
--- Ends an order's hold. Returns the seats that it still held, the accessible ones of them, the user and the
--- number of their tickets; nil if there is no hold.
+-- Ends an order's hold. Returns the seats that it still held, the user and the number of their tickets; nil if
+-- there is no hold.
 local function end_hold(order_id)
   local user_id, repeat_field, seats = read_hold(order_id)
   redis.call('ZREM', KEYS[6], order_id)
   if not user_id then
     return nil
   end
-  local own, accessible, fields = {}, {}, {order_id}
+  local own, fields = {}, {order_id}
   for _, seat in ipairs(seats) do
     if redis.call('HGET', KEYS[4], seat) == order_id then
       fields[#fields + 1] = seat
-      local byte = redis.call('GETRANGE', KEYS[1], seat - 1, seat - 1)
-      if byte == 'h' or byte == 'H' then
+      if state_of(redis.call('GETRANGE', KEYS[1], seat - 1, seat - 1)) == 'h' then
         own[#own + 1] = seat
-      end
-      if byte == 'H' then
-        accessible[#accessible + 1] = seat
       end
     end
   end
   redis.call('HDEL', KEYS[4], unpack(fields))
   forget_repeat(order_id, repeat_field)
-  return own, accessible, user_id, #fields - 1
+  return own, user_id, #fields - 1
 end

@@ -1,7 +1,7 @@
 -- Whether the session is completely in Redis. Each of its keys always has a member (`loaded`), so a missing
 -- key means loss, never an empty key. If one key is lost, the whole session counts as lost.
 local function loaded()
-  return redis.call('EXISTS', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]) == 6
+  return redis.call('EXISTS', KEYS[1], unpack(KEYS, 2, 8)) == 8
 end
 
 -- The time of Redis in ms. It only orders the sweeper's questions to PostgreSQL; it decides nothing.

@@ -1,8 +1,8 @@
 -- Several orders of one call, and their holds. `holds` maps order id → "user|repeat|seat,seat…" and each held
 -- seat → order id. The second is the fence: only the order that a seat names may release or sell it.
 
--- The orders in ARGV from a place on. An exact one has `numbers`, its seats; the others have `first`, `last`,
--- `quantity`, and the name of their area.
+-- The orders in ARGV from a place on. Those that pick have `numbers`, their seats; the others have `quantity`,
+-- `accessible` ones of them, `two_rows`, and the names of their areas.
 local function read_orders(at)
   local orders, stop = {}, #ARGV
   while at <= stop do
@@ -15,10 +15,12 @@ local function read_orders(at)
     for n = first, at - 1 do
       order.numbers[#order.numbers + 1] = tonumber(ARGV[n])
     end
-    if order.kind ~= 'exact' then
-      order.first, order.last, order.quantity = unpack(order.numbers)
-      order.area = ARGV[first] .. '-' .. ARGV[first + 1]
-      order.needle = string.rep('.', order.quantity)
+    if order.kind == 'best' or order.kind == 'standing' then
+      order.quantity, order.accessible = order.numbers[1], order.numbers[2]
+      order.two_rows, order.areas = order.numbers[3] == 1, {}
+      for n = first + 3, at - 1, 2 do
+        order.areas[#order.areas + 1] = ARGV[n] .. '-' .. ARGV[n + 1]
+      end
     end
     orders[#orders + 1] = order
   end

@@ -1,5 +1,4 @@
--- Writing the bytes of seats (bytes.py) by run. Each state has one byte for ordinary and one for accessible
--- seats, so that the byte keeps the kind of the seat.
+-- Seats by run: adjacent ones are read and written together.
 
 -- Groups ascending seat ids into runs of adjacent seats, as pairs {first, last}.
 local function runs_of(seats)
@@ -15,12 +14,10 @@ local function runs_of(seats)
   return runs
 end
 
--- accessible: the accessible ones of the seats.
-local function write_runs(runs, state, accessible)
+-- Puts the seats of these runs into a state.
+local function write_runs(runs, state)
   for _, run in ipairs(runs) do
-    redis.call('SETRANGE', KEYS[1], run[1] - 1, string.rep(state, run[2] - run[1] + 1))
-  end
-  for _, seat in ipairs(accessible) do
-    redis.call('SETRANGE', KEYS[1], seat - 1, state == '.' and ':' or string.upper(state))
+    local text = redis.call('GETRANGE', KEYS[1], run[1] - 1, run[2] - 1)
+    redis.call('SETRANGE', KEYS[1], run[1] - 1, in_state(text, state))
   end
 end

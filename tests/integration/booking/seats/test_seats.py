@@ -269,7 +269,7 @@ async def test_python_passes_what_the_headers_name(
     assert recorder.passed.keys() == recorded.scripts.keys()
     for script, keys, args in recorder.passed.values():
         header = script.header
-        assert keys == (12 if "the same six as staged" in header else 6)
+        assert keys == (16 if "the same eight as staged" in header else 8)
         argv = re.search(r"^-- ARGV *(.*(?:\n--  .*)*)", header, re.MULTILINE)[1]  # type: ignore[index]
         argv = re.sub(r"order…\s+\(each: (.*numbers):[^)]*\)", r"\1", re.sub(r"\n-- *", " ", argv))
         argv = re.sub(r"\(.*?\)", "", argv)  # of exact seats: one number for one seat

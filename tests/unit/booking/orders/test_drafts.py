@@ -12,8 +12,10 @@ from booking.domain.seating import Seating, Stretch
 from booking.orders.draft import OrderDraft, as_placed, new_order
 from booking.orders.records import PlacedOrder
 from booking.orders.selection import BestSeats, ExactSeats, Selection, selection_of
-from booking.orders.wire import order_answer, parse_order
+from booking.orders.wire import HintAnswer, order_answer, parse_order
 from booking.promo_codes.store import PromoCode
+from booking.seats.holds import Wanted
+from booking.seats.outcomes import Held
 from chassis.http.idempotency import body_hash
 from chassis.problems import ValidationFailed
 from contracts.catalog import AreaTerms, SessionTerms
@@ -40,13 +42,16 @@ TERMS = SessionTerms(
     ],
 )
 SEATING = Seating(
-    16, [Stretch(1, 10, SEATED, "A", "1", 1), Stretch(12, 5, STANDING, "F", "", 1)], accessible=[3]
+    16,
+    [Stretch(1, 10, SEATED, "A", "1", 1), Stretch(12, 5, STANDING, "F", "", 1)],
+    accessible=[3],
+    tables=[[8, 9, 10]],
 )
 
 
-def selected(**body: Any) -> Selection:
+def selected(terms: SessionTerms = TERMS, **body: Any) -> Selection:
     wanted = parse_order(msgspec.json.encode({"session_id": TERMS.session_id, **body}))
-    return selection_of(wanted, TERMS, SEATING)
+    return selection_of(wanted, terms, SEATING)
 
 
 def draft(selection: Selection, promo: PromoCode | None = None) -> OrderDraft:
@@ -70,11 +75,23 @@ def promo_code(**changes: Any) -> PromoCode:
 
 def test_an_order_is_parsed_into_what_is_asked_of_redis() -> None:
     assert selected(seats=[5, 2]) == ExactSeats([2, 5])
-    best = selected(seat_area_id=SEATED, quantity=2)
-    assert best == BestSeats((1, 10), 2, "seats")
-    accessible = selected(seat_area_id=SEATED, quantity=1, accessible=True)
-    assert accessible == BestSeats((1, 10), 1, "accessible")
-    assert selected(seat_area_id=STANDING, quantity=3) == BestSeats((12, 16), 3, "standing")
+    assert selected(seat_area_id=SEATED, quantity=2) == BestSeats(Wanted(((1, 10),), 2))
+    accessible = selected(seat_area_id=SEATED, quantity=3, accessible=True)
+    assert accessible == BestSeats(Wanted(((1, 10),), 3, accessible=1))
+    accessible = selected(price=999, quantity=3, accessible=2)
+    assert accessible == BestSeats(Wanted(((1, 10),), 3, accessible=2))
+    standing = Wanted(((12, 16),), 3, "standing")
+    assert selected(seat_area_id=STANDING, quantity=3) == BestSeats(standing)
+    assert selected(price=500, quantity=3) == BestSeats(standing)
+    assert selected(price_max=998, quantity=3) == BestSeats(standing)
+    rows = selected(price_max=999, quantity=4, two_rows=True)
+    assert rows == BestSeats(Wanted(((1, 10),), 4, two_rows=True))
+
+
+def test_a_choice_is_strict_only_where_the_session_says_so_and_all_of_it_is_seats() -> None:
+    terms = msgspec.structs.replace(TERMS, refuse_single_seats=True)
+    assert selected(terms, seats=[5, 2]) == ExactSeats([2, 5], leave_none_alone=True)
+    assert selected(terms, seats=[5, 12]) == ExactSeats([5, 12])
 
 
 @pytest.mark.parametrize(
@@ -83,7 +100,21 @@ def test_an_order_is_parsed_into_what_is_asked_of_redis() -> None:
         ({}, "seat_area_id"),
         ({"seat_area_id": SEATED}, "quantity"),
         ({"seats": [1], "quantity": 1}, "seats"),
+        ({"seats": [1], "price": 999}, "seats"),
         ({"seats": [1], "accessible": True}, "accessible"),
+        ({"seats": [1], "two_rows": True}, "two_rows"),
+        ({"price": 999}, "quantity"),
+        ({"price": 999, "price_max": 999, "quantity": 1}, "price_max"),
+        ({"seat_area_id": SEATED, "price": 999, "quantity": 1}, "price"),
+        ({"price": 998, "quantity": 1}, "price"),
+        ({"price_max": 499, "quantity": 1}, "price_max"),
+        ({"price_max": -1, "quantity": 1}, "price_max"),
+        ({"price_max": 999, "quantity": 1, "accessible": 2}, "accessible"),
+        ({"price_max": 999, "quantity": 1, "accessible": 21}, "accessible"),
+        ({"price_max": 999, "quantity": 2, "accessible": 1, "two_rows": True}, "two_rows"),
+        ({"seat_area_id": STANDING, "quantity": 2, "two_rows": True}, "two_rows"),
+        ({"seats": [8]}, "seats.0"),
+        ({"seats": [7, 8]}, "seats.1"),
         ({"seats": [1, 1]}, "seats"),
         ({"seats": [1, 11]}, "seats.1"),
         ({"seat_area_id": uuid4(), "quantity": 1}, "seat_area_id"),
@@ -97,7 +128,7 @@ def test_what_no_order_can_ask_for_is_refused_by_its_field(body: Any, field: str
 
 
 def test_a_promo_codes_discount_is_in_everything_that_is_told_of_the_order() -> None:
-    order = new_order(draft(ExactSeats([1, 2]), promo_code()), [1, 2])
+    order = new_order(draft(ExactSeats([1, 2]), promo_code()), Held(0, [2, 1]))
     answer = order_answer(as_placed(order, PlacedOrder("261128000000001", NOW, NOW)))
     assert (answer.total_amount, answer.original_amount, answer.discount) == (1_699, 1_998, 299)
     assert (answer.status, answer.promo_code) == ("pending_payment", "EARLY")
@@ -109,27 +140,20 @@ def test_a_promo_codes_discount_is_in_everything_that_is_told_of_the_order() -> 
 def test_a_promo_code_of_another_currency_is_refused() -> None:
     promo = promo_code(kind="fixed", value=100, currency="USD")
     with pytest.raises(PromoCodeNotValid):
-        new_order(draft(ExactSeats([1]), promo), [1])
+        new_order(draft(ExactSeats([1]), promo), Held(0, [1]))
 
 
-@pytest.mark.parametrize(
-    ("selection", "noted"),
-    [
-        (BestSeats((1, 10), 2, "seats"), True),
-        (BestSeats((1, 10), 2, "accessible"), False),
-        (ExactSeats([2, 3]), False),
-    ],
-)
-def test_accessible_seats_are_noted_when_nobody_asked_for_them(
-    selection: Selection, noted: bool
-) -> None:
-    order = new_order(draft(selection), [2, 3])
-    assert order.only_accessible_left is noted
-    kept = msgspec.json.decode(order.document)
-    assert [item.get("last_left", False) for item in kept] == [False, noted]
-    assert [item.get("accessible", False) for item in kept] == [False, True]
+def test_a_group_that_is_not_together_is_told_so_and_so_is_who_leaves_a_single_seat() -> None:
     placed = PlacedOrder("261128000000001", NOW, NOW)
-    assert (order_answer(as_placed(order, placed)).note is not None) is noted
+    order = new_order(draft(BestSeats(Wanted(((1, 10),), 2))), Held(0, [2, 5], is_split=True))
+    assert [item.get("split") for item in msgspec.json.decode(order.document)] == [True, True]
+    assert order_answer(as_placed(order, placed)).note == "split"
+    # of places for standing nobody is alone
+    order = new_order(draft(ExactSeats([2, 13])), Held(0, [2, 13], left_alone=[1, 12]))
+    kept = [item.get("left_alone") for item in msgspec.json.decode(order.document)]
+    assert kept == [[1], None]
+    answer = order_answer(as_placed(order, placed))
+    assert (answer.note, answer.hint) == (None, HintAnswer(code="single-seat-left", seats=[1]))
 
 
 def test_a_body_keeps_its_hash_whatever_it_is_parsed_into() -> None:

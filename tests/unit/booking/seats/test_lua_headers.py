@@ -5,16 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from booking.domain.scoring import TOP
+from booking.seats.bytes import TAKEN_BYTES
 from booking.seats.holds import LUA
 from booking.seats.keys import NAMES, QUANTITY_MAX
 from chassis.redis.scripts import Script, load_scripts
+from tests.support.seat_model import SINGLE_LEFT
 
 SCRIPTS = load_scripts(LUA)
 SHARED = sorted((LUA / "shared").glob("*.lua"))
 FUNCTION = re.compile(r"^local function (\w+)", re.MULTILINE)
 IN_REDIS_7_0 = {
     *("EXISTS", "TIME", "GET", "GETRANGE", "SETRANGE", "HGET", "HMGET", "HSET", "HDEL"),
-    *("HINCRBY", "ZADD", "ZREM", "ZRANGE", "DEL", "UNLINK", "PERSIST", "RENAME"),
+    *("HINCRBY", "HEXISTS", "STRLEN", "ZADD", "ZREM", "ZRANGE", "ZRANGEBYSCORE"),
+    *("DEL", "UNLINK", "PERSIST", "RENAME"),
 }
 
 
@@ -36,10 +40,10 @@ class TestHeader:
 
     def test_its_keys_are_the_sessions_and_are_all_it_uses(self, script: Script) -> None:
         keys = field(script, "KEYS")
-        names = keys.split(",")[0:6]
+        names = keys.split(",")[0:8]
         assert [re.match(r" *(\w+)", name)[1] for name in names] == list(NAMES)  # type: ignore[index]
         used = {int(number) for number in re.findall(r"KEYS\[(\d+)\]", body(script))}
-        assert max(used) <= (12 if "staged" in keys else 6)
+        assert max(used) <= (16 if "staged" in keys else 8)
 
     def test_its_arguments_are_as_many_as_it_reads(self, script: Script) -> None:
         named = re.sub(r"\(.*?\)", "", field(script, "ARGV"))
@@ -113,9 +117,14 @@ def test_shared_files_define_functions_and_run_nothing(path: Path) -> None:
     assert all(line.startswith("local ") for line in top_level), top_level
 
 
-def test_the_longest_run_is_the_largest_order() -> None:
-    text = (LUA / "shared" / "cursors.lua").read_text()
-    assert f"local RUN_MAX = {QUANTITY_MAX} " in text
+def test_lua_and_python_have_one_table_of_bytes_and_one_scale() -> None:
+    states = (LUA / "shared" / "states.lua").read_text()
+    rows = ["".join(map(chr, TAKEN_BYTES[one].values())) for one in ("held", "sold", "blocked")]
+    assert f"local ALL = '{''.join(map(chr, TAKEN_BYTES['held']))}{''.join(rows)}'" in states
+    places = (LUA / "shared" / "places.lua").read_text()
+    assert f"local TOP = {TOP} " in places
+    assert f"local SINGLE_LEFT = {SINGLE_LEFT} " in places
+    assert QUANTITY_MAX < 32
 
 
 def test_python_knows_every_script_by_its_name() -> None:
