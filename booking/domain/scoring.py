@@ -89,7 +89,8 @@ def _seats_of(layout: bytes) -> list[int]:
 
 
 def positions_of(row: RowPlan, numbers: Iterable[int]) -> list[int]:
-    """The positions of the seats with these printed numbers. A number that the row does not have is left out."""
+    """The positions of the seats with these printed numbers. A number that the row does not have is left
+    out."""
     wanted = list(numbers)
     if not wanted:
         return []

@@ -26,8 +26,8 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     `total_amount` is what is to be paid. With a promo code it is `original_amount`, what the items
     cost, less `discount`. `note`, when there is one, is to be shown before paying: `split`, the best
     seats that were left for the group are not all together. (`only_accessible_left` is on orders from
-    before November 2026: some of their seats are accessible ones, though none were asked for.) `hint`, when an
-    order is placed: what the picked seats could be better by.
+    before November 2026: some of their seats are accessible ones, though none were asked for.) `hint`,
+    when an order is placed: what the picked seats could be better by.
 
     Once it has been paid, `tickets_left` are still the buyer's own, and of `total_amount`
     `refunded_amount` goes back or has gone; `refund_cause` (`buyer` or `session_cancelled`) says why.
@@ -199,13 +199,13 @@ def _payment_answer(payment: LastPayment | None) -> PaymentAnswer | None:
 
 
 class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Exactly these `seats`; or the best `quantity` seats of an area (`seat_area_id`), of all areas at a price
-    (`price`), or of all areas up to a price (`price_max`; in minor units).
+    """Exactly these `seats`; or the best `quantity` seats of an area (`seat_area_id`), of all areas at a
+    price (`price`), or of all areas up to a price (`price_max`; in minor units).
 
-    With the best seats, `accessible` says how many of them are accessible seats (true: one); the others are beside
-    them, in companions' seats where there are any. Without it none of them is accessible or a companion's.
-    `two_rows`: rather in two rows, one behind the other, than apart. A group that cannot be together is split, and
-    the order's `note` says so.
+    With the best seats, `accessible` says how many of them are accessible seats (true: one); the others
+    are beside them, in companions' seats where there are any. Without it none of them is accessible or a
+    companion's. `two_rows`: rather in two rows, one behind the other, than apart. A group that cannot be
+    together is split, and the order's `note` says so.
     """
 
     session_id: UUID
