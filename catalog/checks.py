@@ -12,6 +12,8 @@ from msgspec import UnsetType
 
 from catalog.domain.plan import Row
 from catalog.domain.searching import YEAR_MAX, YEAR_MIN
+from catalog.prices import checks as price_checks
+from catalog.prices.organizing import sheet_in
 from catalog.wire import (
     SEATS_A_SESSION_MAX,
     AreaOfSeats,
@@ -19,6 +21,7 @@ from catalog.wire import (
     CreateSession,
     RefundTerms,
     RowOfSeats,
+    SectionPrice,
 )
 from chassis.problems import FieldError, ValidationFailed
 
@@ -87,15 +90,44 @@ def session(body: CreateSession) -> Findings:
     """All rules about a session that types cannot express."""
     yield from sale_window(body.starts_at, body.sale_opens_at, body.sale_closes_at)
     yield from _currency(body.currency)
-    yield from _areas(body.areas)
+    if isinstance(body.areas, UnsetType) and isinstance(body.plan_id, UnsetType):
+        yield FieldError("areas", "are needed, or a plan_id")
+    yield from _seats(body)
+    yield from price_checks.sheet(sheet_in(body))
 
 
 def change(body: ChangeSession) -> Findings:
     """The same for the fields sent. The sale window is checked with its final values (sale_window)."""
     if not isinstance(body.currency, UnsetType):
         yield from _currency(body.currency)
+    yield from _seats(body)
+    yield from price_checks.sheet(sheet_in(body))
+
+
+def _seats(body: CreateSession | ChangeSession) -> Findings:
+    """Areas, or a plan with prices. Prices are compared with the plan where it is known (prices)."""
+    planned = not isinstance(body.plan_id, UnsetType)
     if not isinstance(body.areas, UnsetType):
         yield from _areas(body.areas)
+        if planned:
+            yield FieldError("areas", "must not be given with a plan_id")
+    if planned and isinstance(body.prices, UnsetType):
+        yield FieldError("prices", "are needed with a plan_id")
+    if not planned and not isinstance(body.prices, UnsetType):
+        yield FieldError("prices", "must not be given without a plan_id")
+
+
+def prices(given: Sequence[SectionPrice], sections: Sequence[str]) -> Findings:
+    """Each section of the plan, named by its key, has one price."""
+    unpriced = dict.fromkeys(sections)
+    for index, one in enumerate(given):
+        if one.section not in sections:
+            yield FieldError(f"prices.{index}.section", "is no section of the plan")
+        elif one.section not in unpriced:
+            yield FieldError(f"prices.{index}.section", "is used twice")
+        unpriced.pop(one.section, None)
+    for key in unpriced:
+        yield FieldError("prices", f"have none for the section {key}")
 
 
 def _currency(code: str) -> Findings:

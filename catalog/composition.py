@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from catalog import availability, steered_sales
+from catalog.maps.cached import DrawnHalls, drafts_lane
+from catalog.plans.documents import Documents
 from catalog.reading import Reading
-from catalog.seat_maps import SeatMaps
 from catalog.terms import Terms
 from chassis.events.envelope import Event
 from chassis.events.inbox import Inbox
@@ -23,7 +24,8 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
 
     pool: Pool
     reading: Reading
-    seat_maps: SeatMaps
+    drawn_halls: DrawnHalls
+    documents: Documents
     terms: Terms
     inbox: Inbox
 
@@ -33,17 +35,20 @@ async def opened(wiring: Wiring) -> AsyncIterator[Catalog]:
     """Catalog over an open pool."""
     size = wiring.settings.database_pool_size
     pool = await wiring.open_pool(SCHEMA, size=size)
-    seat_maps = SeatMaps(pool)
+    drafts = drafts_lane()
+    drawn_halls = DrawnHalls(pool, drafts)
     try:
         yield Catalog(
             pool=pool,
             reading=Reading(pool),
-            seat_maps=seat_maps,
+            drawn_halls=drawn_halls,
+            documents=Documents(pool, drafts),
             terms=Terms(pool),
             inbox=make_inbox(pool),
         )
     finally:
-        seat_maps.close()
+        drawn_halls.close()
+        drafts.close()
         await pool.close()
 
 

@@ -4,17 +4,18 @@ Each function runs in the caller's transaction and returns the answer. Checks th
 been made before. Another organizer's show is NotFound.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from catalog import checks, store
-from catalog.domain.plan import place_areas, standing_row
 from catalog.domain.searching import fold
+from catalog.halls.hall import Hall
+from catalog.prices.organizing import fields_changed, set_prices, sheet_in
+from catalog.prices.store import read_sheet
 from catalog.problems import (
     PlanFrozen,
     SessionCancelled,
@@ -24,9 +25,9 @@ from catalog.problems import (
 )
 from catalog.reading import read_session, read_show
 from catalog.search_texts import searched_by
+from catalog.seating import PlanCopy, areas_of_rows
 from catalog.store import AreaRow, Record, SessionRow, ShowRow
 from catalog.wire import (
-    AreaOfSeats,
     ChangeSession,
     ChangeShow,
     CreateSession,
@@ -41,7 +42,10 @@ from chassis.postgres.pool import Connection
 from chassis.problems import FieldError, NotFound, ValidationFailed
 
 CHANGES_ALWAYS = ("sale_closes_at",)
-CHANGES_WHILE_DRAFT = ("starts_at", "sale_opens_at", "currency", "max_tickets_per_user")
+CHANGES_WHILE_DRAFT = (
+    *("starts_at", "sale_opens_at", "currency", "max_tickets_per_user"),
+    "refuse_single_seats",
+)
 
 log = logs.get("catalog")
 
@@ -83,9 +87,14 @@ async def change_show(tx: Connection, viewer: Principal, show_id: UUID, body: Ch
 
 
 async def create_session(
-    tx: Connection, viewer: Principal, show_id: UUID, body: CreateSession
+    tx: Connection,
+    viewer: Principal,
+    show_id: UUID,
+    body: CreateSession,
+    plan: PlanCopy | None = None,
 ) -> Session:
-    """A draft with numbered seats. `body` has passed checks.session. Raises NotFound."""
+    """A draft with numbered seats. `body` has passed checks.session; plan: a copy of body.plan_id's, if there
+    is one. Raises NotFound or ValidationFailed."""
     show = await store.lock_show(tx, show_id)
     if show is None or not viewer.may_manage(show["organizer_id"]):
         raise NotFound()
@@ -99,9 +108,13 @@ async def create_session(
         sale_closes_at=body.sale_closes_at.astimezone(UTC),
         currency=body.currency,
         max_tickets_per_user=body.max_tickets_per_user,
+        refuse_single_seats=body.refuse_single_seats is True,
     )
-    areas = number_areas(body.areas)
-    await store.insert_session(tx, session, areas)
+    hall, areas = _hall_and_areas(body, plan, venue["venue_id"])
+    await store.insert_session(tx, session, areas, hall)
+    await set_prices(
+        tx, session.session_id, sheet_in(body), [(area.name, area.price) for area in areas]
+    )
     seats = sum(area.capacity for area in areas)
     log.info("session_created", session=session.session_id, show=show_id, seats=seats)
     return await read_session(tx, session.session_id, viewer)
@@ -112,31 +125,30 @@ def day_at(time_zone: str, moment: datetime) -> date:
     return moment.astimezone(ZoneInfo(time_zone)).date()
 
 
-def number_areas(areas: Sequence[AreaOfSeats]) -> list[AreaRow]:
-    """The areas as stored, each with its range of positions."""
-    rows = [checks.rows_of(area) for area in areas]
-    ranges = place_areas(
-        [some or [standing_row(area.capacity or 0)] for area, some in zip(areas, rows, strict=True)]
-    )
-    return [
-        AreaRow(
-            area_id=uuid7(),
-            name=area.name,
-            kind=area.kind,
-            price=area.price,
-            capacity=room.capacity,
-            first_seat_id=room.first,
-            last_seat_id=room.last,
-            rows=some or None,
+def _hall_and_areas(
+    body: CreateSession | ChangeSession, plan: PlanCopy | None, venue_id: UUID
+) -> tuple[Hall | None, list[AreaRow]]:
+    """The hall without its areas, if it is a plan's, and the areas as stored."""
+    if not isinstance(body.areas, UnsetType):
+        return None, areas_of_rows(body.areas)
+    if plan is None or plan.venue_id != venue_id:
+        raise ValidationFailed(
+            errors=[FieldError("plan_id", "must be the id of a plan of the show's venue")]
         )
-        for area, some, room in zip(areas, rows, ranges, strict=True)
-    ]
+    given = () if isinstance(body.prices, UnsetType) else body.prices
+    checks.refuse(checks.prices(given, [section.key for section in plan.sections]))
+    return plan.hall, plan.areas({one.section: one.price for one in given})
 
 
 async def change_session(
-    tx: Connection, viewer: Principal, session_id: UUID, body: ChangeSession
+    tx: Connection,
+    viewer: Principal,
+    session_id: UUID,
+    body: ChangeSession,
+    plan: PlanCopy | None = None,
 ) -> Session:
-    """Changes the fields sent. `areas` replace the whole plan. `body` has passed checks.change.
+    """Changes the fields sent. `areas` or a plan replace the whole plan. `body` has passed checks.change;
+    plan: a copy of body.plan_id's, if there is one.
 
     The session's row is locked, so a change and a publication at the same time run one after the other.
     Raises NotFound, SessionCancelled, PlanFrozen for fields that are frozen once published, or
@@ -149,8 +161,10 @@ async def change_session(
         name: current[name] if getattr(body, name) is UNSET else getattr(body, name)
         for name in (*CHANGES_WHILE_DRAFT, *CHANGES_ALWAYS)
     }
+    sheet = await read_sheet(tx, session_id)
+    prices = sheet_in(body, sheet)
     if current["status"] != "draft":
-        _refuse_frozen(current, wanted, body)
+        _refuse_frozen(current, wanted, body, fields_changed(sheet, prices))
     checks.refuse(
         checks.sale_window(wanted["starts_at"], wanted["sale_opens_at"], wanted["sale_closes_at"])
     )
@@ -158,20 +172,25 @@ async def change_session(
     if wanted["starts_at"] != current["starts_at"]:
         venue = await _venue(tx, current["venue_id"])
         wanted["local_date"] = day_at(venue["time_zone"], wanted["starts_at"])
-    if body.areas is not UNSET:
-        await store.replace_areas(tx, session_id, number_areas(body.areas))
+    if body.areas is not UNSET or body.plan_id is not UNSET:
+        hall, areas = _hall_and_areas(body, plan, current["venue_id"])
+        await store.replace_areas(tx, session_id, areas, hall)
+    if current["status"] == "draft":
+        rows = (await store.areas_of_sessions(tx, [session_id]))[session_id]
+        await set_prices(tx, session_id, prices, [(row["name"], row["price"]) for row in rows])
     if not await store.update_session(tx, session_id, status=current["status"], **wanted):
         raise PlanFrozen()
     log.info("session_changed", session=session_id)
     return await read_session(tx, session_id, viewer)
 
 
-def _refuse_frozen(current: Record, wanted: dict[str, Any], body: ChangeSession) -> None:
+def _refuse_frozen(
+    current: Record, wanted: dict[str, Any], body: ChangeSession, prices: list[str]
+) -> None:
     """Refuses changes to frozen fields. A field sent with its old value is no change. Plans are not
     compared seat by seat."""
-    frozen = [name for name in CHANGES_WHILE_DRAFT if wanted[name] != current[name]]
-    if body.areas is not UNSET:
-        frozen.append("areas")
+    frozen = [name for name in CHANGES_WHILE_DRAFT if wanted[name] != current[name]] + prices
+    frozen += [name for name in ("areas", "plan_id") if getattr(body, name) is not UNSET]
     if frozen:
         raise PlanFrozen(
             "Once published, only sale_closes_at may change.",

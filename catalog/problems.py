@@ -41,3 +41,21 @@ class ShowPublished(Problem):
     """A session of this show was published, so the show cannot be deleted."""
 
     code, status = "show-published", 409
+
+
+class TooManyPlans(Problem):
+    """The venue keeps as many plans as it may."""
+
+    code, status = "too-many-plans", 409
+
+
+class PlanChanged(Problem):
+    """The plan was changed since you read it."""
+
+    code, status = "plan-changed", 412
+
+
+class RevisionRequired(Problem):
+    """Say which revision you have seen: If-Match with the ETag of the plan."""
+
+    code, status = "revision-required", 428

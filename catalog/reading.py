@@ -15,6 +15,7 @@ from catalog import store
 from catalog.domain.sales import sale_state
 from catalog.domain.searching import Search
 from catalog.encoded import Encoded, encode
+from catalog.prices.reading import answered, sheet_of
 from catalog.store import Record
 from catalog.wire import SeatArea, Session, SessionList, Show, ShowList, ShowSummary
 from chassis.auth.tokens import Principal
@@ -115,7 +116,8 @@ async def read_session(db: Connection, session_id: UUID, viewer: Principal | Non
     if row is None or not _may_see(viewer, row["organizer_id"], row["status"]):
         raise NotFound()
     areas = await store.areas_of_sessions(db, [session_id])
-    return _session_answer(row, areas[session_id])
+    to_organizer = viewer is not None and viewer.may_manage(row["organizer_id"])
+    return _session_answer(row, areas[session_id], to_organizer=to_organizer)
 
 
 async def read_show(db: Connection, show_id: UUID, viewer: Principal | None) -> Show:
@@ -129,7 +131,8 @@ async def read_show(db: Connection, show_id: UUID, viewer: Principal | None) -> 
         for session in await store.sessions_of_show(db, show_id)
         if _may_see(viewer, organizer_id, session["status"])
     ]
-    if not rows and (viewer is None or not viewer.may_manage(organizer_id)):
+    to_organizer = viewer is not None and viewer.may_manage(organizer_id)
+    if not rows and not to_organizer:
         raise NotFound()
     areas = await store.areas_of_sessions(db, [session["session_id"] for session in rows])
     return Show(
@@ -137,7 +140,10 @@ async def read_show(db: Connection, show_id: UUID, viewer: Principal | None) -> 
         description=row["description"],
         address=row["address"],
         venue_id=row["venue_id"],
-        sessions=[_session_answer(session, areas[session["session_id"]]) for session in rows],
+        sessions=[
+            _session_answer(session, areas[session["session_id"]], to_organizer=to_organizer)
+            for session in rows
+        ],
         refund_policy=refund_policy(row),
     )
 
@@ -196,7 +202,8 @@ def _whole_second(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(microsecond=0)
 
 
-def _session_answer(row: Record, areas: Sequence[Record]) -> Session:
+def _session_answer(row: Record, areas: Sequence[Record], *, to_organizer: bool) -> Session:
+    prices = answered(sheet_of(row["sheet"]), areas, to_organizer=to_organizer)
     return Session(
         session_id=row["session_id"],
         show_id=row["show_id"],
@@ -208,6 +215,7 @@ def _session_answer(row: Record, areas: Sequence[Record]) -> Session:
         currency=row["currency"],
         max_tickets_per_user=row["steered_max"] or row["max_tickets_per_user"],
         paused=row["paused"],
+        refuse_single_seats=row["refuse_single_seats"],
         seat_areas=[
             SeatArea(
                 area_id=area["area_id"],
@@ -217,9 +225,16 @@ def _session_answer(row: Record, areas: Sequence[Record]) -> Session:
                 currency=row["currency"],
                 capacity=area["capacity"],
                 available=area["available"],
+                total_price=prices.total_prices[place],
+                categories=prices.area_categories[place],
+                level=area["level"],
+                entrance=area["entrance"],
             )
-            for area in areas
+            for place, area in enumerate(areas)
         ],
+        price_categories=prices.price_categories,
+        fees=prices.fees,
+        taxes=prices.taxes,
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from catalog.domain.plan import Row
 from catalog.domain.searching import Search
+from catalog.halls.hall import Hall, HallArea
 from chassis.http.pagination import offset
 from chassis.postgres.pool import Connection, load_queries
 from contracts.booking import SaleChanged
@@ -18,12 +19,16 @@ from contracts.booking import SaleChanged
 _sql = load_queries(Path(__file__).parent / "sql")
 
 _decode_rows = msgspec.json.Decoder(list[Row]).decode
+_decode_hall = msgspec.json.Decoder(Hall).decode
+_decode_area = msgspec.json.Decoder(HallArea).decode
 
 Record = asyncpg.Record
 
 
 class AreaRow(msgspec.Struct, frozen=True):
-    """An area as stored. `rows` is None for a standing area."""
+    """An area as stored. `rows` is None for a standing area. `hall`: its place in a plan's hall, None of a
+    session that was made from rows. `level`: the name of its level. `kept`: how
+    many seats the plan keeps from sale."""
 
     area_id: UUID
     name: str
@@ -33,13 +38,18 @@ class AreaRow(msgspec.Struct, frozen=True):
     first_seat_id: int
     last_seat_id: int
     rows: list[Row] | None
+    hall: HallArea | None = None
+    level: str | None = None
+    kept: int = 0
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """A session's areas in order, and the session's data that its map shows."""
+class StoredHall(msgspec.Struct, frozen=True):
+    """A session's areas in order, and the session's data that its map shows. `hall`: the plan's hall without
+    its areas, None of a session that was made from rows."""
 
     status: str
     currency: str
+    hall: Hall | None
     areas: list[AreaRow]
 
 
@@ -54,6 +64,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     sale_closes_at: datetime
     currency: str
     max_tickets_per_user: int
+    refuse_single_seats: bool
 
 
 class ShowRow(msgspec.Struct, frozen=True):
@@ -188,14 +199,20 @@ async def search_shows(
     return [row for row in rows if row["show_id"] is not None], rows[0]["total"]
 
 
-async def insert_session(tx: Connection, session: SessionRow, areas: Sequence[AreaRow]) -> None:
-    await _sql.insert_session(tx, **msgspec.structs.asdict(session))
+async def insert_session(
+    tx: Connection, session: SessionRow, areas: Sequence[AreaRow], hall: Hall | None
+) -> None:
+    """hall: of a plan, without its areas."""
+    await _sql.insert_session(tx, **msgspec.structs.asdict(session), hall=_json(hall))
     await _insert_areas(tx, session.session_id, areas)
 
 
-async def replace_areas(tx: Connection, session_id: UUID, areas: Sequence[AreaRow]) -> None:
+async def replace_areas(
+    tx: Connection, session_id: UUID, areas: Sequence[AreaRow], hall: Hall | None
+) -> None:
     """Replaces the whole plan of a draft."""
     await _sql.delete_areas(tx, session_ids=[session_id])
+    await _sql.set_hall(tx, session_id=session_id, hall=_json(hall))
     await _insert_areas(tx, session_id, areas)
 
 
@@ -210,10 +227,16 @@ async def _insert_areas(tx: Connection, session_id: UUID, areas: Sequence[AreaRo
         capacities=[area.capacity for area in areas],
         first_seat_ids=[area.first_seat_id for area in areas],
         last_seat_ids=[area.last_seat_id for area in areas],
-        plans=[
-            None if area.rows is None else msgspec.json.encode(area.rows).decode() for area in areas
-        ],
+        plans=[_json(area.rows) for area in areas],
+        geometries=[_json(area.hall) for area in areas],
+        levels=[area.level for area in areas],
+        entrances=[area.hall and area.hall.entrance for area in areas],
+        kept=[area.kept for area in areas],
     )
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
 
 
 async def session(db: Connection, session_id: UUID) -> Record | None:
@@ -245,12 +268,13 @@ async def standing_of_session(db: Connection, session_id: UUID) -> Record | None
     return found
 
 
-async def plan_of_session(db: Connection, session_id: UUID) -> Plan | None:
+async def hall_of_session(db: Connection, session_id: UUID) -> StoredHall | None:
     """None if there is no such session. Every session has an area."""
-    rows = await _all(_sql.plan_of_session(db, session_id=session_id))
-    return (
-        Plan(rows[0]["status"], rows[0]["currency"], [_area(row) for row in rows]) if rows else None
-    )
+    rows = await _all(_sql.hall_of_session(db, session_id=session_id))
+    if not rows:
+        return None
+    hall = None if rows[0]["hall"] is None else _decode_hall(rows[0]["hall"])
+    return StoredHall(rows[0]["status"], rows[0]["currency"], hall, [_area(row) for row in rows])
 
 
 def _area(row: Record) -> AreaRow:
@@ -263,6 +287,7 @@ def _area(row: Record) -> AreaRow:
         first_seat_id=row["first_seat_id"],
         last_seat_id=row["last_seat_id"],
         rows=None if row["plan"] is None else _decode_rows(row["plan"]),
+        hall=None if row["geometry"] is None else _decode_area(row["geometry"]),
     )
 
 

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from catalog import store
-from catalog.domain.plan import number_rows
 from catalog.encoded import Encoded, encode
+from catalog.halls.hall import HallArea
+from catalog.maps.cached import KEEP_S
+from catalog.maps.compact import rounded_course
+from catalog.prices.reading import sheet_of, terms_of
 from catalog.reading import FRESH_S, refund_policy
-from catalog.seat_maps import KEEP_S, rows_of
-from catalog.store import AreaRow, Record
+from catalog.session_halls import NumberedRow, hall_of, number_rows
+from catalog.store import AreaRow, Record, StoredHall
 from chassis.concurrency.cache import FetchOnce
 from chassis.concurrency.coalescer import Coalescer
 from chassis.postgres.pool import Pool, connection
@@ -99,15 +102,11 @@ class Terms:
     async def _read_plan(self, session_id: UUID) -> tuple[Encoded, bool]:
         """The plan, and whether its session was still a draft at that moment."""
         async with connection(self._pool) as db:
-            found = await store.plan_of_session(db, session_id)
+            found = await store.hall_of_session(db, session_id)
         if found is None:
             raise NotFound()
-        plan = SeatPlan(
-            session_id=session_id,
-            length=max(area.last_seat_id for area in found.areas),
-            areas=[_area_plan(area) for area in found.areas],
-        )
-        return encode(plan), found.status == "draft"
+        plan = await asyncio.to_thread(lambda: encode(_seat_plan(session_id, found)))
+        return plan, found.status == "draft"
 
 
 def _terms_of(row: Record, areas: Sequence[Record]) -> SessionTerms:
@@ -125,6 +124,7 @@ def _terms_of(row: Record, areas: Sequence[Record]) -> SessionTerms:
         sale_opens_at=row["sale_opens_at"],
         sale_closes_at=row["sale_closes_at"],
         max_tickets_per_user=row["max_tickets_per_user"],
+        refuse_single_seats=row["refuse_single_seats"],
         areas=[
             AreaTerms(
                 area_id=area["area_id"],
@@ -138,18 +138,49 @@ def _terms_of(row: Record, areas: Sequence[Record]) -> SessionTerms:
             for area in areas
         ],
         refund_policy=refund_policy(row),
+        prices=terms_of(sheet_of(row["sheet"]), areas),
     )
 
 
-def _area_plan(area: AreaRow) -> AreaPlan:
-    rows = [
-        RowPlan(
-            label=numbered.row.label,
-            segments=[
-                Segment(run.first_position, run.first_number, run.count) for run in numbered.runs
-            ],
-            accessible=list(numbered.row.accessible),
-        )
-        for numbered in number_rows(rows_of(area), area.first_seat_id)
-    ]
-    return AreaPlan(area.area_id, area.name, rows)
+def _seat_plan(session_id: UUID, stored: StoredHall) -> SeatPlan:
+    hall = hall_of(stored)
+    return SeatPlan(
+        session_id=session_id,
+        length=max(area.last_seat_id for area in stored.areas),
+        areas=[
+            AreaPlan(area.area_id, area.name, _rows(area, form))
+            for area, form in zip(stored.areas, hall.areas, strict=True)
+        ],
+        focal_point=hall.focal_point,
+        facing=hall.facing,
+    )
+
+
+def _rows(area: AreaRow, form: HallArea) -> list[RowPlan]:
+    if form.kind == "standing":
+        return [RowPlan("", [Segment(area.first_seat_id, 1, area.capacity)])]
+    return [_row(numbered) for numbered in number_rows(form, area.first_seat_id)]
+
+
+def _row(numbered: NumberedRow) -> RowPlan:
+    row = numbered.row
+    return RowPlan(
+        label=row.label,
+        segments=[
+            Segment(
+                first_seat_id=first,
+                first_number=segment.first_number,
+                count=segment.count,
+                step=segment.step,
+                numbers=None if segment.numbers is None else list(segment.numbers),
+                course=rounded_course(segment.course),
+            )
+            for segment, first in zip(row.segments, numbered.first_seat_ids, strict=True)
+        ],
+        accessible=list(row.accessible),
+        companions=list(row.companions),
+        restricted=list(row.restricted),
+        blocked=list(row.blocked),
+        house=list(row.house),
+        whole=row.whole,
+    )

@@ -10,11 +10,20 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from catalog.bounds import LINE, PRICE_MAX
 from catalog.domain.sales import SaleState, SaleStatus
-from chassis.http.bodies import LINE_BREAKING_CHARACTERS, full_match
+from catalog.prices.wire import (
+    AreaCategory,
+    CategoryAnswer,
+    Fee,
+    Fees,
+    PriceCategories,
+    Tax,
+    Taxes,
+)
+from chassis.http.bodies import full_match
 from contracts.catalog import Kind, RefundPolicy
 
-PRICE_MAX = 10**10  # minor units
 SEATS_A_ROW_MAX = 500
 SEATS_A_SESSION_MAX = 200_000
 AREAS_MAX = 500
@@ -22,9 +31,6 @@ ROWS_AN_AREA_MAX = 2000
 TICKETS_PER_USER_MAX = 100
 TICKETS_PER_USER_DEFAULT = 6
 
-# One line with at least one visible character. PostgreSQL cannot store NUL, and a line break in a
-# title would forge a line wherever the title is shown.
-LINE = full_match(rf"\x20*[^{LINE_BREAKING_CHARACTERS}\x20][^{LINE_BREAKING_CHARACTERS}]*")
 _PROSE = full_match(r"[^\x00]*")
 _WEB_URL = full_match(r"https?://[^\s\x00-\x1f\x7f<>\"\\/?#@]+([/?#][^\s\x00-\x1f\x7f<>\"\\]*)?")
 
@@ -110,21 +116,39 @@ class AreaOfSeats(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     capacity: Annotated[int, Meta(ge=1, le=SEATS_A_SESSION_MAX)] | None = None
 
 
+class SectionPrice(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What a seat in a section of a plan costs, in the currency's minor unit. `section`: its key."""
+
+    section: Annotated[str, Meta(min_length=1, max_length=100)]
+    price: Annotated[int, Meta(ge=0, le=PRICE_MAX)]
+
+
 Areas = Annotated[list[AreaOfSeats], Meta(min_length=1, max_length=AREAS_MAX)]
+Prices = Annotated[list[SectionPrice], Meta(min_length=1, max_length=AREAS_MAX)]
 
 
 class CreateSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Seats are given by `areas`, or by a plan of the show's venue with a price for each of its sections.
+    `refuse_single_seats`: refuse a choice of seats that leaves a single one."""
+
     starts_at: Time
     sale_opens_at: Time
     sale_closes_at: Time
     currency: Currency
     max_tickets_per_user: TicketsPerUser = TICKETS_PER_USER_DEFAULT
-    areas: Areas
+    areas: Areas | UnsetType = UNSET
+    plan_id: UUID | UnsetType = UNSET
+    prices: Prices | UnsetType = UNSET
+    refuse_single_seats: bool | UnsetType = UNSET
+    price_categories: PriceCategories | UnsetType = UNSET
+    fees: Fees | UnsetType = UNSET
+    taxes: Taxes | UnsetType = UNSET
 
 
 class ChangeSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Fields that are left out stay unchanged. A draft may change in everything. Once published, only the
-    end of the sale may change. `areas` replace the whole plan, with new ids for areas and seats."""
+    end of the sale may change. `areas`, or `plan_id` with `prices`, replace the whole plan, with new ids for
+    areas and seats."""
 
     starts_at: Time | UnsetType = UNSET
     sale_opens_at: Time | UnsetType = UNSET
@@ -132,6 +156,12 @@ class ChangeSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     currency: Currency | UnsetType = UNSET
     max_tickets_per_user: TicketsPerUser | UnsetType = UNSET
     areas: Areas | UnsetType = UNSET
+    plan_id: UUID | UnsetType = UNSET
+    prices: Prices | UnsetType = UNSET
+    refuse_single_seats: bool | UnsetType = UNSET
+    price_categories: PriceCategories | UnsetType = UNSET
+    fees: Fees | UnsetType = UNSET
+    taxes: Taxes | UnsetType = UNSET
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -153,8 +183,13 @@ class VenueList(msgspec.Struct, frozen=True):
     total: int
 
 
-class SeatArea(msgspec.Struct, frozen=True):
-    """`available` follows bookings within about a second. Booking decides which seats are free."""
+class SeatArea(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`available` follows bookings within about a second. Booking decides which seats are free.
+
+    `price`: of the ticket alone, in the first category. `total_price`: what an order of one costs, with the
+    fees that its buyer bears. `categories`: both for each category that the area is sold in, if the session
+    has any. `level`: the name of its level, and `entrance`: the door to go to, where the plan says so.
+    """
 
     area_id: UUID
     name: str
@@ -163,11 +198,20 @@ class SeatArea(msgspec.Struct, frozen=True):
     currency: str
     capacity: int
     available: int
+    total_price: int
+    categories: list[AreaCategory] = []
+    level: str | None = None
+    entrance: str | None = None
 
 
-class Session(msgspec.Struct, frozen=True):
+class Session(msgspec.Struct, frozen=True, omit_defaults=True):
     """A performance. `status` is by the database's clock at the time of the answer. `paused`: its sale
-    stands still for a moment, and goes on by itself."""
+    stands still for a moment, and goes on by itself. `refuse_single_seats`: whether a choice of seats that
+    leaves a single one is refused.
+
+    `price_categories`, `fees` and `taxes` are there if it has any. Fees that the organizer bears are shown to
+    the organizer only.
+    """
 
     session_id: UUID
     show_id: UUID
@@ -179,7 +223,11 @@ class Session(msgspec.Struct, frozen=True):
     currency: str
     max_tickets_per_user: int
     paused: bool
+    refuse_single_seats: bool
     seat_areas: list[SeatArea]
+    price_categories: list[CategoryAnswer] = []
+    fees: list[Fee] = []
+    taxes: list[Tax] = []
 
 
 class SessionList(msgspec.Struct, frozen=True):
@@ -190,7 +238,8 @@ class ShowSummary(msgspec.Struct, frozen=True):
     """A show in a list.
 
     `date`: when its next session starts, null if all have started. `time_zone`: the venue's.
-    `price_from`: the lowest price of its published sessions.
+    `price_from`: the lowest price of its published sessions, in their first category and with all fees: the
+    lowest `total_price` of an area.
     `on_sale`: true if seats of some session can be bought now.
     `sale_state`: `open` if so, else `upcoming` if a sale is still to come, else `sold_out` if a sale
     runs, else `closed`.
@@ -229,44 +278,3 @@ class Show(ShowSummary, frozen=True):
     venue_id: UUID
     sessions: list[Session]
     refund_policy: RefundPolicy
-
-
-class Seat(msgspec.Struct, frozen=True):
-    """x and y are in units of one seat. The stage is above y = 0."""
-
-    seat_id: int
-    row: str
-    number: int
-    x: float
-    y: float
-    accessible: bool
-
-
-class SeatRow(msgspec.Struct, frozen=True):
-    label: str
-    seats: list[Seat]
-
-
-class AreaMap(msgspec.Struct, frozen=True):
-    """x, y, width, height: the area's rectangle in the hall."""
-
-    area_id: UUID
-    name: str
-    kind: Kind
-    price: int
-    currency: str
-    x: float
-    y: float
-    width: float
-    height: float
-    rows: list[SeatRow]
-
-
-class SeatMap(msgspec.Struct, frozen=True):
-    """All seats in seat_id order: the n-th seat here is the n-th character of the live seat state."""
-
-    session_id: UUID
-    seat_count: int
-    width: float
-    height: float
-    areas: list[AreaMap]

@@ -38,9 +38,29 @@ PAYMENT_STARTED = "stampede.payment.started.v1"
 PAYMENT_REFUND_DUE = "stampede.payment.refund_due.v1"
 
 
+class ItemFee(msgspec.Struct, frozen=True):
+    """A ticket's part of a fee, in minor units."""
+
+    key: str
+    name: str
+    amount: int
+
+
+class ItemTax(msgspec.Struct, frozen=True):
+    """A tax that is contained in what is paid for a ticket. `rate`: in basis points."""
+
+    name: str
+    rate: int
+    amount: int
+
+
 class OrderItem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One seat of an order. `price` is in minor units of the order's currency. `accessible`, present only
-    when true: a wheelchair place."""
+    """One seat of an order. `price` is of the ticket alone, in minor units of the order's currency.
+    `accessible`, present only when true: a wheelchair place.
+
+    Present only where the session has them: `category` (its key), `category_name`; `proof`, what has to be
+    shown at the door; `fees` that the buyer bears on top of the price; `tax` contained in what is paid.
+    """
 
     seat_id: int
     area_id: UUID
@@ -49,6 +69,11 @@ class OrderItem(msgspec.Struct, frozen=True, omit_defaults=True):
     number: int
     price: int
     accessible: bool = False
+    category: str | None = None
+    category_name: str | None = None
+    proof: str | None = None
+    fees: tuple[ItemFee, ...] = ()
+    tax: tuple[ItemTax, ...] = ()
 
 
 class SeatsChanged(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,8 +100,9 @@ class OrderCreated(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-class IssuedTicket(msgspec.Struct, frozen=True):
-    """`qr_code` is the URL of a PNG that a mail client can open without a login."""
+class IssuedTicket(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`qr_code` is the URL of a PNG that a mail client can open without a login. `category_name` and `proof`
+    as in OrderItem."""
 
     ticket_id: UUID
     seat_id: int
@@ -84,6 +110,8 @@ class IssuedTicket(msgspec.Struct, frozen=True):
     row: str
     number: int
     qr_code: str
+    category_name: str | None = None
+    proof: str | None = None
 
 
 class OrderPaid(msgspec.Struct, frozen=True):
@@ -152,8 +180,9 @@ class TicketsIssued(msgspec.Struct, frozen=True):
     tickets: list[IssuedTicket]
 
 
-class RefundItem(msgspec.Struct, frozen=True):
-    """One seat of a refund. `price`: what the buyer paid for it."""
+class RefundItem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One seat of a refund. `price`: what the buyer paid for it, with fees. `category_name` as in
+    OrderItem."""
 
     ticket_id: UUID
     seat_id: int
@@ -162,10 +191,12 @@ class RefundItem(msgspec.Struct, frozen=True):
     row: str
     number: int
     price: int
+    category_name: str | None = None
 
 
 class RefundChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """Data of the five `refund.*` events. Their subject is the order's id. price = fee + amount.
+    """Data of the five `refund.*` events. Their subject is the order's id. price = fee + amount: `fee` is
+    what is kept, by the refund policy and of fees that do not go back.
 
     automatic: approved by the show's terms, without a decision. reason: the requester's words; note: the
     decider's words.

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from contracts.halls import Course
+from contracts.prices import PriceTerms
 
 Kind = Literal["seated", "standing"]
 TERMS_LOOKUPS_MAX = 200
@@ -48,6 +49,7 @@ class SessionTerms(msgspec.Struct, frozen=True):
     """GET /internal/sessions/{session_id}: the terms on which a session sells. 404 if there is none.
 
     refuse_single_seats: whether a choice of seats that leaves a single one is refused.
+    prices: categories, fees and taxes. None: an area's price is all there is.
     """
 
     session_id: UUID
@@ -66,6 +68,7 @@ class SessionTerms(msgspec.Struct, frozen=True):
     areas: list[AreaTerms]
     refund_policy: RefundPolicy = RefundPolicy()
     refuse_single_seats: bool = False
+    prices: PriceTerms | None = None
 
 
 class TermsLookup(msgspec.Struct, frozen=True):
@@ -109,7 +112,8 @@ class RowPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     Seats are named by their printed numbers, which are unique in a row. accessible: wheelchair places.
     companions: pairs of a companion's seat and the accessible seat that it belongs to. restricted: seats with
     a restricted view. blocked: seats that are never for sale. house: seats that the house keeps back. whole:
-    a table or box that is sold as a whole.
+    a table or box that is sold as a whole. catalog counts blocked and house seats as taken from the start, so
+    no event may tell of them.
     """
 
     label: str

@@ -39,7 +39,7 @@ from gateway.problems import BadRequest, UriTooLong
 from gateway.protection.addresses import Addresses
 from gateway.protection.admission import PAY, WAIT_S, Admission, Place, StreamPlaces
 from gateway.protection.gate import Gate
-from gateway.protection.limits import Policies
+from gateway.protection.limits import OverLimit, Policies
 from gateway.protection.revocations import Revocations
 from gateway.protection.unread import Unread
 from gateway.routing import METHODS, Route, Routes, judge
@@ -135,6 +135,8 @@ class Edge:
     async def _refuse(self, exchange: Exchange, problem: Problem) -> None:
         if not exchange.status:
             exchange.shed = isinstance(problem, Overloaded)
+            if isinstance(problem, OverLimit):
+                exchange.limits = problem.limits
             await exchange.refuse(problem, linger=isinstance(problem, PayloadTooLarge))
         elif not exchange.ended and not exchange.gone:
             raise ConnectionAbortedError("The answer had already begun.")

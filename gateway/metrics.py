@@ -62,7 +62,7 @@ LIMITS_ASKED = HotCounter(
 )
 LIMITS_REPORTED = HotCounter(
     "stampede_gateway_limits_reported_total",
-    "Requests counted in the process and reported to Redis afterwards.",
+    "Requests let in or refused by what the process knows; Redis is told afterwards, of those that matter.",
 )
 LIMITS_LOCAL = Counter(
     "stampede_gateway_limits_local_total",

@@ -47,11 +47,12 @@ USERS = 1_000
 
 
 class Load(msgspec.Struct, frozen=True):
-    """What one process shall do. `late_s`: it begins its rounds so late. `exact`: Redis is asked about
-    every request."""
+    """What one process of `processes` shall do. `late_s`: it begins its rounds so late. `exact`: Redis is
+    asked about every request."""
 
     url: str
     number: int
+    processes: int
     starts: tuple[float, ...] = ()
     late_s: float = 0.0
     exact: bool = False
@@ -74,12 +75,13 @@ class _Gates:
     """A gate like that of a web process."""
 
     def __init__(self, load: Load) -> None:
-        settings = Settings(redis_url=load.url)
+        settings = Settings(redis_url=load.url, workers=load.processes)
         self.policies = Policies(settings)
         if load.exact:
             for name in ("ip", "user"):
                 policy = getattr(self.policies, name)
-                setattr(self.policies, name, msgspec.structs.replace(policy, unconfirmed_max=0))
+                exact = msgspec.structs.replace(policy, unconfirmed_max=0, untold_burst=0)
+                setattr(self.policies, name, exact)
         self.redis = RedisCalls(Servers(load.url), SCRIPTS)
         self.revocations = Revocations(self.redis, ServiceClient(_nobody), token_life_s=900)
         self.gate = Gate(self.redis, self.policies, self.revocations)
@@ -176,7 +178,9 @@ def measure_error(
     client.close()
     begin = time.time() + 2.0
     starts = tuple(begin + n * (ROUND_S + APART_S) for n in range(rounds))
-    loads = [Load(url, number, starts, number * after_s) for number in range(processes)]
+    loads = [
+        Load(url, number, processes, starts, number * after_s) for number in range(processes)
+    ]
     policy = Policies(Settings()).ip
     over = []
     for start, parts in zip(starts, zip(*pool.map(exceed, loads), strict=True), strict=True):
@@ -193,7 +197,7 @@ def measure_cost(
     for key in client.scan_iter("limit:*"):
         client.delete(key)
     before = _cpu_s(client)
-    spent = list(pool.map(spend, [Load(url, n, exact=exact) for n in range(processes)]))
+    spent = list(pool.map(spend, [Load(url, n, processes, exact=exact) for n in range(processes)]))
     valkey = (_cpu_s(client) - before) * 1e6 / REQUESTS / processes
     client.close()
     return statistics.mean(spent), valkey
@@ -214,7 +218,7 @@ def main(processes: Sequence[int], rounds: int = ROUNDS, turns: int = TURNS) -> 
                 print(
                     f"{number} processes, {words}: {max(0, statistics.median(over)):.1f} over the limit"
                     f" in the median of {rounds} rounds, at most {max(0, *over):.1f};"
-                    f" bound {number * policy.unconfirmed_max}"
+                    f" bound {number * (policy.unconfirmed_max + policy.untold_burst)} at once"
                 )
         for number in processes:
             costs: dict[bool, list[tuple[float, float]]] = {False: [], True: []}

@@ -1,8 +1,7 @@
-"""What a promo code takes off an order, and how the rest divides over its seats. Minor units."""
+"""What a promo code takes off an order, in minor units."""
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from typing import Literal
 
 Kind = Literal["percent", "fixed"]
@@ -21,19 +20,3 @@ def normalise_code(text: str) -> str | None:
 def discount_of(kind: Kind, value: int, amount: int) -> int:
     """Off the whole order, never more than it costs. A percentage is cut to the whole minor unit."""
     return min(value, amount) if kind == "fixed" else amount * value // PERCENT_MAX
-
-
-def paid_of(prices: Sequence[int], discount: int) -> list[int]:
-    """What is paid for each seat: its share of the discount off its price.
-
-    The shares are in proportion to the prices and add up exactly (largest remainder, earlier seats
-    first), and no seat is paid less than nothing for; so any part of the order can be refunded.
-    """
-    amount = sum(prices)
-    if amount == 0:
-        return list(prices)
-    shares = [price * discount // amount for price in prices]
-    by_remainder = sorted(range(len(prices)), key=lambda n: -(prices[n] * discount % amount))
-    for place in by_remainder[: discount - sum(shares)]:
-        shares[place] += 1
-    return [price - share for price, share in zip(prices, shares, strict=True)]

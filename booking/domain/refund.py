@@ -63,25 +63,27 @@ class Quote(msgspec.Struct, frozen=True):
     amount: int
 
 
-def fee_of(price: int, kind: str, fee: int) -> int:
+def fee_of(price: int, kind: str, fee: int, kept: int = 0) -> int:
     """What is kept of one ticket, in minor units.
 
-    kind: `none`, `percent` (whole per cent of the price, rounded in the buyer's favour) or `fixed`
-    (never more than the price). Each ticket has its own fee, so a refund in parts is, ticket by
+    price: what was paid for it; kept: how much of that does not go back, whatever the terms.
+    kind: `none`, `percent` (whole per cent of the rest, rounded in the buyer's favour) or `fixed`
+    (never more than the rest). Each ticket has its own fee, so a refund in parts is, ticket by
     ticket, the refund of the whole: no order of the parts and no rounding can change the sum.
     """
+    rest = price - kept
     match kind:
         case "none":
-            return 0
+            return kept
         case "percent":
-            return price * fee // 100
+            return kept + rest * fee // 100
         case "fixed":
-            return min(fee, price)
+            return kept + min(fee, rest)
     raise ValueError(f"no kind of fee: {kind}")
 
 
-def quote(prices: Sequence[int], kind: str, fee: int) -> Quote:
-    """For tickets that cost this much each."""
-    price = sum(prices)
-    kept = sum(fee_of(one, kind, fee) for one in prices)
+def quote(tickets: Sequence[tuple[int, int]], kind: str, fee: int) -> Quote:
+    """`tickets`: what was paid for each, and how much of that does not go back whatever the terms."""
+    price = sum(paid for paid, _ in tickets)
+    kept = sum(fee_of(paid, kind, fee, kept) for paid, kept in tickets)
     return Quote(price=price, fee=kept, amount=price - kept)

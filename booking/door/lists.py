@@ -221,6 +221,8 @@ def _listed(ticket: store.Admissible) -> ListedTicket:
         area=ticket.area,
         row=ticket.row,
         number=ticket.number,
+        category_name=ticket.category_name,
+        proof=ticket.proof,
         checked_in_at=whole_second(ticket.checked_in_at) if ticket.checked_in_at else None,
         gate=ticket.gate,
     )

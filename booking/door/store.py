@@ -34,6 +34,8 @@ class TicketAtDoor(msgspec.Struct, frozen=True, kw_only=True):
     area: str
     row: str
     number: int
+    category_name: str | None
+    proof: str | None
     order_status: str
     title: str
     venue: str
@@ -105,6 +107,8 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     area: str
     row: str
     number: int
+    category_name: str | None
+    proof: str | None
 
 
 class Admissible(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +120,8 @@ class Admissible(msgspec.Struct, frozen=True, kw_only=True):
     area: str
     row: str
     number: int
+    category_name: str | None
+    proof: str | None
 
 
 class StaffMember(msgspec.Struct, frozen=True):

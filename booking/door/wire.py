@@ -66,14 +66,17 @@ class AssignStaff(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     user_id: UUID | None = None
 
 
-class SeatAtDoor(msgspec.Struct, frozen=True, kw_only=True):
-    """`label` is the seat as people read it."""
+class SeatAtDoor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`label` is the seat as people read it. `category_name`, whom the ticket is for, and `proof`, what
+    they have to show, are there if the session has categories."""
 
     seat_id: int
     area: str
     row: str
     number: int
     label: str
+    category_name: str | None = None
+    proof: str | None = None
 
 
 class SessionOfTicket(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,6 +201,8 @@ class ListedTicket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     area: str
     row: str
     number: int
+    category_name: str | None = None
+    proof: str | None = None
     checked_in_at: datetime | None = None
     gate: str = ""
 
@@ -261,6 +266,10 @@ class _Seat(Protocol):
     def row(self) -> str: ...
     @property
     def number(self) -> int: ...
+    @property
+    def category_name(self) -> str | None: ...
+    @property
+    def proof(self) -> str | None: ...
 
 
 def seat_at_door(seat: _Seat, language: str) -> SeatAtDoor:
@@ -270,6 +279,8 @@ def seat_at_door(seat: _Seat, language: str) -> SeatAtDoor:
         row=seat.row,
         number=seat.number,
         label=seat_line(seat.area, seat.row, seat.number, language),
+        category_name=seat.category_name,
+        proof=seat.proof,
     )
 
 

@@ -8,7 +8,7 @@ import inspect
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -46,7 +46,8 @@ def schemas(published: dict[str, Published] = PUBLISHED) -> dict[str, Schema]:
             **schema,
             "$defs": dict(sorted(definitions.items())),
         }
-    return made
+    # As they are read again: a default of () is [] then.
+    return cast(dict[str, Schema], msgspec.json.decode(msgspec.json.encode(made)))
 
 
 def check_schemas(

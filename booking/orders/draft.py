@@ -1,6 +1,7 @@
 """An order on its way: what PostgreSQL is to be given, and the order as it stands once that is done."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -10,15 +11,18 @@ from booking.domain.seating import Seating
 from booking.orders.pricing import price_of
 from booking.orders.records import NewOrder, Order, PlacedOrder, Price
 from booking.orders.selection import Selection, seated
+from booking.prices.choosing import with_categories
 from booking.promo_codes.store import PromoCode
 from booking.seats.outcomes import Held
 from chassis.context import current
-from contracts.booking import OrderItem
+from contracts.booking import ItemFee, OrderItem
 from contracts.catalog import SessionTerms
+from contracts.prices import CategoryTerms
 
 
 class OrderDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything of an order that does not change between tries."""
+    """Everything of an order that does not change between tries. `categories`: one a ticket, in ascending
+    order of seats; none where it names none."""
 
     order_id: UUID
     user_id: UUID
@@ -28,13 +32,17 @@ class OrderDraft(msgspec.Struct, frozen=True, kw_only=True):
     seating: Seating
     selection: Selection
     promo: PromoCode | None = None
+    categories: Sequence[CategoryTerms] = ()
 
 
 class PlacedItem(OrderItem, frozen=True, omit_defaults=True):
-    """An item as the order's row keeps it. `paid`: what it costs with a promo code; None: its price. `split`:
-    of a group that is not together. `left_alone`, in the first item: single free seats beside them."""
+    """An item as the order's row keeps it. `paid`: what it costs with a promo code and fees; None: its price.
+    `kept`, `costs`: as in TicketCharges. `split`: of a group that is not together. `left_alone`, in the first
+    item: single free seats beside them."""
 
     paid: int | None = None
+    kept: int = 0
+    costs: tuple[ItemFee, ...] = ()
     split: bool = False
     left_alone: list[int] | None = None
 
@@ -42,7 +50,12 @@ class PlacedItem(OrderItem, frozen=True, omit_defaults=True):
 def new_order(draft: OrderDraft, held: Held) -> NewOrder:
     """With these seats, which Redis has let it have. Raises PromoCodeNotValid."""
     terms, items = draft.terms, _items(draft, sorted(held.seats))
-    price = price_of(items, terms.currency, draft.promo)
+    price = price_of(items, terms.currency, draft.promo, terms.prices)
+    if price.charges is not None:
+        items = [
+            msgspec.structs.replace(item, fees=each.fees, tax=each.tax)
+            for item, each in zip(items, price.charges, strict=True)
+        ]
     left_alone = seated(held.left_alone, terms)
     return NewOrder(
         order_id=draft.order_id,
@@ -101,6 +114,8 @@ def _items(draft: OrderDraft, seats: Sequence[int]) -> list[OrderItem]:
                 seat_id, seat.area_id, seat.area, seat.row, seat.number, price, seat.accessible
             )
         )
+    if draft.terms.prices is not None:
+        return with_categories(items, draft.terms.prices, draft.terms.areas, draft.categories)
     return items
 
 
@@ -116,16 +131,23 @@ def _document(
     items: list[OrderItem], price: Price, *, is_split: bool, left_alone: list[int]
 ) -> str:
     """The items in JSON, as the order's row keeps them."""
-    redemption = price.redemption
-    if redemption is None and not is_split and not left_alone:  # nearly always: nothing to add
-        return msgspec.json.encode(items).decode()
+    if price.redemption is None and price.charges is None and not is_split and not left_alone:
+        return msgspec.json.encode(items).decode()  # nearly always: nothing to add
     kept = [
         PlacedItem(
             **msgspec.structs.asdict(item),
-            paid=redemption.paid[place] if redemption is not None else None,
             split=is_split,
             left_alone=None if place else left_alone or None,
+            **_costs(price, place),
         )
         for place, item in enumerate(items)
     ]
     return msgspec.json.encode(kept).decode()
+
+
+def _costs(price: Price, place: int) -> dict[str, Any]:
+    """What is kept of what an item costs, where that is not its price."""
+    if price.charges is not None:
+        charges = price.charges[place]
+        return {"paid": charges.paid, "kept": charges.kept, "costs": charges.costs}
+    return {} if price.redemption is None else {"paid": price.redemption.paid[place]}

@@ -30,7 +30,13 @@ from booking.orders.draft import OrderDraft, as_placed, new_order
 from booking.orders.metrics import count_refusal
 from booking.orders.placing_store import place_orders, place_with_promo_code, true_claims
 from booking.orders.records import NewOrder, PlacedOrder
-from booking.orders.selection import BestSeats, ExactSeats, Selection, selection_of
+from booking.orders.selection import (
+    BestSeats,
+    ExactSeats,
+    Selection,
+    categories_of,
+    selection_of,
+)
 from booking.orders.wire import CreateOrder, OrderAnswer, order_answer
 from booking.promo_codes.guessing import PromoGuesses
 from booking.refusals import KeyTaken, SeatsRefused
@@ -138,6 +144,7 @@ class OrderPlacing:
         self._cooling.refuse(wanted.session_id, user_id)
         seating = await self._sessions.seating_of(terms)
         selection = selection_of(wanted, terms, seating)
+        categories = categories_of(wanted, terms, selection)
         self._refuse_sold_out(wanted.session_id, selection)
         promo = None
         if wanted.promo_code:
@@ -154,6 +161,7 @@ class OrderPlacing:
             seating=seating,
             selection=selection,
             promo=promo,
+            categories=categories,
         )
 
     def _refuse_sold_out(self, session_id: UUID, selection: Selection) -> None:

@@ -8,13 +8,14 @@ import asyncpg
 import msgspec
 
 from booking.domain.order import OrderStatus
+from booking.prices.charging import TicketCharges
 from contracts.booking import OrderItem
 from contracts.catalog import SessionTerms
 
 
 class Redemption(msgspec.Struct, frozen=True, kw_only=True):
-    """What a promo code does to an order. `paid`: for each of its items, `original_amount` less
-    `discount` in all."""
+    """What a promo code does to an order. `paid`: for each of its tickets alone, `original_amount` less
+    `discount` in all. Fees come on top of that."""
 
     promo_code_id: UUID
     code: str
@@ -24,10 +25,11 @@ class Redemption(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Price(msgspec.Struct, frozen=True, gc=False):
-    """`total_amount`: what is to be paid."""
+    """`total_amount`: what is to be paid. `charges`: one an item, where the session has fees or taxes."""
 
     total_amount: int
     redemption: Redemption | None = None
+    charges: list[TicketCharges] | None = None
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -7,10 +7,12 @@ from msgspec import UNSET
 
 from booking.domain.seating import Seating
 from booking.orders.wire import CreateOrder
+from booking.prices.choosing import choose
 from booking.seats.holds import Wanted
 from booking.seats.wire import refuse_unknown_seats
 from chassis.problems import FieldError, ValidationFailed
 from contracts.catalog import AreaTerms, SessionTerms
+from contracts.prices import CategoryTerms
 
 
 class ExactSeats(msgspec.Struct, frozen=True):
@@ -67,6 +69,28 @@ def seated(seats: Sequence[int], terms: SessionTerms) -> list[int]:
         for seat in seats
         if any(area.first_seat_id <= seat <= area.last_seat_id for area in areas)
     ]
+
+
+def categories_of(
+    order: CreateOrder, terms: SessionTerms, selection: Selection
+) -> Sequence[CategoryTerms]:
+    """One a ticket, in ascending order of seats; none where `order` names none. Of several areas each must
+    offer them. Raises ValidationFailed."""
+    if order.categories is UNSET:
+        return ()
+    chosen: Sequence[CategoryTerms] = ()
+    if isinstance(selection, BestSeats):
+        for first, _ in selection.wanted.areas:
+            areas = [_area_at(terms, first)] * selection.wanted.quantity
+            chosen = choose(order.categories, terms, areas)
+        return chosen
+    seats = order.seats or []
+    chosen = choose(order.categories, terms, [_area_at(terms, seat_id) for seat_id in seats])
+    return [chosen[place] for place in sorted(range(len(seats)), key=seats.__getitem__)]
+
+
+def _area_at(terms: SessionTerms, seat_id: int) -> AreaTerms:
+    return next(area for area in terms.areas if area.first_seat_id <= seat_id <= area.last_seat_id)
 
 
 def _areas_of(order: CreateOrder, terms: SessionTerms) -> list[AreaTerms]:

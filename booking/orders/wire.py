@@ -10,11 +10,13 @@ from msgspec import UNSET, UnsetType
 
 from booking.domain.order import SEATS_PER_ORDER_MAX, OrderStatus
 from booking.orders.records import LastPayment, Order, Place
+from booking.prices.choosing import CategoryChoices
 from booking.seats.wire import SeatId, refuse_repeated
 from chassis.clock import second, whole_second
 from chassis.http.bodies import decode
 from chassis.problems import FieldError, ValidationFailed
 from contracts.booking import IssuedTicket, OrderItem
+from contracts.receipts import Breakdown, breakdown_of
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=10**15)]  # minor units
 
@@ -23,11 +25,12 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """An order. Amounts in minor units of `currency`; `tickets` when it has been paid; `payment`, where
     one order is read, is the last that was begun: `failed` says that it may be paid another way.
 
-    `total_amount` is what is to be paid. With a promo code it is `original_amount`, what the items
-    cost, less `discount`. `note`, when there is one, is to be shown before paying: `split`, the best
-    seats that were left for the group are not all together. (`only_accessible_left` is on orders from
-    before November 2026: some of their seats are accessible ones, though none were asked for.) `hint`,
-    when an order is placed: what the picked seats could be better by.
+    `total_amount` is what is to be paid. With a promo code it is `original_amount`, what the order would
+    cost without the code, less `discount`. `breakdown` is there where fees or taxes are part of it.
+    `note`, when there is one, is to be shown before paying: `split`, the best seats that were left for the
+    group are not all together. (`only_accessible_left` is on orders from before November 2026: some of their
+    seats are accessible ones, though none were asked for.) `hint`, when an order is placed: what the picked
+    seats could be better by.
 
     Once it has been paid, `tickets_left` are still the buyer's own, and of `total_amount`
     `refunded_amount` goes back or has gone; `refund_cause` (`buyer` or `session_cancelled`) says why.
@@ -62,6 +65,7 @@ class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     refund_cause: str | None = None
     places: "list[PlaceAnswer]" = []
     session_cancelled: "CancelledAnswer | None" = None
+    breakdown: Breakdown | None = None
 
 
 class HintAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +165,7 @@ def order_answer(
         refund_cause=order.refund_cause,
         places=[_place_answer(place) for place in places],
         session_cancelled=_cancelled_answer(order),
+        breakdown=_breakdown(order),
     )
 
 
@@ -168,6 +173,12 @@ def _note_of(order: Order) -> Literal["split", "only_accessible_left"] | None:
     if order.is_split:
         return "split"
     return "only_accessible_left" if order.only_accessible_left else None
+
+
+def _breakdown(order: Order) -> Breakdown | None:
+    if any(item.fees or item.tax for item in order.items):
+        return breakdown_of(order.items, order.total_amount)
+    return None
 
 
 def _place_answer(place: Place) -> PlaceAnswer:
@@ -206,6 +217,9 @@ class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     are beside them, in companions' seats where there are any. Without it none of them is accessible or a
     companion's. `two_rows`: rather in two rows, one behind the other, than apart. A group that cannot be
     together is split, and the order's `note` says so.
+
+    `categories`: how many tickets are of which price category, as many in all as are ordered. Of `seats` the
+    first so many are of the first one, and so on. Left out, all are of the session's first category.
     """
 
     session_id: UUID
@@ -222,6 +236,7 @@ class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     price: Amount | UnsetType = UNSET
     price_max: Amount | UnsetType = UNSET
     two_rows: bool | UnsetType = UNSET
+    categories: CategoryChoices | UnsetType = UNSET
 
     @property
     def accessible_seats(self) -> int:

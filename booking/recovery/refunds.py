@@ -122,7 +122,8 @@ async def _insert(
     tickets = _left(await refund_store.list_tickets(tx, order.order_id), order.user_id)
     prices = [ticket.price for ticket in tickets]
     policy = terms.refund_policy
-    amounts = {sum(prices), quote(prices, policy.fee_kind, policy.fee).amount}
+    by_terms = quote([(one.price, one.kept) for one in tickets], policy.fee_kind, policy.fee)
+    amounts = {sum(prices), by_terms.amount}
     if not tickets or refund.amount not in amounts or refund.currency != order.currency:
         raise ByHand("Nothing says for which of the tickets it was")
     new = NewRefund(

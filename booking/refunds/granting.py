@@ -63,8 +63,13 @@ async def ask(
     reason: str,
     policy: RefundPolicy,
 ) -> Refund:
-    """A new refund of these tickets, requested. Raises RefundAlreadyRequested for one in another."""
-    cost = quote([ticket.price for ticket in tickets], policy.fee_kind, policy.fee)
+    """A new refund of these tickets, requested: of a cancelled session with every fee. Raises
+    RefundAlreadyRequested for one in another."""
+    cost = quote(
+        [(one.price, 0 if cause == "session_cancelled" else one.kept) for one in tickets],
+        policy.fee_kind,
+        policy.fee,
+    )
     if order.payment_id is None:
         raise LookupError(f"order {order.order_id} is paid without a payment")
     new = NewRefund(

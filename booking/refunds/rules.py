@@ -112,7 +112,8 @@ def _offer(
         refuse_by_terms(order, policy)
     except Problem as problem:
         refused, left = problem, []
-    cost = quote([one.price for one in left], policy.fee_kind, policy.fee)
+    kept = {one.ticket_id: 0 if order.session_cancelled else one.kept for one in left}
+    cost = quote([(one.price, kept[one.ticket_id]) for one in left], policy.fee_kind, policy.fee)
     return RefundOffer(
         allowed=refused is None,
         code=refused.code if refused else None,
@@ -124,7 +125,7 @@ def _offer(
                 ticket_id=one.ticket_id,
                 seat_id=one.seat_id,
                 price=one.price,
-                fee=fee_of(one.price, policy.fee_kind, policy.fee),
+                fee=fee_of(one.price, policy.fee_kind, policy.fee, kept[one.ticket_id]),
             )
             for one in left
         ],

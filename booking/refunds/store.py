@@ -40,7 +40,8 @@ class OrderForRefund(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TicketForRefund(msgspec.Struct, frozen=True, kw_only=True):
-    """`price`: what its buyer paid for it. `refund_id`: of the refund that its seat is in."""
+    """`price`: what its buyer paid for it, with fees; `kept`: how much of that goes back only if the
+    session is cancelled. `refund_id`: of the refund that its seat is in."""
 
     ticket_id: UUID
     seat_id: int
@@ -51,6 +52,7 @@ class TicketForRefund(msgspec.Struct, frozen=True, kw_only=True):
     row: str
     number: int
     price: int
+    kept: int
     refund_id: UUID | None
     refund_state: str | None
 

@@ -14,7 +14,7 @@ from contracts.booking import RefundItem
 
 
 class RefundAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`price` is what its tickets cost, `fee` what is kept of that, `amount` what goes back.
+    """`price` is what its tickets cost with their fees, `fee` what is kept of that, `amount` what goes back.
 
     status: `requested` (the organizer has to say), `approved` and `processing` (on its way),
     `succeeded`, `failed` (somebody is looking at it), `rejected`. note: of who decided.

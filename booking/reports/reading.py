@@ -9,6 +9,7 @@ from booking.reports import store
 from booking.reports.wire import (
     AreaSales,
     AttendeePage,
+    CategorySales,
     SessionOrderPage,
     SessionSales,
     attendee,
@@ -30,6 +31,11 @@ TOGETHER = 0.0  # nothing is cached; concurrent requests share one computation
 SESSIONS_MAX = 256
 LAST_ORDER = UUID(int=2**128 - 1)  # greater than every order's id
 SEAT_ID_MAX = 2**31 - 1
+
+AMOUNTS = (
+    *("gross", "gross_tickets", "gross_fees", "gross_tax"),
+    *("organizer_fees", "refunded", "revenue"),
+)
 
 Counted = tuple[UUID, str | None]  # a session, and the status counted
 
@@ -135,7 +141,9 @@ class Reports:
         terms = await self._sessions.terms(session_id)
         ranges = [(area.area_id, area.first_seat_id, area.last_seat_id) for area in terms.areas]
         async with connection(self._pool) as db:
-            rows = await store.sales_of_session(db, session_id, ranges)
+            rows = await store.sales_of_session(
+                db, session_id, ranges, with_categories=terms.prices is not None
+            )
         areas = [_area_sales(area, row) for area, row in zip(terms.areas, rows, strict=True)]
         return SessionSales(
             session_id=session_id,
@@ -146,10 +154,12 @@ class Reports:
             held=_total(areas, "held"),
             blocked=_total(areas, "blocked"),
             free=_total(areas, "free"),
-            gross=_total(areas, "gross"),
-            refunded=_total(areas, "refunded"),
-            revenue=_total(areas, "revenue"),
+            **{figure: _total(areas, figure) for figure in AMOUNTS},
             areas=areas,
+            categories=[
+                CategorySales(category=one.category, name=one.name, sold=one.sold, **_amounts(one))
+                for one in rows[0].categories
+            ],
         )
 
 
@@ -170,10 +180,20 @@ def _area_sales(area: AreaTerms, row: store.AreaRow) -> AreaSales:
         held=row.held,
         blocked=row.blocked,
         free=area.capacity - row.sold - row.held - row.blocked,
-        gross=row.gross,
-        refunded=row.refunded,
-        revenue=row.gross - row.refunded,
+        **_amounts(row),
     )
+
+
+def _amounts(row: store.AreaRow | store.CategoryRow) -> dict[str, int]:
+    return {
+        "gross": row.gross,
+        "gross_tickets": row.gross - row.fees,
+        "gross_fees": row.fees,
+        "gross_tax": row.tax,
+        "organizer_fees": row.costs,
+        "refunded": row.refunded,
+        "revenue": row.gross - row.refunded,
+    }
 
 
 def _total(areas: Sequence[AreaSales], figure: str) -> int:

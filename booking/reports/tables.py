@@ -21,14 +21,15 @@ CONTROL_STARTS = ("\t", "\r", "\n")
 ORDER_COLUMNS = (
     *("order_no", "order_id", "status", "created_at", "paid_at", "buyer_name", "buyer_email"),
     *("tickets", "seats", "total_amount", "discount", "promo_code", "refunded_amount", "currency"),
+    *("fees", "tax", "organizer_fees"),
 )
 ATTENDEE_COLUMNS = (
     *("ticket_id", "order_no", "status", "holder_name", "holder_email"),
-    *("area", "row", "seat", "checked_in_at", "gate"),
+    *("area", "row", "seat", "checked_in_at", "gate", "category", "proof"),
 )
 SALES_COLUMNS = (
     *("area", "kind", "currency", "price", "capacity", "sold", "held", "blocked", "free"),
-    *("gross", "refunded", "revenue"),
+    *("gross", "refunded", "revenue", "gross_tickets", "gross_fees", "gross_tax", "organizer_fees"),
 )
 
 
@@ -59,6 +60,7 @@ def orders_table(page: SessionOrderPage) -> list[Sequence[Any]]:
             order.promo_code,
             order.refunded_amount,
             order.currency,
+            *(order.fees, order.tax, order.organizer_fees),
         )
         for order in page.orders
     ]
@@ -77,6 +79,7 @@ def attendees_table(page: AttendeePage) -> list[Sequence[Any]]:
             one.number if one.row else None,  # a standing place has no seat number
             one.checked_in_at,
             one.gate,
+            *(one.category_name, one.proof),
         )
         for one in page.attendees
     ]
@@ -90,6 +93,7 @@ def sales_table(sales: SessionSales) -> list[Sequence[Any]]:
             sales.currency,
             *(area.price, area.capacity, area.sold, area.held, area.blocked, area.free),
             *(area.gross, area.refunded, area.revenue),
+            *(area.gross_tickets, area.gross_fees, area.gross_tax, area.organizer_fees),
         )
         for area in sales.areas
     ]
@@ -116,4 +120,5 @@ def _cell(value: Any) -> str:
 
 
 def _seat(item: SoldItem) -> str:
-    return f"{item.area} {item.row}-{item.number}" if item.row else item.area
+    seat = f"{item.area} {item.row}-{item.number}" if item.row else item.area
+    return f"{seat} ({item.category_name})" if item.category_name else seat

@@ -1,5 +1,6 @@
 """Response bodies of the organizer's lists. Amounts are in minor units of `currency`, times in UTC."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -8,6 +9,7 @@ import msgspec
 
 from booking.reports.store import AttendeeRow, OrderRow, RefundOfOrder, SoldItem
 from chassis.clock import whole_second
+from contracts.booking import ItemFee
 from contracts.identity import Account
 
 NOT_OWED = frozenset({"requested", "rejected"})  # these refunds return no money (yet)
@@ -22,7 +24,9 @@ class PersonAnswer(msgspec.Struct, frozen=True):
 
 
 class SessionOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order. `refunded_amount` is the part of `total_amount` that was refunded or is being refunded."""
+    """An order. `refunded_amount` is the part of `total_amount` that was refunded or is being refunded.
+    `fees`
+    and `tax` are contained in `total_amount`; `organizer_fees` are not, the organizer bears them."""
 
     order_id: UUID
     order_no: str
@@ -33,6 +37,9 @@ class SessionOrder(msgspec.Struct, frozen=True, kw_only=True):
     total_amount: int
     discount: int
     promo_code: str | None
+    fees: int
+    tax: int
+    organizer_fees: int
     refunded_amount: int
     refunds: list[RefundOfOrder]
     currency: str
@@ -64,6 +71,9 @@ class Attendee(msgspec.Struct, frozen=True, kw_only=True):
     area: str
     row: str
     number: int
+    category: str | None
+    category_name: str | None
+    proof: str | None
     checked_in_at: datetime | None
     gate: str | None
 
@@ -79,7 +89,9 @@ class AttendeePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AreaSales(msgspec.Struct, frozen=True, kw_only=True):
-    """`free` = `capacity` − `sold` − `held` − `blocked`; `revenue` = `gross` − `refunded`."""
+    """`free` = `capacity` − `sold` − `held` − `blocked`; `revenue` = `gross` − `refunded`; `gross` =
+    `gross_tickets` + `gross_fees`. `gross_tax` is contained in `gross`. `organizer_fees` of all that was sold
+    come out of it."""
 
     area_id: UUID
     name: str
@@ -91,12 +103,32 @@ class AreaSales(msgspec.Struct, frozen=True, kw_only=True):
     blocked: int
     free: int
     gross: int
+    gross_tickets: int
+    gross_fees: int
+    gross_tax: int
+    organizer_fees: int
+    refunded: int
+    revenue: int
+
+
+class CategorySales(msgspec.Struct, frozen=True, kw_only=True):
+    """A price category. `sold`: its tickets that were not refunded. Amounts as in AreaSales."""
+
+    category: str
+    name: str
+    sold: int
+    gross: int
+    gross_tickets: int
+    gross_fees: int
+    gross_tax: int
+    organizer_fees: int
     refunded: int
     revenue: int
 
 
 class SessionSales(msgspec.Struct, frozen=True, kw_only=True):
-    """Seats and amounts at one moment, `as_of`: the totals of all areas, and each area's figures."""
+    """Seats and amounts at one moment, `as_of`: the totals of all areas, each area's figures, and those
+    of each price category if the session has any."""
 
     session_id: UUID
     as_of: datetime
@@ -107,9 +139,14 @@ class SessionSales(msgspec.Struct, frozen=True, kw_only=True):
     blocked: int
     free: int
     gross: int
+    gross_tickets: int
+    gross_fees: int
+    gross_tax: int
+    organizer_fees: int
     refunded: int
     revenue: int
     areas: list[AreaSales]
+    categories: list[CategorySales]
 
 
 def session_order(order: OrderRow, buyer: Account | None) -> SessionOrder:
@@ -123,6 +160,9 @@ def session_order(order: OrderRow, buyer: Account | None) -> SessionOrder:
         total_amount=order.total_amount,
         discount=order.discount,
         promo_code=order.promo_code,
+        fees=_sum(item.fees for item in order.items),
+        tax=sum(tax.amount for item in order.items for tax in item.tax),
+        organizer_fees=_sum(item.costs for item in order.items),
         refunded_amount=sum(one.amount for one in order.refunds if one.status not in NOT_OWED),
         refunds=order.refunds,
         currency=order.currency,
@@ -144,6 +184,9 @@ def attendee(ticket: AttendeeRow, holder: Account | None) -> Attendee:
         area=ticket.area,
         row=ticket.row,
         number=ticket.number,
+        category=ticket.category,
+        category_name=ticket.category_name,
+        proof=ticket.proof,
         checked_in_at=whole_second(ticket.checked_in_at) if ticket.checked_in_at else None,
         gate=ticket.gate,
     )
@@ -153,3 +196,7 @@ def _person(user_id: UUID, account: Account | None) -> PersonAnswer:
     if account is None:
         return PersonAnswer(user_id, None, None)
     return PersonAnswer(user_id, account.full_name, account.email)
+
+
+def _sum(lines: Iterable[Sequence[ItemFee]]) -> int:
+    return sum(fee.amount for some in lines for fee in some)

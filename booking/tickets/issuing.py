@@ -42,6 +42,8 @@ class TicketIssuing:
                 item.row,
                 item.number,
                 self._codes.qr_url(ticket.ticket_id),
+                item.category_name,
+                item.proof,
             )
             for ticket, item in zip(drawn, items, strict=True)
         ]
@@ -54,4 +56,6 @@ class TicketIssuing:
             ticket.row,
             ticket.number,
             self._codes.qr_url(ticket.ticket_id),
+            ticket.category_name,
+            ticket.proof,
         )

@@ -18,6 +18,9 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     area: str
     row: str
     number: int
+    category: str | None
+    category_name: str | None
+    proof: str | None
     title: str
     venue: str
     starts_at: datetime

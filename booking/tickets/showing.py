@@ -110,6 +110,9 @@ class Tickets:
             area=ticket.area,
             row=ticket.row,
             number=ticket.number,
+            category=ticket.category,
+            category_name=ticket.category_name,
+            proof=ticket.proof,
             code=ticket.code,
             qr_code=self._codes.qr_url(ticket.ticket_id),
             pdf=self._codes.url(ticket.ticket_id, "ticket.pdf"),
@@ -145,6 +148,8 @@ class Tickets:
             area=ticket.area,
             row=ticket.row,
             number=ticket.number,
+            category_name=ticket.category_name,
+            proof=ticket.proof,
             code=ticket.code,
             void=ticket.status == TicketStatus.VOID,
         )

@@ -19,6 +19,8 @@ class TicketOfOrder(msgspec.Struct, frozen=True):
     area: str
     row: str
     number: int
+    category_name: str | None
+    proof: str | None
 
 
 async def tickets_of_order(db: Connection, order_id: UUID) -> list[TicketOfOrder]:

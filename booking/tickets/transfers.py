@@ -181,5 +181,7 @@ class Transfers:
                 voided.row,
                 voided.number,
                 self._tickets.qr_url(answer.new_ticket_id),
+                voided.category_name,
+                voided.proof,
             ),
         )

@@ -27,6 +27,8 @@ class VoidedTicket(msgspec.Struct, frozen=True, kw_only=True):
     area: str
     row: str
     number: int
+    category_name: str | None
+    proof: str | None
 
 
 async def get_transferable(db: Connection, ticket_id: UUID, user_id: UUID) -> bool | None:

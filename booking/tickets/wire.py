@@ -22,7 +22,8 @@ class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     `given_to` and `received_from` are masked addresses of the recipient and the giver; null for older
     transfers, made before addresses were stored. `session_cancelled_for` is the reason if the session was
-    cancelled.
+    cancelled. `category` (its key), `category_name` and `proof`, what has to be shown at the door, are null
+    where the session has no categories.
     """
 
     ticket_id: UUID
@@ -38,6 +39,9 @@ class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
     area: str
     row: str
     number: int
+    category: str | None
+    category_name: str | None
+    proof: str | None
     code: str
     qr_code: str
     pdf: str

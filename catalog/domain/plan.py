@@ -8,35 +8,28 @@ an aisle or the end of a row or area.
                                                        1 2 3 4 5 6 7 8
 """
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 
 class Row(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A row: seats numbered from 1, with an aisle after each seat in `aisles`. Stored in this form."""
+    """A row of seats, counted from 1, with an aisle after each seat in `aisles`. Stored in this form.
+
+    Of a row that is in a plan's hall this is only what its positions are; its hall has printed numbers.
+    """
 
     label: str
     seats: int
     aisles: tuple[int, ...] = ()
     accessible: tuple[int, ...] = ()
 
-
-class Run(msgspec.Struct, frozen=True):
-    """Adjacent seats: their numbers and positions ascend together."""
-
-    first_position: int
-    first_number: int
-    count: int
-
-
-class NumberedRow(msgspec.Struct, frozen=True):
-    row: Row
-    runs: tuple[Run, ...]
-
     @property
-    def last_position(self) -> int:
-        return self.runs[-1].first_position + self.runs[-1].count - 1
+    def runs(self) -> tuple[int, ...]:
+        """How many seats are next to each other, from aisle to aisle."""
+        ends = (0, *self.aisles, self.seats)
+        return tuple(end - start for start, end in itertools.pairwise(ends))
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -52,23 +45,15 @@ def standing_row(capacity: int) -> Row:
     return Row(label="", seats=capacity)
 
 
-def number_rows(rows: Sequence[Row], first_position: int) -> Iterator[NumberedRow]:
-    """Gives each row its positions, starting at `first_position`."""
+def number_runs(rows: Iterable[Sequence[int]], first_position: int) -> Iterator[tuple[int, ...]]:
+    """The position of the first seat of each run. rows: of each row the numbers of seats of its runs."""
     position = first_position
-    for row in rows:
-        runs = []
-        number = 1
-        for end in (*row.aisles, row.seats):
-            count = end - number + 1
-            runs.append(Run(position, number, count))
+    for runs in rows:
+        firsts = []
+        for count in runs:
+            firsts.append(position)
             position += count + 1  # the aisle, or the end of the row
-            number = end + 1
-        yield NumberedRow(row, tuple(runs))
-
-
-def length_of(row: Row) -> int:
-    """Positions from the row's first seat to its last, including aisles."""
-    return row.seats + len(row.aisles)
+        yield tuple(firsts)
 
 
 def place_areas(areas: Sequence[Sequence[Row]]) -> list[Range]:
@@ -77,7 +62,7 @@ def place_areas(areas: Sequence[Sequence[Row]]) -> list[Range]:
     first = 1
     for rows in areas:
         # no empty position after the last seat
-        last = first + sum(length_of(row) + 1 for row in rows) - 2
+        last = first + sum(row.seats + len(row.aisles) + 1 for row in rows) - 2
         ranges.append(Range(first, last, sum(row.seats for row in rows)))
         first = last + 2
     return ranges

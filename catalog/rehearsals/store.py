@@ -89,6 +89,7 @@ async def make_shadow(
                 blocked=list(blocked),
             )
         ]
+        await queries.copy_prices(tx, source=source, session_id=session_id)
         await queries.publish_shadow(tx, session_id=session_id)
     return Shadow(session_id, show_id, opens_at, areas)
 

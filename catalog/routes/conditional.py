@@ -55,7 +55,7 @@ def answer(
     return SharedAnswer(encoded.body, headers=sent, is_current=is_current)
 
 
-def answer_unpacked(
+def _answer_unpacked(
     request: Request[Any, Any, Any], form: Packed, cache_control: str, **headers: str
 ) -> Response[bytes] | Stream:
     """Like `answer`, for an answer kept compressed only and a client without gzip."""
@@ -64,6 +64,32 @@ def answer_unpacked(
         return Response(b"", status_code=304, headers=sent, media_type="application/json")
     sent["Content-Length"] = str(form.plain_length)
     return Stream(form.unpacked(), headers=sent, media_type="application/json")
+
+
+def answer_map(
+    request: Request[Any, Any, Any],
+    form: Encoded | Packed,
+    cache_control: str,
+    *,
+    is_current: Callable[[], bool] | None = None,
+) -> Response[bytes] | Stream:
+    """Like `answer`, for one that may be kept compressed only: as the client takes it."""
+    vary = "Authorization, Accept-Encoding"
+    if isinstance(form, Encoded):
+        return answer(request, form, cache_control, vary=vary, is_current=is_current)
+    if _takes_gzip(request.headers.get("accept-encoding", "")):
+        packed = {"vary": vary, "content_encoding": "gzip"}
+        return answer(request, form.gzip, cache_control, is_current=is_current, **packed)
+    return _answer_unpacked(request, form, cache_control, vary=vary)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """True if Accept-Encoding lists gzip with a weight above zero (RFC 9110, 12.5.3)."""
+    for part in accepted.lower().split(","):
+        coding, _, weight = part.replace(" ", "").partition(";q=")
+        if coding == "gzip":
+            return weight.rstrip("0").rstrip(".") not in {"0", ""} or weight == ""
+    return False
 
 
 def _headers(etag: str, cache_control: str, more: dict[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, delete, patch, post
 from litestar.params import FromPath, RawBody
+from msgspec import UnsetType
 
 from catalog import checks, organizing
 from catalog.problems import (
@@ -17,6 +18,7 @@ from catalog.problems import (
 )
 from catalog.routes.conditional import TAGS, documented
 from catalog.routes.parameters import catalog_of
+from catalog.seating import PlanCopy
 from catalog.wire import (
     ChangeSession,
     ChangeShow,
@@ -38,6 +40,16 @@ def _changed(request: Request[Any, Any, Any], show_id: UUID, session_id: UUID | 
     catalog.reading.forget(show_id, session_id)
     if session_id is not None:
         catalog.terms.forget(session_id)
+
+
+async def _plan_of(
+    request: Request[Any, Any, Any], body: CreateSession | ChangeSession
+) -> PlanCopy | None:
+    """The plan laid out, before a transaction begins. None if there is none; whether that is an error is
+    decided in the transaction, where a replayed request has its answer already."""
+    if isinstance(body.plan_id, UnsetType):
+        return None
+    return await catalog_of(request).documents.copy(body.plan_id)
 
 
 @post(
@@ -102,16 +114,18 @@ async def create_session(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
-    """Creates a draft with its seat plan."""
+    """Creates a draft with its seat plan: `areas`, or a copy of a plan of the show's venue with a price for
+    each of its sections. What happens to the plan later does not change the session."""
     session = decode(CreateSession, body)
     checks.refuse(checks.session(session))
+    plan = await _plan_of(request, session)
     return await once_by_key(
         catalog_of(request).pool,
         request,
         principal,
         key=idempotency_key,
         body=session,
-        effect=lambda tx: organizing.create_session(tx, principal, show_id, session),
+        effect=lambda tx: organizing.create_session(tx, principal, show_id, session, plan),
     )
 
 
@@ -126,12 +140,13 @@ async def create_session(
 async def change_session(
     request: Request[Any, Any, Any], principal: Caller, session_id: FromPath[UUID], body: RawBody
 ) -> Response[bytes]:
-    """Changes the fields sent. A draft may change in everything; `areas` replace the whole plan. Once
-    published, only the end of the sale may change."""
+    """Changes the fields sent. A draft may change in everything; `areas`, or `plan_id` with `prices`, replace
+    the whole plan. Once published, only the end of the sale may change."""
     change = decode(ChangeSession, body)
     checks.refuse(checks.change(change))
+    plan = await _plan_of(request, change)
     async with transaction(catalog_of(request).pool) as tx:
-        session = await organizing.change_session(tx, principal, session_id, change)
+        session = await organizing.change_session(tx, principal, session_id, change, plan)
     _changed(request, session.show_id, session_id)
     return _json(session)
 

@@ -16,19 +16,20 @@ from catalog.domain.searching import (
     storable,
     words_of,
 )
-from catalog.encoded import Encoded
+from catalog.maps.cached import Form
+from catalog.maps.wire import HallForm, SeatMap
 from catalog.routes.conditional import (
     BRIEFLY,
     FOREVER,
     PRIVATELY,
     TAGS,
     answer,
-    answer_unpacked,
+    answer_map,
     documented,
     viewer_of,
 )
 from catalog.routes.parameters import catalog_of
-from catalog.wire import SeatMap, Session, SessionList, Show, ShowList
+from catalog.wire import Session, SessionList, Show, ShowList
 from chassis.auth.access import PRINCIPAL, PUBLIC, access
 from chassis.http.bodies import refuse_piled_marks
 from chassis.http.pagination import PageNumber, PageSize
@@ -199,39 +200,40 @@ async def get_seat_map(
 ) -> Response[bytes] | Stream:
     """The seat plan of a session, with coordinates to draw it. It never changes once the session is
     published."""
+    return await _drawn(request, "seat-map", session_id)
+
+
+@get(
+    "/api/v1/sessions/{session_id:uuid}/hall",
+    operation_id="get_hall",
+    summary="Get the hall of a session",
+    tags=TAGS,
+    opt=access(PUBLIC, straight=True),
+    responses=documented(HallForm, conditional=True),
+)
+async def get_hall(
+    request: Request[Any, Any, Any], session_id: FromPath[UUID]
+) -> Response[bytes] | Stream:
+    """The seat plan of a session in a compact form, to draw it: the stage, areas with outlines, and rows as
+    lines and arcs. It never changes once the session is published."""
+    return await _drawn(request, "hall", session_id)
+
+
+async def _drawn(
+    request: Request[Any, Any, Any], form: Form, session_id: UUID
+) -> Response[bytes] | Stream:
     started, viewer = time.perf_counter(), viewer_of(request)
-    seat_maps = catalog_of(request).seat_maps
-    drawn = await seat_maps.seat_map(session_id, viewer)
-    log.info("seat_map_read", session=session_id, duration=_since(started))
+    halls = catalog_of(request).drawn_halls
+    drawn = await halls.find(form, session_id, viewer)
+    read = "hall_read" if form == "hall" else "seat_map_read"
+    log.info(read, session=session_id, duration=_since(started))
     cache_control = FOREVER if drawn.frozen else PRIVATELY
-    vary = "Authorization, Accept-Encoding"
-    form = drawn.form
-    is_current = seat_maps.drawn(session_id, drawn) if drawn.frozen else None
-    if isinstance(form, Encoded):
-        return answer(request, form, cache_control, vary=vary, is_current=is_current)
-    if _takes_gzip(request.headers.get("accept-encoding", "")):
-        return answer(
-            request,
-            form.gzip,
-            cache_control,
-            vary=vary,
-            content_encoding="gzip",
-            is_current=is_current,
-        )
-    return answer_unpacked(request, form, cache_control, vary=vary)
-
-
-def _takes_gzip(accepted: str) -> bool:
-    """True if Accept-Encoding lists gzip with a weight above zero (RFC 9110, 12.5.3)."""
-    for part in accepted.lower().split(","):
-        coding, _, weight = part.replace(" ", "").partition(";q=")
-        if coding == "gzip":
-            return weight.rstrip("0").rstrip(".") not in {"0", ""} or weight == ""
-    return False
+    is_current = halls.kept(form, session_id, drawn) if drawn.frozen else None
+    return answer_map(request, drawn.form, cache_control, is_current=is_current)
 
 
 def _since(started: float) -> str:
     return f"{round((time.perf_counter() - started) * 1000)}ms"
 
 
-PUBLIC_ROUTES = [search_shows, get_show, list_sessions, get_session, get_seat_map]
+PUBLIC_ROUTES = [search_shows, get_show, list_sessions, get_session, get_seat_map, get_hall]

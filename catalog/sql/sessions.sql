@@ -2,45 +2,54 @@
 
 -- name: insert_session!
 INSERT INTO sessions (session_id, show_id, starts_at, local_date, sale_opens_at, sale_closes_at,
-                      currency, max_tickets_per_user)
+                      currency, max_tickets_per_user, refuse_single_seats, hall)
 VALUES (:session_id, :show_id, :starts_at, :local_date, :sale_opens_at, :sale_closes_at,
-        :currency, :max_tickets_per_user);
+        :currency, :max_tickets_per_user, :refuse_single_seats, :hall);
 
 -- name: insert_areas!
 -- All areas of a session in one statement, in their order.
 INSERT INTO areas (area_id, session_id, place, name, kind, price, capacity, first_seat_id,
-                   last_seat_id, plan)
+                   last_seat_id, plan, geometry, level, entrance, kept, taken)
 SELECT area_id, :session_id, place - 1, name, kind, price, capacity, first_seat_id, last_seat_id,
-       plan
+       plan, geometry, level, entrance, kept, kept
 FROM unnest(:area_ids::uuid[], :names::text[], :kinds::text[], :prices::bigint[],
-            :capacities::int[], :first_seat_ids::int[], :last_seat_ids::int[], :plans::jsonb[])
+            :capacities::int[], :first_seat_ids::int[], :last_seat_ids::int[], :plans::jsonb[],
+            :geometries::jsonb[], :levels::text[], :entrances::text[], :kept::int[])
      WITH ORDINALITY AS given (area_id, name, kind, price, capacity, first_seat_id, last_seat_id,
-                               plan, place);
+                               plan, geometry, level, entrance, kept, place);
+
+-- name: set_hall!
+-- Of a draft whose areas are replaced. NULL where they are rows.
+UPDATE sessions SET hall = :hall WHERE session_id = :session_id AND status = 'draft';
 
 -- name: sessions
 -- Sessions joined with their shows. `sale_status` is by this database's clock.
 SELECT st.session_id, st.show_id, st.starts_at, st.sale_opens_at, st.sale_closes_at, st.currency,
-       st.max_tickets_per_user, st.status, st.sale_status,
+       st.max_tickets_per_user, st.refuse_single_seats, st.status, st.sale_status,
        coalesce(c.paused, false) AS paused, c.max_tickets_per_user AS steered_max,
        sh.organizer_id, sh.title, v.name AS venue, v.city, v.time_zone,
-       sh.refundable, sh.refund_until_hours, sh.refund_fee_kind, sh.refund_fee, sh.refund_approval
+       sh.refundable, sh.refund_until_hours, sh.refund_fee_kind, sh.refund_fee, sh.refund_approval,
+       p.sheet::text AS sheet
 FROM session_states st JOIN shows sh USING (show_id) JOIN venues v USING (venue_id)
 LEFT JOIN sale_controls c ON c.session_id = st.session_id
+LEFT JOIN session_prices p ON p.session_id = st.session_id
 WHERE st.session_id = ANY(:session_ids::uuid[]);
 
 -- name: sessions_of_show
 SELECT st.session_id, st.show_id, st.starts_at, st.sale_opens_at, st.sale_closes_at, st.currency,
-       st.max_tickets_per_user, st.status, st.sale_status, st.price_from, v.time_zone,
+       st.max_tickets_per_user, st.refuse_single_seats, st.status, st.sale_status, v.time_zone,
+       coalesce(p.price_from, st.price_from) AS price_from, p.sheet::text AS sheet,
        coalesce(c.paused, false) AS paused, c.max_tickets_per_user AS steered_max,
        st.starts_at > now() AS ahead
 FROM session_states st JOIN shows sh USING (show_id) JOIN venues v USING (venue_id)
 LEFT JOIN sale_controls c ON c.session_id = st.session_id
+LEFT JOIN session_prices p ON p.session_id = st.session_id
 WHERE st.show_id = :show_id
 ORDER BY st.starts_at, st.session_id;
 
 -- name: areas_of_sessions
 -- Without the plans, because they may be large.
-SELECT session_id, area_id, name, kind, price, capacity, first_seat_id, last_seat_id,
+SELECT session_id, area_id, name, kind, price, capacity, first_seat_id, last_seat_id, level, entrance,
        greatest(0, least(capacity, capacity - taken)) AS available
 FROM areas WHERE session_id = ANY(:session_ids::uuid[])
 ORDER BY session_id, place;
@@ -50,18 +59,18 @@ ORDER BY session_id, place;
 SELECT s.status, s.revision, sh.organizer_id
 FROM sessions s JOIN shows sh USING (show_id) WHERE s.session_id = :session_id;
 
--- name: plan_of_session
--- The areas with their rows. One statement also reads the session's columns that a draft's map shows, so
--- that a concurrent change is in all of the map or in none of it.
-SELECT s.status, s.currency, a.area_id, a.name, a.kind, a.price, a.capacity, a.first_seat_id,
-       a.last_seat_id, a.plan
+-- name: hall_of_session
+-- The areas with their rows and places. One statement also reads the session's columns that a draft's map
+-- shows, so that a concurrent change is in all of the map or in none of it. The hall is in the first row.
+SELECT s.status, s.currency, CASE WHEN a.place = 0 THEN s.hall END AS hall, a.area_id, a.name, a.kind,
+       a.price, a.capacity, a.first_seat_id, a.last_seat_id, a.plan, a.geometry
 FROM sessions s JOIN areas a USING (session_id) WHERE s.session_id = :session_id
 ORDER BY a.place;
 
 -- name: lock_session^
 -- Held until the transaction ends, so that changes of one session run one at a time.
 SELECT s.session_id, s.show_id, s.starts_at, s.local_date, s.sale_opens_at, s.sale_closes_at,
-       s.currency, s.max_tickets_per_user, s.status, sh.organizer_id, sh.venue_id
+       s.currency, s.max_tickets_per_user, s.refuse_single_seats, s.status, sh.organizer_id, sh.venue_id
 FROM sessions s JOIN shows sh USING (show_id)
 WHERE s.session_id = :session_id FOR UPDATE OF s;
 
@@ -85,7 +94,8 @@ WHERE session_id = :session_id AND status = 'published' RETURNING show_id;
 UPDATE sessions
 SET starts_at = :starts_at, local_date = :local_date, sale_opens_at = :sale_opens_at,
     sale_closes_at = :sale_closes_at, currency = :currency,
-    max_tickets_per_user = :max_tickets_per_user, revision = revision + 1
+    max_tickets_per_user = :max_tickets_per_user, refuse_single_seats = :refuse_single_seats,
+    revision = revision + 1
 WHERE session_id = :session_id AND status = :status RETURNING revision;
 
 -- name: delete_areas!

@@ -143,14 +143,16 @@ LEFT JOIN LATERAL (
     JOIN venues v USING (venue_id)
     CROSS JOIN LATERAL (
         SELECT array_agg(DISTINCT st.sale_status) AS sale_statuses,
-               (array_agg(st.price_from ORDER BY st.price_from, st.session_id)
+               (array_agg(from_.price ORDER BY from_.price, st.session_id)
                    FILTER (WHERE st.status = 'published'))[1] AS price_from,
-               (array_agg(st.currency ORDER BY st.price_from, st.session_id)
+               (array_agg(st.currency ORDER BY from_.price, st.session_id)
                    FILTER (WHERE st.status = 'published'))[1] AS currency,
                min(st.sale_opens_at) FILTER (WHERE st.sale_status = 'scheduled') AS sale_opens_at,
                max(st.sale_closes_at) FILTER (WHERE st.sale_status IN ('on_sale', 'sold_out'))
                    AS sale_closes_at
-        FROM session_states st WHERE st.show_id = sh.show_id
+        FROM session_states st LEFT JOIN session_prices p USING (session_id)
+        CROSS JOIN LATERAL (SELECT coalesce(p.price_from, st.price_from) AS price) AS from_
+        WHERE st.show_id = sh.show_id
     ) AS sales
 ) AS page ON true
 ORDER BY page.next_date NULLS LAST, page.title, page.show_id;

@@ -142,7 +142,7 @@ class Exchange:
         )
 
     async def reply(self, status: int, headers: Headers, body: bytes) -> None:
-        """Sends a whole answer of a service. Raises as `start` does."""
+        """Sends a whole answer. Raises as `start` does."""
         if len(body) > LONG_FROM_BYTES or self.method == "HEAD":
             await self.start(status, headers)
             await self.write(body, more=False)
@@ -175,19 +175,14 @@ class Exchange:
         """Sends a whole answer of the gateway itself."""
         if status not in {204, 304}:
             headers = [*headers, (b"content-length", b"%d" % len(body))]
-        await self.start(status, headers)
-        await self.write(body, more=False)
+        await self.reply(status, headers, body)
 
     async def refuse(self, problem: Problem, *, linger: bool = False) -> None:
         """`linger`: read what the client still sends, within bounds, before the connection closes.
         Many clients read no answer before they have sent everything."""
         headers = [(b"content-type", _PROBLEM_TYPE)]
         for name, value in problem.headers.items():
-            lower = name.lower().encode("latin-1")
-            if lower.startswith(b"ratelimit"):
-                self.limits = [*self.limits, (lower, value.encode("latin-1"))]
-            else:
-                headers.append((lower, value.encode("latin-1")))
+            headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
         body = problem.render(self.path, self.context.request_id)
         if linger:
             await self.start(problem.status, [*headers, (b"content-length", b"%d" % len(body))])

@@ -7,6 +7,7 @@ client puts there itself stays further left and is never reached.
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from socket import AF_INET, inet_pton
 
 from chassis.http.addresses import net_of
 from chassis.settings import Network
@@ -23,6 +24,11 @@ class Addresses:
 
     def __init__(self, trusted_proxies: Sequence[Network]) -> None:
         self._trusted = tuple(trusted_proxies)
+        self._trusted_ipv4 = [
+            (int(network.netmask), int(network.network_address))
+            for network in self._trusted
+            if network.version == 4
+        ]
         self._is_trusted = lru_cache(ADDRESSES_MAX)(self._look_up_trust)
         self.key = lru_cache(ADDRESSES_MAX)(net_of)
 
@@ -49,6 +55,9 @@ class Addresses:
     def _look_up_trust(self, address: str) -> bool:
         if not self._trusted:
             return False
+        number = _ipv4(address)
+        if number is not None:
+            return any(number & mask == network for mask, network in self._trusted_ipv4)
         parsed = _parse(address)
         return parsed is not None and any(
             parsed.version == network.version and parsed in network for network in self._trusted
@@ -58,8 +67,19 @@ class Addresses:
 @lru_cache(ADDRESSES_MAX)
 def plain_address(text: str) -> str | None:
     """The canonical form of an address, without port and brackets. None if it is invalid."""
+    if _ipv4(text) is not None:
+        return text
     parsed = _parse(text)
     return None if parsed is None else str(parsed)
+
+
+def _ipv4(text: str) -> int | None:
+    """The number of an IPv4 address in its canonical form, else None. In a crowd each address is new, and
+    `ipaddress` takes 3 µs each time."""
+    try:
+        return int.from_bytes(inet_pton(AF_INET, text), "big")
+    except (OSError, ValueError):
+        return None
 
 
 def _parse(text: str) -> Address | None:

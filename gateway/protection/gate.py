@@ -1,7 +1,7 @@
 """Who is let in by the rate limits and by the list of revoked logins.
 
-Requests of an address and of a user are counted here and reported to Redis within 20 ms (ADR 74).
-Redis is asked first where a limit is exact, or where too much is unreported: in one round trip with
+Requests of an address and of a user are counted here and reported to Redis within 20 ms (ADR 74), but
+for those of buckets that are seldom asked (ADR 96). Redis is asked first where a limit is exact, or where too much is unreported: in one round trip with
 the question whether the login was revoked. While Redis is away, this process counts alone and asks
 identity about revoked logins: browsing continues, and logins stay limited.
 """
@@ -30,7 +30,7 @@ Headers = list[tuple[bytes, bytes]]
 class Gate:
     """`await gate.enter(route, address, principal)` returns the RateLimit headers.
 
-    Raises RateLimited with these headers, InvalidToken if the login was revoked, Unavailable if
+    Raises OverLimit with these headers, InvalidToken if the login was revoked, Unavailable if
     neither Redis nor identity can tell. Use it while `reporting.running()` is open.
     """
 
@@ -43,7 +43,7 @@ class Gate:
         self._limited = {name: LIMITED.labels(name) for name in policies.names}
 
     def refuse_known(self, route: Route, address: str) -> None:
-        """Raises RateLimited without a round trip for an address that is known to be over its
+        """Raises OverLimit without a round trip for an address that is known to be over its
         limit."""
         now_s = time.monotonic()
         for bucket in self._policies.buckets(route.limit, address, None):
@@ -77,10 +77,7 @@ class Gate:
         over = [one for one in standings if one.again_in_ms is not None]
         worst = max(over, key=lambda standing: standing.again_in_ms or 0)
         self._limited[worst.policy.name].inc()
-        problem = refusal(worst)
-        for name, value in self._policies.headers(standings):
-            problem.headers[name.decode("ascii")] = value.decode("ascii")
-        raise problem
+        raise refusal(worst, self._policies.headers(standings))
 
     async def _count(
         self, buckets: list[Bucket], question: Call | None
@@ -100,10 +97,9 @@ class Gate:
             calls.append(question)
         (LIMITS_ASKED if picked else LIMITS_REPORTED).inc()
         answers = await self._ask(calls, picked) if calls else []
-        asked = iter(answers)
+        asked = zip([count for count, _ in picked], answers, strict=False)
         standings = [
-            standing if standing is not None else self._decide(bucket, next(asked))
-            for bucket, standing in zip(buckets, found, strict=True)
+            standing if standing is not None else self._decide(*next(asked)) for standing in found
         ]
         if None in answers[: len(picked)]:
             LIMITS_LOCAL.inc()
@@ -122,17 +118,22 @@ class Gate:
                 if answer is None:
                     self._counts.unanswered(count, reported, now_s)
                 else:
-                    self._counts.confirmed(count, reported, answer[2] / 1000, now_s)
+                    let_in = answer[0] == b"allowed"
+                    ahead_s = answer[2] / 1000
+                    self._counts.confirmed(count, reported, ahead_s, now_s, let_in=let_in)
         return answers
 
-    def _decide(self, bucket: Bucket, answer: list[Any] | None) -> Standing:
+    def _decide(self, count: Count, answer: list[Any] | None) -> Standing:
         if answer is None:
-            return self._counts.take_alone(bucket, time.monotonic())
+            return self._counts.take_alone(count.bucket, time.monotonic())
         word, number, full_in_ms = answer
+        policy = count.bucket.policy
         if word == b"allowed":
-            return Standing(bucket.policy, number, full_in_ms)
+            if count.arrival_s <= count.own_s:  # Redis was not told of all
+                return count.standing(time.monotonic())
+            return Standing(policy, number, full_in_ms)
         if word == b"limited":
-            return Standing(bucket.policy, 0, full_in_ms, number)
+            return Standing(policy, 0, full_in_ms, number)
         raise LookupError(f"gcra.lua returned {word!r}, which is not in its header")
 
 

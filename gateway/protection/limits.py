@@ -15,7 +15,9 @@ from chassis.settings import Settings
 
 MAILS_A_LOGIN = 1 / 60  # each mail goes to a person who did not ask this client for it
 REFRESHES_A_LOGIN = 4  # all tabs and devices of a login refresh it
-UNCONFIRMED_SHARE = 8  # one request in so many of a burst may be let in before Redis has counted it
+AHEAD_SHARE = 8  # one request in so many of a burst may be let in by each process without Redis
+UNTOLD_SHARE = 20  # of these, so many of a burst are never told
+UNTOLD_RATE_SHARE = 4  # and in the long run, one request in so many by all processes of a node
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -23,12 +25,16 @@ class Policy(msgspec.Struct, frozen=True):
 
     unconfirmed_max: how many requests of a bucket each process may let in before Redis has counted
     them. All processes together may be so many each over the limit (ADR 74). 0: Redis is asked first.
+    untold_burst, untold_rate: how many each process may let in without telling Redis at all, at once and
+    per second. They come on top (ADR 96).
     """
 
     name: str
     rate: float
     burst: int
     unconfirmed_max: int = 0
+    untold_burst: int = 0
+    untold_rate: float = 0.0
 
     @property
     def interval_us(self) -> int:
@@ -76,10 +82,10 @@ class Policies:
 
     def __init__(self, settings: Settings) -> None:
         rate, burst = settings.rate_limit_per_ip, settings.rate_limit_per_ip_burst
-        self.ip = Policy("ip", rate, burst, burst // UNCONFIRMED_SHARE)
+        self.ip = _of_work("ip", rate, burst, settings.workers)
         self.refused = Policy("refused", rate, burst)
         rate, burst = settings.rate_limit_per_user, settings.rate_limit_per_user_burst
-        self.user = Policy("user", rate, burst, burst // UNCONFIRMED_SHARE)
+        self.user = _of_work("user", rate, burst, settings.workers)
         rate, burst = settings.rate_limit_login, settings.rate_limit_login_burst
         self.login = Policy("login", rate, burst)
         self.refresh = Policy("refresh", rate * REFRESHES_A_LOGIN, burst * REFRESHES_A_LOGIN)
@@ -112,10 +118,25 @@ class Policies:
         return [(b"ratelimit-policy", policy), (b"ratelimit", state)]
 
 
-def refusal(standing: Standing) -> RateLimited:
+def _of_work(name: str, rate: float, burst: int, processes: int) -> Policy:
+    """A limit that keeps us from too much work: most of its requests need not be known to all."""
+    untold = burst // UNTOLD_SHARE
+    untold_rate = rate / UNTOLD_RATE_SHARE / processes
+    return Policy(name, rate, burst, burst // AHEAD_SHARE - untold, untold, untold_rate)
+
+
+class OverLimit(RateLimited):
+    """Too many requests."""
+
+    limits: Sequence[tuple[bytes, bytes]] = ()  # the RateLimit headers of the answer
+
+
+def refusal(standing: Standing, limits: Sequence[tuple[bytes, bytes]] = ()) -> OverLimit:
     """A 429 with Retry-After in whole seconds, at least 1."""
     again_in_s = max(1, math.ceil((standing.again_in_ms or 0) / 1000))
-    return RateLimited(
+    problem = OverLimit(
         f"Wait {again_in_s} s before the next request.",
         headers={"Retry-After": str(again_in_s)},
     )
+    problem.limits = limits
+    return problem

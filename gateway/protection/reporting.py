@@ -79,7 +79,6 @@ class Reporting:
             now_s = time.monotonic()
             for group, answer in zip(groups, answers, strict=True):
                 self._hear(group, answer, now_s)
-        self._counts.forget_full(2 * len(picked), now_s)
 
     def _grouped(self, picked: Picked) -> list[Picked]:
         """By script call. A script may use one slot of a cluster, and a bucket has its own."""

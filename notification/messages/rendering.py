@@ -16,7 +16,8 @@ from babel.dates import format_datetime, get_timezone, get_timezone_name
 from babel.numbers import format_currency, get_currency_precision
 
 from chassis.languages import FOLDER, LANGUAGES, Reader
-from contracts.booking import OrderCreated, OrderPaid
+from contracts.booking import IssuedTicket, OrderCreated, OrderItem, OrderPaid, RefundItem
+from contracts.receipts import Breakdown, breakdown_of
 from contracts.seats import seat_line
 from notification.messages.planning import Matter
 
@@ -87,11 +88,12 @@ class Renderer:
             "forgot_url": FORGOT_PAGE.format(base_url=self._base_url),
             "reset_url": RESET_PAGE.format(base_url=self._base_url, token=link),
             "home_url": self._base_url,
-            "discount": _discount(matter),
+            "costs": _costs(matter),
             "prices": {item.seat_id: item.price for item in getattr(matter, "items", ())},
             "money": lambda amount: money(amount, getattr(matter, "currency", "CNY"), language),
             "when": lambda moment: when(moment, zone, language),
-            "seat": lambda place: seat_line(place.area, place.row, place.number, language),
+            "rate": lambda basis_points: f"{Decimal(basis_points) / 100}%",
+            "seat": lambda place: _seat(place, language),
         }
 
         def write(ending: str) -> str:
@@ -101,11 +103,17 @@ class Renderer:
         return write
 
 
-def _discount(order: Matter) -> int:
-    """What a promo code took off: the seats' prices less what is to be paid."""
+def _costs(order: Matter) -> Breakdown | None:
+    """What the order costs, line by line."""
     if isinstance(order, OrderCreated | OrderPaid):
-        return sum(item.price for item in order.items) - order.total_amount
-    return 0
+        return breakdown_of(order.items, order.total_amount)
+    return None
+
+
+def _seat(place: OrderItem | IssuedTicket | RefundItem, language: str) -> str:
+    """With the price category, if it is of one."""
+    line = seat_line(place.area, place.row, place.number, language)
+    return f"{line} · {place.category_name}" if place.category_name else line
 
 
 @lru_cache(REMEMBERED_MAX)

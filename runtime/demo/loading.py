@@ -17,6 +17,7 @@ from chassis.seam.client import ServiceClient
 from contracts.identity import BY_EMAIL_PATH, Account, EmailLookup
 from identity.administration import AccountExists, accounts_that_open, create_account
 from runtime.compose import Platform
+from runtime.demo.halls import DemoHall
 from runtime.demo.shows import SHOWS, DemoShow, Run, Venue
 
 DEADLINE_S = 20.0  # for a hall of 25,000 seats on a machine that is still starting everything else
@@ -104,29 +105,30 @@ class _Organizer:
     def __init__(self, catalog: ServiceClient, token: str) -> None:
         self._catalog = catalog
         self._headers = [(b"authorization", f"Bearer {token}".encode())]
+        self._venue_ids: dict[str, str] = {}
         self._now = datetime.now(UTC).replace(second=0, microsecond=0)
 
     async def build_all(self) -> None:
         venues = await self._call("GET", "/venues?page_size=100")
-        venue_ids = {one["name"]: one["venue_id"] for one in venues["venues"]}
+        self._venue_ids = {one["name"]: str(one["venue_id"]) for one in venues["venues"]}
         shows = await self._call("GET", "/shows?mine=true&page_size=100")
         show_ids = {one["title"]: one["show_id"] for one in shows["shows"]}
         for show in SHOWS:
-            if show.venue.name not in venue_ids:
-                venue_ids[show.venue.name] = await self._create_venue(show.venue)
+            if show.venue.name not in self._venue_ids:
+                self._venue_ids[show.venue.name] = await self._create_venue(show.venue)
             if show.title not in show_ids:
-                show_ids[show.title] = await self._create_show(show, venue_ids[show.venue.name])
+                show_ids[show.title] = await self._create_show(show)
             await self._complete_sessions(show, show_ids[show.title])
 
     async def _create_venue(self, venue: Venue) -> str:
         made = await self._call("POST", "/venues", msgspec.structs.asdict(venue))
         return str(made["venue_id"])
 
-    async def _create_show(self, show: DemoShow, venue_id: str) -> str:
+    async def _create_show(self, show: DemoShow) -> str:
         body = {
             "title": show.title,
             "category": show.category,
-            "venue_id": venue_id,
+            "venue_id": self._venue_ids[show.venue.name],
             "description": show.description,
         }
         return str((await self._call("POST", "/shows", body))["show_id"])
@@ -135,8 +137,14 @@ class _Organizer:
         """Ids ascend by age, so the n-th session is the n-th run."""
         answer = await self._call("GET", f"/shows/{show_id}/sessions")
         sessions = sorted(answer["sessions"], key=lambda session: str(session["session_id"]))
+        hall = show.hall()
         for run in show.runs[len(sessions) :]:
             body = self._session(show, run)
+            if isinstance(hall, DemoHall):
+                body["plan_id"] = await self._plan(show.venue, hall)
+                body["prices"] = hall.prices_at(show.scale)
+            else:
+                body["areas"] = hall.areas_at(show.scale)
             sessions.append(await self._call("POST", f"/shows/{show_id}/sessions", body))
         for session in sessions:
             if session["status"] == "draft":
@@ -151,8 +159,17 @@ class _Organizer:
             "sale_closes_at": closes_at,
             "currency": "CNY",
             "max_tickets_per_user": show.per_user,
-            "areas": show.hall(show.scale),
+            **show.prices,
         }
+
+    async def _plan(self, venue: Venue, hall: DemoHall) -> str:
+        """The venue's plan of this name, which it keeps from its first session on."""
+        path = f"/venues/{self._venue_ids[venue.name]}/plans"
+        plans = (await self._call("GET", f"{path}?page_size=100"))["plans"]
+        for plan in plans:
+            if plan["name"] == hall.plan.name:
+                return str(plan["plan_id"])
+        return str((await self._call("POST", path, hall.plan))["plan_id"])
 
     def _start(self, venue: Venue, run: Run) -> datetime:
         day = (self._now + timedelta(days=run.in_days)).astimezone(ZoneInfo(venue.time_zone))

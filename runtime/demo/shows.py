@@ -1,7 +1,6 @@
 """The demo's shows, as data. Times are days from now, so they are fresh whenever the demo is loaded."""
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -33,10 +32,11 @@ class DemoShow(msgspec.Struct, frozen=True, kw_only=True):
     category: str
     venue: Venue
     description: str
-    hall: Callable[[int], list[Any]]
+    hall: Callable[[], halls.DemoHall | halls.Gallery]
     runs: tuple[Run, ...]
     scale: int = 100  # per cent of the hall's usual prices
     per_user: int = 6
+    prices: dict[str, Any] = {}  # categories, fees and taxes, as a session's body has them
 
 
 STADIUM = Venue("上海体育场", "上海", "徐汇区天钥桥路666号")
@@ -52,15 +52,28 @@ QINTAI = Venue("琴台音乐厅", "武汉", "汉阳区知音大道")
 MUSEUM = Venue("陕西历史博物馆秦汉馆", "西安", "西咸新区兰池大道")
 BUND = Venue("外滩小剧场", "上海", "黄浦区中山东一路")
 
+FAMILIES: dict[str, Any] = {
+    "price_categories": [
+        {"key": "adult", "name": "成人"},
+        {"key": "student", "name": "学生", "percent": 70, "proof": "学生证"},
+        {"key": "child", "name": "儿童", "percent": 50, "max_per_order": 4},
+    ],
+    "fees": [
+        {"key": "service", "name": "服务费", "per": "ticket", "basis_points": 300},
+        {"key": "order", "name": "订单处理费", "per": "order", "amount": 500},
+    ],
+    "taxes": [{"name": "增值税", "rate": 600}],
+}
+
 # The last show has a single session. Once the public can see it, the demo is complete.
 SHOWS = (
     DemoShow(
         title="周杰伦 2026 世界巡回演唱会",
         category="演唱会",
         venue=STADIUM,
-        description="嘉年华世界巡回演唱会上海站。四面舞台，二十余年经典曲目。\n"
+        description="嘉年华世界巡回演唱会上海站。二十余年经典曲目。\n"
         "Jay Chou Carnival World Tour 2026, Shanghai.",
-        hall=halls.stadium,
+        hall=halls.concert,
         runs=(
             Run(35),
             Run(36, opens=30 * MINUTE),
@@ -85,6 +98,7 @@ SHOWS = (
         hall=halls.theatre,
         runs=(Run(21), Run(22)),
         scale=120,
+        prices=FAMILIES,
     ),
     DemoShow(
         title="剧院魅影 The Phantom of the Opera",
@@ -100,7 +114,7 @@ SHOWS = (
         category="体育",
         venue=PHOENIX,
         description="年度德比，凤凰山主场。",
-        hall=halls.stadium,
+        hall=halls.match,
         runs=(Run(12, at="15:30"),),
         scale=40,
     ),

@@ -56,7 +56,7 @@ FLOORS = {
     ],
     "booking": [
         {"domain", "events"},
-        {"refusals", "clients", "providers", "rehearsals"},
+        {"refusals", "clients", "providers", "rehearsals", "prices"},
         {"promo_codes", "seats", "tickets", "reports"},
         {"operations"},
         {"orders", "door", "wall"},

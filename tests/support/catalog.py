@@ -61,8 +61,8 @@ class Signer:
 class Catalog:
     """One catalog app. Paths are below /api/v1 unless they begin with /internal."""
 
-    def __init__(self, app: Any, signer: Signer) -> None:
-        self.app, self.signer = app, signer
+    def __init__(self, app: Any, signer: Signer, database_url: str) -> None:
+        self.app, self.signer, self.database_url = app, signer, database_url
         self.organizer = signer.token("organizer")
 
     async def call(
@@ -74,10 +74,14 @@ class Catalog:
         token: str = "",
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        data = b"" if body is None else msgspec.json.encode(body)
-        sent = {"host": "catalog", **(headers or {})}
+        """A body of bytes is sent as it is."""
+        data = b"" if body is None else body
+        data = data if isinstance(data, bytes) else msgspec.json.encode(data)
+        sent = {"host": "catalog", "content-type": "application/json", **(headers or {})}
         if data:
-            sent |= {"content-type": "application/json", "content-length": str(len(data))}
+            sent["content-length"] = str(len(data))
+        else:
+            del sent["content-type"]
         if token:
             sent["authorization"] = f"Bearer {token}"
         path = path if path.startswith("/internal") else f"/api/v1{path}"
@@ -117,6 +121,12 @@ class Catalog:
         assert published.status == 200, published
         return published.json
 
+    async def plan(self, venue_id: str, **changes: Any) -> Any:
+        """A plan, as its creation answered."""
+        made = await self.post(f"/venues/{venue_id}/plans", PLAN | changes)
+        assert made.status == 201, made
+        return made.json
+
     async def deliver(self, events: Sequence[Event]) -> Answer:
         return await self.call("POST", "/internal/events", EventBatch(list(events)))
 
@@ -132,6 +142,64 @@ AREAS = [
         ],
     },
     {"name": "内场站席", "kind": "standing", "price": 68_000, "capacity": 5},
+]
+
+
+# Two curved rows of 6 and 8 numbered by twos from the right, with an aisle; a table for four, sold as a
+# whole; and ten standing places.
+PLAN = {
+    "version": 1,
+    "name": "Small theatre",
+    "stage": {"outline": [[-6, -4], [6, -4], [6, 0], [-6, 0]], "label": "Stage"},
+    "levels": [{"key": "up", "name": "Balcony"}],
+    "sections": [
+        {
+            "key": "balcony",
+            "name": "Balcony middle",
+            "level": "up",
+            "entrance": "Door 3",
+            "view": "From above",
+            "blocks": [
+                {
+                    "shape": "curved",
+                    "centre": [0, -5],
+                    "radius": 20,
+                    "start": 110,
+                    "end": 70,
+                    "labels": ["A", "B"],
+                    "seats": [6, 8],
+                    "numbering": {"direction": "right-to-left", "step": 2},
+                    "aisles": [{"after": 2}],
+                }
+            ],
+            "properties": [
+                {"rows": ["A"], "seats": [1], "accessible": True},
+                {"rows": ["A"], "seats": [3], "companion_of": 1},
+                {"rows": ["B"], "seats": [15], "restricted": True},
+                {"rows": ["B"], "seats": [1, 3], "blocked": True},
+                {"rows": ["B"], "seats": [3, 5], "house": True},
+            ],
+        },
+        {
+            "key": "tables",
+            "name": "Tables",
+            "tables": [
+                {"label": "T1", "shape": "round", "at": [30, 30], "seats": 4, "whole": True}
+            ],
+        },
+        {
+            "key": "floor",
+            "name": "Floor",
+            "kind": "standing",
+            "capacity": 10,
+            "outline": [[-8, 2], [8, 2], [8, 10], [-8, 10]],
+        },
+    ],
+}
+PRICES = [
+    {"section": "balcony", "price": 48_000},
+    {"section": "tables", "price": 90_000},
+    {"section": "floor", "price": 28_000},
 ]
 
 
@@ -166,9 +234,11 @@ def seats_changed(type_: str, session_id: str, areas: dict[str, int]) -> Event:
 
 
 @asynccontextmanager
-async def running_catalog(database_url: str) -> AsyncIterator[Catalog]:
+async def running_catalog(
+    database_url: str, signer: Signer | None = None
+) -> AsyncIterator[Catalog]:
     """The app within its lifespan. It calls no other service."""
-    signer, itself = Signer(), LocalUpstream()
+    signer, itself = signer or Signer(), LocalUpstream()
     wiring = Wiring(
         settings=Settings(database_url=database_url),
         upstreams=Upstreams(identity=itself, catalog=itself, booking=itself, notification=itself),
@@ -177,7 +247,7 @@ async def running_catalog(database_url: str) -> AsyncIterator[Catalog]:
     )
     itself.app = app = create_app(wiring)
     async with in_a_task_of_its_own(app.lifespan):
-        yield Catalog(app, signer)
+        yield Catalog(app, signer, database_url)
 
 
 @asynccontextmanager

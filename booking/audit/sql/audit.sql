@@ -29,15 +29,19 @@ WHERE c.order_id IS NULL AND (o.status IN ('paid', 'completed')
 LIMIT :limit;
 
 -- name: audit_orders_add_up
--- The items' paid amounts add up to the total; their prices add up to the total plus the discount.
-SELECT format('order %s asks %s for items of %s, %s off, of which %s are paid', o.order_id,
-              o.total_amount, sum(i.price), coalesce(r.discount, 0),
+-- The items' paid amounts add up to the total; their prices and fees add up to the total plus the discount. No item
+-- has more tax in it, nor more fees that do not go back, than is paid for it.
+SELECT format('order %s asks %s for items of %s, with fees of %s, %s off, of which %s are paid', o.order_id,
+              o.total_amount, sum(i.price), coalesce(sum(sum_of_lines(i.fees)), 0), coalesce(r.discount, 0),
               sum(coalesce(i.paid, i.price))) AS broken
 FROM orders o LEFT JOIN placed_items i USING (order_id) LEFT JOIN promo_redemptions r USING (order_id)
 GROUP BY o.order_id, o.total_amount, r.discount
 HAVING count(i.seat_id) = 0
     OR sum(coalesce(i.paid, i.price)) IS DISTINCT FROM o.total_amount
-    OR sum(i.price) - coalesce(r.discount, 0) IS DISTINCT FROM o.total_amount
+    OR sum(i.price) + coalesce(sum(sum_of_lines(i.fees)), 0) - coalesce(r.discount, 0)
+       IS DISTINCT FROM o.total_amount
+    OR bool_or(sum_of_lines(i.tax) > coalesce(i.paid, i.price))
+    OR bool_or(i.kept > coalesce(sum_of_lines(i.fees), 0))
 LIMIT :limit;
 
 -- name: audit_tickets_and_orders_agree

@@ -5,7 +5,7 @@
 -- copy: it never changes after publishing (catalog's trigger), so catalog is not called.
 SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.void_reason,
        t.code, t.checked_in_at, coalesce(t.gate, '') AS gate, i.area, i.row, i.number,
-       o.status AS order_status, o.title, o.venue, o.starts_at, o.time_zone,
+       i.category_name, i.proof, o.status AS order_status, o.title, o.venue, o.starts_at, o.time_zone,
        t.issued_at, now() AS asked_at,
        EXISTS (SELECT FROM session_cancellations c WHERE c.session_id = t.session_id) AS called_off,
        t.status = 'void' AND EXISTS (SELECT FROM tickets other
@@ -157,7 +157,7 @@ SELECT count(*) FROM check_ins WHERE session_id = :session_id;
 -- name: list_scans
 -- Newest first.
 SELECT c.check_in_id, c.ticket_id, c.gate, c.device, c.offline, c.admitted, c.scanned_at,
-       c.recorded_at, i.seat_id, i.area, i.row, i.number
+       c.recorded_at, i.seat_id, i.area, i.row, i.number, i.category_name, i.proof
 FROM check_ins c
 JOIN tickets t ON t.ticket_id = c.ticket_id
 JOIN placed_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
@@ -167,7 +167,7 @@ ORDER BY c.check_in_id DESC LIMIT :limit OFFSET :offset;
 -- name: list_admissible
 -- Tickets that are not void, in seat order, after seat `after`.
 SELECT t.ticket_id, t.seat_id, t.status, t.checked_in_at, coalesce(t.gate, '') AS gate,
-       i.area, i.row, i.number
+       i.area, i.row, i.number, i.category_name, i.proof
 FROM tickets t JOIN placed_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
 WHERE t.session_id = :session_id AND t.status <> 'void' AND t.seat_id > :after
 ORDER BY t.seat_id LIMIT :limit;

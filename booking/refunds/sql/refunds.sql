@@ -16,7 +16,7 @@ WHERE o.order_id = :order_id;
 -- name: list_tickets_for_refund
 -- Every ticket of the order, void ones too, with the refund that its seat is in.
 SELECT t.ticket_id, t.seat_id, t.user_id, t.status, i.area_id, i.area, i.row, i.number,
-       coalesce(i.paid, i.price) AS price, r.refund_id, r.state AS refund_state
+       coalesce(i.paid, i.price) AS price, i.kept, r.refund_id, r.state AS refund_state
 FROM tickets t
 JOIN placed_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
 LEFT JOIN refund_items ri ON ri.order_id = t.order_id AND ri.seat_id = t.seat_id
@@ -43,7 +43,7 @@ SELECT r.refund_id, r.order_id, r.payment_id, r.user_id, r.session_id, r.organiz
        r.price, r.fee, r.amount, r.currency, r.state, r.failure, r.attempts, r.created_at, r.decided_at, r.settled_at,
        o.order_no, o.title, o.venue, o.starts_at, o.time_zone,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-            SELECT ri.ticket_id, ri.seat_id, i.area_id, i.area, i.row, i.number, ri.price
+            SELECT ri.ticket_id, ri.seat_id, i.area_id, i.area, i.row, i.number, ri.price, i.category_name
             FROM refund_items ri JOIN placed_items i USING (order_id, seat_id)
             WHERE ri.refund_id = r.refund_id) AS i) AS items
 FROM refunds r JOIN orders o USING (order_id) WHERE r.refund_id = :refund_id;
@@ -53,7 +53,7 @@ SELECT r.refund_id, r.order_id, r.payment_id, r.user_id, r.session_id, r.organiz
        r.price, r.fee, r.amount, r.currency, r.state, r.failure, r.attempts, r.created_at, r.decided_at, r.settled_at,
        o.order_no, o.title, o.venue, o.starts_at, o.time_zone,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-            SELECT ri.ticket_id, ri.seat_id, i.area_id, i.area, i.row, i.number, ri.price
+            SELECT ri.ticket_id, ri.seat_id, i.area_id, i.area, i.row, i.number, ri.price, i.category_name
             FROM refund_items ri JOIN placed_items i USING (order_id, seat_id)
             WHERE ri.refund_id = r.refund_id) AS i) AS items
 FROM refunds r JOIN orders o USING (order_id) WHERE r.order_id = :order_id
@@ -65,7 +65,7 @@ SELECT r.refund_id, r.order_id, r.payment_id, r.user_id, r.session_id, r.organiz
        r.price, r.fee, r.amount, r.currency, r.state, r.failure, r.attempts, r.created_at, r.decided_at, r.settled_at,
        o.order_no, o.title, o.venue, o.starts_at, o.time_zone,
        (SELECT json_agg(i ORDER BY i.seat_id)::text FROM (
-            SELECT ri.ticket_id, ri.seat_id, i.area_id, i.area, i.row, i.number, ri.price
+            SELECT ri.ticket_id, ri.seat_id, i.area_id, i.area, i.row, i.number, ri.price, i.category_name
             FROM refund_items ri JOIN placed_items i USING (order_id, seat_id)
             WHERE ri.refund_id = r.refund_id) AS i) AS items
 FROM refunds r JOIN orders o USING (order_id)

@@ -37,6 +37,7 @@ INK, GREY, LINE, ACCENT, PAPER = (
 )
 TITLE_SIZES = [(24.0, 2), (19.0, 3), (15.0, 4), (12.0, 6)]
 VENUE_SIZES = [(12.0, 1), (10.0, 2), (8.5, 3)]
+PROOF_SIZES = [(10.0, 1), (7.5, 2), (5.0, 3)]
 SEAT_SIZES = [(17.0, 1), (12.0, 2), (8.5, 3)]
 _FIXED = {*range(0x20, 0x7F), ord(ELLIPSIS)}  # besides what the words and the texts of a page need
 
@@ -48,6 +49,7 @@ def draw_ticket(ticket: Print) -> bytes:
     foot = page.when_and_where(foot)
     page.seat(foot)
     page.code()
+    page.proof()
     return page.finished()
 
 
@@ -62,7 +64,8 @@ class _Page:
         pdf.set_auto_page_break(False)
         pdf.set_margin(0)
         pdf.c_margin = 0
-        own = (ticket.title, ticket.venue, ticket.area, ticket.row)
+        own = [ticket.title, ticket.venue, ticket.area, ticket.row]
+        own += [ticket.category_name or "", ticket.proof or ""]
         letters = _FIXED | {ord(one) for text in own for one in printable(text)}
         letters |= set(map(ord, self._when + "".join(words_of(self._words))))
         # only what is used is looked up in the font, and its bounds, which nobody asks for, are not
@@ -109,7 +112,8 @@ class _Page:
         return y
 
     def seat(self, top: float) -> None:
-        """Area, row and seat in columns; a standing place has neither row nor number."""
+        """Area, row and seat in columns, and the category if there is one. A standing place has neither row
+        nor number."""
         ticket, words = self._ticket, self._words
         cells = [(words.area, printable(ticket.area))]
         if ticket.row:
@@ -117,7 +121,11 @@ class _Page:
         else:
             cells.append((words.entry, words.standing))
         self._rule(top)
-        widths = [INNER * 0.52, *([INNER * 0.48 / (len(cells) - 1)] * (len(cells) - 1))]
+        parts = [0.52, *([0.48 / (len(cells) - 1)] * (len(cells) - 1))]
+        if ticket.category_name:
+            cells.append((words.category, printable(ticket.category_name)))
+            parts = [*(0.72 * part for part in parts), 0.28]
+        widths = [INNER * part for part in parts]
         x = MARGIN
         for (label, value), width in zip(cells, widths, strict=True):
             self._write(x, top + 6, label, 7, GREY)
@@ -142,6 +150,16 @@ class _Page:
         self._centred(top + QR_SIDE + 7.5, ticket.ticket_id, 6.5, GREY)
         for number, note in enumerate(words.notes):
             self._centred(HEIGHT - 13 + 4 * number, note, 6.5, GREY)
+
+    def proof(self) -> None:
+        """What has to be shown at the door, between code and notes."""
+        if not self._ticket.proof:
+            return
+        text = self._words.proof.format(proof=printable(self._ticket.proof))
+        size, lines = fitted(text, self._width, INNER, PROOF_SIZES)
+        for number, line in enumerate(lines):
+            y = HEIGHT - 18.5 + (number - len(lines) + 1) * size * MM_PER_PT * 1.2
+            self._centred(y, line, size, ACCENT, bold=True)
 
     def finished(self) -> bytes:
         return bytes(self._pdf.output())

@@ -19,5 +19,7 @@ class Print(msgspec.Struct, frozen=True, kw_only=True):
     area: str
     row: str
     number: int
+    category_name: str | None
+    proof: str | None
     code: str
     void: bool

@@ -6,7 +6,8 @@ from chassis.languages import texts
 
 
 class TicketWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`kind`: what the page is. `notes`: at its foot, a line each. `void`: in the place of the code."""
+    """`kind`: what the page is. `proof`: what its holder has to show. `notes`: at its foot, a line each.
+    `void`: in the place of the code."""
 
     kind: str
     area: str
@@ -14,6 +15,8 @@ class TicketWords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     seat: str
     entry: str
     standing: str
+    category: str
+    proof: str
     void: str
     order: str
     notes: list[str]

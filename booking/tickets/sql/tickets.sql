@@ -2,7 +2,7 @@
 
 -- name: tickets_of_order
 -- Only tickets the buyer still has; transferred ones are not shown to the buyer.
-SELECT t.ticket_id, t.seat_id, i.area, i.row, i.number
+SELECT t.ticket_id, t.seat_id, i.area, i.row, i.number, i.category_name, i.proof
 FROM tickets t JOIN placed_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
 WHERE t.order_id = :order_id AND t.status <> 'void'
   AND t.user_id = (SELECT o.user_id FROM orders o WHERE o.order_id = :order_id)
@@ -11,7 +11,8 @@ ORDER BY t.seat_id;
 -- name: get_ticket^
 -- The caller checks access: the ticket's owner, or anybody with the mailed link.
 SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.void_reason, t.code,
-       i.area, i.row, i.number, o.title, o.venue, o.starts_at, o.time_zone, o.order_no, t.issued_at,
+       i.area, i.row, i.number, i.category, i.category_name, i.proof,
+       o.title, o.venue, o.starts_at, o.time_zone, o.order_no, t.issued_at,
        t.checked_in_at, given.to_name AS given_to, given.transferred_at AS given_at,
        got.from_name AS received_from, got.transferred_at AS received_at,
        c.reason AS session_cancelled_for

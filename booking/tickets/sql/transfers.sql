@@ -25,7 +25,7 @@ WHERE t.ticket_id = :ticket_id AND t.user_id = :user_id AND t.status = 'valid'
   AND o.status = 'paid' AND o.starts_at > now()
   AND NOT EXISTS (SELECT FROM refund_items r WHERE r.ticket_id = t.ticket_id AND r.effect = 'wanted')
 RETURNING t.order_id, o.order_no, t.session_id, o.title, o.venue, o.starts_at, o.time_zone,
-          t.seat_id, i.area, i.row, i.number;
+          t.seat_id, i.area, i.row, i.number, i.category_name, i.proof;
 
 -- name: insert_transfer$
 -- Issues the recipient's ticket and records the transfer. The index tickets_one_valid_per_seat applies here
@@ -63,7 +63,8 @@ DELETE FROM recipient_misses WHERE user_id = :user_id AND missed_at = :taken_at;
 -- name: list_tickets
 -- Newest first: ids ascend with time.
 SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.void_reason, t.code,
-       i.area, i.row, i.number, o.title, o.venue, o.starts_at, o.time_zone, o.order_no, t.issued_at,
+       i.area, i.row, i.number, i.category, i.category_name, i.proof,
+       o.title, o.venue, o.starts_at, o.time_zone, o.order_no, t.issued_at,
        t.checked_in_at, given.to_name AS given_to, given.transferred_at AS given_at,
        got.from_name AS received_from, got.transferred_at AS received_at,
        c.reason AS session_cancelled_for

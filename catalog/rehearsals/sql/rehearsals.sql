@@ -26,25 +26,31 @@ FROM sessions s JOIN shows sh USING (show_id) WHERE s.session_id = :source;
 -- name: copy_session$
 -- Open for as long as the original. Returns when it opens, by this database's clock.
 INSERT INTO sessions (session_id, show_id, starts_at, local_date, sale_opens_at, sale_closes_at, currency,
-                      max_tickets_per_user)
+                      max_tickets_per_user, refuse_single_seats, hall)
 SELECT :session_id, :show_id, s.starts_at, s.local_date, opening.at,
-       opening.at + (s.sale_closes_at - s.sale_opens_at), s.currency, s.max_tickets_per_user
+       opening.at + (s.sale_closes_at - s.sale_opens_at), s.currency, s.max_tickets_per_user,
+       s.refuse_single_seats, s.hall
 FROM sessions s, (SELECT now() + make_interval(secs => :opens_in_s) AS at) AS opening
 WHERE s.session_id = :source
 RETURNING extract(epoch FROM sale_opens_at)::float8;
 
 -- name: copy_areas
--- `blocked`: the seats that the organizer keeps back; they count as taken from the start.
+-- `blocked`: the seats that the organizer keeps back; they count as taken from the start, as those do that the
+-- plan keeps from sale.
 INSERT INTO areas (area_id, session_id, place, name, kind, price, capacity, first_seat_id, last_seat_id,
-                   plan, taken)
+                   plan, geometry, level, entrance, kept, taken)
 SELECT given.area_id, :session_id, a.place, a.name, a.kind, a.price, a.capacity, a.first_seat_id,
-       a.last_seat_id, a.plan,
-       (SELECT count(*) FROM unnest(:blocked::int[]) AS b (seat_id)
+       a.last_seat_id, a.plan, a.geometry, a.level, a.entrance, a.kept,
+       a.kept + (SELECT count(*) FROM unnest(:blocked::int[]) AS b (seat_id)
         WHERE b.seat_id BETWEEN a.first_seat_id AND a.last_seat_id)
 FROM (SELECT *, row_number() OVER (ORDER BY place) AS number FROM areas WHERE session_id = :source) AS a
 JOIN unnest(:area_ids::uuid[]) WITH ORDINALITY AS given (area_id, number) USING (number)
 ORDER BY a.place
 RETURNING area_id, capacity - taken AS capacity;
+
+-- name: copy_prices!
+INSERT INTO session_prices (session_id, sheet, price_from)
+SELECT :session_id, sheet, price_from FROM session_prices WHERE session_id = :source;
 
 -- name: count_areas$
 SELECT count(*) FROM areas WHERE session_id = :session_id;

@@ -199,15 +199,15 @@ class Scripts:
         for quantity in QUANTITIES:
             call = self._best([("", 1, len(self._layout(seats)), quantity)])
             order_id = call[3 + len(self._keys)]
-            while self._client.evalsha(*call)[1][0] == b"later":  # type: ignore[index]
+            while self._client.evalsha(*call)[1][0] == b"later":
                 pass
             self._client.evalsha(self._release.digest, len(self._keys), *self._keys, order_id)
         return self._now()
 
     def _now(self) -> State:
         meta: Any = self._client.hgetall(KEYS[1])
-        bounds: Any = dict(self._client.zrange(KEYS[7], 0, -1, withscores=True))
-        return State(self._read(), meta, bounds)
+        ranked: Any = self._client.zrange(KEYS[7], 0, -1, withscores=True)
+        return State(self._read(), meta, dict(ranked))
 
     def chunk(self, state: State, seats: int, quantity: int) -> float:
         """µs per call: the mean of one chunk in this state."""

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from catalog.seat_maps import WAITING_MAX, SeatMaps, draw_map
+from catalog.maps.cached import WAITING_MAX, DrawnHalls, drafts_lane, draw
 from tests.support.catalog import AREAS, Catalog, running_catalog
 
 
@@ -20,15 +20,17 @@ async def catalog(database_url: str) -> AsyncIterator[Catalog]:
 
 
 @contextmanager
-def maps_of(catalog: Catalog, draw: Any, **limits: int) -> Iterator[None]:
-    """The app's maps are drawn by `draw`."""
+def maps_of(catalog: Catalog, drawing: Any, **limits: int) -> Iterator[None]:
+    """The app's maps are drawn by `drawing`."""
     parts = catalog.app.state.catalog
-    maps = SeatMaps(parts.pool, draw=draw, **limits)
-    catalog.app.state.catalog = msgspec.structs.replace(parts, seat_maps=maps)
+    lane = drafts_lane()
+    halls = DrawnHalls(parts.pool, lane, draw=drawing, **limits)
+    catalog.app.state.catalog = msgspec.structs.replace(parts, drawn_halls=halls)
     try:
         yield
     finally:
-        maps.close()
+        halls.close()
+        lane.close()
 
 
 class Drawing:
@@ -37,9 +39,9 @@ class Drawing:
     def __init__(self) -> None:
         self.sessions: list[str] = []
 
-    def __call__(self, session_id: Any, *rest: Any) -> Any:
+    def __call__(self, form: Any, session_id: Any, stored: Any) -> Any:
         self.sessions.append(str(session_id))
-        return draw_map(session_id, *rest)
+        return draw(form, session_id, stored)
 
 
 @pytest.fixture
@@ -104,14 +106,14 @@ async def test_drafts_that_are_drawn_wait_for_nobody_else_and_not_without_end(
     held: list[str] = []
     names = {draft["session_id"] for draft in drafts}
 
-    def draw(session_id: Any, *rest: Any) -> Any:
+    def held_up(form: Any, session_id: Any, stored: Any) -> Any:
         if str(session_id) in names:
             held.append(str(session_id))
             begun.set()
             assert go.wait(20)
-        return draw_map(session_id, *rest)
+        return draw(form, session_id, stored)
 
-    with maps_of(catalog, draw):
+    with maps_of(catalog, held_up):
         asked = [
             asyncio.create_task(
                 catalog.get(f"/sessions/{draft['session_id']}/seat-map", token=catalog.organizer)

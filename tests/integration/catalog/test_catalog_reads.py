@@ -33,6 +33,7 @@ async def test_every_read_has_a_tag_and_knows_it_again(catalog: Catalog) -> None
         f"/shows/{show_id}/sessions",
         f"/sessions/{session['session_id']}",
         f"/sessions/{session['session_id']}/seat-map",
+        f"/sessions/{session['session_id']}/hall",
     ):
         first = await catalog.get(path)
         tag = first.headers["ETag"]
@@ -111,11 +112,12 @@ async def test_a_map_lists_every_seat_in_seat_id_order(catalog: Catalog) -> None
     assert len({(seat["x"], seat["y"]) for seat in seats_of(drawn)}) == len(ids)
 
 
-async def test_a_large_map_travels_packed_to_who_takes_it(catalog: Catalog) -> None:
-    rows = [{"label": str(n), "seats": 50} for n in range(20)]
+@pytest.mark.parametrize("form", ["seat-map", "hall"])
+async def test_a_large_map_travels_packed_to_who_takes_it(catalog: Catalog, form: str) -> None:
+    rows = [{"label": str(n), "seats": 50, "aisles": [10, 40]} for n in range(250)]
     area = {"name": "看台", "kind": "seated", "price": 1, "rows": rows}
     session = await catalog.session(await catalog.show(), areas=[area])
-    path = f"/sessions/{session['session_id']}/seat-map"
+    path = f"/sessions/{session['session_id']}/{form}"
     plain = await catalog.get(path)
     packed = await catalog.get(path, headers={"Accept-Encoding": "br;q=1.0, gzip;q=0.8"})
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -197,11 +199,12 @@ async def test_one_question_is_asked_for_all_who_read_the_same(
     assert len({answer.body for answer in answers}) == len(paths)
 
 
+@pytest.mark.parametrize("form", ["seat-map", "hall"])
 async def test_a_map_is_answered_without_asking_the_database(
-    catalog: Catalog, database_url: str
+    catalog: Catalog, database_url: str, form: str
 ) -> None:
     session = await catalog.session(await catalog.show())
-    path = f"/sessions/{session['session_id']}/seat-map"
+    path = f"/sessions/{session['session_id']}/{form}"
     first = await catalog.get(path)
     async with catalog_tables(database_url) as tables, tables.transaction():
         await tables.execute("LOCK TABLE sessions, areas IN ACCESS EXCLUSIVE MODE")
@@ -232,6 +235,11 @@ async def test_a_hall_of_a_hundred_thousand_seats(catalog: Catalog) -> None:
     assert plan.json["length"] == ids[-1]
     packed = await catalog.get(path, headers={"Accept-Encoding": "gzip"})
     assert len(packed.body) < 1_500_000
+    hall = await catalog.get(
+        f"/sessions/{session['session_id']}/hall", headers={"Accept-Encoding": "gzip"}
+    )
+    print(f"100,000 seats of 950 rows laid out on the fly: {len(hall.body)} bytes compressed")
+    assert len(hall.body) < 60_000
 
 
 async def test_booking_asks_for_the_terms_of_many_at_once(catalog: Catalog) -> None:

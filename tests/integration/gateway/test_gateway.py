@@ -33,6 +33,7 @@ async def edge(redis_url: str) -> AsyncIterator[Rig]:
         (f"/api/v1/shows/{UUID7}/sessions", "catalog"),
         (f"/api/v1/sessions/{UUID7}", "catalog"),
         (f"/api/v1/sessions/{UUID7}/seat-map", "catalog"),
+        (f"/api/v1/sessions/{UUID7}/hall", "catalog"),
         (f"/api/v1/sessions/{UUID7}/publish", "catalog"),
         (f"/api/v1/sessions/{UUID7}/seats", "booking"),
         (f"/api/v1/sessions/{UUID7}/seats/stream", "booking"),

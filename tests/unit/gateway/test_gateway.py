@@ -1,7 +1,7 @@
 """The gateway's parts that need no store: addresses, paths, buckets, places."""
 
 import asyncio
-from ipaddress import ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 
 import pytest
 from hypothesis import given
@@ -52,6 +52,29 @@ def test_no_header_breaks_the_reading_of_addresses(peer: str, forwarded: list[by
     addresses = Addresses(TRUSTED)
     for one in (peer, "10.0.0.1"):
         assert addresses.key(addresses.of(one, forwarded))
+
+
+@given(
+    st.integers(0, 2**32 - 1).map(lambda number: str(IPv4Address(number)))
+    | st.from_regex(r"\A[0-9٣ .x\x00]{1,16}\Z")
+)
+def test_an_ipv4_address_is_read_and_trusted_as_ipaddress_does(text: str) -> None:
+    try:
+        expected = ip_address(text)
+    except ValueError:
+        assert plain_address(text) is None
+        return
+    assert plain_address(text) == str(expected)
+    trusted = any(expected in network for network in TRUSTED if network.version == 4)
+    client = Addresses(TRUSTED).of(text, [b"198.51.100.1"])
+    assert client == ("198.51.100.1" if trusted else text)
+
+
+@pytest.mark.parametrize(
+    "text", ["010.0.0.1", "10.0.1", "10.0.0.1 ", "10.0.0.1\0", "1.1.1.256", "٣.1.1.1"]
+)
+def test_an_ipv4_address_in_another_spelling_is_none(text: str) -> None:
+    assert plain_address(text) is None
 
 
 def test_long_text_in_place_of_an_address_is_not_remembered() -> None:

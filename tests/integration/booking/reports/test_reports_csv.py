@@ -56,15 +56,16 @@ async def test_each_list_is_a_file_with_a_header_row_that_stays(
     assert (
         *("order_no", "order_id", "status", "created_at", "paid_at", "buyer_name", "buyer_email"),
         *("tickets", "seats", "total_amount", "discount", "promo_code", "refunded_amount"),
-        "currency",
+        *("currency", "fees", "tax", "organizer_fees"),
     ) == ORDER_COLUMNS
     assert (
         *("ticket_id", "order_no", "status", "holder_name", "holder_email"),
-        *("area", "row", "seat", "checked_in_at", "gate"),
+        *("area", "row", "seat", "checked_in_at", "gate", "category", "proof"),
     ) == ATTENDEE_COLUMNS
     assert (
         *("area", "kind", "currency", "price", "capacity", "sold", "held", "blocked", "free"),
         *("gross", "refunded", "revenue"),
+        *("gross_tickets", "gross_fees", "gross_tax", "organizer_fees"),
     ) == SALES_COLUMNS
 
 
@@ -88,6 +89,9 @@ async def test_what_is_in_the_lists_is_in_the_files(app: BookingApp, session_id:
         "promo_code": "",
         "refunded_amount": "0",
         "currency": "CNY",
+        "fees": "0",
+        "tax": "0",
+        "organizer_fees": "0",
     }
     attendees = rows_of(await read(app, session_id, "attendees"))
     assert [(one["area"], one["row"], one["seat"]) for one in attendees] == [

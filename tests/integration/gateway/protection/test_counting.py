@@ -3,13 +3,14 @@
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from chassis.redis.scripts import RedisCalls, Script
 from chassis.redis.servers import Servers
 from gateway.protection.gate import SCRIPTS
-from gateway.protection.limits import UNCONFIRMED_SHARE, Bucket, Policy
+from gateway.protection.limits import AHEAD_SHARE, UNTOLD_SHARE, Bucket, Policy
 from tests.support.gateway import rig
 from tests.support.limits import DictStore
 
@@ -17,7 +18,8 @@ SHOW = "/api/v1/shows"
 SLOW = Policy("ip", 0.001, 16)  # a bucket regains nothing while a test runs
 BUCKET = Bucket.of(SLOW, "a").key
 WIDE = {"rate_limit_per_ip": 0.001, "rate_limit_per_ip_burst": 40}
-SHARE = 40 // UNCONFIRMED_SHARE
+SHARE = 40 // AHEAD_SHARE
+UNTOLD = 40 // UNTOLD_SHARE
 OLDER = """-- Take one request out of a bucket, as releases before 74 do.
 -- KEYS     bucket
 -- ARGV     interval_us, burst
@@ -140,4 +142,18 @@ async def test_what_was_let_in_is_known_to_the_next_process_once_this_one_has_st
             assert (await first.client.get(SHOW)).status == 200
     async with rig(redis_url, beside=first, **WIDE) as later:
         answers = [await later.client.get(SHOW) for _ in range(SHARE + 1)]
-    assert (answers[-1].header("ratelimit") or "").startswith(f'"ip";r={40 - 2 * SHARE - 1};')
+    left = 40 - 2 * (SHARE - UNTOLD) - 1
+    assert (answers[-1].header("ratelimit") or "").startswith(f'"ip";r={left};')
+
+
+async def test_what_is_seldom_asked_costs_redis_nothing(redis_url: str) -> None:
+    async with rig(redis_url, **WIDE) as edge:
+        for number in range(20):
+            headers = [edge.bearer(user_id=uuid4())]
+            peer = f"198.51.100.{number}"
+            for _ in range(UNTOLD):
+                assert (await edge.client.get(SHOW, headers, peer=peer)).status == 200
+    calls = RedisCalls(Servers(redis_url), {})
+    keys = await calls.command_to_each_node("KEYS", "limit:*")
+    await calls.close()
+    assert [one for node in keys for one in node] == []

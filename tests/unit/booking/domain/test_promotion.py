@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booking.domain.promotion import discount_of, normalise_code, paid_of
+from booking.domain.promotion import discount_of, normalise_code
+from booking.orders.pricing import paid_of
 
 
 @pytest.mark.parametrize(

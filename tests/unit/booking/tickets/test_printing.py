@@ -28,6 +28,8 @@ TICKET: dict[str, Any] = {
     "area": "VIP A区",
     "row": "3",
     "number": 12,
+    "category_name": None,
+    "proof": None,
     "code": f"ST1.a1b2c3d4.{'A' * 43}.{'b' * 86}",
     "void": False,
 }
@@ -66,6 +68,24 @@ def test_the_page_says_everything_in_its_readers_language_and_nothing_is_cut(lan
         assert text in said
     assert words.order.format(order_no="42") in said
     assert MISSING not in said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("row", ["3", ""])
+def test_whom_it_is_for_and_what_to_bring_are_printed(language: str, row: str) -> None:
+    words = WORDS[language]
+    child = {
+        "language": language,
+        "row": row,
+        "category_name": "学生 Student",
+        "proof": "学生证 ID",
+    }
+    said = text_of(draw_ticket(Print(**TICKET | child)))
+    for text in (words.category, "学生 Student", words.proof.format(proof="学生证 ID")):
+        assert text in said
+    assert MISSING not in said
+    plain = text_of(draw_ticket(Print(**TICKET | {"language": language, "row": row})))
+    assert words.category not in plain
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -13,6 +13,7 @@ from tests.support.limits import DictStore, Process
 
 SHARED = Policy("ip", 10.0, 16, unconfirmed_max=2)
 EXACT = Policy("mail", 10.0, 3)
+LAZY = Policy("ip", 10.0, 16, unconfirmed_max=1, untold_burst=1, untold_rate=1.0)
 DO = ("take", "take", "take", "report", "arrive", "hear", "wait")
 STEPS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(DO)), max_size=200)
 
@@ -45,15 +46,17 @@ class House:
                 process.settle(self.now_s)
 
 
-@given(st.integers(1, 4), st.sampled_from([SHARED, EXACT]), STEPS)
+@given(st.integers(1, 4), st.sampled_from([SHARED, EXACT, LAZY]), STEPS)
 def test_in_any_order_no_more_is_let_in_than_limit_and_error(
     processes: int, policy: Policy, steps: Sequence[tuple[int, str]]
 ) -> None:
     house = House(policy, processes)
     for step in steps:
         house.step(*step)
-        limit = policy.burst + policy.rate * (house.now_s - 100.0)
-        assert house.admitted <= limit + processes * policy.unconfirmed_max + 1e-6
+        seconds = house.now_s - 100.0
+        limit = policy.burst + policy.rate * seconds
+        untold = policy.untold_burst + policy.untold_rate * seconds
+        assert house.admitted <= limit + processes * (policy.unconfirmed_max + untold) + 1e-6
 
 
 @given(st.integers(1, 4), STEPS)
@@ -71,6 +74,63 @@ def test_redis_counts_what_was_let_in_once_and_after_silence_is_exact(
         house.step(0, "take")
         house.settle()
     assert house.admitted - before == SHARED.burst
+
+
+@given(st.integers(1, 4), STEPS)
+def test_redis_is_told_of_all_but_the_untold(
+    processes: int, steps: Sequence[tuple[int, str]]
+) -> None:
+    house = House(LAZY, processes)
+    for step in steps:
+        house.step(*step)
+    house.settle()
+    untold = LAZY.untold_burst + LAZY.untold_rate * (house.now_s - 100.0)
+    assert house.store.counted <= house.admitted
+    assert house.admitted - house.store.counted <= processes * untold + 1e-6
+
+
+def test_one_process_is_exact_though_redis_is_not_told_of_all() -> None:
+    house = House(LAZY, 1)
+    for _ in range(3 * LAZY.burst):
+        house.step(0, "take")
+        house.settle()
+    assert house.admitted == LAZY.burst
+    assert house.store.counted == LAZY.burst - LAZY.untold_burst
+
+
+def test_a_bucket_that_is_seldom_asked_is_never_told_and_a_flood_is_told_at_once() -> None:
+    counts, bucket = Counts(), Bucket.of(LAZY, "a")
+    for second in range(100):
+        assert counts.take(bucket, float(second)) is not None
+        assert not counts.has_unreported
+    assert counts.take(bucket, 99.5) is not None
+    assert [reported for _, reported in counts.pick_unreported()] == [1]
+
+
+def test_in_the_long_run_the_processes_of_a_node_exceed_the_rate_by_a_quarter_at_most() -> None:
+    policy = Policies(Settings(workers=8)).ip
+    house = House(policy, 8)
+    for _ in range(1_200):  # a minute, in which all are asked for as much as they give
+        for number in range(8):
+            for _ in range(3):
+                house.step(number, "take")
+        house.settle()
+        house.step(0, "wait")
+    seconds = house.now_s - 100.0
+    at_once = policy.burst + 8 * policy.burst / 8
+    assert policy.rate * seconds < house.admitted <= policy.rate * 1.25 * seconds + at_once
+
+
+def test_a_bucket_is_not_forgotten_while_what_it_was_not_told_of_counts() -> None:
+    counts, bucket = Counts(), Bucket.of(LAZY, "a")
+    counts.take(bucket, 0.0)
+    counts.forget_full(1, 0.9)  # the limit's own bucket has been full again since 0.1
+    counts.take(bucket, 0.9)
+    assert counts.has_unreported
+    counts = Counts()
+    counts.take(bucket, 0.0)
+    counts.forget_full(1, 1.0)
+    assert len(counts) == 0
 
 
 def test_the_error_is_repaid_before_anybody_is_let_in_again() -> None:
@@ -189,6 +249,14 @@ def test_buckets_that_are_full_again_are_forgotten_and_others_are_kept() -> None
     assert len(counts) == 0
 
 
+def test_buckets_that_are_full_again_do_not_pile_up_though_nothing_is_reported() -> None:
+    counts = Counts()
+    for number in range(10_000):
+        counts.take(Bucket.of(LAZY, str(number)), number / 100)
+    assert not counts.has_unreported
+    assert len(counts) < 250  # a hundred a second, each for a second
+
+
 def test_a_process_that_knows_too_many_buckets_reports_those_that_it_forgets() -> None:
     counts = Counts(buckets_max=10)
     for number in range(20):
@@ -200,6 +268,7 @@ def test_a_process_that_knows_too_many_buckets_reports_those_that_it_forgets() -
 def test_only_the_limits_of_work_are_counted_in_the_process() -> None:
     """Passwords, mails to strangers and forged signatures are not guessed more often with more processes."""
     policies = Policies(Settings())
-    assert (policies.ip.unconfirmed_max, policies.user.unconfirmed_max) == (5, 5)
+    for shared in (policies.ip, policies.user):
+        assert (shared.unconfirmed_max, shared.untold_burst) == (3, 2)
     for exact in (policies.login, policies.refresh, policies.mail, policies.refused):
-        assert exact.unconfirmed_max == 0
+        assert (exact.unconfirmed_max, exact.untold_burst, exact.untold_rate) == (0, 0, 0.0)

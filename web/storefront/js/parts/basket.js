@@ -4,7 +4,7 @@ import { h, icon, put } from "../dom.js";
 import { money, seatName } from "../format.js";
 import { t } from "../i18n.js";
 
-export function basket(selected, cap, { remove, clear, reveal }) {
+export function basket(selected, cap, { remove, clear, reveal, categories }) {
   const node = h("div", { class: "basket" });
   const line = (seat) => {
     const name = seatName({ ...seat, area: seat.area.name });
@@ -12,7 +12,7 @@ export function basket(selected, cap, { remove, clear, reveal }) {
       h("button", { class: "basket-seat", type: "button", onclick: () => reveal(seat) },
         h("span", { class: `tier-mark tier-${seat.area.tier % 6}`, "aria-hidden": "true" }),
         h("span", {}, name), seat.accessible && icon("access")),
-      h("span", { class: "basket-price" }, money(seat.area.price, seat.area.currency)),
+      categories.menu(seat, [...selected.values()]) ?? h("span", { class: "basket-price" }, money(seat.area.total_price ?? seat.area.price, seat.area.currency)),
       h("button", { class: "icon-button", type: "button", "aria-label": t("choose.remove", { seat: name }), onclick: () => remove(seat) }, icon("close")));
   };
   const refresh = () => {

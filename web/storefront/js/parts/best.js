@@ -44,9 +44,9 @@ export function cheapestArea(areas, quantity) {
 }
 
 function areaMenu(areas, choice, changed) {
-  const option = ({ area_id, name, price, currency, available }) => {
+  const option = ({ area_id, name, total_price, currency, available }) => {
     const left = available > 0 ? t("area.available", { available: count(available) }) : t("area.none");
-    return h("option", { value: area_id, disabled: available <= 0 && choice.area_id !== area_id }, `${name} · ${money(price, currency)} · ${left}`);
+    return h("option", { value: area_id, disabled: available <= 0 && choice.area_id !== area_id }, `${name} · ${money(total_price, currency)} · ${left}`);
   };
   const select = h("select", { id: "best-area", onchange: () => { choice.area_id = select.value; changed(); } });
   const node = h("div", { class: "field area-menu" }, h("label", { for: "best-area" }, t("choose.area")), select);
@@ -70,7 +70,7 @@ function areaOption(area, choice, changed) {
     h("span", { class: "option-face" },
       h("span", { class: `tier-mark tier-${area.tier % 6}`, "aria-hidden": "true" }),
       h("span", { class: "option-name" }, h("b", {}, area.name), left),
-      h("span", { class: "option-price" }, money(area.price, area.currency))));
+      h("span", { class: "option-price" }, money(area.total_price, area.currency))));
   const refresh = (now) => {
     put(left, area.kind === "standing" && `${t("area.standing")} · `, areaLeft(now));
     input.checked = choice.area_id === area.area_id;

@@ -9,6 +9,7 @@ import { isDefinite, seatsOf, sentence } from "../problems.js";
 import { go, here } from "../router.js";
 import { basket } from "./basket.js";
 import { bestForm, cheapestArea } from "./best.js";
+import { Categories } from "./categories.js";
 import { dropDraft, keepDraft, readDraft } from "./draft.js";
 import { promoField } from "./promo.js";
 import { countdown, saleStatus, watchSale } from "./sale.js";
@@ -25,8 +26,10 @@ export class Ordering {
     const quantity = Math.min(this.draft.quantity ?? 2, this.cap);
     this.choice = { area_id: this.draft.area_id ?? cheapestArea(this.areas(), quantity), quantity, accessible: this.draft.accessible ?? false };
     for (const seat_id of this.draft.seats ?? []) this.restore(seat_id);
+    this.categories = new Categories(session, this.draft, () => { this.keep(); this.refresh(); });
     this.best = bestForm(session, this.choice, this.cap, () => this.refresh());
-    this.basket = basket(selected, this.cap, { remove: (seat) => this.toggle(seat), clear: () => this.clear(), reveal: (seat) => this.reveal(seat) });
+    this.best.node.append(this.categories.node);
+    this.basket = basket(selected, this.cap, { categories: this.categories, remove: (seat) => this.toggle(seat), clear: () => this.clear(), reveal: (seat) => this.reveal(seat) });
     this.promo_code = this.draft.promo_code ?? "";
     this.promo = promoField(this.promo_code, (code) => { this.promo_code = code; });
     this.message = notice();
@@ -94,6 +97,7 @@ export class Ordering {
     const shown = this.mode === "best" ? this.best.node : this.basket.node;
     if (this.content.firstChild !== shown) put(this.content, shown);
     this.best.refresh(this.areas());
+    this.categories.refresh(this.choice.area_id, this.quantity());
     this.basket.refresh();
     this.drawButton();
   }
@@ -102,9 +106,10 @@ export class Ordering {
     const own = this.mode === "own";
     const area = this.chosenArea();
     const { currency = area?.currency } = this.session;
-    const total = own ? [...this.selected.values()].reduce((sum, seat) => sum + seat.area.price, 0) : (area?.price ?? 0) * this.quantity();
-    const each = own || !area ? t("choose.total") : t("choose.each", { price: money(area.price, currency), quantity: this.quantity() });
-    put(this.total, h("small", {}, each), h("b", {}, money(total, currency)));
+    const { total, fees } = own ? this.categories.costOf([...this.selected.values()]) : this.categories.costOfBest(area, this.quantity());
+    const plain = !own && area && !fees && !this.session.price_categories;
+    const each = plain ? t("choose.each", { price: money(area.price, currency), quantity: this.quantity() }) : t("choose.total");
+    put(this.total, h("small", {}, fees ? t("choose.with-fees", { fees: money(fees, currency) }) : each), h("b", {}, money(total, currency)));
     const none = own ? this.selected.size === 0 : !(area?.available > 0);
     const key = `choose.${own ? "own" : "best"}.order${login.current() ? "" : "-login"}`;
     const shut = this.open ? !own && none && t("area.none") : this.closedWords;
@@ -177,14 +182,17 @@ export class Ordering {
 
   keep(submit = false) {
     const seats = [...this.selected.keys()];
-    keepDraft(this.session.session_id, { mode: this.mode, ...this.choice, seats, promo_code: this.promo_code, submit });
+    keepDraft(this.session.session_id, { mode: this.mode, ...this.choice, seats, promo_code: this.promo_code, submit, ...this.categories.kept() });
   }
 
   body() {
     const { session_id } = this.session;
     const about = this.promo_code ? { session_id, promo_code: this.promo_code } : { session_id };
-    if (this.mode === "own") return { ...about, seats: [...this.selected.keys()].sort((one, two) => one - two) };
-    const best = { ...about, seat_area_id: this.choice.area_id, quantity: this.quantity() };
+    if (this.mode === "own") {
+      const seats = [...this.selected.values()].sort((one, two) => one.seat_id - two.seat_id);
+      return { ...about, seats: seats.map((seat) => seat.seat_id), ...this.categories.bodyOf(seats) };
+    }
+    const best = { ...about, seat_area_id: this.choice.area_id, quantity: this.quantity(), ...this.categories.bodyOfBest(this.choice.area_id, this.quantity()) };
     return this.best.accessible() ? { ...best, accessible: true } : best;
   }
 

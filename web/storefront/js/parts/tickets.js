@@ -90,6 +90,7 @@ function card(ticket, session, show, given) {
       session && h("p", {}, dayAndHour(session.date, session.time_zone)),
       show && h("p", {}, show.venue),
       h("dl", { class: "ticket-seat" }, parts(ticket).map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value)))),
+      ticket.proof && h("p", { class: "ticket-from" }, t("ticket.proof", { proof: ticket.proof })),
       ticket.received_at && h("p", { class: "ticket-from" }, ticket.received_from ? t("ticket.received.from", { whom: ticket.received_from }) : t("ticket.received")),
       waits && h("p", { class: "ticket-from" }, t("ticket.refund-requested")),
       given && !used && !waits && giving(ticket, given),
@@ -109,7 +110,8 @@ function usedMark(ticket, session) {
   return h("p", { class: "ticket-used" }, icon("check"), h("b", {}, t("ticket.used")), at && h("small", {}, t("ticket.used.at", { when: at })), h("small", {}, t("ticket.used.detail")));
 }
 
-function parts({ area, row, number }) {
-  if (!row) return [[t("area.name"), area], [t("ticket.entry"), t("ticket.standing")]];
-  return [[t("area.name"), area], [t("list.row"), row], [t("ticket.number"), number]];
+function parts({ area, row, number, category_name }) {
+  const category = category_name ? [[t("ticket.category"), category_name]] : [];
+  if (!row) return [[t("area.name"), area], [t("ticket.entry"), t("ticket.standing")], ...category];
+  return [[t("area.name"), area], [t("list.row"), row], [t("ticket.number"), number], ...category];
 }

@@ -22,6 +22,7 @@ export async function chooseView({ params, signal }) {
   for (const area of session.seat_areas) {
     const { tier = 0, accessible = false } = drawn.get(area.area_id) ?? {};
     Object.assign(area, { tier, accessible });
+    Object.assign(drawn.get(area.area_id) ?? {}, { total_price: area.total_price });
   }
 
   const selected = new Map();

@@ -3,7 +3,7 @@
 
 import * as api from "../api.js";
 import { h, icon, put } from "../dom.js";
-import { moment, seatName, zoneName } from "../format.js";
+import { dotted, moment, seatName, zoneName } from "../format.js";
 import { has, t } from "../i18n.js";
 import { canSee, watchWithCamera } from "../parts/camera.js";
 import { doorSession, when } from "../parts/doorsession.js";
@@ -77,8 +77,8 @@ function show(verdict, word, content) {
 const waiting = () => h("b", {}, t("door.asking"));
 
 function welcome({ seat, holder, gate, ...session }) {
-  return [icon("check"), h("b", {}, t("door.in")), h("p", { class: "door-seat" }, seatName(seat)),
-    holder && h("p", {}, holder), ...whatFor(session),
+  return [icon("check"), h("b", {}, t("door.in")), h("p", { class: "door-seat" }, dotted(seatName(seat), seat.category_name)),
+    seat.proof && h("p", { class: "door-caution" }, t("door.proof", { proof: seat.proof })), holder && h("p", {}, holder), ...whatFor(session),
     session.door === "open" ? null : h("p", { class: "door-caution" }, t(`door.caution.${session.door}`)), gate && h("small", {}, gate)];
 }
 

@@ -10,6 +10,7 @@ import { holdClock } from "../parts/hold.js";
 import { timeline } from "../parts/history.js";
 import { payment } from "../parts/payment.js";
 import { poster } from "../parts/poster.js";
+import { feeLines, taxLines } from "../parts/prices.js";
 import { refundsOf } from "../parts/refunds.js";
 import { discountOf } from "../parts/promo.js";
 import { badge } from "../parts/sale.js";
@@ -48,13 +49,13 @@ function groups(order) {
   const lines = new Map();
   for (const item of order.items) {
     const fate = fates.get(item.seat_id) ?? "";
-    const key = item.row ? item.seat_id : `${item.area_id} ${fate}`;
+    const key = item.row ? item.seat_id : `${item.area_id} ${fate} ${item.category ?? ""}`;
     const line = lines.get(key) ?? { items: [], price: 0, fate };
     line.items.push(item);
     line.price += item.price;
     lines.set(key, line);
   }
-  return [...lines.values()].map(({ items, ...line }) => ({ ...line, accessible: items.some((item) => item.accessible), names: seatNames(items).join(t("seat.join")) }));
+  return [...lines.values()].map(({ items, ...line }) => ({ ...line, accessible: items.some((item) => item.accessible), names: seatNames(items).join(t("seat.join")), category: items[0].category_name }));
 }
 
 class OrderPage {
@@ -162,8 +163,8 @@ class OrderPage {
           session && h("p", {}, dayAndHour(session.date, session.time_zone)),
           h("p", {}, `${show.city} · ${show.venue}`))),
       h("h3", {}, t("order.items")),
-      h("ul", { class: "items" }, groups(order).map(({ names, price, fate, accessible }) => h("li", { class: fate }, h("span", {}, names, accessibleMark({ accessible })), h("span", {}, money(price, order.currency)))), discountOf(order)),
-      this.sums(),
+      h("ul", { class: "items" }, groups(order).map(({ names, price, fate, accessible, category }) => h("li", { class: fate }, h("span", {}, names, accessibleMark({ accessible }), category && h("small", { class: "item-category" }, category)), h("span", {}, money(price, order.currency)))), feeLines(order), discountOf(order)),
+      this.sums(), taxLines(order),
       badge(order.status, t(`order.status.${order.status}`)));
   }
 

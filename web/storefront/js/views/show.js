@@ -70,7 +70,8 @@ function saleWindow({ sale_opens_at, sale_closes_at, time_zone }, status) {
 function sessionDetail(session, status, signal) {
   const limit = t("show.limit", { count: session.max_tickets_per_user });
   return [
-    h("div", { class: "areas" }, h("h2", {}, t("show.prices")), h("ul", { class: "area-list" }, grouped(session.seat_areas).map((area) => areaRow(area, OVER.includes(status))))),
+    h("div", { class: "areas" }, h("h2", {}, t("show.prices")), h("ul", { class: "area-list" }, grouped(session.seat_areas).map((area) => areaRow(area, OVER.includes(status)))),
+      session.fees && h("p", { class: "hint" }, t("show.with-fees", { fees: session.fees.map((fee) => fee.name).join(t("list.join")) }))),
     h("div", { class: "buy-bar" },
       h("p", { class: "buy-facts" }, h("span", {}, saleWindow(session, status)), !OVER.includes(status) && h("span", {}, limit)),
       status === "scheduled" && countdown(session.sale_opens_at, signal),
@@ -83,13 +84,19 @@ function grouped(areas) {
   const groups = [];
   for (const area of areas) {
     const group = groups.at(-1);
-    if (group && group.kind === area.kind && group.price === area.price) {
+    if (group && group.kind === area.kind && group.total_price === area.total_price) {
       group.last = area.name;
       group.capacity += area.capacity;
       group.available += area.available;
     } else groups.push({ ...area });
   }
   return groups.map(({ last, ...group }) => ({ ...group, name: last ? `${group.name} – ${last}` : group.name }));
+}
+
+/** Some pay less: the lowest price of another category. */
+function cheaper({ categories = [], total_price, currency }) {
+  const least = Math.min(...categories.map((one) => one.total_price));
+  return least < total_price && h("small", {}, t("show.reduced", { price: money(least, currency) }));
 }
 
 /** What is left is said of a sale that may yet sell it. */
@@ -101,7 +108,7 @@ function areaRow(area, over) {
   meter.append(fill);
   return h("li", { class: `area-row${area.available <= 0 ? " gone" : ""}` },
     h("span", { class: "area-name" }, h("b", {}, area.name), h("small", {}, t(`area.${area.kind}`))),
-    over ? [h("span"), h("span")] : [meter, areaLeft(area)], h("span", { class: "area-price" }, money(area.price, area.currency)));
+    over ? [h("span"), h("span")] : [meter, areaLeft(area)], h("span", { class: "area-price" }, money(area.total_price, area.currency), cheaper(area)));
 }
 
 function action(session, status) {

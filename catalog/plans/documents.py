@@ -1,0 +1,64 @@
+"""Documents of plans: read, checked and laid out in the lane of drafts, so that a large one delays no
+buyer."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+
+from catalog.halls.checks import checked_hall
+from catalog.halls.document import PlanDocument
+from catalog.halls.hall import Hall
+from catalog.halls.layout import lay_out
+from catalog.plans import store
+from catalog.seating import PlanCopy, copy_of
+from chassis.concurrency.threads import SlowThreads
+from chassis.http.bodies import decode
+from chassis.postgres.pool import Pool, connection
+
+Result = TypeVar("Result")
+
+
+class CheckedPlan(msgspec.Struct, frozen=True):
+    """A document without errors, as it is stored."""
+
+    name: str
+    seats: int
+    document: str
+
+
+class Documents:
+    """drafts: one thread for all that organizers try. Each method raises Overloaded if too many wait."""
+
+    def __init__(self, pool: Pool, drafts: SlowThreads) -> None:
+        self._pool = pool
+        self._drafts = drafts
+
+    async def checked(self, body: bytes) -> CheckedPlan:
+        """Raises ValidationFailed."""
+        return await self.run(lambda: _checked(decode(PlanDocument, body)))
+
+    async def copy(self, plan_id: UUID) -> PlanCopy | None:
+        """For a session. None if there is no such plan."""
+        async with connection(self._pool) as db:
+            row = await store.plan(db, plan_id)
+        if row is None:
+            return None
+        venue_id, document = row["venue_id"], row["document"]
+        return await self.run(lambda: copy_of(venue_id, laid_out(document)))
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.wrap_future(self._drafts.submit(work))
+
+
+def laid_out(document: str) -> Hall:
+    """A stored document: it was checked when it was written."""
+    return lay_out(msgspec.json.decode(document, type=PlanDocument))
+
+
+def _checked(document: PlanDocument) -> CheckedPlan:
+    hall = checked_hall(document)
+    seats = sum(area.capacity for area in hall.areas)
+    return CheckedPlan(document.name, seats, msgspec.json.encode(document).decode())
