@@ -136,9 +136,9 @@ def _document(
     kept = [
         PlacedItem(
             **msgspec.structs.asdict(item),
+            **_costs(price, place),
             split=is_split,
             left_alone=None if place else left_alone or None,
-            **_costs(price, place),
         )
         for place, item in enumerate(items)
     ]

@@ -34,7 +34,7 @@ from booking.orders.selection import (
     BestSeats,
     ExactSeats,
     Selection,
-    categories_of,
+    in_categories,
     selection_of,
 )
 from booking.orders.wire import CreateOrder, OrderAnswer, order_answer
@@ -144,7 +144,7 @@ class OrderPlacing:
         self._cooling.refuse(wanted.session_id, user_id)
         seating = await self._sessions.seating_of(terms)
         selection = selection_of(wanted, terms, seating)
-        categories = categories_of(wanted, terms, selection)
+        selection, categories = in_categories(wanted, terms, selection)
         self._refuse_sold_out(wanted.session_id, selection)
         promo = None
         if wanted.promo_code:

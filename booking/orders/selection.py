@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from booking.domain.seating import Seating
 from booking.orders.wire import CreateOrder
-from booking.prices.choosing import choose
+from booking.prices.choosing import choose, is_offered
 from booking.seats.holds import Wanted
 from booking.seats.wire import refuse_unknown_seats
 from chassis.problems import FieldError, ValidationFailed
@@ -61,6 +61,32 @@ def selection_of(order: CreateOrder, terms: SessionTerms, seating: Seating) -> S
     )
 
 
+def in_categories(
+    order: CreateOrder, terms: SessionTerms, selection: Selection
+) -> tuple[Selection, Sequence[CategoryTerms]]:
+    """The selection, and the category of each ticket in ascending order of seats; none where `order` names
+    none. Of several areas, those where a category is not sold are left out. Raises ValidationFailed."""
+    if order.categories is UNSET:
+        return selection, ()
+    if isinstance(selection, ExactSeats):
+        seats = order.seats or []
+        chosen = choose(order.categories, terms, [_area_at(terms, seat_id) for seat_id in seats])
+        ascending = sorted(range(len(seats)), key=seats.__getitem__)
+        return selection, [chosen[place] for place in ascending]
+    wanted = selection.wanted
+    areas = [
+        area
+        for area in wanted.areas
+        if is_offered(order.categories, terms, _area_at(terms, area[0]))
+    ] or list(wanted.areas)
+    chosen = choose(order.categories, terms, [_area_at(terms, areas[0][0])] * wanted.quantity)
+    return BestSeats(msgspec.structs.replace(wanted, areas=tuple(areas))), chosen
+
+
+def _area_at(terms: SessionTerms, seat_id: int) -> AreaTerms:
+    return next(area for area in terms.areas if area.first_seat_id <= seat_id <= area.last_seat_id)
+
+
 def seated(seats: Sequence[int], terms: SessionTerms) -> list[int]:
     """Those of these that are in an area with seats."""
     areas = [area for area in terms.areas if area.kind == "seated"]
@@ -69,28 +95,6 @@ def seated(seats: Sequence[int], terms: SessionTerms) -> list[int]:
         for seat in seats
         if any(area.first_seat_id <= seat <= area.last_seat_id for area in areas)
     ]
-
-
-def categories_of(
-    order: CreateOrder, terms: SessionTerms, selection: Selection
-) -> Sequence[CategoryTerms]:
-    """One a ticket, in ascending order of seats; none where `order` names none. Of several areas each must
-    offer them. Raises ValidationFailed."""
-    if order.categories is UNSET:
-        return ()
-    chosen: Sequence[CategoryTerms] = ()
-    if isinstance(selection, BestSeats):
-        for first, _ in selection.wanted.areas:
-            areas = [_area_at(terms, first)] * selection.wanted.quantity
-            chosen = choose(order.categories, terms, areas)
-        return chosen
-    seats = order.seats or []
-    chosen = choose(order.categories, terms, [_area_at(terms, seat_id) for seat_id in seats])
-    return [chosen[place] for place in sorted(range(len(seats)), key=seats.__getitem__)]
-
-
-def _area_at(terms: SessionTerms, seat_id: int) -> AreaTerms:
-    return next(area for area in terms.areas if area.first_seat_id <= seat_id <= area.last_seat_id)
 
 
 def _areas_of(order: CreateOrder, terms: SessionTerms) -> list[AreaTerms]:

@@ -169,16 +169,16 @@ def order_answer(
     )
 
 
-def _note_of(order: Order) -> Literal["split", "only_accessible_left"] | None:
-    if order.is_split:
-        return "split"
-    return "only_accessible_left" if order.only_accessible_left else None
-
-
 def _breakdown(order: Order) -> Breakdown | None:
     if any(item.fees or item.tax for item in order.items):
         return breakdown_of(order.items, order.total_amount)
     return None
+
+
+def _note_of(order: Order) -> Literal["split", "only_accessible_left"] | None:
+    if order.is_split:
+        return "split"
+    return "only_accessible_left" if order.only_accessible_left else None
 
 
 def _place_answer(place: Place) -> PlaceAnswer:
@@ -233,10 +233,10 @@ class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     accessible: bool | Annotated[int, msgspec.Meta(ge=0, le=SEATS_PER_ORDER_MAX)] | UnsetType = (
         UNSET
     )
+    categories: CategoryChoices | UnsetType = UNSET
     price: Amount | UnsetType = UNSET
     price_max: Amount | UnsetType = UNSET
     two_rows: bool | UnsetType = UNSET
-    categories: CategoryChoices | UnsetType = UNSET
 
     @property
     def accessible_seats(self) -> int:

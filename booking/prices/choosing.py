@@ -46,6 +46,17 @@ def choose(
     return [known[choices[place].category] for place in tickets]
 
 
+def is_offered(choices: Sequence[CategoryChoice], terms: SessionTerms, area: AreaTerms) -> bool:
+    """Whether each of these that the session has is sold in this area."""
+    place = next(place for place, one in enumerate(terms.areas) if one.area_id == area.area_id)
+    wanted = {choice.category for choice in choices}
+    return all(
+        category.prices[place] is not None
+        for category in _categories(terms)
+        if category.key in wanted
+    )
+
+
 def with_categories(
     items: Sequence[OrderItem],
     prices: PriceTerms,

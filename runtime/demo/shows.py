@@ -1,6 +1,7 @@
 """The demo's shows, as data. Times are days from now, so they are fresh whenever the demo is loaded."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 

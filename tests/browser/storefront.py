@@ -109,50 +109,67 @@ class HallOnScreen:
 
     def __init__(self, shop: Shop, session_id: str) -> None:
         self.shop, self.session_id = shop, session_id
-        self.canvas = shop.page.locator("canvas")
+        self.canvas = shop.page.locator("canvas.map-canvas")
 
     async def load(self) -> None:
         plan = await self.shop.get(f"/sessions/{self.session_id}/seat-map")
+        self.hall = await self.shop.get(f"/sessions/{self.session_id}/hall")
         marks = (await self.shop.get(f"/sessions/{self.session_id}/seats"))["seats"]
         self.areas = [one for one in plan["areas"] if one["kind"] == "seated"]
-        every = [s for area in plan["areas"] for row in area["rows"] for s in row["seats"]]
-        assert len(every) == len(marks)
+        self.seats = [s for area in plan["areas"] for row in area["rows"] for s in row["seats"]]
+        assert len(self.seats) == len(marks)
         self.free = {
-            seat["seat_id"] for seat, mark in zip(every, marks, strict=True) if mark == "."
+            seat["seat_id"] for seat, mark in zip(self.seats, marks, strict=True) if mark == "."
         }
 
+    async def drawn(self) -> dict[str, float]:
+        """Where the plan is on the canvas, once all of it is drawn: pixels = units · scale + x, y."""
+        await self.shop.page.locator('canvas.map-canvas[data-done="true"]').wait_for()
+        data = await self.canvas.evaluate("e => ({...e.dataset})")
+        return {name: float(data[name]) for name in ("scale", "x", "y")}
+
     async def _click_plan(self, x: float, y: float) -> None:
-        view = {
-            k: float(v) for k, v in (await self.canvas.evaluate("e => ({...e.dataset})")).items()
-        }
+        view = await self.drawn()
         position = {"x": x * view["scale"] + view["x"], "y": y * view["scale"] + view["y"]}
         await self.canvas.click(position=position)  # type: ignore[arg-type]
 
     async def enter(self, area: Any) -> None:
         """Taps an area from afar and waits until its seats are large enough to tap."""
-        await self.shop.page.wait_for_function("document.querySelector('canvas').dataset.scale")
-        before = await self.canvas.get_attribute("data-scale")
-        await self._click_plan(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
+        before = (await self.drawn())["scale"]
+        x, y = next(
+            one["label_at"] for one in self.hall["areas"] if one["area_id"] == area["area_id"]
+        )
+        await self._click_plan(x, y)
         await self.shop.page.wait_for_function(
-            "before => document.querySelector('canvas').dataset.scale > Math.max(before, 13)",
-            arg=float(before or 0),
+            "before => document.querySelector('.map-canvas').dataset.scale > Math.max(before, 13)",
+            arg=before,
         )
 
     async def click_seat(self, seat: Any) -> None:
-        await self._click_plan(seat["x"] + 0.5, seat["y"] + 0.5)
+        await self._click_plan(*self.centre(seat))
+
+    def centre(self, seat: Any) -> tuple[float, float]:
+        """In the hall: the seat map has corners, counted from the corner of the hall's bounds."""
+        left, top = self.hall["bounds"][:2]
+        return seat["x"] + 0.5 + left, seat["y"] + 0.5 + top
 
     async def free_in_sight(self, area: Any) -> list[Any]:
-        """Free seats of an area that are well inside the picture."""
-        view = {
-            k: float(v) for k, v in (await self.canvas.evaluate("e => ({...e.dataset})")).items()
-        }
+        """Free seats of an area that are well inside the picture, and under nothing that lies over it."""
+        view = await self.drawn()
         box = await self.canvas.bounding_box()
         assert box is not None
+
+
+        def is_clear(seat: Any) -> bool:
+            x, y = (
+                at * view["scale"] + view[axis]
+                for axis, at in zip("xy", self.centre(seat), strict=True)
+            )
+            return 60 < x < box["width"] - 200 and 60 < y < box["height"] - 90
+
         return [
             seat
             for row in area["rows"]
             for seat in row["seats"]
-            if seat["seat_id"] in self.free
-            and 60 < seat["x"] * view["scale"] + view["x"] < box["width"] - 60
-            and 60 < seat["y"] * view["scale"] + view["y"] < box["height"] - 90
+            if seat["seat_id"] in self.free and is_clear(seat)
         ]

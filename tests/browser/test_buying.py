@@ -114,7 +114,7 @@ async def test_a_cancelled_order_offers_its_seats_again(shop: Shop) -> None:
     await shop.page.click(".dialog .button.bad")
     await expect(shop.page.locator("h1")).to_have_text("订单已取消")
     await shop.page.click(".order-main a.button")
-    await expect(shop.page.locator("canvas")).to_be_visible()
+    await expect(shop.page.locator("canvas.map-canvas")).to_be_visible()
 
 
 async def test_an_expired_token_is_renewed_once_and_the_page_comes(
@@ -165,7 +165,7 @@ async def test_an_accessible_seat_is_asked_for_with_a_box_and_shown_on_the_order
     }
     await shop.register()
     await shop.open(f"/sessions/{session['session_id']}")
-    box = shop.page.get_by_label("需要无障碍座")
+    box = shop.page.locator(".accessible-field select[name=accessible]")
     for area in (one for one in session["seat_areas"] if one["available"]):
         await shop.page.locator(f'label:has(input[value="{area["area_id"]}"])').click()
         await expect(box).to_be_visible(visible=area["area_id"] in accessible)
@@ -175,10 +175,10 @@ async def test_an_accessible_seat_is_asked_for_with_a_box_and_shown_on_the_order
         if one["area_id"] in accessible and one["available"] > 100
     )
     await shop.page.locator(f'label:has(input[value="{with_some["area_id"]}"])').click()
-    await box.check()
+    await box.select_option("1")
     async with shop.page.expect_request("**/api/v1/orders") as asked:
         await shop.page.click(".panel-foot .button")
-    assert (await asked.value).post_data_json["accessible"] is True
+    assert (await asked.value).post_data_json["accessible"] == 1
     await expect(shop.page.locator(".items .accessible-mark").first).to_be_visible()
     await expect(shop.page.locator(".order-main .notice:visible")).to_have_count(0)
 

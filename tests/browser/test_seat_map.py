@@ -53,7 +53,7 @@ async def test_a_seat_that_somebody_else_took_is_named_and_the_buyer_stays_on_th
     await shop.page.route("**/api/v1/orders", taken)
     await shop.page.click(".panel-foot .button")
     await expect(shop.message).to_contain_text(f"{lost['row']}排{lost['number']}座")
-    await expect(shop.page.locator("canvas")).to_be_visible()
+    await expect(shop.page.locator("canvas.map-canvas")).to_be_visible()
     lines = shop.page.locator(".basket-line")
     await expect(lines).to_have_count(1)
     await expect(lines).to_contain_text(f"{kept['row']}排{kept['number']}座")
@@ -82,7 +82,7 @@ async def test_the_list_picks_seats_by_keyboard_alone(shop: Shop) -> None:
     await shop.open(f"/sessions/{session['session_id']}")
     await shop.page.focus(".board-switch")
     await shop.page.keyboard.press("Enter")
-    seat = shop.page.locator(".list-seats .chip").first
+    seat = shop.page.locator(".list-seats .chip:not([aria-disabled])").first
     await seat.focus()
     await shop.page.keyboard.press("Space")
     await expect(seat).to_have_attribute("aria-pressed", "true")

@@ -98,7 +98,7 @@ const post = (path, body, key) => call("POST", path, { body, key });
 export const shows = (filters, signal) => get(`/shows?${query(filters)}`, signal);
 export const show = (id, signal) => get(`/shows/${id}`, signal);
 export const session = (id, signal) => get(`/sessions/${id}`, signal);
-export const seatMap = (id, signal) => get(`/sessions/${id}/seat-map`, signal);
+export const hall = (id, signal) => get(`/sessions/${id}/hall`, signal);
 export const streamUrl = (id) => `${BASE}/sessions/${id}/seats/stream`;
 
 /** The live state, or null when it is still the one that `etag` names. */

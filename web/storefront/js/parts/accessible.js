@@ -1,25 +1,21 @@
-// Accessible seats: asking for one with the best available, and saying what an order has of them.
+// Accessible seats: asking for some with the best available, and the mark of one in a list.
 
-import { h, icon } from "../dom.js";
+import { h, icon, put } from "../dom.js";
 import { t } from "../i18n.js";
 
-/** A box to tick where the chosen area has such seats; `choice.accessible` is changed in place. */
-export function accessibleField(session, choice, changed) {
-  const input = h("input", { type: "checkbox", name: "accessible", onchange: () => { choice.accessible = input.checked; changed(); } });
-  const node = h("label", { class: "accessible-field" }, input, icon("access"),
-    h("span", {}, h("b", {}, t("choose.accessible")), h("small", {}, t("choose.accessible.hint"))));
-  const draw = () => {
-    node.hidden = !session.seat_areas.find((area) => area.area_id === choice.area_id)?.accessible;
-    input.checked = Boolean(choice.accessible);
+/** How many of the tickets are places for wheelchairs, where the choice has any. `choice.accessible` is
+    changed in place; `draw(offered, quantity)` is told whether there are some. */
+export function accessibleField(choice, changed) {
+  const select = h("select", { id: "best-accessible", name: "accessible", onchange: () => { choice.accessible = Number(select.value); changed(); } });
+  const node = h("div", { class: "accessible-field" }, icon("access"),
+    h("label", { for: "best-accessible" }, h("b", {}, t("choose.accessible")), h("small", {}, t("choose.accessible.hint"))), select);
+  const draw = (offered, quantity) => {
+    node.hidden = !offered;
+    choice.accessible = offered ? Math.min(choice.accessible, quantity) : 0;
+    if (select.length !== quantity + 1) put(select, Array.from({ length: quantity + 1 }, (_, many) => h("option", { value: many }, String(many))));
+    select.value = String(choice.accessible);
   };
-  draw();
-  return { node, draw, wanted: () => !node.hidden && input.checked };
-}
-
-/** What somebody must know before they pay who has accessible seats without having asked for any. */
-export function accessibleNote(order) {
-  if (order.note !== "only_accessible_left") return null;
-  return h("p", { class: "notice", role: "status" }, icon("access"), h("span", {}, t("order.only-accessible")));
+  return { node, draw };
 }
 
 /** The mark of an accessible seat in a list. */

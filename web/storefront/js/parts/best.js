@@ -1,5 +1,6 @@
-// Best available: an area and how many. Also the way for who cannot or will not use the map.
-// Areas are a list where there is room, and one menu on a phone: area, price and button fit together.
+// Best available: where, and how many. Also the way for who cannot or will not use the map. "Where" is an
+// area, any area at a price, or anywhere up to a price. It is a list where there is room, and one menu on a
+// phone: area, price and button fit together.
 
 import { announce, h, icon, put } from "../dom.js";
 import { count, money } from "../format.js";
@@ -7,33 +8,30 @@ import { t } from "../i18n.js";
 import { accessibleField } from "./accessible.js";
 import { areaLeft } from "./sale.js";
 
-/** `choice` is {area_id, quantity, accessible}, changed in place; `changed()` is called after each change.
-    `refresh(areas)` is told what is left of them. */
-export function bestForm(session, choice, cap, changed) {
-  const stepper = quantityStepper(choice, cap, changed);
-  const accessible = accessibleField(session, choice, changed);
-  const options = session.seat_areas.map((area) => areaOption(area, choice, changed));
-  const menu = areaMenu(session.seat_areas, choice, changed);
-  const node = h("div", { class: "best" },
-    h("p", { class: "hint" }, t("choose.best.lead")),
-    h("fieldset", { class: "options" }, h("legend", {}, t("choose.area")), options.map((option) => option.node)),
-    menu.node, h("div", { class: "best-foot" }, stepper.node, accessible.node));
-  let inSight = null;
-  const refresh = (areas) => {
-    areas.forEach((area, index) => options[index].refresh(area));
-    menu.refresh(areas);
-    stepper.draw(affordable(choice, areas, cap));
-    accessible.draw();
-    if (choice.area_id !== inSight) requestAnimationFrame(() => node.querySelector(".option input:checked")?.closest(".option").scrollIntoView({ block: "nearest" }));
-    inSight = choice.area_id;
-  };
-  return { node, refresh, accessible: accessible.wanted };
+export const SCOPES = ["area", "price", "price_max"];
+const TWO_ROWS_FROM = 3;
+
+/** A price category belongs to an area, so a session with such sells by area. */
+const scopesOf = ({ seat_areas, price_categories }) => (seat_areas.length > 1 && !price_categories?.length ? SCOPES : ["area"]);
+
+/** All that may be chosen in a scope: {scope, key, name, price, currency, tier, kind, available, accessible}. */
+export function offers(areas, scope) {
+  if (scope === "area") return areas.map((area) => ({ ...area, scope, key: area.area_id }));
+  const prices = [...new Set(areas.map((area) => area.price))].sort((one, two) => two - one);
+  return prices.map((price) => offerAt(areas, scope, price));
 }
 
-/** How many may be asked for of the chosen area: never more than are left, and one at least. */
-function affordable({ area_id }, areas, cap) {
-  const left = areas.find((area) => area.area_id === area_id)?.available ?? cap;
-  return Math.max(1, Math.min(cap, left));
+function offerAt(areas, scope, price) {
+  const some = areas.filter((area) => (scope === "price" ? area.price === price : area.price <= price));
+  const { currency, tier, total_price } = areas.find((area) => area.price === price);
+  const available = some.reduce((sum, area) => sum + area.available, 0);
+  const name = t(`choose.scope.${scope}.option`, { price: money(total_price, currency), count: some.length });
+  return { scope, key: String(price), name, price, total_price, currency, tier, kind: "seated", available, accessible: some.some((area) => area.accessible) };
+}
+
+/** The offer that is chosen, or undefined. */
+export function chosen(areas, { scope, key }) {
+  return offers(areas, scope).find((offer) => offer.key === key);
 }
 
 /** The cheapest area with room for so many, else with any: nobody is led to the dearest. */
@@ -43,41 +41,119 @@ export function cheapestArea(areas, quantity) {
   return (roomFor(quantity) ?? roomFor(1) ?? cheapest(areas))?.area_id;
 }
 
-function areaMenu(areas, choice, changed) {
-  const option = ({ area_id, name, total_price, currency, available }) => {
-    const left = available > 0 ? t("area.available", { available: count(available) }) : t("area.none");
-    return h("option", { value: area_id, disabled: available <= 0 && choice.area_id !== area_id }, `${name} · ${money(total_price, currency)} · ${left}`);
-  };
-  const select = h("select", { id: "best-area", onchange: () => { choice.area_id = select.value; changed(); } });
-  const node = h("div", { class: "field area-menu" }, h("label", { for: "best-area" }, t("choose.area")), select);
-  let shown = "";
-  const refresh = (fresh) => {
-    const options = fresh.map(option);
-    const now = options.map((one) => `${one.textContent}${one.disabled}`).join("|");
-    if (now !== shown) put(select, options); // an open menu is not closed for nothing
-    shown = now;
-    select.value = choice.area_id ?? "";
+/** `choice` is {scope, key, quantity, accessible, two_rows}, changed in place; `changed()` is called after each
+    change. `refresh(areas)` is told what is left of them. */
+export function bestForm(session, choice, cap, changed) {
+  const take = (scope, key) => { Object.assign(choice, { scope, key }); changed(); };
+  const list = offerList(choice, take);
+  const scopes = scopeTabs(scopesOf(session), choice, (scope) => take(scope, firstOf(list.areas(), scope, choice)));
+  const menu = offerMenu(scopesOf(session), choice, take);
+  const stepper = quantityStepper(choice, cap, changed);
+  const accessible = accessibleField(choice, changed);
+  const twoRows = twoRowsField(choice, changed);
+  const node = h("div", { class: "best" },
+    h("p", { class: "hint" }, t("choose.best.lead")), scopes.node, list.node, menu.node,
+    h("div", { class: "best-foot" }, stepper.node, accessible.node, twoRows.node));
+  const refresh = (areas) => {
+    const offer = chosen(areas, choice);
+    const most = Math.max(1, Math.min(cap, offer?.available ?? cap));
+    const quantity = Math.min(choice.quantity, most);
+    scopes.draw();
+    list.refresh(areas);
+    menu.refresh(areas);
+    stepper.draw(most);
+    accessible.draw(Boolean(offer?.accessible), quantity);
+    twoRows.draw(offer?.kind !== "standing" && quantity >= TWO_ROWS_FROM);
   };
   return { node, refresh };
 }
 
-function areaOption(area, choice, changed) {
+/** The cheapest offer of a scope with anything left; for prices the one of the area that was chosen. */
+function firstOf(areas, scope, choice) {
+  if (scope === "area") return cheapestArea(areas.filter((area) => String(area.price) === choice.key), choice.quantity) ?? cheapestArea(areas, choice.quantity);
+  const area = areas.find((one) => one.area_id === choice.key);
+  return area ? String(area.price) : choice.key;
+}
+
+function scopeTabs(scopes, choice, take) {
+  const button = (scope) => h("button", { type: "button", dataset: { scope }, onclick: () => take(scope) }, t(`choose.scope.${scope}`));
+  const buttons = scopes.map(button);
+  const node = h("div", { class: "segmented scopes", role: "group", "aria-label": t("choose.scope"), hidden: scopes.length < 2 }, buttons);
+  const draw = () => buttons.forEach((one) => one.setAttribute("aria-pressed", String(one.dataset.scope === choice.scope)));
+  return { node, draw };
+}
+
+function offerList(choice, take) {
+  const legend = h("legend");
+  const node = h("fieldset", { class: "options" });
+  let [areas, scope, options, inSight] = [[], null, [], null];
+  const draw = () => {
+    scope = choice.scope;
+    options = offers(areas, scope).map((offer) => option(offer, choice, take));
+    put(legend, t(`choose.scope.${scope}`));
+    put(node, legend, options.map((one) => one.node));
+  };
+  const refresh = (fresh) => {
+    areas = fresh;
+    if (scope !== choice.scope) draw();
+    offers(areas, scope).forEach((offer, number) => options[number].refresh(offer));
+    const at = `${choice.scope} ${choice.key}`;
+    if (at !== inSight) requestAnimationFrame(() => node.querySelector(".option input:checked")?.closest(".option").scrollIntoView({ block: "nearest" }));
+    inSight = at;
+  };
+  return { node, refresh, areas: () => areas };
+}
+
+function option(offer, choice, take) {
   const left = h("span", { class: "option-left" });
-  const input = h("input", {
-    type: "radio", name: "area", value: area.area_id, onchange: () => { choice.area_id = area.area_id; changed(); },
-  });
+  const input = h("input", { type: "radio", name: "area", value: offer.key, onchange: () => take(offer.scope, offer.key) });
   const node = h("label", { class: "option" }, input,
     h("span", { class: "option-face" },
-      h("span", { class: `tier-mark tier-${area.tier % 6}`, "aria-hidden": "true" }),
-      h("span", { class: "option-name" }, h("b", {}, area.name), left),
-      h("span", { class: "option-price" }, money(area.total_price, area.currency))));
+      h("span", { class: `tier-mark tier-${offer.tier % 6}`, "aria-hidden": "true" }),
+      h("span", { class: "option-name" }, h("b", {}, offer.name), left),
+      offer.scope === "area" && h("span", { class: "option-price" }, money(offer.total_price, offer.currency))));
   const refresh = (now) => {
-    put(left, area.kind === "standing" && `${t("area.standing")} · `, areaLeft(now));
-    input.checked = choice.area_id === area.area_id;
+    put(left, now.kind === "standing" && `${t("area.standing")} · `, areaLeft(now));
+    input.checked = choice.key === offer.key;
     input.disabled = now.available <= 0 && !input.checked;
     node.classList.toggle("gone", now.available <= 0);
   };
   return { node, refresh };
+}
+
+/** Everything in one menu. */
+function offerMenu(scopes, choice, take) {
+  const select = h("select", { id: "best-area", onchange: () => {
+    const [scope, ...key] = select.value.split(" ");
+    take(scope, key.join(" "));
+  } });
+  const node = h("div", { class: "field area-menu" }, h("label", { for: "best-area" }, t("choose.area")), select);
+  const words = ({ scope, name, total_price, currency, available }) => {
+    const left = available > 0 ? t("area.available", { available: count(available) }) : t("area.none");
+    return [name, scope === "area" && money(total_price, currency), left].filter(Boolean).join(" · ");
+  };
+  let shown = "";
+  const refresh = (areas) => {
+    if (node.isConnected && node.offsetParent === null) return; // where there is room for the list
+    const groups = scopes.map((scope) => [scope, offers(areas, scope)]);
+    const now = groups.map(([, all]) => all.map(words).join("|")).join("|");
+    if (now !== shown) put(select, groups.map(([scope, all]) => h("optgroup", { label: t(`choose.scope.${scope}`) }, all.map((offer) => h("option", { value: `${scope} ${offer.key}`, disabled: offer.available <= 0 && choice.key !== offer.key }, words(offer))))));
+    shown = now; // an open menu is not closed for nothing
+    select.value = `${choice.scope} ${choice.key}`;
+  };
+  return { node, refresh };
+}
+
+/** Larger groups may sit in two rows. */
+function twoRowsField(choice, changed) {
+  const input = h("input", { type: "checkbox", name: "two_rows", onchange: () => { choice.two_rows = input.checked; changed(); } });
+  const node = h("label", { class: "accessible-field two-rows" }, input, h("span", {}, h("b", {}, t("choose.two-rows")), h("small", {}, t("choose.two-rows.hint"))));
+  const draw = (offered) => {
+    node.hidden = !offered;
+    if (!offered) choice.two_rows = false;
+    input.checked = Boolean(choice.two_rows);
+  };
+  return { node, draw };
 }
 
 /** `choice.quantity` is what is wished; where fewer are left, fewer are shown and ordered. */

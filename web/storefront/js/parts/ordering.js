@@ -2,15 +2,17 @@
 
 import * as api from "../api.js";
 import { announce, h, icon, put } from "../dom.js";
-import { money, seatName } from "../format.js";
+import { money } from "../format.js";
 import { t } from "../i18n.js";
 import * as login from "../login.js";
 import { isDefinite, seatsOf, sentence } from "../problems.js";
 import { go, here } from "../router.js";
+import { nameOf } from "../seatmap/telling.js";
 import { basket } from "./basket.js";
-import { bestForm, cheapestArea } from "./best.js";
+import { SCOPES, bestForm, cheapestArea, chosen } from "./best.js";
 import { Categories } from "./categories.js";
 import { dropDraft, keepDraft, readDraft } from "./draft.js";
+import { keepHint } from "./ordernotes.js";
 import { promoField } from "./promo.js";
 import { countdown, saleStatus, watchSale } from "./sale.js";
 import { notice } from "./states.js";
@@ -23,8 +25,7 @@ export class Ordering {
     this.cap = Math.min(SEATS_AN_ORDER_MAX, session.max_tickets_per_user);
     this.draft = readDraft(session.session_id);
     this.mode = this.draft.mode ?? "best";
-    const quantity = Math.min(this.draft.quantity ?? 2, this.cap);
-    this.choice = { area_id: this.draft.area_id ?? cheapestArea(this.areas(), quantity), quantity, accessible: this.draft.accessible ?? false };
+    this.choice = this.readChoice();
     for (const seat_id of this.draft.seats ?? []) this.restore(seat_id);
     this.categories = new Categories(session, this.draft, () => { this.keep(); this.refresh(); });
     this.best = bestForm(session, this.choice, this.cap, () => this.refresh());
@@ -42,6 +43,13 @@ export class Ordering {
     watchSale(signal, () => this.status(), (status) => this.drawFoot(status));
   }
 
+  readChoice() {
+    const { scope = "area", key, quantity = 2, accessible = 0, two_rows = false } = this.draft;
+    const wished = Math.min(quantity, this.cap);
+    const kept = { scope: SCOPES.includes(scope) ? scope : "area", key, quantity: wished, accessible: Number(accessible), two_rows };
+    return chosen(this.areas(), kept) ? kept : { ...kept, scope: "area", key: cheapestArea(this.areas(), wished) };
+  }
+
   /** The session's areas with what is left of them now. */
   areas() {
     const free = new Map(this.model.areas.map((area) => [area.area_id, area.free]));
@@ -55,17 +63,18 @@ export class Ordering {
     return saleStatus({ ...this.session, status: lasting, seat_areas: this.areas() });
   }
 
-  chosenArea() {
-    return this.areas().find((one) => one.area_id === this.choice.area_id);
+  /** The area or the price that best available is to choose from. */
+  offer() {
+    return chosen(this.areas(), this.choice);
   }
 
-  /** Never more than are left of the area. */
+  /** Never more than are left there. */
   quantity() {
-    return Math.min(this.choice.quantity, Math.max(1, this.chosenArea()?.available ?? 1));
+    return Math.min(this.choice.quantity, Math.max(1, this.offer()?.available ?? 1));
   }
 
   restore(seat_id) {
-    const seat = this.model.byId.get(seat_id);
+    const seat = this.model.byId(seat_id);
     if (!seat) return;
     if (this.model.isFree(seat)) this.selected.set(seat_id, seat);
     else this.model.lost.add(seat_id);
@@ -96,21 +105,23 @@ export class Ordering {
     if (focused) this.tabs.querySelector('[aria-pressed="true"]').focus();
     const shown = this.mode === "best" ? this.best.node : this.basket.node;
     if (this.content.firstChild !== shown) put(this.content, shown);
-    this.best.refresh(this.areas());
-    this.categories.refresh(this.choice.area_id, this.quantity());
-    this.basket.refresh();
+    if (this.mode === "best") {
+      this.best.refresh(this.areas());
+      this.categories.refresh(this.choice.key, this.quantity());
+    } else this.basket.refresh();
     this.drawButton();
   }
 
   drawButton() {
     const own = this.mode === "own";
-    const area = this.chosenArea();
-    const { currency = area?.currency } = this.session;
-    const { total, fees } = own ? this.categories.costOf([...this.selected.values()]) : this.categories.costOfBest(area, this.quantity());
-    const plain = !own && area && !fees && !this.session.price_categories;
-    const each = plain ? t("choose.each", { price: money(area.price, currency), quantity: this.quantity() }) : t("choose.total");
-    put(this.total, h("small", {}, fees ? t("choose.with-fees", { fees: money(fees, currency) }) : each), h("b", {}, money(total, currency)));
-    const none = own ? this.selected.size === 0 : !(area?.available > 0);
+    const offer = this.offer();
+    const { currency = offer?.currency } = this.session;
+    const { total, fees } = own ? this.categories.costOf([...this.selected.values()]) : this.categories.costOfBest(offer, this.quantity());
+    const plain = !own && offer && !fees && !this.session.price_categories;
+    const each = plain ? t("choose.each", { price: money(offer.price, currency), quantity: this.quantity() }) : t("choose.total");
+    const most = !own && this.choice.scope === "price_max";
+    put(this.total, h("small", {}, fees ? t("choose.with-fees", { fees: money(fees, currency) }) : each), h("b", {}, most ? t("choose.at-most", { price: money(total, currency) }) : money(total, currency)));
+    const none = own ? this.selected.size === 0 : !(offer?.available > 0);
     const key = `choose.${own ? "own" : "best"}.order${login.current() ? "" : "-login"}`;
     const shut = this.open ? !own && none && t("area.none") : this.closedWords;
     const words = this.busy ? t("choose.ordering") : shut || t(key);
@@ -118,21 +129,27 @@ export class Ordering {
     this.button.disabled = this.busy || !this.open || none;
   }
 
+  /** Picks a seat or gives it back; a table that is sold whole, with all its places. */
   toggle(seat) {
-    const name = seatName({ ...seat, area: seat.area.name });
+    const name = nameOf(seat);
+    const unit = this.model.unitOf(seat);
     this.mode = "own";
-    if (this.selected.delete(seat.seat_id)) announce(t("choose.removed", { seat: name }));
-    else if (!this.model.isFree(seat)) return this.warn(t("choose.unavailable", { seat: name }));
-    else if (this.selected.size >= this.cap) return this.warn(t("choose.full", { count: this.cap }));
+    if (this.selected.has(seat.seat_id)) {
+      for (const { seat_id } of unit) this.selected.delete(seat_id);
+      announce(t("choose.removed", { seat: name }));
+    } else if (!unit.every((one) => this.model.isFree(one))) return this.warn(t("choose.unavailable", { seat: name }));
+    else if (this.selected.size + unit.length > this.cap) return this.warn(t("choose.full", { count: this.cap }));
     else {
-      this.model.lost.delete(seat.seat_id);
-      this.selected.set(seat.seat_id, seat);
-      announce(t("choose.added", { seat: name, price: money(seat.area.price, seat.area.currency) }));
+      for (const one of unit) {
+        this.model.lost.delete(one.seat_id);
+        this.selected.set(one.seat_id, one);
+      }
+      announce(t("choose.added", { seat: name, price: money((seat.area.total_price ?? seat.area.price) * unit.length, seat.area.currency) }));
     }
     this.message.say("");
     this.unsure = false;
     this.keep();
-    this.onChange([seat]);
+    this.onChange(unit);
     return this.refresh();
   }
 
@@ -153,7 +170,7 @@ export class Ordering {
 
   /** An area tapped on the map is also the one that best available would take. */
   enter(area) {
-    this.choice.area_id = area.area_id;
+    Object.assign(this.choice, { scope: "area", key: area.area_id });
     if (area.kind === "standing") {
       this.mode = "best";
       this.message.say(t("choose.standing", { area: area.name }));
@@ -173,7 +190,7 @@ export class Ordering {
       this.selected.delete(seat.seat_id);
       this.model.lost.add(seat.seat_id);
     }
-    const names = seats.map((seat) => seatName({ ...seat, area: seat.area.name })).join(t("seat.join"));
+    const names = seats.map(nameOf).join(t("seat.join"));
     this.message.say(t("choose.lost", { seats: names }));
     this.keep();
     this.onChange(seats);
@@ -192,8 +209,9 @@ export class Ordering {
       const seats = [...this.selected.values()].sort((one, two) => one.seat_id - two.seat_id);
       return { ...about, seats: seats.map((seat) => seat.seat_id), ...this.categories.bodyOf(seats) };
     }
-    const best = { ...about, seat_area_id: this.choice.area_id, quantity: this.quantity(), ...this.categories.bodyOfBest(this.choice.area_id, this.quantity()) };
-    return this.best.accessible() ? { ...best, accessible: true } : best;
+    const { scope, key, accessible, two_rows } = this.choice;
+    const where = scope === "area" ? { seat_area_id: key, ...this.categories.bodyOfBest(key, this.quantity()) } : { [scope]: Number(key) };
+    return { ...about, ...where, quantity: this.quantity(), ...(accessible && { accessible }), ...(two_rows && { two_rows }) };
   }
 
   /** After logging in from here, goes on with what the button said. */
@@ -215,6 +233,7 @@ export class Ordering {
     this.drawButton();
     try {
       const order = await api.placeOrder(this.body());
+      keepHint(order);
       dropDraft(this.session.session_id);
       if (here() === there) go(`/orders/${order.order_id}`);
     } catch (error) {
@@ -230,7 +249,7 @@ export class Ordering {
     if (paused) this.session.paused = true;
     this.message.say(paused ? "" : sentence(error));
     if (error.code === "seats-taken") {
-      const named = seatsOf(error).map((seat_id) => this.model.byId.get(seat_id)).filter(Boolean);
+      const named = seatsOf(error).map((seat_id) => this.model.byId(seat_id)).filter(Boolean);
       const gone = named.length ? named : [...this.selected.values()].filter((seat) => !this.model.isFree(seat));
       if (gone.length) this.markLost(gone);
     }

@@ -1,14 +1,18 @@
-// Fingers, mouse, wheel and keys on the map: pan, pinch, zoom, tap.
+// Fingers, mouse and wheel on the map: pan, pinch, zoom, tap, and a finger that rests.
 
 const TAP_SLACK_PX = 8;
 const WHEEL_ZOOM = 0.0022;
-const STEP_PX = 60;
-const STEP_ZOOM = 1.5;
+const REST_MS = 450;
 
-/** `tap(x, y)` and `hover(x, y | null)` get positions within the canvas, in CSS pixels. */
-export function listen(canvas, viewport, { tap, hover }) {
+/**
+ * Positions are within the canvas, in CSS pixels. `tap(x, y, coarse)`: coarse for fingers; `hover(x, y | null)`;
+ * `rest(x, y)`: a finger that stays, which is no tap then.
+ */
+export function listen(canvas, viewport, { tap, hover, rest }) {
   const fingers = new Map();
   let moved = 0;
+  let resting = null;
+  let told = false;
   const at = (event) => {
     const box = canvas.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
@@ -18,8 +22,18 @@ export function listen(canvas, viewport, { tap, hover }) {
     if (event.button > 0) return;
     canvas.setPointerCapture(event.pointerId);
     if (fingers.size === 0) moved = 0;
-    fingers.set(event.pointerId, at(event));
+    const place = at(event);
+    fingers.set(event.pointerId, place);
     hover(null, null);
+    told = false;
+    clearTimeout(resting);
+    if (event.pointerType === "mouse" || fingers.size > 1) return;
+    resting = setTimeout(() => {
+      if (fingers.size !== 1 || moved > TAP_SLACK_PX) return;
+      moved = Infinity;
+      told = true;
+      rest(place.x, place.y);
+    }, REST_MS);
   });
 
   canvas.addEventListener("pointermove", (event) => {
@@ -35,13 +49,15 @@ export function listen(canvas, viewport, { tap, hover }) {
 
   const lift = (event) => {
     const { size } = fingers;
+    clearTimeout(resting);
     if (!fingers.delete(event.pointerId)) return;
     if (size > 1) moved = Infinity; // the rest of a pinch is no tap
-    if (event.type === "pointerup" && moved <= TAP_SLACK_PX) tap(at(event).x, at(event).y);
+    if (event.type === "pointerup" && moved <= TAP_SLACK_PX) tap(at(event).x, at(event).y, event.pointerType !== "mouse");
   };
   canvas.addEventListener("pointerup", lift);
   canvas.addEventListener("pointercancel", lift);
-  canvas.addEventListener("pointerleave", () => hover(null, null));
+  canvas.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse" && !told) hover(null, null); });
+  canvas.addEventListener("contextmenu", (event) => { if (fingers.size) event.preventDefault(); });
 
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
@@ -49,11 +65,6 @@ export function listen(canvas, viewport, { tap, hover }) {
     const lines = event.deltaMode === 1 ? 16 : 1;
     viewport.zoomAt(x, y, Math.exp(-event.deltaY * lines * WHEEL_ZOOM));
   }, { passive: false });
-
-  canvas.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || !press(viewport, event.key)) return;
-    event.preventDefault();
-  });
 }
 
 function pinch(viewport, fingers, moving, from, to) {
@@ -62,16 +73,6 @@ function pinch(viewport, fingers, moving, from, to) {
   const after = Math.hypot(to.x - other.x, to.y - other.y);
   viewport.pan((to.x - from.x) / 2, (to.y - from.y) / 2);
   if (before > 0) viewport.zoomAt((to.x + other.x) / 2, (to.y + other.y) / 2, after / before);
-}
-
-function press(viewport, key) {
-  const steps = { ArrowLeft: [STEP_PX, 0], ArrowRight: [-STEP_PX, 0], ArrowUp: [0, STEP_PX], ArrowDown: [0, -STEP_PX] };
-  if (steps[key]) viewport.pan(...steps[key]);
-  else if (key === "+" || key === "=") zoom(viewport, STEP_ZOOM);
-  else if (key === "-") zoom(viewport, 1 / STEP_ZOOM);
-  else if (key === "0") viewport.glide(viewport.showing(viewport.world));
-  else return false;
-  return true;
 }
 
 export function zoom(viewport, factor) {

@@ -1,31 +1,51 @@
-// The map as a part of a page: canvas, buttons, legend, tip.
+// The map as a part of a page: canvas, buttons, where one is, the whole in a corner, legend, card.
 
 import { h, icon, put } from "../dom.js";
-import { money, seatName } from "../format.js";
+import { count } from "../format.js";
 import { t } from "../i18n.js";
+import { boxOf } from "./geometry.js";
+import { Card } from "./card.js";
+import { Filters } from "./filters.js";
 import { listen, zoom } from "./gestures.js";
-import { NEAR, Renderer } from "./renderer.js";
+import { listenToKeys } from "./keys.js";
+import { legend } from "./legend.js";
+import { Minimap } from "./minimap.js";
+import { Renderer } from "./renderer.js";
+import { lookOf, priceOf } from "./telling.js";
 import { Viewport } from "./viewport.js";
 
-const TAP_SCALE = 13; // pixels a seat, from which a tap picks a seat and not an area
-const AREA_SCALE = 17; // an area is shown at least this near, so that seats can be tapped
-const LOOKS = { ".": "free", h: "held", s: "sold", b: "blocked" };
+// Pixels a seat from which a tap picks a seat and not an area, and at which an area is shown at least.
+const FINE = { tap: 10, shown: 17 };
+const COARSE = { tap: 18, shown: 23 }; // by finger
+const HOVER_FROM = 7;
+const CRUMB_FROM = 1.25; // times the scale at which everything is seen
 const STEP_ZOOM = 1.6;
+const AROUND = 2; // units about the hall
+const CORNER = { wide: [168, 126], narrow: [96, 84] };
+const NARROW_PX = 520;
 
 export class SeatMap {
   /** `selected` is a Map by seat id; `pick(seat)` and `enter(area)` are told about taps. */
   constructor(model, selected, { pick, enter }, signal) {
-    Object.assign(this, { model, selected, pick, enter });
-    this.canvas = h("canvas", { class: "map-canvas", tabindex: "0", role: "img", "aria-label": t("map.label") });
-    this.tip = h("div", { class: "map-tip", hidden: true, "aria-hidden": "true" });
-    this.box = h("div", { class: "map-box" }, this.canvas, this.tip, this.buttons());
-    this.lostMark = legendMark("lost");
-    this.node = h("div", { class: "map" }, this.box, legend(model, this.lostMark));
-    const stage = 8;
-    const world = { x: -1, y: -stage, width: model.width + 2, height: model.height + stage + 1 };
-    this.viewport = new Viewport(world, () => this.schedule());
-    this.renderer = new Renderer(this.canvas, model, this.viewport, (seat) => this.lookOf(seat));
-    listen(this.canvas, this.viewport, { tap: (x, y) => this.tap(x, y), hover: (x, y) => this.hover(x, y) });
+    Object.assign(this, { model, selected, pick, enter, focus: {} });
+    this.filters = new Filters(model);
+    this.viewport = new Viewport(worldOf(model.plan), () => this.schedule());
+    this.canvas = h("canvas", {
+      class: "map-canvas", tabindex: "0", role: "application", "aria-label": t("map.label"), "aria-roledescription": t("map.map"), "aria-describedby": "map-keys",
+    });
+    this.renderer = new Renderer(this.canvas, model, this.viewport, this.filters, selected);
+    this.card = new Card(model, selected, this.viewport);
+    this.minimap = new Minimap(model, this.viewport, selected);
+    this.crumb = h("button", { class: "map-crumb", type: "button", hidden: true, onclick: () => this.showAll() });
+    this.legend = legend(model);
+    this.box = h("div", { class: "map-box" }, this.canvas,
+      h("p", { id: "map-keys", class: "visually-hidden" }, t("map.keys")),
+      this.minimap.node, this.crumb, this.buttons(), this.card.node);
+    this.node = h("div", { class: "map" }, this.box, this.legend.node);
+    listen(this.canvas, this.viewport, {
+      tap: (x, y, coarse) => this.tap(x, y, coarse), hover: (x, y) => this.hover(x, y), rest: (x, y) => this.rest(x, y),
+    });
+    listenToKeys(this.canvas, this);
     this.watch(signal);
   }
 
@@ -34,105 +54,155 @@ export class SeatMap {
     return h("div", { class: "map-buttons" },
       button("plus", () => zoom(this.viewport, STEP_ZOOM)),
       button("minus", () => zoom(this.viewport, 1 / STEP_ZOOM)),
-      button("fit", () => this.viewport.glide(this.viewport.showing(this.viewport.world))));
+      button("fit", () => this.showAll()));
   }
 
   watch(signal) {
-    const sizes = new ResizeObserver(([{ contentRect }]) => {
-      if (contentRect.width < 2 || contentRect.height < 2) return;
-      this.renderer.resize(contentRect.width, contentRect.height);
-      this.viewport.resize(contentRect.width, contentRect.height);
-      if (!this.styled) this.restyle();
-      this.styled = true;
-    });
+    const sizes = new ResizeObserver(() => this.resize());
     sizes.observe(this.box);
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    dark.addEventListener("change", () => this.restyle(), { signal });
+    for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)", "(prefers-contrast: more)"]) {
+      matchMedia(query).addEventListener("change", () => this.restyle(), { signal });
+    }
     signal.addEventListener("abort", () => { sizes.disconnect(); cancelAnimationFrame(this.frame); });
+  }
+
+  resize() {
+    const { clientWidth: width, clientHeight: height } = this.box;
+    if (width < 2 || height < 2) return;
+    this.renderer.resize(width, height);
+    this.viewport.resize(width, height);
+    this.restyle();
   }
 
   /** Colours are known only once the canvas is in the page. */
   restyle() {
+    if (!this.canvas.isConnected) return;
     this.renderer.restyle();
+    this.minimap.restyle(this.renderer.inks, this.renderer.paths, this.viewport.width < NARROW_PX ? CORNER.narrow : CORNER.wide);
     this.schedule();
   }
 
-  lookOf(seat) {
-    if (this.selected.has(seat.seat_id)) return "selected";
-    if (this.model.lost.has(seat.seat_id)) return "lost";
-    return LOOKS[this.model.state(seat)] ?? "blocked";
+  /** The filters have changed, or the level. */
+  refilter() {
+    this.renderer.tiles.repaintAll();
+    this.restyle();
   }
 
+  /** These seats have changed, null for all. */
   refresh(seats) {
-    if (seats) this.renderer.repaint(seats);
-    else this.renderer.repaintPicture();
-    this.lostMark.hidden = this.model.lost.size === 0;
+    if (seats) this.renderer.tiles.repaint(seats);
+    else this.renderer.tiles.repaintAll();
+    this.legend.refresh();
     this.schedule();
   }
 
   schedule() {
     cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => {
-      this.renderer.draw();
-      const { scale, x, y } = this.viewport;
-      Object.assign(this.canvas.dataset, { scale, x, y }); // where seats are on the screen, for tests
-    });
+    this.frame = requestAnimationFrame(() => this.draw());
   }
 
-  tap(px, py) {
+  draw() {
+    if (!this.renderer.inks) return;
+    this.renderer.focus = this.canvas.matches(":focus-visible") ? this.focus : {};
+    const more = this.renderer.draw();
+    this.minimap.draw();
+    this.drawCrumb();
+    const { scale, x, y } = this.viewport;
+    const at = this.focus.seat?.seat_id ?? this.focus.area?.area_id ?? "";
+    Object.assign(this.canvas.dataset, { scale, x, y, at, whole: this.viewport.isWhole(), done: !more }); // for tests
+    if (more) this.schedule();
+  }
+
+  /** Near, where one is, and the way back to the whole. */
+  drawCrumb() {
+    const { viewport, model } = this;
+    const { x, y } = viewport.toPlan(viewport.width / 2, (viewport.height - viewport.foot) / 2);
+    const area = viewport.scale > viewport.fitScale() * CRUMB_FROM ? (model.areaAt(x, y) ?? this.within) : null;
+    const left = area && (area.free > 0 ? t("area.available", { available: count(area.free) }) : t("area.none"));
+    const words = area ? [area.name, priceOf(area), left].join(" · ") : "";
+    this.within = area;
+    if (words === this.crumbed) return;
+    this.crumbed = words;
+    this.crumb.hidden = !area;
+    if (area) put(this.crumb, icon("left"), h("span", { class: `tier-mark tier-${area.tier % 6}`, "aria-hidden": "true" }), h("span", {}, words), h("span", { class: "visually-hidden" }, `, ${t("map.fit")}`));
+  }
+
+  showAll() {
+    this.viewport.glide(this.viewport.showing(this.viewport.world));
+  }
+
+  /** Where the keyboard is, brought into sight. */
+  focusOn(focus) {
+    this.focus = focus;
+    const { viewport } = this;
+    const { seat, area } = focus;
+    if (seat && (viewport.scale < FINE.tap || !viewport.shows(seat.x, seat.y, 50))) this.reveal(seat);
+    else if (area && !viewport.isWhole() && !viewport.shows(...area.label_at, 50)) this.showAll();
+    this.schedule();
+  }
+
+  tap(px, py, coarse) {
+    this.card.hide();
     const { x, y } = this.viewport.toPlan(px, py);
+    const limits = coarse ? COARSE : FINE;
+    const marker = this.renderer.markers?.find(({ left, top, width, height }) => px >= left && px <= left + width && py >= top && py <= top + height);
+    if (marker) return this.reveal(marker.seat);
+    const seat = this.viewport.scale >= limits.tap ? this.model.seatAt(x, y) : null;
+    if (seat && this.model.state(seat) !== "b") return this.pick(seat);
     const area = this.model.areaAt(x, y);
-    const seat = this.viewport.scale >= TAP_SCALE ? this.model.seatAt(x, y) : null;
-    if (seat) return this.pick(seat);
     if (!area) return null;
     this.enter(area);
-    if (area.kind !== "standing" && this.viewport.scale < TAP_SCALE) this.nearTo(area, x, y);
+    if (area.kind !== "standing" && this.viewport.scale < limits.tap) this.nearTo(area, x, y, limits.shown);
     return null;
   }
 
   /** Shows the area whole where seats are then large enough, else the part round (x, y). */
-  nearTo(area, x, y) {
+  nearTo(area, x, y, least) {
+    const { viewport } = this;
     const { x: left, y: top, width, height } = area;
-    const framed = { x: left - 2, y: top - 3, width: width + 3, height: height + 4 }; // with its labels
-    const whole = this.viewport.showing(framed);
-    if (whole.scale >= AREA_SCALE) return this.viewport.glide(whole);
-    const reach = { width: Math.min(area.width, this.viewport.width / AREA_SCALE), height: Math.min(area.height, this.viewport.height / AREA_SCALE) };
-    const within = (at, start, length, span, room) => Math.min(Math.max(at - span / 2, start - room), Math.max(start - room, start + length - span + 1));
-    const part = { ...reach, x: within(x, area.x, area.width, reach.width, 1), y: within(y, area.y, area.height, reach.height, 3) };
-    return this.viewport.glide(this.viewport.showing(part, AREA_SCALE));
+    const whole = viewport.showing({ x: left - AROUND, y: top - AROUND, width: width + 2 * AROUND, height: height + 2 * AROUND });
+    if (whole.scale >= least) return viewport.glide(whole);
+    const [across, down] = [Math.min(width, viewport.width / least), Math.min(height, viewport.height / least)];
+    const within = (at, start, length, span) => Math.min(Math.max(at - span / 2, start - AROUND), Math.max(start - AROUND, start + length - span + AROUND));
+    const part = { x: within(x, left, width, across), y: within(y, top, height, down), width: across, height: down };
+    return viewport.glide(viewport.showing(part, least));
   }
 
   /** Brings a seat into sight. */
   reveal(seat) {
-    this.viewport.glide(this.viewport.showing({ x: seat.x - 6, y: seat.y - 4, width: 13, height: 9 }, AREA_SCALE));
+    if (seat.area.kind === "standing") return this.viewport.glide(this.viewport.showing(seat.area));
+    return this.viewport.glide(this.viewport.showing({ x: seat.x - 6, y: seat.y - 4, width: 13, height: 9 }, FINE.shown));
   }
 
   hover(px, py) {
-    const near = px !== null && this.viewport.scale >= NEAR;
-    const point = near ? this.viewport.toPlan(px, py) : null;
-    const seat = point && this.model.seatAt(point.x, point.y);
-    this.canvas.classList.toggle("over-seat", Boolean(seat && (this.model.isFree(seat) || this.selected.has(seat.seat_id))));
-    this.tip.hidden = !seat;
-    if (!seat) return;
-    const look = this.lookOf(seat);
-    const said = look === "free" ? money(seat.area.price, seat.area.currency) : look === "blocked" ? t("map.sold") : t(`map.${look}`);
-    put(this.tip, h("b", {}, seatName({ ...seat, area: seat.area.name })), h("span", {}, seat.accessible ? `${said} · ${t("map.accessible")}` : said));
-    const left = Math.min(Math.max(px, 90), this.viewport.width - 90);
-    this.tip.style.transform = `translate(${left}px, ${Math.max(py - 18, 60)}px) translate(-50%, -100%)`;
+    const point = px === null ? null : this.viewport.toPlan(px, py);
+    const seat = point && this.viewport.scale >= HOVER_FROM ? this.seatToTell(point) : null;
+    const area = point && !seat ? this.model.areaAt(point.x, point.y) : null;
+    if (this.renderer.hovered !== seat) this.schedule();
+    this.renderer.hovered = seat;
+    this.canvas.classList.toggle("over-seat", Boolean(area || (seat && ["free", "selected"].includes(lookOf(this.model, this.selected, seat)))));
+    if (seat) this.card.showSeat(seat, px, py);
+    else if (area && (area.kind === "standing" || this.viewport.scale < HOVER_FROM)) this.card.showArea(area, px, py);
+    else this.card.hide();
+  }
+
+  /** A finger that rests: the card stays until the next touch, and nothing is picked. */
+  rest(px, py) {
+    this.hover(px, py);
+    this.renderer.hovered = null;
+  }
+
+  seatToTell({ x, y }) {
+    const seat = this.model.seatAt(x, y);
+    return seat && this.model.state(seat) !== "b" ? seat : null;
   }
 }
 
 const NAMES = { plus: "in", minus: "out", fit: "fit" };
 
-/** Only what this map can show, so that it fits without scrolling. */
-function legend(model, lostMark) {
-  lostMark.hidden = model.lost.size === 0;
-  const accessible = model.seats.some((seat) => seat.accessible);
-  return h("ul", { class: "legend" }, ["free", "selected", "held", "sold"].map(legendMark), accessible && legendMark("accessible"), lostMark);
-}
-
-function legendMark(look) {
-  return h("li", {},
-    h("span", { class: `legend-mark ${look}`, "aria-hidden": "true" }, look === "selected" && icon("check"), look === "accessible" && icon("access"), look === "lost" && icon("close")),
-    t(`map.${look}`));
+/** Everything that there is: the bounds, the stage, and a little room about them. */
+function worldOf({ bounds: [x, y, width, height], stage }) {
+  const corners = [[x, y], [x + width, y + height], ...(stage?.outline ?? [])];
+  const box = boxOf(corners);
+  return { x: box.x - AROUND, y: box.y - AROUND, width: box.width + 2 * AROUND, height: box.height + 2 * AROUND };
 }

@@ -1,45 +1,77 @@
-// The plan of a session and the live state over it, as flat arrays: 20,000 seats stay light.
-//
-// Seats are counted 0 … n-1 in seat_id order; that number is a seat's `index`, and the index-th
-// character of the live state is its state. x and y are in units of one seat, its upper left corner.
+// A session's hall and the live state over it: what there is, what is free, what is where.
 
-const FREE = ".";
+import { boxOf, distanceTo, isInside, roomAt } from "./geometry.js";
+import { Grid } from "./grid.js";
+import { ACCESSIBLE, COMPANION, RESTRICTED, STANDING, indexOf, layOut } from "./hall.js";
+
+const FREE = ".".charCodeAt(0);
+const BLOCKED = "b".charCodeAt(0);
+const METRES = 0.5; // a unit
+const REACH = 0.75; // how far from its centre a seat is still meant
+
+/** A seat as the page knows it: one object for each that anybody has looked at. */
+class Seat {
+  constructor(hall, index) {
+    const run = hall.runs[hall.runOf[index]];
+    const at = index - run.first;
+    const flags = hall.flags[index];
+    Object.assign(this, {
+      index, seat_id: hall.ids[index], area: run.area, row: run.row?.label ?? "", number: run.numbers?.[at] ?? run.first_number + at * run.step,
+      x: hall.x[index], y: hall.y[index], whole: run.row?.whole ? run.row : null, accessible: Boolean(flags & ACCESSIBLE),
+      companion: Boolean(flags & COMPANION), restricted: Boolean(flags & RESTRICTED),
+    });
+  }
+}
 
 export class SeatModel {
+  /** `plan` as GET /sessions/{id}/hall gives it. */
   constructor(plan) {
-    this.areas = plan.areas.map((area, number) => ({ ...area, number, first: 0, last: -1, tier: 0, free: 0 }));
-    this.seats = [];
-    this.rows = new Map();
-    this.version = -1;
-    this.lost = new Set();
-    for (const area of this.areas) this.takeArea(area);
-    this.states = new Array(this.seats.length).fill("b");
-    this.byId = new Map(this.seats.map((seat) => [seat.seat_id, seat]));
-    this.grid = gridOf(this.seats);
-    this.width = plan.width ?? Math.max(...this.seats.map((seat) => seat.x + 1));
-    this.height = plan.height ?? Math.max(...this.seats.map((seat) => seat.y + 1));
+    this.hall = layOut(plan);
+    Object.assign(this, { plan, areas: this.hall.areas, count: this.hall.count, levels: plan.levels ?? [], level: null, version: -1, lost: new Set(), known: new Map() });
+    this.states = new Uint8Array(this.count).fill(BLOCKED);
+    this.together = new Uint16Array(this.count);
+    this.grid = new Grid(this.hall.x, this.hall.y, (index) => this.hall.flags[index] & STANDING);
+    for (const area of this.areas) this.measure(area);
     this.rank();
   }
 
-  takeArea(area) {
-    area.first = this.seats.length;
-    const rows = [];
-    for (const row of area.rows) {
-      const seats = row.seats.map((seat, position) => ({ ...seat, index: this.seats.length + position, area }));
-      this.seats.push(...seats);
-      rows.push({ label: row.label ?? seats[0]?.row ?? "", seats });
-    }
-    area.last = this.seats.length - 1;
-    area.rows = rows;
-    area.accessible = rows.some((row) => row.seats.some((seat) => seat.accessible));
-    Object.assign(area, boundsOf(area, this.seats));
+  measure(area) {
+    const [x, y] = area.label_at;
+    Object.assign(area, boxOf(area.outline), { room: roomAt(area.outline, x, y) });
+    area.accessible = area.rows.some((row) => row.accessible?.length > 0);
   }
 
   /** Tiers: areas of one price share a colour, the dearest first. */
   rank() {
-    const prices = [...new Set(this.areas.map((area) => area.price))].sort((one, two) => two - one);
-    for (const area of this.areas) area.tier = prices.indexOf(area.price);
-    this.prices = prices;
+    this.prices = [...new Set(this.areas.map((area) => area.price))].sort((one, two) => two - one);
+    for (const area of this.areas) area.tier = this.prices.indexOf(area.price);
+  }
+
+  seat(index) {
+    let seat = this.known.get(index);
+    if (!seat) this.known.set(index, (seat = new Seat(this.hall, index)));
+    return seat;
+  }
+
+  /** The seat with this id, or null. */
+  byId(seat_id) {
+    const index = indexOf(this.hall.ids, seat_id);
+    return index < 0 ? null : this.seat(index);
+  }
+
+  areaOf(index) {
+    return this.hall.runs[this.hall.runOf[index]].area;
+  }
+
+  /** The seats of a row in their order, over its aisles. */
+  seatsOf(row) {
+    return row.runs.flatMap((run) => Array.from({ length: run.count }, (_, at) => this.seat(run.first + at)));
+  }
+
+  /** The seat that this companion's place belongs to, or null. */
+  companionOf(seat) {
+    const of = this.hall.companionOf.get(seat.index);
+    return of === undefined ? null : this.seat(of);
   }
 
   /**
@@ -47,13 +79,17 @@ export class SeatModel {
    * anew when it has rebuilt its state.
    */
   takeSnapshot({ version, seats }) {
-    if (seats.length !== this.states.length) return false;
+    if (seats.length !== this.count) return false;
     this.version = version;
-    this.states = seats.split("");
-    for (const area of this.areas) {
-      area.free = this.states.slice(area.first, area.last + 1).filter((state) => state === FREE).length;
-    }
+    for (let index = 0; index < this.count; index += 1) this.states[index] = seats.charCodeAt(index);
+    for (const area of this.areas) area.free = 0;
+    for (const run of this.hall.runs) this.countRun(run);
     return true;
+  }
+
+  countRun(run) {
+    for (let index = run.first; index < run.first + run.count; index += 1) run.area.free += Number(this.states[index] === FREE);
+    this.measureRun(run);
   }
 
   /** Takes changes `[[seat_id, state], …]`; returns the seats that changed. */
@@ -61,65 +97,73 @@ export class SeatModel {
     if (version <= this.version) return [];
     this.version = version;
     const changed = [];
+    const runs = new Set();
     for (const [seat_id, state] of changes) {
-      const seat = this.byId.get(seat_id);
-      if (!seat || this.states[seat.index] === state) continue;
-      seat.area.free += Number(state === FREE) - Number(this.states[seat.index] === FREE);
-      this.states[seat.index] = state;
-      changed.push(seat);
+      const index = indexOf(this.hall.ids, seat_id);
+      const code = state.charCodeAt(0);
+      if (index < 0 || this.states[index] === code) continue;
+      const run = this.hall.runs[this.hall.runOf[index]];
+      run.area.free += Number(code === FREE) - Number(this.states[index] === FREE);
+      this.states[index] = code;
+      runs.add(run);
+      changed.push(this.seat(index));
     }
+    for (const run of runs) this.measureRun(run);
     return changed;
   }
 
+  /** `together`: of a free seat, how many free ones are side by side there, itself counted. A place for a
+      wheelchair and its companion's are a run of their own: nobody is sat there for want of others. */
+  measureRun({ first, count }) {
+    const kind = (index) => (this.states[index] === FREE ? 1 + Number((this.hall.flags[index] & (ACCESSIBLE | COMPANION)) > 0) : 0);
+    for (let start = first; start < first + count;) {
+      let end = start + 1;
+      while (end < first + count && kind(end) === kind(start)) end += 1;
+      this.together.fill(kind(start) ? end - start : 0, start, end);
+      start = end;
+    }
+  }
+
+  /** `.` free, `h` held, `s` sold, `b` blocked. */
   state(seat) {
-    return this.states[seat.index];
+    return String.fromCharCode(this.states[seat.index]);
   }
 
   isFree(seat) {
-    return this.state(seat) === FREE;
+    return this.states[seat.index] === FREE;
   }
 
-  /** The seat at a point of the plan, or the nearest within half a seat of it; null when none. */
+  /** All the places of a table or box that is sold whole, else the seat alone. */
+  unitOf(seat) {
+    return seat.whole ? this.seatsOf(seat.whole) : [seat];
+  }
+
+  isShown(area) {
+    return this.level === null || area.level === this.level;
+  }
+
+  /** The seat at a point of the plan, or the nearest within reach of it; null when none. */
   seatAt(x, y) {
-    let best = null;
-    let nearest = 0.75 ** 2;
-    for (const [dx, dy] of NEIGHBOURS) {
-      for (const seat of this.grid.get(cell(Math.floor(x) + dx, Math.floor(y) + dy)) ?? []) {
-        const distance = (seat.x + 0.5 - x) ** 2 + (seat.y + 0.5 - y) ** 2;
-        if (distance < nearest) [best, nearest] = [seat, distance];
-      }
-    }
-    return best;
+    const index = this.grid.nearest(x, y, REACH, (at) => this.isShown(this.areaOf(at)));
+    return index < 0 ? null : this.seat(index);
   }
 
   areaAt(x, y) {
-    const margin = 0.8;
-    return this.areas.find((area) => x >= area.x - margin && x <= area.x + area.width + margin && y >= area.y - margin && y <= area.y + area.height + margin) ?? null;
+    return this.areas.findLast((area) => this.isShown(area) && isInside(area.outline, x, y)) ?? null;
   }
-}
 
-const NEIGHBOURS = [-1, 0, 1].flatMap((dx) => [-1, 0, 1].map((dy) => [dx, dy]));
-
-function cell(x, y) {
-  return x * 100_003 + y;
-}
-
-function gridOf(seats) {
-  const grid = new Map();
-  for (const seat of seats) {
-    if (seat.area.kind === "standing") continue;
-    const key = cell(Math.floor(seat.x), Math.floor(seat.y));
-    if (grid.has(key)) grid.get(key).push(seat);
-    else grid.set(key, [seat]);
+  /** From the seat to the stage's nearest edge. */
+  metresToStage(seat) {
+    const { stage, focal_point } = this.plan;
+    return METRES * distanceTo(stage?.outline?.length ? stage.outline : [focal_point], seat.x, seat.y);
   }
-  return grid;
-}
 
-/** The area's rectangle: given with the plan, or that of its seats. */
-function boundsOf(area, all) {
-  if (area.width !== undefined && area.x !== undefined) return {};
-  const seats = all.slice(area.first, area.last + 1);
-  const extent = (name) => seats.reduce(([low, high], seat) => [Math.min(low, seat[name]), Math.max(high, seat[name] + 1)], [Infinity, -Infinity]);
-  const [[left, right], [top, bottom]] = [extent("x"), extent("y")];
-  return { x: left, y: top, width: right - left, height: bottom - top };
+  /** From where the stage is seen: front, half, side or behind; null in the round. */
+  sideOf(seat) {
+    const { facing, focal_point: [x, y] } = this.plan;
+    if (facing === null || facing === undefined) return null;
+    const angle = (Math.atan2(seat.y - y, seat.x - x) * 180) / Math.PI - facing;
+    const off = Math.abs(((angle + 540) % 360) - 180);
+    return off <= 30 ? "front" : off <= 60 ? "half" : off <= 100 ? "side" : "behind";
+  }
 }

@@ -3,25 +3,27 @@
 const SCALE_MAX = 44;
 const GLIDE_MS = 260;
 const MARGIN = 14;
-const FOOT = 56; // the buttons' place: the whole hall is shown above it
+const FOOT = 56; // the buttons' place: the whole hall is shown above it, where there is room
+const ROOMY = 300;
+const REACH = 1; // units beyond a thing's centre that may be seen of it
 
 export class Viewport {
   /** `world` is the rectangle {x, y, width, height} that must always be reachable. */
   constructor(world, changed) {
-    Object.assign(this, { world, changed, width: 1, height: 1, scale: 1, x: 0, y: 0, gliding: 0 });
+    Object.assign(this, { world, changed, width: 1, height: 1, scale: 1, x: 0, y: 0, gliding: 0, foot: FOOT });
   }
 
   resize(width, height) {
     const whole = this.isWhole();
     const centre = this.toPlan(this.width / 2, this.height / 2);
-    Object.assign(this, { width, height });
+    Object.assign(this, { width, height, foot: height < ROOMY ? 0 : FOOT });
     if (whole) Object.assign(this, this.showing(this.world));
     else Object.assign(this, { x: width / 2 - centre.x * this.scale, y: height / 2 - centre.y * this.scale });
     this.settle();
   }
 
   fitting({ width, height }) {
-    return Math.min((this.width - 2 * MARGIN) / width, (this.height - FOOT - 2 * MARGIN) / height);
+    return Math.min((this.width - 2 * MARGIN) / width, (this.height - this.foot - 2 * MARGIN) / height);
   }
 
   fitScale() {
@@ -38,6 +40,30 @@ export class Viewport {
 
   toScreen(x, y) {
     return { x: x * this.scale + this.x, y: y * this.scale + this.y };
+  }
+
+  /** The rectangle of the plan in sight. */
+  seen() {
+    const [from, to] = [this.toPlan(0, 0), this.toPlan(this.width, this.height)];
+    return { left: from.x, top: from.y, right: to.x, bottom: to.y };
+  }
+
+  /** Whether some of a box of the plan is in sight. */
+  sees({ x, y, width, height }) {
+    const { left, top, right, bottom } = this.seen();
+    return x + width + REACH >= left && x - REACH <= right && y + height + REACH >= top && y - REACH <= bottom;
+  }
+
+  /** Whether a point of the plan is in sight. */
+  shows(x, y, room = 6) {
+    const at = this.toScreen(x, y);
+    return at.x >= room && at.x <= this.width - room && at.y >= room && at.y <= this.height - room;
+  }
+
+  /** A box of the plan on the screen. */
+  boxOnScreen(box) {
+    const { x, y } = this.toScreen(box.x, box.y);
+    return { left: x, top: y, width: box.width * this.scale, height: box.height * this.scale };
   }
 
   pan(dx, dy) {
@@ -68,7 +94,7 @@ export class Viewport {
   /** The view that shows a rectangle of the plan whole, at least at `scale_min`. */
   showing({ x, y, width, height }, scale_min = 0) {
     const scale = this.bounded(Math.max(this.fitting({ width, height }), scale_min));
-    return { scale, x: this.width / 2 - (x + width / 2) * scale, y: (this.height - FOOT) / 2 - (y + height / 2) * scale };
+    return { scale, x: this.width / 2 - (x + width / 2) * scale, y: (this.height - this.foot) / 2 - (y + height / 2) * scale };
   }
 
   /** Moves there: gliding, or at once for readers who asked for less motion. */
@@ -94,7 +120,7 @@ export class Viewport {
   /** Keeps the hall in sight and tells. */
   settle() {
     this.x = this.within(this.x, this.world.x, this.world.width, this.width);
-    this.y = this.within(this.y, this.world.y, this.world.height, this.height - FOOT);
+    this.y = this.within(this.y, this.world.y, this.world.height, this.height - this.foot);
     this.changed();
   }
 

@@ -4,16 +4,19 @@ import * as api from "../api.js";
 import { h, icon, put } from "../dom.js";
 import { count, dayAndHour, dotted } from "../format.js";
 import { t } from "../i18n.js";
+import { mapFilters } from "../parts/mapfilters.js";
 import { Ordering } from "../parts/ordering.js";
 import { liveBadge } from "../parts/sale.js";
-import { seatList } from "../parts/seatlist.js";
+import { SeatList } from "../parts/seatlist.js";
 import { follow } from "../seatmap/live.js";
 import { SeatMap } from "../seatmap/map.js";
 import { SeatModel } from "../seatmap/model.js";
 
+const COUNTS_MS = 400;
+
 export async function chooseView({ params, signal }) {
   const [session, plan, state] = await Promise.all([
-    api.session(params.id, signal), api.seatMap(params.id, signal), api.seats(params.id, null, signal),
+    api.session(params.id, signal), api.hall(params.id, signal), api.seats(params.id, null, signal),
   ]);
   const show = await api.show(session.show_id, signal);
   const model = new SeatModel(plan);
@@ -27,19 +30,34 @@ export async function chooseView({ params, signal }) {
 
   const selected = new Map();
   const ordering = new Ordering(session, model, selected, signal);
-  const map = new SeatMap(model, selected, { pick: (seat) => ordering.toggle(seat), enter: (area) => ordering.enter(area) }, signal);
-  const list = seatList(model, selected, (seat) => ordering.toggle(seat));
+  const told = { pick: (seat) => ordering.toggle(seat), enter: (area) => ordering.enter(area) };
+  const map = new SeatMap(model, selected, told, signal);
+  const list = new SeatList(model, selected, map.filters, told);
+  const filters = mapFilters(model, map.filters, ordering.cap, () => { map.refilter(); list.refresh(null); });
   const live = h("span", { class: "live", role: "status" });
   ordering.onChange = (seats) => { map.refresh(seats); list.refresh(seats); };
   ordering.reveal = (seat) => map.reveal(seat);
-  const changed = (seats) => { ordering.lose(seats); map.refresh(seats); list.refresh(seats); ordering.refresh(); };
+  const counts = eventually(signal, () => { list.refresh(null); ordering.refresh(); });
+  const changed = (seats) => { ordering.lose(seats); map.refresh(seats); counts(); };
   const status = (name) => { live.dataset.state = name; put(live, h("i", { "aria-hidden": "true" }), t(`map.${name}`)); };
   follow(session, model, { changed, status }, signal);
   ordering.resume();
 
   return h("div", { class: "choose" },
     head(session, show, model, [liveBadge(signal, () => ordering.status()), live]),
-    h("div", { class: "choose-body" }, board(map, list), ordering.node));
+    h("div", { class: "choose-body" }, board(map, list, filters), ordering.node));
+}
+
+/** Calls `act` soon, and once for all that asks for it meanwhile: numbers need not change ten times a second. */
+function eventually(signal, act) {
+  let timer = null;
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      act();
+    }, COUNTS_MS);
+  };
 }
 
 function head(session, show, model, states) {
@@ -48,21 +66,25 @@ function head(session, show, model, states) {
     h("div", { class: "choose-words" },
       h("h1", {}, show.title),
       h("p", {}, dotted(dayAndHour(session.date, session.time_zone), show.venue))),
-    h("div", { class: "choose-state" }, states, h("span", { class: "only-wide" }, t("map.seats", { count: count(model.seats.length) })))));
+    h("div", { class: "choose-state" }, states, h("span", { class: "only-wide" }, t("map.seats", { count: count(model.count) })))));
 }
 
-/** Map and list are one place; a button turns one into the other. */
-function board(map, list) {
+/** Map and list are one place under the filters; a button turns one into the other. */
+function board(map, list, filters) {
   let listed = false;
-  list.node.hidden = true;
-  const words = h("span");
-  const button = h("button", { class: "button quiet small board-switch", type: "button" }, words);
+  const words = h("span", { class: "board-switch-words" });
+  const button = h("button", { class: "button quiet small board-switch", type: "button" });
   const draw = () => {
     map.node.hidden = listed;
     list.node.hidden = !listed;
-    put(button, icon(listed ? "map" : "list"), t(listed ? "map.map" : "map.list"));
+    put(words, t(listed ? "map.map" : "map.list"));
+    put(button, icon(listed ? "map" : "list"), words);
   };
-  button.addEventListener("click", () => { listed = !listed; draw(); });
+  button.addEventListener("click", () => {
+    listed = !listed;
+    draw();
+    list.refresh(null);
+  });
   draw();
-  return h("section", { class: "board", "aria-label": t("choose.title") }, button, map.node, list.node);
+  return h("section", { class: "board", "aria-label": t("choose.title") }, h("div", { class: "board-tools" }, button, filters), map.node, list.node);
 }

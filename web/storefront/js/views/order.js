@@ -5,9 +5,10 @@ import { now } from "../clock.js";
 import { h, icon, put, wait } from "../dom.js";
 import { dayAndHour, money, seatNames } from "../format.js";
 import { t } from "../i18n.js";
-import { accessibleMark, accessibleNote } from "../parts/accessible.js";
+import { accessibleMark } from "../parts/accessible.js";
 import { holdClock } from "../parts/hold.js";
 import { timeline } from "../parts/history.js";
+import { orderNotes } from "../parts/ordernotes.js";
 import { payment } from "../parts/payment.js";
 import { poster } from "../parts/poster.js";
 import { feeLines, taxLines } from "../parts/prices.js";
@@ -142,7 +143,7 @@ class OrderPage {
   pending(until, head) {
     const clock = holdClock(this.order, until, () => this.ranOut());
     const form = payment(this.order, this.options, { paid: (answer) => this.paid(answer), later: () => this.settle(until), changed: () => this.reload() });
-    return [head(t("order.hold"), t("order.hold.detail")), accessibleNote(this.order), clock, form];
+    return [head(t("order.hold"), t("order.hold.detail")), orderNotes(this.order), clock, form];
   }
 
   cancelled(head) {
