@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from booking.domain.scoring import scores_of_rows
+from booking.seats.bytes import layout_of
 from booking.seats.holds import LUA
 from booking.seats.keys import NAMES, SENTINEL
 from chassis.redis.scripts import load_scripts
@@ -219,12 +220,20 @@ class Scripts:
         counted: Any = self._client.info("commandstats")
         return float(counted["cmdstat_evalsha"]["usec"]) / calls
 
+    def choose(self, seats: bytes, scores: bytes, quantity: int) -> list[int]:
+        """The best seats of a session that has just been loaded. Some are left."""
+        self._put(msgspec.structs.replace(self._fresh, seats=seats), scores)
+        call = self._best([("", 1, len(seats), quantity)])
+        while (answer := self._client.evalsha(*call)[1])[0] == b"later":
+            pass
+        return [int(seat) for seat in answer[4 if self._has_scores else 2 :]]
+
     def _layout(self, seats: int) -> bytes:
         """Rows of twenty seats, an aisle, and twenty seats. A hundred seats: five rows of twenty."""
         row = b"." * 20 if seats == SIZES[0] else b"." * 20 + b"/" + b"." * 20
         return b"|".join([row] * (seats // row.count(b".")))
 
-    def _put(self, state: State) -> None:
+    def _put(self, state: State, scores: bytes | None = None) -> None:
         """As just loaded, except for the derived values of the area."""
         pipe = self._client.pipeline(transaction=False)
         pipe.unlink(*KEYS)
@@ -234,7 +243,7 @@ class Scripts:
         for key in KEYS[2:5]:
             pipe.hset(key, SENTINEL, "1")
         pipe.zadd(KEYS[5], {SENTINEL: "+inf"})
-        pipe.set(KEYS[6], scores_of_rows(state.seats))
+        pipe.set(KEYS[6], scores or scores_of_rows(layout_of(state.seats)))
         ranked: Any = state.bounds
         pipe.zadd(KEYS[7], ranked or {SENTINEL: "-inf"})
         pipe.execute()
