@@ -99,6 +99,7 @@ async def test_it_takes_what_a_good_clerk_would(
         (".:;...|", 2, 1, [2, 3]),  # beside it its companion's
         (".:;...|", 3, 1, [1, 2, 3]),
         (".;:s|;:;", 3, 1, [6, 7, 8]),
+        (":.;Hs|s.", 3, 1, [1, 2, 8]),  # 3 is for whoever is on 4
         ("s:ss|s.", 2, 1, [2, 7]),  # none beside it: apart
         ("s:ss|:.;", 3, 2, [2, 6, 7]),
         ("....|..s", 1, 1, "no_accessible"),
