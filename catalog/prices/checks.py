@@ -53,6 +53,8 @@ def _fee(path: str, fee: Fee) -> Findings:
 
 
 def _unique(path: str, name: str, values: Sequence[str]) -> Findings:
+    seen: set[str] = set()
     for index, value in enumerate(values):
-        if value in values[:index]:
+        if value in seen:
             yield FieldError(f"{path}.{index}.{name}", "is used twice")
+        seen.add(value)
