@@ -50,7 +50,9 @@ async def measure(trees: list[Path], seats: int, rounds: int) -> None:
                     runs.setdefault((tree, slower), []).append(made)
         said = f"Chromium {browser.version} without a GPU, {DESKTOP['width']} × {DESKTOP['height']}"
         await browser.close()
-    print(f"{hall['seat_count']:,} seats, {CHANGES_PER_S:.0f} changes a second, {said}, {rounds} rounds, ")
+    print(
+        f"{hall['seat_count']:,} seats, {CHANGES_PER_S:.0f} changes a second, {said}, {rounds} rounds, "
+    )
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.\n")
     report(runs)
     weigh(hall)
@@ -70,7 +72,9 @@ def report(runs: Runs) -> None:
                 f"| {tree.name} | {speed} | {part} | {took.median_ms:.1f} | {took.tail_ms:.0f} "
                 f"| {rounds} | {took.cpu_ms:.1f} |"
             )
-    print("\n| tree | processor | first map, ms | heap, MB | plan, kB | states, kB |\n|---|---|---|---|---|---|")
+    print(
+        "\n| tree | processor | first map, ms | heap, MB | plan, kB | states, kB |\n|---|---|---|---|---|---|"
+    )
     for (tree, slower), walks in runs.items():
         first = statistics.median(one.first_ms for one in walks)
         heap = statistics.median(one.heap_mb for one in walks)
@@ -84,7 +88,9 @@ def weigh(hall: dict[str, object]) -> None:
     """What the plan weighs in both forms, whole and compressed."""
     for name, form in (("hall", hall), ("seat-map", seat_map(hall))):
         body = msgspec.json.encode(form)
-        print(f"\n{name}: {len(body) / 1000:,.0f} kB, {len(gzip.compress(body)) / 1000:,.0f} kB compressed")
+        print(
+            f"\n{name}: {len(body) / 1000:,.0f} kB, {len(gzip.compress(body)) / 1000:,.0f} kB compressed"
+        )
 
 
 if __name__ == "__main__":

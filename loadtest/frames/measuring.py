@@ -81,7 +81,9 @@ async def _busy_s(session: CDPSession) -> float:
 
 def _name(event: Any, names: dict[str, str]) -> None:
     path = event["response"]["url"].split("/api/v1/")[-1]
-    names[event["requestId"]] = path.rsplit("/", 1)[-1] if "/api/v1/" in event["response"]["url"] else "page"
+    names[event["requestId"]] = (
+        path.rsplit("/", 1)[-1] if "/api/v1/" in event["response"]["url"] else "page"
+    )
 
 
 async def _rest(page: Page, middle: tuple[float, float]) -> None:

@@ -31,9 +31,7 @@ class Made:
         self._changes_per_s = changes_per_s
         self._chance = random.Random(13)
         self._ids = [seat_id for seat_id, _ in places(hall)]
-        self._states = [
-            "s" if self._chance.random() < FULL_SHARE else "." for _ in self._ids
-        ]
+        self._states = ["s" if self._chance.random() < FULL_SHARE else "." for _ in self._ids]
         self._version = 1
 
     def session(self) -> Any:

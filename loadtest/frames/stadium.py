@@ -44,9 +44,7 @@ class Stadium:
         return first
 
     def _area(self, name: str, price: int, outline: list[Any], **more: Any) -> None:
-        middle = [
-            round(sum(axis) / len(outline), 2) for axis in zip(*outline, strict=True)
-        ]
+        middle = [round(sum(axis) / len(outline), 2) for axis in zip(*outline, strict=True)]
         number = len(self._areas) + 1
         self._areas.append(
             {
@@ -185,9 +183,9 @@ def seat_map(hall: dict[str, Any]) -> dict[str, Any]:
     """The same hall as GET /sessions/{id}/seat-map gives it: every seat with its corner."""
     areas = []
     for area in hall["areas"]:
-        rows = [
-            {"label": row["label"], "seats": list(_seats(row))} for row in area["rows"]
-        ] or [{"label": "", "seats": list(_standing(area))}]
+        rows = [{"label": row["label"], "seats": list(_seats(row))} for row in area["rows"]] or [
+            {"label": "", "seats": list(_standing(area))}
+        ]
         areas.append({**area, "rows": rows} | _box(area["outline"]))
     return {
         "session_id": SESSION,

@@ -21,7 +21,9 @@ PLAN: dict[str, Any] = {
             "entrance": "A",
             "view": "视野开阔",
             "blocks": [{"shape": "straight", "at": [0, 3], "rows": 4, "seats": 10}],
-            "tables": [{"label": "T1", "shape": "round", "at": [-10, 6], "seats": 4, "whole": True}],
+            "tables": [
+                {"label": "T1", "shape": "round", "at": [-10, 6], "seats": 4, "whole": True}
+            ],
             "properties": [
                 {"rows": ["1"], "seats": [1], "accessible": True},
                 {"rows": ["1"], "seats": [2], "companion_of": 1},

@@ -159,7 +159,6 @@ class HallOnScreen:
         box = await self.canvas.bounding_box()
         assert box is not None
 
-
         def is_clear(seat: Any) -> bool:
             x, y = (
                 at * view["scale"] + view[axis]

@@ -263,7 +263,10 @@ async def test_a_finger_that_rests_is_told_and_picks_nothing(visit: Visit) -> No
     box = await hall.canvas.bounding_box()
     assert box is not None
     x, y = hall.centre((await hall.free_in_sight(hall.areas[0]))[0])
-    touch = {"x": x * view["scale"] + view["x"] + box["x"], "y": y * view["scale"] + view["y"] + box["y"]}
+    touch = {
+        "x": x * view["scale"] + view["x"] + box["x"],
+        "y": y * view["scale"] + view["y"] + box["y"],
+    }
     session = await shop.page.context.new_cdp_session(shop.page)
     await session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [touch]})
     await expect(shop.page.locator(".map-card")).to_contain_text("¥300")

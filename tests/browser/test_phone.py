@@ -90,7 +90,13 @@ async def test_area_price_and_button_are_in_sight_together(
     shop = await on_a_phone(visit, language, size)
     session = await shop.session_on_sale()
     await shop.open(f"/sessions/{session['session_id']}")
-    places = ("#best-area", ".stepper-number", ".total b", ".panel-foot .button", "canvas.map-canvas")
+    places = (
+        "#best-area",
+        ".stepper-number",
+        ".total b",
+        ".panel-foot .button",
+        "canvas.map-canvas",
+    )
     for place in places:
         assert await is_in_sight(shop.page.locator(place)), place
     assert await shop.page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
