@@ -114,6 +114,7 @@ def test_a_wide_area_behind_a_narrow_one_leaves_no_ring_of_nothing() -> None:
     front, back = (points(laid) for laid in hall.areas)
     middle = [y for x, y in back if abs(x) < 1]
     assert min(middle) - max(y for _, y in front) < 10
+    assert list(overlapping((None, point) for point in all_points(hall))) == []
 
 
 @pytest.mark.parametrize(
