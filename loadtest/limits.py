@@ -178,9 +178,7 @@ def measure_error(
     client.close()
     begin = time.time() + 2.0
     starts = tuple(begin + n * (ROUND_S + APART_S) for n in range(rounds))
-    loads = [
-        Load(url, number, processes, starts, number * after_s) for number in range(processes)
-    ]
+    loads = [Load(url, number, processes, starts, number * after_s) for number in range(processes)]
     policy = Policies(Settings()).ip
     over = []
     for start, parts in zip(starts, zip(*pool.map(exceed, loads), strict=True), strict=True):

@@ -2,6 +2,7 @@
 seen."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ import pytest
 
 from catalog.maps.cached import WAITING_MAX
 from catalog.plans.managing import PLANS_A_VENUE_MAX
-from tests.support.catalog import PLAN, Catalog, catalog_tables, running_catalog
+from tests.support.catalog import PLAN, Catalog, catalog_tables, running_catalog, waiting
 
 
 @pytest.fixture
@@ -136,7 +137,15 @@ async def test_a_venue_keeps_so_many_plans(catalog: Catalog, database_url: str) 
             PLANS_A_VENUE_MAX - 1,
         )
     path = f"/venues/{venue_id}/plans"
-    two = await asyncio.gather(*(catalog.post(path, PLAN) for _ in range(2)))
+    async with catalog_tables(database_url) as tables:
+        async with tables.transaction():  # both have been checked when it ends
+            await tables.execute(
+                "SELECT FROM venues WHERE venue_id = $1 FOR UPDATE", UUID(venue_id)
+            )
+            asked = [asyncio.create_task(catalog.post(path, PLAN)) for _ in range(2)]
+            while await waiting(tables) < len(asked):
+                pass
+        two = await asyncio.gather(*asked)
     assert sorted(answer.status for answer in two) == [201, 409]
     assert {answer.code for answer in two if answer.status == 409} == {"too-many-plans"}
     page = (await catalog.get(f"{path}?page=5&page_size=24", token=catalog.organizer)).json
@@ -253,20 +262,23 @@ async def test_a_preview_shows_the_hall_that_a_session_would_have(catalog: Catal
     assert (changed.status, changed.json["seat_count"]) == (200, 10)
 
 
-async def test_plans_are_checked_a_few_at_a_time(catalog: Catalog) -> None:
-    """In the lane of drafts: the rest is told to come back, and buyers are served meanwhile."""
+async def test_plans_are_checked_one_at_a_time_and_delay_no_buyer(catalog: Catalog) -> None:
+    """In the lane of drafts: few wait, the rest is told to come back, and buyers are served meanwhile."""
     session = await catalog.session(await catalog.show())
-    path = f"/venues/{await catalog.venue()}/plans"
-    large = wide(200)
-    asked = [
-        asyncio.create_task(catalog.post(path, large | {"name": f"{index}"}))
-        for index in range(WAITING_MAX + 6)
+    of_venue = f"/venues/{await catalog.venue()}/plans"
+    go = threading.Event()
+    documents = catalog.app.state.catalog.documents
+    ahead = [
+        asyncio.create_task(documents.run(lambda: go.wait(20))) for _ in range(1 + WAITING_MAX)
     ]
-    refused = await next(asyncio.as_completed(asked))
-    assert (refused.status, refused.code) == (503, "overloaded")
-    assert refused.headers["Retry-After"] == "1"
-    seen = await catalog.get(f"/sessions/{session['session_id']}/hall")
-    assert seen.status == 200
-    assert sum(task.done() for task in asked) < len(asked)
-    answers = await asyncio.gather(*asked)
-    assert {answer.status for answer in answers} == {201, 503}
+    await asyncio.sleep(0)  # now the lane is full
+    try:
+        refused = await catalog.post(of_venue, PLAN)
+        assert (refused.status, refused.code) == (503, "overloaded")
+        assert refused.headers["Retry-After"] == "1"
+        seen = await catalog.get(f"/sessions/{session['session_id']}/hall")
+        assert seen.status == 200
+    finally:
+        go.set()
+    assert await asyncio.gather(*ahead) == [True] * len(ahead)
+    assert (await catalog.post(of_venue, PLAN)).status == 201
