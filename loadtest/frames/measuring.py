@@ -25,8 +25,9 @@ DRAWN = "canvas.map-canvas[data-scale]"
 
 @dataclass
 class Walk:
-    """first_ms: from the navigation to the first drawn map. By the part of the walk: frames_ms, from each frame
-    to the next; cpu_ms, what the page's thread ran in a frame on average, which others' work does not lengthen."""
+    """first_ms: from the navigation to the first drawn map. By the part of the walk: frames_ms, from each
+    frame to the next; cpu_ms, what the page's thread ran in a frame on average, which others' work does
+    not lengthen."""
 
     first_ms: float
     heap_mb: float

@@ -35,8 +35,8 @@ class Stadium:
         self._areas: list[dict[str, Any]] = []
         self._centre = (0.0, 62.0 * self._scale)
         self._floor()
-        self._tier("lower", 24, 80.0, 18, 100, 68000)
-        self._tier("upper", 30, 118.0, 24, 200, 38000)
+        self._tier("lower", 24, 80.0, sections=18, first=100, price=68000)
+        self._tier("upper", 30, 118.0, sections=24, first=200, price=38000)
 
     def _ids(self, count: int) -> int:
         first = self._next_id
@@ -102,7 +102,7 @@ class Stadium:
         return {"label": str(row + 1), "segments": segments}
 
     def _tier(
-        self, level: str, rows: int, radius: float, sections: int, first: int, price: int
+        self, level: str, rows: int, radius: float, *, sections: int, first: int, price: int
     ) -> None:
         inner = radius * self._scale
         rows = round(rows * self._scale)
@@ -126,7 +126,7 @@ class Stadium:
         step = math.degrees(1 / radius)
         count = int((end - start) / step)
         first = start + (end - start - (count - 1) * step) / 2
-        segment = {
+        segment: dict[str, Any] = {
             "first_seat_id": self._ids(count),
             "first_number": 1,
             "count": count,

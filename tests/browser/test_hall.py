@@ -123,7 +123,9 @@ async def test_a_wheelchair_user_and_their_companion_get_places_beside_each_othe
     async with page.expect_request("**/api/v1/orders") as asked:
         await page.click(".panel-foot .button")
     places = [seat(hall, "1", number)["seat_id"] for number in (1, 2)]
-    assert (await asked.value).post_data_json["seats"] == places
+    body = (await asked.value).post_data_json
+    assert body is not None
+    assert body["seats"] == places
     await expect(page.locator(".items .accessible-mark")).to_have_count(1)
 
 
@@ -191,7 +193,7 @@ async def test_filters_find_as_many_seats_as_there_are(shop: Shop) -> None:
 
 
 async def _runs_of(hall: HallOnScreen, least: int) -> int:
-    """Free seats of the straight rows with so many free ones side by side, wheelchairs and companions apart."""
+    """Free seats of the rows with so many free ones side by side, wheelchairs and companions apart."""
     found = 0
     for row in "1234":
         seats = [one for one in hall.seats if one["row"] == row]
@@ -262,14 +264,16 @@ async def test_a_finger_that_rests_is_told_and_picks_nothing(visit: Visit) -> No
     view = await hall.drawn()
     box = await hall.canvas.bounding_box()
     assert box is not None
-    x, y = hall.centre((await hall.free_in_sight(hall.areas[0]))[0])
+    rested_on = (await hall.free_in_sight(hall.areas[0]))[0]
+    x, y = hall.centre(rested_on)
     touch = {
         "x": x * view["scale"] + view["x"] + box["x"],
         "y": y * view["scale"] + view["y"] + box["y"],
     }
     session = await shop.page.context.new_cdp_session(shop.page)
     await session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [touch]})
-    await expect(shop.page.locator(".map-card")).to_contain_text("¥300")
+    name = f"{rested_on['row']}排{rested_on['number']}座"
+    await expect(shop.page.locator(".map-card")).to_contain_text(name)
     await session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     await expect(shop.page.locator(".map-card")).to_be_visible()
     await expect(shop.page.locator('.segmented [data-mode="own"]')).to_have_text("自己选座")

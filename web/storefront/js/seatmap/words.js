@@ -9,7 +9,7 @@ import { priceOf } from "./telling.js";
 
 const ROWS_FROM = 11; // pixels a seat
 const PICKABLE_FROM = 13;
-const SLACK = 16; // pixels that a short name may take beyond an area that is drawn small
+const NARROW = 26; // pixels that a short name may take however small its area is drawn
 const SHORT = 22; // and how high it may be
 const INSET = 4; // pixels of a label that are empty
 const OFF_ROW = 1.05; // units from a row's last seat to its label
@@ -43,9 +43,9 @@ function labelWithin(renderer, area) {
   const named = [area.name, ...shortened(area.name)];
   const under = (...more) => named.map((words) => [{ ...name, words }, ...more]);
   const choices = gone ? under(price) : [...under(price, left), ...under(price), ...under(left)];
-  const short = named.flatMap((words) => [12, 10].map((small) => [{ ...name, words, size: Math.min(size, small) }]));
+  const short = named.flatMap((words) => [12, 10, 9].map((small) => [{ ...name, words, size: Math.min(size, small) }]));
   const inside = (box) => cornersOf(box).every(([px, py]) => isInside(area.outline, ...Object.values(viewport.toPlan(px, py))));
-  const small = (box) => inside(box) || (box.width <= width + SLACK && box.height <= Math.max(SHORT, height));
+  const small = (box) => inside(box) || (box.width <= Math.max(NARROW, width + 2) && box.height <= Math.max(SHORT, height));
   if (!labels.place(choices, x, y, { fits: inside, pill: near })) labels.place(short, x, y, { fits: small, pill: near, padding: near ? 5 : 1 });
 }
 
