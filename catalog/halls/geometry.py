@@ -29,7 +29,8 @@ def area_of(outline: Outline) -> float:
 
 
 def crosses_itself(outline: Outline) -> bool:
-    """Whether two sides meet anywhere but at the corner between neighbours.
+    """Whether two sides that are no neighbours meet. A side that goes back on its neighbour meets the one
+    after that, but in a triangle, which then has no area.
 
     Sides are compared with those that begin before they end, from left to right.
     """
@@ -43,11 +44,8 @@ def crosses_itself(outline: Outline) -> bool:
     for side in sides:
         active = [other for other in active if other[1] >= side[0]]
         for other in active:
-            distance = abs(side[2] - other[2])
-            if distance in {1, count - 1}:
-                if _fold_back(side, other, count):
-                    return True
-            elif _meet(side[3], side[4], other[3], other[4]):
+            neighbours = abs(side[2] - other[2]) in {1, count - 1}
+            if not neighbours and _meet(side[3], side[4], other[3], other[4]):
                 return True
         active.append(side)
     return False
@@ -70,20 +68,6 @@ def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
         return True
     ends = ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
     return any(turn == 0 and _between(*three) for turn, three in zip(turns, ends, strict=True))
-
-
-def _fold_back(
-    side: tuple[float, float, int, Point, Point],
-    other: tuple[float, float, int, Point, Point],
-    count: int,
-) -> bool:
-    """Whether one of two neighbouring sides lies on the other, or has no length."""
-    first, second = (side, other) if (side[2] + 1) % count == other[2] else (other, side)
-    a, corner, c = first[3], first[4], second[4]
-    if corner in {a, c}:
-        return True
-    ahead = (corner[0] - a[0]) * (c[0] - corner[0]) + (corner[1] - a[1]) * (c[1] - corner[1])
-    return _turn(a, corner, c) == 0 and ahead < 0
 
 
 def contains(outline: Outline, point: Point) -> bool:

@@ -77,11 +77,19 @@ def row_sizes(block: Block) -> list[int]:
 
 
 def _fitting(block: CurvedBlock, row: int, label: str, aisles: Sequence[RowsAisle]) -> int:
-    """As many seats as fit beside a row's aisles: an even number around one in the middle."""
+    """As many seats as fit beside a row's aisles: an even number around one in the middle. Fewer seats move
+    aisles, so this goes down until they fit."""
     span = span_of(block, row) + 1e-9
-    gaps = gaps_of(aisles, label, math.floor(span / block.seat_spacing))
-    seats = max(0, math.floor((span - sum(gap.width for gap in gaps)) / block.seat_spacing))
-    return seats - seats % 2 if any(aisle.after == "middle" for aisle in aisles) else seats
+    even = any(aisle.after == "middle" for aisle in aisles)
+    seats = math.floor(span / block.seat_spacing)
+    while seats > 0:
+        seats -= seats % 2 if even else 0
+        free = span - sum(gap.width for gap in gaps_of(aisles, label, seats))
+        fitting = math.floor(free / block.seat_spacing)
+        if seats <= fitting:
+            return seats
+        seats = min(seats - 1, fitting)
+    return 0
 
 
 def aisles_of(block: Block) -> list[RowsAisle]:

@@ -14,7 +14,6 @@ from catalog.halls.document import (
     Stage,
     StraightBlock,
 )
-from catalog.halls.overlaps import overlapping
 from chassis.problems import ValidationFailed
 
 from .plans import STAGE, curve, document, plan, rows, seated, standing
@@ -372,18 +371,3 @@ def test_plans_that_would_cost_too_much_are_refused_by_counting(wrong: Any, said
     """None of these is looked at any further: in the first, nothing but rows has been counted."""
     (error,) = check(wrong())
     assert said in error.message
-
-
-def test_no_place_is_looked_at_more_than_a_few_times_however_many_seats_are_on_it() -> None:
-    """100,000 seats in one place take as many comparisons as they are, for none of them is kept."""
-    compared = 0
-
-    class Coordinate(float):
-        def __rsub__(self, other: float) -> float:
-            nonlocal compared
-            compared += 1
-            return other - float(self)
-
-    seats = [(index, (Coordinate(1), Coordinate(1))) for index in range(100_000)]
-    assert sum(1 for _ in overlapping(seats)) == 99_999
-    assert compared <= 2 * len(seats)

@@ -253,3 +253,10 @@ def test_laid_out_halls_have_no_seat_on_another(drawn: PlanDocument) -> None:
         places = [point for row in area.rows for _, point in seats_of(row)]
         for index, one in enumerate(places):
             assert all(math.dist(one, other) > 0.74 for other in places[index + 1 :])
+
+
+def test_seats_fit_beside_aisles_that_move_as_they_become_fewer() -> None:
+    """With ten seats both aisles are at one place; with eight they are two, for which there is no room."""
+    aisles = [{"after": "middle", "width": 1}, {"after": 5, "width": 3}]
+    area = only_area(curve(radius=8, start=108, end=0, rows=1, seat_spacing=1.5, aisles=aisles))
+    assert [run.count for run in area.rows[0].segments] == [3, 2, 1]
