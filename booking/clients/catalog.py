@@ -1,12 +1,11 @@
 """Sessions and their seating, read from catalog and cached briefly."""
 
 from collections.abc import Sequence
-from functools import partial
 from uuid import UUID
 
+from booking.clients.plans import seating_of
 from booking.domain.problems import SaleClosed, SaleNotOpen
-from booking.domain.scoring import positions_in, positions_of, scores_of
-from booking.domain.seating import Seating, Stretch
+from booking.domain.seating import Seating
 from chassis.auth.tokens import Principal
 from chassis.clock import Clock
 from chassis.concurrency.cache import FetchOnce
@@ -102,37 +101,6 @@ class Sessions:
         if plan is None:
             raise NotFound()
         return seating_of(plan)
-
-
-def seating_of(plan: SeatPlan) -> Seating:
-    stretches: list[Stretch] = []
-    aisles: list[int] = []
-    accessible: list[int] = []
-    companions: list[int] = []
-    kept: list[int] = []
-    tables: list[list[int]] = []
-    for area in plan.areas:
-        for row in area.rows:
-            for part in row.segments:
-                where = (part.first_seat_id, part.count, area.area_id, area.name, row.label)
-                numbers = (part.first_number, part.step, part.numbers)
-                stretches.append(Stretch(*where, *numbers))
-            aisles += (part.first_seat_id - 1 for part in row.segments[1:])
-            accessible += positions_of(row, row.accessible)
-            companions += positions_of(row, [one for one, _ in row.companions])
-            kept += positions_of(row, [*row.blocked, *row.house])
-            if row.whole:
-                tables.append([at for one in row.segments for at in positions_in(one)])
-    return Seating(
-        plan.length,
-        stretches,
-        aisles=aisles,
-        accessible=accessible,
-        companions=companions,
-        kept=kept,
-        tables=tables,
-        scores=partial(scores_of, plan),
-    )
 
 
 def refuse_outside_sale(terms: SessionTerms, clock: Clock) -> None:

@@ -11,9 +11,6 @@ from itertools import pairwise
 
 import msgspec
 
-from contracts.catalog import RowPlan, SeatPlan, Segment
-from contracts.halls import Arc, Course
-
 TOP = 65_535
 SIDE = 1.0  # a seat from which the stage is seen from the side is as one in front of it, twice as far away
 RESTRICTED = 0.25  # of the whole scale: what a restricted view costs
@@ -31,26 +28,27 @@ class Placed(msgspec.Struct, frozen=True, gc=False):
     points: list[Point]
 
 
-def scores_of(plan: SeatPlan, layout: bytes) -> bytes:
+def scores_of_places(
+    areas: Sequence[Sequence[Placed]],
+    restricted: Collection[int],
+    focal_point: Point,
+    facing: float | None,
+    layout: bytes,
+) -> bytes:
     """Two bytes a position: its score. Then two bytes a position: how many positions further on the seat
-    behind it is, or 0. Big-endian. Where a plan says no places, the scores are those of `scores_of_rows`.
+    behind it is, or 0. Big-endian.
 
-    layout: the bytes of its positions (booking/seats/bytes.py).
+    areas: the rows of each. restricted: positions with a restricted view. facing: from where the stage is
+    seen from the front, in degrees; None in the round. layout: the bytes of its positions
+    (booking/seats/bytes.py).
     """
-    rows = [row for area in plan.areas for row in area.rows]
-    if not any(segment.course is not None for row in rows for segment in row.segments):
-        return scores_of_rows(layout)
-    lags = [0.0] * len(layout)
-    restricted: set[int] = set()
-    behind = [0] * len(layout)
-    for area in plan.areas:
-        placed = [_placed(row) for row in area.rows]
-        for row, seats in zip(area.rows, placed, strict=True):
-            restricted.update(positions_of(row, row.restricted))
-            for position, point in zip(seats.positions, seats.points, strict=True):
-                lags[position - 1] = lag_at(point, plan.focal_point, plan.facing)
-        for row_before, row_after in pairwise(placed):
-            for position, other in _behind(row_before, row_after, plan.focal_point):
+    lags, behind = [0.0] * len(layout), [0] * len(layout)
+    for rows in areas:
+        for row in rows:
+            for position, point in zip(row.positions, row.points, strict=True):
+                lags[position - 1] = lag_at(point, focal_point, facing)
+        for before, after in pairwise(rows):
+            for position, other in _behind(before, after, focal_point):
                 behind[position - 1] = other - position
     return _packed(_scaled(lags, _seats_of(layout), restricted)) + _packed(behind)
 
@@ -86,50 +84,6 @@ def scores_of_rows(layout: bytes) -> bytes:
 
 def _seats_of(layout: bytes) -> list[int]:
     return [place + 1 for place, byte in enumerate(layout) if byte not in NO_SEAT]
-
-
-def positions_of(row: RowPlan, numbers: Iterable[int]) -> list[int]:
-    """The positions of the seats with these printed numbers. A number that the row does not have is left out."""
-    wanted = list(numbers)
-    if not wanted:
-        return []
-    found = {
-        number: segment.first_seat_id + ahead
-        for segment in row.segments
-        for ahead, number in enumerate(numbers_of(segment))
-    }
-    return [found[number] for number in wanted if number in found]
-
-
-def positions_in(segment: Segment) -> range:
-    return range(segment.first_seat_id, segment.first_seat_id + segment.count)
-
-
-def numbers_of(segment: Segment) -> Sequence[int]:
-    """The printed numbers of a segment's seats."""
-    if segment.numbers is not None:
-        return segment.numbers
-    first, step, count = segment.first_number, segment.step, segment.count
-    return [first] * count if not step else range(first, first + step * count, step)
-
-
-def point_of(course: Course, ahead: int) -> Point:
-    """The point of a segment's seat, counted from 0."""
-    if isinstance(course, Arc):
-        angle = math.radians(course.start + ahead * course.step)
-        return course.x + course.radius * math.cos(angle), course.y + course.radius * math.sin(
-            angle
-        )
-    return course.x + ahead * course.dx, course.y + ahead * course.dy
-
-
-def _placed(row: RowPlan) -> Placed:
-    seats = Placed([], [])
-    for segment in row.segments:
-        if segment.course is not None:
-            seats.positions.extend(positions_in(segment))
-            seats.points.extend(point_of(segment.course, at) for at in range(segment.count))
-    return seats
 
 
 def _behind(row: Placed, other: Placed, focal_point: Point) -> Iterator[tuple[int, int]]:

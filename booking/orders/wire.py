@@ -210,13 +210,13 @@ def _payment_answer(payment: LastPayment | None) -> PaymentAnswer | None:
 
 
 class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Exactly these `seats`; or the best `quantity` seats of an area (`seat_area_id`), of all areas at a price
-    (`price`), or of all areas up to a price (`price_max`; in minor units).
+    """Exactly these `seats`; or the best `quantity` seats of an area (`seat_area_id`), of all areas at a
+    price (`price`), or of all areas up to a price (`price_max`; in minor units).
 
-    With the best seats, `accessible` says how many of them are accessible seats (true: one); the others are beside
-    them, in companions' seats where there are any. Without it none of them is accessible or a companion's.
-    `two_rows`: rather in two rows, one behind the other, than apart. A group that cannot be together is split, and
-    the order's `note` says so.
+    With the best seats, `accessible` says how many of them are accessible seats (true: one); the others
+    are beside them, in companions' seats where there are any. Without it none of them is accessible or a
+    companion's. `two_rows`: rather in two rows, one behind the other, than apart. A group that cannot be
+    together is split, and the order's `note` says so.
 
     `categories`: how many tickets are of which price category, as many in all as are ordered. Of `seats` the
     first so many are of the first one, and so on. Left out, all are of the session's first category.

@@ -143,6 +143,7 @@ class Payments:
                 user_id=payment.user_id,
                 session_id=payment.session_id,
                 seats=[item.seat_id for item in payment.items],
+                categories=tuple(item.category for item in payment.items if item.category),
             ),
         )
         return await self._charge_and_apply(charge, payment)

@@ -1,6 +1,6 @@
 """What a charge pays for, in the form that providers keep beside a charge: words and short texts.
 
-Stripe allows 50 words of 500 characters; ours are six, and 20 seats need 160.
+Stripe allows 50 words of 500 characters; ours are seven at most, and 20 seats need 160, their categories 419.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from booking.providers.protocol import Charge, Purchase
 
 
 def metadata_of(charge: Charge) -> dict[str, str]:
-    """`payment_id`, `order_id`; with the purchase `order_no`, `user_id`, `session_id`, `seats` (`12,13`)."""
+    """`payment_id`, `order_id`; with the purchase `order_no`, `user_id`, `session_id`, `seats` (`12,13`), and
+    `categories` of these (`adult,child`) if they have any."""
     known = {"payment_id": str(charge.payment_id), "order_id": str(charge.order_id)}
     bought = charge.purchase
     if bought is not None:
@@ -18,6 +19,8 @@ def metadata_of(charge: Charge) -> dict[str, str]:
         known["user_id"] = str(bought.user_id)
         known["session_id"] = str(bought.session_id)
         known["seats"] = ",".join(map(str, bought.seats))
+        if bought.categories:
+            known["categories"] = ",".join(bought.categories)
     return known
 
 
@@ -36,6 +39,7 @@ def purchase_of(metadata: Mapping[str, str]) -> Purchase | None:
             user_id=UUID(metadata["user_id"]),
             session_id=UUID(metadata["session_id"]),
             seats=[int(seat) for seat in metadata["seats"].split(",")],
+            categories=tuple(filter(None, metadata.get("categories", "").split(","))),
         )
     except (KeyError, ValueError):
         return None

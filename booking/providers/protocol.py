@@ -14,12 +14,14 @@ import msgspec
 
 class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     """What a charge pays for. The provider keeps it as metadata (metadata.py), so that an order which a
-    failover has lost can be restored. No personal data: ids and seats."""
+    failover has lost can be restored. No personal data: ids and seats. `categories`: of each seat, if the
+    session has any."""
 
     order_no: str
     user_id: UUID
     session_id: UUID
     seats: list[int]
+    categories: tuple[str, ...] = ()
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):

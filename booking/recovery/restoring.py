@@ -40,6 +40,7 @@ from chassis.problems import NotFound, Problem
 from contracts.booking import PAYMENT_STARTED, OrderPaid
 from contracts.catalog import SessionTerms
 from contracts.notification import RECEIPT_PATH
+from contracts.prices import CategoryTerms
 
 # The sale's hours were kept when the order was placed first.
 ALWAYS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
@@ -103,6 +104,7 @@ def _purchase_of(receipt: OrderPaid | None) -> Purchase | None:
         user_id=receipt.user_id,
         session_id=receipt.session_id,
         seats=[item.seat_id for item in receipt.items],
+        categories=tuple(item.category for item in receipt.items if item.category),
     )
 
 
@@ -137,6 +139,7 @@ async def _order(
         terms=msgspec.structs.replace(terms, sale_opens_at=ALWAYS[0], sale_closes_at=ALWAYS[1]),
         seating=seating,
         selection=ExactSeats(seats),
+        categories=_categories(purchase, terms, len(seats)),
     )
     order = new_order(draft, Held(0, seats))
     costs = (order.price.total_amount, terms.currency)
@@ -149,6 +152,13 @@ async def _order(
     if await store.seats_in_the_way(booking.pool, terms.session_id, seats):
         raise NotRestorable("a seat of it is somebody else's by now", terms)
     return order
+
+
+def _categories(purchase: Purchase, terms: SessionTerms, seats: int) -> list[CategoryTerms]:
+    """Of its seats, in ascending order as they were charged. None where nothing names them."""
+    known = {one.key: one for one in terms.prices.categories} if terms.prices is not None else {}
+    named = [known[key] for key in purchase.categories if key in known]
+    return named if len(named) == seats else []
 
 
 async def restore(booking: Booking, charge: ListedCharge, lost: LostOrder) -> bool:

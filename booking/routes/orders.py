@@ -77,8 +77,8 @@ async def place_order(
     body: RawBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[OrderAnswer]:
-    """Places an order that holds seats until `expires_at`: exactly the listed ones, or the best of an area, of all
-    areas at a price, or of all areas up to a price.
+    """Places an order that holds seats until `expires_at`: exactly the listed ones, or the best of an
+    area, of all areas at a price, or of all areas up to a price.
 
     Two limits answer 429 with Retry-After. A person who cancels or does not pay 20 orders of a session
     within ten minutes cannot order again until these minutes are over. After ten unknown promo codes within

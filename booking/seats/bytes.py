@@ -9,8 +9,8 @@
      |                      no seat: a row ends here
      /                      no seat: an aisle within a row
 
-A layout has only the bytes of free seats, `x` and those of no seat. Clients get the letters of ordinary seats,
-without the gaps. lua/shared/states.lua has the same table.
+A layout has only the bytes of free seats, `x` and those of no seat. Clients get the letters of ordinary
+seats, without the gaps. lua/shared/states.lua has the same table.
 """
 
 from typing import Literal

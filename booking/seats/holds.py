@@ -45,11 +45,11 @@ Kind = Literal["seats", "standing"]
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """The best `quantity` seats of some areas, each its first and last position; or places of the only one, which
-    is for standing.
+    """The best `quantity` seats of some areas, each its first and last position; or places of the only
+    one, which is for standing.
 
-    accessible: so many of them are accessible seats, the others beside those, also in companions' seats; 0: none
-    of them is either. two_rows: rather one behind the other than apart.
+    accessible: so many of them are accessible seats, the others beside those, also in companions' seats;
+    0: none of them is either. two_rows: rather one behind the other than apart.
     """
 
     areas: Areas
@@ -96,8 +96,8 @@ class SeatHolds:
         self.buyers = KnownBuyers(calls, truth, in_flight_max_s=in_flight_max_s, clock=clock)
 
     def is_sold_out(self, session_id: UUID, wanted: Wanted) -> bool:
-        """Whether this process knows that these seats are not to be had. Now and then False though it does, for one
-        who then asks Redis: ask before each `hold_best`."""
+        """Whether this process knows that these seats are not to be had. Now and then False though it
+        does, for one who then asks Redis: ask before each `hold_best`."""
         if wanted.accessible:
             return False
         return self._sold_out.says(session_id, wanted.areas, wanted.quantity)

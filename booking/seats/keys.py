@@ -9,12 +9,12 @@ All keys of a session share the hash tag {session_id}, so that they are on one s
     holds     hash: order id → "user|repeat|seat,seat…"; held seat → order id (the fence)
     repeats   hash: "user:digest of idempotency key" → "order id|until ms"
     expiry    sorted set: order id → when to ask PostgreSQL about it, in ms of Redis' own time
-    scores    string: two bytes a position, how good the seat is; then two bytes a position, how many positions
-              further on the seat behind it is (booking/domain/scoring.py)
+    scores    string: two bytes a position, how good the seat is; then two bytes a position, how many
+              positions further on the seat behind it is (booking/domain/scoring.py)
     bounds    sorted set: the best place of each segment, by area and need (lua/shared/bounds.lua)
 
-Each but the two strings always has a member `loaded`. If a key is missing, the session is not loaded, and every
-script answers `not_loaded`.
+Each but the two strings always has a member `loaded`. If a key is missing, the session is not loaded, and
+every script answers `not_loaded`.
 """
 
 import hashlib

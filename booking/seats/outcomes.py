@@ -8,8 +8,8 @@ import msgspec
 class Held(msgspec.Struct, frozen=True):
     """The order holds the seats for HOLD_INTENT_MS; ids ascend. PostgreSQL must still accept them.
 
-    is_split: the best seats for them were not together. left_alone: single free seats beside picked ones that were
-    not single before.
+    is_split: the best seats for them were not together. left_alone: single free seats beside picked ones
+    that were not single before.
     """
 
     version: int
@@ -27,7 +27,8 @@ class NoAccessible(msgspec.Struct, frozen=True):
 
 
 class LeftAlone(msgspec.Struct, frozen=True):
-    """The requested seats would leave these single free ones, which the session does not allow. No seat was held."""
+    """The requested seats would leave these single free ones, which the session does not allow. No seat
+    was held."""
 
     seats: list[int]
 

@@ -27,7 +27,7 @@ _INCLUDES = re.compile(r"^-- INCLUDES +(.+)$", re.MULTILINE)
 class Script:
     """A Lua file: its name, header, text, SHA-1 digest, and the words that it may answer.
 
-    `-- INCLUDES  runs, cursors` in the header inserts shared/runs.lua and shared/cursors.lua (only local
+    `-- INCLUDES  runs, bounds` in the header inserts shared/runs.lua and shared/bounds.lua (only local
     functions) between the header and the rest.
     """
 

@@ -1,9 +1,10 @@
 """Who is let in by the rate limits and by the list of revoked logins.
 
 Requests of an address and of a user are counted here and reported to Redis within 20 ms (ADR 74), but
-for those of buckets that are seldom asked (ADR 96). Redis is asked first where a limit is exact, or where too much is unreported: in one round trip with
-the question whether the login was revoked. While Redis is away, this process counts alone and asks
-identity about revoked logins: browsing continues, and logins stay limited.
+for those of buckets that are seldom asked (ADR 96). Redis is asked first where a limit is exact, or where
+too much is unreported: in one round trip with the question whether the login was revoked. While Redis is
+away, this process counts alone and asks identity about revoked logins: browsing continues, and logins
+stay limited.
 """
 
 import time

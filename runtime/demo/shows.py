@@ -99,7 +99,6 @@ SHOWS = (
         hall=halls.theatre,
         runs=(Run(21), Run(22)),
         scale=120,
-        prices=FAMILIES,
     ),
     DemoShow(
         title="剧院魅影 The Phantom of the Opera",
@@ -186,6 +185,7 @@ SHOWS = (
         hall=halls.theatre,
         runs=(Run(13, at="10:30"), Run(13, at="15:00")),
         scale=60,
+        prices=FAMILIES,
     ),
     DemoShow(
         title="Jazz by the West Lake",

@@ -1,4 +1,5 @@
-"""The right answer of best-available (docs/adr/0092), computed in the simple way: looks at every place, every time.
+"""The right answer of best-available (docs/adr/0092), computed in the simple way: looks at every place,
+every time.
 
 Seats are a string as in booking/seats/bytes.py, scores a number a position. Positions start at 1.
 """
@@ -152,7 +153,7 @@ def with_letters(seats: str, positions: list[int], letter: str) -> str:
     return "".join(letters)
 
 
-def why_not(  # noqa: PLR0911
+def why_not(  # noqa: PLR0911, PLR0917  an order and its answer
     seats: str,
     scores: Sequence[int],
     areas: Areas,

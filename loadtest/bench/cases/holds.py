@@ -10,6 +10,7 @@ the same turns: the difference is noise.
 """
 
 import contextlib
+import math
 import random
 import statistics
 import sys
@@ -26,9 +27,11 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from booking.domain.scoring import scores_of_rows
+from booking.seats.bytes import layout_of
 from booking.seats.holds import LUA
 from booking.seats.keys import NAMES, SENTINEL
-from chassis.redis.scripts import Script, load_scripts
+from chassis.redis.scripts import load_scripts
 from runtime.embedded import EmbeddedServers
 
 SIZES = (100, 1_000, 10_000, 100_000)
@@ -44,6 +47,7 @@ NO_CAP = 1_000_000
 ORDERS_A_CALL = (1, 8, 16, 32)
 SALE_SEATS = 10_000
 SALE_ORDERS = 1_024
+SALE_WARM = 3  # the area is ranked by then
 PIPELINE_ORDERS = 64
 KEYS = [f"{name}:{{bench}}" for name in NAMES]
 
@@ -154,6 +158,7 @@ class State(msgspec.Struct, frozen=True):
 
     seats: bytes
     meta: dict[bytes, bytes]
+    bounds: dict[bytes, float]
 
     @property
     def free(self) -> int:
@@ -161,20 +166,18 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Scripts:
-    """A folder of Lua scripts on a server. Scripts from before accessible seats get `0` for `seats`, and
-    have `|` for an aisle."""
+    """A folder of Lua scripts on a server; or those of the release before, which search from cursors and know
+    neither scores nor bounds."""
 
     def __init__(self, client: "redis.Redis", lua: Path) -> None:
         self._client = client
         found = load_scripts(lua)
-        self._takes_many = "hold" in found
-        self._script: Script = found["hold" if self._takes_many else "hold_best"]
-        self._exact: Script = found["hold" if self._takes_many else "hold_exact"]
-        for script in (self._script, self._exact):
+        self._script, self._release = found["hold"], found["release"]
+        for script in (self._script, self._release):
             client.script_load(script.text)
-        arguments = self._script.header.split("RETURNS")[0].split("ARGV")[1]
-        before = "standing" in arguments and not self._takes_many
-        self._kind, self._aisle = ("0", b"|") if before else ("seats", b"/")
+        self._has_scores = "scores" in self._script.header
+        self._keys = KEYS if self._has_scores else KEYS[:6]
+        self._fresh = State(b"", {SENTINEL.encode(): b"1"}, {SENTINEL.encode(): -math.inf})
 
     def state(self, seats: int, percent: int, how: str) -> State:
         layout = self._layout(seats)
@@ -184,12 +187,28 @@ class Scripts:
             places = [at for at, byte in enumerate(layout) if byte == ord(".")]
             for at in random.Random(seats + percent).sample(places, sold):
                 taken[at] = ord("s")
-            return State(bytes(taken), {SENTINEL.encode(): b"1"})
-        self._put(State(layout, {SENTINEL.encode(): b"1"}))
+            state = msgspec.structs.replace(self._fresh, seats=bytes(taken))
+            return self._ranked(state, seats) if self._has_scores else state
+        self._put(msgspec.structs.replace(self._fresh, seats=layout))
         while (left := sold - self._held()) > 0:
             self._hold(min(FILL_BATCH_MAX, -(-left // PARTY)), PARTY, seats)
-        found: Any = self._client.hgetall(KEYS[1])
-        return State(bytes(self._read()), found)
+        return self._now()
+
+    def _ranked(self, state: State, seats: int) -> State:
+        """With the area ranked for all quantities, as in the middle of a sale: each is held and released."""
+        self._put(state)
+        for quantity in QUANTITIES:
+            call = self._best([("", 1, len(self._layout(seats)), quantity)])
+            order_id = call[3 + len(self._keys)]
+            while self._client.evalsha(*call)[1][0] == b"later":
+                pass
+            self._client.evalsha(self._release.digest, len(self._keys), *self._keys, order_id)
+        return self._now()
+
+    def _now(self) -> State:
+        meta: Any = self._client.hgetall(KEYS[1])
+        ranked: Any = self._client.zrange(KEYS[7], 0, -1, withscores=True)
+        return State(self._read(), meta, dict(ranked))
 
     def chunk(self, state: State, seats: int, quantity: int) -> float:
         """µs per call: the mean of one chunk in this state."""
@@ -201,12 +220,20 @@ class Scripts:
         counted: Any = self._client.info("commandstats")
         return float(counted["cmdstat_evalsha"]["usec"]) / calls
 
+    def choose(self, seats: bytes, scores: bytes, quantity: int) -> list[int]:
+        """The best seats of a session that has just been loaded. Some are left."""
+        self._put(msgspec.structs.replace(self._fresh, seats=seats), scores)
+        call = self._best([("", 1, len(seats), quantity)])
+        while (answer := self._client.evalsha(*call)[1])[0] == b"later":
+            pass
+        return [int(seat) for seat in answer[4 if self._has_scores else 2 :]]
+
     def _layout(self, seats: int) -> bytes:
         """Rows of twenty seats, an aisle, and twenty seats. A hundred seats: five rows of twenty."""
-        row = b"." * 20 if seats == SIZES[0] else b"." * 20 + self._aisle + b"." * 20
+        row = b"." * 20 if seats == SIZES[0] else b"." * 20 + b"/" + b"." * 20
         return b"|".join([row] * (seats // row.count(b".")))
 
-    def _put(self, state: State) -> None:
+    def _put(self, state: State, scores: bytes | None = None) -> None:
         """As just loaded, except for the derived values of the area."""
         pipe = self._client.pipeline(transaction=False)
         pipe.unlink(*KEYS)
@@ -216,6 +243,9 @@ class Scripts:
         for key in KEYS[2:5]:
             pipe.hset(key, SENTINEL, "1")
         pipe.zadd(KEYS[5], {SENTINEL: "+inf"})
+        pipe.set(KEYS[6], scores or scores_of_rows(layout_of(state.seats)))
+        ranked: Any = state.bounds
+        pipe.zadd(KEYS[7], ranked or {SENTINEL: "-inf"})
         pipe.execute()
 
     def _hold(self, calls: int, quantity: int, seats: int) -> None:
@@ -228,8 +258,8 @@ class Scripts:
     def cpu_an_order(self, kind: str, orders_a_call: int) -> float:
         """µs of the server's main thread: SALE_ORDERS pairs of seats of an empty hall of SALE_SEATS."""
         layout = self._layout(SALE_SEATS)
-        self._put(State(layout, {SENTINEL.encode(): b"1"}))
-        self._hold(1, PARTY, SALE_SEATS)
+        self._put(msgspec.structs.replace(self._fresh, seats=layout))
+        self._hold(SALE_WARM, PARTY, SALE_SEATS)
         pairs = [at + 1 for at in range(0, len(layout), 2) if layout[at : at + 2] == b".."]
         orders = [(f"{uuid4()}:{'k' * 32}", 1, len(layout), PARTY) for _ in range(SALE_ORDERS)]
         pipes = []
@@ -237,47 +267,35 @@ class Scripts:
             pipes.append(self._client.pipeline(transaction=False))
             for at in range(start, start + PIPELINE_ORDERS, orders_a_call):
                 some = range(at, min(at + orders_a_call, start + PIPELINE_ORDERS))
-                calls: list[list[Any]]
-                if kind == "best":
-                    calls = self._calls([orders[n] for n in some], self._best)
-                else:
-                    calls = self._calls([(orders[n][0], pairs[-n - 1]) for n in some], self._these)
-                for call in calls:
-                    pipes[-1].evalsha(*call)
+                call = (
+                    self._best([orders[n] for n in some])
+                    if kind == "best"
+                    else self._these([(orders[n][0], pairs[-n - 1]) for n in some])
+                )
+                pipes[-1].evalsha(*call)
         began = self._cpu_us()
         for pipe in pipes:
             pipe.execute()
         return (self._cpu_us() - began) / SALE_ORDERS
 
-    def _calls(self, orders: list[Any], call: Callable[[list[Any]], list[Any]]) -> list[list[Any]]:
-        return [call(orders)] if self._takes_many else [call([one]) for one in orders]
-
     def _best(self, orders: list[Any]) -> list[Any]:
-        return self._call(
-            self._script,
-            [(field, self._kind, [first, last, n]) for field, first, last, n in orders],
-            lambda kind, numbers: [*numbers, kind],
-        )
+        return self._call([(field, *self._wanted(*where)) for field, *where in orders])
+
+    def _wanted(self, first: int, last: int, quantity: int) -> tuple[str, list[int]]:
+        """Kind and numbers of an order of the best seats."""
+        if self._has_scores:
+            return "best", [quantity, 0, 0, first, last]
+        return "seats", [first, last, quantity]
 
     def _these(self, orders: list[Any]) -> list[Any]:
-        return self._call(
-            self._exact,
-            [(field, "exact", [seat, seat + 1]) for field, seat in orders],
-            lambda _, numbers: numbers,
-        )
+        return self._call([(field, "exact", [seat, seat + 1]) for field, seat in orders])
 
-    def _call(
-        self, script: Script, orders: list[Any], of_one: Callable[[str, list[int]], list[Any]]
-    ) -> list[Any]:
-        """The arguments of EVALSHA. of_one: those after the repeat field, where a call has one order."""
-        args: list[Any] = [10_000] if self._takes_many else []
+    def _call(self, orders: list[Any]) -> list[Any]:
+        """The arguments of EVALSHA."""
+        args: list[Any] = [10_000]
         for field, kind, numbers in orders:
-            who = [str(uuid4()), str(uuid4()), NO_CAP]
-            if self._takes_many:
-                args += [*who, field, kind, len(numbers), *numbers]
-            else:
-                args += [*who, 10_000, field, *of_one(kind, numbers)]
-        return [script.digest, len(KEYS), *KEYS, *args]
+            args += [str(uuid4()), str(uuid4()), NO_CAP, field, kind, len(numbers), *numbers]
+        return [self._script.digest, len(self._keys), *self._keys, *args]
 
     def _cpu_us(self) -> float:
         found: Any = self._client.info("cpu")

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from booking.clients.catalog import seating_of
+from booking.clients.plans import seating_of
 from contracts.catalog import SeatPlan, SessionTerms, TermsFound
 from tests.support.catalog import Catalog, catalog_tables, in_days, running_catalog, waiting
 

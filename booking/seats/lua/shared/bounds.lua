@@ -89,7 +89,7 @@ local function add_members(area, need, text, from, scores)
   for at, part in string.gmatch(text, '()([^|/]+)') do
     local stop = at + #part - 1
     if may_have_place(part, need) then
-      local lag = best_place(part, {string.byte(scores, 2 * at - 1, 2 * stop)}, need)
+      local lag = best_place(part, numbers_in(scores, at, stop), need)
       if lag < NONE then
         fields[#fields + 1] = base + lag
         fields[#fields + 1] = member_of(from + at - 1, from + stop - 1, need)
@@ -159,27 +159,30 @@ end
 -- The best segment of several areas for a need, and the index of its best place; nil if there is none.
 local function best_of(some, need)
   local best, lag = nil, NONE
-  local function compare(segment)
-    local its = place_in(segment, need)
-    if its < lag or its == lag and best and segment.first < best.first then
-      best, lag = segment, its
-    end
-    return its
-  end
   for _, area in ipairs(some) do
-    for _, segment in ipairs(area.known) do
-      compare(segment)
-    end
+    local known, looked_at = area.known, 0
     local first, last, its = next_segment(area, need)
-    while first and (its < lag or its == lag and best and first < best.first) do
-      local segment = segment_from[first] or segment_between(first, last)
-      segment.area = area
-      area.known[#area.known + 1] = segment
-      if compare(segment) == its then
+    while true do
+      for n = looked_at + 1, #known do
+        local segment = known[n]
+        local of_this = place_in(segment, need)
+        if of_this < lag or of_this == lag and best and segment.first < best.first then
+          best, lag = segment, of_this
+        end
+      end
+      looked_at = #known
+      if not first or its > lag or its == lag and (not best or first >= best.first) then
         break
       end
-      segment.is_changed = true  -- by the release before this one; so it is written anew
-      first, last, its = next_segment(area, need)
+      local segment = segment_from[first] or segment_between(first, last)
+      segment.area = area
+      known[#known + 1] = segment
+      if place_in(segment, need) == its then
+        first = nil  -- the others of the area are not better
+      else
+        segment.is_changed = true  -- by the release before this one; so it is written anew
+        first, last, its = next_segment(area, need)
+      end
     end
   end
   return best, best and best.places[need]

@@ -170,7 +170,7 @@ local function two_rows_in(segment, front, rear, length)
   while start do
     for aside = 0, front - rear do
       local seat = behind(segment.first + start + aside - 1, length)
-      local other = seat and segment_at(seat)
+      local other = seat and seat <= segment.area.last and segment_at(seat)
       local index = other and seat - other.first + 1
       if other and string.sub(other.text, index, index + rear - 1) == string.rep('.', rear) then
         local worst = math.min(worst_of(segment, start, front), worst_of(other, index, rear))

@@ -8,26 +8,33 @@ local TIER = 65536  -- more than scores can differ by
 local MORE = 8  -- tiers that a place is behind if it has more accessible seats than were asked for
 local SINGLE_LEFT = 13107  -- what a buyer goes back for, so that no single seat is left: a fifth of the scale
 
--- scores: two bytes a seat. Returns the lag and the index of the first seat; NONE if there is no place.
+-- scores: of each seat. Returns the lag and the index of the first seat; NONE if there is no place.
 local function ordinary_place(text, scores, seats)
-  local best, place, needle = NONE, nil, string.rep('.', seats)
+  local best, place, needle = NONE, 0, string.rep('.', seats)
   local start = string.find(text, needle, 1, true)
   while start do
     local stop = (string.find(text, '[^.]', start + seats) or #text + 1) - 1
-    for at = start, stop - seats + 1 do
-      local lag = (at - start == 1 or stop - at - seats == 0) and SINGLE_LEFT or 0
-      local beaten, worst = TOP - best + lag, TIER
-      for n = 2 * at - 1, 2 * (at + seats) - 3, 2 do
-        local score = scores[n] * 256 + scores[n + 1]
-        if score < worst then
-          worst = score
-          if score <= beaten then
-            break
+    local last = stop - seats + 1
+    local from, to, step = start, last, 1
+    if scores[start] < scores[stop] then  -- the best are found first, and the others need one look each
+      from, to, step = last, start, -1
+    end
+    for at = from, to, step do
+      local lag = (at - start == 1 or last - at == 1) and SINGLE_LEFT or 0
+      local needed, worst = TOP - best + lag, scores[at]
+      if worst >= needed then
+        for n = at + 1, at + seats - 1 do
+          local score = scores[n]
+          if score < worst then
+            worst = score
+            if score < needed then
+              break
+            end
           end
         end
-      end
-      if worst > beaten then
-        best, place = TOP - worst + lag, at
+        if worst > needed or worst == needed and at < place then
+          best, place = TOP - worst + lag, at
+        end
       end
     end
     start = string.find(text, needle, stop + 2, true)
@@ -35,16 +42,21 @@ local function ordinary_place(text, scores, seats)
   return best, place
 end
 
+-- The score of the worst of some seats.
+local function worst_at(scores, at, seats)
+  local worst = TOP
+  for n = at, at + seats - 1 do
+    worst = math.min(worst, scores[n])
+  end
+  return worst
+end
+
 -- A table or box that is sold as a whole, if it is free and has as many seats.
 local function whole_place(text, scores, seats)
   if text ~= string.rep(',', seats) then
     return NONE
   end
-  local worst = TOP
-  for n = 1, 2 * seats, 2 do
-    worst = math.min(worst, scores[n] * 256 + scores[n + 1])
-  end
-  return TOP - worst, 1
+  return TOP - worst_at(scores, 1, seats), 1
 end
 
 -- Whether a single free ordinary seat is left before or after these seats.
@@ -79,10 +91,7 @@ local function accessible_place(text, scores, seats, wanted)
       accessible, companions = kinds_of(stretch)
     end
     if accessible and accessible >= wanted then
-      local worst = TOP
-      for n = 2 * at - 1, 2 * (at + seats) - 3, 2 do
-        worst = math.min(worst, scores[n] * 256 + scores[n + 1])
-      end
+      local worst = worst_at(scores, at, seats)
       local tiers = (accessible > wanted and MORE or 0) + 2 * math.min(seats - accessible - companions, 3)
         + (leaves_single(text, at, seats) and 1 or 0)
       local lag = math.min(tiers * TIER + TOP - worst, NONE - 1)
@@ -92,6 +101,15 @@ local function accessible_place(text, scores, seats, wanted)
     end
   end
   return best, place
+end
+
+-- The numbers that these bytes are, two bytes each, from the first on.
+local function numbers_in(bytes, first, last)
+  local found, numbers = {string.byte(bytes, 2 * first - 1, 2 * last)}, {}
+  for n = 1, last - first + 1 do
+    numbers[n] = found[2 * n - 1] * 256 + found[2 * n]
+  end
+  return numbers
 end
 
 -- Whether a segment may have a place, without looking at its scores.

@@ -66,18 +66,15 @@ end
 
 local function scores_of(segment)
   if not segment.scores then
-    segment.scores = {string.byte(score_bytes(segment.first, segment.last), 1, -1)}
+    local bytes = score_bytes(segment.first, segment.last)
+    segment.scores = numbers_in(bytes, 1, segment.last - segment.first + 1)
   end
   return segment.scores
 end
 
 -- The score of the worst of some seats of a segment.
 local function worst_of(segment, at, seats)
-  local scores, worst = scores_of(segment), TOP
-  for n = 2 * at - 1, 2 * (at + seats) - 3, 2 do
-    worst = math.min(worst, scores[n] * 256 + scores[n + 1])
-  end
-  return worst
+  return worst_at(scores_of(segment), at, seats)
 end
 
 -- The lag of the best place in a segment, and its index.

@@ -28,13 +28,17 @@ from tests.support.booking import (
 )
 from tests.support.losses import LosingHouse
 from tests.support.payments import Disturbed, taken_in_silence
+from tests.support.prices import PRICES
 from tests.support.refunds import RefundingProvider
 
 USER, OTHER = uuid4(), uuid4()
 
 
-async def buy(app: BookingApp, user: UUID, session_id: UUID, seats: list[int]) -> dict[str, Any]:
-    order: dict[str, Any] = (await app.order(user, session_id, seats=seats)).json
+async def buy(
+    app: BookingApp, user: UUID, session_id: UUID, seats: list[int], **more: Any
+) -> dict[str, Any]:
+    body = {"session_id": session_id, "seats": seats} | more
+    order: dict[str, Any] = (await app.post("/orders", body, user=user)).json
     paid = await app.pay(user, order["order_id"])
     assert paid.status == 200, paid.json
     return order | {"tickets": [ticket["ticket_id"] for ticket in paid.json["tickets"]]}
@@ -115,6 +119,23 @@ async def test_a_charge_alone_is_enough_to_restore_an_order(house: LosingHouse) 
         assert (order["status"], [item["seat_id"] for item in order["items"]]) == ("paid", [1, 2])
         assert (await app.order(OTHER, session_id, seats=[2])).code == "seats-taken"
         assert await house.money_without_an_order() == []
+        await is_sound(app)
+
+
+async def test_an_order_is_restored_in_its_categories(house: LosingHouse) -> None:
+    """And so for what was paid, with its fees; also by the charge alone."""
+    async with house.selling() as app:
+        session_id = app.neighbours.publish(prices=PRICES)
+    await house.keep_copy()
+    async with house.selling() as app:
+        chosen = [{"category": "child", "quantity": 1}, {"category": "student", "quantity": 1}]
+        lost = await buy(app, USER, session_id, [1, 2], categories=chosen)
+    await house.fail_over()
+    async with house.selling() as app:
+        await about_money(house, app)
+        order = (await app.get(f"/orders/{lost['order_id']}", user=USER)).json
+        assert order["status"] == "paid"
+        assert order["items"] == lost["items"]
         await is_sound(app)
 
 

@@ -1,5 +1,5 @@
-"""Best-available (docs/adr/0092): the best adjacent seats, no single one left where one can be avoided, no accessible
-or companion's seat unless asked; and nothing passed over, whatever is held and released.
+"""Best-available (docs/adr/0092): the best adjacent seats, no single one left where one can be avoided, no
+accessible or companion's seat unless asked; and nothing passed over, whatever is held and released.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from booking.clients.catalog import seating_of
+from booking.clients.plans import seating_of
 from catalog.domain.plan import Row
 from chassis.ids import uuid7
 from chassis.postgres.pool import load_queries

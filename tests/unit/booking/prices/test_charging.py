@@ -108,7 +108,6 @@ def test_items_and_fees_less_the_discount_are_the_total(
 
 
 @settings(max_examples=500, deadline=None)
-@settings(deadline=None)
 @given(prices, terms)
 def test_every_ticket_adds_up_by_itself(given_prices: list[int], given_terms: PriceTerms) -> None:
     for price, each in zip(given_prices, charges_of(given_prices, given_terms), strict=True):
@@ -133,7 +132,6 @@ def test_a_fixed_fee_per_order_is_there_once(
 
 
 @settings(max_examples=500, deadline=None)
-@settings(deadline=None)
 @given(prices, terms)
 def test_an_order_never_costs_more_than_the_prices_shown_first(
     given_prices: list[int], given_terms: PriceTerms

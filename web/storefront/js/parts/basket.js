@@ -10,9 +10,9 @@ export function basket(selected, cap, { remove, clear, reveal, categories }) {
     const name = seatName({ ...seat, area: seat.area.name });
     return h("li", { class: "basket-line" },
       h("button", { class: "basket-seat", type: "button", onclick: () => reveal(seat) },
-        h("span", { class: `tier-mark tier-${seat.area.tier % 6}`, "aria-hidden": "true" }),
+        h("span", { class: `tier-mark tier-${seat.area.tier % 8}`, "aria-hidden": "true" }),
         h("span", {}, name), seat.accessible && icon("access")),
-      categories.menu(seat, [...selected.values()]) ?? h("span", { class: "basket-price" }, money(seat.area.total_price ?? seat.area.price, seat.area.currency)),
+      categories.menu(seat, [...selected.values()]) ?? h("span", { class: "basket-price" }, money(seat.area.price, seat.area.currency)),
       h("button", { class: "icon-button", type: "button", "aria-label": t("choose.remove", { seat: name }), onclick: () => remove(seat) }, icon("close")));
   };
   const refresh = () => {

@@ -109,7 +109,7 @@ function option(offer, choice, take) {
   const input = h("input", { type: "radio", name: "area", value: offer.key, onchange: () => take(offer.scope, offer.key) });
   const node = h("label", { class: "option" }, input,
     h("span", { class: "option-face" },
-      h("span", { class: `tier-mark tier-${offer.tier % 6}`, "aria-hidden": "true" }),
+      h("span", { class: `tier-mark tier-${offer.tier % 8}`, "aria-hidden": "true" }),
       h("span", { class: "option-name" }, h("b", {}, offer.name), left),
       offer.scope === "area" && h("span", { class: "option-price" }, money(offer.total_price, offer.currency))));
   const refresh = (now) => {

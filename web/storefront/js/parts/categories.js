@@ -15,7 +15,7 @@ export class Categories {
     this.areas = new Map(session.seat_areas.map((area) => [area.area_id, area]));
     this.wished = new Map(Object.entries(draft.categories ?? {}).filter(([key]) => this.kinds.has(key)));
     this.picked = new Map((draft.picked ?? []).filter(([, key]) => this.kinds.has(key)));
-    this.node = h("fieldset", { class: "options categories", hidden: true });
+    this.node = h("fieldset", { class: "categories", hidden: true });
   }
 
   kept() {
@@ -52,7 +52,7 @@ export class Categories {
         class: "stepper-button", type: "button", disabled: off, dataset: { step: `${category} ${by}` }, "aria-label": t(words, { category: name }), onclick: () => this.step(category, count + by),
       }, icon(symbol));
       const currency = this.areas.get(area_id).currency;
-      return h("div", { class: "stepper-row", role: "group", "aria-label": name },
+      return h("div", { class: "category-row", role: "group", "aria-label": name },
         h("span", {}, h("b", {}, name), h("small", {}, money(total_price, currency), proof && ` · ${proof}`)),
         h("span", { class: "stepper" },
           place > 0 && step(-1, "category.fewer", "minus", count === 0),
@@ -100,7 +100,7 @@ export class Categories {
 
   /** What these picked seats cost in all, with fees. */
   costOf(seats) {
-    return quoteOf(this.session, seats.map((seat) => this.ofSeat(seat)?.price ?? seat.area.price));
+    return quoteOf(this.session, seats.map((seat) => this.ofSeat(seat)?.price ?? this.areas.get(seat.area.area_id)?.price ?? 0));
   }
 
   /** The same of the best seats of an area. */

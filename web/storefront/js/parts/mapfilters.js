@@ -44,7 +44,7 @@ function chip(isOn, words, act) {
 function priceChip({ areas }, price, tier, act) {
   const area = areas.find((one) => one.price === price);
   const node = h("button", { class: "chip", type: "button", dataset: { price }, onclick: act },
-    h("span", { class: `tier-mark tier-${tier % 6}`, "aria-hidden": "true" }), priceOf(area));
+    h("span", { class: `tier-mark tier-${tier % 8}`, "aria-hidden": "true" }), priceOf(area));
   return { price, node };
 }
 

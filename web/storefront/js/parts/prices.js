@@ -18,6 +18,12 @@ export function quoteOf({ fees = [] }, prices) {
   return { fees: extra, total: prices.reduce((sum, price) => sum + price, 0) + extra };
 }
 
+/** Map, list and basket say what a ticket costs in all; what an order costs is made of the session's areas. */
+export function showWholePrices({ seat_areas }, drawn) {
+  const whole = new Map(seat_areas.map((area) => [area.area_id, area.total_price]));
+  for (const area of drawn) area.price = whole.get(area.area_id) ?? area.price;
+}
+
 /** The lines between an order's tickets and its total: each fee, and what a promo code took off is said beside. */
 export function feeLines({ breakdown, currency }) {
   return (breakdown?.fees ?? []).map(({ name, amount }) => h("li", { class: "fee" }, h("span", {}, name), h("span", {}, money(amount, currency))));
@@ -25,5 +31,5 @@ export function feeLines({ breakdown, currency }) {
 
 /** What the total contains of taxes. */
 export function taxLines({ breakdown, currency }) {
-  return (breakdown?.tax ?? []).map(({ name, rate, amount }) => h("p", { class: "summary-left" }, t("price.tax", { name, rate: rate / 100, amount: money(amount, currency) })));
+  return (breakdown?.tax ?? []).map(({ name, rate, amount }) => h("p", { class: "summary-tax" }, t("price.tax", { name, rate: rate / 100, amount: money(amount, currency) })));
 }

@@ -74,7 +74,7 @@ export class SeatList {
     const words = [t("list.seat", { number: seat.number }), look !== "free" && t(`map.${look}`), ...traitsOf(this.model, seat)].filter(Boolean).join(" · ");
     const shut = !["free", "selected"].includes(look);
     return h("button", {
-      class: `chip tier-edge tier-${seat.area.tier % 6} ${look}${shut || this.isOpen(seat) ? "" : " dim"}`, type: "button", dataset: { seat: seat.seat_id },
+      class: `chip tier-edge tier-${seat.area.tier % 8} ${look}${shut || this.isOpen(seat) ? "" : " dim"}`, type: "button", dataset: { seat: seat.seat_id },
       "aria-pressed": String(look === "selected"), "aria-disabled": shut && "true", onclick: () => { if (!shut) this.pick(seat); },
     }, seat.accessible && icon("access"), words);
   }

@@ -46,7 +46,7 @@ export class Card {
 }
 
 function priceLine(area, said) {
-  return h("span", { class: "card-price" }, h("span", { class: `tier-mark tier-${area.tier % 6}` }), h("b", {}, priceOf(area)), said);
+  return h("span", { class: "card-price" }, h("span", { class: `tier-mark tier-${area.tier % 8}` }), h("b", {}, priceOf(area)), said);
 }
 
 function traits(model, seat) {

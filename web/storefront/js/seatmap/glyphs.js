@@ -195,7 +195,7 @@ export function readInks(element) {
   const style = getComputedStyle(element);
   const ink = (name) => style.getPropertyValue(name).trim();
   return {
-    tiers: Array.from({ length: 6 }, (_, tier) => ink(`--tier-${tier}`)),
+    tiers: Array.from({ length: 8 }, (_, tier) => ink(`--tier-${tier}`)),
     onTier: ink("--on-tier"), accent: ink("--accent"), onAccent: ink("--on-accent"), taken: ink("--taken"),
     bad: ink("--bad"), floor: ink("--floor"), block: ink("--block"), line: ink("--line"), text: ink("--ink"), faint: ink("--ink-2"),
     label: ink("--label"), stage: ink("--stage"), onStage: ink("--on-stage"), focus: ink("--focus"), font: style.fontFamily,

@@ -124,7 +124,7 @@ export class SeatMap {
     if (words === this.crumbed) return;
     this.crumbed = words;
     this.crumb.hidden = !area;
-    if (area) put(this.crumb, icon("left"), h("span", { class: `tier-mark tier-${area.tier % 6}`, "aria-hidden": "true" }), h("span", {}, words), h("span", { class: "visually-hidden" }, `, ${t("map.fit")}`));
+    if (area) put(this.crumb, icon("left"), h("span", { class: `tier-mark tier-${area.tier % 8}`, "aria-hidden": "true" }), h("span", {}, words), h("span", { class: "visually-hidden" }, `, ${t("map.fit")}`));
   }
 
   showAll() {

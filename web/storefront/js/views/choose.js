@@ -6,6 +6,7 @@ import { count, dayAndHour, dotted } from "../format.js";
 import { t } from "../i18n.js";
 import { mapFilters } from "../parts/mapfilters.js";
 import { Ordering } from "../parts/ordering.js";
+import { showWholePrices } from "../parts/prices.js";
 import { liveBadge } from "../parts/sale.js";
 import { SeatList } from "../parts/seatlist.js";
 import { follow } from "../seatmap/live.js";
@@ -25,9 +26,9 @@ export async function chooseView({ params, signal }) {
   for (const area of session.seat_areas) {
     const { tier = 0, accessible = false } = drawn.get(area.area_id) ?? {};
     Object.assign(area, { tier, accessible });
-    Object.assign(drawn.get(area.area_id) ?? {}, { total_price: area.total_price });
   }
 
+  showWholePrices(session, model.areas);
   const selected = new Map();
   const ordering = new Ordering(session, model, selected, signal);
   const told = { pick: (seat) => ordering.toggle(seat), enter: (area) => ordering.enter(area) };

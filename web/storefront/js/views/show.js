@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { every, h, icon, put } from "../dom.js";
-import { day, dayAndHour, hour, money, zoneName } from "../format.js";
+import { day, dayAndHour, dotted, hour, money, zoneName } from "../format.js";
 import { t } from "../i18n.js";
 import { poster } from "../parts/poster.js";
 import { areaLeft, countdown, liveBadge, saleStatus, watchSale } from "../parts/sale.js";
@@ -96,7 +96,7 @@ function grouped(areas) {
 /** Some pay less: the lowest price of another category. */
 function cheaper({ categories = [], total_price, currency }) {
   const least = Math.min(...categories.map((one) => one.total_price));
-  return least < total_price && h("small", {}, t("show.reduced", { price: money(least, currency) }));
+  return least < total_price ? t("show.reduced", { price: money(least, currency) }) : "";
 }
 
 /** What is left is said of a sale that may yet sell it. */
@@ -107,8 +107,8 @@ function areaRow(area, over) {
   fill.style.setProperty("--share", String(share));
   meter.append(fill);
   return h("li", { class: `area-row${area.available <= 0 ? " gone" : ""}` },
-    h("span", { class: "area-name" }, h("b", {}, area.name), h("small", {}, t(`area.${area.kind}`))),
-    over ? [h("span"), h("span")] : [meter, areaLeft(area)], h("span", { class: "area-price" }, money(area.total_price, area.currency), cheaper(area)));
+    h("span", { class: "area-name" }, h("b", {}, area.name), h("small", {}, dotted(t(`area.${area.kind}`), cheaper(area)))),
+    over ? [h("span"), h("span")] : [meter, areaLeft(area)], h("span", { class: "area-price" }, money(area.total_price, area.currency)));
 }
 
 function action(session, status) {
