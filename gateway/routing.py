@@ -97,6 +97,8 @@ ROUTES: tuple[Route, ...] = (
     _route("catalog", "GET POST", "/venues/{venue_id}/plans"),
     _route("catalog", "GET PUT DELETE", "/plans/{plan_id}"),
     _route("catalog", "GET", "/plans/{plan_id}/hall"),
+    _route("catalog", "GET PUT", "/plans/{plan_id}/sections"),
+    _route("catalog", "PUT", "/plans/{plan_id}/outlines"),
     _route("catalog", "GET POST", "/shows"),
     _route("catalog", "GET PATCH DELETE", "/shows/{show_id}"),
     _route("catalog", "GET POST", "/shows/{show_id}/sessions"),

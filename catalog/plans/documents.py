@@ -9,14 +9,17 @@ from uuid import UUID
 import msgspec
 
 from catalog.halls.checks import checked_hall
+from catalog.halls.csv_form import from_csv, to_csv
 from catalog.halls.document import PlanDocument
 from catalog.halls.hall import Hall
 from catalog.halls.layout import lay_out
+from catalog.halls.svg_form import outlines_of
 from catalog.plans import store
 from catalog.seating import PlanCopy, copy_of
 from chassis.concurrency.threads import SlowThreads
 from chassis.http.bodies import decode
 from chassis.postgres.pool import Pool, connection
+from chassis.problems import FieldError, ValidationFailed
 
 Result = TypeVar("Result")
 
@@ -40,6 +43,18 @@ class Documents:
         """Raises ValidationFailed."""
         return await self.run(lambda: _checked(decode(PlanDocument, body)))
 
+    async def with_sections(self, document: str, body: bytes) -> CheckedPlan:
+        """A stored document with the sections of a CSV. Raises ValidationFailed."""
+        return await self.run(lambda: _checked(from_csv(body, _stored(document))))
+
+    async def with_outlines(self, document: str, body: bytes, scale: float) -> CheckedPlan:
+        """A stored document with the outlines of an SVG. Raises ValidationFailed."""
+        return await self.run(lambda: _checked(_outlined(_stored(document), body, scale)))
+
+    async def csv(self, document: str) -> str:
+        """The sections of a stored document."""
+        return await self.run(lambda: to_csv(_stored(document)))
+
     async def copy(self, plan_id: UUID) -> PlanCopy | None:
         """For a session. None if there is no such plan."""
         async with connection(self._pool) as db:
@@ -55,7 +70,28 @@ class Documents:
 
 def laid_out(document: str) -> Hall:
     """A stored document: it was checked when it was written."""
-    return lay_out(msgspec.json.decode(document, type=PlanDocument))
+    return lay_out(_stored(document))
+
+
+def _stored(document: str) -> PlanDocument:
+    return msgspec.json.decode(document, type=PlanDocument)
+
+
+def _outlined(document: PlanDocument, body: bytes, scale: float) -> PlanDocument:
+    """Each outline belongs to the section of its key; the others keep theirs."""
+    outlines = outlines_of(body, scale=scale)
+    unknown = sorted(outlines.keys() - {section.key for section in document.sections})
+    if unknown:
+        raise ValidationFailed(
+            errors=[FieldError(f"svg.{key}", "is no section of the plan") for key in unknown[:100]]
+        )
+    sections = [
+        msgspec.structs.replace(section, outline=list(outlines[section.key]))
+        if section.key in outlines
+        else section
+        for section in document.sections
+    ]
+    return msgspec.structs.replace(document, sections=sections)
 
 
 def _checked(document: PlanDocument) -> CheckedPlan:

@@ -98,6 +98,11 @@ async def _lock(tx: Connection, viewer: Principal, plan_id: UUID, seen: int | No
     revision = await store.lock_plan(tx, plan_id)
     if revision is None:  # it was deleted a moment ago
         raise NotFound()
+    require_revision(seen, revision)
+
+
+def require_revision(seen: int | None, revision: int) -> None:
+    """Raises PlanChanged if another revision was seen. None is any."""
     if seen is not None and seen != revision:
         raise PlanChanged(f"Its revision is {revision} now.", revision=revision)
 

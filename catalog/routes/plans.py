@@ -6,18 +6,20 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, delete, get, post, put
-from litestar.params import FromPath, HeaderParameter, RawBody
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, HeaderParameter, QueryParameter, RawBody
 from litestar.response import Stream
 
 from catalog.encoded import PACKED_ALONE_FROM_BYTES, Encoded, Packed, encode, pack
 from catalog.halls.document import PlanDocument
 from catalog.plans import managing
-from catalog.plans.documents import laid_out
+from catalog.plans.documents import CheckedPlan, laid_out
 from catalog.plans.wire import Plan, PlanHall, PlanList
 from catalog.problems import PlanChanged, RevisionRequired, TooManyPlans
 from catalog.routes.conditional import PRIVATELY, TAGS, answer, answer_map, documented, has_already
 from catalog.routes.parameters import catalog_of
 from chassis.auth.access import ORGANIZERS, access
+from chassis.auth.tokens import Principal
 from chassis.http.idempotency import ONCE, once_by_key
 from chassis.http.pagination import PageNumber, PageSize
 from chassis.http.parameters import Caller, IdempotencyKey
@@ -31,6 +33,11 @@ IfMatch = Annotated[
         description='The ETag of the plan that you have seen, such as `"3"`, or `*` for any.',
     ),
 ]
+Scale = Annotated[
+    float,
+    QueryParameter(ge=0.001, le=1000, description="Units of the drawing for a seat's width."),
+]
+CSV, SVG = "text/csv", "image/svg+xml"
 _REVISION = re.compile(r'(?:W/)?"(\d{1,9})(?:-[a-z]+)?"')
 
 
@@ -149,14 +156,101 @@ async def replace_plan(
 ) -> Response[bytes]:
     """Replaces a plan of your own venue, if it is still what you have seen. Sessions that were made from it
     keep what they have."""
+    seen, _ = await _to_replace(request, principal, plan_id, if_match)
+    checked = await catalog_of(request).documents.checked(body)
+    return await _replaced(request, principal, plan_id, checked, seen)
+
+
+@get(
+    "/api/v1/plans/{plan_id:uuid}/sections",
+    operation_id="export_sections",
+    summary="Export the sections of a plan",
+    tags=TAGS,
+    opt=access(*ORGANIZERS),
+    responses={200: ResponseSpec(str, description="", generate_examples=False, media_type=CSV)},
+)
+async def export_sections(
+    request: Request[Any, Any, Any], principal: Caller, plan_id: FromPath[UUID]
+) -> Response[bytes]:
+    """The sections of a plan as CSV, a line for each row (docs/organizers.md)."""
     catalog = catalog_of(request)
     async with connection(catalog.pool) as db:
+        row = await managing.read_plan(db, plan_id)
+    headers = {
+        "Content-Disposition": f'attachment; filename="plan-{plan_id}.csv"',
+        "ETag": _tag(row["revision"], "csv"),
+        "Cache-Control": PRIVATELY,
+        "Vary": "Authorization",
+    }
+    body = await catalog.documents.csv(row["document"])
+    return Response(body.encode(), media_type=CSV, headers=headers)
+
+
+@put(
+    "/api/v1/plans/{plan_id:uuid}/sections",
+    operation_id="import_sections",
+    summary="Import the sections of a plan",
+    tags=TAGS,
+    opt=access(*ORGANIZERS, takes=CSV, problems=(PlanChanged, RevisionRequired)),
+    responses=documented(Plan),
+)
+async def import_sections(
+    request: Request[Any, Any, Any],
+    principal: Caller,
+    plan_id: FromPath[UUID],
+    body: RawBody,
+    if_match: IfMatch = None,
+) -> Response[bytes]:
+    """Replaces all sections of a plan of your own venue by those of a CSV, as they were exported."""
+    seen, document = await _to_replace(request, principal, plan_id, if_match)
+    checked = await catalog_of(request).documents.with_sections(document, body)
+    return await _replaced(request, principal, plan_id, checked, seen)
+
+
+@put(
+    "/api/v1/plans/{plan_id:uuid}/outlines",
+    operation_id="import_outlines",
+    summary="Import outlines of a plan's sections",
+    tags=TAGS,
+    opt=access(*ORGANIZERS, takes=SVG, problems=(PlanChanged, RevisionRequired)),
+    responses=documented(Plan),
+)
+async def import_outlines(
+    request: Request[Any, Any, Any],
+    principal: Caller,
+    plan_id: FromPath[UUID],
+    *,
+    body: RawBody,
+    if_match: IfMatch = None,
+    scale: Scale = 1.0,
+) -> Response[bytes]:
+    """Gives sections of a plan of your own venue the outlines of an SVG's elements with their keys as ids."""
+    seen, document = await _to_replace(request, principal, plan_id, if_match)
+    checked = await catalog_of(request).documents.with_outlines(document, body, scale)
+    return await _replaced(request, principal, plan_id, checked, seen)
+
+
+async def _to_replace(
+    request: Request[Any, Any, Any], principal: Principal, plan_id: UUID, if_match: str | None
+) -> tuple[int, str]:
+    """The revision that is replaced, and its document. Raises NotFound, RevisionRequired, PlanChanged."""
+    async with connection(catalog_of(request).pool) as db:
         await managing.require_own_plan(db, principal, plan_id)
+        row = await managing.read_plan(db, plan_id)
     if if_match is None:
         raise RevisionRequired()
-    seen = _seen(if_match)
-    checked = await catalog.documents.checked(body)
-    async with transaction(catalog.pool) as tx:
+    managing.require_revision(_seen(if_match), row["revision"])
+    return row["revision"], row["document"]
+
+
+async def _replaced(
+    request: Request[Any, Any, Any],
+    principal: Principal,
+    plan_id: UUID,
+    checked: CheckedPlan,
+    seen: int,
+) -> Response[bytes]:
+    async with transaction(catalog_of(request).pool) as tx:
         plan = await managing.replace_plan(tx, principal, plan_id, checked, seen)
     return Response(
         msgspec.json.encode(plan),
@@ -203,4 +297,7 @@ def _seen(if_match: str) -> int | None:
     return int(found[1])
 
 
-PLAN_ROUTES = [list_plans, create_plan, get_plan, preview_plan, replace_plan, delete_plan]
+PLAN_ROUTES = [
+    *(list_plans, create_plan, get_plan, preview_plan, replace_plan, delete_plan),
+    *(export_sections, import_sections, import_outlines),
+]

@@ -28,6 +28,7 @@ def access(
     body: type[Any] | None = None,
     straight: bool = False,
     csv: str | None = None,
+    takes: str | None = None,
 ) -> dict[str, Any]:
     """`opt` of a handler: PUBLIC, LOGGED_IN, INTERNAL or role names.
 
@@ -35,6 +36,7 @@ def access(
     body: the struct that the JSON body is decoded to (see chassis.http.bodies).
     straight: true for the few routes that an on-sale consists of (see chassis.http.fast_path).
     csv: a description of the answer as CSV, if the route has that form too.
+    takes: the media type of its body, if that is not JSON.
     """
     return {
         "access": frozenset(who),
@@ -42,6 +44,7 @@ def access(
         "body": body,
         "straight": straight,
         "csv": csv,
+        "takes": takes,
     }
 
 

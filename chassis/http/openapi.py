@@ -68,6 +68,7 @@ def describe(app: Litestar) -> dict[str, Any]:
                 handler = handlers[item[method]["operationId"]]
                 _describe_in_words(item[method], handler)
                 _describe_body(item[method], handler.opt.get("body"), schemas)
+                _describe_text(item[method], handler.opt.get("takes"))
                 _describe_operation(path, item[method], handler.opt)
                 _describe_answers(handler, schemas)
         paths[path] = item
@@ -100,6 +101,13 @@ def _describe_body(operation: dict[str, Any], kind: Any, schemas: dict[str, Any]
         "required": True,
         "content": {"application/json": {"schema": schema}},
     }
+
+
+def _describe_text(operation: dict[str, Any], kind: str | None) -> None:
+    """A body that is a text of another media type than JSON."""
+    if kind is not None:
+        content = {kind: {"schema": {"type": "string"}}}
+        operation["requestBody"] = {"required": True, "content": content}
 
 
 def _describe_answers(handler: Any, schemas: dict[str, Any]) -> None:

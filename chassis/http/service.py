@@ -274,10 +274,14 @@ def _admission(verifier: Verifier) -> Any:
 
             try:
                 if scope["type"] == "http":
+                    opt, headers = scope["route_handler"].opt, dict(scope["headers"])
                     changes = scope["method"] in {"POST", "PUT", "PATCH"}
-                    if changes and not json_or_empty(dict(scope["headers"])):
+                    takes = opt.get("takes") if changes else None
+                    if changes and takes is None and not json_or_empty(headers):
                         raise UnsupportedMediaType()
-                    await authorize(scope, verifier, scope["route_handler"].opt)
+                    await authorize(scope, verifier, opt)
+                    if takes is not None and not _is_of(takes, headers):
+                        raise UnsupportedMediaType(f"Send the body as {takes}.")
                 await app(scope, receive, send_on)
             except Problem as problem:
                 if started:
@@ -287,6 +291,12 @@ def _admission(verifier: Verifier) -> Any:
         return admitted
 
     return admission
+
+
+def _is_of(kind: str, headers: dict[bytes, bytes]) -> bool:
+    """Whether a body is declared as of this media type."""
+    sent = headers.get(b"content-type", b"").split(b";", 1)[0].strip().lower()
+    return sent == kind.encode("ascii")
 
 
 def _answer(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
