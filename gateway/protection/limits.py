@@ -17,7 +17,7 @@ MAILS_A_LOGIN = 1 / 60  # each mail goes to a person who did not ask this client
 REFRESHES_A_LOGIN = 4  # all tabs and devices of a login refresh it
 AHEAD_SHARE = 8  # one request in so many of a burst may be let in by each process without Redis
 UNTOLD_SHARE = 20  # of these, so many of a burst are never told
-UNTOLD_RATE_SHARE = 4  # and in the long run, one request in so many by all processes of a node
+UNTOLD_RATE_SHARE = 20  # and in the long run, one request in so many by all processes of a node
 
 
 class Policy(msgspec.Struct, frozen=True):
