@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from gateway.http.static import CONTENT_TYPES
-from gateway.pages.languages import Spoken, languages_module, read_words, with_texts
 from chassis.languages import LANGUAGES
 from contracts.seats import SEAT_WORDS
+from gateway.http.static import CONTENT_TYPES
+from gateway.pages.languages import Spoken, languages_module, read_words, with_texts
 from loadtest.frames.stadium import SESSION, places, seat_map
 
 SHOW = "00000000-0000-7000-8000-000000000002"
