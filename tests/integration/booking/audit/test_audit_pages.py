@@ -14,12 +14,13 @@ from chassis.ids import eldest_since, uuid7
 from chassis.postgres.pool import Pool, open_pool
 from tests.support.booking import booking_tables
 
+LIMITS: dict[str, Any] = {"grace_s": 5.0, "patience_s": 60.0, "limit": 20}
 ORDER = """
 INSERT INTO orders (order_id, user_id, session_id, status, total_amount, currency, title, venue, starts_at,
                     time_zone, expires_at, paid_at, request_id, items)
 VALUES ($1, $2, $3, 'paid', 1, 'CNY', '', '', now(), 'UTC', now(), now(), '',
-        jsonb_build_array(jsonb_build_object('seat_id', 1, 'area_id', ($3::uuid)::text, 'area', 'A', 'row', '1',
-                                             'number', 1, 'price', 1)))
+        jsonb_build_array(jsonb_build_object('seat_id', 1, 'area_id', ($3::uuid)::text, 'area', 'A',
+                                             'row', '1', 'number', 1, 'price', 1)))
 """
 
 
@@ -36,7 +37,7 @@ async def paid(tables: Any, order_id: UUID, session_id: UUID) -> None:
 
 
 async def found(pool: Pool, invariant: str, since: UUID = BEGINNING) -> list[list[str]]:
-    walk = broken(pool, invariant, grace_s=5.0, patience_s=60.0, limit=20, since=since)
+    walk = broken(pool, invariant, since=since, **LIMITS)
     return [page async for page in walk]
 
 
@@ -53,10 +54,8 @@ async def test_a_row_is_looked_at_once_whatever_page_it_is_on(
     async with booking_tables(database_url) as tables:
         for order_id in orders:
             await paid(tables, order_id, uuid4())
-    pages = [page async for page in store.look(pool, part, grace_s=5.0, patience_s=60.0, limit=20)]
-    assert (
-        len(pages) == count // 2 + 1
-    )  # a page ends with the row after the first; the last is open
+    pages = [page async for page in store.look(pool, part, **LIMITS)]
+    assert len(pages) == count // 2 + 1  # a page ends with its second row; the last is open
     told = [line for page in pages for line in page]
     assert [line.split()[1] for line in told] == [str(order_id) for order_id in orders]
 
@@ -70,7 +69,7 @@ async def test_a_session_is_on_one_page(pool: Pool, database_url: str) -> None:
         for _ in range(3):
             await paid(tables, uuid7(), uuid4())
     part = store.Part("seats_sold_once", small(walks.SESSIONS))
-    pages = [page async for page in store.look(pool, part, grace_s=5.0, patience_s=60.0, limit=20)]
+    pages = [page async for page in store.look(pool, part, **LIMITS)]
     assert len(pages) > 1
     told = [line for page in pages for line in page]
     assert told == [f"session {session_id} seat 1 is sold by 5 orders"]
@@ -93,7 +92,7 @@ async def test_no_connection_is_held_between_two_pages(pool: Pool, database_url:
     """The pool has one."""
     async with asyncio.timeout(10.0):
         for invariant in INVARIANTS:
-            walk = broken(pool, invariant, grace_s=5.0, patience_s=60.0, limit=20)
+            walk = broken(pool, invariant, **LIMITS)
             async for page in walk:
                 assert page == []
                 assert await pool.fetchval("SELECT 1") == 1
