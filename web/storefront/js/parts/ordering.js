@@ -28,7 +28,7 @@ export class Ordering {
     this.choice = this.readChoice();
     for (const seat_id of this.draft.seats ?? []) this.restore(seat_id);
     this.categories = new Categories(session, this.draft, () => { this.keep(); this.refresh(); });
-    this.best = bestForm(session, this.choice, this.cap, () => this.refresh());
+    this.best = bestForm(session, this.choice, this.cap, () => this.refresh(), signal);
     this.best.node.append(this.categories.node);
     this.basket = basket(selected, this.cap, { categories: this.categories, remove: (seat) => this.toggle(seat), clear: () => this.clear(), reveal: (seat) => this.reveal(seat) });
     this.promo_code = this.draft.promo_code ?? "";

@@ -10,9 +10,9 @@ import { Scene, pickedSeats } from "./scene.js";
 const DENSITY_MAX = 2.5;
 const SETTLED_MS = 120;
 const REFRESH_MS = 200; // from one picture to the next when only seats have changed
-const SOFT = 1.8; // times a picture may be stretched while somebody moves
+const SOFT = 2.5; // times a picture may be stretched while somebody moves
 const AHEAD = 32; // pixels beyond what is seen that are still painted when the next picture is begun
-const BUDGET_MS = { least: 1, most: 6 }; // of painting a frame
+const BUDGET_MS = { least: 1, most: 5 }; // of painting a frame
 const LATE_MS = 22;
 
 export class Renderer {
