@@ -8,17 +8,17 @@ import { t } from "../i18n.js";
 import { accessibleField } from "./accessible.js";
 import { areaLeft } from "./sale.js";
 
-export const SCOPES = ["area", "price", "price_max"];
+export const SCOPES = ["price_max", "price", "area"];
 const TWO_ROWS_FROM = 3;
 const NARROW = "(max-width: 859px), (max-height: 520px)"; // as in seats.css: a menu and no list
 
 /** A price category belongs to an area, so a session with such sells by area. */
 const scopesOf = ({ seat_areas, price_categories }) => (seat_areas.length > 1 && !price_categories?.length ? SCOPES : ["area"]);
 
-/** All that may be chosen in a scope: {scope, key, name, price, currency, tier, kind, available, accessible}. */
+/** All that may be chosen in a scope, the cheapest first: the one proposed is at the top. Each {scope, key, name, price, currency, tier, kind, available, accessible}. */
 export function offers(areas, scope) {
-  if (scope === "area") return areas.map((area) => ({ ...area, scope, key: area.area_id }));
-  const prices = [...new Set(areas.map((area) => area.price))].sort((one, two) => two - one);
+  if (scope === "area") return areas.map((area) => ({ ...area, scope, key: area.area_id })).sort((one, two) => one.price - two.price);
+  const prices = [...new Set(areas.map((area) => area.price))].sort((one, two) => one - two);
   return prices.map((price) => offerAt(areas, scope, price));
 }
 

@@ -190,6 +190,21 @@ export function drawLost(context, px, py, scale, inks) {
   context.stroke();
 }
 
+/** A free seat that what is picked would leave alone: a broken ring, so that it is no seat lost. */
+export function drawAlone(context, px, py, scale, inks) {
+  const radius = Math.max(9, scale * 0.62);
+  context.save();
+  for (const [ink, weight] of [[inks.block, 6], [inks.bad, 3]]) {
+    context.strokeStyle = ink;
+    context.lineWidth = weight;
+    context.beginPath();
+    context.arc(px, py, radius, 0, Math.PI * 2);
+    context.stroke();
+    context.setLineDash([radius * 0.6, radius * 0.45]);
+  }
+  context.restore();
+}
+
 /** Where the keyboard is, or the mouse: a ring that covers nothing. */
 export function drawRing(context, px, py, scale, inks) {
   const half = Math.max(8, scale * 0.5 + 3);

@@ -98,6 +98,7 @@ export class SeatMap {
 
   schedule() {
     this.changed = true;
+    this.canvas.dataset.done = "false";
     this.request();
   }
 

@@ -2,7 +2,7 @@
 // picked. Pictures are painted a few milliseconds a frame: while somebody moves, only when the last one has
 // grown too soft or too small; sharp once the map rests.
 
-import { drawLost, drawPicked, drawRing, readInks } from "./glyphs.js";
+import { drawAlone, drawLost, drawPicked, drawRing, readInks } from "./glyphs.js";
 import { drawMark, marksOffscreen } from "./offscreen.js";
 import { Picture } from "./picture.js";
 import { Scene, pickedSeats } from "./scene.js";
@@ -124,7 +124,7 @@ export class Renderer {
     this.drawMarks();
   }
 
-  /** What somebody has picked, lost or looks at: over everything, and at every scale. */
+  /** What somebody has picked, lost, would leave alone or looks at: over everything, and at every scale. */
   drawMarks() {
     const { context, viewport, model, inks } = this;
     const at = (seat) => viewport.toScreen(seat.x, seat.y);
@@ -132,6 +132,10 @@ export class Renderer {
     for (const seat_id of model.lost) {
       const { x, y } = at(model.byId(seat_id));
       drawLost(context, x, y, viewport.scale, inks);
+    }
+    for (const seat_id of model.alone) {
+      const { x, y } = at(model.byId(seat_id));
+      drawAlone(context, x, y, viewport.scale, inks);
     }
     const picked = pickedSeats(this.selected);
     for (const seat of picked) {

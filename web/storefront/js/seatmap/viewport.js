@@ -121,6 +121,7 @@ export class Viewport extends View {
     }
     const from = { scale: this.scale, x: this.x, y: this.y };
     const started = performance.now();
+    this.changed();
     const step = (time) => {
       const share = Math.min(1, Math.max(0, time - started) / GLIDE_MS);
       const eased = 1 - (1 - share) ** 3;
