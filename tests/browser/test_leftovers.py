@@ -52,7 +52,9 @@ async def test_who_had_to_be_split_reads_it_before_paying(shop: Shop) -> None:
     await shop.register()
     sale = await PlannedSale(shop).open(most=10)
     await sale.take_all_but(("2", 3), ("4", 5))
-    await shop.order_best(sale.session_id, 2)
+    await shop.open(f"/sessions/{sale.session_id}")
+    await shop.page.check('.option:has-text("池座") input', force=True)
+    await shop.page.click(".panel-foot .button")
     await expect(shop.page.locator(".order-main .notice:visible")).to_contain_text(
         "您的座位被分开了"
     )
