@@ -216,6 +216,11 @@ async def replace_areas(
     await _insert_areas(tx, session_id, areas)
 
 
+async def set_area_prices(tx: Connection, prices: Mapping[UUID, int]) -> None:
+    """Of a draft's areas."""
+    await _sql.set_area_prices(tx, area_ids=list(prices), prices=list(prices.values()))
+
+
 async def _insert_areas(tx: Connection, session_id: UUID, areas: Sequence[AreaRow]) -> None:
     await _sql.insert_areas(
         tx,
