@@ -4,11 +4,13 @@ Tests, chaos runs and operators all run this. It is safe at any time on a platfo
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import msgspec
 
 from booking.audit.store import INVARIANTS, broken
+from booking.audit.walks import BEGINNING
 from booking.composition import Booking, opened
 from booking.seats.differences import Difference, look
 from booking.seats.holds import SeatHolds
@@ -52,12 +54,22 @@ async def audit_booking(booking: Booking, *, looks_max: int = LOOKS_MAX) -> list
 
 async def _violations(pool: Pool, invariant: str) -> list[str]:
     """What cannot be told, because the check ran into its time limit, is not sound."""
+    found: list[str] = []
     try:
-        return await broken(
-            pool, invariant, grace_s=GRACE_S, patience_s=PATIENCE_S, limit=DETAILS_MAX
-        )
+        async for page in pages(pool, invariant):
+            found += page
+            if len(found) >= DETAILS_MAX:
+                break
     except ROLLED_BACK as ended:
-        return [f"could not be checked: {ended}"]
+        return [*found[: DETAILS_MAX - 1], f"could not be checked: {ended}"]
+    return found[:DETAILS_MAX]
+
+
+def pages(pool: Pool, invariant: str, since: UUID = BEGINNING) -> AsyncIterator[list[str]]:
+    """The violations on each page of what one of INVARIANTS looks at, with the limits of PROMISES.md."""
+    return broken(
+        pool, invariant, grace_s=GRACE_S, patience_s=PATIENCE_S, limit=DETAILS_MAX, since=since
+    )
 
 
 async def _redis_agrees(holds: SeatHolds, looks_max: int) -> Finding:

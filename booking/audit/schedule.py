@@ -1,9 +1,11 @@
 """The audit on a schedule: one process does it, now and then, and what it finds is a metric and a log line.
 
-Its cost is bounded. A check is one statement with the time limit of our connections; after it comes a pause
-of REST times its duration, so an audit takes a fifth of one core at most, however large the data are. A
-check that the limit ends is shown as unchecked. It reads where `audit_database_url` says, such as a standby
-(`?target_session_attrs=any`): there it costs the primary nothing.
+Its cost is bounded. A check looks at page after page of some thousand rows, each one statement with the time
+limit of our connections. After each comes a pause of REST times its duration, so an audit takes a fifth of
+one core at most, however large the data are. A check that the limit ends is shown as unchecked. What is
+older than HORIZON_DAYS is left to `stampede audit`: so a platform's tenth year costs no more than its second.
+It reads where `audit_database_url` says, such as a standby (`?target_session_attrs=any`): there it costs the
+primary nothing.
 """
 
 import asyncio
@@ -11,16 +13,18 @@ import time
 from collections.abc import Awaitable, Callable
 
 from booking.audit import metrics
-from booking.audit.checks import DETAILS_MAX, GRACE_S, LOOKS_MAX, PATIENCE_S, REDIS, compare_redis
-from booking.audit.store import INVARIANTS, broken
+from booking.audit.checks import DETAILS_MAX, LOOKS_MAX, REDIS, compare_redis, pages
+from booking.audit.store import INVARIANTS
 from booking.composition import Booking
 from booking.seats.reconciler import RECONCILE_INTERVAL_S, SETTLED_S
+from chassis.ids import eldest_since
 from chassis.observability import logs
 from chassis.observability.reports import Report
 from chassis.postgres.pool import ROLLED_BACK, Pool
 from chassis.problems import Overloaded
 
 REST = 4.0
+HORIZON_DAYS = 400  # longer than from a session's creation to its last refund
 LOOK_AGAIN_S = 2.0  # a standby may be a moment behind
 MENDED_S = (
     SETTLED_S + 2 * RECONCILE_INTERVAL_S
@@ -47,20 +51,19 @@ class ScheduledAudit:
         self._booking = booking
         self._pool = pool
         self._rest = rest
+        self._spent_s = 0.0  # on the check under way, without its pauses
         self._violations: dict[tuple[str, ...], float] = {}
         self._unchecked: dict[tuple[str, ...], float] = {}
         self._seconds: dict[tuple[str, ...], float] = {}
 
     async def take(self, report: Report) -> None:
         for invariant in (*INVARIANTS, REDIS):
-            began = time.monotonic()
+            self._spent_s = 0.0
             found = await self._check(invariant)
-            took_s = time.monotonic() - began
-            self._note(invariant, found, took_s)
+            self._note(invariant, found, self._spent_s)
             report.show(metrics.VIOLATIONS, self._violations)
             report.show(metrics.UNCHECKED, self._unchecked)
             report.show(metrics.SECONDS, self._seconds)
-            await asyncio.sleep(self._rest * took_s)
         report.show(metrics.FINISHED, {("booking",): time.time()})
 
     def _note(self, invariant: str, found: list[str] | None, took_s: float) -> None:
@@ -100,10 +103,30 @@ class ScheduledAudit:
 
     async def _differences(self, looks_max: int) -> list[str]:
         details: list[str] = []
-        await compare_redis(self._booking.holds, details, looks_max=looks_max)
+        began_s = time.monotonic()
+        try:
+            await compare_redis(self._booking.holds, details, looks_max=looks_max)
+        finally:
+            await self._pause(began_s)
         return details
 
     async def _look(self, invariant: str) -> list[str]:
-        return await broken(
-            self._pool, invariant, grace_s=GRACE_S, patience_s=PATIENCE_S, limit=DETAILS_MAX
-        )
+        """Violations within the horizon, up to DETAILS_MAX."""
+        found: list[str] = []
+        since = eldest_since(time.time() - HORIZON_DAYS * 86_400)
+        walk = pages(self._pool, invariant, since)
+        while len(found) < DETAILS_MAX:
+            began_s = time.monotonic()
+            try:
+                found += await anext(walk)
+            except StopAsyncIteration:
+                break
+            finally:
+                await self._pause(began_s)
+        return found[:DETAILS_MAX]
+
+    async def _pause(self, began_s: float) -> None:
+        """After what began then."""
+        spent_s = time.monotonic() - began_s
+        self._spent_s += spent_s
+        await asyncio.sleep(self._rest * spent_s)

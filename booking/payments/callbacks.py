@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from booking.domain.problems import BadSignature, PaymentMismatch, StaleTimestamp
 from booking.payments.batched_outcomes import BatchedOutcomes
@@ -24,7 +25,7 @@ log = logs.get("booking")
 REMEMBERED_MAX = 20_000
 REMEMBERED_S = 60.0
 
-EventName = tuple[str, str]  # provider, id
+EventName = tuple[str, str, UUID]  # provider, id, payment
 
 
 class Webhooks:
@@ -82,7 +83,7 @@ class Webhooks:
             self._count(provider_name, "ignored")
             return
         received = ReceivedEvent(provider_name, event.event_id, event.type, event.payment_id)
-        name = (provider_name, event.event_id)
+        name = (provider_name, event.event_id, event.payment_id)
         while not self._is_committed(name):
             first = self._under_way.get(name)
             if first is None:

@@ -144,8 +144,7 @@ async def remove_some(
         await queries.delete_refund_items(tx, orders=orders)
         await queries.delete_refunds(tx, orders=orders)
         await queries.delete_tickets(tx, orders=orders)
-        told = [f"msg_{one.hex}" for one in payments]  # as the sandbox names its messages
-        await queries.delete_provider_events(tx, provider="sandbox", event_ids=told)
+        await queries.delete_provider_events(tx, payments=payments)
         await queries.delete_payments(tx, orders=orders)
         await queries.delete_history(tx, orders=orders)
         await queries.delete_items(tx, orders=orders)

@@ -96,5 +96,6 @@ async def list_tickets(
 ) -> tuple[list[Ticket], int]:
     """A page of the user's tickets, newest first, and their total number."""
     found = queries.list_tickets(db, user_id=user_id, status=status, limit=limit, offset=offset)
-    tickets = [Ticket(**fields(row, Ticket)) async for row in found]
-    return tickets, int(await queries.count_tickets(db, user_id=user_id, status=status))
+    rows = [row async for row in found]
+    tickets = [Ticket(**fields(row, Ticket)) for row in rows if row["ticket_id"] is not None]
+    return tickets, rows[0]["total"]

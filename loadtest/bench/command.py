@@ -13,7 +13,6 @@ import msgspec
 import psutil
 from rich.console import Console
 
-from chassis.postgres.pool import open_pool, own_session
 from loadtest.bench import saving, table
 from loadtest.bench.budget.command import measure_budget
 from loadtest.bench.case import Case
@@ -45,7 +44,6 @@ from runtime.starting import StartError
 
 Say = Callable[[str], None]
 
-ANALYSE_MAX_S = 120.0
 CONCURRENCY = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 COMPARED = ("per_second", "p50_ms", "p95_ms", "p99_ms", "max_ms", "rss_mb")
 
@@ -345,23 +343,9 @@ def _program(where: str, wanted: Wanted, unit: Unit | None) -> Iterator[Stack]:
 
 
 async def _audit(stack: Stack) -> str:
-    await _analyse(stack)
     broken: Sequence[str] = [
         f"{one.name}: {'; '.join(one.details)}"
         for one in await audit_all(stack.loaded)
         if not one.ok
     ]
     return "; ".join(broken) or "clean"
-
-
-async def _analyse(stack: Stack) -> None:
-    """Does autovacuum's work early. Without it, the audit of so many new rows is planned for empty tables
-    and takes longer than a statement may."""
-    assert stack.loaded.database_url is not None
-    pool = await open_pool(stack.loaded.database_url, "booking", size=1)
-    try:
-        async with own_session(pool) as db:
-            await db.execute("SET statement_timeout = 0")
-            await db.execute("ANALYZE", timeout=ANALYSE_MAX_S)
-    finally:
-        await pool.close()

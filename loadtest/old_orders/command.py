@@ -15,20 +15,29 @@ from uuid import uuid4
 import msgspec
 
 from booking.domain.seating import Seating, Stretch
+from booking.events.history import history_entry
 from booking.orders import store
 from booking.orders.draft import OrderDraft, new_order
 from booking.orders.placing_store import place_orders
 from booking.orders.records import NewOrder
 from booking.orders.selection import ExactSeats
+from booking.payments.batch_store import begin_payments, sell_orders
+from booking.payments.records import Intent, KnownPayment, NewPayment, ReceivedEvent
+from booking.payments.sale import build_sale
 from booking.seats.outcomes import Held
+from booking.tickets.codes import TicketCodes, make_keys
+from booking.tickets.issuing import TicketIssuing
+from booking.tickets.store import load_signing_keys
 from chassis.ids import uuid7
 from chassis.postgres.pool import Pool, connection, open_pool
+from contracts.booking import PAYMENT_STARTED
 from contracts.catalog import AreaTerms, SessionTerms
 from loadtest.old_orders.store import REGULAR, REGULARS_ORDERS, YEARS, logged, open_database
 from runtime.embedded import EmbeddedServers
 
 SEATS = 1_000_000
 TTL_S = 600
+PROVIDER = "sandbox"
 WARM_UP = 30
 READS = 200
 
@@ -46,19 +55,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of both databases")
     parser.add_argument("--orders", type=int, default=3_000, help="of a round, after a checkpoint")
     parser.add_argument("--batch", type=int, default=8, help="orders a statement")
+    parser.add_argument("--bought", action="store_true", help="orders are paid, old and new ones")
     parser.add_argument("--folder", type=Path, help="keeps the databases there")
     given = parser.parse_args()
     with _server(given.folder) as url:
-        asyncio.run(compare(url, given.old_orders, given.rounds, given.orders, given.batch))
+        asyncio.run(compare(url, given))
 
 
-async def compare(url: str, old_orders: int, rounds: int, orders: int, batch: int) -> None:
+async def compare(url: str, given: argparse.Namespace) -> None:
     """Prints the medians of the rounds with the least and the most, and the ratio of the medians."""
-    databases = [await open_database(url, "none", 0), await open_database(url, "old", old_orders)]
+    old_orders, rounds, orders, batch = given.old_orders, given.rounds, given.orders, given.batch
+    databases = [
+        await open_database(url, "none", 0),
+        await open_database(url, "old", old_orders, bought=given.bought),
+    ]
     found: list[list[Round]] = [[], []]
     pools = [await open_pool(one, "booking", size=1) for one in databases]
     try:
-        sales = [Sale() for _ in pools]
+        sales = [Sale(issuing=await _issuing(pool) if given.bought else None) for pool in pools]
         for pool, sale in zip(pools, sales, strict=True):
             for _ in range(WARM_UP):
                 await sale.place(pool, batch)
@@ -91,9 +105,11 @@ def _spread(values: Sequence[float]) -> str:
 
 
 class Sale:
-    """Of one session, to somebody new with each order."""
+    """Of one session, to somebody new with each order. `issuing`: of tickets, if orders are paid as well;
+    each is told of by its provider."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, issuing: TicketIssuing | None = None) -> None:
+        self._issuing = issuing
         area, now = uuid4(), datetime.now(UTC)
         self._seats = iter(range(1, SEATS))
         self._seating = Seating(SEATS, [Stretch(1, SEATS, area, "VIP A区", "3", 1)], accessible=[])
@@ -115,9 +131,20 @@ class Sale:
         )
 
     async def place(self, pool: Pool, count: int) -> None:
-        for answer in await place_orders(pool, [self._order() for _ in range(count)], TTL_S):
+        orders = [self._order() for _ in range(count)]
+        for answer in await place_orders(pool, orders, TTL_S):
             if isinstance(answer, BaseException):
                 raise answer
+        if self._issuing is not None:
+            await self._pay(pool, self._issuing, orders)
+
+    async def _pay(self, pool: Pool, issuing: TicketIssuing, orders: Sequence[NewOrder]) -> None:
+        sales = []
+        for begun in await begin_payments(pool, PROVIDER, [_intent(order) for order in orders]):
+            assert isinstance(begun, KnownPayment), begun
+            told = ReceivedEvent(PROVIDER, f"evt_{uuid4().hex}", "succeeded", begun.payment_id)
+            sales.append(build_sale(issuing, begun, told))
+        assert all(one is True for one in await sell_orders(pool, sales))
 
     def _order(self) -> NewOrder:
         draft = OrderDraft(
@@ -130,6 +157,26 @@ class Sale:
             selection=ExactSeats([1]),
         )
         return new_order(draft, Held(0, [next(self._seats), next(self._seats)]))
+
+
+async def _issuing(pool: Pool) -> TicketIssuing:
+    keys = await load_signing_keys(pool, make_keys)
+    return TicketIssuing(TicketCodes(keys, "https://tickets.example"))
+
+
+def _intent(order: NewOrder) -> Intent:
+    payment = NewPayment(
+        payment_id=uuid7(),
+        order_id=order.order_id,
+        user_id=order.user_id,
+        provider=PROVIDER,
+        method="alipay",
+        idempotency_key=str(uuid4()),
+        body_hash=os.urandom(32),
+        request_id="r",
+    )
+    data = {"payment_id": payment.payment_id, "method": payment.method}
+    return Intent(payment, history_entry(order.order_id, PAYMENT_STARTED, data))
 
 
 async def _round(pool: Pool, sale: Sale, orders: int, batch: int) -> Round:

@@ -45,6 +45,34 @@ INSERT INTO user_tallies (session_id, user_id, tickets, cap)
 SELECT session_id, user_id, 2 * count(*), 2 * count(*) + 6 FROM orders
 GROUP BY session_id, user_id ORDER BY min(created_at)
 """
+# What paying wrote: an answered payment, what its provider told, two tickets, the rest of the history.
+PAY = """
+INSERT INTO payments (payment_id, order_id, user_id, provider, method, amount, currency, state,
+                      request_id, created_at, updated_at)
+SELECT uuidv7(paid_at - now()), order_id, user_id, 'sandbox', 'alipay', total_amount, currency, 'succeeded',
+       request_id, paid_at, paid_at
+FROM orders ORDER BY order_id
+"""
+TOLD = """
+INSERT INTO provider_events (provider, event_id, type, payment_id, taken_at)
+SELECT provider, 'evt_' || replace(gen_random_uuid()::text, '-', ''), 'payment.succeeded',
+       payment_id, updated_at
+FROM payments ORDER BY payment_id
+"""
+TICKET = """
+INSERT INTO tickets (ticket_id, order_id, session_id, seat_id, user_id, code, issued_at)
+SELECT uuidv7(paid_at - now()), order_id, session_id, (items -> seat ->> 'seat_id')::int, user_id,
+       repeat('c', 150), paid_at
+FROM (SELECT * FROM orders ORDER BY order_id) AS sold, generate_series(0, 1) AS seat
+"""
+HISTORY = """
+INSERT INTO order_events (order_id, event_id, type, time, request_id, data)
+SELECT order_id, gen_random_uuid(), type, paid_at, request_id, '{}'
+FROM (SELECT * FROM orders ORDER BY order_id) AS sold,
+     unnest(ARRAY['stampede.payment.started.v1', 'stampede.order.paid.v1',
+                  'stampede.order.completed.v1']) AS type
+WHERE status = 'completed' OR type <> 'stampede.order.completed.v1'
+"""
 INDEXES = """
 SELECT indexname, indexdef FROM pg_indexes
 WHERE schemaname = 'booking' AND tablename = 'orders' AND indexname NOT IN
@@ -54,8 +82,8 @@ WHERE schemaname = 'booking' AND tablename = 'orders' AND indexname NOT IN
 LOGGED = "SELECT wal_bytes FROM pg_stat_get_backend_wal(pg_backend_pid())"
 
 
-async def open_database(url: str, name: str, old_orders: int) -> str:
-    """Made and filled unless it is there already."""
+async def open_database(url: str, name: str, old_orders: int, *, bought: bool = False) -> str:
+    """Made and filled unless it is there already. bought: old orders have what paying wrote."""
     parts = urlsplit(url)
     own = urlunsplit((parts.scheme, parts.netloc or "postgres@", f"/{name}", parts.query, ""))
     admin = await asyncpg.connect(url)
@@ -70,13 +98,13 @@ async def open_database(url: str, name: str, old_orders: int) -> str:
     if old_orders:
         db = await asyncpg.connect(own, server_settings={"search_path": "booking"})
         try:
-            await fill(db, old_orders)
+            await fill(db, old_orders, bought=bought)
         finally:
             await db.close()
     return own
 
 
-async def fill(db: Connection, count: int) -> None:
+async def fill(db: Connection, count: int, *, bought: bool) -> None:
     """So many orders of the last years. Indexes are built afterwards, which is far quicker."""
     began = time.monotonic()
     await db.execute(
@@ -103,6 +131,8 @@ async def fill(db: Connection, count: int) -> None:
     print(f"indexes after {time.monotonic() - began:.0f} s", flush=True)
     await db.execute(CLAIM)
     await db.execute(TALLY)
+    for statement in (PAY, TOLD, TICKET, HISTORY) if bought else ():
+        await db.execute(statement)
     await db.execute("VACUUM (ANALYZE, FREEZE)")
     print(f"all after {time.monotonic() - began:.0f} s", flush=True)
 

@@ -101,6 +101,17 @@ def choose_patroni(
     return None if wanted == "none" else installed
 
 
+def accepts_writes(status: int, told: bytes) -> bool:
+    """What a Patroni's answer to GET /primary means. 200 says no more than that it has the lock: one that
+    had it before it was ended starts its server as a standby first, and then promotes it. The role is what
+    the server says."""
+    if status != 200:
+        return False
+    with contextlib.suppress(msgspec.DecodeError):
+        return bool(msgspec.json.decode(told).get("role") == "primary")
+    return False
+
+
 class PatroniPair:
     """The servers `one` and `two`; at the very first start `one` is the primary.
 
@@ -182,7 +193,7 @@ class PatroniPair:
         for name in NAMES:
             if name != beside and self._nodes[name].pid is not None:
                 with contextlib.suppress(OSError, http.client.HTTPException):
-                    if self._ask(name, "/primary")[0] == 200:
+                    if accepts_writes(*self._ask(name, "/primary")):
                         return name
         return ""
 

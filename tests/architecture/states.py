@@ -248,6 +248,8 @@ def _compared(
             found = frozenset(word.name for word in condition.expressions)
         case exp.NEQ() if is_state(condition.this):
             found = words - {condition.expression.name}
+        case exp.Case() if is_state(condition.this) and condition.args["default"] == exp.false():
+            found = frozenset(each.this.name for each in condition.args["ifs"])
         case exp.Not(this=exp.In() as inner) if is_state(inner.this) and inner.expressions:
             found = words - {word.name for word in inner.expressions}
     return found

@@ -74,6 +74,5 @@ UPDATE session_cancellations SET catalog_told = now() WHERE session_id = :sessio
 UPDATE session_cancellations c SET finished_at = now()
 WHERE c.session_id = :session_id AND c.finished_at IS NULL AND c.catalog_told IS NOT NULL
   AND NOT EXISTS (SELECT FROM seat_claims k WHERE k.session_id = c.session_id AND k.state <> 'blocked')
-  AND NOT EXISTS (SELECT FROM orders o
-                  WHERE o.session_id = c.session_id AND o.status = 'pending_payment')
+  AND 'pending_payment' <> ALL (ARRAY(SELECT o.status FROM orders o WHERE o.session_id = c.session_id))
 RETURNING c.session_id;

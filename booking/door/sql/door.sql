@@ -41,7 +41,8 @@ WITH RECURSIVE sold AS (
     WHERE sold.place < :steps
 )
 SELECT session_id, o.title, o.venue, starts_at, o.time_zone, now() AS asked_at
-FROM sold JOIN orders o USING (order_id, session_id, starts_at)
+FROM sold CROSS JOIN LATERAL (
+    SELECT title, venue, time_zone FROM orders WHERE order_id = sold.order_id OFFSET 0) AS o
 WHERE (:title::text IS NULL OR o.title = :title OR o.venue = :venue)
   AND NOT EXISTS (SELECT FROM session_cancellations c WHERE c.session_id = sold.session_id)
 ORDER BY starts_at, session_id LIMIT :limit;

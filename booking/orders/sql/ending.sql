@@ -2,13 +2,14 @@
 
 -- name: lock_due_orders
 -- Unpaid orders past their end. One whose payment is at the provider is left a little longer, so that
--- paying in the last second takes the seats; SKIP LOCKED leaves out what somebody works on.
+-- paying in the last second takes the seats; SKIP LOCKED leaves out what somebody works on. The array lets a plan
+-- find an order's payments by its id alone, and not by reading an index of all of a state (docs/adr/0098).
 SELECT o.order_id FROM orders o
 WHERE o.status = 'pending_payment' AND o.expires_at <= now()
   AND (:only::uuid[] IS NULL OR o.order_id = ANY(:only))
-  AND (o.expires_at <= now() - :payment_grace::interval OR NOT EXISTS (
-        SELECT FROM payments p
-        WHERE p.order_id = o.order_id AND p.state IN ('created', 'processing')))
+  AND (o.expires_at <= now() - :payment_grace::interval
+       OR NOT ARRAY(SELECT p.state FROM payments p WHERE p.order_id = o.order_id)
+              && ARRAY['created', 'processing'])
 ORDER BY o.expires_at LIMIT :limit FOR UPDATE OF o SKIP LOCKED;
 
 -- name: lock_order$
@@ -29,7 +30,8 @@ FROM orders o WHERE o.order_id = :order_id;
 -- seat over keeps it; locks claims and tallies in ascending order as placing does. What the buyer let go
 -- of, himself or by not paying, is counted in windows that begin with the first of it; a window with too
 -- many keeps him from placing until it ends.
--- The orders are found by their key, as in payments/sql/batches.sql: a plan must not read all orders that wait.
+-- The orders are found by their key, as in payments/sql/batches.sql: a plan must not read all orders that wait, nor
+-- all that there are, to merge them with the few that are named. They are locked and judged first.
 WITH waiting AS MATERIALIZED (
     SELECT o.order_id FROM unnest(:orders::uuid[]) AS named (order_id)
     CROSS JOIN LATERAL (SELECT order_id, status = 'pending_payment' AS is_waiting
@@ -37,11 +39,16 @@ WITH waiting AS MATERIALIZED (
     WHERE o.is_waiting
 ), cancelled AS (
     UPDATE orders o SET status = 'cancelled', cancelled_at = now(), cancel_reason = :reason
-    FROM waiting WHERE o.order_id = waiting.order_id
+    FROM waiting
+    WHERE o.order_id = waiting.order_id AND o.order_id = ANY (ARRAY(SELECT order_id FROM waiting))
     RETURNING o.order_id, o.order_no, o.user_id, o.session_id, o.title
+), items AS MATERIALIZED (
+    SELECT o.order_id, i.seat_id, i.area_id
+    FROM cancelled o CROSS JOIN LATERAL (
+        SELECT seat_id, area_id FROM placed_items WHERE order_id = o.order_id OFFSET 0) AS i
 ), own AS MATERIALIZED (
     SELECT c.session_id, c.seat_id, c.order_id
-    FROM cancelled o JOIN placed_items i USING (order_id)
+    FROM cancelled o JOIN items i USING (order_id)
     JOIN seat_claims c ON c.session_id = o.session_id AND c.seat_id = i.seat_id
     WHERE c.order_id = o.order_id AND c.state = 'held'
     ORDER BY c.session_id, c.seat_id FOR UPDATE OF c
@@ -52,7 +59,7 @@ WITH waiting AS MATERIALIZED (
 ), given_back AS (
     SELECT o.session_id, o.user_id, count(*) AS tickets,
            count(DISTINCT o.order_id) FILTER (WHERE :reason IN ('user', 'unpaid')) AS orders
-    FROM cancelled o JOIN placed_items i USING (order_id)
+    FROM cancelled o JOIN items i USING (order_id)
     WHERE (SELECT count(*) FROM freed) >= 0
     GROUP BY o.session_id, o.user_id
 ), tallies AS MATERIALIZED (
@@ -71,7 +78,7 @@ WITH waiting AS MATERIALIZED (
 )
 SELECT o.order_id, o.order_no, o.user_id, o.session_id, o.title, array_agg(i.seat_id ORDER BY i.seat_id) AS seats,
        array_agg(i.area_id ORDER BY i.seat_id) AS areas
-FROM cancelled o JOIN placed_items i USING (order_id)
+FROM cancelled o JOIN items i USING (order_id)
 GROUP BY o.order_id, o.order_no, o.user_id, o.session_id, o.title
 ORDER BY o.order_id;
 
@@ -85,5 +92,5 @@ WITH over AS (
     ORDER BY starts_at LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE orders o SET status = 'completed' FROM over
-WHERE o.order_id = over.order_id AND o.status = 'paid'
+WHERE o.order_id = over.order_id AND o.order_id = ANY (ARRAY(SELECT order_id FROM over))
 RETURNING o.order_id, o.order_no, o.user_id, o.session_id;

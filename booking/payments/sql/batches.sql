@@ -68,7 +68,8 @@ WITH wanted AS (
         OFFSET 0 FOR UPDATE OF o, p SKIP LOCKED) AS it
     WHERE it.is_plain
       AND NOT EXISTS (SELECT FROM provider_events t
-                      WHERE t.provider = w.provider AND t.event_id = w.taken_id)
+                      WHERE t.payment_id = w.payment_id AND t.provider = w.provider
+                        AND t.event_id = w.taken_id OFFSET 0)
 ), own AS MATERIALIZED (
     SELECT i.session_id, i.seat_id, i.order_id
     FROM (SELECT locked.session_id, items.seat_id, items.order_id FROM items JOIN locked USING (order_id)
@@ -116,7 +117,8 @@ FROM unnest(:providers::text[], :event_ids::text[], :payments::uuid[])
      WITH ORDINALITY AS n (provider, event_id, payment_id, place)
 LEFT JOIN LATERAL (
     SELECT t.event_id FROM provider_events t
-    WHERE t.provider = n.provider AND t.event_id = n.event_id OFFSET 0) AS t ON true
+    WHERE t.payment_id = n.payment_id AND t.provider = n.provider AND t.event_id = n.event_id
+    OFFSET 0) AS t ON true
 LEFT JOIN LATERAL (
     SELECT p.payment_id, p.state, p.reason, p.amount, o.order_id, o.order_no, o.user_id, o.session_id,
            o.title, o.venue, o.starts_at, o.time_zone, o.total_amount, p.currency,

@@ -84,14 +84,15 @@ FROM unnest(:tickets::uuid[], :seats::int[], :codes::text[]) AS t (ticket_id, se
 -- NULL when this event was taken before; in the transaction of its effect.
 INSERT INTO provider_events (provider, event_id, type, payment_id)
 VALUES (:provider, :event_id, :type, :payment_id)
-ON CONFLICT (provider, event_id) DO NOTHING RETURNING event_id;
+ON CONFLICT DO NOTHING RETURNING event_id;
 
 -- name: lease_pending_payments
 -- Payments to ask the provider about, put off in the same breath: 10, 20, 40 … seconds, 5 minutes at
--- most, spread by a fifth. SKIP LOCKED: two processes ask about different ones.
+-- most, spread by a fifth. SKIP LOCKED: two processes ask about different ones. The states are those of
+-- payments_unsettled, less one: so payments_one_live_per_order, which has every payment ever, serves no plan.
 WITH due AS (
     SELECT payment_id FROM payments
-    WHERE state IN ('created', 'processing')
+    WHERE state IN ('created', 'processing', 'refund_due') AND state <> 'refund_due'
       AND (:older_than::interval IS NULL AND ask_at <= now()
            OR updated_at <= now() - :older_than::interval)
     ORDER BY ask_at LIMIT :limit FOR UPDATE SKIP LOCKED

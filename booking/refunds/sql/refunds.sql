@@ -138,10 +138,15 @@ WHERE session_id = :session_id AND user_id = :user_id;
 
 -- name: mark_refunded$
 -- When nothing of the order is left; NULL while something is.
-UPDATE orders SET status = 'refunded'
-WHERE order_id = :order_id AND status = 'paid'
-  AND NOT EXISTS (SELECT FROM items_in_force i WHERE i.order_id = :order_id)
-RETURNING order_id;
+WITH locked AS MATERIALIZED (
+    SELECT it.order_id
+    FROM (SELECT order_id, status = 'paid' AS is_paid FROM orders
+          WHERE order_id = :order_id OFFSET 0 FOR UPDATE) AS it
+    WHERE it.is_paid AND (SELECT count(*) FROM items_in_force i WHERE i.order_id = it.order_id) = 0
+)
+UPDATE orders o SET status = 'refunded' FROM locked
+WHERE o.order_id = locked.order_id AND o.order_id = :order_id
+RETURNING o.order_id;
 
 -- name: refunded_amount$
 SELECT coalesce(sum(amount), 0)::bigint FROM refunds

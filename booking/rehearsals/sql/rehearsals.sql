@@ -100,7 +100,7 @@ DELETE FROM refunds WHERE order_id = ANY(:orders::uuid[]);
 DELETE FROM tickets WHERE order_id = ANY(:orders::uuid[]);
 
 -- name: delete_provider_events!
-DELETE FROM provider_events WHERE provider = :provider AND event_id = ANY(:event_ids::text[]);
+DELETE FROM provider_events WHERE payment_id = ANY(:payments::uuid[]);
 
 -- name: delete_payments!
 DELETE FROM payments WHERE order_id = ANY(:orders::uuid[]);

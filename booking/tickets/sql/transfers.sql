@@ -5,7 +5,9 @@
 -- up; void_transferred decides.
 SELECT t.ticket_id,
        t.status = 'valid' AND o.status = 'paid' AND o.starts_at > now() AND NOT EXISTS (
-           SELECT FROM refund_items r WHERE r.ticket_id = t.ticket_id AND r.effect = 'wanted'
+           SELECT FROM refund_items r
+           WHERE r.order_id = t.order_id AND r.seat_id = t.seat_id
+             AND r.ticket_id = t.ticket_id AND r.effect = 'wanted' OFFSET 0
        ) AS transferable
 FROM tickets t JOIN orders o USING (order_id)
 WHERE t.ticket_id = :ticket_id AND t.user_id = :user_id;
@@ -18,14 +20,26 @@ WHERE order_id = (SELECT t.order_id FROM tickets t WHERE t.ticket_id = :ticket_i
 
 -- name: void_transferred^
 -- Compare-and-set: of two transfers, or of a transfer and a scan, only one finds the ticket valid.
+-- Its order is locked (lock_order_of_ticket), so what is found here stays. Each is found by its key (docs/adr/0098).
+WITH own AS MATERIALIZED (
+    SELECT o.order_no, o.title, o.venue, o.starts_at, o.time_zone, i.area, i.row, i.number, i.category_name, i.proof
+    FROM (SELECT ticket_id, order_id, seat_id FROM tickets WHERE ticket_id = :ticket_id OFFSET 0) AS t
+    CROSS JOIN LATERAL (
+        SELECT order_no, title, venue, starts_at, time_zone, status = 'paid' AND starts_at > now() AS is_ahead
+        FROM orders WHERE order_id = t.order_id OFFSET 0) AS o
+    CROSS JOIN LATERAL (
+        SELECT seat_id, area, row, number, category_name, proof
+        FROM placed_items WHERE order_id = t.order_id OFFSET 0) AS i
+    WHERE o.is_ahead AND i.seat_id = t.seat_id AND NOT EXISTS (
+        SELECT FROM refund_items r
+        WHERE r.order_id = t.order_id AND r.seat_id = t.seat_id
+          AND r.ticket_id = t.ticket_id AND r.effect = 'wanted' OFFSET 0)
+)
 UPDATE tickets t SET status = 'void', void_reason = 'transferred'
-FROM orders o JOIN placed_items i USING (order_id)
+FROM own
 WHERE t.ticket_id = :ticket_id AND t.user_id = :user_id AND t.status = 'valid'
-  AND o.order_id = t.order_id AND i.seat_id = t.seat_id
-  AND o.status = 'paid' AND o.starts_at > now()
-  AND NOT EXISTS (SELECT FROM refund_items r WHERE r.ticket_id = t.ticket_id AND r.effect = 'wanted')
-RETURNING t.order_id, o.order_no, t.session_id, o.title, o.venue, o.starts_at, o.time_zone,
-          t.seat_id, i.area, i.row, i.number, i.category_name, i.proof;
+RETURNING t.order_id, own.order_no, t.session_id, own.title, own.venue, own.starts_at, own.time_zone,
+          t.seat_id, own.area, own.row, own.number, own.category_name, own.proof;
 
 -- name: insert_transfer$
 -- Issues the recipient's ticket and records the transfer. The index tickets_one_valid_per_seat applies here
@@ -61,22 +75,38 @@ SELECT :user_id::uuid WHERE (
 DELETE FROM recipient_misses WHERE user_id = :user_id AND missed_at = :taken_at;
 
 -- name: list_tickets
--- Newest first: ids ascend with time.
-SELECT t.ticket_id, t.order_id, t.session_id, t.seat_id, t.user_id, t.status, t.void_reason, t.code,
-       i.area, i.row, i.number, i.category, i.category_name, i.proof,
-       o.title, o.venue, o.starts_at, o.time_zone, o.order_no, t.issued_at,
-       t.checked_in_at, given.to_name AS given_to, given.transferred_at AS given_at,
-       got.from_name AS received_from, got.transferred_at AS received_at,
-       c.reason AS session_cancelled_for
-FROM tickets t
-JOIN orders o ON o.order_id = t.order_id
-JOIN placed_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
-LEFT JOIN ticket_transfers given ON given.ticket_id = t.ticket_id
-LEFT JOIN ticket_transfers got ON got.new_ticket_id = t.ticket_id
-LEFT JOIN session_cancellations c ON c.session_id = t.session_id
-WHERE t.user_id = :user_id AND (:status::text IS NULL OR t.status = :status)
-ORDER BY t.ticket_id DESC LIMIT :limit OFFSET :offset;
-
--- name: count_tickets$
-SELECT count(*) FROM tickets
-WHERE user_id = :user_id AND (:status::text IS NULL OR status = :status);
+-- Newest first, since ids ascend with time, with the number of all of them: a row without a ticket if the page is
+-- empty. The index is looked into period by period, between its two ends (migrations/0029); only the page's tickets are
+-- read whole.
+WITH mine AS MATERIALIZED (
+    SELECT ticket_id FROM tickets
+    WHERE order_period(issued_at) = ANY(ARRAY(SELECT generate_series(
+            (SELECT order_period(issued_at) FROM tickets ORDER BY order_period(issued_at) DESC LIMIT 1),
+            (SELECT order_period(issued_at) FROM tickets ORDER BY order_period(issued_at) LIMIT 1), -1)))
+      AND uuid_hash(user_id) = uuid_hash(:user_id::uuid) AND user_id = :user_id
+      AND (:status::text IS NULL OR status = :status)
+), page AS MATERIALIZED (
+    SELECT ticket_id FROM mine ORDER BY ticket_id DESC LIMIT :limit OFFSET :offset
+), shown AS (
+    SELECT t.*, i.area, i.row, i.number, i.category, i.category_name, i.proof,
+           o.title, o.venue, o.starts_at, o.time_zone, o.order_no,
+           given.to_name AS given_to, given.transferred_at AS given_at,
+           got.from_name AS received_from, got.transferred_at AS received_at,
+           c.reason AS session_cancelled_for
+    FROM page CROSS JOIN LATERAL (
+        SELECT ticket_id, order_id, session_id, seat_id, user_id, status, void_reason, code, issued_at,
+               checked_in_at FROM tickets WHERE ticket_id = page.ticket_id OFFSET 0) AS t
+    JOIN LATERAL (SELECT title, venue, starts_at, time_zone, order_no FROM orders
+                  WHERE order_id = t.order_id OFFSET 0) AS o ON true
+    JOIN LATERAL (SELECT seat_id, area, row, number, category, category_name, proof FROM placed_items
+                  WHERE order_id = t.order_id OFFSET 0) AS i ON i.seat_id = t.seat_id
+    LEFT JOIN ticket_transfers given ON given.ticket_id = t.ticket_id
+    LEFT JOIN ticket_transfers got ON got.new_ticket_id = t.ticket_id
+    LEFT JOIN session_cancellations c ON c.session_id = t.session_id
+)
+SELECT shown.ticket_id, shown.order_id, shown.session_id, shown.seat_id, shown.user_id, shown.status,
+       shown.void_reason, shown.code, shown.area, shown.row, shown.number,
+       shown.category, shown.category_name, shown.proof, shown.title, shown.venue, shown.starts_at, shown.time_zone, shown.order_no, shown.issued_at, shown.checked_in_at, shown.given_to,
+       shown.given_at, shown.received_from, shown.received_at, shown.session_cancelled_for, counted.total
+FROM (SELECT count(*) AS total FROM mine) AS counted LEFT JOIN shown ON true
+ORDER BY shown.ticket_id DESC;

@@ -77,13 +77,14 @@ SELECT (SELECT count(*) FROM (
                  WHERE state = 'due' ORDER BY next_attempt LIMIT 1), 0)::float8 AS longest_s;
 
 -- name: end_messages!
--- Sent or skipped; only by the attempt that claimed the message.
+-- Sent or skipped; only by the attempt that claimed the message. Found by their key, whatever the plan was made on:
+-- of all that is due there may be a hundred thousand (docs/adr/0098).
 UPDATE messages
 SET state = ended.state, next_attempt = NULL, reason = ended.reason, ended_at = now()
 FROM unnest(:message_ids::uuid[], :attempts::int[], :states::text[], :reasons::text[])
     AS ended (message_id, attempt, state, reason)
-WHERE messages.message_id = ended.message_id
-  AND messages.state = 'due' AND messages.attempts = ended.attempt;
+WHERE messages.message_id = ANY (:message_ids::uuid[]) AND messages.message_id = ended.message_id
+  AND CASE messages.state WHEN 'due' THEN messages.attempts = ended.attempt ELSE false END;
 
 -- name: put_off!
 -- Failed; retried later.

@@ -17,7 +17,8 @@ SELECT e.event_id, e.type, e.session_id, e.request_id, e.happened_at, e.body, e.
 FROM unnest(:event_ids::uuid[], :types::text[], :session_ids::uuid[], :request_ids::text[],
             :times::timestamptz[], :bodies::text[], :traces::text[])
      AS e (event_id, type, session_id, request_id, happened_at, body, traceparent)
-LEFT JOIN webhook_sessions s USING (session_id)
+LEFT JOIN LATERAL (
+    SELECT session_id FROM webhook_sessions WHERE session_id = e.session_id OFFSET 0) AS s ON true
 WHERE s.session_id IS NULL OR EXISTS (
     SELECT 1 FROM webhook_audience a
     WHERE a.session_id = e.session_id AND e.type = ANY(a.event_types))

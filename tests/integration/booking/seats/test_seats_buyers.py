@@ -93,7 +93,7 @@ async def lost_and_loaded(holds: SeatHolds, session_id: UUID) -> None:
 
 async def cut_off(holds: SeatHolds, session_id: UUID) -> None:
     with contextlib.suppress(Unavailable):
-        await holds.calls.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no")
+        await holds.calls.command_to_each_node("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no")
     with contextlib.suppress(Unavailable):
         await holds.calls.ping()
     await holds.calls.ping()

@@ -212,6 +212,18 @@ def test_halves_go_up(exact: tuple[int, int], whole: int) -> None:
     assert rounded(*exact) == whole
 
 
+def test_equal_remainders_go_to_the_earlier() -> None:
+    assert divide(2, [5, 5, 5]) == [1, 1, 0]
+    assert divide(2, [1, 4, 1, 4]) == [0, 1, 0, 1]
+
+
+def test_taxes_of_one_amount_are_rounded_together() -> None:
+    """Three times 0.5, each rounded up, would be more tax than the ticket costs."""
+    thrice = PriceTerms(taxes=[TaxTerms(name, 10_000) for name in "ABC"])
+    (ticket,) = charge([2], thrice)
+    assert [(line.name, line.amount) for line in ticket.tax] == [("A", 1), ("B", 1)]
+
+
 def test_the_worked_example_of_the_page() -> None:
     """docs/prices.md."""
     page = PriceTerms(
