@@ -30,8 +30,9 @@ end
 -- What is written about these orders: earlier ones with their repeat field or their id, and their users'
 -- tickets; and the lists of what `write_holds` will write.
 local function look_up(orders)
+  read_areas(orders[1].areas or {})
   local known = {
-    tickets = {}, holds = {}, repeats = {}, version = tonumber(redis.call('HGET', KEYS[2], 'version') or 0),
+    tickets = {}, holds = {}, repeats = {}, version = meta.version,
     new_tickets = {}, new_holds = {}, new_repeats = {}, deadlines = {},
   }
   local users, ids, fields = {}, {}, {}
