@@ -7,7 +7,7 @@ focal point, more so with the angle from which the stage is seen, and with a res
 import cmath
 import math
 import struct
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
