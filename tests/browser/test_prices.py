@@ -1,4 +1,4 @@
-"""A grown-up and a child: what is shown before buying is what is paid, and each ticket says whom it is for."""
+"""A grown-up and a child: what is shown first is what is paid, and each ticket says whom it is for."""
 
 import re
 from collections.abc import Awaitable, Callable
