@@ -117,7 +117,7 @@ async def refund_as_before(tables: Any, app: BookingApp, order_id: UUID, seat: i
     that was paid, and the organizer approves."""
     rows = [row async for row in older.list_tickets_for_refund(tables, order_id=order_id)]
     ticket = next(row for row in rows if row["seat_id"] == seat)
-    order = await refund_store.get_order_for_refund(app.services.pool, order_id)
+    order = await refund_store.get_order_for_refund(tables, order_id)
     assert order is not None
     assert order.payment_id is not None
     organizer_id = organizer_of(app, order.session_id)
