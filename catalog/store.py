@@ -81,6 +81,15 @@ class ShowRow(msgspec.Struct, frozen=True):
     search_text: str
 
 
+async def lock_venues_of(tx: Connection, organizer_id: UUID) -> None:
+    """Until the transaction ends, nobody else who takes this lock adds a venue of theirs."""
+    await _sql.lock_venues_of(tx, organizer_id=str(organizer_id))
+
+
+async def count_venues_of(tx: Connection, organizer_id: UUID) -> int:
+    return int(await _sql.count_venues_of(tx, organizer_id=organizer_id))
+
+
 async def insert_venue(tx: Connection, **values: Any) -> None:
     await _sql.insert_venue(tx, **values)
 
