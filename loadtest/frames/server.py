@@ -84,6 +84,7 @@ async def served(tree: Path, made: Made) -> AsyncIterator[str]:
     """The URL of `tree`'s storefront with this session."""
     app = web.Application()
     files = tree / "web" / "storefront"
+    spoken = _spoken(tree)
     answers = {
         f"/api/v1/sessions/{SESSION}": made.session(),
         f"/api/v1/sessions/{SESSION}/hall": made.hall,
@@ -103,7 +104,7 @@ async def served(tree: Path, made: Made) -> AsyncIterator[str]:
 
     async def static(request: web.Request) -> web.Response:
         name = request.path.lstrip("/") or "index.html"
-        body = _file(tree, files, name)
+        body = _file(files, spoken, name)
         return web.Response(
             body=body,
             headers={
@@ -124,13 +125,17 @@ async def served(tree: Path, made: Made) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def _file(tree: Path, files: Path, name: str) -> bytes:
-    spoken = {
+def _spoken(tree: Path) -> dict[str, Spoken]:
+    """Read once: parsing the files takes longer than the page does to its first map."""
+    return {
         code: Spoken(
             language.name, language.tag, SEAT_WORDS[code], read_words(tree / "languages", code)
         )
         for code, language in LANGUAGES.items()
     }
+
+
+def _file(files: Path, spoken: dict[str, Spoken], name: str) -> bytes:
     if name == "js/languages.js":
         return languages_module(spoken, "en")
     if name == "index.html":

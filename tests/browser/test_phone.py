@@ -9,19 +9,21 @@ from tests.browser.conftest import DESKTOP, PHONE, Visit
 from tests.browser.storefront import HallOnScreen, Shop
 
 PHONES = [(390, 844), (360, 640)]
-# Every text of the newest frame of a canvas: its box in CSS pixels, with a pixel round it.
+# Every text of the newest picture of the hall, which is larger than a tile: its box in CSS pixels, with a
+# pixel round it.
 RECORD_TEXTS = """(() => {
   const { fillText, fillRect } = CanvasRenderingContext2D.prototype;
   window.texts = [];
+  const isPicture = (canvas) => !canvas.isConnected && canvas.width > 300;
   CanvasRenderingContext2D.prototype.fillRect = function (...where) {
-    if (this.canvas.isConnected) window.texts = [];
+    if (isPicture(this.canvas)) window.texts = [];
     return fillRect.apply(this, where);
   };
   CanvasRenderingContext2D.prototype.fillText = function (words, x, y) {
     const size = Number.parseFloat(this.font.match(/([0-9.]+)px/)[1]);
     const { width } = this.measureText(words);
     const [left, right, top, bottom] = [x - width / 2 - 1, x + width / 2 + 1, y - size / 2, y + size / 2];
-    if (this.canvas.isConnected) window.texts.push({ words, left, right, top, bottom });
+    if (isPicture(this.canvas)) window.texts.push({ words, left, right, top, bottom });
     return fillText.call(this, words, x, y);
   };
 })();"""
@@ -181,3 +183,27 @@ async def test_no_label_of_the_map_covers_another(visit: Visit, size: tuple[int,
         texts = await shop.page.evaluate("window.texts")
         assert texts
         assert collisions(texts) == []
+
+
+async def test_a_label_that_would_cover_another_is_shortened_moved_or_left_out(shop: Shop) -> None:
+    await shop.open("/")
+    placed = await shop.page.evaluate(
+        """async () => {
+          const { Labels } = await import("/js/seatmap/labels.js");
+          const labels = new Labels();
+          labels.begin(document.createElement("canvas").getContext("2d"), "sans-serif", "white");
+          const line = (words) => [{ words, size: 12, weight: 400, ink: "black" }];
+          labels.reserve({ left: 300, top: 90, width: 20, height: 20 });
+          const first = labels.place([line("看台 201区")], 100, 100);
+          return {
+            same: labels.place([line("看台 202区")], 100, 100),
+            overlapping: labels.place([line("看台 202区")], first.left, 108),
+            reserved: labels.place([line("看台 203区")], 310, 100),
+            shortened: labels.place([line("看台 204区 看台"), line("4")], first.left + first.width + 20, 100)?.width,
+            beside: labels.place([line("看台 205区")], 100, 140) !== null,
+          };
+        }"""
+    )
+    shortened = placed.pop("shortened")
+    assert placed == {"same": None, "overlapping": None, "reserved": None, "beside": True}
+    assert shortened < 30

@@ -6,15 +6,23 @@ import { fill, locale, seatWords, t } from "./i18n.js";
 export function money(minor, currency) {
   if (minor === null || minor === undefined || !currency) return "";
   const style = { style: "currency", currency };
-  const digits = new Intl.NumberFormat(locale(), style).resolvedOptions().maximumFractionDigits;
+  const digits = numbers(style).resolvedOptions().maximumFractionDigits;
   const amount = minor / 10 ** digits;
   const shown = Number.isInteger(amount) ? 0 : digits;
-  const format = { ...style, minimumFractionDigits: shown, maximumFractionDigits: digits };
-  return new Intl.NumberFormat(locale(), format).format(amount);
+  return numbers({ ...style, minimumFractionDigits: shown, maximumFractionDigits: digits }).format(amount);
 }
 
 export function count(number) {
-  return new Intl.NumberFormat(locale()).format(number);
+  return numbers({}).format(number);
+}
+
+const formats = new Map();
+
+/** Made once: making a format costs a hundred times what using it does. */
+function numbers(options) {
+  const key = [locale(), options.currency, options.minimumFractionDigits].join(" ");
+  if (!formats.has(key)) formats.set(key, new Intl.NumberFormat(locale(), options));
+  return formats.get(key);
 }
 
 function inZone(iso, time_zone, options) {

@@ -48,7 +48,7 @@ function plain(document = {}) {
   return Object.fromEntries(Object.entries(document).filter(([, value]) => typeof value !== "object"));
 }
 
-/** The seat ids that a `seats-taken` answer names. */
+/** The seat ids that a refusal names: those taken, or those that would be left alone. */
 export function seatsOf(error) {
   const seats = error.document?.seats ?? [];
   return seats.map((seat) => (typeof seat === "object" ? seat.seat_id : seat));

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from booking.domain.refund import quote
+from booking.domain.refund import fee_of, quote
 from booking.orders.pricing import price_of
 from booking.orders.records import Price
 from booking.prices.charging import TicketCharges, charge
@@ -187,6 +187,13 @@ def test_what_is_refunded_free_of_charge_is_all_but_the_fees_that_stay(
     stays = {fee.key for fee in given_terms.fees if fee.refunded == "when_cancelled"}
     lines = [line for each in charged for line in each.fees]
     assert back == sum(given_prices) + sum(line.amount for line in lines if line.key not in stays)
+
+
+@given(amounts, amounts, policies)
+def test_the_policy_s_fee_is_of_what_would_go_back_otherwise(
+    rest: int, kept: int, policy: tuple[str, int]
+) -> None:
+    assert fee_of(rest + kept, *policy, kept) == kept + fee_of(rest, *policy)
 
 
 @settings(max_examples=500, deadline=None)

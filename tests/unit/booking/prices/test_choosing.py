@@ -42,13 +42,11 @@ SEATING = Seating(
 FAMILY = {"adult": 1, "child": 1}
 
 
-def chosen(
-    terms: SessionTerms = SESSION, *, categories: dict[str, int], **body: Any
-) -> tuple[ExactSeats | BestSeats, list[str]]:
+def chosen(*, categories: dict[str, int], **body: Any) -> tuple[ExactSeats | BestSeats, list[str]]:
     choices = [{"category": key, "quantity": count} for key, count in categories.items()]
     wanted = {"session_id": uuid4(), "categories": choices, **body}
     order = parse_order(msgspec.json.encode(wanted))
-    selection, found = in_categories(order, terms, selection_of(order, terms, SEATING))
+    selection, found = in_categories(order, SESSION, selection_of(order, SESSION, SEATING))
     return selection, [category.key for category in found]
 
 

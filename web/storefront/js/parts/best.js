@@ -8,16 +8,17 @@ import { t } from "../i18n.js";
 import { accessibleField } from "./accessible.js";
 import { areaLeft } from "./sale.js";
 
-export const SCOPES = ["area", "price", "price_max"];
+export const SCOPES = ["price_max", "price", "area"];
 const TWO_ROWS_FROM = 3;
+const NARROW = "(max-width: 859px), (max-height: 520px)"; // as in seats.css: a menu and no list
 
 /** A price category belongs to an area, so a session with such sells by area. */
 const scopesOf = ({ seat_areas, price_categories }) => (seat_areas.length > 1 && !price_categories?.length ? SCOPES : ["area"]);
 
-/** All that may be chosen in a scope: {scope, key, name, price, currency, tier, kind, available, accessible}. */
+/** All that may be chosen in a scope, the cheapest first: the one proposed is at the top. Each {scope, key, name, price, currency, tier, kind, available, accessible}. */
 export function offers(areas, scope) {
-  if (scope === "area") return areas.map((area) => ({ ...area, scope, key: area.area_id }));
-  const prices = [...new Set(areas.map((area) => area.price))].sort((one, two) => two - one);
+  if (scope === "area") return areas.map((area) => ({ ...area, scope, key: area.area_id })).sort((one, two) => one.price - two.price);
+  const prices = [...new Set(areas.map((area) => area.price))].sort((one, two) => one - two);
   return prices.map((price) => offerAt(areas, scope, price));
 }
 
@@ -42,12 +43,12 @@ export function cheapestArea(areas, quantity) {
 }
 
 /** `choice` is {scope, key, quantity, accessible, two_rows}, changed in place; `changed()` is called after each
-    change. `refresh(areas)` is told what is left of them. */
-export function bestForm(session, choice, cap, changed) {
+    change. `refresh(areas)` is told what is left of them. `signal` ends it. */
+export function bestForm(session, choice, cap, changed, signal) {
   const take = (scope, key) => { Object.assign(choice, { scope, key }); changed(); };
   const list = offerList(choice, take);
   const scopes = scopeTabs(scopesOf(session), choice, (scope) => take(scope, firstOf(list.areas(), scope, choice)));
-  const menu = offerMenu(scopesOf(session), choice, take);
+  const menu = offerMenu(scopesOf(session), choice, take, signal);
   const stepper = quantityStepper(choice, cap, changed);
   const accessible = accessibleField(choice, changed);
   const twoRows = twoRowsField(choice, changed);
@@ -112,7 +113,11 @@ function option(offer, choice, take) {
       h("span", { class: `tier-mark tier-${offer.tier % 8}`, "aria-hidden": "true" }),
       h("span", { class: "option-name" }, h("b", {}, offer.name), left),
       offer.scope === "area" && h("span", { class: "option-price" }, money(offer.total_price, offer.currency))));
+  let shown = "";
   const refresh = (now) => {
+    const fresh = `${now.available} ${choice.key === offer.key}`;
+    if (fresh === shown) return;
+    shown = fresh;
     put(left, now.kind === "standing" && `${t("area.standing")} · `, areaLeft(now));
     input.checked = choice.key === offer.key;
     input.disabled = now.available <= 0 && !input.checked;
@@ -122,7 +127,7 @@ function option(offer, choice, take) {
 }
 
 /** Everything in one menu. */
-function offerMenu(scopes, choice, take) {
+function offerMenu(scopes, choice, take, signal) {
   const select = h("select", { id: "best-area", onchange: () => {
     const [scope, ...key] = select.value.split(" ");
     take(scope, key.join(" "));
@@ -132,9 +137,12 @@ function offerMenu(scopes, choice, take) {
     const left = available > 0 ? t("area.available", { available: count(available) }) : t("area.none");
     return [name, scope === "area" && money(total_price, currency), left].filter(Boolean).join(" · ");
   };
-  let shown = "";
+  const narrow = matchMedia(NARROW);
+  narrow.addEventListener("change", () => refresh(last), { signal });
+  let [shown, last] = ["", []];
   const refresh = (areas) => {
-    if (node.isConnected && node.offsetParent === null) return; // where there is room for the list
+    last = areas;
+    if (node.isConnected && !narrow.matches) return;
     const groups = scopes.map((scope) => [scope, offers(areas, scope)]);
     const now = groups.map(([, all]) => all.map(words).join("|")).join("|");
     if (now !== shown) put(select, groups.map(([scope, all]) => h("optgroup", { label: t(`choose.scope.${scope}`) }, all.map((offer) => h("option", { value: `${scope} ${offer.key}`, disabled: offer.available <= 0 && choice.key !== offer.key }, words(offer))))));

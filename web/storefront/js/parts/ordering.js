@@ -28,7 +28,7 @@ export class Ordering {
     this.choice = this.readChoice();
     for (const seat_id of this.draft.seats ?? []) this.restore(seat_id);
     this.categories = new Categories(session, this.draft, () => { this.keep(); this.refresh(); });
-    this.best = bestForm(session, this.choice, this.cap, () => this.refresh());
+    this.best = bestForm(session, this.choice, this.cap, () => this.refresh(), signal);
     this.best.node.append(this.categories.node);
     this.basket = basket(selected, this.cap, { categories: this.categories, remove: (seat) => this.toggle(seat), clear: () => this.clear(), reveal: (seat) => this.reveal(seat) });
     this.promo_code = this.draft.promo_code ?? "";
@@ -119,8 +119,10 @@ export class Ordering {
     const { total, fees } = own ? this.categories.costOf([...this.selected.values()]) : this.categories.costOfBest(offer, this.quantity());
     const plain = !own && offer && !fees && !this.session.price_categories;
     const each = plain ? t("choose.each", { price: money(offer.price, currency), quantity: this.quantity() }) : t("choose.total");
-    const most = !own && this.choice.scope === "price_max";
-    put(this.total, h("small", {}, fees ? t("choose.with-fees", { fees: money(fees, currency) }) : each), h("b", {}, most ? t("choose.at-most", { price: money(total, currency) }) : money(total, currency)));
+    const most = !own && this.choice.scope === "price_max" && this.areas().some(({ price }) => price < offer?.price);
+    const small = fees ? t("choose.with-fees", { fees: money(fees, currency) }) : each;
+    const whole = most ? t("choose.at-most", { price: money(total, currency) }) : money(total, currency);
+    this.sayTotal(small, whole);
     const none = own ? this.selected.size === 0 : !(offer?.available > 0);
     const key = `choose.${own ? "own" : "best"}.order${login.current() ? "" : "-login"}`;
     const shut = this.open ? !own && none && t("area.none") : this.closedWords;
@@ -129,11 +131,19 @@ export class Ordering {
     this.button.disabled = this.busy || !this.open || none;
   }
 
+  /** Said anew only when it has changed: what is read stands still while seats come and go. */
+  sayTotal(small, whole) {
+    const said = `${small} ${whole}`;
+    if (said !== this.said) put(this.total, h("small", {}, small), h("b", {}, whole));
+    this.said = said;
+  }
+
   /** Picks a seat or gives it back; a table that is sold whole, with all its places. */
   toggle(seat) {
     const name = nameOf(seat);
     const unit = this.model.unitOf(seat);
     this.mode = "own";
+    this.model.alone.clear();
     if (this.selected.has(seat.seat_id)) {
       for (const { seat_id } of unit) this.selected.delete(seat_id);
       announce(t("choose.removed", { seat: name }));
@@ -161,6 +171,7 @@ export class Ordering {
   clear() {
     const seats = [...this.selected.values()];
     this.selected.clear();
+    this.model.alone.clear();
     this.message.say("");
     this.keep();
     this.onChange(seats);
@@ -195,6 +206,14 @@ export class Ordering {
     this.keep();
     this.onChange(seats);
     this.refresh();
+  }
+
+  /** Seats that the choice would leave alone: marked, named, and what to do about them. */
+  markAlone(seats) {
+    for (const { seat_id } of seats) this.model.alone.add(seat_id);
+    this.message.say(t("problem.single-seat-left.seats", { seats: seats.map(nameOf).join(t("seat.join")) }));
+    this.reveal(seats[0]);
+    this.onChange(seats);
   }
 
   keep(submit = false) {
@@ -248,8 +267,9 @@ export class Ordering {
     const paused = error.code === "sale-paused"; // the foot says it, until it is over
     if (paused) this.session.paused = true;
     this.message.say(paused ? "" : sentence(error));
+    const named = seatsOf(error).map((seat_id) => this.model.byId(seat_id)).filter(Boolean);
+    if (error.code === "single-seat-left" && named.length) this.markAlone(named);
     if (error.code === "seats-taken") {
-      const named = seatsOf(error).map((seat_id) => this.model.byId(seat_id)).filter(Boolean);
       const gone = named.length ? named : [...this.selected.values()].filter((seat) => !this.model.isFree(seat));
       if (gone.length) this.markLost(gone);
     }

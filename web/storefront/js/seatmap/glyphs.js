@@ -11,36 +11,39 @@ const ROUNDED_FROM = 8;
 const TURNED_FROM = 5;
 const MARKS_FROM = 9;
 const HALF = 0.41; // of a seat's pitch
-const STATES = { ".": "free", h: "held", s: "sold" };
+const STATE = { free: ".".charCodeAt(0), held: "h".charCodeAt(0), sold: "s".charCodeAt(0) };
+const LOOK = { sold: 0, held: 1, free: 2 };
 
 /** Draws seats by their indices. `place` gives pixels: {scale, x, y}; `passes(index)` is the filter. */
 export function drawSeats(context, model, indices, place, passes, inks) {
-  const looks = new Map();
+  const looks = [];
   for (const index of indices) {
     const look = lookOf(model, index, passes);
-    if (look === null) continue;
-    if (looks.has(look)) looks.get(look).push(index);
-    else looks.set(look, [index]);
+    if (look < 0) continue;
+    if (looks[look]) looks[look].push(index);
+    else looks[look] = [index];
   }
-  for (const [look, seats] of looks) drawLook(context, look, model.hall, seats, place, inks);
+  looks.forEach((seats, look) => drawLook(context, look, model.hall, seats, place, inks));
 }
 
+/** A number, so that 50,000 seats make no words: sold, held, else three for each tier. -1: nothing to see. */
 function lookOf(model, index, passes) {
-  const state = STATES[String.fromCharCode(model.states[index])];
-  if (state === undefined) return null; // blocked: not for sale, so nothing to see
-  if (state !== "free") return state;
-  const round = model.hall.flags[index] & ACCESSIBLE ? "round" : "free";
-  return `${passes(index) ? round : "dim"} ${model.areaOf(index).tier}`;
+  const state = model.states[index];
+  if (state === STATE.sold) return LOOK.sold;
+  if (state === STATE.held) return LOOK.held;
+  if (state !== STATE.free) return -1; // blocked: not for sale
+  const round = model.hall.flags[index] & ACCESSIBLE ? 1 : 0;
+  return LOOK.free + 3 * model.areaOf(index).tier + (passes(index) ? round : 2);
 }
 
 function drawLook(context, look, hall, seats, place, inks) {
-  const [shape, tier] = look.split(" ");
-  if (shape === "sold" || shape === "held") return drawTaken(context, shape, hall, seats, place, inks);
+  if (look < LOOK.free) return drawTaken(context, look === LOOK.sold, hall, seats, place, inks);
+  const [tier, shape] = [Math.floor((look - LOOK.free) / 3), (look - LOOK.free) % 3];
   const ink = inks.tiers[tier % inks.tiers.length];
   context.beginPath();
-  if (shape === "round") for (const index of seats) addDisc(context, hall, index, place, HALF + 0.05);
+  if (shape === 1) for (const index of seats) addDisc(context, hall, index, place, HALF + 0.05);
   else addSquares(context, hall, seats, place);
-  if (shape === "dim") return strokeDim(context, ink, place);
+  if (shape === 2) return strokeDim(context, ink, place);
   context.fillStyle = ink;
   context.fill();
   return drawMarks(context, hall, seats, place, inks);
@@ -55,16 +58,25 @@ function strokeDim(context, ink, { scale }) {
   context.restore();
 }
 
-function drawTaken(context, shape, hall, seats, place, inks) {
+function drawTaken(context, sold, hall, seats, place, inks) {
+  const radius = sold ? Math.max(0.16, 0.8 / place.scale) : 0.3;
   context.beginPath();
-  for (const index of seats) addDisc(context, hall, index, place, shape === "sold" ? Math.max(0.16, 0.8 / place.scale) : 0.3);
-  if (shape === "sold") {
+  for (const index of seats) addDot(context, hall, index, place, radius);
+  if (sold) {
     context.fillStyle = inks.taken;
     return context.fill();
   }
   context.strokeStyle = inks.taken;
   context.lineWidth = Math.max(1, place.scale * 0.09);
   return context.stroke();
+}
+
+/** A disc; where it is of two pixels, a square, which looks the same and costs a tenth. */
+function addDot(context, hall, index, place, radius) {
+  const { scale, x, y } = place;
+  if (scale >= TURNED_FROM) return addDisc(context, hall, index, place, radius);
+  const half = radius * scale;
+  return context.rect(hall.x[index] * scale + x - half, hall.y[index] * scale + y - half, 2 * half, 2 * half);
 }
 
 function addDisc(context, hall, index, { scale, x, y }, radius) {
@@ -176,6 +188,21 @@ export function drawLost(context, px, py, scale, inks) {
   context.moveTo(px + arm, py - arm);
   context.lineTo(px - arm, py + arm);
   context.stroke();
+}
+
+/** A free seat that what is picked would leave alone: a broken ring, so that it is no seat lost. */
+export function drawAlone(context, px, py, scale, inks) {
+  const radius = Math.max(9, scale * 0.62);
+  context.save();
+  for (const [ink, weight] of [[inks.block, 6], [inks.bad, 3]]) {
+    context.strokeStyle = ink;
+    context.lineWidth = weight;
+    context.beginPath();
+    context.arc(px, py, radius, 0, Math.PI * 2);
+    context.stroke();
+    context.setLineDash([radius * 0.6, radius * 0.45]);
+  }
+  context.restore();
 }
 
 /** Where the keyboard is, or the mouse: a ring that covers nothing. */

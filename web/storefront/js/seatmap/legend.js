@@ -6,11 +6,14 @@ import { ACCESSIBLE, COMPANION, RESTRICTED } from "./hall.js";
 
 export function legend(model) {
   const has = (flag) => model.hall.flags.some((flags) => flags & flag);
-  const lost = mark("lost");
-  const refresh = () => { lost.hidden = model.lost.size === 0; };
+  const [lost, alone] = [mark("lost"), mark("alone", "alone")];
+  const refresh = () => {
+    lost.hidden = model.lost.size === 0;
+    alone.hidden = model.alone.size === 0;
+  };
   refresh();
   const node = h("ul", { class: "legend" }, ["free", "selected", "held", "sold"].map((look) => mark(look)),
-    has(ACCESSIBLE) && mark("accessible"), has(COMPANION) && mark("companion", "more"), has(RESTRICTED) && mark("restricted", "more"), lost);
+    has(ACCESSIBLE) && mark("accessible"), has(COMPANION) && mark("companion", "more"), has(RESTRICTED) && mark("restricted", "more"), lost, alone);
   return { node, refresh };
 }
 

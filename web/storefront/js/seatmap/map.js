@@ -78,39 +78,51 @@ export class SeatMap {
   restyle() {
     if (!this.canvas.isConnected) return;
     this.renderer.restyle();
-    this.minimap.restyle(this.renderer.inks, this.renderer.paths, this.viewport.width < NARROW_PX ? CORNER.narrow : CORNER.wide);
+    this.minimap.restyle(this.renderer.inks, this.renderer.scene.paths, this.viewport.width < NARROW_PX ? CORNER.narrow : CORNER.wide);
     this.schedule();
   }
 
   /** The filters have changed, or the level. */
   refilter() {
-    this.renderer.tiles.repaintAll();
+    this.renderer.repaintAll();
     this.restyle();
   }
 
   /** These seats have changed, null for all. */
   refresh(seats) {
-    if (seats) this.renderer.tiles.repaint(seats);
-    else this.renderer.tiles.repaintAll();
+    if (seats) this.renderer.repaint(seats);
+    else this.renderer.repaintAll();
     this.legend.refresh();
     this.schedule();
   }
 
   schedule() {
+    this.changed = true;
+    this.canvas.dataset.done = "false";
+    this.request();
+  }
+
+  request() {
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => this.draw());
   }
 
   draw() {
     if (!this.renderer.inks) return;
+    const { changed } = this;
+    this.changed = false;
     this.renderer.focus = this.canvas.matches(":focus-visible") ? this.focus : {};
-    const more = this.renderer.draw();
-    this.minimap.draw();
-    this.drawCrumb();
+    if (this.picked !== this.selected.size) this.renderer.rewrite();
+    this.picked = this.selected.size;
+    const more = this.renderer.draw(changed);
+    if (changed) {
+      this.minimap.draw();
+      this.drawCrumb();
+    }
     const { scale, x, y } = this.viewport;
     const at = this.focus.seat?.seat_id ?? this.focus.area?.area_id ?? "";
-    Object.assign(this.canvas.dataset, { scale, x, y, at, whole: this.viewport.isWhole(), done: !more }); // for tests
-    if (more) this.schedule();
+    if (changed || !more) Object.assign(this.canvas.dataset, { scale, x, y, at, whole: this.viewport.isWhole(), done: !more }); // for tests
+    if (more) this.request();
   }
 
   /** Near, where one is, and the way back to the whole. */

@@ -27,7 +27,7 @@ export class SeatModel {
   /** `plan` as GET /sessions/{id}/hall gives it. */
   constructor(plan) {
     this.hall = layOut(plan);
-    Object.assign(this, { plan, areas: this.hall.areas, count: this.hall.count, levels: plan.levels ?? [], level: null, version: -1, lost: new Set(), known: new Map() });
+    Object.assign(this, { plan, areas: this.hall.areas, count: this.hall.count, levels: plan.levels ?? [], level: null, version: -1, lost: new Set(), alone: new Set(), known: new Map() });
     this.states = new Uint8Array(this.count).fill(BLOCKED);
     this.together = new Uint16Array(this.count);
     this.grid = new Grid(this.hall.x, this.hall.y, (index) => this.hall.flags[index] & STANDING);

@@ -5,21 +5,17 @@ import { collide } from "./labels.js";
 const SIZE = 30;
 const INSET = 8;
 
-/** Draws the marks and returns them: {left, top, width, height, seat}, for taps. */
-export function markOffscreen({ context, viewport, inks, labels }, picked) {
-  const bounds = { left: INSET, top: INSET, right: viewport.width - INSET, bottom: viewport.height - viewport.foot - INSET };
+/** The marks at the edge of a view: {left, top, width, height, seat}, also for taps. */
+export function marksOffscreen(view, picked) {
+  const bounds = { left: INSET, top: INSET, right: view.width - INSET, bottom: view.height - view.foot - INSET };
   const marks = [];
   for (const seat of picked) {
-    const { x, y } = viewport.toScreen(seat.x, seat.y);
+    const { x, y } = view.toScreen(seat.x, seat.y);
     if (x >= bounds.left && x <= bounds.right && y >= bounds.top && y <= bounds.bottom) continue;
     const mark = towards(x, y, bounds, seat);
     const near = marks.find((other) => collide(other, mark));
     if (near) near.count += 1;
     else marks.push(mark);
-  }
-  for (const mark of marks) {
-    draw(context, mark, inks);
-    labels.reserve(mark);
   }
   return marks;
 }
@@ -30,7 +26,7 @@ function towards(x, y, { left, top, right, bottom }, seat) {
   return { left: px - SIZE / 2, top: py - SIZE / 2, width: SIZE, height: SIZE, angle: Math.atan2(y - py, x - px), seat, count: 1 };
 }
 
-function draw(context, { left, top, angle, count }, inks) {
+export function drawMark(context, { left, top, angle, count }, inks) {
   context.save();
   context.translate(left + SIZE / 2, top + SIZE / 2);
   context.beginPath();

@@ -7,9 +7,56 @@ const FOOT = 56; // the buttons' place: the whole hall is shown above it, where 
 const ROOMY = 300;
 const REACH = 1; // units beyond a thing's centre that may be seen of it
 
-export class Viewport {
+/** A part of the plan on so many pixels. */
+export class View {
+  toPlan(px, py) {
+    return { x: (px - this.x) / this.scale, y: (py - this.y) / this.scale };
+  }
+
+  toScreen(x, y) {
+    return { x: x * this.scale + this.x, y: y * this.scale + this.y };
+  }
+
+  /** The rectangle of the plan in sight, and so many pixels about it. */
+  seen(about = 0) {
+    const [from, to] = [this.toPlan(-about, -about), this.toPlan(this.width + about, this.height + about)];
+    return { left: from.x, top: from.y, right: to.x, bottom: to.y };
+  }
+
+  /** Whether some of a box of the plan is in sight, or so many pixels about it. */
+  sees({ x, y, width, height }, about = 0) {
+    const { left, top, right, bottom } = this.seen(about);
+    return x + width + REACH >= left && x - REACH <= right && y + height + REACH >= top && y - REACH <= bottom;
+  }
+
+  /** Whether a point of the plan is in sight. */
+  shows(x, y, room = 6) {
+    const at = this.toScreen(x, y);
+    return at.x >= room && at.x <= this.width - room && at.y >= room && at.y <= this.height - room;
+  }
+
+  /** A box of the plan on the screen. */
+  boxOnScreen(box) {
+    const { x, y } = this.toScreen(box.x, box.y);
+    return { left: x, top: y, width: box.width * this.scale, height: box.height * this.scale };
+  }
+
+  /** Whether both show the same at the same place. */
+  isLike(other) {
+    return ["scale", "x", "y", "width", "height"].every((name) => this[name] === other[name]);
+  }
+
+  /** What is seen now, to keep. */
+  kept() {
+    const { scale, x, y, width, height, foot } = this;
+    return Object.assign(new View(), { scale, x, y, width, height, foot });
+  }
+}
+
+export class Viewport extends View {
   /** `world` is the rectangle {x, y, width, height} that must always be reachable. */
   constructor(world, changed) {
+    super();
     Object.assign(this, { world, changed, width: 1, height: 1, scale: 1, x: 0, y: 0, gliding: 0, foot: FOOT });
   }
 
@@ -32,38 +79,6 @@ export class Viewport {
 
   isWhole() {
     return this.width <= 1 || this.scale <= this.fitScale() * 1.01;
-  }
-
-  toPlan(px, py) {
-    return { x: (px - this.x) / this.scale, y: (py - this.y) / this.scale };
-  }
-
-  toScreen(x, y) {
-    return { x: x * this.scale + this.x, y: y * this.scale + this.y };
-  }
-
-  /** The rectangle of the plan in sight. */
-  seen() {
-    const [from, to] = [this.toPlan(0, 0), this.toPlan(this.width, this.height)];
-    return { left: from.x, top: from.y, right: to.x, bottom: to.y };
-  }
-
-  /** Whether some of a box of the plan is in sight. */
-  sees({ x, y, width, height }) {
-    const { left, top, right, bottom } = this.seen();
-    return x + width + REACH >= left && x - REACH <= right && y + height + REACH >= top && y - REACH <= bottom;
-  }
-
-  /** Whether a point of the plan is in sight. */
-  shows(x, y, room = 6) {
-    const at = this.toScreen(x, y);
-    return at.x >= room && at.x <= this.width - room && at.y >= room && at.y <= this.height - room;
-  }
-
-  /** A box of the plan on the screen. */
-  boxOnScreen(box) {
-    const { x, y } = this.toScreen(box.x, box.y);
-    return { left: x, top: y, width: box.width * this.scale, height: box.height * this.scale };
   }
 
   pan(dx, dy) {
@@ -106,6 +121,7 @@ export class Viewport {
     }
     const from = { scale: this.scale, x: this.x, y: this.y };
     const started = performance.now();
+    this.changed();
     const step = (time) => {
       const share = Math.min(1, Math.max(0, time - started) / GLIDE_MS);
       const eased = 1 - (1 - share) ** 3;

@@ -15,13 +15,14 @@ const INSET = 4; // pixels of a label that are empty
 const OFF_ROW = 1.05; // units from a row's last seat to its label
 const EDGE = 15;
 
-export function labelAreas(renderer, areas) {
-  const { model, near, viewport: { scale } } = renderer;
-  const largest = areas.filter((area) => model.isShown(area)).sort((one, two) => two.width * two.height - one.width * one.height);
-  for (const area of largest) {
-    if (near && scale >= PICKABLE_FROM && area.kind !== "standing") labelBeside(renderer, area);
-    else labelWithin(renderer, area);
-  }
+/** Areas in the order in which they are named. */
+export function largestFirst(model, areas) {
+  return areas.filter((area) => model.isShown(area)).sort((one, two) => two.width * two.height - one.width * one.height);
+}
+
+export function labelArea(scene, area) {
+  if (scene.near && scene.viewport.scale >= PICKABLE_FROM && area.kind !== "standing") labelBeside(scene, area);
+  else labelWithin(scene, area);
 }
 
 function linesOf({ inks, filters }, area, size) {
@@ -34,11 +35,11 @@ function linesOf({ inks, filters }, area, size) {
 }
 
 /** In the middle of the area: name, price, what is left; or as much of it as there is room for. */
-function labelWithin(renderer, area) {
-  const { labels, viewport, near } = renderer;
+function labelWithin(scene, area) {
+  const { labels, viewport, near } = scene;
   const [width, height] = [area.room.width * viewport.scale, area.room.height * viewport.scale];
   const size = width > 150 && height > 70 ? 14 : width > 70 ? 12 : 11;
-  const { name, price, left, gone } = linesOf(renderer, area, size);
+  const { name, price, left, gone } = linesOf(scene, area, size);
   const { x, y } = viewport.toScreen(...area.label_at);
   const named = [area.name, ...shortened(area.name)];
   const under = (...more) => named.map((words) => [{ ...name, words }, ...more]);
@@ -55,9 +56,9 @@ function cornersOf({ left, top, width, height }) {
 }
 
 /** Where seats are large, only where there are none: above, below or beside them. */
-function labelBeside(renderer, area) {
-  const { labels, viewport, model } = renderer;
-  const { name, price, left, gone } = linesOf(renderer, area, 13);
+function labelBeside(scene, area) {
+  const { labels, viewport, model } = scene;
+  const { name, price, left, gone } = linesOf(scene, area, 13);
   const line = { ...name, words: [name.words, price.words, !gone && left.words].filter(Boolean).join(" · ") };
   const { left: x, top: y, width, height } = viewport.boxOnScreen(area);
   const middle = Math.min(Math.max(x + width / 2, 90), viewport.width - 90);
