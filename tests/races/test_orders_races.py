@@ -209,8 +209,8 @@ async def test_two_processes_sell_one_session_out_exactly(
 
 
 def with_two_areas(app: BookingApp, session_id: UUID) -> None:
-    """Its last two rows become an area of their own at the same price. In its first row 2 and 9 are accessible,
-    with companions' seats beside them."""
+    """Its last two rows become an area of their own at the same price. In its first row 2 and 9 are
+    accessible, with companions' seats beside them."""
     plan, terms = app.neighbours.plans[session_id], app.neighbours.terms[session_id]
     seats, floor = plan.areas
     first, *rows = seats.rows
