@@ -84,8 +84,8 @@ def points_of(course: Course, count: int) -> list[Point]:
         centre, start, step = complex(course.x, course.y), course.start, course.step
         angles = [math.radians(start + ahead * step) for ahead in range(count)]
         return [centre + cmath.rect(course.radius, angle) for angle in angles]
-    first, step = complex(course.x, course.y), complex(course.dx, course.dy)
-    return [first + ahead * step for ahead in range(count)]
+    begin, pitch = complex(course.x, course.y), complex(course.dx, course.dy)
+    return [begin + ahead * pitch for ahead in range(count)]
 
 
 def _placed(row: RowPlan) -> Placed:
