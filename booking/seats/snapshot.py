@@ -9,9 +9,6 @@ from booking.seats.keys import POSITIONS_MAX, SENTINEL
 from chassis.redis.slots import Call
 
 PAIRS_MAX = 500  # in one HSET or ZADD, so that no command blocks Redis for long
-META_SENTINEL = (
-    "1" * 65
-)  # too long for a listpack, where a look for the fields of n areas takes n * n steps
 STAGED_TTL_MS = 300_000  # longest a rebuild may take; keys of a rebuild that died expire
 
 
@@ -37,7 +34,7 @@ def pack(snapshot: Snapshot, keys: Sequence[str], now_ms: int) -> list[Call]:
     by_order = _held_by_order(snapshot.claims)
     pieces: list[list[Call]] = [
         [("SET", seats_key, bytes(seat_bytes(snapshot.layout, snapshot.claims)))],
-        [("HSET", meta, SENTINEL, META_SENTINEL)],
+        [("HSET", meta, SENTINEL, "1")],
         [("HSET", repeats, SENTINEL, "1")],
         [("SET", scores, snapshot.scores(snapshot.layout))],
         [("ZADD", bounds, "-inf", SENTINEL)],
