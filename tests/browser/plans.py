@@ -83,5 +83,9 @@ class PlannedSale(SmallSale):
                 for seat in row["seats"]
                 if (seat["row"], seat["number"]) not in kept
             ]
-            headers = await self._login(await self.shop.make_account(), PASSWORD)
-            await self._post("/orders", {"session_id": self.session_id, "seats": seats}, headers)
+            await self.take(seats)
+
+    async def take(self, seats: list[int]) -> None:
+        """Somebody else orders these seats."""
+        headers = await self._login(await self.shop.make_account(), PASSWORD)
+        await self._post("/orders", {"session_id": self.session_id, "seats": seats}, headers)

@@ -59,3 +59,16 @@ async def test_who_had_to_be_split_reads_it_before_paying(shop: Shop) -> None:
         "您的座位被分开了"
     )
     await expect(shop.page.locator(".items li")).to_have_count(2)
+
+
+async def test_a_picked_seat_that_somebody_takes_meanwhile_leaves_the_basket_and_is_named(
+    shop: Shop,
+) -> None:
+    sale = await pick(shop, 4, 5)
+    hall = HallOnScreen(shop, sale.session_id)
+    await hall.load()
+    taken = next(s for s in hall.seats if (s["row"], s["number"]) == ("2", 5))
+    await sale.take([taken["seat_id"]])
+    await expect(shop.message).to_contain_text("池座 2排5座")
+    await expect(shop.page.locator(".basket-line")).to_have_count(1)
+    await expect(shop.page.locator(".legend-mark.lost")).to_be_visible()

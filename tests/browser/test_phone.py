@@ -195,11 +195,12 @@ async def test_a_label_that_would_cover_another_is_shortened_moved_or_left_out(s
           const line = (words) => [{ words, size: 12, weight: 400, ink: "black" }];
           labels.reserve({ left: 300, top: 90, width: 20, height: 20 });
           const first = labels.place([line("看台 201区")], 100, 100);
+          const right = first.left + first.width + 20;
           return {
             same: labels.place([line("看台 202区")], 100, 100),
             overlapping: labels.place([line("看台 202区")], first.left, 108),
             reserved: labels.place([line("看台 203区")], 310, 100),
-            shortened: labels.place([line("看台 204区 看台"), line("4")], first.left + first.width + 20, 100)?.width,
+            shortened: labels.place([line("看台 204区 看台"), line("4")], right, 100)?.width,
             beside: labels.place([line("看台 205区")], 100, 140) !== null,
           };
         }"""
