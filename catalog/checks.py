@@ -107,14 +107,15 @@ def change(body: ChangeSession) -> Findings:
 def _seats(body: CreateSession | ChangeSession) -> Findings:
     """Areas, or a plan with prices. Prices are compared with the plan where it is known (prices)."""
     planned = not isinstance(body.plan_id, UnsetType)
+    priced = not isinstance(body.prices, UnsetType)
     if not isinstance(body.areas, UnsetType):
         yield from _areas(body.areas)
         if planned:
             yield FieldError("areas", "must not be given with a plan_id")
-    if planned and isinstance(body.prices, UnsetType):
+        elif priced:
+            yield FieldError("prices", "must not be given with areas, which have theirs")
+    if planned and not priced:
         yield FieldError("prices", "are needed with a plan_id")
-    if not planned and not isinstance(body.prices, UnsetType):
-        yield FieldError("prices", "must not be given without a plan_id")
 
 
 def prices(given: Sequence[SectionPrice], sections: Sequence[str]) -> Findings:

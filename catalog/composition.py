@@ -37,18 +37,20 @@ async def opened(wiring: Wiring) -> AsyncIterator[Catalog]:
     pool = await wiring.open_pool(SCHEMA, size=size)
     drafts = drafts_lane()
     drawn_halls = DrawnHalls(pool, drafts)
+    documents = Documents(pool, drafts)
     try:
         yield Catalog(
             pool=pool,
             reading=Reading(pool),
             drawn_halls=drawn_halls,
-            documents=Documents(pool, drafts),
+            documents=documents,
             terms=Terms(pool),
             inbox=make_inbox(pool),
         )
     finally:
         drawn_halls.close()
         drafts.close()
+        documents.close()
         await pool.close()
 
 

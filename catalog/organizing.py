@@ -4,6 +4,7 @@ Each function runs in the caller's transaction and returns the answer. Checks th
 been made before. Another organizer's show is NotFound.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -32,6 +33,7 @@ from catalog.wire import (
     ChangeShow,
     CreateSession,
     CreateShow,
+    SectionPrice,
     Session,
     Show,
 )
@@ -175,6 +177,8 @@ async def change_session(
     if body.areas is not UNSET or body.plan_id is not UNSET:
         hall, areas = _hall_and_areas(body, plan, current["venue_id"])
         await store.replace_areas(tx, session_id, areas, hall)
+    elif body.prices is not UNSET:
+        await _change_prices(tx, session_id, body.prices)
     if current["status"] == "draft":
         rows = (await store.areas_of_sessions(tx, [session_id]))[session_id]
         await set_prices(tx, session_id, prices, [(row["name"], row["price"]) for row in rows])
@@ -184,6 +188,22 @@ async def change_session(
     return await read_session(tx, session_id, viewer)
 
 
+async def _change_prices(
+    tx: Connection, session_id: UUID, prices: Sequence[SectionPrice] | UnsetType
+) -> None:
+    """Of a session that has a copy of a plan. Its areas and seats keep their ids."""
+    stored = await store.hall_of_session(tx, session_id)
+    areas = () if stored is None or stored.hall is None else stored.areas
+    area_ids = {area.hall.key: area.area_id for area in areas if area.hall is not None}
+    if not area_ids:  # older code replaces all areas, or none
+        raise ValidationFailed(
+            errors=[FieldError("prices", "are needed only with a plan; this session has areas")]
+        )
+    given = () if isinstance(prices, UnsetType) else prices
+    checks.refuse(checks.prices(given, list(area_ids)))
+    await store.set_area_prices(tx, {area_ids[one.section]: one.price for one in given})
+
+
 def _refuse_frozen(
     current: Record, wanted: dict[str, Any], body: ChangeSession, prices: list[str]
 ) -> None:
@@ -191,6 +211,8 @@ def _refuse_frozen(
     compared seat by seat."""
     frozen = [name for name in CHANGES_WHILE_DRAFT if wanted[name] != current[name]] + prices
     frozen += [name for name in ("areas", "plan_id") if getattr(body, name) is not UNSET]
+    if body.prices is not UNSET and body.plan_id is UNSET:
+        frozen.append("prices")
     if frozen:
         raise PlanFrozen(
             "Once published, only sale_closes_at may change.",

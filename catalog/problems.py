@@ -43,6 +43,12 @@ class ShowPublished(Problem):
     code, status = "show-published", 409
 
 
+class TooManyVenues(Problem):
+    """You have as many venues as you may have."""
+
+    code, status = "too-many-venues", 409
+
+
 class TooManyPlans(Problem):
     """The venue keeps as many plans as it may."""
 

@@ -81,6 +81,15 @@ class ShowRow(msgspec.Struct, frozen=True):
     search_text: str
 
 
+async def lock_venues_of(tx: Connection, organizer_id: UUID) -> None:
+    """Until the transaction ends, nobody else who takes this lock adds a venue of theirs."""
+    await _sql.lock_venues_of(tx, organizer_id=str(organizer_id))
+
+
+async def count_venues_of(tx: Connection, organizer_id: UUID) -> int:
+    return int(await _sql.count_venues_of(tx, organizer_id=organizer_id))
+
+
 async def insert_venue(tx: Connection, **values: Any) -> None:
     await _sql.insert_venue(tx, **values)
 
@@ -214,6 +223,11 @@ async def replace_areas(
     await _sql.delete_areas(tx, session_ids=[session_id])
     await _sql.set_hall(tx, session_id=session_id, hall=_json(hall))
     await _insert_areas(tx, session_id, areas)
+
+
+async def set_area_prices(tx: Connection, prices: Mapping[UUID, int]) -> None:
+    """Of a draft's areas."""
+    await _sql.set_area_prices(tx, area_ids=list(prices), prices=list(prices.values()))
 
 
 async def _insert_areas(tx: Connection, session_id: UUID, areas: Sequence[AreaRow]) -> None:

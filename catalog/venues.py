@@ -14,7 +14,7 @@ from msgspec import UNSET
 from catalog import store
 from catalog.domain.searching import fold
 from catalog.organizing import day_at
-from catalog.problems import TimeZoneFrozen, VenueHasShows
+from catalog.problems import TimeZoneFrozen, TooManyVenues, VenueHasShows
 from catalog.store import Record
 from catalog.wire import ChangeVenue, CreateVenue, Venue, VenueList
 from chassis.auth.tokens import Principal
@@ -24,6 +24,8 @@ from chassis.postgres.pool import Connection
 from chassis.problems import NotFound
 
 log = logs.get("catalog")
+
+VENUES_AN_ORGANIZER_MAX = 500  # each keeps up to 100 plans
 
 FIELDS = ("name", "city", "address", "time_zone")
 
@@ -35,6 +37,11 @@ async def list_venues(db: Connection, page: int, page_size: int) -> VenueList:
 
 
 async def create_venue(tx: Connection, viewer: Principal, body: CreateVenue) -> Venue:
+    """Raises TooManyVenues."""
+    # those who count the venues of one organizer wait for each other
+    await store.lock_venues_of(tx, viewer.user_id)
+    if await store.count_venues_of(tx, viewer.user_id) >= VENUES_AN_ORGANIZER_MAX:
+        raise TooManyVenues(f"An organizer has at most {VENUES_AN_ORGANIZER_MAX} venues.")
     values = {name: getattr(body, name) for name in FIELDS}
     venue = Venue(venue_id=uuid7(), **values)
     await store.insert_venue(tx, venue_id=venue.venue_id, created_by=viewer.user_id, **values)

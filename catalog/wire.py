@@ -148,7 +148,7 @@ class CreateSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
 class ChangeSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Fields that are left out stay unchanged. A draft may change in everything. Once published, only the
     end of the sale may change. `areas`, or `plan_id` with `prices`, replace the whole plan, with new ids for
-    areas and seats."""
+    areas and seats. `prices` alone are those of the plan that it has a copy of."""
 
     starts_at: Time | UnsetType = UNSET
     sale_opens_at: Time | UnsetType = UNSET

@@ -1,5 +1,6 @@
 """A session's plan, as catalog gives it, in booking's words: which seats, of which kind, how good."""
 
+import cmath
 import math
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -48,7 +49,7 @@ def scores_of(plan: SeatPlan, layout: bytes) -> bytes:
         return scores_of_rows(layout)
     restricted = {seat for row in rows for seat in positions_of(row, row.restricted)}
     areas = [[_placed(row) for row in area.rows] for area in plan.areas]
-    return scores_of_places(areas, restricted, plan.focal_point, plan.facing, layout)
+    return scores_of_places(areas, restricted, complex(*plan.focal_point), plan.facing, layout)
 
 
 def positions_of(row: RowPlan, numbers: Iterable[int]) -> list[int]:
@@ -77,14 +78,14 @@ def numbers_of(segment: Segment) -> Sequence[int]:
     return [first] * count if not step else range(first, first + step * count, step)
 
 
-def point_of(course: Course, ahead: int) -> Point:
-    """The point of a segment's seat, counted from 0."""
+def points_of(course: Course, count: int) -> list[Point]:
+    """The points of a segment's seats."""
     if isinstance(course, Arc):
-        angle = math.radians(course.start + ahead * course.step)
-        return course.x + course.radius * math.cos(angle), course.y + course.radius * math.sin(
-            angle
-        )
-    return course.x + ahead * course.dx, course.y + ahead * course.dy
+        centre, start, step = complex(course.x, course.y), course.start, course.step
+        angles = [math.radians(start + ahead * step) for ahead in range(count)]
+        return [centre + cmath.rect(course.radius, angle) for angle in angles]
+    begin, pitch = complex(course.x, course.y), complex(course.dx, course.dy)
+    return [begin + ahead * pitch for ahead in range(count)]
 
 
 def _placed(row: RowPlan) -> Placed:
@@ -92,5 +93,5 @@ def _placed(row: RowPlan) -> Placed:
     for segment in row.segments:
         if segment.course is not None:
             seats.positions.extend(positions_in(segment))
-            seats.points.extend(point_of(segment.course, at) for at in range(segment.count))
+            seats.points.extend(points_of(segment.course, segment.count))
     return seats

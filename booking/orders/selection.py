@@ -52,7 +52,7 @@ def selection_of(order: CreateOrder, terms: SessionTerms, seating: Seating) -> S
         raise _invalid(field, "there are no seats in this area")
     return BestSeats(
         Wanted(
-            tuple((area.first_seat_id, area.last_seat_id) for area in kinds),
+            tuple([(area.first_seat_id, area.last_seat_id) for area in kinds]),
             order.quantity,
             "seats" if kinds[0].kind == "seated" else "standing",
             order.accessible_seats,
@@ -89,6 +89,8 @@ def _area_at(terms: SessionTerms, seat_id: int) -> AreaTerms:
 
 def seated(seats: Sequence[int], terms: SessionTerms) -> list[int]:
     """Those of these that are in an area with seats."""
+    if not seats:
+        return []  # of nearly every order
     areas = [area for area in terms.areas if area.kind == "seated"]
     return [
         seat

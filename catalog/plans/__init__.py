@@ -6,6 +6,7 @@ moment, so a plan may be changed or deleted at any time. Whoever replaces a plan
 saw.
 
     documents.py   documents, checked and laid out in the lane of drafts
+    checking.py    the process that checks large ones
     managing.py    create, read, replace, delete, preview; called by routes/plans.py
     store.py, sql/
 

@@ -10,7 +10,7 @@ from litestar.params import FromPath, RawBody
 from catalog import checks
 from catalog import venues as at_venues
 from catalog.encoded import encode
-from catalog.problems import TimeZoneFrozen, VenueHasShows
+from catalog.problems import TimeZoneFrozen, TooManyVenues, VenueHasShows
 from catalog.routes.conditional import PRIVATELY, TAGS, answer, documented
 from catalog.routes.parameters import catalog_of
 from catalog.wire import ChangeVenue, CreateVenue, Venue, VenueList
@@ -47,7 +47,7 @@ async def list_venues(
     operation_id="create_venue",
     summary="Create a venue",
     tags=TAGS,
-    opt=access(*ORGANIZERS, body=CreateVenue, problems=ONCE),
+    opt=access(*ORGANIZERS, body=CreateVenue, problems=(*ONCE, TooManyVenues)),
     responses=documented(Venue, 201),
 )
 async def create_venue(

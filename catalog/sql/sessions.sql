@@ -18,6 +18,12 @@ FROM unnest(:area_ids::uuid[], :names::text[], :kinds::text[], :prices::bigint[]
      WITH ORDINALITY AS given (area_id, name, kind, price, capacity, first_seat_id, last_seat_id,
                                plan, geometry, level, entrance, kept, place);
 
+-- name: set_area_prices!
+-- Of a draft: a trigger refuses it of what is published.
+UPDATE areas SET price = given.price
+FROM unnest(:area_ids::uuid[], :prices::bigint[]) AS given (area_id, price)
+WHERE areas.area_id = given.area_id;
+
 -- name: set_hall!
 -- Of a draft whose areas are replaced. NULL where they are rows.
 UPDATE sessions SET hall = :hall WHERE session_id = :session_id AND status = 'draft';

@@ -4,6 +4,13 @@
 INSERT INTO venues (venue_id, name, city, address, time_zone, created_by)
 VALUES (:venue_id, :name, :city, :address, :time_zone, :created_by);
 
+-- name: lock_venues_of!
+-- One organizer's venues are added one after the other, so that they can be counted.
+SELECT pg_advisory_xact_lock(7384, hashtext(:organizer_id));
+
+-- name: count_venues_of$
+SELECT count(*) FROM venues WHERE created_by = :organizer_id;
+
 -- name: venue_for_use^
 -- For writing values derived from the venue (a show's search text, a session's day): it cannot change or be
 -- deleted until the transaction ends. Locks are taken in the order shows, sessions, venue.

@@ -28,11 +28,13 @@ class Hall(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct):
-    """Of one way of choosing: of random fills, how many answers had the best score or nearly; at the end of
-    sales, single seats of all; and groups that were split, of all groups."""
+    """Of one way of choosing: of random fills, how many answers had the best score or nearly, of all places
+    and of those that leave no single seat, where there are any; at the end of sales, single seats of all; and
+    groups that were split, of all groups."""
 
     asked: int = 0
     close: int = 0
+    close_by_rule: int = 0
     seats: int = 0
     singles: int = 0
     groups: int = 0
@@ -68,11 +70,15 @@ def measure(hall: Hall, choose: Choose, fills: int, sales: int) -> Found:
     for number in range(fills):
         dice = random.Random(f"{hall.name} {number}")
         seats, party = _filled(hall, dice), dice.choices(SIZES, WEIGHTS)[0]
-        best = max((_worst(hall, one) for one in together(seats, party)), default=None)
-        if best is not None:
+        places = together(seats, party)
+        if places:
             found.asked += 1
             taken = choose(hall, seats, party)
-            found.close += _is_run(taken) and _worst(hall, taken) >= CLOSE * best
+            clean = [one for one in places if not _leaves_single(seats, one)]
+            found.close += _is_close(hall, taken, places)
+            found.close_by_rule += (not clean or taken in clean) and _is_close(
+                hall, taken, clean or places
+            )
     for number in range(sales):
         _sell(hall, choose, random.Random(f"{hall.name} sale {number}"), found)
     return found
@@ -137,6 +143,20 @@ def _worst(hall: Hall, seats: list[int]) -> int:
     return min(hall.score(seat) for seat in seats)
 
 
+def _is_close(hall: Hall, taken: list[int], places: list[list[int]]) -> bool:
+    best = max(_worst(hall, one) for one in places)
+    return _is_run(taken) and _worst(hall, taken) >= CLOSE * best
+
+
+def _leaves_single(seats: str, place: list[int]) -> bool:
+    around = f"||{seats}||"  # so that position p is at p + 1
+    before, after = place[0] + 1, place[-1] + 1
+    return "." in {
+        around[before - 1] * (around[before - 2] != "."),
+        around[after + 1] * (around[after + 2] != "."),
+    }
+
+
 def _is_run(seats: list[int]) -> bool:
     return seats[-1] - seats[0] + 1 == len(seats)
 
@@ -147,6 +167,7 @@ def _print(found: dict[tuple[str, str], Found]) -> None:
         "hall",
         "way",
         "within 5 % of the best",
+        "by the rule",
         "single seats of 1,000",
         "groups split of 1,000",
     ):
@@ -158,6 +179,7 @@ def _print(found: dict[tuple[str, str], Found]) -> None:
             hall,
             way,
             f"{one.close / one.asked:.1%}",
+            f"{one.close_by_rule / one.asked:.1%}",
             f"{1000 * one.singles / one.seats:.1f}",
             f"{1000 * one.split / one.groups:.1f}",
         )

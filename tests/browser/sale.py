@@ -15,10 +15,11 @@ def in_hours(hours: float) -> str:
 
 
 class SmallSale:
-    """Three seats in one row at 200, three places to stand at 100; `buy` takes some as somebody else."""
+    """Three seats in one row at 200, three places to stand at 100; `buy` takes some as somebody else.
+    `prices`: the session's categories, fees and taxes."""
 
-    def __init__(self, shop: Shop) -> None:
-        self.shop = shop
+    def __init__(self, shop: Shop, **prices: Any) -> None:
+        self.shop, self.prices = shop, prices
 
     async def open(self, *, hours_ago: float = 1.0) -> "SmallSale":
         headers = await self._login(ORGANIZER.email, ORGANIZER.password)
@@ -46,6 +47,7 @@ class SmallSale:
             "currency": "CNY",
             "max_tickets_per_user": 6,
             "areas": areas,
+            **self.prices,
         }
         made = await self._post(f"/shows/{self.show['show_id']}/sessions", session, headers)
         self.session_id = made["session_id"]

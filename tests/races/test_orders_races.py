@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import aiosql
+import msgspec
 import pytest
 
 from booking.audit.checks import audit_booking
@@ -204,6 +205,61 @@ async def test_two_processes_sell_one_session_out_exactly(
     assert Counter(answer.status for answer in answers) == {201: 50, 409: 150}
     assert {a.code for a in answers if a.status == 409} == {"sold-out"}
     assert set(owners(answers).values()) == {1}
+    await is_sound(app)
+
+
+def with_two_areas(app: BookingApp, session_id: UUID) -> None:
+    """Its last two rows become an area of their own at the same price. In its first row 2 and 9 are
+    accessible, with companions' seats beside them."""
+    plan, terms = app.neighbours.plans[session_id], app.neighbours.terms[session_id]
+    seats, floor = plan.areas
+    first, *rows = seats.rows
+    first = msgspec.structs.replace(first, accessible=[2, 9], companions=[(1, 2), (10, 9)])
+    front = msgspec.structs.replace(seats, rows=[first, *rows[:-2]])
+    back = msgspec.structs.replace(seats, area_id=uuid4(), rows=rows[-2:])
+    areas = [front, back, floor]
+    app.neighbours.plans[session_id] = msgspec.structs.replace(plan, areas=areas)
+    of_all, of_floor = terms.areas
+    begin = back.rows[0].segments[0].first_seat_id
+    of_front = msgspec.structs.replace(
+        of_all, last_seat_id=begin - 2, capacity=of_all.capacity - 20
+    )
+    of_back = msgspec.structs.replace(
+        of_all, area_id=back.area_id, first_seat_id=begin, capacity=20
+    )
+    app.neighbours.terms[session_id] = msgspec.structs.replace(
+        terms, areas=[of_front, of_back, of_floor]
+    )
+
+
+async def test_by_price_in_two_rows_and_accessible_at_once_each_seat_has_one_owner(
+    app: BookingApp, database_url: str
+) -> None:
+    """Through two processes; as many win as there are seats for, and nobody has another's companion's."""
+    session_id = app.neighbours.publish(rows=5, places=1)
+    with_two_areas(app, session_id)
+    wishes: list[dict[str, Any]] = [
+        {"price": 128_000, "quantity": 2},
+        {"price_max": 128_000, "quantity": 4, "two_rows": True},
+        {"price": 128_000, "quantity": 2, "accessible": 1},
+    ]
+    async with running_booking(database_url, app.wiring.redis_url, app.neighbours) as other:
+        answers = await at_once(
+            [
+                [app, other][n % 2].post(
+                    "/orders",
+                    {"session_id": session_id} | wishes[n % 3],
+                    user=uuid4(),
+                    headers={"Idempotency-Key": str(uuid4())},
+                )
+                for n in range(BUYERS)
+            ]
+        )
+    assert {answer.status for answer in answers} == {201, 409}
+    assert len(owners(answers)) == 50
+    assert set(owners(answers).values()) == {1}
+    pairs = [a.json["items"] for n, a in enumerate(answers) if n % 3 == 2 and a.status == 201]
+    assert sorted([one["seat_id"] for one in pair] for pair in pairs) == [[1, 2], [9, 10]]
     await is_sound(app)
 
 

@@ -96,3 +96,22 @@ FROM outbox ORDER BY position;
 
 -- name: paid_prices
 SELECT coalesce(paid, price) AS paid FROM order_items WHERE order_id = :order_id ORDER BY seat_id;
+
+-- name: list_tickets_for_refund
+-- `price`: what it takes to have been paid for each, and so what goes back.
+SELECT t.ticket_id, t.seat_id, t.user_id, t.status, i.area_id, i.area, i.row, i.number,
+       coalesce(i.paid, i.price) AS price, r.refund_id, r.state AS refund_state
+FROM tickets t
+JOIN placed_items i ON i.order_id = t.order_id AND i.seat_id = t.seat_id
+LEFT JOIN refund_items ri ON ri.order_id = t.order_id AND ri.seat_id = t.seat_id
+    AND ri.effect <> 'dropped'
+LEFT JOIN refunds r ON r.refund_id = ri.refund_id
+WHERE t.order_id = :order_id ORDER BY t.seat_id, t.ticket_id;
+
+-- name: audit_orders_add_up
+SELECT o.order_id
+FROM orders o LEFT JOIN placed_items i USING (order_id) LEFT JOIN promo_redemptions r USING (order_id)
+GROUP BY o.order_id, o.total_amount, r.discount
+HAVING count(i.seat_id) = 0
+    OR sum(coalesce(i.paid, i.price)) IS DISTINCT FROM o.total_amount
+    OR sum(i.price) - coalesce(r.discount, 0) IS DISTINCT FROM o.total_amount;

@@ -14,7 +14,6 @@ from booking.seats.bytes import layout_of
 
 Areas = Sequence[tuple[int, int]]
 KINDS = [".hsb", ":HSB", ";itc", ",ITC"]
-SINGLE_LEFT = 13107  # as in lua/shared/places.lua: a fifth of the scale
 
 
 class Place(NamedTuple):
@@ -74,7 +73,7 @@ def _place(  # noqa: PLR0917
     whole = segment == (start, start + quantity - 1) and letters == "," * quantity
     if letters != "." * quantity and not whole:
         return None
-    return Place((behind_best + SINGLE_LEFT * (single and not whole),), start, quantity)
+    return Place((single and not whole, behind_best), start, quantity)
 
 
 def _grouped(letters: str) -> Iterator[tuple[bool, Iterator[str]]]:

@@ -125,6 +125,7 @@ local function remember_sold_out(order, some, counts)
   return order.accessible == 0 and also or 0
 end
 
+-- nil: a split that may not be necessary after what others have changed.
 local function hold_best(order, tickets)
   local some = read_areas(order.areas)
   if tickets + order.quantity > order.tickets_max then
@@ -137,11 +138,6 @@ local function hold_best(order, tickets)
     return {'sold_out', 1}
   end
   local word, is_split, counts = choose(order, some)
-  if (is_split or word == 'sold_out' or word == 'no_accessible') and others_have_written() then
-    give_back()
-    begin_anew()
-    return {'later'}
-  end
   if word == 'later' then
     return {'later'}
   elseif word == 'no_accessible' then
@@ -149,7 +145,21 @@ local function hold_best(order, tickets)
   elseif word then
     return {'sold_out', remember_sold_out(order, some, counts)}
   end
+  if is_split and meta.others_have_written then
+    return nil
+  end
   return held(order, write_chosen(), is_split and 1 or 0, '')
+end
+
+-- No answer is given from what is known of areas while others may have freed seats that it hides.
+local function hold_best_anew(order, tickets)
+  local answer = hold_best(order, tickets)
+  if meta.others_have_written and (not answer or answer[1] == 'sold_out' or answer[1] == 'no_accessible') then
+    give_back()
+    begin_anew()
+    return {'later'}
+  end
+  return answer
 end
 
 local function hold(order)
@@ -161,7 +171,7 @@ local function hold(order)
     return {'repeated', earlier}
   end
   local tickets = tonumber(known.tickets[order.user] or 0)
-  return order.areas and hold_best(order, tickets) or hold_exact(order, tickets)
+  return order.areas and hold_best_anew(order, tickets) or hold_exact(order, tickets)
 end
 
 local answers = answer_each({'answered'}, orders, hold, {'later'})

@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import msgspec
 import pytest
 
 from contracts.catalog import SessionTerms
 from tests.support.api import Answer
-from tests.support.catalog import Catalog, running_catalog
+from tests.support.catalog import Catalog, catalog_tables, running_catalog
 
 AREAS = [
     {"name": "Stalls", "kind": "seated", "price": 9_995, "rows": [{"label": "1", "seats": 10}]},
@@ -103,6 +105,37 @@ async def test_a_draft_may_change_in_prices_and_a_published_session_not(catalog:
     assert (frozen.status, frozen.json["code"]) == (409, "plan-frozen")
     assert wrong_fields(frozen) == {"fees", "price_categories"}
     assert (await catalog.patch(path, {"fees": cheaper})).status == 200  # no change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE session_prices SET sheet = sheet - 'fees'",
+        "UPDATE session_prices SET price_from = 1",
+        "DELETE FROM session_prices",
+    ],
+)
+async def test_the_database_itself_refuses_to_change_published_prices(
+    catalog: Catalog, database_url: str, change: str
+) -> None:
+    await catalog.session(await catalog.show(), areas=AREAS, **SHEET)
+    trigger = "session_prices_frozen_once_published"
+    async with catalog_tables(database_url) as tables:
+        with pytest.raises(asyncpg.CheckViolationError, match="published"):
+            await tables.execute(change)
+        # the control: the same statement goes through once the mechanism is gone
+        await tables.execute(f"ALTER TABLE session_prices DISABLE TRIGGER {trigger}")
+        assert (await tables.execute(change)).endswith(" 1")
+
+
+async def test_no_prices_slip_into_a_session_that_is_published_without(
+    catalog: Catalog, database_url: str
+) -> None:
+    session = await catalog.session(await catalog.show(), areas=AREAS)
+    insert = "INSERT INTO session_prices (session_id, sheet, price_from) VALUES ($1, '{}', 1)"
+    async with catalog_tables(database_url) as tables:
+        with pytest.raises(asyncpg.CheckViolationError, match="published"):
+            await tables.execute(insert, UUID(session["session_id"]))
 
 
 def category(**changes: Any) -> dict[str, Any]:

@@ -1,12 +1,17 @@
 """Venues change: name and address at once and everywhere, the time zone until tickets tell it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from tests.support.catalog import Catalog, catalog_tables, running_catalog
+from catalog.venues import VENUES_AN_ORGANIZER_MAX
+from tests.support.catalog import Catalog, catalog_tables, running_catalog, waiting
+
+VENUE = {"name": "N", "city": "C", "address": "A", "time_zone": "Asia/Shanghai"}
 
 
 @pytest.fixture
@@ -119,3 +124,25 @@ async def test_a_venue_goes_while_no_show_names_it(catalog: Catalog) -> None:
     assert (await catalog.get("/venues", token=catalog.organizer)).json["total"] == 0
     late = await catalog.post("/shows", {"title": "x", "category": "x", "venue_id": venue_id})
     assert late.json["errors"][0]["field"] == "venue_id"
+
+
+async def test_an_organizer_has_so_many_venues(catalog: Catalog, database_url: str) -> None:
+    first = await catalog.venue()
+    async with catalog_tables(database_url) as tables:
+        await tables.execute(
+            "INSERT INTO venues (venue_id, name, city, address, time_zone, created_by)"
+            " SELECT gen_random_uuid(), name || n, city, address, time_zone, created_by"
+            " FROM venues, generate_series(2, $2::int) AS n WHERE venue_id = $1",
+            UUID(first),
+            VENUES_AN_ORGANIZER_MAX - 1,
+        )
+        async with tables.transaction():
+            await tables.execute("LOCK TABLE venues IN SHARE MODE")  # nobody adds one yet
+            asked = [asyncio.create_task(catalog.post("/venues", VENUE)) for _ in range(2)]
+            while await waiting(tables) < len(asked):
+                pass
+    two = await asyncio.gather(*asked)
+    assert sorted(answer.status for answer in two) == [201, 409]
+    assert {answer.code for answer in two if answer.status == 409} == {"too-many-venues"}
+    other = catalog.signer.token("organizer")
+    assert (await catalog.post("/venues", VENUE, token=other)).status == 201

@@ -22,6 +22,7 @@ from gateway.asgi import Gateway
 from gateway.http.kept import BYTES_MAX, KeptAnswers
 from runtime.compose import LocalUpstream
 from tests.support.asgi import in_a_task_of_its_own
+from tests.support.catalog import running_catalog
 from tests.support.gateway import Answer, Client, Identity, Service, settings_for
 
 SHOWS = "/api/v1/shows"
@@ -202,3 +203,52 @@ async def test_the_oldest_answers_make_room() -> None:
     assert [answers.find(one) is not None for one in made] == [False] * 4 + [True] * 16
     answers.keep(made[0], [(b"etag", b'"1"')], bytes(BYTES_MAX // 4), lambda: True)
     assert answers.find(made[0]) is None
+
+
+class Entered(LocalUpstream):
+    """A service that counts the requests that come the short way."""
+
+    calls = 0
+
+    def ways(self) -> Any:
+        return {route: CountedWay(way, self) for route, way in super().ways().items()}
+
+
+class CountedWay:
+    def __init__(self, way: Any, service: Entered) -> None:
+        self._way, self._service = way, service
+        self.template = way.template
+        self.arguments = way.arguments
+
+    async def serve(self, *call: Any) -> Any:
+        self._service.calls += 1
+        return await self._way.serve(*call)
+
+
+@pytest.mark.parametrize("form", ["seat-map", "hall"])
+async def test_what_is_drawn_of_a_published_hall_is_kept_and_a_drafts_is_not(
+    database_url: str, redis_url: str, form: str
+) -> None:
+    async with running_catalog(database_url) as catalog:
+        show_id = await catalog.show()
+        published = await catalog.session(show_id)
+        draft = await catalog.session(show_id, publish=False)
+        service = Entered()
+        service.app = catalog.app
+        upstreams = Upstreams(
+            identity=Identity(),
+            catalog=service,
+            booking=Service("booking"),
+            notification=Service("notification"),
+        )
+        wiring = wire(settings_for(redis_url), upstreams, MemoryBroker([]))
+        gateway = Gateway(wiring, nullcontext())
+        async with gateway.running():
+            client = Client(gateway)
+            path = f"/api/v1/sessions/{published['session_id']}/{form}"
+            first, again = [await client.get(path, ()) for _ in range(2)]
+            assert (first.status, again.status, service.calls) == (200, 200, 1)
+            assert first.body == again.body == (await catalog.get(path[7:])).body
+            hidden = f"/api/v1/sessions/{draft['session_id']}/{form}"
+            assert [(await client.get(hidden, ())).status for _ in range(2)] == [404, 404]
+            assert service.calls == 3

@@ -5,9 +5,10 @@
 -- So of one area and need the best comes first, and of equals the one with the lowest positions. Every script that
 -- changes seats writes the lags of their segments anew. `bounds` also has the areas that were asked for: score
 -- last position, member "area:first-last".
--- meta `sizes:first-last` is "least;need:next;…": `least` ordinary free seats are known not to exist (with `w`: the
--- area has tables); of each need the positions before `next` are in `bounds`. For standing the need is 0, and no
--- free place is before `next`.
+-- meta `sizes:first-last` is "least;need:next:top;…": `least` ordinary free seats are known not to exist (with `w`:
+-- the area has tables); of each need the positions before `next` are in `bounds`, and no place has a smaller lag than
+-- `top`: of many areas only those need a look that may have the best. For standing the need is 0, and no free place
+-- is before `next`.
 local ANY = 1000  -- `least`: nothing is known; more than any order may have
 local LAGS = 1048576
 local GROWTH = 8192  -- positions that one call adds to `bounds`
@@ -16,39 +17,42 @@ local OLD_AREA = '1-2000000'  -- what the release before this one changes leaves
 
 local areas = {}  -- by name; written once, at the end of the call
 local grown = 0
+local meta  -- of the session: its version, and whether the release before this one has changed seats
 
 local function parse_area(name, text)
   local first, last = string.match(name, '^(%d+)%-(%d+)$')
   local area = {
-    name = name, first = tonumber(first), last = tonumber(last), least = ANY, nexts = {}, known = {}, heads = {},
-    text = text,
+    name = name, first = tonumber(first), last = tonumber(last), least = ANY, nexts = {}, tops = {}, known = {},
+    heads = {}, text = text,
   }
   if text then
     local least, whole = string.match(text, '^(%d+)(w?)')
     area.least, area.has_tables = tonumber(least), whole == 'w'
-    for need, next in string.gmatch(text, ';(%d+):(%d+)') do
-      area.nexts[tonumber(need)] = tonumber(next)
+    for need, next, top in string.gmatch(text, ';(%d+):(%d+):(%d+)') do
+      need = tonumber(need)
+      area.nexts[need], area.tops[need] = tonumber(next), tonumber(top)
     end
   end
   areas[name] = area
   return area
 end
 
--- The areas with these names ("first-last").
+-- The areas with these names ("first-last"). Reads `meta` as well.
 local function read_areas(names)
-  local found, fields, missing = {}, {}, {}
+  local found, fields, missing = {}, {'version', 'search:' .. OLD_AREA}, {}
   for n, name in ipairs(names) do
     found[n] = areas[name]
     if not found[n] then
       fields[#fields + 1], missing[#missing + 1] = 'sizes:' .. name, n
     end
   end
-  if #fields > 0 then
+  if #missing > 0 or not meta then
     local texts = redis.call('HMGET', KEYS[2], unpack(fields))
     for at, n in ipairs(missing) do
-      found[n] = parse_area(names[n], texts[at])
+      found[n] = parse_area(names[n], texts[at + 2])
     end
-    bytes_read = bytes_read + 64 * #fields
+    meta = meta or {version = tonumber(texts[1] or 0), others_have_written = texts[2]}
+    bytes_read = bytes_read + 64 * #missing
   end
   return found
 end
@@ -156,33 +160,56 @@ local function next_segment(area, need)
   end
 end
 
+-- The better one of a segment and what is best in an area for a need, and its lag.
+local function better_of(area, need, best, lag)
+  local known, looked_at, top = area.known, 0, NONE
+  local first, last, its = next_segment(area, need)
+  while true do
+    for n = looked_at + 1, #known do
+      local segment = known[n]
+      local of_this = place_in(segment, need)
+      top = math.min(top, of_this)
+      if of_this < lag or of_this == lag and best and segment.first < best.first then
+        best, lag = segment, of_this
+      end
+    end
+    looked_at = #known
+    if not first or its > lag or its == lag and (not best or first >= best.first) then
+      break
+    end
+    local segment = segment_from[first] or segment_between(first, last)
+    segment.area = area
+    known[#known + 1] = segment
+    if place_in(segment, need) == its then
+      first = nil  -- the others of the area are not better
+    else
+      segment.is_changed = true  -- by the release before this one; so it is written anew
+      first, last, its = next_segment(area, need)
+    end
+  end
+  return best, lag, math.min(top, its or NONE)
+end
+
 -- The best segment of several areas for a need, and the index of its best place; nil if there is none.
 local function best_of(some, need)
-  local best, lag = nil, NONE
+  local best, lag, likely, top = nil, NONE, some[1], nil
   for _, area in ipairs(some) do
-    local known, looked_at = area.known, 0
-    local first, last, its = next_segment(area, need)
-    while true do
-      for n = looked_at + 1, #known do
-        local segment = known[n]
-        local of_this = place_in(segment, need)
-        if of_this < lag or of_this == lag and best and segment.first < best.first then
-          best, lag = segment, of_this
-        end
-      end
-      looked_at = #known
-      if not first or its > lag or its == lag and (not best or first >= best.first) then
-        break
-      end
-      local segment = segment_from[first] or segment_between(first, last)
-      segment.area = area
-      known[#known + 1] = segment
-      if place_in(segment, need) == its then
-        first = nil  -- the others of the area are not better
-      else
-        segment.is_changed = true  -- by the release before this one; so it is written anew
-        first, last, its = next_segment(area, need)
-      end
+    if (area.tops[need] or 0) < (likely.tops[need] or 0) then
+      likely = area
+    end
+  end
+  local function look(area)
+    best, lag, top = better_of(area, need, best, lag)
+    if #some > 1 and top ~= area.tops[need] then
+      area.tops[need] = top
+      area_changed(area)
+    end
+  end
+  look(likely)
+  for _, area in ipairs(some) do
+    local least = #area.known > 0 and 0 or area.tops[need] or 0
+    if area ~= likely and (least < lag or least == lag and best and area.first < best.first) then
+      look(area)
     end
   end
   return best, best and best.places[need]
@@ -216,7 +243,8 @@ local function join_area(segment, area)
   end
 end
 
--- Forgets what is known of all areas; the next orders begin anew.
+-- Forgets what is known of all areas; the next orders begin anew. The release before this one has changed seats: its
+-- scripts keep cursors for the areas that meta `searched` lists, and not `bounds`.
 local function begin_anew()
   local fields = {'search:' .. OLD_AREA}
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[8], 1, LAGS * 1024 - 1)) do
@@ -224,20 +252,15 @@ local function begin_anew()
   end
   redis.call('HDEL', KEYS[2], unpack(fields))
   for _, area in pairs(areas) do
-    area.least, area.nexts, area.heads, area.is_changed = ANY, {}, {}, true
+    area.least, area.nexts, area.tops, area.heads, area.is_changed = ANY, {}, {}, {}, true
   end
-end
-
--- Whether the release before this one has changed seats since this was asked last. Its scripts keep cursors for
--- the areas that meta `searched` lists, and not `bounds`.
-local function others_have_written()
-  return redis.call('HEXISTS', KEYS[2], 'search:' .. OLD_AREA) == 1
+  meta.others_have_written = false
 end
 
 local function area_text(area)
   local parts = {area.least .. (area.has_tables and 'w' or '')}
   for need, next in pairs(area.nexts) do
-    parts[#parts + 1] = need .. ':' .. next
+    parts[#parts + 1] = need .. ':' .. next .. ':' .. (area.tops[need] or 0)
   end
   return table.concat(parts, ';')
 end
@@ -250,8 +273,12 @@ local function write_bounds(version)
     local area = segment.is_changed and segment.area
     for need in pairs(area and area.nexts or {}) do
       if need > 0 and (need < 32 or string.find(segment.text, '[:HSB]')) then
-        members[#members + 1] = bounds_of(area, need) + place_in(segment, need)
+        local lag = place_in(segment, need)
+        members[#members + 1] = bounds_of(area, need) + lag
         members[#members + 1] = member_of(segment.first, segment.last, need)
+        if lag < (area.tops[need] or 0) then
+          area.tops[need], area.is_changed = lag, true
+        end
       end
     end
   end

@@ -12,14 +12,15 @@ local function read_orders(at)
     }
     local first, count = at + 6, tonumber(ARGV[at + 5])
     at = first + count
-    for n = first, at - 1 do
-      order.numbers[#order.numbers + 1] = tonumber(ARGV[n])
-    end
     if order.kind == 'best' or order.kind == 'standing' then
-      order.quantity, order.accessible = order.numbers[1], order.numbers[2]
-      order.two_rows, order.areas = order.numbers[3] == 1, {}
+      order.quantity, order.accessible = tonumber(ARGV[first]), tonumber(ARGV[first + 1])
+      order.two_rows, order.areas = ARGV[first + 2] == '1', {}
       for n = first + 3, at - 1, 2 do
         order.areas[#order.areas + 1] = ARGV[n] .. '-' .. ARGV[n + 1]
+      end
+    else
+      for n = first, at - 1 do
+        order.numbers[#order.numbers + 1] = tonumber(ARGV[n])
       end
     end
     orders[#orders + 1] = order
@@ -30,8 +31,9 @@ end
 -- What is written about these orders: earlier ones with their repeat field or their id, and their users'
 -- tickets; and the lists of what `write_holds` will write.
 local function look_up(orders)
+  read_areas(orders[1].areas or {})
   local known = {
-    tickets = {}, holds = {}, repeats = {}, version = tonumber(redis.call('HGET', KEYS[2], 'version') or 0),
+    tickets = {}, holds = {}, repeats = {}, version = meta.version,
     new_tickets = {}, new_holds = {}, new_repeats = {}, deadlines = {},
   }
   local users, ids, fields = {}, {}, {}

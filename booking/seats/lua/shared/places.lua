@@ -1,12 +1,12 @@
 -- The best place for a group in a segment: adjacent free seats between aisles and row ends (docs/adr/0092).
 --
--- A place is as good as the worst of its seats. `lag` is how far it is behind the best seat of the session: less
--- is better. What a group needs is a number, its `need`: seats + 32 * accessible seats among them.
+-- A place is as good as the worst of its seats. `lag` is how far it is behind the best seat of the session, and
+-- more by whole tiers for what counts before that: less is better. What a group needs is a number, its `need`: seats + 32 * accessible seats among them.
 local TOP = 65535  -- the best score of a seat
 local NONE = 1048575  -- the lag of no place
 local TIER = 65536  -- more than scores can differ by
 local MORE = 8  -- tiers that a place is behind if it has more accessible seats than were asked for
-local SINGLE_LEFT = 13107  -- what a buyer goes back for, so that no single seat is left: a fifth of the scale
+local SINGLE_LEFT = TIER  -- a place that leaves a single seat is behind every one that leaves none
 
 -- scores: of each seat. Returns the lag and the index of the first seat; NONE if there is no place.
 local function ordinary_place(text, scores, seats)

@@ -13,6 +13,8 @@ import msgspec
 import pytest
 
 from booking.audit.checks import audit_booking
+from booking.refunds import store as refund_store
+from booking.refunds.store import NewRefund, TicketForRefund
 from chassis.ids import uuid7
 from chassis.postgres.migration_files import Phase
 from chassis.postgres.migrations import migrate
@@ -20,7 +22,9 @@ from chassis.postgres.pool import load_queries
 from runtime.services import MIGRATIONS, migrate_all
 from tests.support.booking import SEATED, BookingApp, booking_tables, running_booking
 from tests.support.outbox import events_waiting
+from tests.support.prices import ADULT, CHILD, PRICES
 from tests.support.promo_codes import Stall
+from tests.support.refunds import ask_back, organizer_of
 from tests.support.servers import with_database
 
 USER = uuid4()
@@ -105,6 +109,70 @@ async def test_each_release_reads_what_the_other_has_placed(app: BookingApp, exp
     assert [event["request_id"] for event in told] == ["r-1"]
     assert (await app.pay(USER, ours["order_id"])).status == 200
     assert {(await app.cancel(USER, str(theirs))).status} == {200}
+    assert [one for one in await audit_booking(app.services) if not one.ok] == []
+
+
+async def refund_as_before(tables: Any, app: BookingApp, order_id: UUID, seat: int) -> int:
+    """What the older release gives back for a seat, where the show's terms keep no fee: it asks for all
+    that was paid, and the organizer approves."""
+    rows = [row async for row in older.list_tickets_for_refund(tables, order_id=order_id)]
+    ticket = next(row for row in rows if row["seat_id"] == seat)
+    order = await refund_store.get_order_for_refund(tables, order_id)
+    assert order is not None
+    assert order.payment_id is not None
+    organizer_id = organizer_of(app, order.session_id)
+    refund = NewRefund(
+        refund_id=uuid7(), order_id=order_id, payment_id=order.payment_id, user_id=order.user_id,
+        session_id=order.session_id, organizer_id=organizer_id, cause="buyer", reason="r",
+        price=ticket["price"], fee=0, amount=ticket["price"], currency=order.currency, request_id="r-1",
+    )  # fmt: skip
+    asked = TicketForRefund(**dict(ticket), kept=0)
+    await refund_store.insert_refund(tables, refund, [asked])
+    granted = await app.post(f"/refunds/{refund.refund_id}/approve", user=organizer_id)
+    assert (granted.status, granted.json["status"]) == (200, "approved")
+    return int(granted.json["amount"])
+
+
+async def test_an_older_release_gives_back_what_was_paid_with_all_fees(
+    app: BookingApp, expanded: str
+) -> None:
+    session_id = app.neighbours.publish(prices=PRICES)
+    family = [{"category": "adult", "quantity": 2}, {"category": "child", "quantity": 1}]
+    body = {"session_id": session_id, "seats": [1, 2, 3], "categories": family}
+    placed = await app.post("/orders", body, user=USER)
+    assert placed.status == 201, placed
+    order_id = UUID(placed.json["order_id"])
+    assert (await app.pay(USER, str(order_id))).status == 200
+    order = (await app.get(f"/orders/{order_id}", user=USER)).json
+    paid = [ADULT + 3_200 + 145, ADULT + 3_200 + 144, CHILD + 250 + 11]
+    assert sum(paid) == order["total_amount"]
+    async with booking_tables(expanded) as tables:
+        rows = [row async for row in older.list_tickets_for_refund(tables, order_id=order_id)]
+        assert [row["price"] for row in rows] == paid
+        assert (
+            await refund_as_before(tables, app, order_id, 3) == paid[2]
+        )  # 11 of the order's fee too
+        unsound = [row["order_id"] async for row in older.audit_orders_add_up(tables)]
+        assert unsound == [order_id]  # it knows no fees
+    rest = (await ask_back(app, USER, str(order_id))).json
+    assert (rest["price"], rest["fee"]) == (paid[0] + paid[1], 145 + 144)
+    await app.services.refund_sending.send_all_due()
+    order = (await app.get(f"/orders/{order_id}", user=USER)).json
+    assert order["refunded_amount"] == sum(paid) - 145 - 144
+    assert [one for one in await audit_booking(app.services) if not one.ok] == []
+
+
+async def test_what_an_older_release_sells_without_fees_stays_without(
+    app: BookingApp, expanded: str
+) -> None:
+    session_id = app.neighbours.publish(prices=PRICES)
+    async with booking_tables(expanded) as tables:
+        order_id = str(await place_as_before(tables, app, session_id, 5))
+    assert (await app.pay(USER, order_id)).status == 200
+    order = (await app.get(f"/orders/{order_id}", user=USER)).json
+    assert (order["total_amount"], "breakdown" in order) == (100, False)
+    back = (await ask_back(app, USER, order_id)).json
+    assert (back["price"], back["fee"], back["amount"]) == (100, 0, 100)
     assert [one for one in await audit_booking(app.services) if not one.ok] == []
 
 

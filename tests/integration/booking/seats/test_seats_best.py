@@ -5,6 +5,7 @@ accessible or companion's seat unless asked; and nothing passed over, whatever i
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from booking.seats.bytes import layout_of
-from booking.seats.holds import LUA, SeatHolds
+from booking.seats.holds import LUA, Kind, SeatHolds
 from booking.seats.keys import session_keys
 from booking.seats.outcomes import Held, LeftAlone, NoAccessible, SoldOut, Taken
 from chassis.ids import uuid7
@@ -257,19 +258,21 @@ async def test_a_large_area_is_ranked_in_pieces_while_others_are_served(
     assert len(seats_of(await best(holds, session_id, (1, last), 20))) == 20
 
 
-async def test_what_the_release_before_changed_is_found(holds: SeatHolds, truth: DictTruth) -> None:
+@pytest.mark.parametrize("kind", ["seats", "standing"])
+async def test_what_the_release_before_changed_is_found(
+    holds: SeatHolds, truth: DictTruth, kind: Kind
+) -> None:
     """Its scripts change seats without ranking them anew, and keep a cursor of each searched area."""
-    session_id = truth.publish("....|....")
-    first = [seats_of(await best(holds, session_id, (1, 9), 4)) for _ in range(2)]
-    assert first == [[1, 2, 3, 4], [6, 7, 8, 9]]
-    assert await best(holds, session_id, (1, 9), 4) == SoldOut()
+    session_id = truth.publish("........")
+    assert len(seats_of(await best(holds, session_id, (1, 8), 8, kind=kind))) == 8
+    assert await best(holds, session_id, (1, 8), 1, kind=kind) == SoldOut()
     seats, meta = session_keys(session_id)[:2]
     assert await holds.calls.command("HGET", meta, "searched") == b";1-2000000;"
-    await holds.calls.command("SETRANGE", seats, 5, "....")
+    await holds.calls.command("SETRANGE", seats, 4, "....")
     await holds.calls.command("HSET", meta, "search:1-2000000", "1000,1000")
-    assert await best(holds, session_id, (1, 9), 4) == SoldOut()  # known, until it is asked for
-    await holds.calls.command("HDEL", meta, "sizes:1-9")
-    assert seats_of(await best(holds, session_id, (1, 9), 4)) == [6, 7, 8, 9]
+    assert seats_of(await best(holds, session_id, (1, 8), 4, kind=kind)) == [5, 6, 7, 8]
+    assert await best(holds, session_id, (1, 8), 1, kind=kind) == SoldOut()
+    assert await holds.calls.command("HEXISTS", meta, "search:1-2000000") == 0
 
 
 LAYOUTS = [
@@ -361,13 +364,17 @@ def test_whatever_is_held_and_released_the_next_hold_is_the_best(redis_url: str)
         runner.run(holds.calls.close())
 
 
+@pytest.mark.parametrize("rows_an_area", [25, 3])
 async def test_a_long_sale_of_a_hall_is_the_best_at_every_step(
-    holds: SeatHolds, truth: DictTruth
+    holds: SeatHolds, truth: DictTruth, rows_an_area: int
 ) -> None:
+    """With several areas each order is for some of them."""
     dice = random.Random(92)
     layout = "|".join("." * dice.randint(8, 14) + "/" + "." * dice.randint(3, 9) for _ in range(25))
     session_id, scores, seats = truth.publish(layout), row_scores(layout), layout
-    area, orders = ((1, len(layout)),), []
+    ends = [0, *(at + 1 for at, byte in enumerate(layout) if byte == "|"), len(layout) + 1]
+    firsts = [*ends[:-1:rows_an_area], ends[-1]]
+    areas, orders = [(one + 1, other - 1) for one, other in pairwise(firsts)], []
     for _ in range(400):
         if orders and dice.random() < 0.25:
             order_id, its = orders.pop(dice.randrange(len(orders)))
@@ -375,9 +382,10 @@ async def test_a_long_sale_of_a_hall_is_the_best_at_every_step(
             seats = with_letters(seats, its, ".")
             continue
         quantity, order_id = dice.choice([1, 2, 2, 2, 3, 4, 6]), uuid7()
-        answer = await best(holds, session_id, area, quantity, order_id=order_id)
+        some = tuple(dice.sample(areas, dice.randint(1, len(areas))))
+        answer = await best(holds, session_id, some, quantity, order_id=order_id)
         is_split = isinstance(answer, Held) and answer.is_split
-        assert why_not(seats, scores, area, quantity, 0, said(answer), is_split=is_split) is None
+        assert why_not(seats, scores, some, quantity, 0, said(answer), is_split=is_split) is None
         if isinstance(answer, Held):
             orders.append((order_id, answer.seats))
             seats = with_letters(seats, answer.seats, "h")

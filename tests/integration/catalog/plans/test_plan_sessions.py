@@ -286,9 +286,39 @@ async def test_areas_or_a_plan_with_prices_are_needed(planned: Planned, catalog:
         assert (refused.status, refused.json["errors"][0]["field"]) == (400, field), leave_out
     draft = await planned.session()
     path = f"/sessions/{draft['session_id']}"
-    for change in ({"prices": PRICES}, {"plan_id": planned.plan["plan_id"]}):
-        refused = await catalog.patch(path, change)
-        assert (refused.status, refused.json["errors"][0]["field"]) == (400, "prices")
+    of_rows = f"/sessions/{(await catalog.session(planned.show_id, publish=False))['session_id']}"
+    for at, change in (
+        (path, {"plan_id": planned.plan["plan_id"]}),
+        (path, {"prices": PRICES, "areas": AREAS}),
+        (path, {"prices": PRICES[1:]}),
+        (of_rows, {"prices": PRICES}),
+    ):
+        refused = await catalog.patch(at, change)
+        assert (refused.status, refused.json["errors"][0]["field"]) == (400, "prices"), change
+
+
+async def test_prices_alone_change_those_of_the_copy(planned: Planned, catalog: Catalog) -> None:
+    draft, other = await planned.session(), await planned.session()
+    path = f"/sessions/{draft['session_id']}"
+    before = (await catalog.get(f"{path}/hall", token=catalog.organizer)).json
+    gone = await catalog.call(
+        "DELETE", f"/plans/{planned.plan['plan_id']}", token=catalog.organizer
+    )
+    assert gone.status == 204
+    dearer = [one | {"price": one["price"] + index} for index, one in enumerate(PRICES, 1)]
+    changed = await catalog.patch(path, {"prices": dearer})
+    assert changed.status == 200, changed
+    assert [area["price"] for area in changed.json["seat_areas"]] == [48_001, 90_002, 28_003]
+    after = (await catalog.get(f"{path}/hall", token=catalog.organizer)).json
+    for area, price in zip(before["areas"], (48_001, 90_002, 28_003), strict=True):
+        area["price"] = price
+    assert after == before
+    kept = await catalog.get(f"/sessions/{other['session_id']}", token=catalog.organizer)
+    assert [area["price"] for area in kept.json["seat_areas"]] == [48_000, 90_000, 28_000]
+    assert (await catalog.post(f"{path}/publish")).status == 200
+    frozen = await catalog.patch(path, {"prices": PRICES})
+    assert (frozen.status, frozen.code) == (409, "plan-frozen")
+    assert [error["field"] for error in frozen.json["errors"]] == ["prices"]
 
 
 async def test_a_plan_of_another_venue_is_refused(planned: Planned, catalog: Catalog) -> None:

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from booking.clients.plans import seating_of
-from booking.domain.scoring import TOP, lag_at, scores_of_rows
+from booking.domain.scoring import TOP, lags_at, scores_of_rows
 from loadtest.best_seats.halls import HALLS
 
 
@@ -16,12 +16,12 @@ def halves(scores: bytes) -> tuple[list[int], list[int]]:
 
 
 def test_a_seat_is_worse_the_farther_it_is_and_the_more_from_the_side() -> None:
-    front = lag_at((0, 10), (0, 0), 90)
+    front, side, near, aside, here = lags_at([10j, 10, 3 + 9j, 6 + 9j, 0], 0, 90)
     assert front == pytest.approx(10)
-    assert lag_at((10, 0), (0, 0), 90) == pytest.approx(2 * front)
-    assert lag_at((10, 0), (0, 0), None) == pytest.approx(front)
-    assert lag_at((3, 9), (0, 0), 90) < lag_at((6, 9), (0, 0), 90)
-    assert lag_at((0, 0), (0, 0), 90) == 0
+    assert side == pytest.approx(2 * front)
+    assert near < aside
+    assert here == 0
+    assert lags_at([1 + 10j], 1, None) == [pytest.approx(10)]
 
 
 def test_rows_without_places_are_in_order_and_better_in_their_middles() -> None:

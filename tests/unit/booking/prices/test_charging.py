@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from booking.domain.refund import quote
+from booking.domain.refund import fee_of, quote
 from booking.orders.pricing import price_of
 from booking.orders.records import Price
 from booking.prices.charging import TicketCharges, charge
@@ -189,6 +189,13 @@ def test_what_is_refunded_free_of_charge_is_all_but_the_fees_that_stay(
     assert back == sum(given_prices) + sum(line.amount for line in lines if line.key not in stays)
 
 
+@given(amounts, amounts, policies)
+def test_the_policy_s_fee_is_of_what_would_go_back_otherwise(
+    rest: int, kept: int, policy: tuple[str, int]
+) -> None:
+    assert fee_of(rest + kept, *policy, kept) == kept + fee_of(rest, *policy)
+
+
 @settings(max_examples=500, deadline=None)
 @given(st.integers(0, 10**12), st.lists(amounts, min_size=1, max_size=20))
 def test_parts_add_up_and_none_is_a_unit_off(amount: int, weights: list[int]) -> None:
@@ -210,6 +217,18 @@ def test_rounding_is_half_up(numerator: int, denominator: int) -> None:
 )
 def test_halves_go_up(exact: tuple[int, int], whole: int) -> None:
     assert rounded(*exact) == whole
+
+
+def test_equal_remainders_go_to_the_earlier() -> None:
+    assert divide(2, [5, 5, 5]) == [1, 1, 0]
+    assert divide(2, [1, 4, 1, 4]) == [0, 1, 0, 1]
+
+
+def test_taxes_of_one_amount_are_rounded_together() -> None:
+    """Three times 0.5, each rounded up, would be more tax than the ticket costs."""
+    thrice = PriceTerms(taxes=[TaxTerms(name, 10_000) for name in "ABC"])
+    (ticket,) = charge([2], thrice)
+    assert [(line.name, line.amount) for line in ticket.tax] == [("A", 1), ("B", 1)]
 
 
 def test_the_worked_example_of_the_page() -> None:

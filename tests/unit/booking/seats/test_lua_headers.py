@@ -10,7 +10,6 @@ from booking.seats.bytes import TAKEN_BYTES
 from booking.seats.holds import LUA
 from booking.seats.keys import NAMES, QUANTITY_MAX
 from chassis.redis.scripts import Script, load_scripts
-from tests.support.seat_model import SINGLE_LEFT
 
 SCRIPTS = load_scripts(LUA)
 SHARED = sorted((LUA / "shared").glob("*.lua"))
@@ -123,7 +122,6 @@ def test_lua_and_python_have_one_table_of_bytes_and_one_scale() -> None:
     assert f"local ALL = '{''.join(map(chr, TAKEN_BYTES['held']))}{''.join(rows)}'" in states
     places = (LUA / "shared" / "places.lua").read_text()
     assert f"local TOP = {TOP} " in places
-    assert f"local SINGLE_LEFT = {SINGLE_LEFT} " in places
     assert QUANTITY_MAX < 32
 
 

@@ -13,6 +13,7 @@ from catalog.halls.geometry import contains, crosses_itself
 from catalog.halls.hall import Hall, HallArea, numbers_of, seats_of
 from catalog.halls.overlaps import overlapping
 from catalog.halls.simple import lay_out_areas
+from contracts.halls import Arc
 
 
 class Area(msgspec.Struct, frozen=True):
@@ -133,3 +134,33 @@ def test_the_largest_halls_have_no_seat_on_another(some: list[Area]) -> None:
     assert sum(laid.capacity for laid in hall.areas) == sum(one.capacity for one in some)
     assert list(overlapping((None, point) for point in all_points(hall))) == []
     assert all(math.isfinite(one) for one in hall.bounds)
+
+
+TURN_MAX = 130.0 + 1e-3  # degrees, FAN; angles have six digits
+
+
+def turns(hall: Hall) -> list[float]:
+    """The angle that each tier takes around the stage, between the left sides of its first seats and the
+    right ones of its last."""
+    tiers: dict[float, list[float]] = {}
+    for laid in hall.areas:
+        for run in (run for row in laid.rows[:1] for run in row.segments):
+            assert isinstance(run.course, Arc)
+            half = math.degrees(0.5 / run.course.radius)
+            last = run.course.start + (run.count - 1) * run.course.step
+            radius = round(run.course.radius, 3)
+            tiers.setdefault(radius, []).extend((run.course.start + half, last - half))
+    return [max(ends) - min(ends) for ends in tiers.values()]
+
+
+@pytest.mark.parametrize(
+    "some",
+    [
+        [area(1, 8), area(1, 60)],
+        [area(2, 4, price=2), area(1, 500, price=1)],
+        [area(1, 4, price=3), area(1, 30, price=2), area(1, 300, price=1)],
+    ],
+    ids=["one", "much wider", "three"],
+)
+def test_no_tier_reaches_further_around_the_stage_than_130_degrees(some: list[Area]) -> None:
+    assert max(turns(lay_out_areas(some))) <= TURN_MAX

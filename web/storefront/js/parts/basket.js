@@ -1,8 +1,9 @@
 // The seats picked so far.
 
 import { h, icon, put } from "../dom.js";
-import { money, seatName } from "../format.js";
+import { seatName } from "../format.js";
 import { t } from "../i18n.js";
+import { priceOf } from "../seatmap/telling.js";
 
 export function basket(selected, cap, { remove, clear, reveal, categories }) {
   const node = h("div", { class: "basket" });
@@ -12,7 +13,7 @@ export function basket(selected, cap, { remove, clear, reveal, categories }) {
       h("button", { class: "basket-seat", type: "button", onclick: () => reveal(seat) },
         h("span", { class: `tier-mark tier-${seat.area.tier % 8}`, "aria-hidden": "true" }),
         h("span", {}, name), seat.accessible && icon("access")),
-      categories.menu(seat, [...selected.values()]) ?? h("span", { class: "basket-price" }, money(seat.area.price, seat.area.currency)),
+      categories.menu(seat, [...selected.values()]) ?? h("span", { class: "basket-price" }, priceOf(seat.area)),
       h("button", { class: "icon-button", type: "button", "aria-label": t("choose.remove", { seat: name }), onclick: () => remove(seat) }, icon("close")));
   };
   const refresh = () => {

@@ -18,10 +18,10 @@ export function quoteOf({ fees = [] }, prices) {
   return { fees: extra, total: prices.reduce((sum, price) => sum + price, 0) + extra };
 }
 
-/** Map, list and basket say what a ticket costs in all; what an order costs is made of the session's areas. */
+/** Map, list and basket say what a ticket costs in all. `price` stays: filters tell areas apart by it. */
 export function showWholePrices({ seat_areas }, drawn) {
   const whole = new Map(seat_areas.map((area) => [area.area_id, area.total_price]));
-  for (const area of drawn) area.price = whole.get(area.area_id) ?? area.price;
+  for (const area of drawn) area.total_price = whole.get(area.area_id) ?? area.price;
 }
 
 /** The lines between an order's tickets and its total: each fee, and what a promo code took off is said beside. */
