@@ -174,8 +174,9 @@ async def test_of_two_people_who_want_one_seat_the_second_is_told_which(visit: V
 async def test_filters_find_as_many_seats_as_there_are(shop: Shop) -> None:
     sale, hall = await open_hall(shop)
     await sale.buy(sale.seated, 2)
-    await hall.load()
     page = shop.page
+    await expect(page.locator(".option", has_text="¥300")).to_contain_text("42")  # it has heard
+    await hall.load()
     price = page.locator('.map-filters [data-price="30000"]')
     await price.click()
     await said(page, "42 个可选座位符合")

@@ -19,7 +19,7 @@ async def test_a_buyer_gives_one_ticket_back_and_then_the_other(shop: Shop) -> N
     await page.click(".refund-form button[type=submit]")
     sure = page.locator(".refund-sure")
     await expect(sure.locator("h2")).to_have_text("确定退这张票？")
-    await expect(sure.locator(".sum")).to_contain_text("¥380")
+    await expect(sure.locator(".sum")).to_contain_text("¥180")
     await sure.locator("button", has_text="保留门票").click()
     await expect(sure).not_to_be_visible()
     await expect(page.locator(".refund")).to_have_count(0)

@@ -284,6 +284,7 @@ NAMED = {
     "web/storefront/js/problems.js": "the API's own details are English",
     "web/docs/index.html": "the API's documents are English",
     "loadtest/rehearsal/page.py": "what operators read is English",
+    "loadtest/frames/server.py": "the map that is measured is the English one",
     "runtime/operations/trace_page.py": "what operators read is English",
 }
 

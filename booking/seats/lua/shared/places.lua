@@ -6,6 +6,7 @@ local TOP = 65535  -- the best score of a seat
 local NONE = 1048575  -- the lag of no place
 local TIER = 65536  -- more than scores can differ by
 local MORE = 8  -- tiers that a place is behind if it has more accessible seats than were asked for
+local NUMBERS_AT_ONCE = 512  -- Lua's stack has room for some thousand values
 local SINGLE_LEFT = TIER  -- a place that leaves a single seat is behind every one that leaves none
 
 -- scores: of each seat. Returns the lag and the index of the first seat; NONE if there is no place.
@@ -105,9 +106,13 @@ end
 
 -- The numbers that these bytes are, two bytes each, from the first on.
 local function numbers_in(bytes, first, last)
-  local found, numbers = {string.byte(bytes, 2 * first - 1, 2 * last)}, {}
-  for n = 1, last - first + 1 do
-    numbers[n] = found[2 * n - 1] * 256 + found[2 * n]
+  local numbers = {}
+  for from = first, last, NUMBERS_AT_ONCE do
+    local to = math.min(from + NUMBERS_AT_ONCE - 1, last)
+    local found = {string.byte(bytes, 2 * from - 1, 2 * to)}
+    for n = 1, to - from + 1 do
+      numbers[from - first + n] = found[2 * n - 1] * 256 + found[2 * n]
+    end
   end
   return numbers
 end
