@@ -65,8 +65,8 @@ async def kill_during(
 ) -> None:
     """kill -9 of one process of that kind about once a second, at random moments. Ends the sale once
     there were enough of them, and enough was sold. It first has to sell again after each: a PostgreSQL
-    whose processes are killed while it recovers has stayed in recovery until it was stopped, and the supervisor
-    gives up a child that is killed five times before it was ready."""
+    whose processes are killed while it recovers has stayed in recovery until it was stopped, and the
+    supervisor gives up a child that is killed five times before it was ready."""
     killed = paid = 0
     while killed < KILLS_MIN or paid_of(said) < PAID_MIN:
         await asyncio.sleep(random.uniform(0.3, 1.2))
