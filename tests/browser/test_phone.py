@@ -139,7 +139,7 @@ async def test_every_picked_seat_can_be_seen_above_the_button(
     session = await shop.session_on_sale()
     await shop.open(f"/sessions/{session['session_id']}")
     await shop.page.click(".board-switch")
-    chips = shop.page.locator('.list-seats .chip[aria-pressed="false"]:enabled')
+    chips = shop.page.locator('.list-seats .chip[aria-pressed="false"]:not([aria-disabled])')
     for _ in range(session["max_tickets_per_user"]):
         await chips.first.click()
     lines = shop.page.locator(".basket-line")

@@ -47,7 +47,7 @@ async def choose_best(shop: Shop, sale: SmallSale) -> None:
 
 async def pick_on_the_list(shop: Shop, _: SmallSale) -> None:
     await shop.page.click(".board-switch")
-    chips = shop.page.locator('.list-seats .chip[aria-pressed="false"]')
+    chips = shop.page.locator('.list-seats .chip[aria-pressed="false"]:not([aria-disabled])')
     await chips.first.click()
     await chips.first.click()
     menus = shop.page.locator(".basket-category")
