@@ -40,6 +40,10 @@ STATEMENTS = {
     if not name.endswith("_cursor")
 }
 WALL = "{wall}"  # the tag of its keys
+BY_THE_CLOCK = {
+    "controls_in_force",
+    "SMEMBERS",
+}  # what a process asks now and then, whatever it does
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -81,7 +85,7 @@ class Steps:
 
         def watched(node: Node, connection: Any) -> None:
             calls = [command.call for command in node._queue]
-            taught = [call for call in calls if call[0] != "SCRIPT" and not _of_the_wall(call)]
+            taught = [call for call in calls if not _of_no_work(call)]
             if not taught:
                 send(node, connection)
                 return
@@ -93,16 +97,17 @@ class Steps:
     def _before_sql(self, name: str, inner: Any) -> Any:
         async def watched(connection: Any, query: str, *args: Any, **kwargs: Any) -> Any:
             ours = (connection._params.server_settings or {}).get("search_path") == "booking"
-            if ours and (name == "_execute" or not args):  # with arguments one calls the other
-                self.step(f"SQL: {_name_of(query)}")
+            asked = _name_of(query)
+            if ours and asked not in BY_THE_CLOCK and (name == "_execute" or not args):
+                self.step(f"SQL: {asked}")  # with arguments one calls the other
             return await inner(connection, query, *args, **kwargs)
 
         return watched
 
 
-def _of_the_wall(call: Any) -> bool:
+def _of_no_work(call: Any) -> bool:
     """Somebody counts for the wall once a second, whatever happens here."""
-    return len(call) > 1 and WALL in str(call[1])
+    return call[0] in {"SCRIPT", *BY_THE_CLOCK} or (len(call) > 1 and WALL in str(call[1]))
 
 
 def _name_of(query: str) -> str:
