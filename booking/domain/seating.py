@@ -110,7 +110,3 @@ class Seating:
     def table_of(self, seat_id: int) -> tuple[int, ...]:
         """All seats of the table or box that this one is of; empty if it is sold by itself."""
         return self._tables.get(seat_id, ())
-
-    def has_tables(self, first: int, last: int) -> bool:
-        """Whether a table between these positions is sold as a whole."""
-        return bool(self._tables) and WHOLE in self.layout[first - 1 : last]

@@ -250,11 +250,13 @@ class CreateOrder(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 def parse_order(body: bytes) -> CreateOrder:
     """An order of one of the forms, with no seat named twice. Raises ValidationFailed."""
     wanted = decode(CreateOrder, body)
-    wheres = [
-        name
-        for name in ("seat_area_id", "price", "price_max")
-        if getattr(wanted, name) not in {None, UNSET}
-    ]
+    wheres = []
+    if wanted.seat_area_id is not None:
+        wheres.append("seat_area_id")
+    if wanted.price is not UNSET:
+        wheres.append("price")
+    if wanted.price_max is not UNSET:
+        wheres.append("price_max")
     if wanted.seats is None:
         _refuse_unclear(wanted, wheres)
         return wanted
