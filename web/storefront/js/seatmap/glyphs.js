@@ -122,7 +122,7 @@ function drawMarks(context, hall, seats, place, inks) {
     const [px, py] = [hall.x[index] * place.scale + place.x, hall.y[index] * place.scale + place.y];
     if (flags & ACCESSIBLE) stroke(context, WHEELCHAIR, px - place.scale * 0.38, py - place.scale * 0.4, place.scale * 0.78, inks.onTier, 2);
     else if (place.scale >= NUMBERS_FROM) number(context, hall, index, px, py, place.scale, inks);
-    if (flags & RESTRICTED) corner(context, px, py, place.scale, inks.block);
+    if (flags & RESTRICTED) corner(context, px, py, place.scale, hall.angle[index], inks.block);
     if (flags & COMPANION) companion(context, px, py, place.scale, inks.onTier);
   }
 }
@@ -134,13 +134,16 @@ function number(context, hall, index, px, py, scale, inks) {
   context.fillText(String(run.numbers?.[at] ?? run.first_number + at * run.step), px, py + scale * 0.03);
 }
 
-function corner(context, px, py, scale, ink) {
-  const [edge, cut] = [scale * (HALF + 0.06), scale * 0.36];
+/** Of the seat's own square, however it is turned: its neighbours may be close. */
+function corner(context, px, py, scale, angle, ink) {
+  const [edge, cut] = [scale * (HALF + 0.02), scale * 0.5];
+  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+  const at = (dx, dy) => [px + dx * cos - dy * sin, py + dx * sin + dy * cos];
   context.fillStyle = ink;
   context.beginPath();
-  context.moveTo(px + edge, py - edge);
-  context.lineTo(px + edge - cut * 1.4, py - edge);
-  context.lineTo(px + edge, py - edge + cut * 1.4);
+  context.moveTo(...at(edge, -edge));
+  context.lineTo(...at(edge - cut, -edge));
+  context.lineTo(...at(edge, cut - edge));
   context.fill();
 }
 
